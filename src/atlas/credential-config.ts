@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { secretFromEnv, secretReference, type ReferenceContext, type Secret } from '../secrets';
+
+export interface ServiceAccountConfig {
+  type: 'serviceAccount';
+  clientId: Secret;
+  clientSecret: Secret;
+}
+
+export interface ApiKeyConfig {
+  type: 'apiKey';
+  publicKey: Secret;
+  privateKey: Secret;
+}
+
+export type CredentialConfig = ServiceAccountConfig | ApiKeyConfig;
+
+/** The credential that the environment gives is known under this name. */
+const DEFAULT_CREDENTIAL = 'default';
+
+/** Schema of `atlas.credentials`: credentials by name, and the one of the environment. */
+export function credentialsSchema(context: ReferenceContext) {
+  const part = secretReference(context).superRefine((secret, issues) => {
+    const problem = shapeProblemOf(secret);
+    if (problem) issues.addIssue(problem);
+  });
+  const credential = z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('serviceAccount'), clientId: part, clientSecret: part }),
+    z.strictObject({ type: z.literal('apiKey'), publicKey: part, privateKey: part }),
+  ]);
+  return z
+    .record(z.string().min(1), credential)
+    .default({})
+    .transform((named, issues): Map<string, CredentialConfig> => {
+      const credentials = new Map<string, CredentialConfig>(Object.entries(named));
+      const { credential: fromEnv, problems } = credentialOfEnv(context);
+      problems.forEach((problem) => issues.addIssue(problem));
+      if (fromEnv) credentials.set(DEFAULT_CREDENTIAL, fromEnv);
+      if (credentials.size === 0 && problems.length === 0) {
+        issues.addIssue(
+          'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account), or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
+        );
+      }
+      return credentials;
+    });
+}
+
+const PAIRS = {
+  serviceAccount: ['MONGODB_ATLAS_CLIENT_ID', 'MONGODB_ATLAS_CLIENT_SECRET'],
+  apiKey: ['MONGODB_ATLAS_PUBLIC_API_KEY', 'MONGODB_ATLAS_PRIVATE_API_KEY'],
+} as const;
+
+function credentialOfEnv({ env }: ReferenceContext): { credential?: CredentialConfig; problems: string[] } {
+  const problems: string[] = [];
+  const found = Object.values(PAIRS).filter((pair) => pair.some((name) => env[name]));
+  if (found.length > 1)
+    problems.push('both a service account and an API key are in the environment: keep one');
+  for (const name of found.flat()) {
+    if (!env[name]) problems.push(`environment variable ${name} is not set: the other half of its pair is`);
+    else
+      problems.push(...[shapeProblemOf(secretFromEnv(name, { env }))].filter((problem) => problem !== null));
+  }
+  if (found.length === 0 || problems.length > 0) return { problems };
+  const secret = (name: string) => secretFromEnv(name, { env });
+  const credential: CredentialConfig =
+    found[0] === PAIRS.apiKey
+      ? { type: 'apiKey', publicKey: secret(PAIRS.apiKey[0]), privateKey: secret(PAIRS.apiKey[1]) }
+      : {
+          type: 'serviceAccount',
+          clientId: secret(PAIRS.serviceAccount[0]),
+          clientSecret: secret(PAIRS.serviceAccount[1]),
+        };
+  return { credential, problems };
+}
+
+/** A malformed credential would appear in the error that fetch throws for a malformed header. */
+function shapeProblemOf(secret: Secret): string | null {
+  return /^[\x21-\x7e]+$/.test(secret.read())
+    ? null
+    : `${secret.source} is not a credential: it holds white space or characters outside ASCII`;
+}
