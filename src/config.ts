@@ -36,7 +36,7 @@ export interface Config {
   sinks: Map<string, SinkFactory>;
   sealing: Sealer;
   retries: { create: RetrySettings; deliver: RetrySettings };
-  worker: { maxConcurrentActivities: number; maxActivitiesPerSecond: number | undefined };
+  worker: { maxConcurrentActivities: number; maxActivitiesPerSecond: number };
   health: { host: string; port: number };
   log: { level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
   /** What is allowed and unwise. */
@@ -98,7 +98,7 @@ function configSchema(context: ReferenceContext) {
       worker: z
         .strictObject({
           maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
-          maxActivitiesPerSecond: z.number().positive().default(Infinity),
+          maxActivitiesPerSecond: z.number().positive().default(100_000),
         })
         .prefault({}),
       health: z
@@ -141,17 +141,23 @@ function atlasSchema(context: ReferenceContext) {
     .prefault({})
     .transform((atlas, issues) => {
       const baseUrl = context.env['MONGODB_ATLAS_BASE_URL'] ?? 'https://cloud.mongodb.com';
-      const url = URL.parse(baseUrl);
-      if (!url || !['https:', 'http:'].includes(url.protocol) || url.username || url.password) {
+      const url = URL.canParse(baseUrl) ? new URL(baseUrl) : null;
+      if (
+        !url ||
+        !['https:', 'http:'].includes(url.protocol) ||
+        url.username ||
+        url.password ||
+        url.pathname !== '/'
+      ) {
         const message =
-          'environment variable MONGODB_ATLAS_BASE_URL is not an http(s) URL without credentials';
+          'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.com';
         issues.addIssue({ code: 'custom', message });
         return z.NEVER;
       }
       if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
         context.warn('MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network in the clear');
       }
-      return { ...atlas, baseUrl: baseUrl.replace(/\/+$/, '') };
+      return { ...atlas, baseUrl: url.origin };
     });
 }
 

@@ -1,8 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
-import { sealedTokenSchema } from './contract/schemas';
-import { workflowIdFor, type SealedToken } from './contract/names';
+import { workflowIdFor, type SealedToken, type ValidRequest } from './contract/names';
 
 const keySetSchema = z.object({
   keys: z
@@ -22,9 +21,6 @@ const payloadSchema = z.object({ version: z.literal(1), linkToken: z.string() })
 
 export const HOW_TO_MAKE_KEYS = 'make one with: live-migration-prep keys --file sealing-keys.json';
 
-/** What is known of a token before it is sealed; `sealedToken` has all of it but the token itself. */
-export type TokenFacts = Omit<SealedToken, 'version' | 'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt'>;
-
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
 export class SealedTokenUnreadableError extends Error {
   override readonly name = 'SealedTokenUnreadableError';
@@ -33,8 +29,17 @@ export class SealedTokenUnreadableError extends Error {
 export interface Sealer {
   /** Key ids of the set; the first seals, all open. */
   readonly keyIds: readonly string[];
-  /** Seals a token that has just arrived and gives it its delivery id. */
-  seal(linkToken: string, facts: TokenFacts, workflowId: string): Promise<SealedToken>;
+  /**
+   * Seals a token that has just arrived and gives it its delivery id.
+   *
+   * @param unconfirmedTokens how many others Atlas may have created unseen before this one.
+   */
+  seal(
+    linkToken: string,
+    request: Omit<ValidRequest, 'sink'>,
+    unconfirmedTokens: number,
+    workflowId: string,
+  ): Promise<SealedToken>;
   /**
    * Opens a sealed token for the workflow id it was sealed for.
    *
@@ -57,7 +62,7 @@ export function createSealer(keySetJson: string): Sealer {
   const sealer: Sealer = {
     keyIds: keys.map(({ kid }) => kid),
 
-    async seal(linkToken, facts, workflowId) {
+    async seal(linkToken, request, unconfirmedTokens, workflowId) {
       const deliveryId = randomUUID();
       const payload = new TextEncoder().encode(JSON.stringify({ version: 1, linkToken }));
       const jwe = await new CompactEncrypt(payload)
@@ -66,7 +71,7 @@ export function createSealer(keySetJson: string): Sealer {
           enc: 'A256GCM',
           kid: sealingKey.kid,
           jti: deliveryId,
-          sub: facts.orgId,
+          sub: request.orgId,
           aud: workflowId,
         })
         .encrypt(sealingKey.secret);
@@ -74,9 +79,16 @@ export function createSealer(keySetJson: string): Sealer {
         version: 1,
         jwe,
         deliveryId,
-        ...facts,
+        orgId: request.orgId,
+        sourceOrgId: request.sourceOrgId,
+        accessListIps: request.accessListIps,
+        credential: request.credential,
+        warnings: request.warnings,
+        requestedBy: request.requestedBy,
+        changeReference: request.changeReference,
         tokenSha256: sha256(linkToken),
         createdAt: new Date().toISOString(),
+        unconfirmedTokens,
       };
     },
 
@@ -99,22 +111,17 @@ export function createSealer(keySetJson: string): Sealer {
     },
 
     async probe() {
-      const orgId = '0'.repeat(24);
-      const facts = {
-        orgId,
+      const request = {
+        orgId: '0'.repeat(24),
         sourceOrgId: null,
         accessListIps: [],
         credential: '',
         warnings: [],
         requestedBy: null,
+        changeReference: null,
       };
-      const workflowId = workflowIdFor(orgId);
-      const sealed = await sealer.seal(
-        'probe',
-        { ...facts, changeReference: null, unconfirmedTokens: 0 },
-        workflowId,
-      );
-      await sealer.open(sealedTokenSchema.parse(sealed), workflowId);
+      const workflowId = workflowIdFor(request.orgId);
+      await sealer.open(await sealer.seal('probe', request, 0, workflowId), workflowId);
     },
   };
   return sealer;

@@ -6,8 +6,13 @@ import { z } from 'zod';
 export interface Secret {
   /** Where it comes from, for messages: `environment variable NAME` or `file PATH`. */
   readonly source: string;
-  /** The secret, without the line end a file may have. Throws an Error that names the source. */
+  /** The secret, without the line end a file may have. Throws SecretUnavailableError. */
   read(): string;
+}
+
+/** Thrown when a secret cannot be read. Its message names the source and never the secret. */
+export class SecretUnavailableError extends Error {
+  override readonly name = 'SecretUnavailableError';
 }
 
 /** Where references are looked up. */
@@ -53,7 +58,7 @@ export function secretFromEnv(name: string, { env }: Pick<ReferenceContext, 'env
     source,
     read() {
       const value = env[name];
-      if (!value) throw new Error(`${source} is not set or empty: set it`);
+      if (!value) throw new SecretUnavailableError(`${source} is not set or empty: set it`);
       return value;
     },
   };
@@ -68,9 +73,11 @@ function secretFromFile(file: string): Secret {
       try {
         value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
       } catch (error) {
-        throw new Error(`${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+        throw new SecretUnavailableError(
+          `${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+        );
       }
-      if (value === '') throw new Error(`${source} is empty`);
+      if (value === '') throw new SecretUnavailableError(`${source} is empty`);
       return value;
     },
   };

@@ -130,3 +130,30 @@ export interface RetrySettings {
   maximumIntervalMs: number;
   giveUpAfterMs: number;
 }
+
+/** Settings of one activity for one run. */
+export interface ActivityPlan extends RetrySettings {
+  /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
+  attemptTimeoutMs: number;
+}
+
+/** What `validateRequest` returns: workflow code reads no configuration. */
+export interface ValidatedRequest {
+  request: ValidRequest;
+  create: ActivityPlan;
+  deliver: ActivityPlan;
+}
+
+/** Heartbeat details of `createLinkToken`, by which the count of unconfirmed tokens outlives an attempt. */
+export interface CreateHeartbeat {
+  attempt: number;
+  unconfirmedTokens: number;
+}
+
+/** The activities as workflows see them. Those whose name starts with `validate` are local. */
+export interface Activities {
+  validateRequest(request: PrepareRequest): Promise<ValidatedRequest>;
+  validateRedelivery(request: RedeliverRequest): Promise<{ deliver: ActivityPlan }>;
+  createLinkToken(request: ValidRequest): Promise<SealedToken>;
+  deliverLinkToken(sealedToken: SealedToken, sink: string): Promise<Receipt>;
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PrepareRequest, Receipt, SealedToken } from './names';
+import type { PrepareRequest, Receipt, RedeliverRequest, SealedToken } from './names';
 
 const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 
@@ -56,3 +56,7 @@ export const sealedTokenSchema = z
 export const receiptSchema = z
   .strictObject({ ...tokenFacts, sink: z.string(), location: z.string(), deliveredAt: z.iso.datetime() })
   .meta({ title: 'Receipt' }) satisfies z.ZodType<Receipt>;
+
+export const redeliverRequestSchema = z
+  .strictObject({ sealedToken: sealedTokenSchema, sink: z.string().min(1) })
+  .meta({ title: 'RedeliverRequest' }) satisfies z.ZodType<RedeliverRequest>;

@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { parseJson } from './parse-json';
+
+/** What Atlas says of an error, as far as it can be read. */
+export interface AtlasErrorBody {
+  errorCode?: string;
+  reason?: string;
+  detail?: string;
+  fields?: { field: string; description: string }[];
+}
+
+const MAX_TEXT_LENGTH = 500;
+const MAX_FIELDS = 20;
+
+/** Bounded, since a failure that is retried must stay under the server's 4 KB. */
+const text = z.string().transform((value) => value.slice(0, MAX_TEXT_LENGTH));
+
+/** One odd field must not hide the others, so each is caught by itself (`parameters` is recorded in four forms). */
+const errorBodySchema = z.object({
+  errorCode: text.optional().catch(undefined),
+  // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.
+  error: text.optional().catch(undefined),
+  error_description: text.optional().catch(undefined),
+  reason: text.optional().catch(undefined),
+  detail: text.optional().catch(undefined),
+  badRequestDetail: z
+    .object({ fields: z.array(z.object({ field: text, description: text })) })
+    .optional()
+    .catch(undefined),
+});
+
+/** Reads an error body leniently: HTML, nothing, or a part of it give what can be had. */
+export function parseErrorBody(body: string): AtlasErrorBody {
+  const parsed = errorBodySchema.safeParse(parseJson(body));
+  if (!parsed.success) return {};
+  const { errorCode, error, reason, detail, error_description, badRequestDetail } = parsed.data;
+  const known = {
+    errorCode: errorCode ?? error,
+    reason,
+    detail: detail ?? error_description,
+    fields: badRequestDetail?.fields.slice(0, MAX_FIELDS),
+  };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,2 @@
+export { prepareLiveMigration } from './prepare-live-migration';
+export { redeliverLinkToken } from './redeliver-link-token';

@@ -1,0 +1,40 @@
+import type { PrepareRequest, Receipt } from '../contract/names';
+import { creation, delivery, validation } from './activities';
+import { runStep } from './step';
+import { logLine, tellStory } from './story';
+
+/**
+ * Validates the request, creates a link-token and hands it to the sink. Ends with the receipt, or with one
+ * ApplicationFailure whose `type` is a FailureType and whose details count the unconfirmed tokens.
+ */
+export async function prepareLiveMigration(request: PrepareRequest): Promise<Receipt> {
+  const tell = tellStory();
+
+  const valid = await runStep(tell, 'AtlasUnavailable', 0, () =>
+    validation('check the request').validateRequest(request),
+  );
+  const { orgId, sink, credential, accessListIps } = valid.request;
+
+  tell({
+    step: 'creating',
+    description: `asking Atlas for a link-token for organization ${orgId} as ${credential}, ${accessListIps.length} access list entries`,
+    unconfirmedTokens: null,
+  });
+  const sealedToken = await runStep(tell, 'AtlasUnavailable', null, () =>
+    creation(valid.create, `create a link-token in ${orgId}`).createLinkToken(valid.request),
+  );
+  const { deliveryId, tokenSha256, unconfirmedTokens } = sealedToken;
+  logLine.created({ orgId, deliveryId, tokenSha256, unconfirmedTokens });
+
+  tell({
+    step: 'delivering',
+    description: `the token exists, sealed in this run's history; handing it to sink ${sink}`,
+    unconfirmedTokens,
+  });
+  const receipt = await runStep(tell, 'SinkUnavailable', unconfirmedTokens, () =>
+    delivery(valid.deliver, sealedToken, sink).deliverLinkToken(sealedToken, sink),
+  );
+  logLine.delivered({ orgId, deliveryId, sink, location: receipt.location });
+  tell({ step: 'delivered', description: `the token is in ${receipt.location}`, unconfirmedTokens });
+  return receipt;
+}
