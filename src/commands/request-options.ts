@@ -48,7 +48,10 @@ export function requestOf(options: RequestOptions): PrepareRequest {
   const { problems } = checkRequest(request);
   if (problems.length === 0) return request;
   const lines = problems.map(({ field, description }) => `  ${field} ${description}`);
-  throw new CommandError(`nothing was started; the request has ${lines.length} problem(s):\n${lines.join('\n')}`, EXIT_CODES.usage);
+  throw new CommandError(
+    `nothing was started; the request has ${lines.length} problem(s):\n${lines.join('\n')}`,
+    EXIT_CODES.usage,
+  );
 }
 
 function readIpsFile(file: string): string[] {

@@ -19,11 +19,12 @@ export async function withTemporal<T>(work: (client: Client) => Promise<T>): Pro
       `cannot reach Temporal at ${address}, namespace ${namespace} (${(error as Error).message}): start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE`,
       EXIT_CODES.cannotReachTemporal,
     );
-  const connection = await Connection.connect({ ...connectionOptions, connectTimeout: CONNECT_TIMEOUT_MS }).catch(
-    (error: unknown) => {
-      throw unreachable(error);
-    },
-  );
+  const connection = await Connection.connect({
+    ...connectionOptions,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+  }).catch((error: unknown) => {
+    throw unreachable(error);
+  });
   try {
     return await work(new Client({ connection, namespace }));
   } catch (error) {

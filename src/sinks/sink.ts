@@ -12,6 +12,8 @@ export interface Delivery {
 }
 
 export interface Sink {
+  /** Whether it takes only tokens whose request names the source organization. */
+  readonly needsSourceOrgId?: boolean;
   /**
    * Hands the token over, or finds that this delivery id was handed over before and changes nothing.
    *

@@ -1,0 +1,83 @@
+import { z } from 'zod';
+
+const organizationId = z.string().regex(/^[a-f0-9]{24}$/, 'must be 24 lower-case hexadecimal digits');
+const organization = z.strictObject({ id: organizationId, name: z.string().min(1) });
+
+/** The names and secrets of the default seed, of the shapes that real ones have. */
+export const DEFAULTS = {
+  orgId: '64f1c0ffee5eed0000000a71',
+  sourceOrgId: '64f1c0ffee5eed0000005c01',
+  serviceAccount: {
+    clientId: 'mdb_sa_id_64f1c0ffee5eed0000005a01',
+    clientSecret: 'mdb_sa_sk_emulatorOnly_0123456789abcdefghij_ABCDEF',
+  },
+  apiKey: { publicKey: 'emulkeya', privateKey: '00000000-e3a1-4a7a-8a5e-0000000a7145' },
+  sourceApiKey: { publicKey: 'emulkeys', privateKey: '00000000-e3a1-4a7a-8a5e-00000050fce0' },
+};
+const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
+const roles = ['ORG_OWNER'];
+const owner = { orgId: organizationId, roles: z.array(z.string()).default(roles) };
+
+const settings = z.strictObject({
+  /** `expires_in` of an access token, and when it really ends. */
+  accessTokenLifetimeSeconds: z.int().positive().default(3600),
+  /** Live access tokens a service account may hold; one more is refused with `access_denied`. */
+  maxLiveAccessTokens: z.int().positive().default(100),
+  nonceLifetimeMs: z.int().positive().default(60_000),
+  /** Requests an organization may make; without `sendRetryAfter` a 429 carries no `Retry-After`. */
+  rateLimit: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      capacity: z.int().positive().default(500),
+      refillPerMinute: z.number().positive().default(250),
+      sendRetryAfter: z.boolean().default(true),
+    })
+    .prefault({}),
+  rejectIpv6: z.boolean().default(false),
+  /** Versions answered with 410, whether asked for by name or resolved to. The default is invented. */
+  withdrawnVersions: z.array(z.iso.date()).default(['2022-09-09']),
+  /** Status polls that say NOT_SYNCED before a migration link is SYNCED. */
+  pollsBeforeSynced: z.int().nonnegative().default(0),
+  syncDelayMs: z.int().nonnegative().default(0),
+  /** Whether Cloud Manager takes a link-token that was not created here. */
+  acceptUnknownLinkTokens: z.boolean().default(false),
+});
+
+const seedSchema = z
+  .strictObject({
+    organizations: z.array(organization).default([{ id: orgId, name: 'Example Atlas organization' }]),
+    sourceOrganizations: z
+      .array(organization)
+      .default([{ id: sourceOrgId, name: 'Example Cloud Manager organization' }]),
+    serviceAccounts: z
+      .array(z.strictObject({ clientId: z.string().min(1), clientSecret: z.string().min(1), ...owner }))
+      .default([{ ...serviceAccount, orgId, roles }]),
+    apiKeys: z
+      .array(z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }))
+      .default([
+        { ...apiKey, orgId, roles },
+        { ...sourceApiKey, orgId: sourceOrgId, roles },
+      ]),
+    settings: settings.prefault({}),
+  })
+  .superRefine((seed, context) => {
+    const known = new Set([...seed.organizations, ...seed.sourceOrganizations].map(({ id }) => id));
+    for (const list of ['serviceAccounts', 'apiKeys'] as const) {
+      seed[list].forEach(({ orgId }, index) => {
+        if (known.has(orgId)) return;
+        const message = `organization ${orgId} is in neither organizations nor sourceOrganizations`;
+        context.addIssue({ code: 'custom', path: [list, index, 'orgId'], message });
+      });
+    }
+  });
+
+export type Seed = z.output<typeof seedSchema>;
+export type SeedInput = z.input<typeof seedSchema>;
+export type Settings = Seed['settings'];
+
+/** What exists at the emulator. A top-level key left out has its value from {@link DEFAULT_SEED}. Throws ZodError. */
+export function parseSeed(input: unknown): Seed {
+  return seedSchema.parse(input);
+}
+
+export const DEFAULT_SEED: Seed = parseSeed({});
