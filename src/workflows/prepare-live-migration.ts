@@ -10,7 +10,7 @@ import { logLine, tellStory } from './story';
 export async function prepareLiveMigration(request: PrepareRequest): Promise<Receipt> {
   const tell = tellStory();
 
-  const valid = await runStep(tell, 'AtlasUnavailable', 0, () =>
+  const valid = await runStep({ tell, unavailable: 'AtlasUnavailable', unconfirmedTokens: 0 }, () =>
     validation('check the request').validateRequest(request),
   );
   const { orgId, sink, credential, accessListIps } = valid.request;
@@ -20,7 +20,7 @@ export async function prepareLiveMigration(request: PrepareRequest): Promise<Rec
     description: `asking Atlas for a link-token for organization ${orgId} as ${credential}, ${accessListIps.length} access list entries`,
     unconfirmedTokens: null,
   });
-  const sealedToken = await runStep(tell, 'AtlasUnavailable', null, () =>
+  const sealedToken = await runStep({ tell, unavailable: 'AtlasUnavailable', unconfirmedTokens: null }, () =>
     creation(valid.create, `create a link-token in ${orgId}`).createLinkToken(valid.request),
   );
   const { deliveryId, tokenSha256, unconfirmedTokens } = sealedToken;
@@ -31,7 +31,13 @@ export async function prepareLiveMigration(request: PrepareRequest): Promise<Rec
     description: `the token exists, sealed in this run's history; handing it to sink ${sink}`,
     unconfirmedTokens,
   });
-  const receipt = await runStep(tell, 'SinkUnavailable', unconfirmedTokens, () =>
+  const delivering = {
+    tell,
+    unavailable: 'SinkUnavailable',
+    unconfirmedTokens,
+    keptToken: deliveryId,
+  } as const;
+  const receipt = await runStep(delivering, () =>
     delivery(valid.deliver, sealedToken, sink).deliverLinkToken(sealedToken, sink),
   );
   logLine.delivered({ orgId, deliveryId, sink, location: receipt.location });
