@@ -68,6 +68,16 @@ program
   .option('--rotate', 'put a new key before those the file has', false)
   .action((options: KeysOptions) => makeKeys(options, output()));
 
+program
+  .command('doctor')
+  .description("check, where the worker's configuration is, that it can do its work; changes nothing")
+  .option('--config <file>', 'configuration file of the worker')
+  .action(async ({ config }: { config?: string }) => {
+    // Loaded here, since no other command needs the configuration and what it brings.
+    const { doctor } = await import('./commands/doctor.js');
+    await doctor(config, output());
+  });
+
 addRequestOptions(
   program
     .command('schedule')

@@ -4,7 +4,7 @@ import { credentialsSchema, type CredentialConfig } from './atlas/credential-con
 import { DEFAULT_TASK_QUEUE, type RetrySettings } from './contract/names';
 import { organizationId } from './contract/schemas';
 import { HOW_TO_MAKE_KEYS, createSealer, type Sealer } from './sealing';
-import { secretFromEnv, secretReference, type ReferenceContext } from './secrets';
+import { SecretUnavailableError, secretFromEnv, secretReference, type ReferenceContext } from './secrets';
 import { sinkConfigSchema, type SinkFactory } from './sinks';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
@@ -61,7 +61,8 @@ export class ConfigError extends Error {
  * @throws ConfigError
  */
 export function loadConfig(env: ReferenceContext['env'], file?: string): Config {
-  const configFile = path.resolve(file ?? env['LIVE_MIGRATION_PREP_CONFIG'] ?? DEFAULT_CONFIG_FILE);
+  // Empty as good as unset: that is how docker compose hands on a variable it does not have.
+  const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
   let yaml: YamlFile;
   try {
     yaml = readYamlFile(configFile);
@@ -75,12 +76,24 @@ export function loadConfig(env: ReferenceContext['env'], file?: string): Config 
     warn: (message) => warnings.push(message),
   }).safeParse(yaml.content);
   if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map((issue) => `${yaml.placeOf(issue.path)}: ${issue.message}`),
-    );
+    throw new ConfigError(parsed.error.issues.flatMap((issue) => problemsOf(issue, yaml)));
   }
   return { ...parsed.data, warnings };
 }
+
+function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(
+      (key) => `${yaml.placeOf([...issue.path, key])}: is not a setting: remove it, or correct its name`,
+    );
+  }
+  const message =
+    issue.code === 'invalid_key' ? issue.issues.map((i) => i.message).join('; ') : issue.message;
+  return [`${yaml.placeOf(issue.path)}: ${message}`];
+}
+
+/** For a check that finds its problems beside those of other settings: zod skips checks after the first problem. */
+const ALWAYS = { when: () => true };
 
 function configSchema(context: ReferenceContext) {
   return z
@@ -111,18 +124,27 @@ function configSchema(context: ReferenceContext) {
         .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
         .prefault({}),
     })
-    .superRefine(({ atlas, sinks }, issues) => {
-      for (const [orgId, organization] of atlas.organizations ?? []) {
-        const at = ['atlas', 'organizations', orgId];
-        const check = (name: string, known: Map<string, unknown>, where: PropertyKey[]) => {
-          if (known.has(name)) return;
-          const message = `${name} is not configured: name one of ${[...known.keys()].join(', ') || 'none yet'}`;
-          issues.addIssue({ code: 'custom', path: [...at, ...where], message });
-        };
-        check(organization.credential, atlas.credentials, ['credential']);
-        organization.sinks.forEach((sink, index) => check(sink, sinks, ['sinks', index]));
-      }
-    });
+    .superRefine(checkNames, ALWAYS);
+}
+
+/** A part that has problems of its own has not become a map, and is no measure of names. */
+interface Parts {
+  atlas?: { credentials?: unknown; organizations?: unknown };
+  sinks?: unknown;
+}
+
+/** Every name under `atlas.organizations` is that of a credential or a sink. */
+function checkNames({ atlas, sinks }: Parts, issues: z.RefinementCtx): void {
+  if (!(atlas?.organizations instanceof Map)) return;
+  for (const [orgId, organization] of atlas.organizations as Map<string, OrganizationConfig>) {
+    const check = (name: string, known: unknown, ...where: PropertyKey[]) => {
+      if (!(known instanceof Map) || known.has(name)) return;
+      const message = `${name} is not configured: name one of ${[...known.keys()].join(', ') || 'none yet'}`;
+      issues.addIssue({ code: 'custom', path: ['atlas', 'organizations', orgId, ...where], message });
+    };
+    check(organization.credential, atlas.credentials, 'credential');
+    organization.sinks.forEach((sink, index) => check(sink, sinks, 'sinks', index));
+  }
 }
 
 function atlasSchema(context: ReferenceContext) {
@@ -139,26 +161,28 @@ function atlasSchema(context: ReferenceContext) {
         .default(null),
     })
     .prefault({})
-    .transform((atlas, issues) => {
-      const baseUrl = context.env['MONGODB_ATLAS_BASE_URL'] ?? 'https://cloud.mongodb.com';
-      const url = URL.canParse(baseUrl) ? new URL(baseUrl) : null;
-      if (
-        !url ||
-        !['https:', 'http:'].includes(url.protocol) ||
-        url.username ||
-        url.password ||
-        url.pathname !== '/'
-      ) {
-        const message =
-          'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.com';
-        issues.addIssue({ code: 'custom', message });
-        return z.NEVER;
+    .superRefine((_atlas, issues) => {
+      if (!baseUrlOf(context)) {
+        issues.addIssue(
+          'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.com',
+        );
       }
+    }, ALWAYS)
+    .transform((atlas) => {
+      const url = baseUrlOf(context);
+      if (!url) return z.NEVER;
       if (url.protocol === 'http:' && !isLoopback(url.hostname)) {
         context.warn('MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network in the clear');
       }
       return { ...atlas, baseUrl: url.origin };
     });
+}
+
+/** Null unless it is scheme, host and port, and nothing else that would be dropped in silence. */
+function baseUrlOf({ env }: ReferenceContext): URL | null {
+  const text = env['MONGODB_ATLAS_BASE_URL'] || 'https://cloud.mongodb.com';
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/` ? url : null;
 }
 
 function isLoopback(hostname: string): boolean {
@@ -168,7 +192,9 @@ function isLoopback(hostname: string): boolean {
 function sinksSchema(context: ReferenceContext) {
   const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write letters, digits and . _ - only');
   return z
-    .record(name, sinkConfigSchema(context), 'name at least one sink')
+    .record(name, sinkConfigSchema(context), {
+      error: ({ code }) => (code === 'invalid_type' ? 'name at least one sink' : undefined),
+    })
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')
     .transform((sinks) => new Map(Object.entries(sinks)));
 }
@@ -179,22 +205,33 @@ function sealingSchema(context: ReferenceContext) {
     .prefault({})
     .transform(({ keys }, issues): Sealer => {
       try {
-        return createSealer((keys ?? secretFromEnv('LIVE_MIGRATION_PREP_SEALING_KEYS', context)).read());
+        const secret = keys ?? secretFromEnv('LIVE_MIGRATION_PREP_SEALING_KEYS', context);
+        return createSealer(secret.read());
       } catch (error) {
-        const help = keys ? '' : `, or name a file under sealing.keys; ${HOW_TO_MAKE_KEYS}`;
-        issues.addIssue({ code: 'custom', message: (error as Error).message + help });
+        const help =
+          error instanceof SecretUnavailableError
+            ? `, or name a file under sealing.keys; ${HOW_TO_MAKE_KEYS}`
+            : '';
+        issues.addIssue((error as Error).message + help);
         return z.NEVER;
       }
     });
 }
 
 function retrySchema(defaults: Pick<RetrySettings, 'maximumIntervalMs' | 'giveUpAfterMs'>) {
-  return z
-    .strictObject({
-      initialIntervalMs: z.int().min(1).default(1000),
-      backoffCoefficient: z.number().min(1).default(2),
-      maximumIntervalMs: z.int().min(1).default(defaults.maximumIntervalMs),
-      giveUpAfterMs: z.int().min(1000).default(defaults.giveUpAfterMs),
-    })
-    .prefault({});
+  return (
+    z
+      .strictObject({
+        initialIntervalMs: z.int().min(1).default(1000),
+        backoffCoefficient: z.number().min(1).default(2),
+        maximumIntervalMs: z.int().min(1).default(defaults.maximumIntervalMs),
+        giveUpAfterMs: z.int().min(1000).default(defaults.giveUpAfterMs),
+      })
+      // Temporal refuses such a policy, and the run would hang on it.
+      .refine(({ initialIntervalMs, maximumIntervalMs }) => initialIntervalMs <= maximumIntervalMs, {
+        path: ['maximumIntervalMs'],
+        message: 'is less than initialIntervalMs: raise it',
+      })
+      .prefault({})
+  );
 }

@@ -28,9 +28,12 @@ export async function startHealth(
       response.writeHead(404).end();
       return;
     }
-    void answer().then((problem) => {
-      response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
-    });
+    const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
+    void answer()
+      .catch(failed)
+      .then((problem) => {
+        response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
+      });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

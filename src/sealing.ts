@@ -9,12 +9,11 @@ const keySetSchema = z.object({
       z.object({
         kty: z.literal('oct'),
         kid: z.string().min(1),
-        k: z
-          .string()
-          .refine((k) => Buffer.from(k, 'base64url').length === 32, 'is not 32 bytes in base64url'),
+        k: z.string().regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'),
       }),
     )
-    .min(1, 'holds no key'),
+    .min(1, 'holds no key')
+    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'holds two keys of one kid'),
 });
 
 const payloadSchema = z.object({ version: z.literal(1), linkToken: z.string() });

@@ -25,7 +25,8 @@ export interface ReferenceContext {
 }
 
 const reference = z.union([
-  z.strictObject({ env: z.string().min(1) }),
+  // The shape of a name, so that most secrets written here by mistake are refused before they are quoted as a name.
+  z.strictObject({ env: z.string().regex(/^[A-Za-z_]\w*$/) }),
   z.strictObject({ file: z.string().min(1) }),
 ]);
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { LineCounter, isNode, parseDocument } from 'yaml';
+import { LineCounter, isNode, parseDocument, type Document } from 'yaml';
 
 export interface YamlFile {
   content: unknown;
@@ -16,12 +16,12 @@ export function readYamlFile(file: string): YamlFile {
   if (document.errors.length > 0) {
     throw new Error(
       document.errors
-        .map(({ message, pos }) => `${name}:${lines.linePos(pos[0]).line} ${message}`)
+        .map(({ message, pos }) => `${name}:${lines.linePos(pos[0]).line} ${withoutQuote(message)}`)
         .join('\n'),
     );
   }
   return {
-    content: document.toJS() ?? {},
+    content: contentOf(document, name),
     placeOf(keys) {
       for (let depth = keys.length; depth > 0; depth--) {
         const node = document.getIn(keys.slice(0, depth), true);
@@ -32,6 +32,20 @@ export function readYamlFile(file: string): YamlFile {
       return [name, keys.map(String).join('.')].filter(Boolean).join(' ');
     },
   };
+}
+
+/** The parser quotes the file behind a colon, and what stands there may be a secret. */
+function withoutQuote(message: string): string {
+  return message.replace(/: [^]*/, '');
+}
+
+function contentOf(document: Document, name: string): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    // The parser's own message names the alias.
+    throw new Error(`${name} has an alias (*…) without its anchor: quote a text that starts with *`);
+  }
 }
 
 function readText(file: string): string {

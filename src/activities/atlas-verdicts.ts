@@ -124,7 +124,7 @@ export function judgeAtlasError(error: unknown): Verdict {
 
 function judgeAnswer(error: AtlasAnswerError): Verdict {
   const { status, body } = error;
-  const rows = error.endpoint === 'linkTokens' ? LINK_TOKEN_ROWS : ACCESS_TOKEN_ROWS;
+  const rows = error.endpoint === 'oauthToken' ? ACCESS_TOKEN_ROWS : LINK_TOKEN_ROWS;
   const row = rows.find(({ when }) => when(status, body.errorCode));
   if (!row) throw new Error('the last row takes every status');
   const { type, retryable, perhapsMinted, mend } = row;
@@ -138,9 +138,15 @@ function judgeAnswer(error: AtlasAnswerError): Verdict {
   };
 }
 
+const CALLS = {
+  linkTokens: 'the link-token call',
+  oauthToken: 'the request for an access token',
+  orgs: 'the request for the organizations it can see',
+} as const;
+
 /** Such as: Atlas answered 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token call: "This address is not…". */
 function words({ endpoint, status, body }: AtlasAnswerError): string {
-  const call = endpoint === 'linkTokens' ? 'the link-token call' : 'the request for an access token';
+  const call = CALLS[endpoint];
   const without = status >= 200 && status < 300 ? ' without a token in it' : '';
   const said = body.detail ?? body.reason;
   const fields = body.fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');

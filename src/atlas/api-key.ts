@@ -15,13 +15,16 @@ const MAX_CHALLENGES = 3;
  */
 export function createApiKey(config: ApiKeyConfig, send: Send): Credential {
   let client = new DigestClient(config.publicKey.read(), config.privateKey.read());
+  /** Requests signed with the nonce of `client`. */
+  let count = 0;
 
   function authorized(request: AtlasRequest): AtlasRequest {
+    // `nc` is hexadecimal (RFC 7616, 3.4); digest-fetch would write a number in decimal.
+    Object.assign(client.digest, { nc: (++count).toString(16) });
     const { headers } = client.addAuth(request.path, {
       method: request.method,
       headers: { ...request.headers },
     }) as Pick<AtlasRequest, 'headers'>;
-    client.digest.nc++;
     return { ...request, headers };
   }
 
@@ -34,6 +37,7 @@ export function createApiKey(config: ApiKeyConfig, send: Send): Credential {
         // Read anew, so that a rotated key needs no restart.
         client = new DigestClient(config.publicKey.read(), config.privateKey.read());
         client.parseAuth(answer.challenge);
+        count = 0;
         answer = await send(authorized(request));
       }
       return answer;

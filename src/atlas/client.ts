@@ -12,6 +12,7 @@ import { createTransport } from './transport';
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
+const organizationsSchema = z.object({ results: z.array(z.object({ id: z.string() })) });
 const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown() });
 
 export interface AtlasOptions {
@@ -38,6 +39,13 @@ export interface Atlas {
     credentialName: string,
     startSignal: AbortSignal,
   ): Promise<string>;
+  /**
+   * Lists the organizations that a credential can see. Creates nothing.
+   *
+   * @returns organization ids; the first 500, and a credential belongs to one organization.
+   * @throws AtlasAnswerError, AtlasConnectionError
+   */
+  visibleOrganizations(credentialName: string): Promise<string[]>;
   /** Gives access tokens back and closes the connections. */
   close(): Promise<void>;
 }
@@ -57,11 +65,16 @@ export function createAtlas({
   );
   const query = queryOf({ envelope, pretty });
 
+  function identityNamed(name: string): Credential {
+    const identity = identities.get(name);
+    if (!identity) throw new Error(`there is no credential named ${name}`);
+    return identity;
+  }
+
   return {
     async createLinkToken(orgId, accessListIps, credentialName, startSignal) {
-      const identity = identities.get(credentialName);
-      if (!identity) throw new Error(`there is no credential named ${credentialName}`);
-      const answer = await identity.send({
+      startSignal.throwIfAborted();
+      const answer = await identityNamed(credentialName).send({
         endpoint: 'linkTokens',
         method: 'POST',
         path: `/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens${query}`,
@@ -70,6 +83,18 @@ export function createAtlas({
         startSignal,
       });
       return linkTokenOf(answer);
+    },
+
+    async visibleOrganizations(credentialName) {
+      const answer = await identityNamed(credentialName).send({
+        endpoint: 'orgs',
+        method: 'GET',
+        path: '/api/atlas/v2/orgs?itemsPerPage=500',
+        headers: { Accept: MEDIA_TYPE },
+      });
+      const parsed = answer.status === 200 ? organizationsSchema.safeParse(parseJson(answer.body)) : null;
+      if (!parsed?.success) throw new AtlasAnswerError('orgs', answer);
+      return parsed.data.results.map(({ id }) => id);
     },
 
     async close() {

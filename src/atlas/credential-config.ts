@@ -31,16 +31,23 @@ export function credentialsSchema(context: ReferenceContext) {
   return z
     .record(z.string().min(1), credential)
     .default({})
-    .transform((named, issues): Map<string, CredentialConfig> => {
+    .superRefine(
+      (named, issues) => {
+        const { credential: fromEnv, problems } = credentialOfEnv(context);
+        problems.forEach((problem) => issues.addIssue(problem));
+        if (Object.keys(named).length === 0 && !fromEnv && problems.length === 0) {
+          issues.addIssue(
+            'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account), or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
+          );
+        }
+        // Even when the named ones have problems, after which zod skips checks.
+      },
+      { when: () => true },
+    )
+    .transform((named): Map<string, CredentialConfig> => {
+      const { credential: fromEnv } = credentialOfEnv(context);
       const credentials = new Map<string, CredentialConfig>(Object.entries(named));
-      const { credential: fromEnv, problems } = credentialOfEnv(context);
-      problems.forEach((problem) => issues.addIssue(problem));
       if (fromEnv) credentials.set(DEFAULT_CREDENTIAL, fromEnv);
-      if (credentials.size === 0 && problems.length === 0) {
-        issues.addIssue(
-          'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account), or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
-        );
-      }
       return credentials;
     });
 }

@@ -15,6 +15,8 @@ const MAX_FIELDS = 20;
 /** Bounded, since a failure that is retried must stay under the server's 4 KB. */
 const text = z.string().transform((value) => value.slice(0, MAX_TEXT_LENGTH));
 
+const fieldSchema = z.object({ field: text, description: text });
+
 /** One odd field must not hide the others, so each is caught by itself (`parameters` is recorded in four forms). */
 const errorBodySchema = z.object({
   errorCode: text.optional().catch(undefined),
@@ -24,7 +26,7 @@ const errorBodySchema = z.object({
   reason: text.optional().catch(undefined),
   detail: text.optional().catch(undefined),
   badRequestDetail: z
-    .object({ fields: z.array(z.object({ field: text, description: text })) })
+    .object({ fields: z.array(fieldSchema.nullable().catch(null)) })
     .optional()
     .catch(undefined),
 });
@@ -38,7 +40,7 @@ export function parseErrorBody(body: string): AtlasErrorBody {
     errorCode: errorCode ?? error,
     reason,
     detail: detail ?? error_description,
-    fields: badRequestDetail?.fields.slice(0, MAX_FIELDS),
+    fields: badRequestDetail?.fields.filter((field) => field !== null).slice(0, MAX_FIELDS),
   };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
 }

@@ -1,13 +1,13 @@
-/** Which of the two endpoints is meant: creating a link-token, or fetching an OAuth access token. */
-export type Endpoint = 'linkTokens' | 'oauthToken';
+/** Which endpoint is meant: creating a link-token, fetching an OAuth access token, or listing organizations. */
+export type Endpoint = 'linkTokens' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
   endpoint: Endpoint;
-  method: 'POST';
+  method: 'GET' | 'POST';
   /** Below the base URL, with its query. */
   path: string;
   headers: Record<string, string>;
-  body: string;
+  body?: string;
   /** Checked before anything is written. A request under way is never aborted by it: its answer may hold a token. */
   startSignal?: AbortSignal;
 }

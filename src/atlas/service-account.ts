@@ -34,7 +34,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
   }
 
   async function freshAccessToken(): Promise<{ token: AccessToken; drop: () => void; cached: boolean }> {
-    const cached = current !== null;
+    const before = current;
     let fetching = accessToken();
     let token = await fetching;
     if (token.renewAtMs <= Date.now()) {
@@ -42,7 +42,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
       fetching = accessToken();
       token = await fetching;
     }
-    return { token, cached, drop: () => drop(fetching) };
+    return { token, cached: fetching === before, drop: () => drop(fetching) };
   }
 
   return {
@@ -74,7 +74,7 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
 }
 
 /** RFC 7009; Atlas has it at `/api/oauth/revoke`. */
-function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<AtlasAnswer> {
+async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<AtlasAnswer> {
   return send(
     tokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config),
   );

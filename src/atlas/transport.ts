@@ -22,7 +22,7 @@ export function createTransport(baseUrl: string, requestTimeoutMs: number): Tran
           ...init,
           redirect: 'manual',
           signal: AbortSignal.timeout(requestTimeoutMs),
-          dispatcher: dispatcher.compose(noteWhenWritten(progress)),
+          dispatcher: dispatcher.compose(noteWhenWritten(progress, startSignal)),
         });
         return {
           status: response.status,
@@ -31,6 +31,7 @@ export function createTransport(baseUrl: string, requestTimeoutMs: number): Tran
           retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), new Date()),
         };
       } catch (error) {
+        if (!progress.written) startSignal?.throwIfAborted();
         // The error itself goes no further: fetch quotes malformed headers, and they hold credentials.
         throw new AtlasConnectionError(endpoint, progress.written, codeOf(error));
       }
@@ -49,13 +50,20 @@ async function readBody(response: Response): Promise<string> {
   }
 }
 
-/** undici calls `onRequestStart` when a connected socket is about to carry the request, and not before. */
-function noteWhenWritten(progress: { written: boolean }): Dispatcher.DispatcherComposeInterceptor {
+/** undici calls `onRequestStart` when a connected socket is about to carry the request: the last moment to stop it. */
+function noteWhenWritten(
+  progress: { written: boolean },
+  startSignal: AbortSignal | undefined,
+): Dispatcher.DispatcherComposeInterceptor {
   return (dispatch) => (options, handler) =>
     dispatch(options, {
-      onRequestStart(...args) {
+      onRequestStart(controller, ...args) {
+        if (startSignal?.aborted) {
+          controller.abort(new Error('stopped before it was written'));
+          return;
+        }
         progress.written = true;
-        handler.onRequestStart?.(...args);
+        handler.onRequestStart?.(controller, ...args);
       },
       onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
       onResponseStart: (...args) => handler.onResponseStart?.(...args),

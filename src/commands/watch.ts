@@ -3,7 +3,7 @@ import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { describeReceipt, receiptOf } from './ending';
 import type { Output } from './output';
 
-const POLL_INTERVAL_MS = 500;
+const POLL_INTERVAL_MS = 250;
 
 const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
   createLinkToken: 'creating',

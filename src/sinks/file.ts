@@ -24,7 +24,8 @@ export const fileSink: SinkType<FileSinkConfig> = {
 
 function createFileSink(directory: string): Sink {
   return {
-    async deliver(delivery) {
+    async deliver(delivery, signal) {
+      signal.throwIfAborted();
       try {
         const file = path.join(await realpath(directory), fileNameOf(delivery));
         if (!(await alreadyWritten(file, delivery.token))) await writeOnce(file, delivery.token);

@@ -1,7 +1,11 @@
 import { z } from 'zod';
 import type { ReferenceContext } from '../secrets';
+import { awsSecretsManagerSink } from './aws-secrets-manager';
+import { cloudManagerSink } from './cloud-manager';
 import { fileSink } from './file';
 import type { Sink, SinkType } from './sink';
+import { vaultSink } from './vault';
+import { webhookSink } from './webhook';
 
 function register<Config>(sinkType: SinkType<Config>) {
   return {
@@ -12,7 +16,15 @@ function register<Config>(sinkType: SinkType<Config>) {
   };
 }
 
-const SINK_TYPES = new Map([register(fileSink)].map((entry) => [entry.type, entry]));
+const SINK_TYPES = new Map(
+  [
+    register(fileSink),
+    register(webhookSink),
+    register(vaultSink),
+    register(awsSecretsManagerSink),
+    register(cloudManagerSink),
+  ].map((entry) => [entry.type, entry]),
+);
 
 export type SinkFactory = () => Promise<Sink>;
 

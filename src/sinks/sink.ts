@@ -22,6 +22,13 @@ export interface Sink {
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can.
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
+  /**
+   * Looks whether a delivery could work now, and changes nothing. Left out where only a delivery can tell.
+   *
+   * @returns what is well, in words.
+   * @throws Error that says what to mend.
+   */
+  check?(): Promise<string>;
 }
 
 /** Thrown when the sink cannot take the token now. Its message reaches the operator, so it holds no secret. */
