@@ -7,6 +7,7 @@ import { makeKeys, type KeysOptions } from './commands/keys';
 import { createOutput } from './commands/output';
 import { redeliver, type RedeliverOptions } from './commands/redeliver';
 import { addRequestOptions, requestOf, type RequestOptions } from './commands/request-options';
+import { restart, type RestartOptions } from './commands/restart';
 import { createSchedule, type ScheduleOptions } from './commands/schedule-create';
 import { start, type StartOptions } from './commands/start';
 import { addTargetOptions, workflowIdOf, type TargetOptions } from './commands/target';
@@ -59,6 +60,16 @@ addTargetOptions(program.command('redeliver').description('hand over a token tha
     await withTemporal((client) =>
       redeliver(client, workflowId, { ...options, taskQueue: taskQueue() }, output()),
     );
+  });
+
+program
+  .command('restart')
+  .description('start runs again that failed, once the cause is mended; see docs/runbook.md')
+  .requiredOption('--since <time>', 'runs that failed after this time, such as 2026-11-25T09:00:00Z')
+  .option('--failure <type>', 'runs that ended with this failure type', 'AtlasRequestRejected')
+  .option('--dry-run', 'only say what would be done', false)
+  .action(async (options: Omit<RestartOptions, 'taskQueue'>) => {
+    await withTemporal((client) => restart(client, { ...options, taskQueue: taskQueue() }, output()));
   });
 
 program

@@ -19,7 +19,7 @@ export interface ActivityDependencies {
 /** The activities that a worker registers. */
 export function createActivities({ atlas, sealing, sinks, access, plans }: ActivityDependencies): Activities {
   return {
-    validateRequest: validateRequestActivity(access, plans),
+    validateRequest: validateRequestActivity(access, sinks, plans),
     validateRedelivery: validateRedeliveryActivity(access, plans),
     createLinkToken: createLinkTokenActivity(atlas, sealing),
     deliverLinkToken: deliverLinkTokenActivity(sealing, sinks, access),

@@ -6,9 +6,11 @@ import type {
   FieldProblem,
   PrepareRequest,
   RedeliverRequest,
+  ValidRequest,
   ValidatedRequest,
 } from '../contract/names';
 import { redeliverRequestSchema } from '../contract/schemas';
+import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
 export interface Plans {
@@ -22,10 +24,18 @@ export interface Plans {
  *
  * A retry is safe: it is pure.
  */
-export function validateRequestActivity(access: Access, plans: Plans): Activities['validateRequest'] {
+export function validateRequestActivity(
+  access: Access,
+  sinks: ReadonlyMap<string, Sink>,
+  plans: Plans,
+): Activities['validateRequest'] {
   return function validateRequest(input: PrepareRequest): Promise<ValidatedRequest> {
     const { request, problems } = checkRequest(input);
-    const found: FieldProblem[] = [...problems, ...accessProblems(input, access)];
+    const found: FieldProblem[] = [
+      ...problems,
+      ...accessProblems(input, access),
+      ...sourceProblems(request, sinks),
+    ];
     const credential = request && access.credentialFor(request.orgId);
     if (!credential || found.length > 0) return Promise.reject(invalidRequest(found));
     return Promise.resolve({ request: { ...request, credential }, ...plans });
@@ -46,6 +56,19 @@ export function validateRedeliveryActivity(access: Access, plans: Plans): Activi
     if (problems.length > 0) return Promise.reject(invalidRequest(problems));
     return Promise.resolve({ deliver: plans.deliver });
   };
+}
+
+function sourceProblems(
+  request: Omit<ValidRequest, 'credential'> | null,
+  sinks: ReadonlyMap<string, Sink>,
+): FieldProblem[] {
+  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
+  return [
+    {
+      field: 'sourceOrgId',
+      description: `is missing, and sink ${request.sink} hands the token to that organization: name it`,
+    },
+  ];
 }
 
 /** Looked at even when other fields are wrong, as far as the fields it needs are there. */

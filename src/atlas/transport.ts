@@ -73,10 +73,10 @@ function noteWhenWritten(
     });
 }
 
+/** By shape and not by class: fetch makes its errors, and their causes, in more than one way. */
 function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'UNKNOWN';
-  if (error.name === 'TimeoutError') return 'TIMEOUT';
-  const { code } = error as { code?: unknown };
+  const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
+  if (name === 'TimeoutError') return 'TIMEOUT';
   if (typeof code === 'string') return code;
-  return error.cause ? codeOf(error.cause) : 'UNKNOWN';
+  return cause ? codeOf(cause) : 'UNKNOWN';
 }
