@@ -46,3 +46,16 @@ export function parseJson(text: string): unknown {
     return null;
   }
 }
+
+/**
+ * Why a fetch failed: the code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for a timeout signal. The
+ * error itself is better not passed on: fetch quotes malformed headers, and they hold credentials.
+ */
+export function codeOfFetchError(error: unknown): string {
+  // Not by `instanceof`: a DOMException is no Error of the realm that tests run in.
+  const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
+  if (name === 'TimeoutError') return 'TIMEOUT';
+  if (typeof code === 'string') return code;
+  if (cause) return codeOfFetchError(cause);
+  return typeof name === 'string' ? name : 'UNKNOWN';
+}

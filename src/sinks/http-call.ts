@@ -1,5 +1,5 @@
 import { fetch } from 'undici';
-import { createDispatcher, parseRetryAfterMs, readTextCapped } from '../http';
+import { codeOfFetchError, createDispatcher, parseRetryAfterMs, readTextCapped } from '../http';
 import { SinkUnavailableError } from './sink';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -59,16 +59,8 @@ export function createHttpCall(peer: string, timeoutMs: number): HttpCall {
 }
 
 function silenceOf(error: unknown, timeoutMs: number): string {
-  const code = codeOf(error);
+  const code = codeOfFetchError(error);
   return code === 'TIMEOUT'
     ? `gave no answer within ${timeoutMs} ms`
     : `gave no answer (${code}): check that it runs and that the worker reaches it`;
-}
-
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'UNKNOWN';
-  if (error.name === 'TimeoutError') return 'TIMEOUT';
-  const { code } = error as { code?: unknown };
-  if (typeof code === 'string') return code;
-  return error.cause ? codeOf(error.cause) : 'UNKNOWN';
 }

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../src/sinks/sink';
+import { newDelivery, newOrgId } from './support/delivery';
+import { makeSink, type Env } from './support/make-sink';
+
+const sourceOrgId = newOrgId();
+let env: Env;
+let emulator: AtlasEmulator;
+
+beforeEach(async () => {
+  env = { PUBLIC_KEY: 'source', PRIVATE_KEY: 'canary-private-key' };
+  emulator = await startAtlasEmulator();
+  seed();
+});
+afterEach(() => emulator.close());
+
+function seed(
+  settings: SeedInput['settings'] = {},
+  privateKey = 'canary-private-key',
+  roles = ['ORG_OWNER'],
+): void {
+  emulator.seed({
+    sourceOrganizations: [{ id: sourceOrgId, name: 'Source' }],
+    apiKeys: [{ publicKey: 'source', privateKey, orgId: sourceOrgId, roles }],
+    serviceAccounts: [],
+    settings: { acceptUnknownLinkTokens: true, ...settings },
+  });
+}
+
+async function cloudManager(overrides: object = {}) {
+  const keys = { publicKey: { env: 'PUBLIC_KEY' }, privateKey: { env: 'PRIVATE_KEY' } };
+  const config = {
+    type: 'cloudManager',
+    baseUrl: emulator.url,
+    allowHttp: true,
+    pollIntervalMs: 100,
+    ...keys,
+  };
+  const sink = await makeSink({ ...config, ...overrides }, env);
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+const delivery = () => newDelivery({ sourceOrgId });
+
+it('polls until the link is synced', async () => {
+  seed({ pollsBeforeSynced: 3 });
+  expect(await (await cloudManager())(delivery())).toMatch(
+    /organization [0-9a-f]{24}: connected to Atlas \(SYNCED\)$/,
+  );
+  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(4);
+});
+
+it('does not poll when the first answer says so', async () => {
+  await (
+    await cloudManager()
+  )(delivery());
+  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(0);
+});
+
+it('is tried again when the link is not synced in time, and completes then', async () => {
+  seed({ syncDelayMs: 1000 });
+  const deliver = await cloudManager({ syncTimeoutMs: 250 });
+  const once = delivery();
+  const failing = deliver(once);
+  await expect(failing).rejects.toThrow(SinkUnavailableError);
+  await expect(failing).rejects.toThrow(/took the token and does not say SYNCED within 250 ms: look at/);
+  await sleep(1000);
+  await deliver(once);
+  expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
+});
+
+it('rejects a token without a source organization, before it asks anything', async () => {
+  await expect((await cloudManager())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
+    /the request named no sourceOrgId: redeliver to another sink/,
+  );
+  expect(emulator.requests()).toHaveLength(0);
+});
+
+it('pays one challenge for many deliveries', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  await Promise.all(Array.from({ length: 20 }, () => deliver(delivery())));
+  expect(emulator.requests().filter(({ challenge }) => challenge)).toHaveLength(1);
+});
+
+it('answers a stale nonce in the same attempt', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  emulator.expire('nonces');
+  await deliver(delivery());
+});
+
+it('takes a rotated key without a restart', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  seed({}, 'canary-rotated');
+  await expect(deliver(delivery())).rejects.toThrow(SinkRejectedError);
+  env['PRIVATE_KEY'] = 'canary-rotated';
+  await deliver(delivery());
+});
+
+it.each<[string, () => void, RegExp]>([
+  ['a wrong key', () => seed({}, 'other'), /answered 401: it does not accept the API key/],
+  [
+    'a key without the role',
+    () => seed({}, undefined, ['ORG_MEMBER']),
+    /answered 40[13]: .*Organization Owner/,
+  ],
+  [
+    'a link-token it does not know',
+    () => seed({ acceptUnknownLinkTokens: false }),
+    /answered 400: it does not accept the link-token/,
+  ],
+  [
+    'what is not Cloud Manager',
+    () => emulator.faults({ on: 'migrationLink', status: 200, html: true }),
+    /without a status of the link/,
+  ],
+])('rejects %s', async (_what, arrange, words) => {
+  arrange();
+  const failing = (await cloudManager())(delivery());
+  await expect(failing).rejects.toThrow(SinkRejectedError);
+  await expect(failing).rejects.toThrow(words);
+  await expect(failing).rejects.not.toThrow('canary');
+});
+
+it('keeps Retry-After', async () => {
+  emulator.faults({ on: 'migrationLink', status: 429, headers: { 'Retry-After': '9' } });
+  await expect((await cloudManager())(delivery())).rejects.toMatchObject({
+    name: 'SinkUnavailableError',
+    retryAfterMs: 9000,
+  });
+});
+
+it('keeps the path of an Ops Manager behind a proxy', async () => {
+  const deliver = await cloudManager({ baseUrl: `${emulator.url}/ops/` });
+  await expect(deliver(delivery())).rejects.toThrow(/answered 404: it knows no such organization/);
+  expect(emulator.requests().map(({ path }) => path)).toEqual([
+    `/ops/api/public/v1.0/orgs/${sourceOrgId}/liveExport/migrationLink`,
+  ]);
+});

@@ -1,0 +1,15 @@
+import { sinkConfigSchema } from '../../../src/sinks';
+import type { Sink } from '../../../src/sinks/sink';
+
+export type Env = Record<string, string>;
+
+/** Parses a configuration, as it is written under `sinks`, with the real schema. */
+export function parseSink(config: object, env: Env = {}, baseDirectory = '/') {
+  return sinkConfigSchema({ env, baseDirectory, warn: () => undefined }).safeParse(config);
+}
+
+export async function makeSink(config: object, env: Env = {}, baseDirectory = '/'): Promise<Sink> {
+  const parsed = parseSink(config, env, baseDirectory);
+  if (!parsed.success) throw parsed.error;
+  return parsed.data();
+}

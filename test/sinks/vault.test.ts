@@ -1,0 +1,268 @@
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../src/sinks/sink';
+import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from './support/bao';
+import { newDelivery, successorOf } from './support/delivery';
+import { startLine } from './support/line';
+import { makeSink, type Env } from './support/make-sink';
+import { sinkTestTools } from './support/tools';
+
+let bao: Bao;
+const env: Env = {};
+
+beforeAll(async () => {
+  bao = await startBao(sinkTestTools().bao);
+  await prepareForWorker(bao);
+  env['VAULT_TOKEN'] = await newWorkerToken(bao);
+}, 300_000);
+afterAll(() => bao.stop());
+
+const TOKEN_AUTH = { method: 'token', token: { env: 'VAULT_TOKEN' } };
+const pathOf = ({ orgId, sourceOrgId }: Delivery) => `live-migration/${orgId}/${sourceOrgId}`;
+
+async function vault(overrides: object = {}) {
+  const config = {
+    type: 'vault',
+    address: `http://127.0.0.1:${bao.port}`,
+    allowHttp: true,
+    path: 'live-migration/{orgId}/{sourceOrgId}',
+    auth: TOKEN_AUTH,
+    ...overrides,
+  };
+  const sink = await makeSink(config, env);
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+describe('what it writes', () => {
+  it('keeps token and facts in the data, and the facts in the custom metadata, leaving the keys of others', async () => {
+    const delivery = newDelivery();
+    const path = pathOf(delivery);
+    await bao.ask('POST', `secret/metadata/${path}`, { custom_metadata: { owner: 'platform' } });
+    expect(await (await vault())(delivery)).toMatch(new RegExp(`^secret/${path} version 1 in Vault at http`));
+    const { token, ...facts } = delivery;
+    expect(await versionsAt(bao, path)).toEqual([{ linkToken: token, ...facts }]);
+    const metadata = await bao.ask('GET', `secret/metadata/${path}`);
+    expect(metadata?.data['custom_metadata']).toEqual({ owner: 'platform', ...facts });
+  });
+
+  it('leaves out a source organization that was not named', async () => {
+    const delivery = newDelivery({ sourceOrgId: null });
+    await (
+      await vault({ path: 'live-migration/{orgId}' })
+    )(delivery);
+    const { token, ...facts } = delivery;
+    expect(await versionsAt(bao, `live-migration/${delivery.orgId}`)).toEqual([
+      { linkToken: token, ...facts, sourceOrgId: undefined },
+    ]);
+  });
+
+  it('rejects such a token, with the name of the field, where the path needs one', async () => {
+    await expect((await vault())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
+      /names \{sourceOrgId\}, and the request named no source organization/,
+    );
+  });
+
+  it('completes the metadata that an earlier attempt did not get to', async () => {
+    const delivery = newDelivery();
+    const { token, ...facts } = delivery;
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { linkToken: token, ...facts } });
+    await (
+      await vault()
+    )(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
+    expect(metadata?.data['custom_metadata']).toEqual(facts);
+  });
+});
+
+describe('what it does not overwrite', () => {
+  it.each<[string, (delivery: Delivery) => object, RegExp]>([
+    ['the value of another hand', () => ({ password: 'x' }), /holds what another hand wrote/],
+    [
+      'the token of another source',
+      ({ orgId }) => ({ ...newDelivery({ orgId }) }),
+      /holds the token of other organizations: name \{orgId\} and \{sourceOrgId\}/,
+    ],
+    ['a newer token', (delivery) => ({ ...successorOf(delivery) }), /holds a newer token/],
+  ])('%s', async (_what, present, words) => {
+    const delivery = newDelivery();
+    const data = present(delivery);
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data });
+    const delivering = (await vault())(delivery);
+    await expect(delivering).rejects.toThrow(SinkRejectedError);
+    await expect(delivering).rejects.toThrow(words);
+    expect(await versionsAt(bao, pathOf(delivery))).toEqual([data]);
+  });
+
+  it('takes a path whose last version was deleted', async () => {
+    const delivery = newDelivery();
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'x' } });
+    await bao.ask('DELETE', `secret/data/${pathOf(delivery)}`);
+    await expect((await vault())(delivery)).resolves.toContain('version 2');
+  });
+
+  it('of two simultaneous tokens the newer ends on top, and neither is written twice', async () => {
+    const older = newDelivery();
+    const newer = successorOf(older);
+    const deliver = await vault();
+    const ends = await Promise.allSettled([older, newer, older, newer].map(deliver));
+    const ids = (await versionsAt(bao, pathOf(older))).map((data) => data?.['deliveryId']);
+    expect(ids.at(-1)).toBe(newer.deliveryId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('who it is', () => {
+  it('waits for a valid token when its own ran out, and takes it without a restart', async () => {
+    const deliver = await vault();
+    const valid = env['VAULT_TOKEN'] ?? '';
+    const expired = await newWorkerToken(bao);
+    await bao.ask('POST', 'auth/token/revoke', { token: expired });
+    env['VAULT_TOKEN'] = expired;
+    const failing = deliver(newDelivery());
+    await expect(failing).rejects.toThrow(SinkUnavailableError);
+    await expect(failing).rejects.toThrow(
+      /does not accept the token from environment variable VAULT_TOKEN: it is wrong, expired or revoked/,
+    );
+    await expect(failing).rejects.not.toThrow(expired);
+    env['VAULT_TOKEN'] = valid;
+    await deliver(newDelivery());
+  });
+
+  it('rejects a path that the policy denies, and says what to grant', async () => {
+    const failing = (await vault({ path: 'elsewhere/{orgId}' }))(newDelivery());
+    await expect(failing).rejects.toThrow(SinkRejectedError);
+    await expect(failing).rejects.toThrow(
+      /answered 403: the policy denies it; grant create, read and update on secret\/data/,
+    );
+  });
+
+  describe('with an AppRole', () => {
+    const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
+
+    beforeAll(async () => {
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
+      const role = await bao.ask('GET', 'auth/approle/role/worker/role-id');
+      const secret = await bao.ask('POST', 'auth/approle/role/worker/secret-id');
+      env['ROLE_ID'] = String(role?.data['role_id']);
+      env['SECRET_ID'] = String(secret?.data['secret_id']);
+    });
+
+    async function tokens(): Promise<string[]> {
+      const list = await bao.ask('LIST', 'auth/token/accessors');
+      return (list?.data['keys'] ?? []) as string[];
+    }
+
+    it('logs in once for many deliveries', async () => {
+      const before = (await tokens()).length;
+      const deliver = await vault({ auth });
+      await Promise.all(Array.from({ length: 10 }, () => deliver(newDelivery())));
+      expect((await tokens()).length).toBe(before + 1);
+    });
+
+    it('logs in again, in the same attempt, when its token was revoked', async () => {
+      const before = new Set(await tokens());
+      const deliver = await vault({ auth });
+      await deliver(newDelivery());
+      for (const accessor of await tokens()) {
+        if (!before.has(accessor)) await bao.ask('POST', 'auth/token/revoke-accessor', { accessor });
+      }
+      await deliver(newDelivery());
+    });
+
+    it('logs in again before a short lease ends', async () => {
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1s' });
+      const deliver = await vault({ auth });
+      await deliver(newDelivery());
+      await new Promise((resolve) => setTimeout(resolve, 950));
+      await deliver(newDelivery());
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
+    });
+
+    it('rejects a denied path after one more login', async () => {
+      await expect((await vault({ auth, path: 'elsewhere/{orgId}' }))(newDelivery())).rejects.toThrow(
+        SinkRejectedError,
+      );
+    });
+
+    it('waits for a valid secret id', async () => {
+      const deliver = await vault({ auth });
+      const valid = env['SECRET_ID'] ?? '';
+      env['SECRET_ID'] = 'canary-wrong';
+      const failing = deliver(newDelivery());
+      await expect(failing).rejects.toThrow(SinkUnavailableError);
+      await expect(failing).rejects.toThrow(
+        /asked to log in at auth\/approle answered 400.*variable SECRET_ID/,
+      );
+      await expect(failing).rejects.not.toThrow('canary');
+      env['SECRET_ID'] = valid;
+      await deliver(newDelivery());
+    });
+  });
+});
+
+describe('where it is', () => {
+  it('waits while it is sealed', async () => {
+    const delivery = newDelivery();
+    const deliver = await vault();
+    await bao.seal();
+    const failing = deliver(delivery);
+    await expect(failing).rejects.toThrow(SinkUnavailableError);
+    await expect(failing).rejects.toThrow(/answered 503: it is sealed or down; unseal it/);
+    await bao.unseal();
+    await deliver(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+  });
+
+  it('knows its version again after a restart', async () => {
+    const delivery = newDelivery();
+    const deliver = await vault();
+    await deliver(delivery);
+    await bao.kill();
+    await bao.restart();
+    await expect(deliver(delivery)).resolves.toContain('version 1');
+  });
+
+  it('rejects a mount that is not there, and a namespace', async () => {
+    env['ROOT'] = bao.rootToken;
+    const auth = { method: 'token', token: { env: 'ROOT' } };
+    await expect((await vault({ mount: 'nowhere', auth }))(newDelivery())).rejects.toThrow(
+      /no key\/value engine at nowhere/,
+    );
+    await expect((await vault({ namespace: 'nowhere', auth }))(newDelivery())).rejects.toThrow(
+      /correct mount or namespace/,
+    );
+  });
+
+  it('uses the namespace', async () => {
+    await bao.ask('POST', 'sys/namespaces/team');
+    const inTeam = { 'x-vault-namespace': 'team' };
+    await bao.ask('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } }, inTeam);
+    env['ROOT'] = bao.rootToken;
+    const delivery = newDelivery();
+    await (
+      await vault({ namespace: 'team', auth: { method: 'token', token: { env: 'ROOT' } } })
+    )(delivery);
+    const written = await bao.ask('GET', `secret/data/${pathOf(delivery)}`, undefined, inTeam);
+    expect(written?.data['data']).toMatchObject({ linkToken: delivery.token });
+  });
+
+  it('rejects an engine of version 1, and names what to delete', async () => {
+    await bao.ask('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
+    env['ROOT'] = bao.rootToken;
+    const auth = { method: 'token', token: { env: 'ROOT' } };
+    const failing = (await vault({ mount: 'old', auth }))(newDelivery());
+    await expect(failing).rejects.toThrow(SinkRejectedError);
+    await expect(failing).rejects.toThrow(/version 1 at old: delete what was written below old\/data/);
+  });
+
+  it('completes the metadata when the answer to that was lost', async () => {
+    const line = await startLine(() => bao.port);
+    const deliver = await vault({ address: `http://127.0.0.1:${line.port}` });
+    const delivery = newDelivery();
+    line.loseAnswerTo(/^PATCH /);
+    await expect(deliver(delivery)).rejects.toThrow(SinkUnavailableError);
+    await deliver(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+    await line.close();
+  });
+});
