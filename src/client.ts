@@ -114,15 +114,18 @@ program.parseAsync().catch((error: unknown) => {
 function exitCodeOf(error: unknown): number {
   // commander has told it, and `--help` is no error.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_CODES.done : EXIT_CODES.usage;
-  const message =
-    error instanceof WorkflowNotFoundError
-      ? `Temporal knows no run ${error.workflowId}: it never ran here, or is past the namespace's retention`
-      : (error as Error).message;
-  if (error instanceof CommandError) {
-    if (json()) process.stdout.write(`${JSON.stringify({ error: message, ...error.failure })}\n`);
-    process.stderr.write(`live-migration-prep: ${message}\n`);
-    return error.exitCode;
-  }
+  const { message, facts, exitCode } = commandErrorOf(error);
+  if (json()) process.stdout.write(`${JSON.stringify({ error: message, ...facts })}\n`);
   process.stderr.write(`live-migration-prep: ${message}\n`);
-  return EXIT_CODES.failed;
+  return exitCode;
+}
+
+function commandErrorOf(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  if (error instanceof WorkflowNotFoundError) {
+    return new CommandError(
+      `Temporal knows no run ${error.workflowId}: it never ran here, or is past the namespace's retention`,
+    );
+  }
+  return new CommandError((error as Error).message);
 }

@@ -13,7 +13,7 @@ const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const organizationsSchema = z.object({ results: z.array(z.object({ id: z.string() })) });
-const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown() });
+const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
 
 export interface AtlasOptions {
   baseUrl: string;

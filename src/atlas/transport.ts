@@ -78,5 +78,6 @@ function codeOf(error: unknown): string {
   const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
   if (name === 'TimeoutError') return 'TIMEOUT';
   if (typeof code === 'string') return code;
-  return cause ? codeOf(cause) : 'UNKNOWN';
+  if (cause) return codeOf(cause);
+  return typeof name === 'string' ? name : 'UNKNOWN';
 }

@@ -1,11 +1,18 @@
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { CommandError } from './command-error';
 import type { Output } from './output';
 
 /**
  * Asks a run to stop. A POST under way is waited for, and the token it brings is kept, sealed, for `redeliver`.
  */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
-  await client.workflow.getHandle(workflowId).cancel();
+  const handle = client.workflow.getHandle(workflowId);
+  await handle.cancel().catch(async (error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    // Temporal answers so for a run that has ended, too.
+    const { status } = await handle.describe();
+    throw new CommandError(`${workflowId} has ended (${status.name}): there is nothing to stop`);
+  });
   output.outcome(
     { workflowId, cancelRequested: true },
     `asked ${workflowId} to stop; if Atlas was being asked, the answer is waited for and a token is kept for redeliver`,

@@ -4,7 +4,7 @@ import { judgeAtlasError } from '../activities/atlas-verdicts';
 import { createAccess } from '../access';
 import { createAtlas } from '../atlas/client';
 import { loadConfig, type Config } from '../config';
-import { CommandError } from './command-error';
+import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
@@ -37,9 +37,12 @@ export async function doctor(configFile: string | undefined, output: Output): Pr
     findings.push({ check, ...(await run().catch((error: unknown) => problem((error as Error).message))) });
   }
   const lines = findings.map(({ check, state, words }) => `${state.padEnd(8)}${check}: ${words}`);
-  output.outcome({ findings }, lines.join('\n'));
   const problems = findings.filter(({ state }) => state === 'problem').length;
-  if (problems > 0) throw new CommandError(`${problems} problem(s) to mend`);
+  if (problems > 0) {
+    output.say(lines.join('\n'));
+    throw new CommandError(`${problems} problem(s) to mend`, EXIT_CODES.failed, { findings });
+  }
+  output.outcome({ findings }, lines.join('\n'));
 }
 
 function checksOf(config: Config): [name: string, check: Check][] {

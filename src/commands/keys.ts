@@ -16,16 +16,26 @@ export function makeKeys({ file, rotate }: KeysOptions, output: Output): void {
   }
   const key = makeKey(new Date());
   const earlier = existsSync(file) ? readKeys(file) : [];
-  const temporary = `${file}.tmp`;
-  const descriptor = openSync(temporary, 'wx', 0o600);
-  writeSync(descriptor, `${JSON.stringify({ keys: [key, ...earlier] }, null, 2)}\n`);
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-  renameSync(temporary, file);
+  try {
+    replaceFile(file, `${JSON.stringify({ keys: [key, ...earlier] }, null, 2)}\n`);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    throw new CommandError(`${file} cannot be written (${code}): name a file in a folder of yours`);
+  }
   output.outcome(
     { file, kid: key.kid, keys: earlier.length + 1 },
     `wrote ${file} (mode 0600): key ${key.kid} seals, ${earlier.length + 1} key(s) open; name it under sealing.keys and restart the workers`,
   );
+}
+
+/** Beside and renamed, so that a crash leaves the earlier keys. */
+function replaceFile(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}.tmp`;
+  const descriptor = openSync(temporary, 'wx', 0o600);
+  writeSync(descriptor, text);
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(temporary, file);
 }
 
 function readKeys(file: string): unknown[] {

@@ -37,7 +37,8 @@ export async function restart(client: Client, options: RestartOptions, output: O
       EXIT_CODES.usage,
     );
   }
-  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Failed' AND CloseTime > '${since.toISOString()}'`;
+  // Of this task queue only: other workers may share the namespace, and their cause need not be mended.
+  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND TaskQueue = ${JSON.stringify(options.taskQueue)} AND ExecutionStatus = 'Failed' AND CloseTime > '${since.toISOString()}'`;
   const decisions: Decision[] = [];
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
     const reasonToLeave = await whyLeave(client, workflowId, runId, options.failure);

@@ -6,7 +6,7 @@ import {
 } from '@temporalio/client';
 import { checkRequest } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest, type Receipt } from '../contract/names';
-import { CommandError } from './command-error';
+import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt, receiptOf } from './ending';
 import type { Output } from './output';
 import { findUndeliveredToken, inputOf } from './runs';
@@ -95,8 +95,12 @@ async function refuseIfTokenExists(client: Client, workflowId: string, output: O
   if (status === null || status === 'RUNNING') return;
   if (status === 'COMPLETED') {
     const receipt = (await handle.result()) as Receipt;
-    output.outcome({ workflowId, receipt, refused: 'already delivered' }, describeReceipt(receipt));
-    throw new CommandError('a token was created and delivered before; for another one, say --again');
+    output.say(describeReceipt(receipt));
+    throw new CommandError(
+      'a token was created and delivered before; for another one, say --again',
+      EXIT_CODES.failed,
+      { workflowId, receipt, refused: 'already delivered' },
+    );
   }
   const undelivered = await findUndeliveredToken(client, workflowId);
   if (!undelivered) return;

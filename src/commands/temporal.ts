@@ -1,8 +1,10 @@
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { NamespaceNotFoundError } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { CommandError, EXIT_CODES } from './command-error';
 
-const CONNECT_TIMEOUT_MS = 4000;
+/** With the start of the program it has to be told within 5 s, on a busy machine too. */
+const CONNECT_TIMEOUT_MS = 3000;
 /** The part of gRPC's status codes that says the server could not be asked, or not as whom we are. */
 const UNREACHABLE_CODES = new Set([4, 7, 14, 16]);
 
@@ -28,6 +30,7 @@ export async function withTemporal<T>(work: (client: Client) => Promise<T>): Pro
   try {
     return await work(new Client({ connection, namespace }));
   } catch (error) {
+    if (error instanceof NamespaceNotFoundError) throw unreachable(error);
     const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
     if (isGrpcServiceError(cause) && UNREACHABLE_CODES.has(cause.code)) throw unreachable(cause);
     throw error;

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { access, lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
@@ -24,6 +24,7 @@ export const fileSink: SinkType<FileSinkConfig> = {
 
 function createFileSink(directory: string): Sink {
   return {
+
     async deliver(delivery, signal) {
       signal.throwIfAborted();
       try {

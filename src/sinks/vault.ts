@@ -40,7 +40,8 @@ const MAX_LOOKS = 5;
 function createVaultSink({ mount, path: template, auth, ...server }: VaultConfig): Sink {
   const peer = `Vault at ${server.address.origin}`;
   const send = createSend(peer, server);
-  const kv = createKv(peer, mount, createVaultIdentity(peer, auth, send), send);
+  const identity = createVaultIdentity(peer, auth, send);
+  const kv = createKv(peer, mount, identity, send);
 
   /** Looks first and writes only over what it saw, so that a repetition after a lost answer writes nothing. */
   async function writeOnce(path: string, delivery: Delivery, signal: AbortSignal): Promise<KvSecret> {
@@ -65,6 +66,10 @@ function createVaultSink({ mount, path: template, auth, ...server }: VaultConfig
         await kv.patchMetadata(path, { sourceOrgId: null, ...factsOf(delivery) }, signal);
       }
       return `${mount}/${path} version ${version} in ${peer}`;
+    },
+    async check() {
+      await identity.token(new AbortController().signal);
+      return `${peer} is configured; a token for it can be had`;
     },
   };
 }

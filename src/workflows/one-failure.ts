@@ -1,9 +1,9 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancellationScope,
   CancelledFailure,
   TimeoutFailure,
-  isCancellation,
 } from '@temporalio/workflow';
 import {
   FAILURE_TYPES,
@@ -23,12 +23,12 @@ export interface Ending {
  * Makes one failure of whatever an activity ended with.
  *
  * @param unavailable the type of a step that gave up without saying why.
- * @param unconfirmedBefore what was counted before this step.
+ * @param unconfirmedBefore what was counted before this step; null while creating, where only the attempts know.
  */
 export function endingOf(
   error: unknown,
   unavailable: 'AtlasUnavailable' | 'SinkUnavailable',
-  unconfirmedBefore: number,
+  unconfirmedBefore: number | null,
 ): Ending {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure)
@@ -36,29 +36,44 @@ export function endingOf(
   if (cause instanceof TimeoutFailure) {
     const last = lastHeartbeatOf(cause);
     const lastKnown = cause.cause instanceof ApplicationFailure ? cause.cause : null;
+    const known = lastKnown?.details?.[0] as FailureDetails | undefined;
     return {
       type: unavailable,
       message: `given up after the give-up time; last known: ${lastKnown?.message ?? 'an attempt ended without an answer (a timeout, or its worker was lost)'}`,
       details: {
-        ...(lastKnown?.details?.[0] as FailureDetails | undefined),
-        unconfirmedTokens: last?.unconfirmedTokens ?? unconfirmedBefore,
+        ...known,
+        // An attempt may be lost after it asked Atlas and before its first heartbeat arrived.
+        unconfirmedTokens: last?.unconfirmedTokens ?? known?.unconfirmedTokens ?? unconfirmedBefore ?? 1,
       },
     };
   }
   return {
     type: unavailable,
     message: error instanceof Error ? error.message : String(error),
-    details: { unconfirmedTokens: unconfirmedBefore },
+    details: { unconfirmedTokens: unconfirmedBefore ?? 0 },
   };
 }
 
-/** Null for all but a cancellation. `unconfirmedTokens` is null where no attempt was left to tell it. */
-export function cancellationOf(error: unknown): { unconfirmedTokens: number | null } | null {
-  if (!isCancellation(error)) return null;
+/**
+ * Null unless the run was asked to stop. An attempt under way then may have failed before it saw that, and is not
+ * retried: that too is the end of a cancelled run. `unconfirmedTokens` is null where no attempt was left to tell it.
+ */
+export function cancellationOf(
+  error: unknown,
+  unconfirmedBefore: number | null,
+): { failure: CancelledFailure; unconfirmedTokens: number | null } | null {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  const details =
-    cause instanceof CancelledFailure ? (cause.details[0] as FailureDetails | undefined) : undefined;
-  return { unconfirmedTokens: details?.unconfirmedTokens ?? null };
+  if (cause instanceof CancelledFailure) {
+    const details = cause.details[0] as FailureDetails | undefined;
+    return { failure: cause, unconfirmedTokens: details?.unconfirmedTokens ?? unconfirmedBefore };
+  }
+  if (!CancellationScope.current().consideredCancelled) return null;
+  const { message, details } = endingOf(error, 'AtlasUnavailable', unconfirmedBefore);
+  const { unconfirmedTokens } = details;
+  return {
+    failure: new CancelledFailure(`cancelled; ${message}`, [{ unconfirmedTokens }]),
+    unconfirmedTokens,
+  };
 }
 
 export function failureOfEnding({ type, message, details }: Ending): ApplicationFailure {
@@ -68,12 +83,12 @@ export function failureOfEnding({ type, message, details }: Ending): Application
 function endingOfApplicationFailure(
   { type, message, details }: ApplicationFailure,
   unavailable: FailureType,
-  unconfirmedBefore: number,
+  unconfirmedBefore: number | null,
 ): Ending {
   return {
     type: FAILURE_TYPES.find((known) => known === type) ?? unavailable,
     message,
-    details: { unconfirmedTokens: unconfirmedBefore, ...(details?.[0] as FailureDetails | undefined) },
+    details: { unconfirmedTokens: unconfirmedBefore ?? 0, ...(details?.[0] as FailureDetails | undefined) },
   };
 }
 

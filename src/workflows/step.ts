@@ -20,17 +20,17 @@ export async function runStep<T>(step: Step, work: () => Promise<T>): Promise<T>
     const kept = step.keptToken
       ? `; token ${step.keptToken} is kept, sealed, in this run's history: hand it over with redeliver, within the namespace's retention`
       : '';
-    const cancellation = cancellationOf(error);
+    const cancellation = cancellationOf(error, step.unconfirmedTokens);
     if (cancellation) {
-      const unconfirmedTokens = cancellation.unconfirmedTokens ?? step.unconfirmedTokens;
+      const { unconfirmedTokens } = cancellation;
       step.tell({
         step: 'cancelled',
         description: `cancelled; ${wordsForCount(unconfirmedTokens)}${kept}`,
         unconfirmedTokens,
       });
-      throw error;
+      throw cancellation.failure;
     }
-    const ending = endingOf(error, step.unavailable, step.unconfirmedTokens ?? 0);
+    const ending = endingOf(error, step.unavailable, step.unconfirmedTokens);
     const message = ending.message + kept;
     logLine.failed({ type: ending.type, reason: message, ...ending.details });
     const { unconfirmedTokens } = ending.details;

@@ -62,7 +62,9 @@ describe('validateRequest', () => {
   });
 
   it('refuses an organization that has no credential, and says where to name one', async () => {
-    expect(await fieldsOf(validateRequestActivity(mapped, new Map(), PLANS)({ ...REQUEST, orgId: OTHER_ORG }))).toEqual([
+    expect(
+      await fieldsOf(validateRequestActivity(mapped, new Map(), PLANS)({ ...REQUEST, orgId: OTHER_ORG })),
+    ).toEqual([
       ['orgId', expect.stringMatching(/no credential in the worker's configuration.*atlas\.organizations/)],
     ]);
   });
@@ -74,7 +76,9 @@ describe('validateRequest', () => {
   });
 
   it.each([null, undefined, 'text', 5, []])('refuses %j', async (input) => {
-    const validate = validateRequestActivity(mapped, new Map(), PLANS) as (request: unknown) => Promise<unknown>;
+    const validate = validateRequestActivity(mapped, new Map(), PLANS) as (
+      request: unknown,
+    ) => Promise<unknown>;
     expect(await fieldsOf(validate(input))).toEqual([['request', expect.any(String)]]);
   });
 });

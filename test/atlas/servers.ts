@@ -1,0 +1,111 @@
+import http from 'node:http';
+import https from 'node:https';
+import net, { type AddressInfo, type Server, type Socket } from 'node:net';
+import { generate } from 'selfsigned';
+
+export interface TestServer {
+  /** Without a slash at the end. */
+  url: string;
+  port: number;
+  close(): Promise<void>;
+}
+
+export interface Certificate {
+  key: string;
+  cert: string;
+}
+
+async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promise<TestServer> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+export type HttpHandler = (
+  request: http.IncomingMessage & { text: string },
+  response: http.ServerResponse,
+) => void;
+
+/** The handler is called once the whole request is there. */
+function whole(handler: HttpHandler): http.RequestListener {
+  return (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      handler(Object.assign(request, { text: Buffer.concat(chunks).toString() }), response);
+    });
+  };
+}
+
+export function serveHttp(handler: HttpHandler, host?: string): Promise<TestServer> {
+  return listen(http.createServer(whole(handler)), 'http', host);
+}
+
+export function serveHttps(certificate: Certificate, handler: HttpHandler): Promise<TestServer> {
+  return listen(https.createServer(certificate, whole(handler)), 'https');
+}
+
+/** Calls the handler with each chunk that a client writes, and with null when it connects. */
+export function serveSocket(handler: (socket: Socket, text: string | null) => void): Promise<TestServer> {
+  const server = net.createServer((socket) => {
+    handler(socket, null);
+    socket.on('data', (chunk) => handler(socket, chunk.toString('latin1')));
+  });
+  return listen(server, 'http');
+}
+
+export interface ConnectProxy extends TestServer {
+  /** Host and port of each tunnel. */
+  tunnels: string[];
+}
+
+export async function serveConnectProxy(): Promise<ConnectProxy> {
+  const tunnels: string[] = [];
+  const server = http.createServer((_request, response) => response.writeHead(400).end());
+  server.on('connect', ({ url = '' }, client: Socket) => {
+    tunnels.push(url);
+    const { hostname, port } = new URL(`http://${url}`);
+    const target = net.connect(Number(port), hostname, () => {
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      target.pipe(client).pipe(target);
+    });
+    target.on('error', () => client.destroy());
+    client.on('close', () => target.destroy());
+  });
+  return { tunnels, ...(await listen(server, 'http')) };
+}
+
+/** A certificate signed by itself, for 127.0.0.1 unless another address is given. */
+export async function certificateFor({
+  ip = '127.0.0.1',
+  expired = false,
+}: { ip?: string; expired?: boolean } = {}): Promise<Certificate> {
+  const year = 365 * 24 * 3_600_000;
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'test' }], {
+    keyType: 'ec',
+    notBeforeDate: new Date(Date.now() - 2 * year),
+    notAfterDate: new Date(Date.now() + (expired ? -year : year)),
+    extensions: [
+      { name: 'basicConstraints', cA: true },
+      { name: 'subjectAltName', altNames: [{ type: 7, ip }] },
+    ],
+  });
+  return { key, cert };
+}

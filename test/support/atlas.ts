@@ -1,0 +1,73 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
+import { newOrgId } from './ids';
+
+export type CredentialType = 'serviceAccount' | 'apiKey';
+export const CREDENTIAL_TYPES: readonly CredentialType[] = ['serviceAccount', 'apiKey'];
+
+/** An organization at the emulator, with a credential of each kind. */
+export interface AtlasAccount {
+  orgId: string;
+  clientId: string;
+  clientSecret: string;
+  publicKey: string;
+  privateKey: string;
+}
+
+export interface TestAtlas extends AtlasEmulator {
+  account: AtlasAccount;
+  /** Requests that ask for a link-token; a Digest challenge is none. */
+  posts(): { startedAt: string; status: number | null }[];
+}
+
+interface TestAtlasOptions {
+  port?: number;
+  https?: { key: string; cert: string };
+  account?: AtlasAccount;
+  settings?: SeedInput['settings'];
+}
+
+export function newAccount(): AtlasAccount {
+  return {
+    orgId: newOrgId(),
+    clientId: `mdb_sa_id_${newOrgId()}`,
+    clientSecret: `mdb_sa_sk_${randomBytes(30).toString('base64url')}`,
+    publicKey: `test${randomBytes(2).toString('hex')}`,
+    privateKey: randomUUID(),
+  };
+}
+
+/** Starts an emulator with one organization of its own and no rate limit. */
+export async function startTestAtlas({
+  account = newAccount(),
+  settings,
+  ...options
+}: TestAtlasOptions = {}): Promise<TestAtlas> {
+  const { orgId, clientId, clientSecret, publicKey, privateKey } = account;
+  const emulator = await startAtlasEmulator({
+    ...options,
+    seed: {
+      organizations: [{ id: orgId, name: 'Test organization' }],
+      serviceAccounts: [{ clientId, clientSecret, orgId }],
+      apiKeys: [{ publicKey, privateKey, orgId }],
+      settings: { rateLimit: { enabled: false }, ...settings },
+    },
+  });
+  return {
+    ...emulator,
+    account,
+    posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
+  };
+}
+
+export function credentialEnv(account: AtlasAccount, type: CredentialType): Record<string, string> {
+  return type === 'serviceAccount'
+    ? {
+        MONGODB_ATLAS_CLIENT_ID: account.clientId,
+        MONGODB_ATLAS_CLIENT_SECRET: account.clientSecret,
+      }
+    : {
+        MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
+        MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,
+      };
+}

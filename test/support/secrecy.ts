@@ -1,0 +1,39 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+
+/** Something that may hold what it should not. */
+export interface Place {
+  name: string;
+  content: Buffer;
+}
+
+/** A secret by the name under which it may be told. */
+export type Secrets = ReadonlyMap<string, string>;
+
+export function textPlace(name: string, text: string): Place {
+  return { name, content: Buffer.from(text) };
+}
+
+/** Every file below a folder but those that are meant to hold a secret. */
+export function filesBelow(folder: string, meant: readonly string[] = []): Place[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .filter((file) => !meant.some((allowed) => file === allowed || file.startsWith(`${allowed}${path.sep}`)))
+    .map((file) => ({ name: file, content: readFileSync(file) }));
+}
+
+/** Where which secret is found: as it is, or inside what is base64 there, as payloads are in JSON. */
+export function findSecrets(places: readonly Place[], secrets: Secrets): string[] {
+  return places.flatMap(({ name, content }) => {
+    const readable = [content, ...decodedBase64In(content)];
+    return [...secrets]
+      .filter(([, secret]) => readable.some((bytes) => bytes.includes(secret)))
+      .map(([what]) => `${what} in ${name}`);
+  });
+}
+
+function decodedBase64In(content: Buffer): Buffer[] {
+  const runs = content.toString('latin1').match(/[A-Za-z0-9+/_-]{24,}={0,2}/g) ?? [];
+  return runs.map((run) => Buffer.from(run, 'base64'));
+}
