@@ -279,13 +279,13 @@ const WRONG: [what: string, yaml: string, env: Env, problem: string | RegExp][] 
     'a service account without its secret',
     SINKS,
     { MONGODB_ATLAS_CLIENT_SECRET: undefined },
-    /variable MONGODB_ATLAS_CLIENT_SECRET is not set: the other half of its pair is/,
+    /variable MONGODB_ATLAS_CLIENT_SECRET is not set or empty/,
   ],
   [
     'a service account without its id',
     SINKS,
     { MONGODB_ATLAS_CLIENT_ID: '' },
-    /variable MONGODB_ATLAS_CLIENT_ID is not set: the other half of its pair is/,
+    /variable MONGODB_ATLAS_CLIENT_ID is not set or empty/,
   ],
   [
     'both kinds of credential',

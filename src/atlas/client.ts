@@ -3,7 +3,7 @@ import { createApiKey } from './api-key';
 import type { CredentialConfig } from './credential-config';
 import type { Credential } from './credential';
 import { AtlasAnswerError } from './errors';
-import { parseJson } from './parse-json';
+import { parseJson } from '../http';
 import { createServiceAccount } from './service-account';
 import type { AtlasAnswer, Send } from './messages';
 import { createTransport } from './transport';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { secretFromEnv, secretReference, type ReferenceContext, type Secret } from '../secrets';
+import { asHeaderSecret, headerSecret, problemOf } from '../checked-secret';
+import { secretFromEnv, type ReferenceContext, type Secret } from '../secrets';
 
 export interface ServiceAccountConfig {
   type: 'serviceAccount';
@@ -20,10 +21,7 @@ const DEFAULT_CREDENTIAL = 'default';
 
 /** Schema of `atlas.credentials`: credentials by name, and the one of the environment. */
 export function credentialsSchema(context: ReferenceContext) {
-  const part = secretReference(context).superRefine((secret, issues) => {
-    const problem = shapeProblemOf(secret);
-    if (problem) issues.addIssue(problem);
-  });
+  const part = headerSecret(context);
   const credential = z.discriminatedUnion('type', [
     z.strictObject({ type: z.literal('serviceAccount'), clientId: part, clientSecret: part }),
     z.strictObject({ type: z.literal('apiKey'), publicKey: part, privateKey: part }),
@@ -58,31 +56,21 @@ const PAIRS = {
 } as const;
 
 function credentialOfEnv({ env }: ReferenceContext): { credential?: CredentialConfig; problems: string[] } {
-  const problems: string[] = [];
+  const secret = (name: string) => asHeaderSecret(secretFromEnv(name, { env }));
   const found = Object.values(PAIRS).filter((pair) => pair.some((name) => env[name]));
-  if (found.length > 1)
+  const problems = found.flat().flatMap((name) => problemOf(secret(name)) ?? []);
+  if (found.length > 1) {
     problems.push('both a service account and an API key are in the environment: keep one');
-  for (const name of found.flat()) {
-    if (!env[name]) problems.push(`environment variable ${name} is not set: the other half of its pair is`);
-    else
-      problems.push(...[shapeProblemOf(secretFromEnv(name, { env }))].filter((problem) => problem !== null));
   }
   if (found.length === 0 || problems.length > 0) return { problems };
-  const secret = (name: string) => secretFromEnv(name, { env });
+  const { serviceAccount, apiKey } = PAIRS;
   const credential: CredentialConfig =
-    found[0] === PAIRS.apiKey
-      ? { type: 'apiKey', publicKey: secret(PAIRS.apiKey[0]), privateKey: secret(PAIRS.apiKey[1]) }
+    found[0] === apiKey
+      ? { type: 'apiKey', publicKey: secret(apiKey[0]), privateKey: secret(apiKey[1]) }
       : {
           type: 'serviceAccount',
-          clientId: secret(PAIRS.serviceAccount[0]),
-          clientSecret: secret(PAIRS.serviceAccount[1]),
+          clientId: secret(serviceAccount[0]),
+          clientSecret: secret(serviceAccount[1]),
         };
   return { credential, problems };
-}
-
-/** A malformed credential would appear in the error that fetch throws for a malformed header. */
-function shapeProblemOf(secret: Secret): string | null {
-  return /^[\x21-\x7e]+$/.test(secret.read())
-    ? null
-    : `${secret.source} is not a credential: it holds white space or characters outside ASCII`;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseJson } from './parse-json';
+import { parseJson } from '../http';
 
 /** What Atlas says of an error, as far as it can be read. */
 export interface AtlasErrorBody {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ServiceAccountConfig } from './credential-config';
 import type { Credential } from './credential';
 import { AtlasAnswerError } from './errors';
-import { parseJson } from './parse-json';
+import { parseJson } from '../http';
 import type { AtlasAnswer, AtlasRequest, Send } from './messages';
 
 /** Dropped this long before it expires, so that no request starts with a token about to run out. */

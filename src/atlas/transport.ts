@@ -1,5 +1,5 @@
 import { fetch, type Dispatcher, type Response } from 'undici';
-import { createDispatcher, parseRetryAfterMs, readTextCapped } from '../http';
+import { codeOfFetchError, createDispatcher, parseRetryAfterMs, readTextCapped } from '../http';
 import { AtlasConnectionError } from './errors';
 import type { Send } from './messages';
 
@@ -33,7 +33,7 @@ export function createTransport(baseUrl: string, requestTimeoutMs: number): Tran
       } catch (error) {
         if (!progress.written) startSignal?.throwIfAborted();
         // The error itself goes no further: fetch quotes malformed headers, and they hold credentials.
-        throw new AtlasConnectionError(endpoint, progress.written, codeOf(error));
+        throw new AtlasConnectionError(endpoint, progress.written, codeOfFetchError(error));
       }
     },
     close: () => dispatcher.close(),
@@ -71,13 +71,4 @@ function noteWhenWritten(
       onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
       onResponseError: (...args) => handler.onResponseError?.(...args),
     });
-}
-
-/** By shape and not by class: fetch makes its errors, and their causes, in more than one way. */
-function codeOf(error: unknown): string {
-  const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
-  if (name === 'TimeoutError') return 'TIMEOUT';
-  if (typeof code === 'string') return code;
-  if (cause) return codeOf(cause);
-  return typeof name === 'string' ? name : 'UNKNOWN';
 }

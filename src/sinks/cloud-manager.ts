@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { parseJson } from '../http';
 import type { Secret } from '../secrets';
-import { headerSecret } from './checked-secret';
-import { withDigest } from './digest';
+import { headerSecret } from '../checked-secret';
+import { createDigest } from '../digest';
 import { createHttpCall, type HttpAnswer } from './http-call';
 import { errorOfAnswer, isSuccess } from './http-status';
 import { below, httpFields, httpUrl, withoutPlainHttp } from './http-url';
@@ -45,21 +45,19 @@ const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 function createCloudManagerSink(config: CloudManagerConfig): Sink {
   const peer = `Cloud Manager at ${config.baseUrl.origin}`;
-  const call = withDigest(createHttpCall(peer, config.timeoutMs), config.publicKey, config.privateKey);
+  const call = createHttpCall(peer, config.timeoutMs);
+  const withDigest = createDigest(config.publicKey, config.privateKey);
 
   async function isSynced(request: { path: string; body?: string }, signal: AbortSignal): Promise<boolean> {
     const { path, body } = request;
-    const answer = await call(
-      {
-        method: body === undefined ? 'GET' : 'POST',
-        url: below(config.baseUrl, path),
-        headers: {
-          accept: 'application/json',
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(body !== undefined && { body }),
-      },
-      signal,
+    const method = body === undefined ? 'GET' : 'POST';
+    const url = below(config.baseUrl, path);
+    const unsigned = {
+      accept: 'application/json',
+      ...(body !== undefined && { 'content-type': 'application/json' }),
+    };
+    const answer = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
+      call({ method, url, headers, ...(body !== undefined && { body }) }, signal),
     );
     return statusOf(`${peer} asked for ${path}`, answer) === 'SYNCED';
   }

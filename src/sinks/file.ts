@@ -24,7 +24,6 @@ export const fileSink: SinkType<FileSinkConfig> = {
 
 function createFileSink(directory: string): Sink {
   return {
-
     async deliver(delivery, signal) {
       signal.throwIfAborted();
       try {
@@ -35,6 +34,15 @@ function createFileSink(directory: string): Sink {
       } catch (error) {
         throw sinkErrorOf(error, directory);
       }
+    },
+
+    async check() {
+      try {
+        await access(await realpath(directory), constants.W_OK | constants.X_OK);
+      } catch (error) {
+        throw sinkErrorOf(error, directory);
+      }
+      return `directory ${directory} can be written`;
     },
   };
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { parseJson } from '../http';
 import type { ReferenceContext, Secret } from '../secrets';
-import { headerSecret } from './checked-secret';
+import { headerSecret } from '../checked-secret';
 import type { HttpAnswer } from './http-call';
 import { errorOfAnswer, isSuccess } from './http-status';
 import { SinkUnavailableError } from './sink';

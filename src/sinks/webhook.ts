@@ -1,7 +1,7 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import type { ReferenceContext, Secret } from '../secrets';
-import { checkedSecret } from './checked-secret';
+import { checkedSecret } from '../checked-secret';
 import { createHttpCall } from './http-call';
 import { errorOfAnswer, isSuccess } from './http-status';
 import { httpFields, httpUrl, withoutPlainHttp } from './http-url';
@@ -40,15 +40,15 @@ export const webhookSink: SinkType<WebhookConfig> = {
 
 /** `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */
 function signingSecret(context: ReferenceContext) {
-  return checkedSecret(
-    context,
-    (secret) => {
+  return checkedSecret(context, {
+    isWellFormed: (secret) => {
       const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
       const bytes = Buffer.from(base64, 'base64').byteLength;
       return bytes >= 24 && bytes <= 64;
     },
-    'is not a signing secret: write whsec_ and the base64 of 24 to 64 random bytes, as openssl rand -base64 32 makes them',
-  );
+    problem:
+      'is not a signing secret: write whsec_ and the base64 of 24 to 64 random bytes, as openssl rand -base64 32 makes them',
+  });
 }
 
 function createWebhookSink(
