@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { CommandError } from './command-error';
 import type { Output } from './output';
 
@@ -7,12 +7,12 @@ import type { Output } from './output';
  */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
   const handle = client.workflow.getHandle(workflowId);
-  await handle.cancel().catch(async (error: unknown) => {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-    // Temporal answers so for a run that has ended, too.
-    const { status } = await handle.describe();
+  // Temporal takes the request for a run that has ended, too.
+  const { status } = await handle.describe();
+  if (status.name !== 'RUNNING') {
     throw new CommandError(`${workflowId} has ended (${status.name}): there is nothing to stop`);
-  });
+  }
+  await handle.cancel();
   output.outcome(
     { workflowId, cancelRequested: true },
     `asked ${workflowId} to stop; if Atlas was being asked, the answer is waited for and a token is kept for redeliver`,

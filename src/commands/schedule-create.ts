@@ -1,8 +1,16 @@
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  isGrpcServiceError,
+  type Client,
+} from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest } from '../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 import { staticMetadata } from './start';
+
+/** Of gRPC's status codes. */
+const INVALID_ARGUMENT = 3;
 
 export interface ScheduleOptions {
   taskQueue: string;
@@ -40,6 +48,12 @@ export async function createSchedule(
       policies: { overlap: ScheduleOverlapPolicy.SKIP },
     });
   } catch (error) {
+    if (isGrpcServiceError(error) && error.code === INVALID_ARGUMENT) {
+      throw new CommandError(
+        `Temporal takes no such schedule (${error.details}): correct --cron or --timezone`,
+        EXIT_CODES.usage,
+      );
+    }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
       `there is a schedule ${scheduleId}: change it with Temporal's own CLI or UI, or name --schedule-id`,

@@ -229,6 +229,7 @@ describe('every ending is had', () => {
     });
     await client(deployment, 'cancel', '--workflow-id', handle.workflowId);
     await handle.result().catch(() => undefined);
+    mkdirSync(deployment.tokensFolder);
     noteCommandLines();
     await worker.kill();
   });

@@ -39,6 +39,13 @@ export function describeOutcomes(credential: CredentialType): void {
     const [first = 0, second = 0] = requestTimes;
     expect(second - first).toBeGreaterThanOrEqual(2000);
   });
+
+  it('429 with a Retry-After beyond the give-up time: AtlasUnavailable at once', async () => {
+    const faults: Fault[] = [{ on: 'linkTokens', status: 429, headers: { 'Retry-After': '7200' } }];
+    const { seen, message } = await run({ faults }, plain);
+    expect(seen).toEqual({ type: 'AtlasUnavailable', unconfirmedTokens: 0, posts: 1, tokens: 0 });
+    expect(message).toMatch(/Atlas answered 429 .*; given up after 1 attempt.*after the give-up time/);
+  });
 }
 
 interface Scene {
@@ -64,11 +71,12 @@ async function run(row: Pick<Row, 'faults' | 'expire'>, { atlas, deployment }: S
   }
   atlas.faults(row.faults);
   const before = { posts: atlas.posts().length, tokens: atlas.createdTokens().length };
-  const { type, unconfirmedTokens } = await endingOf(await deployment.start());
+  const { type, unconfirmedTokens, message } = await endingOf(await deployment.start());
   const requests = atlas.posts().slice(before.posts);
   const tokens = atlas.createdTokens().length - before.tokens;
   return {
     seen: { type, unconfirmedTokens, posts: requests.length, tokens },
+    message,
     requestTimes: requests.map(({ startedAt }) => Date.parse(startedAt)),
   };
 }
