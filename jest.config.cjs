@@ -7,7 +7,9 @@ module.exports = {
   maxWorkers: '100%',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  transform: { '^.+\\.(t|j|mj)s$': ['@swc/jest', { jsc: { target: 'es2023' }, module: { type: 'commonjs' } }] },
+  transform: {
+    '^.+\\.(t|j|mj)s$': ['@swc/jest', { jsc: { target: 'es2023' }, module: { type: 'commonjs' } }],
+  },
   // These ship as ECMAScript modules only, which jest loads once they are transformed.
   transformIgnorePatterns: ['/node_modules/(?!(jose|digest-fetch)/)'],
 };
