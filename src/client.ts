@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import { Command, CommanderError } from 'commander';
 import { cancel } from './commands/cancel';
 import { CommandError, EXIT_CODES } from './commands/command-error';
@@ -127,5 +127,6 @@ function commandErrorOf(error: unknown): CommandError {
       `Temporal knows no run ${error.workflowId}: it never ran here, or is past the namespace's retention`,
     );
   }
-  return new CommandError((error as Error).message);
+  const { message, cause } = error as Error;
+  return new CommandError(isGrpcServiceError(cause) ? `${message}: ${cause.details}` : message);
 }

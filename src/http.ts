@@ -15,7 +15,7 @@ export function parseRetryAfterMs(header: string | null, now: Date): number | un
   if (!value) return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   // Date.parse alone would read "-5" or "1.5" as a date.
-  const date = /^[A-Za-z]{3,9},? /.test(value) ? Date.parse(value) : NaN;
+  const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
 }
 

@@ -82,7 +82,7 @@ describe('a sealed token', () => {
         if (token.length >= 8) expect(visible).not.toContain(token);
       }),
     );
-  });
+  }, 30_000);
 
   it('hides its token from the base64 of any part', async () => {
     const { jwe } = await sealer.seal(TOKEN, REQUEST, 2, WORKFLOW_ID);

@@ -9,7 +9,7 @@ import type {
   ValidRequest,
   ValidatedRequest,
 } from '../contract/names';
-import { redeliverRequestSchema } from '../contract/schemas';
+import { organizationId, redeliverRequestSchema } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
@@ -52,7 +52,10 @@ export function validateRedeliveryActivity(access: Access, plans: Plans): Activi
     const parsed = redeliverRequestSchema.safeParse(input);
     const problems = parsed.success
       ? sinkProblems(parsed.data.sealedToken.orgId, parsed.data.sink, access)
-      : parsed.error.issues.map(({ path, message }) => ({ field: path.join('.'), description: message }));
+      : parsed.error.issues.map(({ path, message }) => ({
+          field: path.join('.') || 'request',
+          description: message,
+        }));
     if (problems.length > 0) return Promise.reject(invalidRequest(problems));
     return Promise.resolve({ deliver: plans.deliver });
   };
@@ -74,12 +77,14 @@ function sourceProblems(
 /** Looked at even when other fields are wrong, as far as the fields it needs are there. */
 function accessProblems(input: PrepareRequest | null | undefined, access: Access): FieldProblem[] {
   const { orgId, sink } = (input ?? {}) as Partial<Record<keyof PrepareRequest, unknown>>;
-  if (typeof orgId !== 'string') return [];
-  if (access.credentialFor(orgId) === null) {
-    const description = `${orgId} has no credential in the worker's configuration: name one under atlas.organizations`;
+  const org = organizationId.safeParse(orgId);
+  if (org.success && access.credentialFor(org.data) === null) {
+    const description = `${org.data} has no credential in the worker's configuration: name one under atlas.organizations`;
     return [{ field: 'orgId', description }];
   }
-  return typeof sink === 'string' ? sinkProblems(orgId, sink, access) : [];
+  const judgesSinks =
+    typeof orgId === 'string' && typeof sink === 'string' && access.sinksFor(orgId).length > 0;
+  return judgesSinks ? sinkProblems(orgId, sink, access) : [];
 }
 
 function sinkProblems(orgId: string, sink: string, access: Access): FieldProblem[] {

@@ -36,7 +36,7 @@ export function createTransport(baseUrl: string, requestTimeoutMs: number): Tran
         throw new AtlasConnectionError(endpoint, progress.written, codeOfFetchError(error));
       }
     },
-    close: () => dispatcher.close(),
+    close: () => dispatcher.destroy(),
   };
 }
 

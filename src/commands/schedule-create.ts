@@ -1,16 +1,8 @@
-import {
-  ScheduleAlreadyRunning,
-  ScheduleOverlapPolicy,
-  isGrpcServiceError,
-  type Client,
-} from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest } from '../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 import { staticMetadata } from './start';
-
-/** Of gRPC's status codes. */
-const INVALID_ARGUMENT = 3;
 
 export interface ScheduleOptions {
   taskQueue: string;
@@ -48,9 +40,10 @@ export async function createSchedule(
       policies: { overlap: ScheduleOverlapPolicy.SKIP },
     });
   } catch (error) {
-    if (isGrpcServiceError(error) && error.code === INVALID_ARGUMENT) {
+    // The SDK's word for a schedule that the server finds wrong.
+    if (error instanceof TypeError) {
       throw new CommandError(
-        `Temporal takes no such schedule (${error.details}): correct --cron or --timezone`,
+        `Temporal takes no such schedule (${error.message}): correct --cron or --timezone`,
         EXIT_CODES.usage,
       );
     }

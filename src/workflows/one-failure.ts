@@ -1,3 +1,4 @@
+import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -34,8 +35,8 @@ export function endingOf(
   if (cause instanceof ApplicationFailure)
     return endingOfApplicationFailure(cause, unavailable, unconfirmedBefore);
   if (cause instanceof TimeoutFailure) {
-    const last = lastHeartbeatOf(cause);
-    const lastKnown = cause.cause instanceof ApplicationFailure ? cause.cause : null;
+    const last = cause.lastHeartbeatDetails as CreateHeartbeat | undefined;
+    const lastKnown = lastReportedFailure(cause);
     const known = lastKnown?.details?.[0] as FailureDetails | undefined;
     return {
       type: unavailable,
@@ -92,7 +93,9 @@ function endingOfApplicationFailure(
   };
 }
 
-function lastHeartbeatOf({ lastHeartbeatDetails, cause }: TimeoutFailure): CreateHeartbeat | undefined {
-  const inner = cause instanceof TimeoutFailure ? cause.lastHeartbeatDetails : undefined;
-  return (lastHeartbeatDetails ?? inner) as CreateHeartbeat | undefined;
+/** What an attempt failed with last. Temporal tells it as the cause of the timeout, which the SDK leaves out. */
+function lastReportedFailure({ failure }: TimeoutFailure): ApplicationFailure | null {
+  if (!failure?.cause) return null;
+  const cause = new DefaultFailureConverter().failureToError(failure.cause, defaultPayloadConverter);
+  return cause instanceof ApplicationFailure ? cause : null;
 }

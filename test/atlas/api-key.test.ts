@@ -91,7 +91,7 @@ describe('an API key', () => {
       await new Promise((resolve) => setTimeout(resolve, 550));
     }
     expect(emulator.createdTokens()).toHaveLength(200);
-  });
+  }, 30_000);
 
   it('takes a 401 that is no challenge for an answer', async () => {
     const emulator = closing(await startEmulator());

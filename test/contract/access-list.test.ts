@@ -73,6 +73,7 @@ const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] 
 
   ['a zone id', '2001:db8::1%eth0', /zone id/, '2001:db8::1'],
   ['a zone id before a mask', '2001:db8::%1/64', /zone id/, '2001:db8::/64'],
+  ['zone ids on both sides of the mask', '2001:db8::%a/32%b', /zone id/, '2001:db8::/32'],
   ['a link-local address with a zone id', 'fe80::1%eth0', /zone id.* and fe80::1 takes in link-local/],
 
   ['all of IPv4', '0.0.0.0/0', /^lets in the whole Internet/],
@@ -165,7 +166,7 @@ describe('judgeEntry', () => {
 
   it('says no more than a line of a text of a megabyte', () => {
     for (const text of [
-      '%/'.repeat(500_000),
+      `1${'%/'.repeat(500_000)}`,
       '0.'.repeat(500_000),
       ':'.repeat(1_000_000),
       ' 1'.repeat(500_000),
