@@ -27,7 +27,7 @@ const problem = (words: string) => ({ state: 'problem', words }) as const;
  * Looks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It changes
  * nothing and creates no link-token.
  *
- * @throws ConfigError; CommandError when a check found a problem.
+ * @throws ConfigError; CommandError when a check found something to mend, if only a warning.
  */
 export async function doctor(configFile: string | undefined, output: Output): Promise<void> {
   const config = loadConfig(process.env, configFile);
@@ -37,10 +37,10 @@ export async function doctor(configFile: string | undefined, output: Output): Pr
     findings.push({ check, ...(await run().catch((error: unknown) => problem((error as Error).message))) });
   }
   const lines = findings.map(({ check, state, words }) => `${state.padEnd(8)}${check}: ${words}`);
-  const problems = findings.filter(({ state }) => state === 'problem').length;
-  if (problems > 0) {
+  const toMend = findings.filter(({ state }) => state !== 'ok').length;
+  if (toMend > 0) {
     output.say(lines.join('\n'));
-    throw new CommandError(`${problems} problem(s) to mend`, EXIT_CODES.failed, { findings });
+    throw new CommandError(`${toMend} to mend`, EXIT_CODES.failed, { findings });
   }
   output.outcome({ findings }, lines.join('\n'));
 }

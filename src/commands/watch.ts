@@ -5,6 +5,9 @@ import type { Output } from './output';
 
 const POLL_INTERVAL_MS = 250;
 
+/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED of Temporal's API: no worker has taken it yet. */
+const SCHEDULED = 1;
+
 const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
   createLinkToken: 'creating',
   deliverLinkToken: 'delivering',
@@ -32,7 +35,7 @@ export async function watch(client: Client, workflowId: string, output: Output):
 /** Workflow code cannot see attempts; the server's pending activities can be asked. */
 function progressOf({ raw }: WorkflowExecutionDescription): string {
   const [pending] = raw.pendingActivities ?? [];
-  if (!pending) return 'waiting for a worker';
+  if (!pending) return Number(raw.pendingWorkflowTask?.state) === SCHEDULED ? 'waiting for a worker' : 'validating';
   const step = STEP_OF_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
   const failure = pending.lastFailure?.message;
   return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseJson } from '../http';
 import type { HttpAnswer } from './http-call';
 import { errorOfAnswer, isSuccess } from './http-status';
-import { SinkRejectedError } from './sink';
+import { SinkRejectedError, SinkUnavailableError } from './sink';
 import type { VaultIdentity, VaultSend } from './vault-auth';
 
 /** What is at a path now. */
@@ -63,6 +63,9 @@ export function createKv(peer: string, mount: string, identity: VaultIdentity, s
   }
 
   function errorOf(answer: HttpAnswer, kind: keyof typeof NEEDS, path: string): Error {
+    if (errorsOf(parseJson(answer.body)).some((error) => error.startsWith('Upgrading'))) {
+      return new SinkUnavailableError(`${peer} is still setting up the key/value engine at ${mount}`);
+    }
     return errorOfAnswer(`${peer} asked for ${mount}/${kind}/${path}`, answer, {
       403: `the policy denies it; grant ${NEEDS[kind]} on ${mount}/${kind}/… to the worker`,
       404: `there is no key/value engine at ${mount} in this namespace; correct mount or namespace`,

@@ -1,4 +1,4 @@
-import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import {
   ActivityFailure,
   ApplicationFailure,
@@ -96,6 +96,6 @@ function endingOfApplicationFailure(
 /** What an attempt failed with last. Temporal tells it as the cause of the timeout, which the SDK leaves out. */
 function lastReportedFailure({ failure }: TimeoutFailure): ApplicationFailure | null {
   if (!failure?.cause) return null;
-  const cause = new DefaultFailureConverter().failureToError(failure.cause, defaultPayloadConverter);
+  const cause = defaultFailureConverter.failureToError(failure.cause, defaultPayloadConverter);
   return cause instanceof ApplicationFailure ? cause : null;
 }

@@ -3,13 +3,15 @@ import path from 'node:path';
 import { workflowIdFor, type PrepareRequest, type Receipt } from '../../src/contract/names';
 import { newAccount, type TestAtlas } from '../support/atlas';
 import { objectIn, setScene, type Scene } from '../support/command-line';
-import type { ClientExit, Handle } from '../support/deployment';
+import type { ClientExit } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { sharedTemporal } from '../support/setting';
 
 jest.setTimeout(60_000);
+
+type Workflow = (request: PrepareRequest) => Promise<Receipt>;
 
 interface Decision {
   workflowId: string;
@@ -18,14 +20,15 @@ interface Decision {
 }
 
 /** From now on Atlas knows the test's service account with this secret only. */
-function setSecretAtAtlas({ account, seed, expire }: TestAtlas, clientSecret: string): void {
-  const { orgId, clientId } = account;
-  seed({
+function setSecretAtAtlas(atlas: TestAtlas, clientSecret: string): void {
+  const { orgId, clientId } = atlas.account;
+  atlas.seed({
     organizations: [{ id: orgId, name: 'Test organization' }],
     serviceAccounts: [{ clientId, clientSecret, orgId }],
+    apiKeys: [],
     settings: { rateLimit: { enabled: false } },
   });
-  expire('accessTokens');
+  atlas.expire('accessTokens');
 }
 
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
@@ -129,8 +132,8 @@ describe('restart, after an expired secret has failed many runs and was mended',
     const { client } = await sharedTemporal();
     for (const { request } of failed) {
       expect(stdout).toContain(`restarted  ${idOf(request)}: AtlasRequestRejected in run `);
-      const { receipt } = await endingOf(client.workflow.getHandle(idOf(request)) as Handle);
-      expect(receipt).toMatchObject<Partial<Receipt>>({ sourceOrgId: request.sourceOrgId ?? null });
+      const { receipt } = await endingOf(client.workflow.getHandle<Workflow>(idOf(request)));
+      expect(receipt?.sourceOrgId).toBe(request.sourceOrgId);
     }
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
 

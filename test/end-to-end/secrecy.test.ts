@@ -80,7 +80,7 @@ async function expectEnding(deployment: Deployment, type: FailureType | 'deliver
     () => null,
     (error: unknown) => error,
   );
-  places.push(textPlace(`the error of ${type}`, inspect(error, { showHidden: true, depth: 20 })));
+  places.push(textPlace(`the error of ${type}`, inspect(error, { showHidden: true, depth: 6 })));
   expect(await endingOf(handle)).toMatchObject({ type });
   return handle;
 }

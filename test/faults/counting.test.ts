@@ -95,6 +95,20 @@ describe('the count of tokens that Atlas may have created unseen', () => {
       expect(created(scene)).toBe(1);
     },
 
+    async 'a 500, and an attempt under way at the give-up time: two, and the last reason that Atlas gave'() {
+      const config = { retries: { create: { initialIntervalMs: 20, giveUpAfterMs: 3500 } } };
+      const scene = await setScene(
+        [
+          { on, status: 500 },
+          { on, delayMs: 8000 },
+        ],
+        config,
+      );
+      const ending = await endingOf(await scene.deployment.start());
+      expect(ending).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 2 });
+      expect(ending.message).toMatch(/given up after the give-up time; last known: Atlas answered 500/);
+    },
+
     async 'nothing but 500 until the give-up time: one for each attempt, and the last reason'() {
       const config = { retries: { create: { initialIntervalMs: 1000, giveUpAfterMs: 4000 } } };
       const scene = await setScene({ on, status: 500, times: 1000 }, config);
