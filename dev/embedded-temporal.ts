@@ -36,6 +36,8 @@ const POLL_MS = 10;
 const DYNAMIC_CONFIG = [
   // Each step waits for the transfer queue's next poll: 50 ms at the default 20 polls a second.
   'history.transferProcessorMaxPollRPS=10000',
+  // Else a timer, such as that of a retry, may come up to a second late.
+  'history.timerProcessorMaxTimeShift="10ms"',
   // Else the server asks temporal.io for its newest version.
   'frontend.enableServerVersionCheck=false',
 ];

@@ -5,7 +5,7 @@ import type { CreateHeartbeat, SealedToken, ValidRequest } from '../contract/nam
 import type { Sealer } from '../sealing';
 import { judgeAtlasError } from './atlas-verdicts';
 import { failureOf } from './failures';
-import { withHeartbeats } from './heartbeat';
+import { acknowledgedHeartbeat, withHeartbeats } from './heartbeat';
 import { unconfirmedBefore } from './unconfirmed-tokens';
 import type { Verdict } from './verdict';
 
@@ -24,6 +24,11 @@ const NOT_ASKED: Verdict = {
   perhapsMinted: false,
   message: 'the worker stopped before it asked Atlas',
   details: {},
+};
+
+const NOT_RECORDED: Verdict = {
+  ...NOT_ASKED,
+  message: 'Temporal did not take down that Atlas is about to be asked, so Atlas was not asked',
 };
 
 const LOST: Verdict = {
@@ -63,6 +68,7 @@ export function createLinkTokenActivity(atlas: Atlas, sealing: Sealer) {
       };
 
       await sealing.probe().catch(() => fail(CANNOT_SEAL));
+      await acknowledgedHeartbeat(details()).catch(() => fail(NOT_RECORDED));
       const linkToken = await atlas
         .createLinkToken(request.orgId, request.accessListIps, request.credential, cancellationSignal)
         .catch((error: unknown) =>

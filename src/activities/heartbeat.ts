@@ -21,3 +21,14 @@ export async function withHeartbeats<T>(
     clearInterval(timer);
   }
 }
+
+/**
+ * A heartbeat that the server has taken when this resolves. `Context.heartbeat` is buffered, so a worker killed in the
+ * next moment would lose it.
+ *
+ * @throws when the server does not take it, or says that the attempt is no longer wanted.
+ */
+export async function acknowledgedHeartbeat(details: unknown): Promise<void> {
+  const { client, info } = Context.current();
+  await client.activity.heartbeat(info.taskToken, details);
+}

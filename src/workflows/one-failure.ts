@@ -43,8 +43,8 @@ export function endingOf(
       message: `given up after the give-up time; last known: ${lastKnown?.message ?? 'an attempt ended without an answer (a timeout, or its worker was lost)'}`,
       details: {
         ...known,
-        // An attempt may be lost after it asked Atlas and before its first heartbeat arrived.
-        unconfirmedTokens: last?.unconfirmedTokens ?? known?.unconfirmedTokens ?? unconfirmedBefore ?? 1,
+        // No attempt asks Atlas before the server has taken its first heartbeat.
+        unconfirmedTokens: last?.unconfirmedTokens ?? known?.unconfirmedTokens ?? unconfirmedBefore ?? 0,
       },
     };
   }
