@@ -35,7 +35,8 @@ export async function watch(client: Client, workflowId: string, output: Output):
 /** Workflow code cannot see attempts; the server's pending activities can be asked. */
 function progressOf({ raw }: WorkflowExecutionDescription): string {
   const [pending] = raw.pendingActivities ?? [];
-  if (!pending) return Number(raw.pendingWorkflowTask?.state) === SCHEDULED ? 'waiting for a worker' : 'validating';
+  if (!pending)
+    return Number(raw.pendingWorkflowTask?.state) === SCHEDULED ? 'waiting for a worker' : 'validating';
   const step = STEP_OF_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
   const failure = pending.lastFailure?.message;
   return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
