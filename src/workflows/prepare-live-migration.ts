@@ -1,5 +1,6 @@
 import type { PrepareRequest, Receipt } from '../contract/names';
-import { creation, delivery, validation } from './activities';
+import { creation, validation } from './activities';
+import { deliver } from './deliver';
 import { runStep } from './step';
 import { logLine, tellStory } from './story';
 
@@ -26,21 +27,5 @@ export async function prepareLiveMigration(request: PrepareRequest): Promise<Rec
   const { deliveryId, tokenSha256, unconfirmedTokens } = sealedToken;
   logLine.created({ orgId, deliveryId, tokenSha256, unconfirmedTokens });
 
-  tell({
-    step: 'delivering',
-    description: `the token exists, sealed in this run's history; handing it to sink ${sink}`,
-    unconfirmedTokens,
-  });
-  const delivering = {
-    tell,
-    unavailable: 'SinkUnavailable',
-    unconfirmedTokens,
-    keptToken: deliveryId,
-  } as const;
-  const receipt = await runStep(delivering, () =>
-    delivery(valid.deliver, sealedToken, sink).deliverLinkToken(sealedToken, sink),
-  );
-  logLine.delivered({ orgId, deliveryId, sink, location: receipt.location });
-  tell({ step: 'delivered', description: `the token is in ${receipt.location}`, unconfirmedTokens });
-  return receipt;
+  return deliver(tell, valid.deliver, sealedToken, sink);
 }
