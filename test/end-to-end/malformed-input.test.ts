@@ -3,7 +3,7 @@ import { newOrgId } from '../support/ids';
 import { endingOf } from '../support/ending';
 import { deploy, sharedTemporal, startAtlas } from '../support/setting';
 import type { TestAtlas } from '../support/atlas';
-import type { Deployment, Handle } from '../support/deployment';
+import type { Deployment } from '../support/deployment';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
