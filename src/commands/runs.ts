@@ -14,8 +14,11 @@ export interface UndeliveredToken {
   runId: string;
 }
 
-/** What a run was asked: the one argument of either workflow. */
-export async function inputOf(handle: WorkflowHandle): Promise<PrepareRequest | RedeliverRequest> {
+/** The one argument of either workflow; anything at all where a caller of another kind sent it. */
+export type Input = Partial<PrepareRequest & RedeliverRequest>;
+
+/** What a run was asked. */
+export async function inputOf(handle: WorkflowHandle): Promise<Input> {
   return inputIn(eventsOf(await handle.fetchHistory()));
 }
 
@@ -31,8 +34,8 @@ export async function findUndeliveredToken(
     if (status === 'COMPLETED') return null;
     const events = eventsOf(await client.workflow.getHandle(workflowId, runId).fetchHistory());
     const input = inputIn(events);
-    const sealedToken = 'sealedToken' in input ? input.sealedToken : createdTokenIn(events);
-    if (sealedToken) return { sealedToken, sink: input.sink, runId };
+    const sealedToken = input.sealedToken ?? createdTokenIn(events);
+    if (sealedToken && input.sink) return { sealedToken, sink: input.sink, runId };
   }
   return null;
 }
@@ -56,9 +59,8 @@ function eventsOf({ events }: History): HistoryEvent[] {
   return events ?? [];
 }
 
-function inputIn(events: HistoryEvent[]): PrepareRequest | RedeliverRequest {
-  return firstValue(events[0]?.workflowExecutionStartedEventAttributes?.input) as
-    PrepareRequest | RedeliverRequest;
+function inputIn(events: HistoryEvent[]): Input {
+  return firstValue(events[0]?.workflowExecutionStartedEventAttributes?.input) ?? {};
 }
 
 function createdTokenIn(events: HistoryEvent[]): SealedToken | null {
@@ -77,7 +79,6 @@ function createdTokenIn(events: HistoryEvent[]): SealedToken | null {
 
 function firstValue(payloads: Payloads): unknown {
   const [payload] = payloads?.payloads ?? [];
-  return defaultPayloadConverter.fromPayload(
-    payload as Parameters<typeof defaultPayloadConverter.fromPayload>[0],
-  );
+  if (!payload) return null;
+  return defaultPayloadConverter.fromPayload(payload);
 }

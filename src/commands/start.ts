@@ -111,7 +111,7 @@ async function refuseIfTokenExists(client: Client, workflowId: string, output: O
 
 async function refuseIfDifferent(handle: WorkflowHandle, request: PrepareRequest): Promise<void> {
   const running = await inputOf(handle);
-  if ('sealedToken' in running) {
+  if (running.sealedToken) {
     throw new CommandError('a redelivery of this token is running: wait for it to end');
   }
   const differences = differencesOf(

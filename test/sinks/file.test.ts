@@ -107,9 +107,25 @@ it('rejects a circle of links', async () => {
 
 const isRoot = process.getuid?.() === 0;
 
-(isRoot ? it.skip : it)('waits for a permission', async () => {
-  chmodSync(directory, 0o500);
-  await expect(deliver(newDelivery())).rejects.toThrow(/EACCES.*grant the worker access/);
+/** Root may write anywhere, so it steps down for the time of the work. */
+async function unprivileged(work: () => Promise<void>): Promise<void> {
+  if (!isRoot) return work();
+  process.seteuid?.('nobody');
+  try {
+    await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+it('waits for a permission', async () => {
+  chmodSync(root, 0o755);
+  chmodSync(directory, 0o555);
+  await unprivileged(async () => {
+    await expect(deliver(newDelivery())).rejects.toThrow(/EACCES.*grant the worker access/);
+  });
+  chmodSync(directory, 0o755);
+  await deliver(newDelivery());
 });
 
 // Only root may mount, and only where the container lets it.
