@@ -11,7 +11,7 @@ COPY src src
 # What only development needs, such as the Atlas emulator.
 FROM source AS dev
 USER node
-CMD ["node", "--import", "tsx", "dev/atlas.ts", "--host", "0.0.0.0", "--port", "8081"]
+CMD ["node", "--import", "tsx", "dev/atlas-emulator/cli.ts", "--host", "0.0.0.0", "--port", "8081"]
 
 FROM source AS build
 RUN npm run build && npm prune --omit=dev --ignore-scripts

@@ -1,15 +1,33 @@
-/** @type {import('jest').Config} */
-module.exports = {
+const common = {
   testEnvironment: 'node',
-  roots: ['<rootDir>/test'],
-  testMatch: ['**/*.test.ts'],
-  // Most of the time is spent waiting for processes.
-  maxWorkers: '100%',
-  globalSetup: '<rootDir>/test/support/global-setup.ts',
-  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+  // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
+  roots: ['<rootDir>/src', '<rootDir>/dev', '<rootDir>/test'],
   transform: {
     '^.+\\.(t|j|mj)s$': ['@swc/jest', { jsc: { target: 'es2023' }, module: { type: 'commonjs' } }],
   },
+  // `import('./x.js')`, which Node resolves to the compiled file, is x.ts here.
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   // These ship as ECMAScript modules only, which jest loads once they are transformed.
-  transformIgnorePatterns: ['/node_modules/(?!(jose|digest-fetch)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(jose|p-map)/)'],
+};
+
+/** @type {import('jest').Config} */
+module.exports = {
+  // Most of the time is spent waiting for processes.
+  maxWorkers: '100%',
+  projects: [
+    {
+      ...common,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
+    },
+    {
+      ...common,
+      displayName: 'system',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/unit/'],
+      globalSetup: '<rootDir>/test/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+    },
+  ],
 };

@@ -1,7 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt, decodeProtectedHeader } from 'jose';
 import { z } from 'zod';
-import { workflowIdFor, type SealedToken, type ValidRequest } from './contract/names';
+import { quote } from './contract/printable';
+import { tokenFactsSchema, type SealedToken, type TokenFacts } from './contract/schemas';
 
 const keySetSchema = z.object({
   keys: z
@@ -13,126 +14,141 @@ const keySetSchema = z.object({
       }),
     )
     .min(1, 'holds no key')
-    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'holds two keys of one kid'),
+    .refine(
+      (keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length,
+      'holds two keys with one kid',
+    ),
 });
 
-const payloadSchema = z.object({ version: z.literal(1), linkToken: z.string() });
+const payloadSchema = tokenFactsSchema.extend({ version: z.literal(1), linkToken: z.string().min(1) });
+
+/** A token out of its seal, with everything that delivery uses. */
+export type OpenedToken = TokenFacts & { linkToken: string };
 
 export const HOW_TO_MAKE_KEYS = 'make one with: live-migration-prep keys --file sealing-keys.json';
 
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
 export class SealedTokenUnreadableError extends Error {
   override readonly name = 'SealedTokenUnreadableError';
+
+  /** @param retryable whether a later attempt can succeed, here or on another worker. */
+  constructor(
+    message: string,
+    readonly retryable: boolean,
+  ) {
+    super(message);
+  }
 }
 
 export interface Sealer {
   /** Key ids of the set; the first seals, all open. */
-  readonly keyIds: readonly string[];
-  /**
-   * Seals a token that has just arrived and gives it its delivery id.
-   *
-   * @param unconfirmedTokens how many others Atlas may have created unseen before this one.
-   */
+  keyIds(): string[];
+  /** Seals a token that has just arrived, and gives it its delivery id. */
   seal(
     linkToken: string,
-    request: Omit<ValidRequest, 'sink'>,
-    unconfirmedTokens: number,
+    facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
     workflowId: string,
   ): Promise<SealedToken>;
   /**
-   * Opens a sealed token for the workflow id it was sealed for.
+   * Opens a sealed token for the workflow id that it was sealed for. Everything returned comes from inside the seal.
    *
    * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
    */
-  open(sealed: SealedToken, workflowId: string): Promise<string>;
-  /** Seals and opens a dummy: so a broken key is found before a token exists that it could lose. */
-  probe(): Promise<void>;
+  open(jwe: string, workflowId: string): Promise<OpenedToken>;
+}
+
+interface Key {
+  kid: string;
+  secret: Uint8Array;
 }
 
 /**
- * @param keySetJson a JWK set of symmetric keys, as `live-migration-prep keys` writes it.
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
+ *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that says what is wrong with the set, without its content.
  */
-export function createSealer(keySetJson: string): Sealer {
-  const keys = parseKeySet(keySetJson);
-  const sealingKey = keys[0];
-  if (!sealingKey) throw new Error('the sealing keys hold no key');
+export function createSealer(readKeySet: () => string): Sealer {
+  let keys = parseKeySet(readKeySet());
 
-  const sealer: Sealer = {
-    keyIds: keys.map(({ kid }) => kid),
+  /** A set that cannot be read now leaves the former one in use. */
+  function readAgain(): void {
+    try {
+      keys = parseKeySet(readKeySet());
+    } catch {
+      // The caller reports the missing key, which is what the operator has to repair.
+    }
+  }
 
-    async seal(linkToken, request, unconfirmedTokens, workflowId) {
-      const deliveryId = randomUUID();
-      const payload = new TextEncoder().encode(JSON.stringify({ version: 1, linkToken }));
-      const jwe = await new CompactEncrypt(payload)
-        .setProtectedHeader({
-          alg: 'dir',
-          enc: 'A256GCM',
-          kid: sealingKey.kid,
-          jti: deliveryId,
-          sub: request.orgId,
-          aud: workflowId,
-        })
-        .encrypt(sealingKey.secret);
-      return {
-        version: 1,
-        jwe,
-        deliveryId,
-        orgId: request.orgId,
-        sourceOrgId: request.sourceOrgId,
-        accessListIps: request.accessListIps,
-        credential: request.credential,
-        warnings: request.warnings,
-        requestedBy: request.requestedBy,
-        changeReference: request.changeReference,
-        tokenSha256: sha256(linkToken),
+  function keyNamed(kid: string): Key {
+    const find = () => keys.find((key) => key.kid === kid);
+    let key = find();
+    if (!key) {
+      readAgain();
+      key = find();
+    }
+    if (key) return key;
+    throw new SealedTokenUnreadableError(
+      `the token was sealed with key ${quote(kid)}, which this worker does not have: put that key into its key set, behind the first, and restart the worker if its keys come from the environment`,
+      true,
+    );
+  }
+
+  return {
+    keyIds: () => keys.map(({ kid }) => kid),
+
+    async seal(linkToken, facts, workflowId) {
+      const sealed: TokenFacts = {
+        ...facts,
+        deliveryId: randomUUID(),
+        tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
         createdAt: new Date().toISOString(),
-        unconfirmedTokens,
       };
+      const [{ kid, secret }] = keys;
+      const payload = new TextEncoder().encode(JSON.stringify({ version: 1, linkToken, ...sealed }));
+      const jwe = await new CompactEncrypt(payload)
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
+        .encrypt(secret);
+      return { jwe, ...sealed };
     },
 
-    async open(sealed, workflowId) {
-      const header = readHeader(sealed.jwe);
-      const key = keys.find(({ kid }) => kid === header.kid);
-      if (!key) {
+    async open(jwe, workflowId) {
+      const { kid, aud } = readHeader(jwe);
+      const key = keyNamed(kid);
+      if (aud !== workflowId) {
         throw new SealedTokenUnreadableError(
-          `the token was sealed with key ${header.kid}, which the worker's key set lacks: put that key back behind the first, restart the worker, then redeliver`,
+          'the token was sealed for another workflow id: deliver it in a run of its own id',
+          false,
         );
       }
-      if (header.jti !== sealed.deliveryId || header.sub !== sealed.orgId || header.aud !== workflowId) {
-        throw new SealedTokenUnreadableError(
-          `the token was sealed for another run (${header.aud}): redeliver it under that workflow id`,
-        );
-      }
-      const linkToken = await decrypt(sealed.jwe, key);
-      if (sha256(linkToken) !== sealed.tokenSha256) throw altered();
-      return linkToken;
-    },
-
-    async probe() {
-      const request = {
-        orgId: '0'.repeat(24),
-        sourceOrgId: null,
-        accessListIps: [],
-        credential: '',
-        warnings: [],
-        requestedBy: null,
-        changeReference: null,
-      };
-      const workflowId = workflowIdFor(request.orgId);
-      await sealer.open(await sealer.seal('probe', request, 0, workflowId), workflowId);
+      const { version: _, ...opened } = await decrypt(jwe, key);
+      return opened;
     },
   };
-  return sealer;
 }
 
-/** A new random key of a set; `kid` tells when it was made. */
+/** Seals and opens a dummy, so that a broken key is found before a token exists. */
+export async function probeSealer(sealer: Sealer): Promise<void> {
+  const facts = {
+    orgId: '0'.repeat(24),
+    sourceOrgId: null,
+    accessListIps: [],
+    credential: 'probe',
+    warnings: [],
+    requestedBy: null,
+    changeReference: null,
+    unconfirmedTokens: 0,
+  };
+  const { jwe } = await sealer.seal('probe', facts, 'probe');
+  await sealer.open(jwe, 'probe');
+}
+
+/** A new random key; its `kid` begins with the date. */
 export function makeKey(now: Date) {
   const kid = `${now.toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;
   return { kty: 'oct', use: 'enc', alg: 'A256GCM', kid, k: base64url.encode(randomBytes(32)) };
 }
 
-function parseKeySet(json: string): { kid: string; secret: Uint8Array }[] {
+function parseKeySet(json: string): [Key, ...Key[]] {
   let input: unknown;
   try {
     input = JSON.parse(json);
@@ -147,25 +163,25 @@ function parseKeySet(json: string): { kid: string; secret: Uint8Array }[] {
       `the sealing keys are not a JWK set of 256-bit keys (${problems.join('; ')}); ${HOW_TO_MAKE_KEYS}`,
     );
   }
-  return parsed.data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) }));
+  return parsed.data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) })) as [Key, ...Key[]];
 }
 
-function readHeader(jwe: string): { kid: string; jti: unknown; sub: unknown; aud: string } {
+function readHeader(jwe: string): { kid: string; aud: unknown } {
   try {
-    const { kid, jti, sub, aud } = decodeProtectedHeader(jwe);
-    return { kid: String(kid), jti, sub, aud: String(aud) };
+    const { kid, aud } = decodeProtectedHeader(jwe);
+    return { kid: String(kid), aud };
   } catch {
     throw altered();
   }
 }
 
-async function decrypt(jwe: string, key: { secret: Uint8Array }): Promise<string> {
+async function decrypt(jwe: string, key: Key): Promise<z.output<typeof payloadSchema>> {
   try {
     const { plaintext } = await compactDecrypt(jwe, key.secret, {
       keyManagementAlgorithms: ['dir'],
       contentEncryptionAlgorithms: ['A256GCM'],
     });
-    return payloadSchema.parse(JSON.parse(new TextDecoder().decode(plaintext))).linkToken;
+    return payloadSchema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
   } catch {
     throw altered();
   }
@@ -174,9 +190,6 @@ async function decrypt(jwe: string, key: { secret: Uint8Array }): Promise<string
 function altered(): SealedTokenUnreadableError {
   return new SealedTokenUnreadableError(
     'the sealed token was altered, or sealed with another key of the same id: take it from the history of its own run',
+    false,
   );
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -2,89 +2,109 @@ import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 
-/** A secret that the configuration names but does not hold. Read anew each time, so a rotated file is seen. */
+/** A secret that the configuration names but does not hold. Each read sees the current value, so files can rotate. */
 export interface Secret {
   /** Where it comes from, for messages: `environment variable NAME` or `file PATH`. */
   readonly source: string;
-  /** The secret, without the line end a file may have. Throws SecretUnavailableError. */
+  /** @throws SecretUnavailableError */
   read(): string;
 }
 
-/** Thrown when a secret cannot be read. Its message names the source and never the secret. */
+/** Thrown when a secret is missing, unreadable or malformed. Its message names the source, never the secret. */
 export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** Where references are looked up. */
+/** Returns null for a well-formed secret, else what is wrong with it, such as `is not a key: write …`. Never quotes it. */
+export type SecretFormat = (secret: string) => string | null;
+
+/** A secret that is sent in an HTTP header, or is part of one: fetch quotes a malformed header in its error. */
+export const headerFormat: SecretFormat = (secret) =>
+  /^[\x21-\x7e]+$/.test(secret)
+    ? null
+    : 'is not a credential: it contains white space or characters outside ASCII';
+
+/** Where references are resolved. */
 export interface ReferenceContext {
   env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here: the folder of the configuration file. */
   baseDirectory: string;
-  /** Told of what is allowed and unwise, such as a secret file that others can read. */
+  /** Receives problems that do not stop the worker, such as a secret file that others can read. */
   warn(message: string): void;
 }
 
-const reference = z.union([
-  // The shape of a name, so that most secrets written here by mistake are refused before they are quoted as a name.
+const referenceSchema = z.union([
+  // The pattern of a variable's name: it refuses most secrets written here by mistake before a message quotes them.
   z.strictObject({ env: z.string().regex(/^[A-Za-z_]\w*$/) }),
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
-/** Schema of `{env: NAME}` or `{file: PATH}`. It reads the secret once, so that a missing one is told at start. */
-export function secretReference(context: ReferenceContext) {
-  return z.unknown().transform((input, issues): Secret => {
-    const parsed = reference.safeParse(input);
-    if (!parsed.success) {
-      issues.addIssue('is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret');
-      return z.NEVER;
-    }
-    const secret =
-      'env' in parsed.data
-        ? secretFromEnv(parsed.data.env, context)
-        : secretFromFile(path.resolve(context.baseDirectory, parsed.data.file));
-    try {
-      secret.read();
-      if ('file' in parsed.data) warnWhenOthersCanRead(secret, parsed.data.file, context);
-    } catch (error) {
-      issues.addIssue((error as Error).message);
-      return z.NEVER;
-    }
-    return secret;
+/** Schema of `{env: NAME}` or `{file: PATH}`. It reads the secret once, so that start-up reports a missing one. */
+export function secretReference(context: ReferenceContext, format?: SecretFormat) {
+  return z
+    .custom<z.output<typeof referenceSchema>>(
+      (input) => referenceSchema.safeParse(input).success,
+      'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret',
+    )
+    .transform((reference) =>
+      'env' in reference
+        ? secretFromEnv(reference.env, context.env, format)
+        : secretFromFile(path.resolve(context.baseDirectory, reference.file), context, format),
+    )
+    .superRefine((secret, issues) => {
+      const problem = problemWith(secret);
+      if (problem !== null) issues.addIssue(problem);
+    });
+}
+
+export function secretFromEnv(name: string, env: ReferenceContext['env'], format?: SecretFormat): Secret {
+  const source = `environment variable ${name}`;
+  return secretFrom(source, format, () => {
+    const value = env[name];
+    if (!value) throw new SecretUnavailableError(`${source} is not set or empty: set it`);
+    return value;
   });
 }
 
-export function secretFromEnv(name: string, { env }: Pick<ReferenceContext, 'env'>): Secret {
-  const source = `environment variable ${name}`;
-  return {
-    source,
-    read() {
-      const value = env[name];
-      if (!value) throw new SecretUnavailableError(`${source} is not set or empty: set it`);
-      return value;
-    },
-  };
+/** Why a secret cannot be read now, or null. */
+export function problemWith(secret: Secret): string | null {
+  try {
+    secret.read();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
-function secretFromFile(file: string): Secret {
+function secretFromFile(file: string, context: ReferenceContext, format?: SecretFormat): Secret {
   const source = `file ${file}`;
+  const secret = secretFrom(source, format, () => {
+    let value: string;
+    try {
+      value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    } catch (error) {
+      throw new SecretUnavailableError(
+        `${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
+      );
+    }
+    if (value === '') throw new SecretUnavailableError(`${source} is empty`);
+    return value;
+  });
+  if (problemWith(secret) === null && (statSync(file).mode & 0o077) !== 0) {
+    context.warn(`${source} can be read by others: chmod 600 it`);
+  }
+  return secret;
+}
+
+/** The format is checked at each read, since a file may have changed. */
+function secretFrom(source: string, format: SecretFormat | undefined, readValue: () => string): Secret {
   return {
     source,
     read() {
-      let value: string;
-      try {
-        value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-      } catch (error) {
-        throw new SecretUnavailableError(
-          `${source} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`,
-        );
-      }
-      if (value === '') throw new SecretUnavailableError(`${source} is empty`);
+      const value = readValue();
+      const problem = format?.(value) ?? null;
+      if (problem !== null) throw new SecretUnavailableError(`${source} ${problem}`);
       return value;
     },
   };
-}
-
-function warnWhenOthersCanRead(secret: Secret, file: string, context: ReferenceContext): void {
-  const { mode } = statSync(path.resolve(context.baseDirectory, file));
-  if ((mode & 0o077) !== 0) context.warn(`${secret.source} can be read by others: chmod 600 it`);
 }

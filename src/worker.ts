@@ -1,17 +1,19 @@
 #!/usr/bin/env node
 import path from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, Runtime, Worker, type Logger } from '@temporalio/worker';
+import { Runtime, Worker, type Logger } from '@temporalio/worker';
 import { Command } from 'commander';
-import { createAccess } from './access';
 import { createActivities } from './activities';
-import { createAtlas } from './atlas/client';
+import { createAdminApi } from './atlas/admin-api';
 import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
-import { startHealth } from './health';
-import { createLogger } from './logger';
-import { attemptPlans, shutdownGraceMs } from './plans';
+import { createOrganizations } from './config/organizations';
 import type { Sink } from './sinks/sink';
+import { connectWorker } from './temporal-connection';
+import { activityLimits } from './worker/activity-limits';
+import { activityTimeouts } from './worker/activity-timeouts';
+import { startHealth } from './worker/health';
+import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 
+const CONNECT_TIMEOUT_MS = 10_000;
 const READINESS_TIMEOUT_MS = 1000;
 
 async function main(): Promise<void> {
@@ -25,16 +27,13 @@ async function main(): Promise<void> {
     .opts<{ config?: string }>();
   const config = loadConfig(process.env, configFile);
   const logger = createLogger(config.log);
+  logNodeWarnings(logger);
   for (const warning of config.warnings) logger.warn(warning);
-  Runtime.install({ logger, shutdownSignals: [] });
+  Runtime.install(runtimeOptions(logger, config.log));
 
-  const atlas = createAtlas(config.atlas);
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
-    throw new Error(
-      `cannot reach Temporal at ${connectionOptions.address ?? 'localhost:7233'} (${(error as Error).message}): start it, or set TEMPORAL_ADDRESS`,
-    );
-  });
+  const atlas = createAdminApi(config.atlas);
+  const { connection, namespace } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
   const worker = await Worker.create({
     connection,
     namespace,
@@ -42,20 +41,16 @@ async function main(): Promise<void> {
     workflowBundle: { codePath: path.join(__dirname, 'workflow-bundle.js') },
     activities: createActivities({
       atlas,
-      sealing: config.sealing,
+      sealer: config.sealing,
       sinks: await createSinks(config),
-      access: createAccess(
-        config.atlas.organizations,
-        [...config.atlas.credentials.keys()],
-        [...config.sinks.keys()],
-      ),
-      plans: attemptPlans(config),
+      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
+      plans,
     }),
-    maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
-    maxActivitiesPerSecond: config.worker.maxActivitiesPerSecond,
-    // A cancellation reaches an attempt with the answer to a heartbeat, so heartbeats must not be held back.
-    maxHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: shutdownGraceMs(config),
+    ...activityLimits(config.worker),
+    // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
+    maxHeartbeatThrottleInterval: '3s',
+    // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
+    shutdownGraceTime: plans.create.attemptTimeoutMs,
   });
 
   const health = await startHealth(config.health, async () => {

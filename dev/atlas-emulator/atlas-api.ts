@@ -1,47 +1,62 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { Answer } from './answer';
-import { requireOwner } from './authenticate';
-import { atlasError, noOrganizationLink } from './errors';
-import { parseBody } from './request-body';
-import type { AuthenticatedCall, Handle, Route } from './route';
-import { requireJson, requireVersion, VERSIONED_JSON } from './versions';
+import { requireOwner } from './authentication';
+import { atlasError, noOrganizationLink, type RouteResponse } from './responses';
+import { parseJsonBody, type AuthenticatedCall, type Handler, type Route } from './route';
 
-const linkTokenRequest = z.strictObject({ accessListIps: z.array(z.string()).nullish() });
+/** The one version the emulated resources have; a later date resolves to it. */
+const VERSION = '2023-01-01';
+const VERSIONED_JSON = `application/vnd.atlas.${VERSION}+json;charset=utf-8`;
 
-/** What every resource below an organization asks for first: version, owner, budget. */
-function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => Answer): Handle {
+/** Throws RouteError: 406 for no or an unknown version in Accept, 410 for a withdrawn one. */
+function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[]): void {
+  const requested = accept
+    .split(',')
+    .map((type) => /^\s*application\/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json\s*(;|$)/i.exec(type)?.[1])
+    .find((date) => date !== undefined && !Number.isNaN(Date.parse(date)));
+  if (requested === undefined) throw atlasError('INVALID_VERSION_DATE');
+  const resolved = requested >= VERSION ? VERSION : undefined;
+  const gone = withdrawn.find((date) => date === requested || date === resolved);
+  if (gone !== undefined) throw atlasError('VERSION_WITHDRAWN', { parameters: [gone] });
+  if (resolved === undefined) throw atlasError('INVALID_VERSION_DATE');
+}
+
+/** What every resource below an organization checks first: version, owner, rate limit. */
+function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
   return (call) => {
-    const { store, credential, headers, params } = call;
-    const { organizations, settings } = store.seed;
-    const { rateLimit } = settings;
+    const { state, credential, headers, params } = call;
+    const { organizations, settings } = state.seed;
     const orgId = params['orgId'] ?? '';
     requireVersion(headers, settings.withdrawnVersions);
     requireOwner(credential, orgId, organizations);
-    const budget = store.buckets.take(orgId, rateLimit);
+    const { allowed, remaining, retryAfterSeconds } = state.takeFromBudget(orgId);
     const limits = {
-      'RateLimit-Limit': String(rateLimit.capacity),
-      'RateLimit-Remaining': String(budget.remaining),
+      'RateLimit-Limit': String(settings.rateLimit.capacity),
+      'RateLimit-Remaining': String(remaining),
     };
-    if (!budget.allowed) {
-      const wait = rateLimit.sendRetryAfter && { 'Retry-After': String(budget.retryAfterSeconds) };
+    if (!allowed) {
+      const wait = settings.rateLimit.sendRetryAfter && { 'Retry-After': String(retryAfterSeconds) };
       throw atlasError('RATE_LIMITED', { headers: { ...limits, ...wait } });
     }
     return { contentType: VERSIONED_JSON, ...handle(call, orgId), headers: limits };
   };
 }
 
-/** 201, though the published page says 200: so it was recorded. */
-const createLinkToken = inOrganization(({ store, credential, headers, body }, orgId) => {
-  requireJson(headers);
-  const addresses = parseBody(body, linkTokenRequest).accessListIps ?? [];
-  const { rejectIpv6 } = store.seed.settings;
+const linkTokenRequest = z.strictObject({ accessListIps: z.array(z.string()).nullish() });
+
+/** 201, as recorded, though the published page says 200. */
+const createLinkToken = inOrganization((call, orgId) => {
+  const { state, credential } = call;
+  const addresses = parseJsonBody(call, linkTokenRequest).accessListIps ?? [];
   for (const address of addresses) {
     const parameters = [address];
     if (!isAddressOrBlock(address)) throw atlasError('INVALID_IP_ADDRESS_OR_CIDR_NOTATION', { parameters });
-    if (rejectIpv6 && address.includes(':')) throw atlasError('IPV6_UNSUPPORTED', { parameters });
+    if (state.seed.settings.rejectIpv6 && address.includes(':')) {
+      throw atlasError('IPV6_UNSUPPORTED', { parameters });
+    }
   }
-  const { linkToken } = store.createLinkToken(orgId, addresses, credential.id);
+  const { linkToken } = state.createLinkToken(orgId, addresses, credential.id);
   return { status: 201, body: { linkToken } };
 });
 
@@ -53,17 +68,17 @@ function isAddressOrBlock(text: string): boolean {
   return longest !== undefined && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest;
 }
 
-const deleteLinkTokens = inOrganization(({ store }, orgId) => {
-  if (store.removeLinkTokens(orgId)) return { status: 204 };
+const deleteLinkTokens = inOrganization(({ state }, orgId) => {
+  if (state.removeLinkTokens(orgId)) return { status: 204 };
   throw noOrganizationLink();
 });
 
 const listAvailableProjects = inOrganization(() => ({ status: 200, body: [] }));
 
 /** The organizations the credential can see, which is its own. */
-function listOrganizations({ store, credential, headers, query }: AuthenticatedCall): Answer {
-  requireVersion(headers, store.seed.settings.withdrawnVersions);
-  const visible = store.seed.organizations.filter(({ id }) => id === credential.orgId);
+function listOrganizations({ state, credential, headers, query }: AuthenticatedCall): RouteResponse {
+  requireVersion(headers, state.seed.settings.withdrawnVersions);
+  const visible = state.seed.organizations.filter(({ id }) => id === credential.orgId);
   const { itemsPerPage = 100, pageNum = 1 } = query;
   const end = Number(pageNum) * Number(itemsPerPage);
   const page = visible.slice(end - Number(itemsPerPage), end);

@@ -1,34 +1,31 @@
 import { z } from 'zod';
-import type { Answer } from './answer';
-import { requireOwner } from './authenticate';
-import { atlasError, noOrganizationLink } from './errors';
-import { parseBody } from './request-body';
-import type { AuthenticatedCall, Handle, Route } from './route';
-import type { Settings } from './seed';
-import type { MigrationLink } from './store';
-import { requireJson } from './versions';
+import { requireOwner } from './authentication';
+import { atlasError, noOrganizationLink, type RouteResponse } from './responses';
+import { parseJsonBody, type AuthenticatedCall, type Handler, type Route } from './route';
+import type { MigrationLink, State } from './state';
 
 const linkRequest = z.strictObject({ linkToken: z.string().min(1) });
 
-function inSourceOrganization(handle: (call: AuthenticatedCall, sourceOrgId: string) => Answer): Handle {
+function inSourceOrganization(
+  handle: (call: AuthenticatedCall, sourceOrgId: string) => RouteResponse,
+): Handler {
   return (call) => {
     const sourceOrgId = call.params['sourceOrgId'] ?? '';
-    requireOwner(call.credential, sourceOrgId, call.store.seed.sourceOrganizations);
+    requireOwner(call.credential, sourceOrgId, call.state.seed.sourceOrganizations);
     return handle(call, sourceOrgId);
   };
 }
 
 /** Posting the same link-token again changes nothing; another one takes its place. */
-const connect = inSourceOrganization(({ store, headers, body }, sourceOrgId) => {
-  requireJson(headers);
-  const { linkToken } = parseBody(body, linkRequest);
-  const { settings } = store.seed;
-  const created = store.linkTokens.find((token) => token.linkToken === linkToken && !token.removed);
-  if (!created && !settings.acceptUnknownLinkTokens) {
+const connect = inSourceOrganization((call, sourceOrgId) => {
+  const { linkTokens, migrationLinks, seed } = call.state;
+  const { linkToken } = parseJsonBody(call, linkRequest);
+  const created = linkTokens.find((token) => token.linkToken === linkToken && !token.removed);
+  if (!created && !seed.settings.acceptUnknownLinkTokens) {
     const fields = [{ description: 'is not a link-token of an Atlas organization', field: 'linkToken' }];
     throw atlasError('VALIDATION_ERROR', { detail: 'The link-token is not valid.', fields });
   }
-  const before = store.migrationLinks.get(sourceOrgId);
+  const before = migrationLinks.get(sourceOrgId);
   const link: MigrationLink =
     before?.linkToken === linkToken
       ? before
@@ -38,27 +35,28 @@ const connect = inSourceOrganization(({ store, headers, body }, sourceOrgId) => 
           linkToken,
           linkedAt: new Date().toISOString(),
           posts: 0,
-          pollsLeft: settings.pollsBeforeSynced,
+          pollsLeft: seed.settings.pollsBeforeSynced,
         };
   link.posts += 1;
-  store.migrationLinks.set(sourceOrgId, link);
-  return statusOf(link, settings);
+  migrationLinks.set(sourceOrgId, link);
+  return statusOf(link, call.state);
 });
 
-const pollStatus = inSourceOrganization(({ store }, sourceOrgId) => {
-  const link = store.migrationLinks.get(sourceOrgId);
-  const answer = statusOf(link, store.seed.settings);
+const pollStatus = inSourceOrganization(({ state }, sourceOrgId) => {
+  const link = state.migrationLinks.get(sourceOrgId);
+  const response = statusOf(link, state);
   if (link && link.pollsLeft > 0) link.pollsLeft -= 1;
-  return answer;
+  return response;
 });
 
-const disconnect = inSourceOrganization(({ store }, sourceOrgId) => {
-  if (store.migrationLinks.delete(sourceOrgId)) return { status: 204 };
+const disconnect = inSourceOrganization(({ state }, sourceOrgId) => {
+  if (state.migrationLinks.delete(sourceOrgId)) return { status: 204 };
   throw noOrganizationLink();
 });
 
-function statusOf(link: MigrationLink | undefined, { syncDelayMs }: Settings): Answer {
-  const synced = link && link.pollsLeft === 0 && Date.now() - Date.parse(link.linkedAt) >= syncDelayMs;
+function statusOf(link: MigrationLink | undefined, { seed }: State): RouteResponse {
+  const ageMs = Date.now() - Date.parse(link?.linkedAt ?? '');
+  const synced = link?.pollsLeft === 0 && ageMs >= seed.settings.syncDelayMs;
   return { status: 200, body: { status: synced ? 'SYNCED' : 'NOT_SYNCED' } };
 }
 

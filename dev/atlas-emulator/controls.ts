@@ -1,73 +1,75 @@
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { parseFaults, type Fault, type Faults } from './faults';
-import type { RouteName } from './route-names';
-import { parseSeed, type Seed, type SeedInput } from './seed';
-import type { LinkToken, MigrationLink, RequestRecord, Store } from './store';
+import { parseFaults, type Fault, type RouteName } from './faults';
+import { parseSeed, type SeedInput } from './seed';
+import type { State } from './state';
 
-/** All there is to see; no secret but the link-tokens. */
-export interface EmulatorState {
-  organizations: Seed['organizations'];
-  sourceOrganizations: Seed['sourceOrganizations'];
-  serviceAccounts: { clientId: string; orgId: string; roles: string[]; liveAccessTokens: number }[];
-  apiKeys: { publicKey: string; orgId: string; roles: string[] }[];
-  settings: Seed['settings'];
-  linkTokens: LinkToken[];
-  migrationLinks: MigrationLink[];
-  faults: Fault[];
-}
+const expirable = z.enum(['accessTokens', 'nonces']);
 
-const EXPIRABLE = ['accessTokens', 'nonces'] as const;
-export type Expirable = (typeof EXPIRABLE)[number];
+/** What tests and the endpoints below `/_emulator/` can do to a running emulator. */
+export type Controls = ReturnType<typeof createControls>;
 
-/** What tests and the control endpoint can do to a running emulator. */
-export interface Controls {
-  /** Says what exists from now on; what has happened stays. Throws ZodError. */
-  seed(seed: SeedInput): void;
-  /** Adds faults behind those that wait. Throws ZodError. */
-  faults(faults: Fault | Fault[]): void;
-  clearFaults(): void;
-  /** Ends all access tokens or all nonces at once, as if their time had come. */
-  expire(what: Expirable): void;
-  requests(): RequestRecord[];
-  requestsOn(on: RouteName): RequestRecord[];
-  createdTokens(): LinkToken[];
-  state(): EmulatorState;
-  /** Forgets all that has happened, the faults that wait, and every seed but the first. */
-  reset(): void;
-}
-
-export function createControls(store: Store, faults: Faults): Controls {
-  const firstSeed = store.seed;
+export function createControls(state: State) {
   return {
-    seed: (seed) => void (store.seed = parseSeed(seed)),
-    faults: (list) => faults.add(parseFaults(list)),
-    clearFaults: () => faults.clear(),
-    expire: (what) => store[z.enum(EXPIRABLE).parse(what)].clear(),
-    requests: () => structuredClone(store.requests),
-    requestsOn: (on) => structuredClone(store.requests.filter((request) => request.on === on)),
-    createdTokens: () => structuredClone(store.linkTokens),
-    state: () => stateOf(store, faults),
-    reset: () => {
-      store.forget();
-      faults.clear();
-      store.seed = firstSeed;
-    },
+    /** Says what exists from now on; what has happened stays. Throws ZodError. */
+    seed: (seed: SeedInput) => void (state.seed = parseSeed(seed)),
+    /** Adds faults behind those that wait. Throws ZodError. */
+    faults: (faults: Fault | Fault[]) => state.addFaults(parseFaults(faults)),
+    clearFaults: () => state.clearFaults(),
+    /** Ends all access tokens or all nonces at once, as if they had expired. */
+    expire: (what: z.output<typeof expirable>) => state.expire(expirable.parse(what)),
+    requests: () => structuredClone(state.requests),
+    requestsOn: (on: RouteName) => structuredClone(state.requests.filter((request) => request.on === on)),
+    createdTokens: () => structuredClone(state.linkTokens),
+    state: () => state.visible(),
+    /** Forgets all that has happened, the faults that wait, and every seed but the first. */
+    reset: () => state.reset(),
   };
 }
 
-function stateOf(store: Store, faults: Faults): EmulatorState {
-  const { organizations, sourceOrganizations, serviceAccounts, apiKeys, settings } = store.seed;
-  return structuredClone({
-    organizations,
-    sourceOrganizations,
-    serviceAccounts: serviceAccounts.map(({ clientId, orgId, roles }) => {
-      const liveAccessTokens = store.accessTokens.liveCount(clientId);
-      return { clientId, orgId, roles, liveAccessTokens };
-    }),
-    apiKeys: apiKeys.map(({ publicKey, orgId, roles }) => ({ publicKey, orgId, roles })),
-    settings,
-    linkTokens: store.linkTokens,
-    migrationLinks: [...store.migrationLinks.values()],
-    faults: faults.list(),
-  });
+type Endpoint = [method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, handle: (body: string) => unknown];
+
+/** The endpoints below `/_emulator/`. A body is JSON whatever its content type says, so that `curl -d` will do. */
+export function registerControls(app: FastifyInstance, controls: Controls): void {
+  const endpoints: Endpoint[] = [
+    ['GET', 'state', () => controls.state()],
+    ['PUT', 'state', (body) => (controls.seed(JSON.parse(body) as SeedInput), controls.state())],
+    ['GET', 'requests', () => countedRequests(controls)],
+    ['POST', 'faults', (body) => (controls.faults(JSON.parse(body) as Fault[]), waitingFaults(controls))],
+    ['DELETE', 'faults', () => controls.clearFaults()],
+    ['POST', 'expire', (body) => controls.expire(JSON.parse(body) as 'nonces')],
+    ['POST', 'reset', () => controls.reset()],
+  ];
+  for (const [method, path, handle] of endpoints) {
+    app.route<{ Body: string | undefined }>({
+      method,
+      url: `/_emulator/${path}`,
+      handler: async ({ body }, reply) => {
+        try {
+          const result = handle(body ?? '');
+          await (result === undefined ? reply.code(204).send() : reply.send(result));
+        } catch (error) {
+          await reply.code(400).send({ error: inputProblem(error) });
+        }
+      },
+    });
+  }
+}
+
+function waitingFaults(controls: Controls): object {
+  return { faults: controls.state().faults };
+}
+
+function countedRequests(controls: Controls): object {
+  const requests = controls.requests();
+  const counts: Record<string, number> = {};
+  for (const { on } of requests) counts[on] = (counts[on] ?? 0) + 1;
+  return { counts, requests };
+}
+
+/** Describes every problem of an input. Throws an error that is not about the input. */
+export function inputProblem(error: unknown): string {
+  if (error instanceof z.ZodError) return z.prettifyError(error);
+  if (error instanceof SyntaxError) return `not JSON: ${error.message}`;
+  throw error;
 }

@@ -1,8 +1,20 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import type { Answer } from './answer';
-import { atlasErrorAnswer, codeForStatus, oauthError, statusForCode } from './errors';
-import { ROUTE_NAMES, type RouteName } from './route-names';
+import { atlasError, codeForStatus, oauthError, type ErrorCode, type RouteResponse } from './responses';
+
+/** By these names faults and the request log refer to routes. */
+export const ROUTE_NAMES = [
+  'oauth',
+  'oauthRevoke',
+  'linkTokens',
+  'deleteLinkTokens',
+  'availableProjects',
+  'orgs',
+  'migrationLink',
+  'migrationLinkStatus',
+  'deleteMigrationLink',
+] as const;
+export type RouteName = (typeof ROUTE_NAMES)[number];
 
 const headerText = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII');
 
@@ -14,7 +26,7 @@ const faultSchema = z
     probability: z.number().min(0).max(1).optional(),
     /** Hits requests without a valid credential too, such as the one that fetches a Digest challenge. */
     beforeAuthentication: z.boolean().optional(),
-    /** The route does its work first, a token is created and counted, and then the fault is the answer. */
+    /** The route does its work first (a token is created and counted); then the fault is the response. */
     afterCreating: z.boolean().optional(),
     delayMs: z.int().nonnegative().optional(),
     status: z.int().min(200).max(599).optional(),
@@ -47,60 +59,19 @@ export function parseFaults(input: unknown): Fault[] {
   return z.array(faultSchema).parse(Array.isArray(input) ? input : [input]);
 }
 
-/** Faults in the order they were given: the first that fits a request hits it. */
-export class Faults {
-  private waiting: { fault: Fault; left: number }[] = [];
-
-  add(faults: Fault[]): void {
-    this.waiting.push(
-      ...faults.map((fault) => ({
-        fault,
-        left: fault.probability === undefined ? (fault.times ?? 1) : Infinity,
-      })),
-    );
-  }
-
-  take(on: RouteName, authenticated: boolean): Fault | undefined {
-    const hit = this.waiting.find(
-      ({ fault }) =>
-        fault.on === on &&
-        (authenticated || fault.beforeAuthentication === true) &&
-        (fault.probability === undefined || Math.random() < fault.probability),
-    );
-    if (!hit) return undefined;
-    hit.left -= 1;
-    this.waiting = this.waiting.filter(({ left }) => left > 0);
-    return hit.fault;
-  }
-
-  /** What is still to come, with the times left. */
-  list(): Fault[] {
-    return this.waiting.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left }));
-  }
-
-  clear(): void {
-    this.waiting = [];
-  }
-}
-
-/** Whether the fault is the answer; else the route does its work, and the fault changes only how that is sent. */
-export function replacesAnswer({ html, body, errorCode, detail, status = 200, reset }: Fault): boolean {
-  const says = html === true || [body, errorCode, detail].some((part) => part !== undefined);
-  return says || status >= 300 || reset === 'before-body';
-}
-
-export function faultAnswer(fault: Fault): Answer {
-  const { on, html, body, detail } = fault;
+/** The response that takes the place of the route's; undefined when the fault only changes how that one is sent. */
+export function replacementFor(fault: Fault): RouteResponse | undefined {
+  const { on, html, body, errorCode, detail, status, reset } = fault;
   if (html) {
-    const status = fault.status ?? 503;
-    const title = `${status} ${STATUS_CODES[status] ?? ''}`.trim();
+    const title = `${status ?? 503} ${STATUS_CODES[status ?? 503] ?? ''}`.trim();
     const page = `<html>\r\n<head><title>${title}</title></head>\r\n<body><h1>${title}</h1></body>\r\n</html>\r\n`;
-    return { status, body: page, contentType: 'text/html' };
+    return { status: status ?? 503, body: page, contentType: 'text/html' };
   }
-  if (body !== undefined) return { status: fault.status ?? 200, body };
-  const status = fault.status ?? statusForCode(fault.errorCode ?? '') ?? 500;
-  if (on === 'oauth' || on === 'oauthRevoke') {
-    return oauthError(status, fault.errorCode ?? 'server_error', detail ?? 'Unexpected error.').answer;
-  }
-  return atlasErrorAnswer(status, fault.errorCode ?? codeForStatus(status), { detail });
+  if (body !== undefined) return { status: status ?? 200, body };
+  const isError = errorCode !== undefined || detail !== undefined || (status ?? 200) >= 300;
+  if (!isError && reset !== 'before-body') return undefined;
+  const code = (errorCode as ErrorCode | undefined) ?? codeForStatus(status ?? 500);
+  const { response } = atlasError(code, { status, detail });
+  if (on !== 'oauth' && on !== 'oauthRevoke') return response;
+  return oauthError(response.status, errorCode ?? 'server_error', detail ?? 'Unexpected error.').response;
 }

@@ -1,21 +1,20 @@
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import fastify, { type FastifyInstance } from 'fastify';
+import { setTimeout as sleep } from 'node:timers/promises';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { atlasRoutes } from './atlas-api';
+import { authenticate, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
-import { registerControls } from './control-routes';
-import { createControls, type Controls } from './controls';
-import { atlasError, atlasErrorAnswer, codeForStatus } from './errors';
-import { Faults } from './faults';
-import { oauthRoutes } from './oauth';
+import { createControls, registerControls, type Controls } from './controls';
+import { replacementFor, type Fault } from './faults';
+import { respond } from './respond';
+import { atlasError, codeForStatus, RouteError, type RouteResponse } from './responses';
+import type { Call, Endpoint } from './route';
 import { parseSeed, type SeedInput } from './seed';
-import { record, send, serve } from './serve';
-import { Store } from './store';
+import { State, type RequestRecord } from './state';
 
 export { DEFAULTS, DEFAULT_SEED, type SeedInput } from './seed';
-export type { EmulatorState } from './controls';
 export type { Fault } from './faults';
-export type { RouteName } from './route-names';
-export type { LinkToken, MigrationLink, RequestRecord } from './store';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
@@ -38,9 +37,8 @@ export interface AtlasEmulator extends Controls {
 /** Throws ZodError for a bad seed, and the system's error (EADDRINUSE, say) when it cannot listen. */
 export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Promise<AtlasEmulator> {
   const { port = 0, host = '127.0.0.1', https } = options;
-  const store = new Store(parseSeed(options.seed ?? {}));
-  const faults = new Faults();
-  const controls = createControls(store, faults);
+  const state = new State(parseSeed(options.seed ?? {}));
+  const controls = createControls(state);
 
   const common = { forceCloseConnections: true, exposeHeadRoutes: false, bodyLimit: MAX_BODY_BYTES };
   const app = https ? (fastify({ ...common, https }) as unknown as FastifyInstance) : fastify(common);
@@ -53,20 +51,20 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
       url: route.url,
       handler: async (request, reply) => {
         reply.hijack();
-        await serve(route, request, reply.raw, store, faults);
+        await serve(route, request, reply.raw, state);
       },
     });
   }
   app.setNotFoundHandler(async (request, reply) => {
     reply.hijack();
-    const { answer } = atlasError('RESOURCE_NOT_FOUND', { parameters: [request.url] });
-    await send(answer, request, reply.raw, record(store, 'unknown', request));
+    const handle = () => {
+      throw atlasError('RESOURCE_NOT_FOUND', { parameters: [request.url] });
+    };
+    await serve({ on: 'unknown', access: 'open', handle }, request, reply.raw, state);
   });
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
-    const { statusCode = 500, message: detail } = error;
-    return reply
-      .code(statusCode)
-      .send(atlasErrorAnswer(statusCode, codeForStatus(statusCode), { detail }).body);
+    const { statusCode: status = 500, message: detail } = error;
+    return reply.code(status).send(atlasError(codeForStatus(status), { status, detail }).response.body);
   });
 
   await app.listen({ port, host });
@@ -77,4 +75,66 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
     url: `${https ? 'https' : 'http'}://${hostname}:${listening}`,
     close: () => app.close().then(() => undefined),
   };
+}
+
+/** One request: who sent it, which fault hits it, the route's work, the response. */
+async function serve(
+  route: Endpoint,
+  request: FastifyRequest,
+  raw: ServerResponse,
+  state: State,
+): Promise<void> {
+  const entry: RequestRecord = {
+    on: route.on,
+    method: request.method,
+    path: request.url,
+    status: null,
+    challenge: false,
+    startedAt: new Date().toISOString(),
+  };
+  state.requests.push(entry);
+  const work = admit(route, request, state);
+  const fault = state.takeFault(route.on, !(work instanceof RouteError));
+  const pause = () => sleep(fault?.delayMs, undefined, { ref: false });
+
+  if (fault?.delayMs && !fault.afterCreating) await pause();
+  const response = outcome(work, fault);
+  if (fault?.delayMs && fault.afterCreating) await pause();
+
+  if (fault?.reset !== 'before-body') entry.status = response.status;
+  entry.challenge = response.headers?.['WWW-Authenticate']?.startsWith('Digest ') ?? false;
+  await respond(raw, response, request.query as Record<string, string>, fault);
+}
+
+/** The route's work, which may throw RouteError; or the error with which the request is refused before it. */
+function admit(route: Endpoint, request: FastifyRequest, state: State): (() => RouteResponse) | RouteError {
+  const call: Call = {
+    state,
+    params: request.params as Record<string, string>,
+    query: request.query as Record<string, string>,
+    headers: request.headers,
+    body: typeof request.body === 'string' ? request.body : '',
+  };
+  if (route.access === 'open') return () => route.handle(call);
+  try {
+    const credential = authenticate(request, route.access, state);
+    return () => route.handle({ ...call, credential });
+  } catch (error) {
+    if (error instanceof RouteError) return error;
+    throw error;
+  }
+}
+
+/** When the route itself fails, a fault that comes after its work does not apply: nothing was created. */
+function outcome(work: (() => RouteResponse) | RouteError, fault: Fault | undefined): RouteResponse {
+  const replacement = fault && replacementFor(fault);
+  if (replacement && !fault.afterCreating) return replacement;
+  try {
+    if (work instanceof RouteError) throw work;
+    const response = work();
+    return replacement ?? { ...response, status: fault?.status ?? response.status };
+  } catch (error) {
+    if (error instanceof RouteError) return error.response;
+    return atlasError('UNEXPECTED_ERROR', { detail: String(error) }).response;
+  }
 }

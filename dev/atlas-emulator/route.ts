@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Answer } from './answer';
-import type { RouteName } from './route-names';
-import type { Store } from './store';
+import type { z } from 'zod';
+import type { RouteName } from './faults';
+import { atlasError, type RouteResponse } from './responses';
+import type { State } from './state';
 
 /** Who is calling; `id` is the client id or the public key, never a secret. */
 export interface Credential {
@@ -11,7 +12,7 @@ export interface Credential {
 }
 
 export interface Call {
-  store: Store;
+  state: State;
   params: Record<string, string>;
   query: Record<string, string>;
   headers: IncomingHttpHeaders;
@@ -22,9 +23,34 @@ export interface AuthenticatedCall extends Call {
   credential: Credential;
 }
 
-export type Handle = (call: AuthenticatedCall) => Answer;
+export type Handler = (call: AuthenticatedCall) => RouteResponse;
 
 /** `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` HTTP Digest alone. */
-export type Route = { on: RouteName; method: 'GET' | 'POST' | 'DELETE'; url: string } & (
-  { access: 'open'; handle: (call: Call) => Answer } | { access: 'atlas' | 'digest'; handle: Handle }
+export type Endpoint = { on: RouteName | 'unknown' } & (
+  { access: 'open'; handle: (call: Call) => RouteResponse } | { access: 'atlas' | 'digest'; handle: Handler }
 );
+
+export type Route = Endpoint & { on: RouteName; method: 'GET' | 'POST' | 'DELETE'; url: string };
+
+/** The body in its shape. Throws RouteError: 415, or 400 with INVALID_JSON or with VALIDATION_ERROR and each field. */
+export function parseJsonBody<T>({ headers, body }: Call, schema: z.ZodType<T>): T {
+  const { 'content-type': contentType = '' } = headers;
+  if (!/^application\/(vnd\.atlas\.\d{4}-\d{2}-\d{2}\+)?json\s*(;|$)/i.test(contentType)) {
+    throw atlasError('UNSUPPORTED_MEDIA_TYPE', { parameters: [contentType] });
+  }
+  const parsed = schema.safeParse(parseJson(body));
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map(({ path, message }) => ({
+    description: message,
+    field: path.join('.'),
+  }));
+  throw atlasError('VALIDATION_ERROR', { fields });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw atlasError('INVALID_JSON');
+  }
+}

@@ -10,8 +10,8 @@ import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { DEFAULT_TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract/names';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { startDemoWorker } from '../demo-worker';
-import { startEmbeddedTemporal } from '../embedded-temporal';
+import { startDemoWorker } from '../demo/worker';
+import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 
 const RUNS = 60;
 const WARM_UP_RUNS = 10;

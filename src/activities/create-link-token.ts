@@ -1,83 +1,95 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { Atlas } from '../atlas/client';
-import type { CreateHeartbeat, SealedToken, ValidRequest } from '../contract/names';
+import { z } from 'zod';
+import type { Activities, CreateInput, CreatePlan } from '../contract/activities';
+import { checkAccessList } from '../contract/check-request';
+import { validRequestSchema, type SealedToken } from '../contract/schemas';
+import type { AdminApi } from '../atlas/admin-api';
+import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
+import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
-import { judgeAtlasError } from './atlas-verdicts';
-import { failureOf } from './failures';
-import { acknowledgedHeartbeat, withHeartbeats } from './heartbeat';
-import { unconfirmedBefore } from './unconfirmed-tokens';
-import type { Verdict } from './verdict';
+import { creationFailure, invalidRequest, type RetryTiming } from './failures';
+import { withHeartbeats } from './heartbeat';
+import { parseInput } from './parse-input';
+import { requireOwnRun } from './require-own-run';
 
-const CANNOT_SEAL: Verdict = {
-  type: 'SealedTokenUnreadable',
+const inputSchema = z.object({
+  request: validRequestSchema,
+  unconfirmedTokens: z.int().min(0),
+  deadlineAtMs: z.number(),
+});
+
+const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
+
+const TOO_LATE: AtlasOutcome = {
+  ...NOT_SENT,
   retryable: false,
-  perhapsMinted: false,
-  message:
-    'the worker cannot seal a token with its first key, so Atlas was not asked for one: check its key set',
-  details: {},
+  message: 'gave up: the retry deadline passed before the request was sent to Atlas',
 };
 
-const NOT_ASKED: Verdict = {
-  type: 'AtlasUnavailable',
+const STOPPED: AtlasOutcome = {
+  ...NOT_SENT,
   retryable: true,
-  perhapsMinted: false,
-  message: 'the worker stopped before it asked Atlas',
-  details: {},
+  message: 'the worker stopped before it sent the request to Atlas',
 };
 
-const NOT_RECORDED: Verdict = {
-  ...NOT_ASKED,
-  message: 'Temporal did not take down that Atlas is about to be asked, so Atlas was not asked',
+const NO_CREDENTIAL: AtlasOutcome = {
+  ...NOT_SENT,
+  retryable: true,
+  message:
+    "the worker's configuration has no credential for this organization any more: name one under atlas.organizations",
 };
 
-const LOST: Verdict = {
+const LOST: AtlasOutcome = {
   type: 'TokenLost',
   retryable: false,
-  perhapsMinted: true,
+  tokenMayExist: true,
   message: 'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
   details: {},
 };
 
 /**
- * Creates one link-token and returns it sealed: one POST an attempt.
+ * Creates one link-token and returns it sealed: at most one POST per attempt.
  *
- * A retry is safe only after an attempt that brought no token, and even then Atlas may have created one whose answer
- * was lost: the call is not idempotent and has no idempotency key. So every attempt counts what it may leave behind,
- * whatever fails after a token has arrived is terminal, and neither cancellation nor shutdown walks away from a POST
- * that was written.
+ * Temporal may retry an attempt only when it created nothing: the call is not idempotent, and Atlas takes no idempotency
+ * key. After every other failure the activity fails for good; the workflow counts the attempt and decides. Neither
+ * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
  */
-export function createLinkTokenActivity(atlas: Atlas, sealing: Sealer) {
-  return async function createLinkToken(request: ValidRequest): Promise<SealedToken> {
+export function createLinkTokenActivity(
+  atlas: AdminApi,
+  sealer: Sealer,
+  organizations: Organizations,
+  plan: CreatePlan,
+): Activities['createLinkToken'] {
+  return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const before = unconfirmedBefore(info.attempt, info.heartbeatDetails as CreateHeartbeat | undefined);
-    let unconfirmedTokens = before + 1;
-    const details = (): CreateHeartbeat => ({ attempt: info.attempt, unconfirmedTokens });
+    const { request, unconfirmedTokens, deadlineAtMs } = parseInput(inputSchema, input);
+    const { sink: _, ...facts } = request;
+    const { problems } = checkAccessList(facts.accessListIps);
+    if (problems.length > 0) throw invalidRequest(problems);
+    const workflowId = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
+    const timing: RetryTiming = { plan, attempt: info.attempt, deadlineAtMs };
+    const fail = (outcome: AtlasOutcome): never => {
+      throw creationFailure(outcome, timing);
+    };
 
-    return withHeartbeats(details, async (beat) => {
-      const fail = (verdict: Verdict): never => {
-        if (!verdict.perhapsMinted) {
-          unconfirmedTokens = before;
-          beat();
-        }
-        if (context.cancellationDetails?.cancelRequested) {
-          throw new CancelledFailure(`cancelled; ${verdict.message}`, [{ unconfirmedTokens }]);
-        }
-        throw failureOf(verdict, unconfirmedTokens, info);
-      };
+    const credential = organizations.credentialFor(facts.orgId);
+    if (Date.now() >= deadlineAtMs) return fail(TOO_LATE);
+    if (credential === null) return fail(NO_CREDENTIAL);
 
-      await sealing.probe().catch(() => fail(CANNOT_SEAL));
-      await acknowledgedHeartbeat(details()).catch(() => fail(NOT_RECORDED));
-      const linkToken = await atlas
-        .createLinkToken(request.orgId, request.accessListIps, request.credential, cancellationSignal)
-        .catch((error: unknown) =>
-          fail(error instanceof CancelledFailure ? NOT_ASKED : judgeAtlasError(error)),
-        );
-
-      // From here on a token exists, and a retry would create another.
-      const workflowId = info.workflowExecution?.workflowId ?? '';
-      return sealing.seal(linkToken, request, before, workflowId).catch(() => fail(LOST));
+    const linkToken = await withHeartbeats(() =>
+      atlas.createLinkToken(facts.orgId, facts.accessListIps, credential, cancellationSignal),
+    ).catch((error: unknown) => {
+      if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error));
+      // Nothing was sent. A worker that shuts down leaves the attempt to another.
+      if (context.cancellationDetails?.cancelRequested) throw error;
+      return fail(STOPPED);
     });
+
+    // From here on a token exists, and a retry would create another.
+    return sealer
+      .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
+      .catch(() => fail(LOST));
   };
 }

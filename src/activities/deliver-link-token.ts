@@ -1,52 +1,95 @@
-import { Context } from '@temporalio/activity';
-import { CancelledFailure } from '@temporalio/common';
-import type { Access } from '../access';
-import type { Receipt, SealedToken } from '../contract/names';
-import type { Sealer } from '../sealing';
-import { SinkRejectedError, type Sink } from '../sinks/sink';
-import { failureOf } from './failures';
+import { Context, type Info } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { z } from 'zod';
+import type { Activities, DeliverPlan } from '../contract/activities';
+import { quote } from '../contract/printable';
+import { sealedTokenSchema, type Receipt } from '../contract/schemas';
+import type { Organizations } from '../config/organizations';
+import type { OpenedToken, Sealer } from '../sealing';
+import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
+import { classifyDeliveryError } from './delivery-outcomes';
+import { deliveryFailure } from './failures';
 import { withHeartbeats } from './heartbeat';
-import { judgeSinkError } from './sink-verdicts';
+import { parseInput } from './parse-input';
+import { requireOwnRun } from './require-own-run';
+
+const sinkNameSchema = z.string().min(1).max(200);
 
 /**
- * Opens a sealed token, hands it to the named sink and returns the receipt.
+ * Opens a sealed token, delivers it to the named sink and returns the receipt. Everything that it uses of the token comes
+ * from inside the seal.
  *
- * A retry is safe: the sink knows the delivery id, which is the token's own, and delivers it once.
+ * A retry is safe: the sink knows the delivery id, which is the token's own, and stores it once.
  */
-export function deliverLinkTokenActivity(sealing: Sealer, sinks: ReadonlyMap<string, Sink>, access: Access) {
-  return async function deliverLinkToken(sealedToken: SealedToken, sinkName: string): Promise<Receipt> {
+export function deliverLinkTokenActivity(
+  sealer: Sealer,
+  sinks: ReadonlyMap<string, Sink>,
+  organizations: Organizations,
+  plan: DeliverPlan,
+): Activities['deliverLinkToken'] {
+  return async function deliverLinkToken(sealedToken, sinkName) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { orgId, unconfirmedTokens } = sealedToken;
-    return withHeartbeats(
-      () => undefined,
-      async () => {
-        try {
-          const sink = permittedSink(orgId, sinkName);
-          const token = await sealing.open(sealedToken, info.workflowExecution?.workflowId ?? '');
-          const location = await sink.deliver({ ...sealedToken, token }, cancellationSignal);
-          return receiptOf(sealedToken, sinkName, location);
-        } catch (error) {
-          if (context.cancellationDetails?.cancelRequested)
-            throw new CancelledFailure('cancelled while delivering');
-          throw failureOf(judgeSinkError(error), unconfirmedTokens, info);
-        }
-      },
-    );
+    const { jwe } = parseInput(sealedTokenSchema, sealedToken);
+    const name = parseInput(sinkNameSchema, sinkName);
+    try {
+      const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
+      requireOwnRun(info, token.orgId, token.sourceOrgId);
+      const sink = permittedSink(token.orgId, name);
+      const { linkToken, ...facts } = token;
+      const location = await withHeartbeats(() =>
+        sink.deliver({ ...facts, token: linkToken }, cancellationSignal),
+      );
+      return receiptOf(token, name, location);
+    } catch (error) {
+      if (context.cancellationDetails?.cancelRequested)
+        throw new CancelledFailure('cancelled during delivery');
+      if (error instanceof ApplicationFailure) throw error;
+      const outcome = classifyDeliveryError(error);
+      // An earlier attempt of this activity may have sent it.
+      const tokenMayBeThere = outcome.tokenMayBeThere || !isFirstAttempt(info);
+      throw deliveryFailure(
+        { ...outcome, tokenMayBeThere },
+        { plan, attempt: info.attempt, deadlineAtMs: roundEndMs(info) },
+      );
+    }
   };
 
-  /** Asked again at delivery: the configuration may have changed since the request was validated. */
+  /** Decided again at delivery: the configuration may have changed since the request was validated. */
   function permittedSink(orgId: string, name: string): Sink {
-    const sink = access.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
-    if (sink) return sink;
-    throw new SinkRejectedError(
-      `the worker has no sink ${name} for organization ${orgId}: configure it, then redeliver, or redeliver to another`,
+    const sink = sinks.get(name);
+    if (sink && organizations.sinksFor(orgId).includes(name)) return sink;
+    const notSent = { tokenMayBeThere: false };
+    if (sink) {
+      throw new SinkRejectedError(
+        `sink ${name} is not permitted for organization ${orgId}: name it under atlas.organizations, or redeliver to another sink`,
+        notSent,
+      );
+    }
+    // Another worker may have it already, and this one after its restart.
+    throw new SinkUnavailableError(
+      `this worker has no sink ${quote(name)}: add it to the configuration and restart the worker, or redeliver to another sink`,
+      notSent,
     );
   }
 }
 
-/** Field by field, so that what is sealed cannot slip into a receipt. */
-function receiptOf(token: SealedToken, sink: string, location: string): Receipt {
+/** `temporal activity reset` sets the attempt number back to 1, but not the time of the first schedule. */
+function isFirstAttempt({
+  attempt,
+  scheduledTimestampMs,
+  currentAttemptScheduledTimestampMs,
+}: Info): boolean {
+  return attempt === 1 && scheduledTimestampMs === currentAttemptScheduledTimestampMs;
+}
+
+/** No attempt starts after it; schedule-to-close leaves room for one that started before. */
+function roundEndMs({ scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs }: Info): number {
+  return scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
+}
+
+/** Field by field, so that the token cannot slip into a receipt. */
+function receiptOf(token: OpenedToken, sink: string, location: string): Omit<Receipt, 'alsoTried'> {
   return {
     orgId: token.orgId,
     sourceOrgId: token.sourceOrgId,

@@ -1,62 +1,80 @@
-import type { Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { FailureDetails, FieldProblem, RetrySettings } from '../contract/names';
+import type { AtlasOutcome } from '../atlas/outcomes';
+import type { DeliveryFailureDetails, RetryPlan } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
-import type { Verdict } from './verdict';
+import { TOKEN_UNCONFIRMED, type DeliveryFailureType } from '../contract/names';
+import { retryDelayMs } from '../contract/retry-delay';
+import type { FieldProblem } from '../contract/schemas';
 
-/** What a retry is timed by: the attempt as Temporal tells it. */
-export type Attempt = Pick<
-  Info,
-  'attempt' | 'retryPolicy' | 'scheduledTimestampMs' | 'scheduleToCloseTimeoutMs'
->;
+/** What one failed delivery attempt means for its round. */
+export interface DeliveryOutcome {
+  type: DeliveryFailureType;
+  retryable: boolean;
+  message: string;
+  /** Whether the sink was sent the token, or may have been. */
+  tokenMayBeThere: boolean;
+  /** The wait that the sink asked for. */
+  retryAfterMs?: number | undefined;
+}
+
+/** The time that an attempt has, and how the next one is spaced. */
+export interface RetryTiming {
+  plan: Pick<RetryPlan, 'initialIntervalMs' | 'backoffCoefficient' | 'maximumIntervalMs'>;
+  /** From 1. */
+  attempt: number;
+  /** No attempt starts after this time (milliseconds since the epoch). */
+  deadlineAtMs: number;
+}
 
 /**
- * Turns a verdict into the failure that Temporal acts on. A retryable one carries the time of the next attempt: the
- * backoff with jitter, which Temporal's retry policy lacks, and never before the wait that was asked for. A wait past
- * the give-up time ends the retries at once, so that the run's failure has a type and a reason.
+ * The failure of a creation attempt. Temporal retries it only when the attempt created nothing; when a token may exist,
+ * the workflow counts it and waits. A wait past the deadline ends creation at once.
  */
-export function failureOf(verdict: Verdict, unconfirmedTokens: number, attempt: Attempt): ApplicationFailure {
-  const { type, message } = verdict;
-  const details: FailureDetails[] = [{ ...verdict.details, unconfirmedTokens }];
-  const terminal = (words: string) =>
-    ApplicationFailure.create({ type, message: words, nonRetryable: true, details });
-  if (!verdict.retryable) return terminal(message);
-  const delayMs = nextRetryDelayMs(settingsOf(attempt), attempt.attempt, verdict.retryAfterMs);
-  const remainingMs = attempt.scheduledTimestampMs + attempt.scheduleToCloseTimeoutMs - Date.now();
-  if (delayMs >= remainingMs) {
+export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
+  const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
+  if (!retryable) return terminal(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
+  if (tokenMayExist) {
+    return terminal(TOKEN_UNCONFIRMED, message, {
+      ...details,
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    });
+  }
+  const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
+  if (Date.now() + delayMs >= timing.deadlineAtMs) {
     return terminal(
-      `${message}; given up after ${attempt.attempt} attempt(s): the next would come after the give-up time`,
+      type,
+      `gave up: the retry deadline passes before the next attempt; last error: ${message}`,
+      details,
     );
   }
-  return ApplicationFailure.create({ type, message, details, nextRetryDelay: delayMs });
+  return ApplicationFailure.create({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
-/**
- * @param retryAfterMs the wait that was asked for; jitter is added to it and never taken from it.
- * @returns the wait before the next attempt, in whole milliseconds.
- */
-export function nextRetryDelayMs(
-  settings: Pick<RetrySettings, 'initialIntervalMs' | 'backoffCoefficient' | 'maximumIntervalMs'>,
-  attempt: number,
-  retryAfterMs?: number,
-): number {
-  const exponential = settings.initialIntervalMs * settings.backoffCoefficient ** (attempt - 1);
-  const backoffMs = Math.min(exponential, settings.maximumIntervalMs);
-  const jitterMs = (backoffMs / 2) * Math.random();
-  return Math.round(retryAfterMs === undefined ? backoffMs / 2 + jitterMs : retryAfterMs + 2 * jitterMs);
-}
-
-/** The failure of a request that has problems, all of them in its details. */
-export function invalidRequest(problems: readonly FieldProblem[]): ApplicationFailure {
-  const details: FailureDetails[] = [{ fields: [...problems], unconfirmedTokens: 0 }];
-  const message = `the request is not valid: ${describeProblems(problems)}`;
-  return ApplicationFailure.create({ type: 'InvalidRequest', message, nonRetryable: true, details });
-}
-
-function settingsOf({ retryPolicy }: Attempt) {
-  return {
-    initialIntervalMs: Number(retryPolicy?.initialInterval ?? 1000),
-    backoffCoefficient: retryPolicy?.backoffCoefficient ?? 2,
-    maximumIntervalMs: Number(retryPolicy?.maximumInterval ?? 60_000),
+/** The failure of a delivery attempt. A wait past the end of the round ends the round at once. */
+export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): ApplicationFailure {
+  const { type, message, retryable, tokenMayBeThere, retryAfterMs } = outcome;
+  const details: DeliveryFailureDetails = {
+    tokenMayBeThere,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
+  if (!retryable) return terminal(type, message, details);
+  const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
+  if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
+  return ApplicationFailure.create({ type, message, details: [details], nextRetryDelay: delayMs });
+}
+
+/** A failure stands in history twice, and Temporal refuses a workflow task of some megabytes for ever. */
+const MAX_FIELDS = 100;
+
+/** The failure of a request that has problems, the first hundred of them in its details. */
+export function invalidRequest(problems: readonly FieldProblem[]): ApplicationFailure {
+  const more = problems.length - MAX_FIELDS;
+  const rest = { field: 'request', description: `has ${more} more problems: correct these first` };
+  return terminal('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
+    fields: more > 0 ? [...problems.slice(0, MAX_FIELDS), rest] : [...problems],
+  });
+}
+
+function terminal(type: string, message: string, details: object): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
 }

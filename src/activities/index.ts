@@ -1,27 +1,27 @@
-import type { Access } from '../access';
-import type { Atlas } from '../atlas/client';
-import type { Activities } from '../contract/names';
+import type { Activities } from '../contract/activities';
+import type { AdminApi } from '../atlas/admin-api';
+import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import type { Sink } from '../sinks/sink';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
-import { validateRedeliveryActivity, validateRequestActivity, type Plans } from './validate-request';
+import { validateRequestActivity, type Plans } from './validate-request';
 
 export interface ActivityDependencies {
-  atlas: Atlas;
-  sealing: Sealer;
+  atlas: AdminApi;
+  sealer: Sealer;
   /** By name. */
   sinks: ReadonlyMap<string, Sink>;
-  access: Access;
+  organizations: Organizations;
   plans: Plans;
 }
 
 /** The activities that a worker registers. */
-export function createActivities({ atlas, sealing, sinks, access, plans }: ActivityDependencies): Activities {
+export function createActivities(dependencies: ActivityDependencies): Activities {
+  const { atlas, sealer, sinks, organizations, plans } = dependencies;
   return {
-    validateRequest: validateRequestActivity(access, sinks, plans),
-    validateRedelivery: validateRedeliveryActivity(access, plans),
-    createLinkToken: createLinkTokenActivity(atlas, sealing),
-    deliverLinkToken: deliverLinkTokenActivity(sealing, sinks, access),
+    validateRequest: validateRequestActivity(organizations, sinks, plans),
+    createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, plans.create),
+    deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, plans.deliver),
   };
 }

@@ -1,95 +1,99 @@
-import type { Access } from '../access';
-import { checkRequest } from '../contract/check-request';
-import type {
-  Activities,
-  ActivityPlan,
-  FieldProblem,
-  PrepareRequest,
-  RedeliverRequest,
-  ValidRequest,
-  ValidatedRequest,
-} from '../contract/names';
-import { organizationId, redeliverRequestSchema } from '../contract/schemas';
+import { z } from 'zod';
+import type { Activities, CreatePlan, DeliverPlan, RunOptions } from '../contract/activities';
+import { checkRequest, problemOf, type CheckedRequest } from '../contract/check-request';
+import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { quote } from '../contract/printable';
+import { organizationId, recoverySchema, type FieldProblem } from '../contract/schemas';
+import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
 export interface Plans {
-  create: ActivityPlan;
-  deliver: ActivityPlan;
+  create: CreatePlan;
+  deliver: DeliverPlan;
 }
 
 /**
- * Checks a request before anything costs: its fields, every address, the sink, the credential; every problem in one
- * answer. It also returns how the other activities are to be retried, since workflow code reads no configuration.
+ * Checks a request before anything costs: its fields, every address, the sink, the credential, and how the run was
+ * started; every problem in one failure. It also returns the retry plans, since workflow code reads no configuration.
  *
  * A retry is safe: it is pure.
  */
 export function validateRequestActivity(
-  access: Access,
+  organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,
   plans: Plans,
 ): Activities['validateRequest'] {
-  return function validateRequest(input: PrepareRequest): Promise<ValidatedRequest> {
-    const { request, problems } = checkRequest(input);
-    const found: FieldProblem[] = [
-      ...problems,
-      ...accessProblems(input, access),
+  // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
+  return async function validateRequest(input, recovery, run) {
+    // A recovery creates nothing, so the access list, whose rules may have changed since, does not matter.
+    const checked = checkRequest(recovery && isObject(input) ? { ...input, accessListIps: [] } : input);
+    const { request } = checked;
+    const found = [
+      ...checked.problems,
+      ...organizationProblems(input, organizations),
       ...sourceProblems(request, sinks),
+      ...recoveryProblems(recovery),
+      ...runProblems(request, run),
     ];
-    const credential = request && access.credentialFor(request.orgId);
-    if (!credential || found.length > 0) return Promise.reject(invalidRequest(found));
-    return Promise.resolve({ request: { ...request, credential }, ...plans });
-  };
-}
-
-/**
- * Checks what `redeliverLinkToken` was given. Whether the token opens, delivery itself finds out.
- *
- * A retry is safe: it is pure.
- */
-export function validateRedeliveryActivity(access: Access, plans: Plans): Activities['validateRedelivery'] {
-  return function validateRedelivery(input: RedeliverRequest): Promise<{ deliver: ActivityPlan }> {
-    const parsed = redeliverRequestSchema.safeParse(input);
-    const problems = parsed.success
-      ? sinkProblems(parsed.data.sealedToken.orgId, parsed.data.sink, access)
-      : parsed.error.issues.map(({ path, message }) => ({
-          field: path.join('.') || 'request',
-          description: message,
-        }));
-    if (problems.length > 0) return Promise.reject(invalidRequest(problems));
-    return Promise.resolve({ deliver: plans.deliver });
+    const credential = request && organizations.credentialFor(request.orgId);
+    if (!credential || found.length > 0) throw invalidRequest(found);
+    return { request: { ...request, credential }, ...plans };
   };
 }
 
 function sourceProblems(
-  request: Omit<ValidRequest, 'credential'> | null,
+  request: CheckedRequest['request'],
   sinks: ReadonlyMap<string, Sink>,
 ): FieldProblem[] {
   if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
   return [
     {
       field: 'sourceOrgId',
-      description: `is missing, and sink ${request.sink} hands the token to that organization: name it`,
+      description: `is missing, and sink ${request.sink} needs the source organization: name it`,
     },
   ];
 }
 
-/** Looked at even when other fields are wrong, as far as the fields it needs are there. */
-function accessProblems(input: PrepareRequest | null | undefined, access: Access): FieldProblem[] {
-  const { orgId, sink } = (input ?? {}) as Partial<Record<keyof PrepareRequest, unknown>>;
+/** Checked even when other fields are wrong, as far as the fields it needs are there. */
+function organizationProblems(input: unknown, organizations: Organizations): FieldProblem[] {
+  const { orgId, sink } = isObject(input) ? input : {};
   const org = organizationId.safeParse(orgId);
-  if (org.success && access.credentialFor(org.data) === null) {
+  if (!org.success) return [];
+  if (organizations.credentialFor(org.data) === null) {
     const description = `${org.data} has no credential in the worker's configuration: name one under atlas.organizations`;
     return [{ field: 'orgId', description }];
   }
-  const judgesSinks =
-    typeof orgId === 'string' && typeof sink === 'string' && access.sinksFor(orgId).length > 0;
-  return judgesSinks ? sinkProblems(orgId, sink, access) : [];
+  const known = organizations.sinksFor(org.data);
+  if (typeof sink !== 'string' || known.includes(sink)) return [];
+  const description = `${quote(sink)} is not a sink of this organization: write one of ${known.join(', ')}`;
+  return [{ field: 'sink', description }];
 }
 
-function sinkProblems(orgId: string, sink: string, access: Access): FieldProblem[] {
-  const known = access.sinksFor(orgId);
-  if (known.includes(sink)) return [];
-  const description = `${JSON.stringify(sink.slice(0, 60))} is not a sink of this organization: write one of ${known.join(', ')}`;
-  return [{ field: 'sink', description }];
+const recoveryArgumentSchema = z.object({ recovery: recoverySchema });
+
+/** Whether the token opens, delivery itself finds out. */
+function recoveryProblems(recovery: unknown): FieldProblem[] {
+  if (recovery === null) return [];
+  return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(problemOf) ?? [];
+}
+
+/** One run for each pair of organizations, and only a delivered token or a cancellation ends it. */
+function runProblems(
+  request: CheckedRequest['request'],
+  { workflowId, refusedOptions }: RunOptions,
+): FieldProblem[] {
+  const problems = refusedOptions.map((field) => ({
+    field,
+    description:
+      'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without',
+  }));
+  const expected = request && workflowIdFor(request.orgId, request.sourceOrgId);
+  if (expected === null || workflowId === expected) return problems;
+  const description = `must be ${expected}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
+  return [...problems, { field: 'workflowId', description }];
+}
+
+function isObject(input: unknown): input is Record<string, unknown> {
+  return typeof input === 'object' && input !== null && !Array.isArray(input);
 }

@@ -1,9 +1,9 @@
-import { createDigest } from '../digest';
+import { createDigest } from '../http/digest';
 import type { ApiKeyConfig } from './credential-config';
 import type { Credential } from './credential';
 import type { Send } from './messages';
 
-/** An API key: HTTP Digest. A challenge answers 401 before Atlas acts, so it creates nothing. */
+/** An API key: HTTP Digest. Atlas sends its challenge before it acts on a request, so a challenge creates nothing. */
 export function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
   const withDigest = createDigest(publicKey, privateKey);
   return {

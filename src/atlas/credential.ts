@@ -1,14 +1,15 @@
-import type { AtlasAnswer, AtlasRequest } from './messages';
+import type { HttpResponse } from '../http/send';
+import type { AtlasRequest } from './messages';
 
 /** One identity at Atlas. */
 export interface Credential {
   /**
-   * Sends a request as this identity. What has merely run out (an access token, a nonce) is renewed once inside the
-   * call; the request that Atlas turned away for it created nothing.
+   * Sends a request as this identity. Renews an expired access token or nonce once per call; the rejected request
+   * created nothing.
    *
-   * @throws AtlasConnectionError, and AtlasAnswerError when no access token could be had.
+   * @throws AtlasConnectionError; AtlasResponseError when Atlas grants no access token; SecretUnavailableError.
    */
-  send(request: AtlasRequest): Promise<AtlasAnswer>;
-  /** Gives back what Atlas keeps for it, as far as that can be done; never throws. */
+  send(request: AtlasRequest): Promise<HttpResponse>;
+  /** Revokes what Atlas keeps for it, as far as that can be done; never throws. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { parseJson } from '../http';
+import { escapeControls } from '../contract/printable';
 
-/** What Atlas says of an error, as far as it can be read. */
+/** What the body of an error says, as far as it can be read. */
 export interface AtlasErrorBody {
   errorCode?: string;
   reason?: string;
@@ -12,8 +12,11 @@ export interface AtlasErrorBody {
 const MAX_TEXT_LENGTH = 500;
 const MAX_FIELDS = 20;
 
-/** Bounded, since a failure that is retried must stay under the server's 4 KB. */
-const text = z.string().transform((value) => value.slice(0, MAX_TEXT_LENGTH));
+/**
+ * Bounded, since a failure that is retried must stay under the server's 4 KB, and safe to print, since Atlas quotes
+ * what callers sent.
+ */
+const text = z.string().transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)));
 
 const fieldSchema = z.object({ field: text, description: text });
 
@@ -31,9 +34,13 @@ const errorBodySchema = z.object({
     .catch(undefined),
 });
 
-/** Reads an error body leniently: HTML, nothing, or a part of it give what can be had. */
-export function parseErrorBody(body: string): AtlasErrorBody {
-  const parsed = errorBodySchema.safeParse(parseJson(body));
+/**
+ * Reads an error body leniently.
+ *
+ * @param json the parsed body; null where it is a page or empty.
+ */
+export function parseErrorBody(json: unknown): AtlasErrorBody {
+  const parsed = errorBodySchema.safeParse(json);
   if (!parsed.success) return {};
   const { errorCode, error, reason, detail, error_description, badRequestDetail } = parsed.data;
   const known = {

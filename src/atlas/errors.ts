@@ -1,25 +1,27 @@
+import { quote } from '../contract/printable';
+import type { HttpResponse } from '../http/send';
 import { parseErrorBody, type AtlasErrorBody } from './error-body';
-import type { AtlasAnswer, Endpoint } from './messages';
+import type { Endpoint } from './messages';
 
-/** Thrown when Atlas answered, and the answer is not the one that was asked for. */
-export class AtlasAnswerError extends Error {
-  override readonly name = 'AtlasAnswerError';
+/** Thrown when Atlas responded, but not with what was requested. */
+export class AtlasResponseError extends Error {
+  override readonly name = 'AtlasResponseError';
   readonly status: number;
   readonly body: AtlasErrorBody;
   readonly retryAfterMs: number | undefined;
 
   constructor(
     readonly endpoint: Endpoint,
-    answer: AtlasAnswer,
+    response: Pick<HttpResponse, 'status' | 'json' | 'retryAfterMs'>,
   ) {
-    super(`Atlas answered ${answer.status}`);
-    this.status = answer.status;
-    this.body = parseErrorBody(answer.body);
-    this.retryAfterMs = answer.retryAfterMs;
+    super(`Atlas returned ${response.status}`);
+    this.status = response.status;
+    this.body = parseErrorBody(response.json);
+    this.retryAfterMs = response.retryAfterMs;
   }
 }
 
-/** Thrown when no whole answer came. */
+/** Thrown when no complete response arrived. */
 export class AtlasConnectionError extends Error {
   override readonly name = 'AtlasConnectionError';
 
@@ -32,6 +34,17 @@ export class AtlasConnectionError extends Error {
     readonly written: boolean,
     readonly code: string,
   ) {
-    super(`no whole answer from Atlas (${code})`);
+    super(`no complete response from Atlas (${code})`);
+  }
+}
+
+/** Thrown before anything is sent: the worker's configuration has no credential of this name. */
+export class CredentialNotConfiguredError extends Error {
+  override readonly name = 'CredentialNotConfiguredError';
+
+  constructor(credentialName: string) {
+    super(
+      `the worker has no credential named ${quote(credentialName)}: configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker`,
+    );
   }
 }

@@ -1,4 +1,6 @@
-/** Which endpoint is meant: creating a link-token, fetching an OAuth access token, or listing organizations. */
+import type { HttpResponse } from '../http/send';
+
+/** Which endpoint a request is for: creating a link-token, an OAuth access token, or listing organizations. */
 export type Endpoint = 'linkTokens' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
@@ -8,22 +10,13 @@ export interface AtlasRequest {
   path: string;
   headers: Record<string, string>;
   body?: string;
-  /** Checked before anything is written. A request under way is never aborted by it: its answer may hold a token. */
-  startSignal?: AbortSignal;
-}
-
-export interface AtlasAnswer {
-  status: number;
-  /** Decoded text, cut off at 1 MiB. */
-  body: string;
-  /** The whole of `WWW-Authenticate`, where there is one. */
-  challenge: string | null;
-  retryAfterMs: number | undefined;
+  /** Ends a request that is not yet written, never one that is: its response may hold a token. */
+  abortUntilWritten?: AbortSignal;
 }
 
 /**
- * Sends one request once and waits for the whole answer, at most the request timeout. No redirect is followed.
+ * Sends one request once and waits for the whole response, at most the request timeout. No redirect is followed.
  *
- * @throws AtlasConnectionError, or the reason of `startSignal`.
+ * @throws AtlasConnectionError, or the reason of `abortUntilWritten`.
  */
-export type Send = (request: AtlasRequest) => Promise<AtlasAnswer>;
+export type Send = (request: AtlasRequest) => Promise<HttpResponse>;

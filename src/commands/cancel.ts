@@ -1,20 +1,25 @@
 import type { Client } from '@temporalio/client';
-import { CommandError } from './command-error';
+import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
+import { isOpen } from './runs';
+import { commandLine } from './target';
 
-/**
- * Asks a run to stop. A POST under way is waited for, and the token it brings is kept, sealed, for `redeliver`.
- */
+/** Requests the cancellation of a run, and does not wait for its end. */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
-  const handle = client.workflow.getHandle(workflowId);
-  // Temporal takes the request for a run that has ended, too.
-  const { status } = await handle.describe();
-  if (status.name !== 'RUNNING') {
-    throw new CommandError(`${workflowId} has ended (${status.name}): there is nothing to stop`);
+  const newest = client.workflow.getHandle(workflowId);
+  // Temporal accepts the request for a run that has ended, too.
+  const { status, runId } = await newest.describe();
+  if (!isOpen({ status: status.name })) {
+    throw new CommandError(
+      `${workflowId} has ended (${status.name}): there is nothing to cancel`,
+      EXIT_CODES.failed,
+      { workflowId, runId, status: status.name },
+    );
   }
-  await handle.cancel();
-  output.outcome(
-    { workflowId, cancelRequested: true },
-    `asked ${workflowId} to stop; if Atlas was being asked, the answer is waited for and a token is kept for redeliver`,
-  );
+  await client.workflow.getHandle(workflowId, runId).cancel();
+  output.outcome({ workflowId, runId, cancelRequested: true }, [
+    `requested cancellation of ${workflowId}`,
+    'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',
+    `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
+  ]);
 }

@@ -1,15 +1,39 @@
-export const EXIT_CODES = { done: 0, failed: 1, usage: 2, cannotReachTemporal: 3 } as const;
+/** Part of the public contract: the same in every command. */
+export const EXIT_CODES = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  /** Temporal cannot be reached. */
+  unreachable: 3,
+  /** Stopped waiting; the run goes on. */
+  timedOut: 4,
+  /** The token exists and no sink has confirmed it; the run goes on. */
+  undelivered: 5,
+  /** Delivered before, another request is open, or an earlier run left a token. */
+  refused: 6,
+  cancelled: 7,
+  /** Stopped by a signal; the run goes on. */
+  interrupted: 130,
+} as const;
 
-/** Thrown to end a command: its message is for the person at the terminal, its code for the script that called. */
+export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
+
+/** Ends a command: its lines are for the person at the terminal, its exit code for the script that called. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
+  readonly lines: readonly string[];
 
-  /** @param facts what `--json` tells beside the message, such as the type of the run's own failure. */
+  /**
+   * @param lines of text; a line break within a line is printed as an escape.
+   * @param facts what `--json` prints beside the message, such as the type of the run's own failure.
+   */
   constructor(
-    message: string,
-    readonly exitCode: number = EXIT_CODES.failed,
+    lines: string | readonly string[],
+    readonly exitCode: ExitCode = EXIT_CODES.failed,
     readonly facts: object = {},
   ) {
-    super(message);
+    const list = typeof lines === 'string' ? [lines] : lines;
+    super(list.join('\n'));
+    this.lines = list;
   }
 }

@@ -1,99 +1,122 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { FAILURE_TYPES, WORKFLOW_TYPES, type PrepareRequest } from '../contract/names';
-import { CommandError, EXIT_CODES } from './command-error';
+import pMap from 'p-map';
+import { checkRequest, describeProblems } from '../contract/check-request';
+import { WORKFLOW_TYPES, type FailureType } from '../contract/names';
+import type { PrepareRequest } from '../contract/schemas';
+import { startAndAwaitDelivery } from './await-delivery';
+import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import type { Output } from './output';
-import { findUndeliveredToken, inputOf } from './runs';
-import { staticMetadata } from './start';
+import { recoverCommand } from './refusals';
+import { requestOfRun } from './run-history';
+import { isDelivered, isOpen, leftTokens, runsOf, type Run } from './runs';
+
+/** Endings read at once. */
+const READ_CONCURRENCY = 20;
 
 export interface RestartOptions {
   taskQueue: string;
-  /** RFC 3339; runs that failed after it. */
-  since: string;
-  /** Only runs that ended with this failure type. */
-  failure: string;
+  /** Runs that failed after this time. */
+  since: Date;
+  /** Runs that ended with this failure type. */
+  failure: FailureType;
   dryRun: boolean;
 }
 
-/** What becomes of one failed run. */
-interface Decision {
+interface FailedRun {
   workflowId: string;
-  action: 'restarted' | 'would restart' | 'left';
-  reason: string;
+  runId: string;
 }
 
 /**
- * Starts failed runs again, once their cause is mended: each with the request it had, under its id. A run whose token
- * exists is left for `redeliver`, and one that has been followed by another is left alone.
+ * Starts failed runs again, once their cause is fixed: each with the request it had, under its id. One goes first; the
+ * others follow only if it delivered, since otherwise the cause is still there.
  */
 export async function restart(client: Client, options: RestartOptions, output: Output): Promise<void> {
-  const since = new Date(options.since);
-  if (Number.isNaN(since.getTime())) {
-    throw new CommandError('--since is not a time: write one such as 2026-11-25T09:00:00Z', EXIT_CODES.usage);
+  const runs = await failedRuns(client, options);
+  const bulk = createBulkRunner(runs.length, output);
+  const work = (run: FailedRun) => restartOne(client, run, options);
+  let first: Outcome | undefined;
+  let next = 0;
+  while (!options.dryRun && next < runs.length && (first ?? { action: 'left' }).action === 'left') {
+    [first] = await bulk.run(runs.slice(next, next + 1), work);
+    next += 1;
   }
-  if (!FAILURE_TYPES.some((type) => type === options.failure)) {
-    throw new CommandError(
-      `--failure is not a failure type: write one of ${FAILURE_TYPES.join(', ')}`,
-      EXIT_CODES.usage,
-    );
-  }
-  // Of this task queue only: other workers may share the namespace, and their cause need not be mended.
-  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND TaskQueue = ${JSON.stringify(options.taskQueue)} AND ExecutionStatus = 'Failed' AND CloseTime > '${since.toISOString()}'`;
-  const decisions: Decision[] = [];
-  for await (const { workflowId, runId } of client.workflow.list({ query })) {
-    const reasonToLeave = await whyLeave(client, workflowId, runId, options.failure);
-    const decision: Decision = reasonToLeave
-      ? { workflowId, action: 'left', reason: reasonToLeave }
-      : await startAgain(client, workflowId, runId, options);
-    decisions.push(decision);
-    output.say(`${decision.action}  ${workflowId}: ${decision.reason}`);
-  }
-  const count = decisions.filter(({ action }) => action !== 'left').length;
-  output.outcome(
-    { decisions },
-    `${count} of ${decisions.length} failed run(s) ${options.dryRun ? 'would be ' : ''}restarted`,
-  );
+  const goOn = options.dryRun || first?.action === 'delivered';
+  await bulk.run(runs.slice(next), goOn ? work : notRestarted);
+  bulk.finish(`run(s) failed with ${options.failure} since ${options.since.toISOString()}`);
 }
 
-async function whyLeave(
+function notRestarted(): Promise<Outcome> {
+  return Promise.resolve({ action: 'not restarted', reason: 'the first restarted run did not deliver' });
+}
+
+/**
+ * The newest failed run of each id, of this task queue only: other workers may share the namespace, and their cause
+ * need not be fixed.
+ */
+async function failedRuns(
   client: Client,
-  workflowId: string,
-  runId: string,
-  failure: string,
-): Promise<string | null> {
-  const newest = await client.workflow.getHandle(workflowId).describe();
-  if (newest.runId !== runId) return 'a newer run of this id exists';
+  { taskQueue, since, failure }: RestartOptions,
+): Promise<FailedRun[]> {
+  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = 'Failed' AND CloseTime > '${since.toISOString()}'`;
+  const newest = new Map<string, FailedRun & { startTime: Date }>();
+  for await (const { workflowId, runId, startTime } of client.workflow.list({ query })) {
+    const known = newest.get(workflowId);
+    if (!known || known.startTime < startTime) newest.set(workflowId, { workflowId, runId, startTime });
+  }
+  const runs = await pMap(
+    newest.values(),
+    async (run) => ({ ...run, type: await failureTypeOf(client, run) }),
+    { concurrency: READ_CONCURRENCY },
+  );
+  return runs.filter(({ type }) => type === failure);
+}
+
+async function failureTypeOf(client: Client, { workflowId, runId }: FailedRun): Promise<string | null> {
   const ending: unknown = await client.workflow
     .getHandle(workflowId, runId)
     .result()
     .catch((error: unknown) => error);
   const cause = ending instanceof WorkflowFailedError ? ending.cause : undefined;
-  const type = cause instanceof ApplicationFailure ? cause.type : undefined;
-  if (type !== failure) return `it ended with ${type ?? 'another failure'}`;
-  return (await findUndeliveredToken(client, workflowId)) ? 'its token exists: redeliver it' : null;
+  return (cause instanceof ApplicationFailure && cause.type) || null;
 }
 
-async function startAgain(
+async function restartOne(
   client: Client,
-  workflowId: string,
-  runId: string,
-  options: RestartOptions,
-): Promise<Decision> {
-  const request = (await inputOf(client.workflow.getHandle(workflowId, runId))) as PrepareRequest;
-  const reason = `${options.failure} in run ${runId}`;
-  if (options.dryRun) return { workflowId, action: 'would restart', reason };
+  { workflowId, runId }: FailedRun,
+  { taskQueue, failure, dryRun }: RestartOptions,
+): Promise<Outcome> {
+  const left = (reason: string): Outcome => ({ action: 'left', reason });
+  const runs = await runsOf(client, workflowId);
+  const [newest] = runs;
+  if (newest && newest.runId !== runId) return left(describeLater(newest));
+  const [token] = await leftTokens(client, runs);
+  if (token) {
+    return left(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
+  }
+  const request = await requestOfRun(client.workflow.getHandle(workflowId, runId));
+  const { problems } = checkRequest(request);
+  if (problems.length > 0) return left(`its request is not valid: ${describeProblems(problems)}`);
+  if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
   try {
-    await client.workflow.start(WORKFLOW_TYPES.prepare, {
-      workflowId,
-      taskQueue: options.taskQueue,
-      args: [request],
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      ...staticMetadata(request),
-    });
-    return { workflowId, action: 'restarted', reason };
+    return await outcomeOf(
+      startAndAwaitDelivery(client, {
+        workflowId,
+        taskQueue,
+        args: [request as PrepareRequest],
+        conflictPolicy: 'FAIL',
+        reusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      }),
+    );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return { workflowId, action: 'left', reason: 'somebody else started it again' };
+    return left('another caller started it meanwhile');
   }
+}
+
+function describeLater(newest: Run): string {
+  if (isOpen(newest)) return `a later run is open (${newest.runId})`;
+  if (isDelivered(newest)) return `a later run delivered (${newest.runId})`;
+  return `a later run ended ${newest.status} (${newest.runId})`;
 }

@@ -1,84 +1,88 @@
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
-import type { PrepareRequest, RedeliverRequest, SealedToken } from '../contract/names';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import pMap from 'p-map';
+import { WORKFLOW_TYPES } from '../contract/names';
+import { readRun, type RunHistory } from './run-history';
 
-type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-type HistoryEvent = NonNullable<History['events']>[number];
-type Payloads = { payloads?: unknown[] | null } | null | undefined;
+/** Histories read at once. */
+const READ_CONCURRENCY = 10;
 
-/** A token that a run created and no run of that workflow id has delivered since. */
-export interface UndeliveredToken {
-  sealedToken: SealedToken;
-  /** The sink it was meant for. */
-  sink: string;
+export interface Run {
+  workflowId: string;
   runId: string;
+  /** Workflow type. */
+  type: string;
+  /** Temporal's name, such as RUNNING or COMPLETED. */
+  status: string;
+  startedAt: Date;
 }
 
-/** The one argument of either workflow; anything at all where a caller of another kind sent it. */
-export type Input = Partial<PrepareRequest & RedeliverRequest>;
+export function isOpen({ status }: Pick<Run, 'status'>): boolean {
+  return status === 'RUNNING' || status === 'PAUSED';
+}
 
-/** What a run was asked. */
-export async function inputOf(handle: WorkflowHandle): Promise<Input> {
-  return inputIn(eventsOf(await handle.fetchHistory()));
+/** Whoever may start work in the namespace can run any workflow type under our id: it says nothing of our tokens. */
+export function isOurs({ type }: Pick<Run, 'type'>): boolean {
+  return type === WORKFLOW_TYPES.prepare;
+}
+
+/** Our own runs that delivered. */
+export function isDelivered(run: Run): boolean {
+  return isOurs(run) && run.status === 'COMPLETED';
+}
+
+/** Every run of one workflow id that Temporal still lists, newest first. */
+export async function runsOf(client: Client, workflowId: string): Promise<Run[]> {
+  const [listed, newest] = await Promise.all([listRuns(client, workflowId), newestRun(client, workflowId)]);
+  const others = listed.filter(({ runId }) => runId !== newest?.runId);
+  others.sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
+  // The list lags behind by moments, and the newest run is the one that matters most.
+  return newest ? [newest, ...others] : others;
+}
+
+export interface LeftToken extends RunHistory {
+  token: NonNullable<RunHistory['token']>;
+  run: Run;
 }
 
 /**
- * Looks from the newest run of a workflow id back to the last one that delivered. Only what the namespace still
- * retains can be found.
+ * Tokens that closed runs created or were given, and that no run delivered, newest first. They wait in the history of
+ * those runs, which were cancelled or terminated, or whose recovery was refused.
  */
-export async function findUndeliveredToken(
-  client: Client,
-  workflowId: string,
-): Promise<UndeliveredToken | null> {
-  for (const { runId, status } of await runsOf(client, workflowId)) {
-    if (status === 'COMPLETED') return null;
-    const events = eventsOf(await client.workflow.getHandle(workflowId, runId).fetchHistory());
-    const input = inputIn(events);
-    const sealedToken = input.sealedToken ?? createdTokenIn(events);
-    if (sealedToken && input.sink) return { sealedToken, sink: input.sink, runId };
+export async function leftTokens(client: Client, runs: readonly Run[]): Promise<LeftToken[]> {
+  const closed = runs.filter((run) => isOurs(run) && !isOpen(run));
+  const histories = await pMap(
+    closed,
+    async (run) => ({ run, ...(await readRun(client.workflow.getHandle(run.workflowId, run.runId))) }),
+    { concurrency: READ_CONCURRENCY },
+  );
+  const delivered = new Set(
+    histories
+      .filter(({ run, deliveredTo }) => isDelivered(run) || deliveredTo !== null)
+      .map(({ token }) => token?.deliveryId),
+  );
+  const left = new Map<string, LeftToken>();
+  for (const { token, ...history } of histories) {
+    if (!token || delivered.has(token.deliveryId) || left.has(token.deliveryId)) continue;
+    left.set(token.deliveryId, { ...history, token });
   }
-  return null;
+  return [...left.values()];
 }
 
-/** Runs of one workflow id, newest first. */
-async function runsOf(client: Client, workflowId: string) {
-  const runs = [];
+async function listRuns(client: Client, workflowId: string): Promise<Run[]> {
+  const runs: Run[] = [];
   const query = `WorkflowId = ${JSON.stringify(workflowId)}`;
-  for await (const { runId, status, startTime } of client.workflow.list({ query })) {
-    runs.push({ runId, status: status.name, startTime });
+  for await (const { runId, type, status, startTime } of client.workflow.list({ query })) {
+    runs.push({ workflowId, runId, type, status: status.name, startedAt: startTime });
   }
-  // The list lags behind by moments, and the newest run is the one that matters most.
-  const newest = await client.workflow.getHandle(workflowId).describe();
-  if (!runs.some(({ runId }) => runId === newest.runId)) {
-    runs.push({ runId: newest.runId, status: newest.status.name, startTime: newest.startTime });
+  return runs;
+}
+
+async function newestRun(client: Client, workflowId: string): Promise<Run | null> {
+  try {
+    const { runId, type, status, startTime } = await client.workflow.getHandle(workflowId).describe();
+    return { workflowId, runId, type, status: status.name, startedAt: startTime };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
   }
-  return runs.sort((a, b) => b.startTime.getTime() - a.startTime.getTime());
-}
-
-function eventsOf({ events }: History): HistoryEvent[] {
-  return events ?? [];
-}
-
-function inputIn(events: HistoryEvent[]): Input {
-  return firstValue(events[0]?.workflowExecutionStartedEventAttributes?.input) ?? {};
-}
-
-function createdTokenIn(events: HistoryEvent[]): SealedToken | null {
-  const scheduled = events.find(
-    ({ activityTaskScheduledEventAttributes: attributes }) =>
-      attributes?.activityType?.name === 'createLinkToken',
-  );
-  const completed = events.find(
-    ({ activityTaskCompletedEventAttributes: attributes }) =>
-      attributes && String(attributes.scheduledEventId) === String(scheduled?.eventId),
-  );
-  return completed
-    ? (firstValue(completed.activityTaskCompletedEventAttributes?.result) as SealedToken)
-    : null;
-}
-
-function firstValue(payloads: Payloads): unknown {
-  const [payload] = payloads?.payloads ?? [];
-  if (!payload) return null;
-  return defaultPayloadConverter.fromPayload(payload);
 }

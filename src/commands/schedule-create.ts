@@ -1,55 +1,57 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
-import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest } from '../contract/names';
+import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
-import { staticMetadata } from './start';
+import { staticMetadata } from './static-metadata';
 
 export interface ScheduleOptions {
   taskQueue: string;
-  scheduleId?: string;
-  cron?: string[];
-  timezone?: string;
+  /** Else the workflow id of the pair. */
+  scheduleId?: string | undefined;
+  cron: string[];
+  timezone?: string | undefined;
 }
 
 /**
- * Creates a Temporal Schedule of this job. While one of its runs is under way the next is skipped. Its runs carry the
- * time behind the workflow id, so they do not exclude a run that is started on demand.
+ * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the usual id of the pair.
+ * Temporal appends a time to the workflow id of each scheduled run.
  */
 export async function createSchedule(
   client: Client,
   request: PrepareRequest,
-  { taskQueue, cron = [], timezone, ...options }: ScheduleOptions,
+  { taskQueue, cron, timezone, ...options }: ScheduleOptions,
   output: Output,
 ): Promise<void> {
-  if (cron.length === 0)
-    throw new CommandError('say when: --cron "0 6 * * 1" (repeatable)', EXIT_CODES.usage);
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;
+  const args: [ScheduledRequest] = [{ request }];
   try {
     await client.schedule.create({
       scheduleId,
       spec: { cronExpressions: cron, ...(timezone && { timezone }) },
       action: {
         type: 'startWorkflow',
-        workflowType: WORKFLOW_TYPES.prepare,
-        workflowId,
+        workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+        // No pair of organizations has such an id.
+        workflowId: `${workflowId}/schedule`,
         taskQueue,
-        args: [request],
+        args,
         ...staticMetadata(request),
       },
       policies: { overlap: ScheduleOverlapPolicy.SKIP },
     });
   } catch (error) {
-    // The SDK's word for a schedule that the server finds wrong.
+    // The SDK reports a schedule that the server refuses as a TypeError.
     if (error instanceof TypeError) {
       throw new CommandError(
-        `Temporal takes no such schedule (${error.message}): correct --cron or --timezone`,
+        `Temporal rejected the schedule (${error.message}): correct --cron or --timezone`,
         EXIT_CODES.usage,
       );
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
-      `there is a schedule ${scheduleId}: change it with Temporal's own CLI or UI, or name --schedule-id`,
+      `schedule ${scheduleId} exists: change it with Temporal's CLI or UI, or name another with --schedule-id`,
     );
   }
   output.outcome(

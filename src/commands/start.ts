@@ -1,135 +1,118 @@
-import {
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-  type Client,
-  type WorkflowHandle,
-} from '@temporalio/client';
-import { checkRequest } from '../contract/check-request';
-import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest, type Receipt } from '../contract/names';
+import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { differingFields } from '../contract/compare-requests';
+import { workflowIdFor } from '../contract/names';
+import type { PrepareRequest, Receipt } from '../contract/schemas';
+import { startAndAwaitDelivery, startRun, type StartRunOptions } from './await-delivery';
 import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt, receiptOf } from './ending';
+import { describeReceipt } from './outcome';
 import type { Output } from './output';
-import { findUndeliveredToken, inputOf } from './runs';
+import { requestOfRun } from './run-history';
+import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
+import { isOpen, isOurs, runsOf, type Run } from './runs';
+import { commandLine } from './target';
 
 export interface StartOptions {
   taskQueue: string;
+  /** Waits for the outcome of the first round of delivery. */
   wait: boolean;
+  /** Creates a token even if an earlier run delivered or left one. */
   again: boolean;
 }
 
-/** Starts `prepareLiveMigration`, or joins the run that was asked for the same. */
+/** Runs that start and end while this command looks: after so many looks it gives up. */
+const MAX_LOOKS = 5;
+
+/** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
 export async function start(
   client: Client,
   request: PrepareRequest,
-  { taskQueue, wait, again }: StartOptions,
+  options: StartOptions,
   output: Output,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  if (!again) await refuseIfTokenExists(client, workflowId, output);
-
-  const { handle, joined } = await startOrJoin(client, workflowId, request, taskQueue, again);
-  output.say(`${joined ? 'joined the run under way' : 'started'}: ${workflowId}`);
-  if (!wait) {
-    output.outcome(
-      { workflowId, joined },
-      `follow it: live-migration-prep watch --workflow-id ${workflowId}`,
-    );
+  const { joined, receipt } = await startOrJoin(client, workflowId, request, options, output);
+  if (receipt) {
+    output.outcome({ workflowId, joined, receipt }, describeReceipt(receipt));
     return;
   }
-  const receipt = await receiptOf(handle);
-  output.outcome({ workflowId, joined, receipt }, describeReceipt(receipt));
+  output.outcome({ workflowId, joined }, [
+    `${joined ? 'joined the open run' : 'started'} ${workflowId}`,
+    `follow it: ${commandLine('watch', workflowId)}`,
+  ]);
 }
 
-/** Summary and details that the Temporal UI shows beside a run. */
-export function staticMetadata(request: PrepareRequest) {
-  const { orgId, sourceOrgId, sink, accessListIps, requestedBy, changeReference } = request;
-  const details = [
-    `Atlas organization: ${orgId}`,
-    `Source organization: ${sourceOrgId ?? 'not named'}`,
-    `Access list: ${accessListIps.length} entries`,
-    `Sink: ${sink}`,
-    requestedBy && `Requested by (a claim): ${requestedBy}`,
-    changeReference && `Change: ${changeReference}`,
-  ];
-  return {
-    staticSummary: `Link-token for ${orgId} into ${sink}`,
-    staticDetails: details.filter(Boolean).join('  \n'),
-  };
-}
-
+/**
+ * Decides by a look at the runs of the id, and starts by policies under which the server refuses whenever that look is
+ * out of date: then it looks again.
+ */
 async function startOrJoin(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
-  taskQueue: string,
-  again: boolean,
-): Promise<{ handle: WorkflowHandle; joined: boolean }> {
-  try {
-    const handle = await client.workflow.start(WORKFLOW_TYPES.prepare, {
+  { taskQueue, wait, again }: StartOptions,
+  output: Output,
+): Promise<{ joined: boolean; receipt?: Receipt }> {
+  for (let looks = 1; ; looks += 1) {
+    const runs = await runsOf(client, workflowId);
+    const open = runs.find(isOpen);
+    if (open) refuseForeign(open);
+    else if (!again) {
+      await refuseIfDelivered(client, runs, output);
+      await refuseIfTokenLeft(client, runs);
+    }
+    const options: Omit<StartRunOptions, 'conflictPolicy'> = {
       workflowId,
       taskQueue,
       args: [request],
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-      ...staticMetadata(request),
-    });
-    return { handle, joined: false };
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const handle = client.workflow.getHandle(workflowId);
-    await refuseIfDifferent(handle, request);
-    return { handle, joined: true };
+      reusePolicy: reusePolicyFor(runs, again),
+    };
+    try {
+      if (wait) {
+        output.say(`${open ? 'joining the open run' : 'starting'} ${workflowId}`);
+        const receipt = await startAndAwaitDelivery(client, { ...options, conflictPolicy: 'USE_EXISTING' });
+        return { joined: open !== undefined, receipt };
+      }
+      if (open) {
+        await refuseIfDifferent(client, open, request);
+        return { joined: true };
+      }
+      await startRun(client, { ...options, conflictPolicy: 'FAIL' });
+      return { joined: false };
+    } catch (error) {
+      if (!isOutOfDate(error) || looks === MAX_LOOKS) throw error;
+    }
   }
 }
 
-/** A token that exists must not be followed by a second one by accident. */
-async function refuseIfTokenExists(client: Client, workflowId: string, output: Output): Promise<void> {
-  const handle = client.workflow.getHandle(workflowId);
-  const status = await handle.describe().then(
-    (description) => description.status.name,
-    (error: unknown) => {
-      if (error instanceof WorkflowNotFoundError) return null;
-      throw error;
-    },
-  );
-  if (status === null || status === 'RUNNING') return;
-  if (status === 'COMPLETED') {
-    const receipt = (await handle.result()) as Receipt;
-    output.say(describeReceipt(receipt));
-    throw new CommandError(
-      'a token was created and delivered before; for another one, say --again',
-      EXIT_CODES.failed,
-      { workflowId, receipt, refused: 'already delivered' },
-    );
-  }
-  const undelivered = await findUndeliveredToken(client, workflowId);
-  if (!undelivered) return;
+/** A run started or ended meanwhile. */
+function isOutOfDate(error: unknown): boolean {
+  return error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError;
+}
+
+/** A run that this look did not see closed may have ended since, and left a token. */
+function reusePolicyFor([newest]: readonly Run[], again: boolean): StartRunOptions['reusePolicy'] {
+  if (again) return 'ALLOW_DUPLICATE';
+  if (!newest || isOpen(newest)) return 'REJECT_DUPLICATE';
+  // A foreign run that completed delivered nothing.
+  return isOurs(newest) ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE';
+}
+
+async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
+  const { workflowId, runId } = open;
+  const running = await requestOfRun(client.workflow.getHandle(workflowId, runId));
+  const fields = differingFields(running, request);
+  if (fields.length === 0) return;
+  const valueIn = (of: unknown, field: string) =>
+    JSON.stringify((of as Record<string, unknown> | null | undefined)?.[field]);
   throw new CommandError(
-    `run ${undelivered.runId} holds a token that was not delivered: hand it over with\n  live-migration-prep redeliver --workflow-id ${workflowId}\nor create another with --again`,
+    [
+      `OtherRequest: ${workflowId} is open with a different request`,
+      ...fields.map(
+        (field) => `  ${field}: open ${valueIn(running, field)}, yours ${valueIn(request, field)}`,
+      ),
+      'wait for it to end, or cancel it',
+    ],
+    EXIT_CODES.refused,
+    { workflowId, type: 'OtherRequest', fields },
   );
-}
-
-async function refuseIfDifferent(handle: WorkflowHandle, request: PrepareRequest): Promise<void> {
-  const running = await inputOf(handle);
-  if (running.sealedToken) {
-    throw new CommandError('a redelivery of this token is running: wait for it to end');
-  }
-  const differences = differencesOf(
-    checkRequest(running).request ?? running,
-    checkRequest(request).request ?? request,
-  );
-  if (differences.length === 0) return;
-  throw new CommandError(
-    `a run for this organization is under way and was asked for something else:\n${differences.join('\n')}\nwait for it to end, or cancel it`,
-  );
-}
-
-function differencesOf(running: object, asked: object): string[] {
-  const left = Object.entries(running);
-  const right = new Map(Object.entries(asked));
-  return left
-    .filter(([key, value]) => key !== 'warnings' && JSON.stringify(value) !== JSON.stringify(right.get(key)))
-    .map(
-      ([key, value]) => `  ${key}: running ${JSON.stringify(value)}, asked ${JSON.stringify(right.get(key))}`,
-    );
 }

@@ -1,30 +1,21 @@
-import type { Command } from 'commander';
 import { workflowIdFor } from '../contract/names';
-import { organizationId } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
+import type { TargetOptions } from './options';
 
-/** Options that name a run. */
-export interface TargetOptions {
-  org?: string;
-  sourceOrg?: string;
-  workflowId?: string;
-}
-
-export function addTargetOptions(command: Command): Command {
-  return command
-    .option('--org <id>', 'Atlas organization of the run')
-    .option('--source-org <id>', 'source organization of the run')
-    .option('--workflow-id <id>', 'workflow id, for a run that a schedule or another client named');
-}
+const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
 /** @throws CommandError when the options name no run. */
 export function workflowIdOf({ org, sourceOrg, workflowId }: TargetOptions): string {
   if (workflowId) return workflowId;
-  if (!org) throw new CommandError('name the run: --org, or --workflow-id', EXIT_CODES.usage);
-  for (const [option, id] of Object.entries({ '--org': org, '--source-org': sourceOrg })) {
-    const parsed = organizationId.optional().safeParse(id);
-    if (parsed.success) continue;
-    throw new CommandError(`${option} ${parsed.error.issues[0]?.message ?? ''}`, EXIT_CODES.usage);
-  }
+  if (!org) throw new CommandError('name the run with --org, or with --workflow-id', EXIT_CODES.usage);
   return workflowIdFor(org, sourceOrg);
+}
+
+/** A command line that a person can paste. */
+export function commandLine(command: string, workflowId: string, ...options: string[]): string {
+  const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
+  const target = org
+    ? ['--org', org, ...(sourceOrg ? ['--source-org', sourceOrg] : [])]
+    : ['--workflow-id', `'${workflowId.replaceAll("'", String.raw`'\''`)}'`];
+  return ['live-migration-prep', command, ...target, ...options].join(' ');
 }

@@ -1,40 +1,61 @@
-import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { Client, WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { connectClient } from '../temporal-connection';
 import { CommandError, EXIT_CODES } from './command-error';
 
-/** With the start of the program it has to be told within 5 s, on a busy machine too. */
+/** Together with the start of the program less than 5 s, on a busy machine too. */
 const CONNECT_TIMEOUT_MS = 3000;
-/** The part of gRPC's status codes that says the server could not be asked, or not as whom we are. */
+/** gRPC's DEADLINE_EXCEEDED, PERMISSION_DENIED, UNAVAILABLE and UNAUTHENTICATED. */
 const UNREACHABLE_CODES = new Set([4, 7, 14, 16]);
 
 /**
  * Runs a command with a client of the Temporal that TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profile name.
  *
- * @throws CommandError with exit code 3 when Temporal cannot be reached.
+ * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached.
  */
-export async function withTemporal<T>(work: (client: Client) => Promise<T>): Promise<T> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-  const address = connectionOptions.address ?? 'localhost:7233';
-  const unreachable = (error: unknown) =>
-    new CommandError(
-      `cannot reach Temporal at ${address}, namespace ${namespace} (${(error as Error).message}): start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE`,
-      EXIT_CODES.cannotReachTemporal,
-    );
-  const connection = await Connection.connect({
-    ...connectionOptions,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-  }).catch((error: unknown) => {
-    throw unreachable(error);
-  });
+export async function withTemporal<T>(
+  env: NodeJS.ProcessEnv,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const { connection, namespace, unreachable } = await connectClient(env, CONNECT_TIMEOUT_MS).catch(
+    (error: unknown) => {
+      throw cannotReach(error as Error);
+    },
+  );
   try {
     return await work(new Client({ connection, namespace }));
   } catch (error) {
-    if (error instanceof NamespaceNotFoundError) throw unreachable(error);
-    const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
-    if (isGrpcServiceError(cause) && UNREACHABLE_CODES.has(cause.code)) throw unreachable(cause);
-    throw error;
+    if (error instanceof CommandError) throw error;
+    if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
+    if (error instanceof NamespaceNotFoundError) throw cannotReach(unreachable(error));
+    const cause = grpcErrorOf(error);
+    if (cause && UNREACHABLE_CODES.has(cause.code)) throw cannotReach(unreachable(cause));
+    throw new CommandError(describeError(error));
   } finally {
     await connection.close();
   }
+}
+
+function cannotReach({ message }: Error): CommandError {
+  return new CommandError(message, EXIT_CODES.unreachable);
+}
+
+/** A message for a person: the SDK puts the server's own into the cause. */
+export function describeError(error: unknown): string {
+  const { message } = error as Error;
+  const details = grpcErrorOf(error)?.details;
+  return details && details !== message ? `${message}: ${details}` : message;
+}
+
+function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError {
+  const run = runId ? `${workflowId} with run id ${runId}` : workflowId;
+  return new CommandError(
+    `Temporal knows no run ${run}: it never ran in this namespace, or the retention period has ended`,
+  );
+}
+
+function grpcErrorOf(error: unknown) {
+  if (isGrpcServiceError(error)) return error;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return isGrpcServiceError(cause) ? cause : null;
 }

@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { describeReceipt, receiptOf } from './ending';
+import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../contract/names';
+import { statusSchema, type Receipt, type Status } from '../contract/schemas';
+import { CommandError, EXIT_CODES } from './command-error';
+import { describeReceipt, redeliverLine, undeliveredLine, waitForReceipt } from './outcome';
 import type { Output } from './output';
 
 const POLL_INTERVAL_MS = 250;
+const STATUS_TIMEOUT_MS = 3000;
 
 /** PENDING_WORKFLOW_TASK_STATE_SCHEDULED of Temporal's API: no worker has taken it yet. */
 const SCHEDULED = 1;
@@ -13,31 +17,94 @@ const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
   deliverLinkToken: 'delivering',
 };
 
-/** Prints a line whenever the step, the attempt or the last failure changes, and ends as the run ends. */
+/** Prints a line whenever the step, the attempt or the last failure changes. Ends when the run ends or is undelivered. */
 export async function watch(client: Client, workflowId: string, output: Output): Promise<void> {
-  const handle = client.workflow.getHandle(workflowId);
+  const receipt = await follow(client, workflowId, (line) => output.say(`${now()} ${line}`));
+  output.outcome({ workflowId, receipt }, [`${now()} delivered`, ...describeReceipt(receipt)]);
+}
+
+/**
+ * Follows the newest run of a workflow id until it ends or its token is undelivered.
+ *
+ * @param report gets a line whenever something changes.
+ * @throws CommandError with the ending; with exit code 5 when the run is undelivered and goes on.
+ */
+export async function follow(
+  client: Client,
+  workflowId: string,
+  report: (line: string) => void,
+): Promise<Receipt> {
+  const { runId } = await client.workflow.getHandle(workflowId).describe();
+  const handle = client.workflow.getHandle(workflowId, runId);
   let lastLine = '';
+  let status: Status | null = null;
+  let statusAt = -1;
   for (;;) {
     const description = await handle.describe();
-    if (description.status.name !== 'RUNNING') break;
-    const line = progressOf(description);
-    if (line !== lastLine) output.say(`${new Date().toISOString()} ${line}`);
+    if (description.status.name !== 'RUNNING') return waitForReceipt(handle);
+    const { historyLength } = description;
+    if (isIdle(description) && (statusAt !== historyLength || !status)) {
+      status = await statusOf(client, handle);
+      statusAt = historyLength;
+    }
+    const current = statusAt === historyLength ? status : null;
+    if (isIdle(description) && isUndelivered(description, current)) throw undelivered(workflowId, current);
+    const line = progressOf(description, current) ?? lastLine;
+    if (line !== lastLine) report(line);
     lastLine = line;
     await sleep(POLL_INTERVAL_MS);
   }
-  const receipt = await receiptOf(handle);
-  output.outcome(
-    { workflowId, receipt },
-    `${new Date().toISOString()} delivered\n${describeReceipt(receipt)}`,
-  );
 }
 
-/** Workflow code cannot see attempts; the server's pending activities can be asked. */
-function progressOf({ raw }: WorkflowExecutionDescription): string {
+/** Nothing is under way: the run waits for a time or for an Update. */
+function isIdle({ raw }: WorkflowExecutionDescription): boolean {
+  return !raw.pendingActivities?.length && !raw.pendingWorkflowTask;
+}
+
+/** The memo says it where no worker answers the Query. It stays while a later round is under way. */
+function isUndelivered({ memo }: WorkflowExecutionDescription, status: Status | null): boolean {
+  return (status?.step ?? memo?.['step']) === 'undelivered';
+}
+
+/** @returns null when no worker responds. */
+async function statusOf(client: Client, handle: WorkflowHandle): Promise<Status | null> {
+  const result: unknown = await client.connection
+    .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
+    .catch(() => null);
+  return statusSchema.safeParse(result).data ?? null;
+}
+
+function undelivered(workflowId: string, status: Status | null): CommandError {
+  const reason = status
+    ? [`undelivered: ${status.description}`]
+    : ['undelivered: no worker responds, so the reason is in the history only', redeliverLine(workflowId)];
+  return new CommandError([...reason, undeliveredLine(status?.nextTryAt)], EXIT_CODES.undelivered, {
+    workflowId,
+    type: DELIVERY_FAILURE_TYPES.find((type) => status?.description.startsWith(`${type}: `)),
+    status,
+  });
+}
+
+/**
+ * Workflow code cannot see the attempts of an activity; the server lists those of pending ones.
+ *
+ * @returns null when there is nothing to report.
+ */
+function progressOf({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
   const [pending] = raw.pendingActivities ?? [];
-  if (!pending)
-    return Number(raw.pendingWorkflowTask?.state) === SCHEDULED ? 'waiting for a worker' : 'validating';
+  if (!pending) {
+    if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
+    return status && describeStatus(status);
+  }
   const step = STEP_OF_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
   const failure = pending.lastFailure?.message;
   return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
+}
+
+function describeStatus({ step, description, nextTryAt }: Status): string {
+  return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
+}
+
+function now(): string {
+  return new Date().toISOString();
 }

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { shortened } from './printable';
 
 /** One entry of the access list, judged: what Atlas is sent for it, or what is wrong with it. */
 export type EntryVerdict = { entry: string; warning?: string } | { problem: string };
@@ -120,7 +121,7 @@ function inWords({ problem, instead }: Finding): string {
   const verdict = judgeEntry(instead);
   return 'entry' in verdict
     ? `${problem}: write ${verdict.entry}`
-    : `${problem}, and ${instead.slice(0, 60)} ${verdict.problem}`;
+    : `${problem}, and ${shortened(instead)} ${verdict.problem}`;
 }
 
 function checkMask(text: string): Finding | null {

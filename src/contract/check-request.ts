@@ -1,7 +1,13 @@
 import type { z } from 'zod';
 import { judgeEntry } from './access-list';
-import type { FieldProblem, PrepareRequest, ValidRequest } from './names';
-import { MAX_ACCESS_LIST_ENTRIES, prepareRequestSchema } from './schemas';
+import { quote, shortened } from './printable';
+import {
+  MAX_ACCESS_LIST_ENTRIES,
+  prepareRequestSchema,
+  type FieldProblem,
+  type PrepareRequest,
+  type ValidRequest,
+} from './schemas';
 
 /** A request checked by every rule that needs no configuration, or all its problems at once. */
 export type CheckedRequest =
@@ -10,7 +16,7 @@ export type CheckedRequest =
 /** Checks a request as far as can be done without the worker's configuration. Pure; the client uses it too. */
 export function checkRequest(input: unknown): CheckedRequest {
   const parsed = prepareRequestSchema.safeParse(input);
-  const list = judgeAccessList(accessListOf(input));
+  const list = checkAccessList(accessListOf(input));
   const problems = [...(parsed.error?.issues.map(problemOf) ?? []), ...list.problems];
   if (!parsed.success || problems.length > 0) return { request: null, problems };
   const { orgId, sink, sourceOrgId, requestedBy, changeReference }: PrepareRequest = parsed.data;
@@ -28,15 +34,14 @@ export function checkRequest(input: unknown): CheckedRequest {
   };
 }
 
-const MAX_PROBLEMS_IN_MESSAGE = 10;
+/** A failure's message has to stay readable. */
+const MAX_LISTED = 10;
 
-/** All problems in one sentence, the first ten in words: a failure's message has to stay readable. */
+/** All problems in one sentence: the first ten, and how many more there are. */
 export function describeProblems(problems: readonly FieldProblem[]): string {
-  const words = problems
-    .slice(0, MAX_PROBLEMS_IN_MESSAGE)
-    .map(({ field, description }) => `${field} ${description}`);
-  const more = problems.length - words.length;
-  return words.join('; ') + (more > 0 ? `; and ${more} more` : '');
+  const described = problems.slice(0, MAX_LISTED).map(({ field, description }) => `${field} ${description}`);
+  const more = problems.length - described.length;
+  return described.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
 /** The entries are judged even when another field is wrong, so that one answer names every problem. */
@@ -45,7 +50,8 @@ function accessListOf(input: unknown): unknown[] {
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
 }
 
-function judgeAccessList(list: readonly unknown[]) {
+/** Checks and normalises the entries of an access list. Pure. */
+export function checkAccessList(list: readonly unknown[]) {
   const entries = new Set<string>();
   const problems: FieldProblem[] = [];
   const warnings: string[] = [];
@@ -64,16 +70,19 @@ function judgeAccessList(list: readonly unknown[]) {
   return { entries: [...entries], problems, warnings };
 }
 
-function quote(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
-}
-
-function problemOf({ path, code, message, ...issue }: z.core.$ZodIssue): FieldProblem {
+export function problemOf({ path, code, message, ...issue }: z.core.$ZodIssue): FieldProblem {
   const field = path
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : (i > 0 ? '.' : '') + String(key)))
     .join('');
   if (code === 'unrecognized_keys' && 'keys' in issue) {
-    return { field: issue.keys.join(', '), description: 'is not a field of a request: remove it' };
+    return { field: listNames(issue.keys), description: 'is not a field of a request: remove it' };
   }
   return { field: field || 'request', description: message };
+}
+
+/** Names that a caller chose: the first ten, each without control characters and no longer than a line. */
+function listNames(names: readonly string[]): string {
+  const listed = names.slice(0, MAX_LISTED).map((name) => shortened(name));
+  const more = names.length - listed.length;
+  return listed.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

@@ -1,9 +1,6 @@
 import { z } from 'zod';
-import type { PrepareRequest, Receipt, RedeliverRequest, SealedToken } from './names';
+import { ORGANIZATION_ID, STEPS } from './names';
 
-const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
-
-/** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const organizationId = z
   .string('is missing or not a text: write 24 lower-case hexadecimal digits')
   .regex(
@@ -16,56 +13,167 @@ const shortText = z.string('is not a text').max(200, 'is longer than 200 charact
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
 export const MAX_ACCESS_LIST_ENTRIES = 1000;
 
+const accessListIps = z
+  .array(
+    z.string('is not a text: write an address or a CIDR block'),
+    'is missing or not a list: write [] where the source skips it',
+  )
+  .max(
+    MAX_ACCESS_LIST_ENTRIES,
+    `has more than ${MAX_ACCESS_LIST_ENTRIES} entries: write whole networks as CIDR blocks instead`,
+  );
+
+const sinkName = z
+  .string('is missing or not a text: name a configured sink')
+  .min(1, 'is empty: name a configured sink')
+  .max(200, 'is longer than 200 characters: name a configured sink');
+
+/** What a caller sends to `prepareLiveMigration`. */
 export const prepareRequestSchema = z
   .strictObject(
     {
       orgId: organizationId.describe('Atlas organization in which the link-token is created'),
-      accessListIps: z
-        .array(
-          z.string('is not a text: write an address or a CIDR block'),
-          'is missing or not a list: write [] where the source skips it',
-        )
-        .max(
-          MAX_ACCESS_LIST_ENTRIES,
-          `has more than ${MAX_ACCESS_LIST_ENTRIES} entries: write whole networks as CIDR blocks instead`,
-        )
-        .describe('Addresses or CIDR blocks of the source; [] where the source skips the list'),
-      sink: z
-        .string('is missing or not a text: name a configured sink')
-        .min(1, 'is empty: name a configured sink')
-        .describe('Name of a configured sink'),
+      accessListIps: accessListIps.describe(
+        'Addresses or CIDR blocks of the source; [] where the source skips the list (Cloud Manager does)',
+      ),
+      sink: sinkName.describe('Name of a sink in the configuration of the worker'),
       sourceOrgId: organizationId
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
-      requestedBy: shortText.nullish().describe('Who asked: a claim kept for the audit, not an identity'),
+      requestedBy: shortText.nullish().describe('Who asked: a claim for the audit, not an identity'),
       changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
     },
     'is not an object: write orgId, accessListIps and sink',
   )
-  .meta({ title: 'PrepareRequest' }) satisfies z.ZodType<PrepareRequest>;
+  .meta({ title: 'PrepareRequest', description: 'Input of the workflow prepareLiveMigration' });
 
-const tokenFacts = {
-  orgId: organizationId,
-  sourceOrgId: organizationId.nullable(),
-  accessListIps: z.array(z.string()),
-  credential: z.string(),
-  warnings: z.array(z.string()),
-  requestedBy: z.string().nullable(),
-  changeReference: z.string().nullable(),
-  deliveryId: z.uuid(),
-  tokenSha256: z.string().regex(/^[a-f0-9]{64}$/),
-  createdAt: z.iso.datetime(),
-  unconfirmedTokens: z.int().min(0),
+export type PrepareRequest = z.input<typeof prepareRequestSchema>;
+
+const requestFacts = {
+  orgId: organizationId.describe('Atlas organization in which the link-token was created'),
+  sourceOrgId: organizationId.nullable().describe('Organization that will use the token, when named'),
+  accessListIps: accessListIps.describe(
+    'The access list as Atlas was sent it: normalised, without duplicates',
+  ),
+  credential: z.string().describe('Name of the configured credential that created the token'),
+  warnings: z.array(z.string()).describe('Entries of the access list that were accepted with a warning'),
+  requestedBy: shortText.nullable().describe('Who asked, as the caller claimed'),
+  changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };
 
-export const sealedTokenSchema = z
-  .strictObject({ version: z.literal(1), jwe: z.string(), ...tokenFacts })
-  .meta({ title: 'SealedToken' }) satisfies z.ZodType<SealedToken>;
+/** A request that passed every rule that needs no call to Atlas, its access list normalised. */
+export const validRequestSchema = z.strictObject({ ...requestFacts, sink: sinkName });
 
+export type ValidRequest = z.output<typeof validRequestSchema>;
+
+const tokenFacts = {
+  ...requestFacts,
+  deliveryId: z.uuid().describe('Identifies the token; the same over every delivery of it'),
+  tokenSha256: z
+    .string()
+    .regex(/^[a-f0-9]{64}$/)
+    .describe('SHA-256 of the token in lower-case hex, by which a leaked token can be recognised'),
+  createdAt: z.iso.datetime().describe('When Atlas returned the token (RFC 3339, UTC)'),
+  unconfirmedTokens: z
+    .int()
+    .min(0)
+    .describe('Upper bound of other tokens that Atlas may have created and the worker never received'),
+};
+
+/** All that is known of a created token but the token itself. */
+export const tokenFactsSchema = z.object(tokenFacts);
+
+export type TokenFacts = z.output<typeof tokenFactsSchema>;
+
+/**
+ * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
+ * for people. A sealed token is bounded: its facts come from a bounded request.
+ */
+export const sealedTokenSchema = z.object({ jwe: z.string().max(1024 * 1024), ...tokenFacts });
+
+export type SealedToken = z.output<typeof sealedTokenSchema>;
+
+/** What a run returns. It holds no secret, and every key is always present. */
 export const receiptSchema = z
-  .strictObject({ ...tokenFacts, sink: z.string(), location: z.string(), deliveredAt: z.iso.datetime() })
-  .meta({ title: 'Receipt' }) satisfies z.ZodType<Receipt>;
+  .object({
+    ...tokenFacts,
+    sink: z.string().describe('Name of the sink that has the token'),
+    location: z.string().describe('Where the token is, in words that an operator can follow'),
+    deliveredAt: z.iso.datetime().describe('When the sink confirmed the token (RFC 3339, UTC)'),
+    alsoTried: z
+      .array(z.string())
+      .describe('Other sinks that were sent the token or may have been: it may be there too'),
+  })
+  .meta({
+    title: 'Receipt',
+    description:
+      'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
+  });
 
-export const redeliverRequestSchema = z
-  .strictObject({ sealedToken: sealedTokenSchema, sink: z.string().min(1) })
-  .meta({ title: 'RedeliverRequest' }) satisfies z.ZodType<RedeliverRequest>;
+export type Receipt = z.output<typeof receiptSchema>;
+
+/** Second argument of `prepareLiveMigration`: the token of a closed run. With it, nothing is created. */
+export const recoverySchema = z.strictObject(
+  { sealedToken: sealedTokenSchema, sinksTried: z.array(sinkName).max(100) },
+  'is not {sealedToken, sinksTried}',
+);
+
+export type Recovery = z.output<typeof recoverySchema>;
+
+/** Input of `prepareOnSchedule`. */
+export const scheduledRequestSchema = z.strictObject({
+  request: prepareRequestSchema,
+  always: z.boolean().optional().describe('Create a token each time, whether or not one is in use'),
+});
+
+export type ScheduledRequest = z.input<typeof scheduledRequestSchema>;
+
+/** Result of `prepareOnSchedule`. */
+export const scheduledResultSchema = z.object({
+  outcome: z.enum(['prepared', 'alreadyRunning', 'alreadyLinked', 'recentToken']),
+  lastTokenAt: z.iso.datetime().nullable().describe('When the last known token of the pair was created'),
+  receipt: receiptSchema.nullable().describe('Of the run that this one started; null when it started none'),
+});
+
+export type ScheduledResult = z.output<typeof scheduledResultSchema>;
+
+/** Result of the Query `status`. */
+export const statusSchema = z.object({
+  step: z.enum(STEPS),
+  description: z.string().describe('One sentence that an operator can act on'),
+  unconfirmedTokens: z.int().min(0),
+  deliveryId: z.uuid().nullable().describe('Of the token, once it exists'),
+  nextTryAt: z.iso
+    .datetime()
+    .nullable()
+    .describe('When creation or delivery is tried again, while the run waits'),
+});
+
+export type Status = z.output<typeof statusSchema>;
+
+const fieldProblem = z.object({
+  field: z.string().describe('Path of the field, such as accessListIps[3]'),
+  description: z.string(),
+});
+
+export type FieldProblem = z.output<typeof fieldProblem>;
+
+/** Details (first element) of a failure, of a run or of a delivery. */
+export const failureDetailsSchema = z
+  .object({
+    status: z.int().optional().describe('HTTP status of the response that decided'),
+    errorCode: z.string().optional().describe('Error code of Atlas'),
+    reason: z.string().optional().describe('Reason that Atlas gave, or the code of a failed connection'),
+    detail: z.string().optional().describe('Detail that Atlas gave'),
+    fields: z.array(fieldProblem).optional().describe('What is wrong with which field'),
+    unconfirmedTokens: z
+      .int()
+      .min(0)
+      .describe('Upper bound of tokens that Atlas may have created and the worker never received'),
+    deliveryId: z.uuid().nullable().optional().describe('Cancelled: the token that may be left, if any'),
+    tokenSha256: z.string().nullable().optional().describe('Cancelled: SHA-256 of that token'),
+    sinksTried: z.array(z.string()).optional().describe('Cancelled: sinks that may have that token'),
+  })
+  .meta({ title: 'FailureDetails', description: 'First element of the details of an ApplicationFailure' });
+
+export type FailureDetails = z.output<typeof failureDetailsSchema>;

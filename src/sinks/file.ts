@@ -1,38 +1,41 @@
 import { constants } from 'node:fs';
-import { access, lstat, open, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { syncDirectory, writeFileAtomically } from '../atomic-file';
+import type { ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
+import { pathIds } from './utils/delivery-id';
 
-interface FileSinkConfig {
-  directory: string;
-}
+const configSchema = ({ baseDirectory }: ReferenceContext) =>
+  z.strictObject({
+    directory: z
+      .string('name the directory for the tokens')
+      .min(1, 'is empty')
+      .refine((directory) => !directory.includes('\0'), 'contains a NUL')
+      .transform((directory) => path.resolve(baseDirectory, directory)),
+  });
+
+type Config = z.output<ReturnType<typeof configSchema>>;
 
 /** Writes each token into a file of its own in one directory: the token and nothing else, mode 0600. */
-export const fileSink: SinkType<FileSinkConfig> = {
-  type: 'file',
-  configSchema: ({ baseDirectory }) =>
-    z.strictObject({
-      directory: z
-        .string('name the directory for the tokens')
-        .min(1, 'is empty')
-        .refine((directory) => !directory.includes('\0'), 'contains a NUL')
-        .transform((directory) => path.resolve(baseDirectory, directory)),
-    }),
-  create: ({ directory }) => Promise.resolve(createFileSink(directory)),
-};
+export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, create: createFileSink };
 
-function createFileSink(directory: string): Sink {
+function createFileSink({ directory }: Config): Sink {
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
+      const name = fileNameOf(delivery);
       try {
-        const file = path.join(await realpath(directory), fileNameOf(delivery));
-        if (!(await alreadyWritten(file, delivery.token))) await writeOnce(file, delivery.token);
-        await syncDirectory(path.dirname(file));
+        const root = await realpath(directory);
+        const file = path.join(root, name);
+        // An attempt that was killed may have renamed the file without flushing the directory.
+        if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(root);
+        else await writeFileAtomically(file, delivery.token);
+        await removeExpiredTemporaryFiles(root);
         return `file ${file} on the worker's host`;
       } catch (error) {
-        throw sinkErrorOf(error, directory);
+        throw sinkErrorOf(error, directory, await mayExist(path.join(directory, name)));
       }
     },
 
@@ -40,19 +43,18 @@ function createFileSink(directory: string): Sink {
       try {
         await access(await realpath(directory), constants.W_OK | constants.X_OK);
       } catch (error) {
-        throw sinkErrorOf(error, directory);
+        throw sinkErrorOf(error, directory, false);
       }
       return `directory ${directory} can be written`;
     },
   };
 }
 
-/** Made of validated hexadecimal ids and a UUID, so it cannot leave the directory. */
-function fileNameOf({ orgId, sourceOrgId, deliveryId }: Delivery): string {
-  return [orgId, sourceOrgId, deliveryId, 'link-token'].filter(Boolean).join('.');
+function fileNameOf(delivery: Delivery): string {
+  return [...pathIds(delivery), 'link-token'].join('.');
 }
 
-async function alreadyWritten(file: string, token: string): Promise<boolean> {
+async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   let found;
   try {
     found = await lstat(file);
@@ -62,56 +64,58 @@ async function alreadyWritten(file: string, token: string): Promise<boolean> {
   }
   if (found.isFile() && (await readFile(file, 'utf8')) === token) return true;
   throw new SinkRejectedError(
-    `${file} exists and is not this token's file: another hand made it; move it away, then redeliver`,
+    `${file} exists and was not written by this sink: move it away, then redeliver`,
+    { tokenMayBeThere: false },
   );
 }
 
-/** Beside and renamed, so that a reader sees the whole token or no file; fsynced, so that a crash loses neither. */
-async function writeOnce(file: string, token: string): Promise<void> {
-  const temporary = `${file}.tmp`;
-  await rm(temporary, { force: true });
+/** Longer than the longest attempt, so that the file of an attempt in progress is left alone. */
+const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
+
+/** `ORGID[.SOURCEORGID].DELIVERYID.link-token[.UUID].tmp` */
+const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token(\.[0-9a-f-]{36})?\.tmp$/;
+
+/** Removes what killed attempts left behind: each file may hold a token. A failure to do so fails no delivery. */
+async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
+  const expired = Date.now() - TEMPORARY_FILE_EXPIRES_MS;
   try {
-    const handle = await open(
-      temporary,
-      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-      0o600,
-    );
-    try {
-      await handle.writeFile(token);
-      await handle.sync();
-    } finally {
-      await handle.close();
+    for (const name of await readdir(directory)) {
+      if (!TEMPORARY_FILE.test(name)) continue;
+      const file = path.join(directory, name);
+      if ((await lstat(file)).mtimeMs < expired) await rm(file, { force: true });
     }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+  } catch {
+    // A later delivery tries again.
   }
 }
 
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Paths that no waiting mends. Everything else (a full disk, a missing mount, a permission) an operator can mend. */
-const NEVER_WORKS: Readonly<Record<string, string>> = {
+/** Path errors that waiting does not fix. An operator can fix all others: a full disk, a missing mount, a permission. */
+const PERMANENT: Readonly<Record<string, string>> = {
   ENOTDIR: 'is not a directory',
-  ELOOP: 'is a circle of links',
+  ELOOP: 'is a symlink loop',
   ENAMETOOLONG: 'makes names too long for the file system',
 };
 
-function sinkErrorOf(error: unknown, directory: string): Error {
+function sinkErrorOf(error: unknown, directory: string, tokenMayBeThere: boolean): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = codeOf(error);
-  const never = NEVER_WORKS[code];
-  if (never) return new SinkRejectedError(`the sink's directory ${directory} ${never}: correct its path`);
+  const permanent = PERMANENT[code];
+  if (permanent) {
+    return new SinkRejectedError(`the directory ${directory} of the sink ${permanent}: correct its path`, {
+      tokenMayBeThere,
+    });
+  }
   return new SinkUnavailableError(
-    `the sink's directory ${directory} cannot be written (${code}): create it, free space or grant the worker access`,
+    `the directory ${directory} of the sink cannot be written (${code}): create it, free space or grant the worker access`,
+    { tokenMayBeThere },
+  );
+}
+
+/** False only where the file system is certain. */
+function mayExist(file: string): Promise<boolean> {
+  return lstat(file).then(
+    () => true,
+    (error: unknown) => codeOf(error) !== 'ENOENT' && !(codeOf(error) in PERMANENT),
   );
 }
 

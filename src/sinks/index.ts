@@ -7,46 +7,42 @@ import type { Sink, SinkType } from './sink';
 import { vaultSink } from './vault';
 import { webhookSink } from './webhook';
 
-function register<Config>(sinkType: SinkType<Config>) {
-  return {
-    type: sinkType.type,
-    /** Schema that parses a configuration of this type into a function that makes the sink. */
-    factorySchema: (context: ReferenceContext) =>
-      sinkType.configSchema(context).transform((config) => () => sinkType.create(config)),
-  };
-}
+/**
+ * Every type of sink. The configuration, its messages, the contract test and the docs check derive their types from
+ * this list.
+ */
+export const SINK_TYPES = [
+  fileSink,
+  webhookSink,
+  vaultSink,
+  awsSecretsManagerSink,
+  cloudManagerSink,
+] as const satisfies readonly SinkType[];
 
-const SINK_TYPES = new Map(
-  [
-    register(fileSink),
-    register(webhookSink),
-    register(vaultSink),
-    register(awsSecretsManagerSink),
-    register(cloudManagerSink),
-  ].map((entry) => [entry.type, entry]),
-);
+export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
 
 export type SinkFactory = () => Promise<Sink>;
 
-/** Schema of one entry under `sinks`: `{type: …, …}`, told apart by `type`. */
+/** Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`. */
 export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })
     .transform(({ type, ...rest }, issues): SinkFactory => {
-      const entry = SINK_TYPES.get(type);
-      if (!entry) {
+      const sinkType: SinkType | undefined = SINK_TYPES.find((candidate) => candidate.type === type);
+      if (!sinkType) {
         issues.addIssue({
           code: 'custom',
           path: ['type'],
-          message: `is not a type of sink: write one of ${[...SINK_TYPES.keys()].join(', ')}`,
+          message: `is not a type of sink: write one of ${SINK_TYPES.map(({ type }) => type).join(', ')}`,
         });
         return z.NEVER;
       }
-      const parsed = entry.factorySchema(context).safeParse(rest);
+      const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
         for (const issue of parsed.error.issues) issues.addIssue({ ...issue, code: 'custom' });
         return z.NEVER;
       }
-      return parsed.data;
+      const config = parsed.data;
+      return async () => sinkType.create(config);
     });
 }

@@ -1,60 +1,80 @@
 import type { z } from 'zod';
+import type { TokenFacts } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets';
 
-/** One token to hand over. `deliveryId` is the same over every attempt and every redelivery of this token. */
-export interface Delivery {
+/** One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. */
+export interface Delivery extends Pick<
+  TokenFacts,
+  'deliveryId' | 'orgId' | 'sourceOrgId' | 'tokenSha256' | 'createdAt'
+> {
   token: string;
-  deliveryId: string;
-  orgId: string;
-  sourceOrgId: string | null;
-  tokenSha256: string;
-  createdAt: string;
 }
 
 export interface Sink {
   /** Whether it takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
   /**
-   * Hands the token over, or finds that this delivery id was handed over before and changes nothing.
+   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. What somebody else
+   * wrote is never overwritten.
    *
-   * @param signal aborted when the run is cancelled or the worker drains; the sink stops at the next safe point.
-   * @returns where the token is now, in words an operator can follow; never the token.
-   * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can.
+   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
+   *   throws the signal's reason.
+   * @returns where the token is now, in terms that an operator can follow; never the token.
+   * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
+   *   SecretUnavailableError when a secret cannot be read and no token was sent.
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
   /**
-   * Looks whether a delivery could work now, and changes nothing. Left out where only a delivery can tell.
+   * Checks whether a delivery could succeed now, and changes nothing. Left out where only a delivery can tell.
    *
-   * @returns what is well, in words.
-   * @throws Error that says what to mend.
+   * @returns what was found to work.
+   * @throws Error that says what to do.
    */
   check?(): Promise<string>;
+}
+
+export interface SinkErrorOptions {
+  /**
+   * Whether this attempt may have put the token into the sink: true from the moment a request with the token is
+   * written, unless the sink certainly refused it. True by default, so say false only where it is certain.
+   */
+  tokenMayBeThere?: boolean;
 }
 
 /** Thrown when the sink cannot take the token now. Its message reaches the operator, so it holds no secret. */
 export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError';
+  readonly tokenMayBeThere: boolean;
+  /** The wait that the sink requested; it is never shortened. */
+  readonly retryAfterMs: number | undefined;
 
-  /** @param retryAfterMs the wait the sink asked for; it is never shortened. */
   constructor(
     message: string,
-    readonly retryAfterMs?: number,
+    { tokenMayBeThere = true, retryAfterMs }: SinkErrorOptions & { retryAfterMs?: number | undefined } = {},
   ) {
     super(message);
+    this.tokenMayBeThere = tokenMayBeThere;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
 /** Thrown when the sink will never take the token as it is configured. Its message holds no secret. */
 export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
+  readonly tokenMayBeThere: boolean;
+
+  constructor(message: string, { tokenMayBeThere = true }: SinkErrorOptions = {}) {
+    super(message);
+    this.tokenMayBeThere = tokenMayBeThere;
+  }
 }
 
-/** What a kind of sink brings: the shape of its configuration, and how a sink is made from it. */
-export interface SinkType<Config = unknown> {
+/** Registration of a type of sink, in the list of `index.ts`. */
+export interface SinkType<Type extends string = string, Config = unknown> {
   /** `type` in the configuration. */
-  type: string;
-  /** Schema of the configuration, without `type`; secrets only by reference. */
+  type: Type;
+  /** Schema of the configuration, without `type`. Secrets only by reference. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;
-  /** Makes the sink. A library that only this type needs is imported here, so that others do not pay for it. */
-  create(config: Config): Promise<Sink>;
+  /** Makes the sink. A library that only this type needs is imported here, so that no other type loads it. */
+  create(config: Config): Sink | Promise<Sink>;
 }

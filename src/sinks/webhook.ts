@@ -1,70 +1,66 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import type { ReferenceContext, Secret } from '../secrets';
-import { checkedSecret } from '../checked-secret';
-import { createHttpCall } from './http-call';
-import { errorOfAnswer, isSuccess } from './http-status';
-import { httpFields, httpUrl, withoutPlainHttp } from './http-url';
+import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets';
 import type { Delivery, Sink, SinkType } from './sink';
+import { createSinkSend } from './utils/http-client';
+import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
+import { isSuccess, responseError } from './utils/status';
 
-interface WebhookConfig {
-  url: URL;
-  /** The first is the current one; while rotating, the receiver may know either. */
-  signingSecrets: Secret[];
-  timeoutMs: number;
-}
+/** From Standard Webhooks, "Signature scheme": `whsec_` and base64 of 24 to 64 bytes. */
+const signingSecretFormat: SecretFormat = (secret) => {
+  const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
+  const bytes = Buffer.from(base64, 'base64').byteLength;
+  return bytes >= 24 && bytes <= 64
+    ? null
+    : 'is not a signing secret: write whsec_ and the base64 of 24 to 64 random bytes, as openssl rand -base64 32 makes them';
+};
+
+const configSchema = (context: ReferenceContext) =>
+  withoutPlainHttp(
+    z.strictObject({
+      url: httpUrl,
+      /** The first is the current one; during a rotation the receiver may know either. */
+      signingSecrets: z
+        .array(
+          secretReference(context, signingSecretFormat),
+          'list one signing secret, or two during a rotation',
+        )
+        .min(1, 'is empty: list one signing secret, or two during a rotation')
+        .max(2, 'has more than two secrets: keep the new one and the former one'),
+      ...httpFields,
+    }),
+    'url',
+  );
+
+type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * POSTs each token to a URL, signed as Standard Webhooks say (standardwebhooks.com). `webhook-id` is the delivery id on
- * every attempt, by which the receiver tells a repetition.
+ * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery id
+ * on every attempt, by which the receiver recognises a repetition.
  */
-export const webhookSink: SinkType<WebhookConfig> = {
+export const webhookSink: SinkType<'webhook', Config> = {
   type: 'webhook',
-  configSchema: (context) =>
-    withoutPlainHttp(
-      z.strictObject({
-        url: httpUrl,
-        signingSecrets: z
-          .array(signingSecret(context), 'list one signing secret, or two while rotating')
-          .min(1, 'is empty: list one signing secret, or two while rotating')
-          .max(2, 'has more than two secrets: keep the new one and the one before'),
-        ...httpFields,
-      }),
-      'url',
-    ),
+  configSchema,
   async create(config) {
     const { Webhook } = await import('standardwebhooks');
     return createWebhookSink(config, (secret) => new Webhook(secret));
   },
 };
 
-/** `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */
-function signingSecret(context: ReferenceContext) {
-  return checkedSecret(context, {
-    isWellFormed: (secret) => {
-      const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
-      const bytes = Buffer.from(base64, 'base64').byteLength;
-      return bytes >= 24 && bytes <= 64;
-    },
-    problem:
-      'is not a signing secret: write whsec_ and the base64 of 24 to 64 random bytes, as openssl rand -base64 32 makes them',
-  });
-}
-
 function createWebhookSink(
-  { url, signingSecrets, timeoutMs }: WebhookConfig,
-  signerOf: (secret: string) => Webhook,
+  { url, signingSecrets, timeoutMs }: Config,
+  signerFor: (secret: string) => Webhook,
 ): Sink {
-  // The path and the query of a webhook may be a secret themselves.
-  const peer = `the webhook at ${url.origin}`;
-  const call = createHttpCall(peer, timeoutMs);
+  // The path and the query of a webhook may be secret themselves.
+  const server = `the webhook at ${url.origin}`;
+  const send = createSinkSend(server, timeoutMs);
 
   return {
     async deliver(delivery, signal) {
       const now = new Date();
       const body = JSON.stringify(eventOf(delivery, now));
       const signatures = signingSecrets.map((secret) =>
-        signerOf(secret.read()).sign(delivery.deliveryId, now, body),
+        signerFor(secret.read()).sign(delivery.deliveryId, now, body),
       );
       const headers = {
         'content-type': 'application/json',
@@ -72,9 +68,9 @@ function createWebhookSink(
         'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
         'webhook-signature': signatures.join(' '),
       };
-      const answer = await call({ method: 'POST', url, headers, body }, signal);
-      if (!isSuccess(answer)) throw errorOfAnswer(peer, answer);
-      return `${peer}, which answered ${answer.status} to webhook-id ${delivery.deliveryId}`;
+      const response = await send({ method: 'POST', url, headers, body }, signal, { bodyOptional: true });
+      if (!isSuccess(response)) throw responseError(server, response);
+      return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
   };
 }

@@ -1,26 +1,110 @@
-import type { ActivityPlan, Receipt, SealedToken, Status } from '../contract/names';
-import { delivery } from './activities';
-import { runStep } from './step';
-import { logLine } from './story';
+import { ApplicationFailure, CancellationScope, condition, isCancellation, log } from '@temporalio/workflow';
+import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities';
+import type { Receipt, SealedToken } from '../contract/schemas';
+import { cancelled } from './cancelled';
+import { causeOf, failureOf, isDeliveryFailureType, reportOf } from './failures';
+import type { Progress } from './progress';
+import { delivery } from './proxies';
+import type { Rounds } from './rounds';
+import type { Steering } from './steering';
 
-/** The last step of either workflow: hands a token that exists to a sink, and tells where it is. */
-export async function deliver(
-  tell: (status: Status) => void,
-  plan: ActivityPlan,
-  sealedToken: SealedToken,
-  sink: string,
-): Promise<Receipt> {
-  const { orgId, deliveryId, unconfirmedTokens } = sealedToken;
-  tell({
-    step: 'delivering',
-    description: `the token exists, sealed in this run's history; handing it to sink ${sink}`,
-    unconfirmedTokens,
-  });
-  const step = { tell, unavailable: 'SinkUnavailable', unconfirmedTokens, keptToken: deliveryId } as const;
-  const receipt = await runStep(step, () =>
-    delivery(plan, sealedToken, sink).deliverLinkToken(sealedToken, sink),
-  );
-  logLine.delivered({ orgId, deliveryId, sink, location: receipt.location });
-  tell({ step: 'delivered', description: `the token is in ${receipt.location}`, unconfirmedTokens });
-  return receipt;
+interface Delivery {
+  progress: Progress;
+  rounds: Rounds;
+  steering: Steering;
+  plan: DeliverPlan;
+  token: SealedToken;
+  /** Of the request: where each round goes, unless a redelivery names another. */
+  sink: string;
+  /** Sinks that earlier runs sent this token to. */
+  sinksTried: readonly string[];
+}
+
+/**
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
+ * at once.
+ *
+ * @returns the receipt; its `alsoTried` names every other sink that may have the token.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
+ */
+export async function deliver(delivering: Delivery): Promise<Receipt> {
+  const { progress, rounds, steering, plan, token } = delivering;
+  const { orgId, deliveryId } = token;
+  const sinksTried = new Set(delivering.sinksTried);
+  let pauseMs = plan.firstPauseMs;
+
+  for (;;) {
+    const { redelivery } = steering;
+    const sink = redelivery?.sink ?? delivering.sink;
+    const lastChance = CancellationScope.current().consideredCancelled;
+    const attempt = () =>
+      delivery(
+        plan,
+        redelivery !== null || lastChance,
+        `deliver token ${deliveryId} to sink ${sink}`,
+      ).deliverLinkToken(token, sink);
+    progress.report('delivering', `delivering token ${deliveryId} to sink ${sink}`);
+    let cause: unknown;
+    try {
+      const receipt = await (lastChance ? CancellationScope.nonCancellable(attempt) : steering.run(attempt));
+      sinksTried.delete(sink);
+      return { ...receipt, alsoTried: [...sinksTried] };
+    } catch (error) {
+      cause = causeOf(error);
+    }
+
+    const details = reportOf(cause).details as Partial<DeliveryFailureDetails>;
+    // An attempt that timed out or was cancelled does not tell.
+    if (!(cause instanceof ApplicationFailure) || details.tokenMayBeThere !== false) sinksTried.add(sink);
+    if (lastChance || CancellationScope.current().consideredCancelled) {
+      throw cancelled(progress, token, [...sinksTried]);
+    }
+    // A redelivery stopped this attempt: its failure says nothing, and the redelivery is next.
+    if (steering.redelivery !== redelivery) continue;
+
+    const failure = deliveryFailureOf(cause, progress);
+    const waitMs = Math.max(withJitter(pauseMs), details.retryAfterMs ?? 0);
+    const nextTryAtMs = Date.now() + waitMs;
+    steering.redelivery = null;
+    if (!redelivery) pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
+    log.warn('link-token not delivered', {
+      orgId,
+      deliveryId,
+      sink,
+      type: failure.type,
+      reason: failure.message,
+    });
+    progress.report(
+      'undelivered',
+      `${String(failure.type)}: ${failure.message}; ${remedyOf(token)}`,
+      nextTryAtMs,
+    );
+    progress.listUndelivered(delivering.sink, token);
+    rounds.fail(failure);
+    try {
+      await condition(() => steering.redelivery !== null, waitMs);
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+      throw cancelled(progress, token, [...sinksTried]);
+    }
+  }
+}
+
+function deliveryFailureOf(cause: unknown, progress: Progress): ApplicationFailure {
+  const { message } = reportOf(cause);
+  const type =
+    cause instanceof ApplicationFailure && isDeliveryFailureType(cause.type) ? cause.type : 'SinkUnavailable';
+  const { unconfirmedTokens } = progress.status;
+  return failureOf(type, message, { unconfirmedTokens });
+}
+
+/** Up to a fifth less, so that runs that failed together do not all try again together. */
+function withJitter(pauseMs: number): number {
+  return Math.round(pauseMs * (1 - Math.random() / 5));
+}
+
+/** The UI renders it as Markdown, which changes `--` and drops `<name>` outside backticks. */
+function remedyOf({ orgId, sourceOrgId }: SealedToken): string {
+  const source = sourceOrgId ? ` --source-org ${sourceOrgId}` : '';
+  return `after repairing the sink: \`live-migration-prep redeliver --org ${orgId}${source}\` (with \`--sink <name>\` to another sink)`;
 }

@@ -1,2 +1,2 @@
 export { prepareLiveMigration } from './prepare-live-migration';
-export { redeliverLinkToken } from './redeliver-link-token';
+export { prepareOnSchedule } from './prepare-on-schedule';

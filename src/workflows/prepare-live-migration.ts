@@ -1,31 +1,123 @@
-import type { PrepareRequest, Receipt } from '../contract/names';
-import { creation, validation } from './activities';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TemporalFailure,
+  isCancellation,
+  log,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RunOptions } from '../contract/activities';
+import type { PrepareRequest, Receipt, Recovery, SealedToken } from '../contract/schemas';
+import { cancelled } from './cancelled';
+import { createToken } from './create';
 import { deliver } from './deliver';
-import { runStep } from './step';
-import { logLine, tellStory } from './story';
+import { causeOf, failureOf, isRunFailureType, reportOf } from './failures';
+import { createProgress } from './progress';
+import { validation } from './proxies';
+import { createRounds } from './rounds';
+import { createSteering } from './steering';
+import { handleUpdates } from './updates';
+
+const HARMLESS_TIMEOUT_MS = 365 * 24 * 3_600_000;
 
 /**
- * Validates the request, creates a link-token and hands it to the sink. Ends with the receipt, or with one
- * ApplicationFailure whose `type` is a FailureType and whose details count the unconfirmed tokens.
+ * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token is
+ * delivered, or until someone cancels it.
+ *
+ * @param recovery the token of a closed run: it is delivered, and nothing is created.
+ * @returns the receipt.
+ * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything was created.
  */
-export async function prepareLiveMigration(request: PrepareRequest): Promise<Receipt> {
-  const tell = tellStory();
+export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
+  const progress = createProgress();
+  const rounds = createRounds();
+  const steering = createSteering();
+  handleUpdates(request, progress, rounds, steering);
 
-  const valid = await runStep({ tell, unavailable: 'AtlasUnavailable', unconfirmedTokens: 0 }, () =>
-    validation('check the request').validateRequest(request),
-  );
-  const { orgId, sink, credential, accessListIps } = valid.request;
+  /** The token, once it exists and until it is delivered. */
+  let token: SealedToken | null = null;
+  try {
+    const valid = await validation()
+      .validateRequest(request, recovery ?? null, runOptions())
+      .catch((error: unknown) => {
+        // What a recovery holds is left when its run is cancelled.
+        if (isCancellation(error))
+          throw cancelled(progress, recovery?.sealedToken ?? null, recovery?.sinksTried ?? []);
+        throw invalid(causeOf(error));
+      });
+    token = recovery?.sealedToken ?? (await createToken(progress, valid));
+    progress.hold(token);
+    const receipt = await deliver({
+      progress,
+      rounds,
+      steering,
+      plan: valid.deliver,
+      token,
+      sink: valid.request.sink,
+      sinksTried: recovery?.sinksTried ?? [],
+    });
+    const { orgId, deliveryId, sink, location } = receipt;
+    log.info('link-token delivered', { orgId, deliveryId, sink, location });
+    progress.report('delivered', `the token is in ${location}`);
+    progress.unlist(null);
+    await rounds.close({ receipt });
+    return receipt;
+  } catch (error) {
+    if (error instanceof CancelledFailure) {
+      progress.report('cancelled', error.message);
+      await rounds.close({ failure: failureOf('Cancelled', error.message, { unconfirmedTokens: 0 }) });
+    } else if (error instanceof ApplicationFailure) {
+      // A mistake of the caller is nothing that an operator could repair.
+      log[error.type === 'InvalidRequest' ? 'warn' : 'error']('link-token job failed', {
+        type: error.type,
+        reason: error.message,
+        ...reportOf(error).details,
+      });
+      progress.report(
+        error.type === 'Cancelled' ? 'cancelled' : 'failed',
+        `${String(error.type)}: ${error.message}`,
+      );
+      progress.unlist(token);
+      await rounds.close({ failure: error });
+    }
+    throw error;
+  }
+}
 
-  tell({
-    step: 'creating',
-    description: `asking Atlas for a link-token for organization ${orgId} as ${credential}, ${accessListIps.length} access list entries`,
-    unconfirmedTokens: null,
-  });
-  const sealedToken = await runStep({ tell, unavailable: 'AtlasUnavailable', unconfirmedTokens: null }, () =>
-    creation(valid.create, `create a link-token in ${orgId}`).createLinkToken(valid.request),
-  );
-  const { deliveryId, tokenSha256, unconfirmedTokens } = sealedToken;
-  logLine.created({ orgId, deliveryId, tokenSha256, unconfirmedTokens });
+/** What the caller chose for the run, where that could create a second token or abandon one. */
+function runOptions(): RunOptions {
+  const { workflowId, executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule } = workflowInfo();
+  const refused = {
+    workflowExecutionTimeout: isShort(executionTimeoutMs),
+    workflowRunTimeout: isShort(runTimeoutMs),
+    retryPolicy,
+    cronSchedule,
+  };
+  return {
+    workflowId,
+    refusedOptions: Object.entries(refused).flatMap(([name, value]) => (value ? [name] : [])),
+  };
+}
 
-  return deliver(tell, valid.deliver, sealedToken, sink);
+/** A server may give every run a timeout of its own: ten years on the time-skipping test server. 0 is none. */
+function isShort(timeoutMs: number | undefined): boolean {
+  return Boolean(timeoutMs) && Number(timeoutMs) < HARMLESS_TIMEOUT_MS;
+}
+
+function invalid(cause: unknown): ApplicationFailure {
+  if (!(cause instanceof TemporalFailure)) {
+    // The SDK writes the request as JSON to pass it to the activity.
+    const problem = {
+      field: 'request',
+      description: 'cannot be written as JSON again: remove what is nested deeply',
+    };
+    return failureOf('InvalidRequest', `the request is not valid: it ${problem.description}`, {
+      fields: [problem],
+      unconfirmedTokens: 0,
+    });
+  }
+  const { message, details } = reportOf(cause);
+  const type =
+    cause instanceof ApplicationFailure && isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';
+  return failureOf(type, message, { unconfirmedTokens: 0, ...details });
 }

@@ -9,7 +9,7 @@ import {
   type AtlasEmulator,
   type SeedInput,
 } from '../../dev/atlas-emulator';
-import { FAULT_EXAMPLES, HELP } from '../../dev/atlas-emulator/help';
+import { FAULT_EXAMPLES, HELP } from '../../dev/atlas-emulator/cli';
 
 const { orgId: ORG, sourceOrgId: SOURCE_ORG, apiKey: ATLAS_KEY, sourceApiKey: SOURCE_KEY } = DEFAULTS;
 const { clientId, clientSecret } = DEFAULTS.serviceAccount;

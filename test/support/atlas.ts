@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
+import type { PrepareRequest } from '../../src/contract/schemas';
 import { newOrgId } from './ids';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
@@ -18,6 +19,8 @@ export interface TestAtlas extends AtlasEmulator {
   account: AtlasAccount;
   /** Requests that ask for a link-token; a Digest challenge is none. */
   posts(): { startedAt: string; status: number | null }[];
+  /** How many tokens were created for a request that has an address of its own. */
+  created(request: Pick<PrepareRequest, 'accessListIps'>): number;
 }
 
 interface TestAtlasOptions {
@@ -57,6 +60,8 @@ export async function startTestAtlas({
     ...emulator,
     account,
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
+    created: ({ accessListIps: [address = ''] }) =>
+      emulator.createdTokens().filter((token) => token.accessListIps.includes(address)).length,
   };
 }
 

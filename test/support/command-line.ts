@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { embeddedEnv } from '../../dev/embedded-env';
-import { startTethered, type Exit } from '../../dev/tethered-process';
-import { workflowIdFor, type Receipt } from '../../src/contract/names';
+import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { workflowIdFor } from '../../src/contract/names';
 import type { TestAtlas } from './atlas';
-import { cleanUpLater } from './clean-up';
-import type { ClientExit, Config, Deployment } from './deployment';
+import type { Config, Deployment } from './deployment';
 import { newOrgId } from './ids';
+import { run, startCommand, type ClientExit, type RunningCommand } from './run-command';
 import { deploy, sharedTemporal, startAtlas } from './setting';
 
 export const CLIENT = path.join(__dirname, '../../dist/client.js');
@@ -28,7 +27,7 @@ export interface Scene {
   /** A pair of organizations that no other test has. */
   newTarget(): Target;
   /** Starts a command whose output is read while it runs. */
-  follow(...args: string[]): { output(): string; exited: Promise<Exit> };
+  follow(...args: string[]): RunningCommand;
 }
 
 /** An emulator and an installation, without a worker yet. No output of a command may hold one of their secrets. */
@@ -36,15 +35,16 @@ export async function setScene(config: Config = {}): Promise<Scene> {
   const atlas = await startAtlas();
   const deployment = await deploy({ atlas, config });
   const { address } = await sharedTemporal();
-  let followed = 0;
+  const env = embeddedEnv(address);
+  const commandOf = (args: readonly string[]) => ['--task-queue', deployment.taskQueue, ...args];
+  const checked = (exit: ClientExit) => {
+    expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
+    return exit;
+  };
   return {
     atlas,
     deployment,
-    async client(...args) {
-      const exit = await deployment.runClient(...args);
-      expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
-      return exit;
-    },
+    client: async (...args) => checked(await run(commandOf(args), env)),
     newTarget() {
       const sourceOrgId = newOrgId();
       const { orgId } = atlas.account;
@@ -52,17 +52,8 @@ export async function setScene(config: Config = {}): Promise<Scene> {
       return { workflowId: workflowIdFor(orgId, sourceOrgId), options };
     },
     follow(...args) {
-      followed += 1;
-      const logFile = path.join(deployment.folder, `client-${followed}.log`);
-      const command = [CLIENT, '--task-queue', deployment.taskQueue, ...args];
-      const child = startTethered(process.execPath, command, { env: embeddedEnv(address), logFile });
-      cleanUpLater(() => child.end('SIGKILL'));
-      const output = () => readFileSync(logFile, 'utf8');
-      const exited = child.exited.then((exit) => {
-        expectNoSecretIn(output(), secretsOf(atlas, deployment));
-        return exit;
-      });
-      return { output, exited };
+      const command = startCommand(commandOf(args), env);
+      return { output: () => command.output(), exited: command.exited.then(checked) };
     },
   };
 }
@@ -82,10 +73,4 @@ export function secretsOf(atlas: TestAtlas, { keysFile }: Pick<Deployment, 'keys
 export function expectNoSecretIn(output: string, secrets: readonly string[]): void {
   expect(secrets.filter((secret) => output.includes(secret))).toEqual([]);
   expect(output).not.toMatch(/eyJ[\w-]{20}/);
-}
-
-/** What a command with `--json` prints: one object, and nothing else. */
-export function objectIn({ stdout }: ClientExit): { receipt: Receipt } & Record<string, unknown> {
-  expect(stdout.trim().split('\n')).toHaveLength(1);
-  return JSON.parse(stdout) as { receipt: Receipt } & Record<string, unknown>;
 }

@@ -2,17 +2,21 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Client, WorkflowHandle } from '@temporalio/client';
-import { embeddedEnv } from '../../dev/embedded-env';
-import { WORKFLOW_TYPES, workflowIdFor, type PrepareRequest, type Receipt } from '../../src/contract/names';
+import { WithStartWorkflowOperation, type Client, type WorkflowHandle } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
 import { makeKey } from '../../src/sealing';
 import { newOrgId } from './ids';
+import { run, type ClientExit } from './run-command';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';
 
-const CLIENT = path.join(__dirname, '../../dist/client.js');
 const CLIENT_TIMEOUT_MS = 60_000;
 
-export type Handle = WorkflowHandle<(request: PrepareRequest) => Promise<Receipt>>;
+export type { ClientExit } from './run-command';
+
+export type Handle = WorkflowHandle<(request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>>;
 
 /** What a deployment is made for. */
 export interface DeploymentOptions {
@@ -26,12 +30,6 @@ export interface DeploymentOptions {
 }
 
 export type Config = Record<string, object | string>;
-
-export interface ClientExit {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
 
 /** One operator's installation: a folder with configuration, keys and tokens, and a task queue. Its workers come and go. */
 export interface Deployment {
@@ -50,8 +48,12 @@ export interface Deployment {
   /** A request that no other run has, for sink `files`. */
   newRequest(more?: Partial<PrepareRequest>): PrepareRequest;
   /** Starts `prepareLiveMigration` as any caller would. */
-  start(request?: PrepareRequest): Promise<Handle>;
-  /** Runs dist/client.js to its end, on this deployment's task queue. */
+  start(request?: PrepareRequest, recovery?: Recovery): Promise<Handle>;
+  /** Starts `prepareLiveMigration`, or joins the open run, with the Update `awaitDelivery`, as docs/callers.md shows. */
+  startWithUpdate(request: PrepareRequest, awaited?: unknown): Promise<Receipt>;
+  /** The run of a request, open or closed. */
+  handleOf(request: PrepareRequest): Handle;
+  /** Runs a command to its end, on this deployment's task queue. */
   runClient(...args: string[]): Promise<ClientExit>;
   /** Names of the files in the sink's directory. */
   tokenFiles(): string[];
@@ -101,14 +103,27 @@ export function createDeployment({
       sourceOrgId: newOrgId(),
       ...more,
     }),
-    start: (request = deployment.newRequest()) =>
+    start: (request = deployment.newRequest(), recovery) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
         taskQueue,
-        args: [request],
+        args: recovery ? [request, recovery] : [request],
+        workflowIdConflictPolicy: 'FAIL',
       }) as Promise<Handle>,
-    runClient: (...args) =>
-      runProgram(CLIENT, ['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
+    startWithUpdate: (request, awaited = request) =>
+      temporal.client.workflow.executeUpdateWithStart<Workflow, Receipt, [unknown]>(UPDATES.awaitDelivery, {
+        args: [awaited],
+        startWorkflowOperation: new WithStartWorkflowOperation(WORKFLOW_TYPES.prepare, {
+          workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+          taskQueue,
+          args: [request],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        }),
+      }),
+    handleOf: ({ orgId, sourceOrgId }) =>
+      temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
+    runClient: (...args) => run(['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
     tokenFiles: () => readdirSync(tokensFolder),
     tokens: () =>
       readdirSync(tokensFolder).map((name) => readFileSync(path.join(tokensFolder, name), 'utf8')),
@@ -131,8 +146,9 @@ const TEST_CONFIG = {
   atlas: { requestTimeoutMs: 5000 },
   retries: {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
-    deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 },
+    deliver: { initialIntervalMs: 20, maximumIntervalMs: 100, roundMs: 1500, firstPauseMs: 600_000 },
   },
+  worker: { heartbeatTimeoutMs: 4000 },
   health: { port: 0 },
 } satisfies Config;
 

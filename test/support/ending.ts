@@ -1,11 +1,14 @@
 import { WorkflowFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import type { FailureDetails, FailureType, Receipt } from '../../src/contract/names';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { FailureType } from '../../src/contract/names';
+import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import type { Handle } from './deployment';
+import { eventually } from './eventually';
 
-/** How a run ended that was not cancelled, as any caller sees it. */
+/** How a run ended, as any caller sees it. */
 export interface Ending {
-  type: FailureType | 'delivered';
+  /** `CANCELLED` is Temporal's own ending: nothing was created. */
+  type: FailureType | 'delivered' | 'CANCELLED';
   unconfirmedTokens: number;
   message: string;
   details: FailureDetails | null;
@@ -21,6 +24,9 @@ export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> 
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const { cause } = error;
+    if (cause instanceof CancelledFailure) {
+      return { type: 'CANCELLED', unconfirmedTokens: 0, message: '', details: null, receipt: null };
+    }
     if (!(cause instanceof ApplicationFailure)) throw error;
     if (cause.cause) throw new Error('there is a cause behind the one failure', { cause: error });
     if (!cause.nonRetryable) throw new Error('the one failure can be retried', { cause: error });
@@ -31,9 +37,27 @@ export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> 
   }
 }
 
+/** @throws unless each token that Atlas created is in the receipt, named by a cancelled run, or counted. */
+export function expectCounted({ receipt, details, unconfirmedTokens }: Ending, created: number): void {
+  const known = receipt || details?.deliveryId ? 1 : 0;
+  expect(unconfirmedTokens + known).toBeGreaterThanOrEqual(created);
+}
+
 /** Of a run's one activity under way; null when none is. */
 export async function pendingActivity(client: Client, workflowId: string) {
-  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  return pendingActivityOf(client.workflow.getHandle(workflowId));
+}
+
+/** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
+export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Promise<string> {
+  return eventually('a failed attempt to deliver', async () => {
+    const pending = await pendingActivityOf(handle);
+    return pending?.type === 'deliverLinkToken' && pending.lastFailure;
+  });
+}
+
+async function pendingActivityOf(handle: Pick<Handle, 'describe'>) {
+  const { raw } = await handle.describe();
   const [pending] = raw.pendingActivities ?? [];
   if (!pending) return null;
   return {

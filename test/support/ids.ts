@@ -4,3 +4,11 @@ import { randomBytes } from 'node:crypto';
 export function newOrgId(): string {
   return randomBytes(12).toString('hex');
 }
+
+let addresses = 0;
+
+/** A public address that no other request of this file has: Atlas shows it with the token that it created. */
+export function newAddress(): string {
+  addresses += 1;
+  return `198.51.${100 + Math.floor(addresses / 256)}.${addresses % 256}`;
+}

@@ -1,4 +1,4 @@
-import type { EmbeddedTemporal } from '../../dev/embedded-temporal';
+import type { EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 
 /** How the address of the one server that all test files share reaches their processes. */
 export const SHARED_TEMPORAL_ADDRESS = 'TEST_SHARED_TEMPORAL_ADDRESS';

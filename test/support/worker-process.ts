@@ -1,16 +1,15 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { startTethered, type Exit } from '../../dev/tethered-process';
-import { eventually } from './eventually';
+import { startTethered, type Exit } from '../../dev/temporal/tethered-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
-const START_TIMEOUT_MS = 30_000;
 
 /** The built worker, running as a process of its own. */
 export interface WorkerProcess {
   readonly pid: number;
   /** What it wrote to standard output and standard error. */
   output(): string;
+  /** Waits until the output matches. */
+  untilOutput(pattern: RegExp): Promise<unknown>;
   /** Lines of its log with this message. */
   logged(message: string): Record<string, unknown>[];
   /** Such as `http://127.0.0.1:4711`. */
@@ -31,19 +30,17 @@ export function startWorkerProcess(
   env: NodeJS.ProcessEnv,
 ): WorkerProcess {
   const child = startTethered(process.execPath, [WORKER, '--config', configFile], { env, logFile });
-  const output = () => readFileSync(logFile, 'utf8');
   const logged = (message: string) =>
-    output()
+    child
+      .output()
       .split('\n')
       .filter((line) => line.startsWith('{') && line.endsWith('}'))
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter(({ msg }) => msg === message);
   return {
-    pid: child.pid,
-    output,
+    ...child,
     logged,
     healthUrl: () => logged('worker starts')[0]?.['health'] as string,
-    exited: child.exited,
     drain: () => void process.kill(child.pid, 'SIGTERM'),
     stop: () => child.end('SIGTERM'),
     kill: () => child.end('SIGKILL'),
@@ -52,14 +49,5 @@ export function startWorkerProcess(
 
 /** @throws Error with its output when it ends instead. */
 export async function untilRunning(worker: WorkerProcess): Promise<void> {
-  let ended = false;
-  void worker.exited.then(() => (ended = true));
-  await eventually(
-    'a running worker',
-    () => {
-      if (ended) throw new Error(`the worker ended:\n${worker.output()}`);
-      return worker.logged('Worker state changed').some(({ state }) => state === 'RUNNING');
-    },
-    START_TIMEOUT_MS,
-  );
+  await worker.untilOutput(/"state":"RUNNING"/);
 }

@@ -1,0 +1,145 @@
+/** The command `npm run atlas`, and its help. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { startAtlasEmulator, type SeedInput } from '.';
+import { inputProblem } from './controls';
+import { ROUTE_NAMES, type Fault } from './faults';
+import { DEFAULTS, DEFAULT_SEED } from './seed';
+
+/** One example of each fault; the emulator's test sends every one. */
+export const FAULT_EXAMPLES: [what: string, fault: Fault][] = [
+  ['an error, twice, then success', { on: 'linkTokens', times: 2, status: 500 }],
+  [
+    'an error with a code and detail of Atlas',
+    { on: 'linkTokens', errorCode: 'ORG_REQUIRES_ACCESS_LIST', detail: 'No.' },
+  ],
+  ['one request in ten fails', { on: 'linkTokens', probability: 0.1, status: 502 }],
+  ['rate limited', { on: 'linkTokens', status: 429, headers: { 'Retry-After': '2' } }],
+  ["a proxy's page", { on: 'linkTokens', html: true, status: 503 }],
+  ['an empty body', { on: 'linkTokens', status: 503, body: '' }],
+  ['any body', { on: 'linkTokens', status: 201, body: { linkToken: 'x', extra: 1 } }],
+  ['a wrong content type', { on: 'linkTokens', contentType: 'text/plain' }],
+  ['200 where 201 is usual', { on: 'linkTokens', status: 200 }],
+  ['a redirect', { on: 'linkTokens', status: 302, headers: { Location: 'https://example.com/' } }],
+  ['gzip', { on: 'linkTokens', gzip: true }],
+  ['a slow response', { on: 'linkTokens', delayMs: 500 }],
+  ['a reset before the response', { on: 'linkTokens', reset: 'before-body' }],
+  ['a reset after the headers', { on: 'linkTokens', reset: 'after-headers' }],
+  ['a reset in the middle of the body', { on: 'linkTokens', reset: 'mid-body' }],
+  ['a kept-alive socket reset afterwards', { on: 'linkTokens', reset: 'after-body' }],
+  ['half a body, then an orderly close', { on: 'linkTokens', truncate: true }],
+  ['a slow drip', { on: 'linkTokens', drip: { bytes: 200, intervalMs: 20 } }],
+  [
+    'a lost response: a token is created, the caller never learns',
+    { on: 'linkTokens', afterCreating: true, reset: 'before-body' },
+  ],
+  ['a token is created, the response comes late', { on: 'linkTokens', afterCreating: true, delayMs: 500 }],
+  ['down for callers without credentials too', { on: 'orgs', beforeAuthentication: true, status: 503 }],
+  ['no access token', { on: 'oauth', status: 403, errorCode: 'access_denied' }],
+  ['Cloud Manager is down', { on: 'migrationLink', status: 503, html: true }],
+];
+
+const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
+
+const examples = FAULT_EXAMPLES.map(([what, fault]) => `  ${what}:\n    ${JSON.stringify(fault)}`).join('\n');
+
+export const HELP = `
+What exists unless --seed says otherwise:
+  Atlas organization   ${orgId}
+    service account    ${serviceAccount.clientId}
+                       ${serviceAccount.clientSecret}
+    API key            ${apiKey.publicKey}  ${apiKey.privateKey}
+  source organization  ${sourceOrgId}
+    API key            ${sourceApiKey.publicKey}  ${sourceApiKey.privateKey}
+
+Seed, in FILE or by PUT. A top-level key left out keeps its default; an empty list means none:
+  {"organizations": [{"id", "name"}], "sourceOrganizations": [{"id", "name"}],
+   "serviceAccounts": [{"clientId", "clientSecret", "orgId", "roles": ["ORG_OWNER"]}],
+   "apiKeys": [{"publicKey", "privateKey", "orgId", "roles": ["ORG_OWNER"]}],
+   "settings": {...}}
+Settings, with their defaults:
+  ${JSON.stringify(DEFAULT_SEED.settings, null, 2).replaceAll('\n', '\n  ')}
+
+Create a link-token (URL=http://127.0.0.1:4400):
+  curl --digest --user ${apiKey.publicKey}:${apiKey.privateKey} \\
+    -H 'Accept: application/vnd.atlas.2023-01-01+json' -H 'Content-Type: application/json' \\
+    -d '{"accessListIps": ["203.0.113.7"]}' \\
+    $URL/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens
+
+or with an access token:
+  curl --user ${serviceAccount.clientId}:${serviceAccount.clientSecret} \\
+    -d grant_type=client_credentials $URL/api/oauth/token
+  and -H "Authorization: Bearer $ACCESS_TOKEN" instead of --digest and --user.
+
+Control, never subject to faults, open to all who can reach the port:
+  GET    /_emulator/state     organizations, credentials without secrets, live access tokens, link-tokens
+                              created (with their text), migration links, faults that wait
+  PUT    /_emulator/state     a seed: says what exists from now on; what has happened stays
+  GET    /_emulator/requests  every request: on, method, path, status, challenge, startedAt; and their counts
+  POST   /_emulator/faults    one fault or a list, added behind those that wait
+  DELETE /_emulator/faults    no more faults
+  POST   /_emulator/expire    "accessTokens" or "nonces": ends them all now
+  POST   /_emulator/reset     forgets what has happened, and goes back to the first seed
+
+  curl -d '{"on": "linkTokens", "times": 2, "status": 500}' $URL/_emulator/faults
+  curl -d '"accessTokens"' $URL/_emulator/expire
+  curl $URL/_emulator/requests
+
+Faults. The first that fits a request hits it and is used up; their order is kept. They hit requests with a
+valid credential, so a Digest challenge uses up none. "on" is one of
+  ${ROUTE_NAMES.slice(0, 6).join(', ')},
+  ${ROUTE_NAMES.slice(6).join(', ')}.
+With html, body, errorCode, detail, a status from 300 on, or reset "before-body" the fault is the response and
+nothing is created, unless afterCreating is set; any other fault changes only how the route's response is sent.
+${examples}
+`;
+
+interface Options {
+  port: string;
+  host: string;
+  seed?: string;
+  tlsKey?: string;
+  tlsCert?: string;
+}
+
+async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void> {
+  if ((tlsKey === undefined) !== (tlsCert === undefined)) {
+    throw new Error('--tls-key and --tls-cert go together');
+  }
+  const read = (file: string) => readFileSync(file, 'utf8');
+  const emulator = await startAtlasEmulator({
+    port: Number(port),
+    host,
+    ...(seed !== undefined && { seed: JSON.parse(read(seed)) as SeedInput }),
+    ...(tlsKey !== undefined &&
+      tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => void emulator.close());
+  }
+  console.log(`Atlas emulator at ${emulator.url}`);
+}
+
+function reason(error: unknown): string {
+  try {
+    return inputProblem(error);
+  } catch {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'EADDRINUSE' ? `${message}; choose another with --port (0 is any free one)` : message;
+  }
+}
+
+if (require.main === module) {
+  const program = new Command('npm run atlas --')
+    .description(
+      'An emulator of the part of MongoDB Atlas and Cloud Manager that live migrations (push) need.',
+    )
+    .option('--port <number>', '0 is any free port', '4400')
+    .option('--host <address>', 'where to listen', '127.0.0.1')
+    .option('--seed <file>', 'JSON: what exists')
+    .option('--tls-key <file>', 'PEM; with --tls-cert it speaks HTTPS')
+    .option('--tls-cert <file>', 'PEM')
+    .addHelpText('after', HELP)
+    .parse();
+  run(program.opts<Options>()).catch((error: unknown) => program.error(`error: ${reason(error)}`));
+}

@@ -1,0 +1,86 @@
+import { STATUS_CODES } from 'node:http';
+
+/** What a route returns, before `envelope`, `pretty` and faults. A string body is sent as it is, any other as JSON. */
+export interface RouteResponse {
+  status: number;
+  body?: unknown;
+  contentType?: string;
+  headers?: Record<string, string>;
+}
+
+/** Codes recorded at Atlas with their status; `{0}` stands for the first parameter. */
+const ERRORS = {
+  INVALID_JSON: [400, 'Received JSON is malformed.'],
+  VALIDATION_ERROR: [400, 'Validation failed for the request body.'],
+  INVALID_IP_ADDRESS_OR_CIDR_NOTATION: [400, 'The address {0} must be in valid IP address or CIDR notation.'],
+  IPV6_UNSUPPORTED: [400, 'IPv6 is not supported: {0}.'],
+  USER_UNAUTHORIZED: [401, 'You are not authorized for this resource.'],
+  NOT_ORG_OWNER: [401, 'The caller does not have the Organization Owner role in organization {0}.'],
+  USER_CANNOT_ACCESS_ORG: [401, 'The caller cannot access organization {0}.'],
+  ACCOUNT_SUSPENDED: [402, 'The account is suspended.'],
+  IP_ADDRESS_NOT_ON_ACCESS_LIST: [403, 'IP address {0} is not allowed to access this resource.'],
+  ORG_REQUIRES_ACCESS_LIST: [403, 'This organization requires an access list for its API keys.'],
+  RESOURCE_NOT_FOUND: [404, 'Cannot find resource {0}.'],
+  ORG_NOT_FOUND: [404, 'An organization with ID {0} could not be found.'],
+  INVALID_ORG_ID: [404, 'An invalid organization ID {0} was specified.'],
+  NOT_ATLAS_ORG: [404, 'Organization {0} is not an Atlas organization.'],
+  INVALID_VERSION_DATE: [406, 'Invalid accept header or version date.'],
+  VERSION_WITHDRAWN: [410, 'Version {0} of this resource has been withdrawn.'],
+  UNSUPPORTED_MEDIA_TYPE: [415, 'Content type {0} is not supported.'],
+  RATE_LIMITED: [429, 'Too many requests. Try again later.'],
+  UNEXPECTED_ERROR: [500, 'Unexpected error.'],
+} as const satisfies Record<string, readonly [status: number, detail: string]>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+interface ErrorDetails {
+  status?: number | undefined;
+  detail?: string | undefined;
+  parameters?: string[];
+  fields?: { description: string; field: string }[];
+  headers?: Record<string, string>;
+}
+
+/** Thrown by a route to respond with an error. */
+export class RouteError extends Error {
+  override readonly name = 'RouteError';
+  constructor(readonly response: RouteResponse) {
+    super(`HTTP ${response.status}`);
+  }
+}
+
+/** An error with the body recorded at Atlas: every field is present, null when it has no value. */
+export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): RouteError {
+  // A fault may bring a code of its own.
+  const known = errorCode in ERRORS ? ERRORS[errorCode] : ERRORS.UNEXPECTED_ERROR;
+  const { status = known[0], detail = known[1], parameters = [], fields, headers = {} } = details;
+  return new RouteError({
+    status,
+    headers,
+    body: {
+      badRequestDetail: fields ? { fields } : null,
+      detail: detail.replace('{0}', parameters[0] ?? ''),
+      error: status,
+      errorCode,
+      parameters,
+      reason: STATUS_CODES[status] ?? null,
+    },
+  });
+}
+
+/** Recorded for DELETE when there is nothing to remove. */
+export function noOrganizationLink(): RouteError {
+  const detail = 'Could not find the requested external organization link.';
+  return atlasError('RESOURCE_NOT_FOUND', { detail });
+}
+
+/** The error of RFC 6749, 5.2, as the token endpoint sends it. */
+export function oauthError(status: number, error: string, description: string): RouteError {
+  const headers = status === 401 ? { 'WWW-Authenticate': 'Basic realm="MMS Public API"' } : {};
+  return new RouteError({ status, body: { error, error_description: description }, headers });
+}
+
+export function codeForStatus(status: number): ErrorCode {
+  const known = Object.entries(ERRORS).find(([, [candidate]]) => candidate === status);
+  return known ? (known[0] as ErrorCode) : 'UNEXPECTED_ERROR';
+}

@@ -1,0 +1,186 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Fault, RouteName } from './faults';
+import type { Seed } from './seed';
+
+export interface LinkToken {
+  linkToken: string;
+  orgId: string;
+  accessListIps: string[];
+  /** Client id or public key. */
+  credential: string;
+  createdAt: string;
+  removed: boolean;
+}
+
+export interface MigrationLink {
+  sourceOrgId: string;
+  /** Null when the link-token was not created here. */
+  atlasOrgId: string | null;
+  linkToken: string;
+  linkedAt: string;
+  /** How often this link-token was posted. */
+  posts: number;
+  pollsLeft: number;
+}
+
+export interface RequestRecord {
+  on: RouteName | 'unknown';
+  method: string;
+  path: string;
+  /** Null until the response, and for good when the connection was reset before one. */
+  status: number | null;
+  /** Whether the response was a Digest challenge: such a request is no attempt, and created nothing. */
+  challenge: boolean;
+  startedAt: string;
+}
+
+/** What exists (the seed) and what has happened since. */
+export class State {
+  requests: RequestRecord[] = [];
+  linkTokens: LinkToken[] = [];
+  migrationLinks = new Map<string, MigrationLink>();
+  private accessTokens = new Map<string, { clientId: string; expiresAt: number }>();
+  private nonces = new Map<string, { issuedAt: number; counts: Set<string> }>();
+  private buckets = new Map<string, { level: number; at: number }>();
+  private faults: { fault: Fault; left: number }[] = [];
+
+  constructor(
+    private readonly firstSeed: Seed,
+    public seed = firstSeed,
+  ) {}
+
+  reset(): void {
+    Object.assign(this, new State(this.firstSeed));
+  }
+
+  expire(what: 'accessTokens' | 'nonces'): void {
+    this[what].clear();
+  }
+
+  /** Opaque, and about as long as a real one, which embeds an API key. */
+  createLinkToken(orgId: string, accessListIps: string[], credential: string): LinkToken {
+    const created: LinkToken = {
+      linkToken: randomBytes(258).toString('base64'),
+      orgId,
+      accessListIps,
+      credential,
+      createdAt: new Date().toISOString(),
+      removed: false,
+    };
+    this.linkTokens.push(created);
+    return created;
+  }
+
+  /** Removes the organization's link: every link-token of it. Returns whether there was one. */
+  removeLinkTokens(orgId: string): boolean {
+    const live = this.linkTokens.filter((token) => token.orgId === orgId && !token.removed);
+    for (const token of live) token.removed = true;
+    return live.length > 0;
+  }
+
+  /** Undefined when the account already holds as many live tokens as it may. */
+  issueAccessToken(clientId: string): string | undefined {
+    const { maxLiveAccessTokens, accessTokenLifetimeSeconds } = this.seed.settings;
+    if (this.liveAccessTokens(clientId) >= maxLiveAccessTokens) return undefined;
+    const expiresAt = Date.now() + accessTokenLifetimeSeconds * 1000;
+    const token = jwt({ sub: clientId, exp: Math.floor(expiresAt / 1000), jti: randomUUID() });
+    this.accessTokens.set(token, { clientId, expiresAt });
+    return token;
+  }
+
+  /** The client id, while the token lives. */
+  ownerOf(accessToken: string): string | undefined {
+    const found = this.accessTokens.get(accessToken);
+    return found && found.expiresAt > Date.now() ? found.clientId : undefined;
+  }
+
+  revoke(accessToken: string, clientId: string): void {
+    if (this.ownerOf(accessToken) === clientId) this.accessTokens.delete(accessToken);
+  }
+
+  private liveAccessTokens(clientId: string): number {
+    return [...this.accessTokens.keys()].filter((token) => this.ownerOf(token) === clientId).length;
+  }
+
+  issueNonce(): string {
+    const nonce = randomBytes(24).toString('base64url');
+    this.nonces.set(nonce, { issuedAt: Date.now(), counts: new Set() });
+    return nonce;
+  }
+
+  /**
+   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4, calls a count
+   * seen twice a replay.
+   */
+  useNonce(nonce: string, count: string): 'good' | 'stale' | 'replayed' {
+    const known = this.nonces.get(nonce);
+    if (!known || Date.now() - known.issuedAt >= this.seed.settings.nonceLifetimeMs) {
+      this.nonces.delete(nonce);
+      return 'stale';
+    }
+    if (known.counts.has(count)) return 'replayed';
+    known.counts.add(count);
+    return 'good';
+  }
+
+  /** Takes one request from an organization's token bucket: Atlas grants 500 requests and refills 250 a minute. */
+  takeFromBudget(orgId: string) {
+    const { enabled, capacity, refillPerMinute } = this.seed.settings.rateLimit;
+    const now = Date.now();
+    const { level, at } = this.buckets.get(orgId) ?? { level: capacity, at: now };
+    const perMs = refillPerMinute / 60_000;
+    const filled = Math.min(capacity, level + (now - at) * perMs);
+    const allowed = !enabled || filled >= 1;
+    const left = allowed && enabled ? filled - 1 : filled;
+    this.buckets.set(orgId, { level: left, at: now });
+    return {
+      allowed,
+      remaining: Math.floor(left),
+      retryAfterSeconds: Math.max(1, Math.ceil((1 - left) / perMs / 1000)),
+    };
+  }
+
+  addFaults(faults: Fault[]): void {
+    const timesOf = ({ probability, times = 1 }: Fault) => (probability === undefined ? times : Infinity);
+    this.faults.push(...faults.map((fault) => ({ fault, left: timesOf(fault) })));
+  }
+
+  clearFaults(): void {
+    this.faults = [];
+  }
+
+  /** The first fault that fits a request hits it. */
+  takeFault(on: RequestRecord['on'], authenticated: boolean): Fault | undefined {
+    const hit = this.faults.find(
+      ({ fault }) =>
+        fault.on === on &&
+        (authenticated || fault.beforeAuthentication === true) &&
+        (fault.probability === undefined || Math.random() < fault.probability),
+    );
+    if (!hit) return undefined;
+    hit.left -= 1;
+    this.faults = this.faults.filter(({ left }) => left > 0);
+    return hit.fault;
+  }
+
+  /** All there is to see; no secret but the link-tokens. */
+  visible() {
+    const { serviceAccounts, apiKeys, ...seed } = this.seed;
+    return structuredClone({
+      ...seed,
+      serviceAccounts: serviceAccounts.map(({ clientId, orgId, roles }) => {
+        return { clientId, orgId, roles, liveAccessTokens: this.liveAccessTokens(clientId) };
+      }),
+      apiKeys: apiKeys.map(({ publicKey, orgId, roles }) => ({ publicKey, orgId, roles })),
+      linkTokens: this.linkTokens,
+      migrationLinks: [...this.migrationLinks.values()],
+      faults: this.faults.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
+    });
+  }
+}
+
+/** MongoDB's Go SDK reads `exp` from a cached token, so it has the shape of a JWT; its signature is noise. */
+function jwt(claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return [part({ alg: 'ES512', typ: 'JWT' }), part(claims), randomBytes(64).toString('base64url')].join('.');
+}

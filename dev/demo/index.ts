@@ -1,0 +1,128 @@
+/** Runs three stories on real parts: a Temporal server, the Atlas emulator, a worker process and its file sink. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { Command } from 'commander';
+import { DEFAULT_TASK_QUEUE } from '../../src/contract/names';
+import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
+import { embeddedEnv, temporalEnv } from '../temporal/embedded-env';
+import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDemoWorker } from './worker';
+
+const CLIENT = path.join(__dirname, '../../dist/client.js');
+
+const STORIES: { title: string; faults: Fault[]; exitCode: number }[] = [
+  { title: 'a clean run', faults: [], exitCode: 0 },
+  {
+    title: 'Atlas responds 500 twice, so the run tries again and counts two tokens that may exist',
+    faults: [{ on: 'linkTokens', times: 2, status: 500 }],
+    exitCode: 0,
+  },
+  {
+    title: 'Atlas responds 403, which a retry would not change, so the run fails at once and says what to do',
+    faults: [
+      {
+        on: 'linkTokens',
+        errorCode: 'IP_ADDRESS_NOT_ON_ACCESS_LIST',
+        detail: 'IP address 192.0.2.1 is not allowed to access this resource.',
+      },
+    ],
+    exitCode: 1,
+  },
+];
+
+/** A source organization for each run, since it is part of the workflow id. */
+const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
+const watchCommand = (run: number) => ['watch', ...target(run)];
+/** With a documentation address (RFC 5737). */
+const startCommand = (run: number) => ['start', ...target(run), '--ip', '203.0.113.7', '--sink', 'files'];
+
+const { keep } = new Command('npm run demo --')
+  .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')
+  .option('--keep', 'leave everything running, with the Temporal UI, until Ctrl-C', false)
+  .showHelpAfterError()
+  .parse()
+  .opts<{ keep: boolean }>();
+
+const interruption = new AbortController();
+const { signal } = interruption;
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
+
+/** Called in reverse order, whether the demo succeeds, fails or is interrupted. */
+const cleanups: (() => unknown)[] = [];
+
+async function demo(): Promise<void> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-demo-'));
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+
+  say('Starting a Temporal server, the Atlas emulator and a worker');
+  const temporal = await startEmbeddedTemporal({ ui: true, logFile: path.join(folder, 'temporal.log') });
+  cleanups.push(() => temporal.stop());
+  const atlas = await startAtlasEmulator();
+  cleanups.push(() => atlas.close());
+  const worker = await startDemoWorker({ folder, temporalAddress: temporal.address, atlasUrl: atlas.url });
+  cleanups.push(() => worker.stop());
+
+  const env = embeddedEnv(temporal.address);
+  for (const [index, { title, faults, exitCode }] of STORIES.entries()) {
+    const story = index + 1;
+    say(`\nStory ${story}: ${title}`);
+    atlas.faults(faults);
+    say(`$ live-migration-prep ${startCommand(story).join(' ')}`);
+    await runClient(startCommand(story), env, () => undefined);
+    // One receipt in full is enough.
+    const code = await runClient(watchCommand(story), env, (line) => {
+      if (story === 1 || !/^ {2}(?!unconfirmed)/.test(line)) say(line);
+    });
+    if (code !== exitCode) throw new Error(`story ${story} ended with exit code ${code}`);
+  }
+
+  const tokens = path.join(folder, 'tokens');
+  const { mode, size } = statSync(path.join(tokens, readdirSync(tokens)[0] ?? ''));
+  const facts = `mode 0${(mode & 0o777).toString(8)}, ${size} bytes`;
+  say(`\nEach token is only in the file that its receipt names (${facts}).`);
+
+  if (!keep) {
+    say('See the same runs in the Temporal UI, and try more: npm run demo -- --keep');
+    return;
+  }
+  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
+  const next = STORIES.length + 1;
+  say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
+Everything runs until Ctrl-C. In another terminal, in this folder:
+  export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}
+  export TEMPORAL_CONFIG_FILE=${path.relative(process.cwd(), TEMPORAL_CONFIG_FILE)}
+Then let Atlas fail three times, start a run, and follow it:
+  curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
+  node dist/client.js ${startCommand(next).join(' ')}
+  node dist/client.js ${watchCommand(next).join(' ')}`);
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
+/** Runs a command of the built client, and returns its exit code. */
+async function runClient(args: string[], env: NodeJS.ProcessEnv, onLine: (line: string) => unknown) {
+  const child = spawn(process.execPath, [CLIENT, ...args], {
+    env,
+    signal,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  for (const input of [child.stdout, child.stderr]) createInterface({ input }).on('line', onLine);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+demo()
+  .catch((error: unknown) => {
+    process.exitCode = signal.aborted ? 130 : 1;
+    if (!signal.aborted) process.stderr.write(`the demo failed: ${(error as Error).message}\n`);
+  })
+  .finally(async () => {
+    for (let undo = cleanups.pop(); undo; undo = cleanups.pop()) await undo();
+  });

@@ -1,0 +1,41 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { makeKey } from '../../src/sealing';
+import { DEFAULTS } from '../atlas-emulator';
+import { embeddedEnv } from '../temporal/embedded-env';
+import { startTethered } from '../temporal/tethered-process';
+
+const CONFIG = `sinks:
+  files: {type: file, directory: ./tokens}
+sealing:
+  keys: {file: ./sealing-keys.json}
+health: {port: 0}
+`;
+
+/** Starts the built worker as a process of its own, with keys and a file sink in `folder`, and waits until it polls. */
+export async function startDemoWorker(options: {
+  folder: string;
+  temporalAddress: string;
+  atlasUrl: string;
+  /** The worker's configuration, in `folder`. */
+  config?: string;
+}) {
+  const { folder, temporalAddress, atlasUrl, config = CONFIG } = options;
+  const configFile = path.join(folder, 'live-migration-prep.yaml');
+  const keys = JSON.stringify({ keys: [makeKey(new Date())] });
+  mkdirSync(path.join(folder, 'tokens'));
+  writeFileSync(path.join(folder, 'sealing-keys.json'), keys, { mode: 0o600 });
+  writeFileSync(configFile, config);
+  const program = path.join(__dirname, '../../dist/worker.js');
+  const worker = startTethered(process.execPath, [program, '--config', configFile], {
+    logFile: path.join(folder, 'worker.log'),
+    env: {
+      ...embeddedEnv(temporalAddress),
+      MONGODB_ATLAS_BASE_URL: atlasUrl,
+      MONGODB_ATLAS_CLIENT_ID: DEFAULTS.serviceAccount.clientId,
+      MONGODB_ATLAS_CLIENT_SECRET: DEFAULTS.serviceAccount.clientSecret,
+    },
+  });
+  await worker.untilOutput(/"state":"RUNNING"/);
+  return { stop: () => worker.end('SIGTERM') };
+}

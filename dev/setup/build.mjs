@@ -1,0 +1,24 @@
+/** Builds dist/: the compiled programs, and the workflows in one bundle, so that a worker does not bundle them at start. */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
+import { buildStamp } from './stamp.mjs';
+
+process.chdir(path.join(import.meta.dirname, '../..'));
+const stamp = buildStamp();
+
+rmSync('dist', { recursive: true, force: true });
+const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
+const { status } = spawnSync(process.execPath, tsc, { stdio: 'inherit' });
+if (status !== 0) process.exit(1);
+
+const { code } = await bundleWorkflowCode({
+  workflowsPath: path.resolve('dist/workflows/index.js'),
+  logger: new DefaultLogger('WARN'),
+});
+writeFileSync('dist/workflow-bundle.js', code);
+
+for (const program of ['dist/worker.js', 'dist/client.js']) chmodSync(program, 0o755);
+// Last, so that an interrupted build does not count as done.
+writeFileSync('dist/.stamp', stamp);

@@ -1,0 +1,95 @@
+/**
+ * Makes a fresh clone ready to run: node dev/setup/index.mjs [TOOL]...
+ *
+ * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named; leaves alone what is
+ * there and up to date. Node's own modules only, since it runs before anything is installed.
+ */
+import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { buildStamp, contentOf, stampOf } from './stamp.mjs';
+import { install, isInstalled, isOlder, run } from './tools.mjs';
+
+const LOCK = '.cache/set-up.lock';
+const LOCK_POLL_MS = 100;
+
+process.chdir(path.join(import.meta.dirname, '../..'));
+
+const interruption = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());
+const { signal } = interruption;
+
+const packages = {
+  isDone: () => contentOf('node_modules/.set-up-stamp') === packagesStamp(),
+  async run() {
+    say('installing the npm packages (npm ci)');
+    // NODE_ENV=production would leave out what the demo and the tests need. No package needs its install script.
+    await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { signal });
+    writeFileSync('node_modules/.set-up-stamp', packagesStamp());
+  },
+};
+
+const build = {
+  isDone: () => contentOf('dist/.stamp') === buildStamp(),
+  async run() {
+    say('building dist/');
+    await run(process.execPath, ['dev/setup/build.mjs'], { signal });
+  },
+};
+
+/** @param {string} name */
+const tool = (name) => ({
+  isDone: () => isInstalled(name),
+  run: () => install(name, { say, signal }),
+});
+
+/** npm keeps its own record of what is installed, so a later `npm prune` or `npm install` is noticed too. */
+function packagesStamp() {
+  const { version, platform, arch } = process;
+  return stampOf(['package-lock.json', 'node_modules/.package-lock.json'], version, platform, arch);
+}
+
+/** @param {string} text */
+function say(text) {
+  console.log(`set-up: ${text}`);
+}
+
+function checkNode() {
+  const minimum = /"node": ">=([\d.]+)"/.exec(contentOf('package.json') ?? '')?.[1] ?? '';
+  const { node } = process.versions;
+  if (!isOlder(node, minimum)) return;
+  throw new Error(`this is Node ${node}; install Node ${minimum} or newer and run this again`);
+}
+
+/** Waits while another set-up holds the lock, a folder. */
+async function takeLock() {
+  mkdirSync('.cache', { recursive: true });
+  for (let waiting = false; ; waiting = true) {
+    try {
+      mkdirSync(LOCK);
+      return;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+      if (!waiting) say(`waiting for another set-up; if none is running, delete ${LOCK}`);
+      await setTimeout(LOCK_POLL_MS, undefined, { signal });
+    }
+  }
+}
+
+async function setUp() {
+  checkNode();
+  const steps = [packages, build, tool('temporal'), ...process.argv.slice(2).map(tool)];
+  if (steps.every((step) => step.isDone())) return;
+  await takeLock();
+  try {
+    for (const step of steps) if (!step.isDone()) await step.run();
+  } finally {
+    rmdirSync(LOCK);
+  }
+}
+
+setUp().catch((/** @type {unknown} */ error) => {
+  if (signal.aborted) say('interrupted; run it again to go on');
+  else console.error(`set-up failed: ${/** @type {Error} */ (error).message}`);
+  process.exitCode = signal.aborted ? 130 : 1;
+});

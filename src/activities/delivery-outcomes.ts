@@ -1,0 +1,31 @@
+import { SealedTokenUnreadableError } from '../sealing';
+import { SecretUnavailableError } from '../secrets';
+import { SinkRejectedError, SinkUnavailableError } from '../sinks/sink';
+import type { DeliveryOutcome } from './failures';
+
+/** Classifies an error of opening and delivering a sealed token. Delivery is idempotent, so doubt means retry. */
+export function classifyDeliveryError(error: unknown): DeliveryOutcome {
+  if (error instanceof SealedTokenUnreadableError) {
+    const { message, retryable } = error;
+    return { type: 'SealedTokenUnreadable', retryable, message, tokenMayBeThere: false };
+  }
+  if (error instanceof SinkRejectedError) {
+    const { message, tokenMayBeThere } = error;
+    return { type: 'SinkRejected', retryable: false, message, tokenMayBeThere };
+  }
+  const unavailable = { type: 'SinkUnavailable', retryable: true } as const;
+  if (error instanceof SinkUnavailableError) {
+    const { message, tokenMayBeThere, retryAfterMs } = error;
+    return { ...unavailable, message, tokenMayBeThere, retryAfterMs };
+  }
+  if (error instanceof SecretUnavailableError) {
+    return { ...unavailable, message: error.message, tokenMayBeThere: false };
+  }
+  // The message of a library may hold a secret.
+  const name = error instanceof Error ? error.name : typeof error;
+  return {
+    ...unavailable,
+    message: `the sink failed with an unexpected error (${name}): see the log of the sink's server`,
+    tokenMayBeThere: true,
+  };
+}

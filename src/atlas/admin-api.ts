@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import { HttpError, createSender, type HttpResponse } from '../http/send';
+import { createApiKey } from './api-key';
+import type { CredentialConfig } from './credential-config';
+import type { Credential } from './credential';
+import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
+import type { Send } from './messages';
+import { createServiceAccount } from './service-account';
+
+/** The version of the published operation; a later date in Accept resolves to it. */
+const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
+
+/** Access tokens expire by themselves, so a worker that stops does not wait for long to revoke them. */
+const REVOCATION_TIMEOUT_MS = 5000;
+
+const createdSchema = z.object({ linkToken: z.string().min(1) });
+const organizationsSchema = z.object({ results: z.array(z.object({ id: z.string() })) });
+const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
+
+export interface AdminApiOptions {
+  /** Scheme, host and port, without a slash at the end. */
+  baseUrl: string;
+  requestTimeoutMs: number;
+  /** Whether Atlas wraps its responses; the status inside then decides. */
+  envelope: boolean;
+  pretty: boolean;
+  /** By name. */
+  credentials: ReadonlyMap<string, CredentialConfig>;
+}
+
+export interface AdminApi {
+  /**
+   * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
+   *
+   * @param credentialName one of the configured names.
+   * @param abortUntilWritten ends a request that is not yet written, never one that is.
+   * @returns the link-token.
+   * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError, or the
+   *   reason of `abortUntilWritten`.
+   */
+  createLinkToken(
+    orgId: string,
+    accessListIps: readonly string[],
+    credentialName: string,
+    abortUntilWritten: AbortSignal,
+  ): Promise<string>;
+  /**
+   * Lists the organizations that a credential can see. Creates nothing.
+   *
+   * @returns organization ids; the first 500, and a credential belongs to one organization.
+   * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError
+   */
+  visibleOrganizations(credentialName: string): Promise<string[]>;
+  /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
+  close(): Promise<void>;
+}
+
+/** The part of the Atlas Administration API that this product uses. One attempt a call. */
+export function createAdminApi({
+  baseUrl,
+  requestTimeoutMs,
+  envelope,
+  pretty,
+  credentials: configs,
+}: AdminApiOptions): AdminApi {
+  const sender = createSender(requestTimeoutMs);
+  const credentials = new Map([...configs].map(([name, config]) => [name, createCredential(config, send)]));
+  const query = queryOf({ envelope, pretty });
+
+  async function send({ endpoint, path, abortUntilWritten, ...request }: Parameters<Send>[0]) {
+    try {
+      const response = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
+      return envelope ? unwrap(response) : response;
+    } catch (error) {
+      if (error instanceof HttpError) throw new AtlasConnectionError(endpoint, error.written, error.code);
+      throw error;
+    }
+  }
+
+  function credentialNamed(name: string): Credential {
+    const credential = credentials.get(name);
+    if (!credential) throw new CredentialNotConfiguredError(name);
+    return credential;
+  }
+
+  return {
+    async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
+      abortUntilWritten.throwIfAborted();
+      const response = await credentialNamed(credentialName).send({
+        endpoint: 'linkTokens',
+        method: 'POST',
+        path: `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations/linkTokens${query}`,
+        headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE },
+        body: JSON.stringify({ accessListIps }),
+        abortUntilWritten,
+      });
+      // Any 2xx with a token is success: the published page says 200, Atlas was recorded with 201.
+      const created = response.status >= 200 && response.status <= 299;
+      const parsed = createdSchema.safeParse(response.json);
+      if (!created || !parsed.success) throw new AtlasResponseError('linkTokens', response);
+      return parsed.data.linkToken;
+    },
+
+    async visibleOrganizations(credentialName) {
+      const response = await credentialNamed(credentialName).send({
+        endpoint: 'orgs',
+        method: 'GET',
+        path: '/api/atlas/v2/orgs?itemsPerPage=500',
+        headers: { Accept: MEDIA_TYPE },
+      });
+      const parsed = response.status === 200 ? organizationsSchema.safeParse(response.json) : null;
+      if (!parsed?.success) throw new AtlasResponseError('orgs', response);
+      return parsed.data.results.map(({ id }) => id);
+    },
+
+    async close() {
+      await atMost(REVOCATION_TIMEOUT_MS, Promise.all([...credentials.values()].map((c) => c.close())));
+      await sender.close();
+    },
+  };
+}
+
+function createCredential(config: CredentialConfig, send: Send): Credential {
+  return config.type === 'apiKey' ? createApiKey(config, send) : createServiceAccount(config, send);
+}
+
+function queryOf(flags: Record<string, boolean>): string {
+  const set = Object.entries(flags).filter(([, on]) => on);
+  return set.length > 0 ? `?${set.map(([name]) => `${name}=true`).join('&')}` : '';
+}
+
+/** What is not an envelope (an access token, a proxy's error page) stands for itself. */
+function unwrap(response: HttpResponse): HttpResponse {
+  const parsed = envelopeSchema.safeParse(response.json);
+  if (!parsed.success) return response;
+  return { ...response, status: parsed.data.status, json: parsed.data.content ?? null };
+}
+
+async function atMost(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
+  await Promise.race([work, timeout]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,239 @@
+import type { FailureType } from '../contract/names';
+import type { FailureDetails } from '../contract/schemas';
+import { SecretUnavailableError } from '../secrets';
+import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
+import type { Endpoint } from './messages';
+
+/** What one failed call of the Admin API means. */
+export interface AtlasOutcome {
+  type: FailureType;
+  /** Whether a later attempt can succeed. */
+  retryable: boolean;
+  /** Whether Atlas may have created a link-token that the worker has not received. */
+  tokenMayExist: boolean;
+  /** What happened and, where no retry helps, the remedy. It holds no secret. */
+  message: string;
+  details: Omit<FailureDetails, 'unconfirmedTokens'>;
+  /** The wait that Atlas requested; it is never shortened. */
+  retryAfterMs?: number | undefined;
+}
+
+interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExist'> {
+  /** Only where no retry helps. */
+  remedy?: string;
+}
+
+interface Row extends Meaning {
+  when: (status: number, errorCode: string | undefined) => boolean;
+}
+
+const RETRY = { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false } as const;
+const REJECTED = { type: 'AtlasRequestRejected', retryable: false, tokenMayExist: false } as const;
+const INVALID = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false } as const;
+
+const oneOf =
+  (...statuses: number[]) =>
+  (status: number) =>
+    statuses.includes(status);
+const between = (from: number, to: number) => (status: number) => status >= from && status <= to;
+
+const REDIRECT: Row = {
+  when: between(300, 399),
+  ...REJECTED,
+  remedy:
+    'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
+};
+const ACCOUNT_SUSPENDED: Row = {
+  when: oneOf(402),
+  ...REJECTED,
+  remedy: 'settle the account of the organization in Atlas',
+};
+const VERSION_WITHDRAWN: Row = {
+  when: oneOf(406, 410, 415),
+  ...REJECTED,
+  remedy: "Atlas no longer serves this worker's API version: upgrade the worker",
+};
+const OTHER_REFUSAL: Row = {
+  when: between(400, 499),
+  ...REJECTED,
+  remedy: 'fix what Atlas reports, then start again',
+};
+const NO_HTTP_STATUS: Meaning = {
+  ...INVALID,
+  remedy: 'this is not a status of HTTP: check what is between the worker and Atlas',
+};
+
+/** Atlas's errorCode does not tell retryable from terminal: UNEXPECTED_ERROR was recorded with 401, 404 and 500. */
+const LINK_TOKEN_ROWS: readonly Row[] = [
+  {
+    when: between(200, 299),
+    ...INVALID,
+    tokenMayExist: true,
+    remedy: 'check in Atlas whether a link-token was created before you start again',
+  },
+  REDIRECT,
+  { when: oneOf(408, 425), ...RETRY, tokenMayExist: true },
+  { when: oneOf(429), ...RETRY },
+  { when: oneOf(400, 422), ...REJECTED, remedy: 'correct the fields that Atlas names, then start again' },
+  {
+    when: oneOf(401),
+    ...REJECTED,
+    remedy:
+      'check that the credential is correct, has not expired, and is Organization Owner of this organization',
+  },
+  ACCOUNT_SUSPENDED,
+  {
+    when: oneOf(403),
+    ...REJECTED,
+    remedy:
+      "give the credential the Organization Owner role, and add the worker's IP address to its API access list",
+  },
+  {
+    when: oneOf(404),
+    ...REJECTED,
+    remedy: 'check orgId: a credential sees only the organization it belongs to',
+  },
+  VERSION_WITHDRAWN,
+  OTHER_REFUSAL,
+  { when: between(500, 599), ...RETRY, tokenMayExist: true },
+];
+
+const ACCESS_TOKEN_ROWS: readonly Row[] = [
+  { when: between(200, 299), ...INVALID, remedy: 'check what is between the worker and Atlas' },
+  // At most 100 access tokens of an account are live; within the hour one expires.
+  { when: (status, errorCode) => status === 403 && errorCode === 'access_denied', ...RETRY },
+  { when: oneOf(408, 425, 429), ...RETRY },
+  { when: between(500, 599), ...RETRY },
+  REDIRECT,
+];
+const SERVICE_ACCOUNT_REJECTED: Meaning = {
+  ...REJECTED,
+  remedy: "check the service account's client id and secret, and that the secret has not expired",
+};
+
+/** Every GET: it creates nothing. */
+const READ_ROWS: readonly Row[] = [
+  { when: between(200, 299), ...INVALID, remedy: 'check what is between the worker and Atlas' },
+  REDIRECT,
+  { when: oneOf(408, 425, 429), ...RETRY },
+  { when: oneOf(401), ...REJECTED, remedy: 'check that the credential is correct and has not expired' },
+  ACCOUNT_SUSPENDED,
+  {
+    when: oneOf(403),
+    ...REJECTED,
+    remedy: "check the roles of the credential, and add the worker's IP address to its API access list",
+  },
+  VERSION_WITHDRAWN,
+  OTHER_REFUSAL,
+  { when: between(500, 599), ...RETRY },
+];
+
+interface Call {
+  /** Such as: Atlas returned 403 to the link-token request. */
+  request: string;
+  /** What a success holds. */
+  content: string;
+  /** The first that matches decides. */
+  rows: readonly Row[];
+  otherwise: Meaning;
+}
+
+const CALLS: Record<Endpoint, Call> = {
+  linkTokens: {
+    request: 'link-token request',
+    content: 'a link-token',
+    rows: LINK_TOKEN_ROWS,
+    otherwise: { ...NO_HTTP_STATUS, tokenMayExist: true },
+  },
+  oauthToken: {
+    request: 'access-token request',
+    content: 'an access token',
+    rows: ACCESS_TOKEN_ROWS,
+    otherwise: SERVICE_ACCOUNT_REJECTED,
+  },
+  orgs: {
+    request: 'organizations request',
+    content: 'a list of organizations',
+    rows: READ_ROWS,
+    otherwise: NO_HTTP_STATUS,
+  },
+};
+
+/** Codes of Node's X.509 verification (OpenSSL's names), and of its check of the host name. */
+const INVALID_CERTIFICATE =
+  /^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)/;
+
+/** Classifies whatever a call of the Admin API throws, except the reason of an abort signal. */
+export function classifyAtlasError(error: unknown): AtlasOutcome {
+  if (error instanceof AtlasResponseError) return classifyResponse(error);
+  if (error instanceof AtlasConnectionError) return classifyConnection(error);
+  // Both are thrown before anything is sent, and the worker can be given what it lacks while runs wait.
+  if (error instanceof SecretUnavailableError) {
+    return { ...RETRY, message: `the credential for Atlas: ${error.message}`, details: {} };
+  }
+  if (error instanceof CredentialNotConfiguredError) {
+    return { ...RETRY, message: error.message, details: {} };
+  }
+  // The response may have arrived, and a retry would create another token. The message of such an error may hold it.
+  const name = error instanceof Error ? error.name : typeof error;
+  return {
+    type: 'TokenLost',
+    retryable: false,
+    tokenMayExist: true,
+    message: `the worker failed with an unexpected error (${name}) while it called Atlas; check in Atlas whether a link-token was created before you start again`,
+    details: {},
+  };
+}
+
+function classifyResponse(error: AtlasResponseError): AtlasOutcome {
+  const { endpoint, status, body } = error;
+  const { rows, otherwise } = CALLS[endpoint];
+  const { type, retryable, tokenMayExist, remedy } =
+    rows.find(({ when }) => when(status, body.errorCode)) ?? otherwise;
+  return {
+    type,
+    retryable,
+    tokenMayExist,
+    message: [describeResponse(error), remedy && `; ${remedy}`].join(''),
+    details: { status, ...body },
+    retryAfterMs: retryable ? error.retryAfterMs : undefined,
+  };
+}
+
+/** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
+function describeResponse({ endpoint, status, body }: AtlasResponseError): string {
+  const { request, content } = CALLS[endpoint];
+  const without = status >= 200 && status < 300 ? ` without ${content}` : '';
+  const reason = body.detail ?? body.reason;
+  const fields = body.fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  return [
+    `Atlas returned ${status}${body.errorCode ? ` ${body.errorCode}` : ''}${without} to the ${request}`,
+    reason && `: "${reason}"`,
+    fields && ` (${fields})`,
+  ].join('');
+}
+
+function classifyConnection({ endpoint, written, code }: AtlasConnectionError): AtlasOutcome {
+  const details = { reason: code };
+  if (!written && INVALID_CERTIFICATE.test(code)) {
+    return {
+      type: 'AtlasUnavailable',
+      retryable: false,
+      tokenMayExist: false,
+      message: `the TLS certificate of Atlas is not trusted (${code}): check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS`,
+      details,
+    };
+  }
+  return {
+    ...RETRY,
+    tokenMayExist: written && endpoint === 'linkTokens',
+    message: describeConnection(written, code),
+    details,
+  };
+}
+
+function describeConnection(written: boolean, code: string): string {
+  if (!written) return `no connection to Atlas (${code})`;
+  if (code === 'TIMEOUT') return 'Atlas did not respond in time';
+  return `the connection to Atlas closed before the full response arrived (${code})`;
+}

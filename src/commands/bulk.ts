@@ -1,0 +1,97 @@
+import pMap from 'p-map';
+import type { Receipt } from '../contract/schemas';
+import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
+import type { Output } from './output';
+import { describeError } from './temporal';
+
+/** Runs worked on at once. */
+const CONCURRENCY = 20;
+
+/** `left`: nothing was done, for the reason given. */
+export type Action =
+  'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'left' | 'would restart' | 'not restarted';
+
+/** What became of one run. */
+export interface Decision {
+  workflowId: string;
+  action: Action;
+  reason: string;
+  receipt?: Receipt;
+}
+
+export type Outcome = Omit<Decision, 'workflowId'>;
+
+export interface BulkRunner {
+  /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
+  run<Item extends { workflowId: string }>(
+    items: readonly Item[],
+    work: (item: Item) => Promise<Outcome>,
+    concurrency?: number,
+  ): Promise<Decision[]>;
+  /**
+   * Ends the command with every decision.
+   *
+   * @throws CommandError when a run failed, or is undelivered.
+   */
+  finish(what: string): void;
+}
+
+/** @param total of runs, for the progress in each line. */
+export function createBulkRunner(total: number, output: Output): BulkRunner {
+  const decisions: Decision[] = [];
+  return {
+    run: (items, work, concurrency = CONCURRENCY) =>
+      pMap(
+        items,
+        async (item) => {
+          const { workflowId } = item;
+          const outcome = await work(item).catch(failed);
+          decisions.push({ workflowId, ...outcome });
+          output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
+          return { workflowId, ...outcome };
+        },
+        { concurrency },
+      ),
+    finish(what) {
+      const counts = countByAction(decisions);
+      const summary = `${total} ${what}${counts ? `: ${counts}` : ''}`;
+      const exitCode = exitCodeOf(decisions);
+      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, { decisions });
+      output.outcome({ decisions }, summary);
+    },
+  };
+}
+
+const ACTION_OF: Partial<Record<ExitCode, Action>> = {
+  [EXIT_CODES.undelivered]: 'undelivered',
+  [EXIT_CODES.refused]: 'left',
+  [EXIT_CODES.cancelled]: 'cancelled',
+};
+
+/** What a wait for a delivery led to. */
+export async function outcomeOf(delivery: Promise<Receipt>): Promise<Outcome> {
+  try {
+    const receipt = await delivery;
+    return { action: 'delivered', reason: receipt.location, receipt };
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    return { action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
+  }
+}
+
+function failed(error: unknown): Outcome {
+  return { action: 'failed', reason: describeError(error) };
+}
+
+/** Such as `3 delivered, 1 undelivered`. */
+function countByAction(decisions: readonly Decision[]): string {
+  const counts = new Map<Action, number>();
+  for (const { action } of decisions) counts.set(action, (counts.get(action) ?? 0) + 1);
+  return [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
+}
+
+function exitCodeOf(decisions: readonly Decision[]): ExitCode {
+  const actions = new Set(decisions.map(({ action }) => action));
+  if (actions.has('failed') || actions.has('cancelled')) return EXIT_CODES.failed;
+  return actions.has('undelivered') ? EXIT_CODES.undelivered : EXIT_CODES.done;
+}

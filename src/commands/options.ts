@@ -1,0 +1,72 @@
+import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { ORGANIZATION_ID } from '../contract/names';
+
+/** Options of the commands that share them. This file stays free of what takes long to load: `--help` needs it. */
+
+export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
+
+/** A command whose options make a request. */
+export function requestCommand(name: string) {
+  return new Command(name)
+    .requiredOption('--org <id>', 'Atlas organization in which the link-token is created')
+    .requiredOption('--sink <name>', "name of a sink in the workers' configuration")
+    .option('--ip <address>', 'address or CIDR block of the source; repeatable', collect)
+    .option('--ips-file <file>', 'file with one address or CIDR block per line; # starts a comment')
+    .addOption(
+      new Option(
+        '--no-access-list',
+        'send no address, for a source that skips the access list (Cloud Manager does)',
+      ).conflicts(['ip', 'ipsFile']),
+    )
+    .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
+    .option('--requested-by <text>', 'who requested it, kept for the audit')
+    .option('--change-reference <text>', 'change or ticket, kept for the audit');
+}
+
+export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
+
+/** A command whose options name the run of one pair of organizations. */
+export function targetCommand(name: string) {
+  return new Command(name)
+    .addOption(
+      new Option('--org <id>', 'Atlas organization of the run; or --workflow-id').argParser(organizationId),
+    )
+    .addOption(
+      new Option('--source-org <id>', 'source organization of the run, if it has one').argParser(
+        organizationId,
+      ),
+    )
+    .addOption(
+      new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts(
+        ['org', 'sourceOrg'],
+      ),
+    );
+}
+
+/** @throws InvalidArgumentError, which commander reports with the option's name. */
+export function time(text: string): Date {
+  const date = new Date(text);
+  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
+  return date;
+}
+
+export function nonEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.');
+  return text;
+}
+
+export function uuid(text: string): string {
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) return text;
+  throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');
+}
+
+export function collect(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}
+
+function organizationId(text: string): string {
+  if (ORGANIZATION_ID.test(text)) return text;
+  throw new InvalidArgumentError(
+    'It is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
+  );
+}

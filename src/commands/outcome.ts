@@ -1,0 +1,128 @@
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  type DeliveryFailureType,
+  type FailureType,
+  type RefusalType,
+} from '../contract/names';
+import { failureDetailsSchema, receiptSchema, type Receipt } from '../contract/schemas';
+import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
+import { commandLine } from './target';
+
+/** Refusals that a person can act on. After the others the run itself tells more. */
+type Refusal = Extract<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest'>;
+
+const EXIT_CODE_OF: Readonly<Record<FailureType | DeliveryFailureType | Refusal, ExitCode>> = {
+  ...exitCodes(FAILURE_TYPES, EXIT_CODES.failed),
+  ...exitCodes(DELIVERY_FAILURE_TYPES, EXIT_CODES.undelivered),
+  Cancelled: EXIT_CODES.cancelled,
+  NothingToDeliver: EXIT_CODES.refused,
+  RedeliveryUnderWay: EXIT_CODES.refused,
+  OtherRequest: EXIT_CODES.refused,
+};
+
+/**
+ * Waits for the end of a run.
+ *
+ * @throws CommandError with the run's own type, reason and details.
+ */
+export async function waitForReceipt(handle: WorkflowHandle): Promise<Receipt> {
+  const { workflowId } = handle;
+  const result: unknown = await handle.result().catch((error: unknown) => {
+    if (error instanceof WorkflowFailedError) throw endingOf(error.cause, workflowId);
+    throw error;
+  });
+  const receipt = receiptIn(result);
+  if (receipt) return receipt;
+  throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
+    workflowId,
+  });
+}
+
+/** Readers of a receipt accept fields that they do not know. */
+export function receiptIn(result: unknown): Receipt | null {
+  return receiptSchema.safeParse(result).success ? (result as Receipt) : null;
+}
+
+/**
+ * What a run or one of its Updates failed with, as the error that ends a command.
+ *
+ * @returns null when the type is none of the contract's that a person can act on.
+ */
+export function failureError(failure: unknown, workflowId: string): CommandError | null {
+  if (!(failure instanceof ApplicationFailure) || !isKnown(failure.type)) return null;
+  const { type, message } = failure;
+  const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
+  const exitCode = EXIT_CODE_OF[type];
+  const isUndelivered = exitCode === EXIT_CODES.undelivered;
+  const unconfirmedTokens = details?.unconfirmedTokens ?? 0;
+  return new CommandError(
+    [
+      `${type}: ${message}`,
+      // A cancelled run's message says it itself.
+      ...(unconfirmedTokens > 0 && type !== 'Cancelled' ? [unconfirmed(unconfirmedTokens)] : []),
+      ...(isUndelivered ? [undeliveredLine(), redeliverLine(workflowId)] : []),
+    ],
+    exitCode,
+    { workflowId, type, ...(details && { details }) },
+  );
+}
+
+export function undeliveredLine(nextTryAt?: string | null): string {
+  return `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
+}
+
+export function redeliverLine(workflowId: string): string {
+  return `after repairing the sink: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`;
+}
+
+/** The receipt in lines for a person. */
+export function describeReceipt(receipt: Receipt): string[] {
+  const rows = [
+    ['organization', receipt.orgId],
+    ['source', receipt.sourceOrgId ?? '-'],
+    ['token is in', receipt.location],
+    ...receipt.alsoTried.map((sink) => ['may also be in', `sink ${sink}`]),
+    ['delivery id', receipt.deliveryId],
+    ['token sha256', receipt.tokenSha256],
+    ['created', receipt.createdAt],
+    ['delivered', receipt.deliveredAt],
+    ['unconfirmed', `${receipt.unconfirmedTokens} token(s)`],
+    ...receipt.warnings.map((warning) => ['warning', warning]),
+  ];
+  return rows.map(([name = '', value = '']) => `  ${name.padEnd(16)}${value}`);
+}
+
+function endingOf(cause: Error | undefined, workflowId: string): CommandError {
+  const known = failureError(cause, workflowId);
+  if (known) return known;
+  const facts = { workflowId };
+  if (cause instanceof CancelledFailure) {
+    return new CommandError('the run was cancelled; no token was created', EXIT_CODES.cancelled, facts);
+  }
+  if (cause instanceof TerminatedFailure) {
+    return new CommandError(
+      [
+        `the run was terminated: ${cause.message}`,
+        `if it held a token: ${commandLine('redeliver', workflowId, '--run-id', '<its run id>')}`,
+      ],
+      EXIT_CODES.failed,
+      facts,
+    );
+  }
+  return new CommandError(`the run failed: ${cause?.message ?? 'unknown'}`, EXIT_CODES.failed, facts);
+}
+
+function unconfirmed(tokens: number): string {
+  return `Atlas may have created ${tokens} token(s) that the worker never received: compare the times of the attempts in the run's history with the API keys in Atlas`;
+}
+
+function isKnown(type: unknown): type is keyof typeof EXIT_CODE_OF {
+  return typeof type === 'string' && Object.hasOwn(EXIT_CODE_OF, type);
+}
+
+function exitCodes<Type extends string>(types: readonly Type[], code: ExitCode) {
+  return Object.fromEntries(types.map((type) => [type, code])) as Record<Type, ExitCode>;
+}

@@ -1,0 +1,195 @@
+import { Command, CommanderError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import type { Client } from '@temporalio/client';
+import { DEFAULT_TASK_QUEUE, FAILURE_TYPES } from '../contract/names';
+import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
+import { HELP, optionDescription } from './help';
+import { collect, nonEmpty, requestCommand, targetCommand, time, uuid } from './options';
+import { createOutput, type TextStream } from './output';
+import { workflowIdOf } from './target';
+
+/** What the program reads and writes. */
+export interface Io {
+  env: NodeJS.ProcessEnv;
+  stdout: TextStream;
+  stderr: TextStream;
+}
+
+export interface Program {
+  /** @param args without the names of Node and of the program. */
+  run(args: readonly string[]): Promise<ExitCode>;
+}
+
+/** The command line, for a process or for a test. */
+export function createProgram(io: Io): Program {
+  return {
+    async run(args) {
+      const program = createCommands(io);
+      try {
+        await program.parseAsync([...args], { from: 'user' });
+        return EXIT_CODES.done;
+      } catch (error) {
+        // Where commander gave up, it may not have read --json yet.
+        const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
+        const reported = errorOf(error);
+        if (reported.lines.length > 0) createOutput(io, json).error(reported);
+        return reported.exitCode;
+      }
+    },
+  };
+}
+
+/** Each command loads what it needs when it runs: `--help` and usage errors need no Temporal client. */
+function createCommands(io: Io) {
+  const program = new Command('live-migration-prep')
+    .description(
+      'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
+    )
+    .option('--json', 'print one JSON object, for machines', false)
+    .option('--task-queue <name>', 'task queue of the workers', DEFAULT_TASK_QUEUE)
+    .addHelpText('after', HELP)
+    .exitOverride()
+    // Errors are reported in one place, with the others.
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => undefined,
+    })
+    .configureHelp({ optionDescription });
+  const output = () => createOutput(io, program.opts().json);
+  const taskQueue = () => program.opts().taskQueue;
+  const withClient = async (work: (client: Client) => Promise<void>) => {
+    const { withTemporal } = await import('./temporal.js');
+    await withTemporal(io.env, work);
+  };
+
+  const commands = [
+    requestCommand('start')
+      .description('create a link-token and deliver it to a sink')
+      .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
+      .option('--again', 'create a token even if an earlier run delivered or left one', false)
+      .action(async ({ wait, again, ...options }) => {
+        const { requestOf } = await import('./request.js');
+        const request = requestOf(options);
+        const { start } = await import('./start.js');
+        await withClient((client) =>
+          start(client, request, { wait, again, taskQueue: taskQueue() }, output()),
+        );
+      }),
+
+    targetCommand('watch')
+      .description('follow a run until it ends, or until its delivery failed')
+      .action(async (options) => {
+        const workflowId = workflowIdOf(options);
+        const { watch } = await import('./watch.js');
+        await withClient((client) => watch(client, workflowId, output()));
+      }),
+
+    targetCommand('cancel')
+      .description('cancel a run; a token that still arrives gets one delivery attempt')
+      .action(async (options) => {
+        const workflowId = workflowIdOf(options);
+        const { cancel } = await import('./cancel.js');
+        await withClient((client) => cancel(client, workflowId, output()));
+      }),
+
+    targetCommand('redeliver')
+      .description('deliver the token of an undelivered run now, or the token that a closed run left')
+      .addOption(
+        new Option('--sink <name>', "another sink than that of the run's request").argParser(nonEmpty),
+      )
+      .addOption(new Option('--run-id <id>', 'the closed run whose token is to be delivered').argParser(uuid))
+      .addOption(
+        new Option('--all', 'every undelivered run of the task queue')
+          .default(false)
+          .conflicts(['org', 'sourceOrg', 'workflowId', 'runId']),
+      )
+      .action(async ({ sink, runId, all, ...options }) => {
+        if (all) {
+          const { redeliverAll } = await import('./redeliver-all.js');
+          return withClient((client) => redeliverAll(client, { sink, taskQueue: taskQueue() }, output()));
+        }
+        const workflowId = workflowIdOf(options);
+        if (runId) {
+          const { recover } = await import('./recover.js');
+          return withClient((client) =>
+            recover(client, workflowId, { sink, runId, taskQueue: taskQueue() }, output()),
+          );
+        }
+        const { redeliver } = await import('./redeliver.js');
+        return withClient((client) => redeliver(client, workflowId, sink, output()));
+      }),
+
+    new Command('restart')
+      .description('start failed runs again after their cause is fixed: first one, then the others')
+      .addOption(
+        new Option('--since <time>', 'runs that failed after this time, such as 2026-11-25T09:00:00Z')
+          .argParser(time)
+          .makeOptionMandatory(),
+      )
+      .addOption(
+        new Option('--failure <type>', 'runs that ended with this failure type')
+          .choices(FAILURE_TYPES)
+          .default('AtlasRequestRejected' as const),
+      )
+      .option('--dry-run', 'only print what would be done', false)
+      .action(async (options) => {
+        const { restart } = await import('./restart.js');
+        await withClient((client) => restart(client, { ...options, taskQueue: taskQueue() }, output()));
+      }),
+
+    new Command('keys')
+      .description('create the keys that seal tokens in histories')
+      .requiredOption('--file <file>', 'file to write, mode 0600')
+      .option('--rotate', 'put a new key before those in the file, which go on opening tokens', false)
+      .action(async (options) => {
+        const { makeKeys } = await import('./keys.js');
+        await makeKeys(options, output());
+      }),
+
+    new Command('doctor')
+      .description('check the configuration of a worker, and what it needs: run it where the worker runs')
+      .option('--config <file>', 'configuration file of the worker')
+      .action(async ({ config }) => {
+        const { doctor } = await import('./doctor.js');
+        await doctor(config, output(), io.env);
+      }),
+
+    new Command('schedule').description('create link-tokens on a schedule').addCommand(
+      inheriting(
+        requestCommand('create')
+          .description('create a Temporal Schedule of the workflow prepareOnSchedule')
+          .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
+          .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+          .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+          .action(async (options) => {
+            const { requestOf } = await import('./request.js');
+            const request = requestOf(options);
+            const { createSchedule } = await import('./schedule-create.js');
+            await withClient((client) =>
+              createSchedule(client, request, { ...options, taskQueue: taskQueue() }, output()),
+            );
+          }),
+      ),
+    ),
+  ];
+  for (const command of commands) program.addCommand(inheriting(command));
+  return program;
+
+  function inheriting<Inheriting extends CommandUnknownOpts>(command: Inheriting): Inheriting {
+    return command.copyInheritedSettings(program);
+  }
+}
+
+function errorOf(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  if (error instanceof CommanderError) {
+    // `--help` is no error.
+    if (error.exitCode === 0) return new CommandError([], EXIT_CODES.done);
+    return new CommandError(textOf(error).split('\n'), EXIT_CODES.usage);
+  }
+  return new CommandError((error as Error).message.split('\n'));
+}
+
+function textOf({ code, message }: CommanderError): string {
+  return code === 'commander.help' ? 'name a command' : message.replace(/^error: /, '');
+}

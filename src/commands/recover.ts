@@ -1,0 +1,93 @@
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { WORKFLOW_TYPES } from '../contract/names';
+import type { PrepareRequest } from '../contract/schemas';
+import { startAndAwaitDelivery } from './await-delivery';
+import { CommandError, EXIT_CODES } from './command-error';
+import { describeReceipt } from './outcome';
+import type { Output } from './output';
+import { elsewhere } from './redeliver';
+import { readRun } from './run-history';
+import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken, type Run } from './runs';
+import { commandLine } from './target';
+
+export interface RecoverOptions {
+  taskQueue: string;
+  runId: string;
+  /** Another sink than that of the run's request. */
+  sink?: string | undefined;
+}
+
+/** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */
+export async function recover(
+  client: Client,
+  workflowId: string,
+  { taskQueue, runId, sink }: RecoverOptions,
+  output: Output,
+): Promise<void> {
+  const { request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
+  const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
+  output.say(`delivering token ${token.deliveryId} of run ${runId} to sink ${recovered.sink}`);
+  try {
+    const receipt = await startAndAwaitDelivery(client, {
+      workflowId,
+      taskQueue,
+      args: [recovered, { sealedToken: token, sinksTried }],
+      conflictPolicy: 'FAIL',
+      reusePolicy: 'ALLOW_DUPLICATE',
+    });
+    output.outcome({ workflowId, receipt }, [
+      ...elsewhere(receipt, recovered.sink),
+      ...describeReceipt(receipt),
+    ]);
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw anotherOpen(workflowId);
+  }
+}
+
+/** @throws CommandError that says why this run has no token to deliver. */
+async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const description = await handle.describe();
+  const { type } = description;
+  const run: Run = {
+    workflowId,
+    runId,
+    type,
+    status: description.status.name,
+    startedAt: description.startTime,
+  };
+  const refuse = (why: string, exitCode: 1 | 6) =>
+    new CommandError(`run ${runId} ${why}`, exitCode, { workflowId, runId });
+
+  if (!isOurs(run)) {
+    throw refuse(
+      `is a run of workflow ${type}, not of ${WORKFLOW_TYPES.prepare}: it holds no token of ours`,
+      1,
+    );
+  }
+  if (isOpen(run)) {
+    throw refuse(`is open: ${commandLine('redeliver', workflowId)}`, EXIT_CODES.refused);
+  }
+  if (isDelivered(run)) throw refuse('delivered its token: there is nothing to deliver', EXIT_CODES.refused);
+  const history = await readRun(handle);
+  if (!history.token)
+    throw refuse(`(${run.status}) has no token: there is nothing to deliver`, EXIT_CODES.failed);
+  const runs = await runsOf(client, workflowId);
+  if (runs.some(isOpen)) throw anotherOpen(workflowId);
+  const left = (await leftTokens(client, [...runs, run])).some(
+    ({ token }) => token.deliveryId === history.token?.deliveryId,
+  );
+  if (!left) {
+    throw refuse(`left token ${history.token.deliveryId}, which was delivered since`, EXIT_CODES.refused);
+  }
+  return { ...history, token: history.token, run };
+}
+
+function anotherOpen(workflowId: string): CommandError {
+  return new CommandError(
+    `another run of ${workflowId} is open: wait for it to end, or cancel it`,
+    EXIT_CODES.refused,
+    { workflowId },
+  );
+}

@@ -1,0 +1,60 @@
+import type { Client } from '@temporalio/client';
+import { CommandError, EXIT_CODES } from './command-error';
+import { describeReceipt, receiptIn } from './outcome';
+import type { Output } from './output';
+import { isDelivered, isOurs, leftTokens, type Run } from './runs';
+import { commandLine } from './target';
+
+/** Left tokens that one message names. */
+const MAX_NAMED = 5;
+
+/** @throws CommandError when an open run is none of ours: it keeps the id from every run of ours. */
+export function refuseForeign({ workflowId, runId, type }: Run): void {
+  if (isOurs({ type })) return;
+  throw new CommandError(
+    `an open run of another workflow type (${type}) has the id ${workflowId}: end that run first`,
+    EXIT_CODES.refused,
+    { workflowId, runId, refused: 'foreignRun' },
+  );
+}
+
+/** @throws CommandError when any run of the id delivered a token: a second one must not follow by accident. */
+export async function refuseIfDelivered(client: Client, runs: readonly Run[], output: Output): Promise<void> {
+  const delivered = runs.find(isDelivered);
+  if (!delivered) return;
+  const { workflowId, runId } = delivered;
+  const receipt = receiptIn(await client.workflow.getHandle(workflowId, runId).result());
+  if (receipt) output.say(...describeReceipt(receipt));
+  throw new CommandError(
+    `a token for these organizations was delivered before (run ${runId}): pass --again to create another`,
+    EXIT_CODES.refused,
+    { workflowId, runId, refused: 'delivered', receipt },
+  );
+}
+
+/** @throws CommandError when any closed run of the id left a token that no run delivered. */
+export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): Promise<void> {
+  const left = await leftTokens(client, runs);
+  const [newest] = left;
+  if (!newest) return;
+  const { workflowId, runId } = newest.run;
+  const more = left.length - MAX_NAMED;
+  throw new CommandError(
+    [
+      ...left
+        .slice(0, MAX_NAMED)
+        .flatMap(({ run, token }) => [
+          `run ${run.runId} (${run.status}) left token ${token.deliveryId}, which is not confirmed as delivered; deliver it:`,
+          `  ${recoverCommand(run)}`,
+        ]),
+      ...(more > 0 ? [`and ${more} more`] : []),
+      'or pass --again to create another',
+    ],
+    EXIT_CODES.refused,
+    { workflowId, runId, deliveryId: newest.token.deliveryId, refused: 'tokenLeft' },
+  );
+}
+
+export function recoverCommand({ workflowId, runId }: Pick<Run, 'workflowId' | 'runId'>): string {
+  return commandLine('redeliver', workflowId, '--run-id', runId);
+}

@@ -1,0 +1,53 @@
+import path from 'node:path';
+import { createSealer, type Sealer } from '../sealing';
+import type { Secret } from '../secrets';
+import { readEnvironment, type Env } from './environment';
+import { readSettings, type Settings } from './settings';
+
+export type { CreateRetrySettings, DeliverRetrySettings } from './settings';
+
+export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
+
+/** The whole configuration of a worker, checked. */
+export interface Config extends Omit<Settings, 'sealing'> {
+  atlas: Settings['atlas'] & { baseUrl: string };
+  sealing: Sealer;
+  /** The JWK set that `sealing` was made from; a file can be read again. */
+  sealingKeys: Secret;
+  /** Problems that do not stop the worker. */
+  warnings: string[];
+}
+
+/** Thrown with every problem of the configuration at once. Messages hold no secret. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(readonly problems: readonly string[]) {
+    super(
+      `the configuration has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join('\n')}`,
+    );
+  }
+}
+
+/**
+ * Reads the environment and the YAML file, and merges them.
+ *
+ * @param file from `--config`; else LIVE_MIGRATION_PREP_CONFIG, else live-migration-prep.yaml in the working folder.
+ * @throws ConfigError
+ */
+export function loadConfig(env: Env, file?: string): Config {
+  const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
+  const environment = readEnvironment(env);
+  const settings = readSettings(configFile, env, environment.values);
+  const problems = [...environment.problems, ...settings.problems];
+  if (!settings.values || problems.length > 0) throw new ConfigError(problems);
+
+  const { atlas, sealing, ...rest } = settings.values;
+  return {
+    ...rest,
+    atlas: { ...atlas, baseUrl: environment.values.baseUrl },
+    sealing: createSealer(() => sealing.keys.read()),
+    sealingKeys: sealing.keys,
+    warnings: [...environment.warnings, ...settings.warnings],
+  };
+}

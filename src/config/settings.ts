@@ -1,0 +1,208 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { credentialSchema } from '../atlas/credential-config';
+import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { organizationId } from '../contract/schemas';
+import { HOW_TO_MAKE_KEYS } from '../sealing';
+import { secretReference, type ReferenceContext, type Secret } from '../secrets';
+import { sinkConfigSchema } from '../sinks';
+import { DEFAULT_CREDENTIAL, type Env, type EnvironmentValues } from './environment';
+import { sealingKeysFormat } from './sealing-keys';
+import { readYamlFile, type YamlFile } from './yaml-file';
+
+const SECOND_MS = 1000;
+const TEN_SECONDS_MS = 10 * SECOND_MS;
+const MINUTE_MS = 60 * SECOND_MS;
+const TEN_MINUTES_MS = 10 * MINUTE_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const SIX_HOURS_MS = 6 * HOUR_MS;
+
+export type Settings = z.output<ReturnType<typeof settingsSchema>>;
+export type CreateRetrySettings = Settings['retries']['create'];
+export type DeliverRetrySettings = Settings['retries']['deliver'];
+
+/**
+ * Reads the YAML file. What the environment holds completes it.
+ *
+ * @returns every problem at once, each with its place in the file; `values` is null when there is one.
+ */
+export function readSettings(
+  file: string,
+  env: Env,
+  environment: EnvironmentValues,
+): { values: Settings | null; problems: string[]; warnings: string[] } {
+  const yaml = readYamlFile(file);
+  if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
+  const warnings: string[] = [];
+  const context = {
+    env,
+    baseDirectory: path.dirname(file),
+    warn: (message: string) => warnings.push(message),
+  };
+  const names = namesIn(yaml.content, environment);
+  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
+  const problems = parsed.error?.issues.flatMap((issue) => problemsOf(issue, yaml)) ?? [];
+  return { values: parsed.data ?? null, problems, warnings };
+}
+
+/** What `atlas.organizations` may refer to, including credentials and sinks that have problems of their own. */
+interface Names {
+  credentials: string[];
+  sinks: string[];
+}
+
+function namesIn(content: unknown, { credential }: EnvironmentValues): Names {
+  const credentials = keysOf(content, 'atlas', 'credentials');
+  return {
+    credentials: [...new Set(credential ? [...credentials, DEFAULT_CREDENTIAL] : credentials)],
+    sinks: keysOf(content, 'sinks'),
+  };
+}
+
+function keysOf(content: unknown, ...path: string[]): string[] {
+  const value = path.reduce<unknown>(
+    (parent, key) => (parent as Record<string, unknown> | null)?.[key],
+    content,
+  );
+  return typeof value === 'object' && value !== null ? Object.keys(value) : [];
+}
+
+function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map(
+      (key) => `${yaml.placeOf([...issue.path, key])}: is not a setting: remove it, or correct its name`,
+    );
+  }
+  const message =
+    issue.code === 'invalid_key' ? issue.issues.map((i) => i.message).join('; ') : issue.message;
+  return [`${yaml.placeOf(issue.path)}: ${message}`];
+}
+
+function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
+  return z.strictObject({
+    taskQueue: z.string().min(1, 'is empty').default(DEFAULT_TASK_QUEUE),
+    atlas: z
+      .strictObject({
+        requestTimeoutMs: z.int().min(100).max(300_000).default(30_000),
+        envelope: z.boolean().default(false),
+        pretty: z.boolean().default(false),
+        credentials: credentialsSchema(context, environment),
+        organizations: organizationsSchema(names),
+      })
+      .prefault({}),
+    sinks: sinksSchema(context),
+    sealing: z
+      .strictObject({ keys: secretReference(context, sealingKeysFormat).optional() })
+      .prefault({})
+      .transform(({ keys }) => ({ keys: keys ?? environment.sealingKeys }))
+      .refine((sealing): sealing is { keys: Secret } => sealing.keys !== null, {
+        path: ['keys'],
+        message: `is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; ${HOW_TO_MAKE_KEYS}`,
+      }),
+    retries: z
+      .strictObject({
+        create: z
+          .strictObject({ ...backoff, giveUpAfterMs: z.int().min(SECOND_MS).default(HOUR_MS) })
+          .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
+          .prefault({}),
+        deliver: z
+          .strictObject({
+            ...backoff,
+            // How long one round of attempts lasts. The pause between rounds doubles from the first to the maximum.
+            roundMs: z.int().min(SECOND_MS).default(TEN_MINUTES_MS),
+            firstPauseMs: z.int().min(1).default(TEN_MINUTES_MS),
+            maximumPauseMs: z.int().min(1).default(SIX_HOURS_MS),
+          })
+          .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
+          .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
+          .prefault({}),
+      })
+      .prefault({}),
+    worker: z
+      .strictObject({
+        maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
+        maxActivitiesPerSecond: z.number().positive().optional(),
+        heartbeatTimeoutMs: z.int().min(SECOND_MS).default(TEN_SECONDS_MS),
+      })
+      .prefault({}),
+    health: z
+      .strictObject({
+        host: z.string().min(1).default('127.0.0.1'),
+        port: z.int().min(0).max(65_535).default(8080),
+      })
+      .prefault({}),
+    log: z
+      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+      .prefault({}),
+  });
+}
+
+function credentialsSchema(context: ReferenceContext, { credential }: EnvironmentValues) {
+  return z
+    .record(z.string().min(1), credentialSchema(context))
+    .prefault({})
+    .refine((named) => !credential || !(DEFAULT_CREDENTIAL in named), {
+      path: [DEFAULT_CREDENTIAL],
+      message: 'is the name of the credential in the environment: rename this one',
+    })
+    .transform((named) => {
+      const credentials = new Map(Object.entries(named));
+      return credential ? credentials.set(DEFAULT_CREDENTIAL, credential) : credentials;
+    })
+    .refine((credentials) => credentials.size > 0, {
+      message:
+        'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account), or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
+    });
+}
+
+function organizationsSchema({ credentials, sinks }: Names) {
+  const oneOf = (names: readonly string[]) =>
+    z.string().refine((name) => names.includes(name), {
+      error: ({ input }) =>
+        `${String(input)} is not configured: name one of ${names.join(', ') || 'none yet'}`,
+    });
+  return z
+    .record(
+      organizationId,
+      z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }),
+    )
+    .refine(
+      (organizations) => Object.keys(organizations).length > 0,
+      'is empty, so no organization would be served: name one, or remove it',
+    )
+    .transform((organizations) => new Map(Object.entries(organizations)))
+    .nullable()
+    .default(null)
+    .refine(
+      (organizations) => organizations !== null || credentials.length < 2,
+      `is missing: with several credentials (${credentials.join(', ')}), name the one of each organization, such as 64f1c0ffee5eed0000000a71: {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
+    );
+}
+
+function sinksSchema(context: ReferenceContext) {
+  const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write letters, digits and . _ - only');
+  return z
+    .record(name, sinkConfigSchema(context), {
+      error: ({ code }) => (code === 'invalid_type' ? 'name at least one sink' : undefined),
+    })
+    .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')
+    .transform((sinks) => new Map(Object.entries(sinks)));
+}
+
+/** How Temporal spaces the attempts of one activity. */
+const backoff = {
+  initialIntervalMs: z.int().min(1).default(SECOND_MS),
+  backoffCoefficient: z.number().min(1).default(2),
+  maximumIntervalMs: z.int().min(1).default(MINUTE_MS),
+};
+
+/**
+ * Arguments of `refine`: the setting `low` is at most the setting `high`. Temporal rejects a retry policy of which that
+ * is not true, and the workflow task would be retried for ever.
+ */
+function ordered<Low extends string, High extends string>(low: Low, high: High) {
+  return [
+    (settings: Record<Low | High, number>) => settings[low] <= settings[high],
+    { path: [high] as PropertyKey[], message: `is less than ${low}: raise it` },
+  ] as const;
+}

@@ -1,0 +1,73 @@
+import type { PrepareRequest, Receipt, Recovery, SealedToken, ValidRequest, FailureDetails } from './schemas';
+
+/** How the attempts of one activity are spaced and bounded. */
+export interface RetryPlan {
+  initialIntervalMs: number;
+  backoffCoefficient: number;
+  maximumIntervalMs: number;
+  /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
+  attemptTimeoutMs: number;
+  heartbeatTimeoutMs: number;
+}
+
+export interface CreatePlan extends RetryPlan {
+  /** Creation ends this long after its first attempt. */
+  giveUpAfterMs: number;
+}
+
+export interface DeliverPlan extends RetryPlan {
+  /** How long one round of delivery attempts lasts. */
+  roundMs: number;
+  /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
+  firstPauseMs: number;
+  maximumPauseMs: number;
+}
+
+/** How a run was started, where callers could contradict the design. */
+export interface RunOptions {
+  workflowId: string;
+  /** Names of start options that this workflow refuses, such as `workflowRunTimeout`. */
+  refusedOptions: string[];
+}
+
+/** Workflow code reads no configuration, so validation returns the plans. */
+export interface ValidatedRequest {
+  request: ValidRequest;
+  create: CreatePlan;
+  deliver: DeliverPlan;
+}
+
+export interface CreateInput {
+  request: ValidRequest;
+  /** How many tokens earlier attempts of this run may have created. */
+  unconfirmedTokens: number;
+  /** No POST is sent after this time (milliseconds since the epoch). */
+  deadlineAtMs: number;
+}
+
+/** Details of a failed creation attempt that Temporal does not retry. */
+export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirmedTokens'> {
+  /** The wait that Atlas asked for, in a `TokenUnconfirmed` failure: the workflow waits before the next attempt. */
+  retryAfterMs?: number;
+  /** False when nothing can have been created, although the type of the failure leaves that open. */
+  tokenMayExist?: false;
+}
+
+/** Details of a failed delivery attempt. */
+export interface DeliveryFailureDetails {
+  /** Whether the sink was sent the token, or may have been. */
+  tokenMayBeThere: boolean;
+  /** The wait that the sink asked for. */
+  retryAfterMs?: number;
+}
+
+/** The activities as workflows see them. `validateRequest` is a local activity. */
+export interface Activities {
+  validateRequest(
+    request: PrepareRequest,
+    recovery: Recovery | null,
+    run: RunOptions,
+  ): Promise<ValidatedRequest>;
+  createLinkToken(input: CreateInput): Promise<SealedToken>;
+  deliverLinkToken(sealedToken: SealedToken, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
+}

@@ -1,0 +1,32 @@
+/**
+ * Compares two requests as text: the organizations, the sink and the set of access list entries. Who asked, and why,
+ * does not count. What is not a text counts only by its kind, since validation refuses such a request: so this takes any
+ * input, however deep, and never throws, as workflow code needs.
+ *
+ * @returns names of the fields that differ; empty when both ask for the same.
+ */
+export function differingFields(left: unknown, right: unknown): string[] {
+  const other = comparable(right);
+  return Object.entries(comparable(left)).flatMap(([field, text]) => (text === other[field] ? [] : [field]));
+}
+
+function comparable(request: unknown): Record<string, string> {
+  const fields = (typeof request === 'object' && request !== null ? request : {}) as Record<string, unknown>;
+  return {
+    orgId: textOf(fields['orgId']),
+    sourceOrgId: textOf(fields['sourceOrgId']),
+    sink: textOf(fields['sink']),
+    accessListIps: listOf(fields['accessListIps']),
+  };
+}
+
+function listOf(entries: unknown): string {
+  if (!Array.isArray(entries)) return textOf(entries);
+  return `[${[...new Set(entries.map(textOf))].sort().join()}]`;
+}
+
+/** Quoted, so that no text equals a kind, or a list of others. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  return value === null || value === undefined ? 'missing' : typeof value;
+}

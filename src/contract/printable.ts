@@ -1,0 +1,24 @@
+/**
+ * What a terminal acts on or shows in another order: C0 and C1 control characters, line separators of Unicode, marks
+ * and overrides of bidirectional text.
+ */
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** Replaces each control character and each bidirectional override by its JSON escape, such as `\u001b`. */
+export function escapeControls(text: string): string {
+  return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** A text from outside as a message may quote it: in JSON's quotes, at most `maxLength` characters of it. */
+export function quote(text: string, maxLength = 60): string {
+  return escapeControls(JSON.stringify(shorten(text, maxLength)));
+}
+
+/** The same without quotes. */
+export function shortened(text: string, maxLength = 60): string {
+  return escapeControls(shorten(text, maxLength));
+}
+
+function shorten(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+}

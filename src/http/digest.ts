@@ -1,0 +1,100 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Secret } from '../secrets';
+
+/** Under many concurrent requests a nonce can expire again before its renewal is used. */
+const MAX_CHALLENGES = 3;
+
+/** The part of a request that Digest signs, and the headers that get the signature. */
+export interface SignedPart {
+  method: string;
+  /** Path and query. */
+  uri: string;
+  headers: Readonly<Record<string, string>>;
+}
+
+/** Sends a request with the headers it is given, and again when the response is a challenge. */
+export type DigestSend = <Response extends { status: number; challenge: string | null }>(
+  request: SignedPart,
+  send: (headers: Record<string, string>) => Promise<Response>,
+) => Promise<Response>;
+
+/**
+ * HTTP Digest (RFC 7616) with MD5 and qop=auth, which is what Atlas and Cloud Manager send. The nonce is kept, so that
+ * only the first request pays a challenge; a server acts on no request to which it responds with one.
+ */
+export function createDigest(username: Secret, password: Secret): DigestSend {
+  /** Signs with the nonce of the last challenge. */
+  let sign: ((request: SignedPart) => string) | null = null;
+
+  function withSignature(request: SignedPart): Record<string, string> {
+    return { ...request.headers, ...(sign && { authorization: sign(request) }) };
+  }
+
+  return async (request, send) => {
+    let response = await send(withSignature(request));
+    for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
+      const challenge = response.status === 401 ? parseChallenge(response.challenge) : null;
+      // The first challenge is part of the scheme; a further one means a wrong key, unless it says `stale`.
+      if (!challenge || (challenges > 0 && !challenge.stale)) break;
+      // Read again, so that a rotated key needs no restart.
+      sign = createSignature(username.read(), password.read(), challenge);
+      response = await send(withSignature(request));
+    }
+    return response;
+  };
+}
+
+interface Challenge {
+  realm: string;
+  nonce: string;
+  opaque: string | undefined;
+  stale: boolean;
+}
+
+/** The first Digest challenge that can be met, of however many a header lists. */
+function parseChallenge(header: string | null): Challenge | null {
+  const challenges = (header ?? '')
+    .split(/,\s*(?=\w+\s+\w+\s*=)/)
+    .filter((text) => /^\s*Digest\s/i.test(text));
+  for (const text of challenges) {
+    const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parametersOf(text);
+    if (realm === undefined || nonce === undefined || algorithm.toUpperCase() !== 'MD5') continue;
+    return { realm, nonce, opaque, stale: stale?.toLowerCase() === 'true' };
+  }
+  return null;
+}
+
+function parametersOf(challenge: string): Record<string, string | undefined> {
+  const pairs = [...challenge.matchAll(/\b(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)];
+  return Object.fromEntries(
+    pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]),
+  );
+}
+
+/** Each call counts: a server refuses a count that comes twice as a replay, so it is raised before the request is sent. */
+function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
+  const ha1 = md5(username, realm, password);
+  let count = 0;
+  return ({ method, uri }: SignedPart): string => {
+    const nc = (++count).toString(16).padStart(8, '0');
+    const cnonce = randomBytes(16).toString('hex');
+    const response = md5(ha1, nonce, nc, cnonce, 'auth', md5(method, uri));
+    const quoted = {
+      username: username.replace(/["\\]/g, '\\$&'),
+      realm,
+      nonce,
+      uri,
+      cnonce,
+      response,
+      opaque,
+    };
+    const parameters = Object.entries(quoted).flatMap(([name, value]) =>
+      value === undefined ? [] : `${name}="${value}"`,
+    );
+    return `Digest ${[...parameters, `nc=${nc}`, 'qop=auth', 'algorithm=MD5'].join(', ')}`;
+  };
+}
+
+function md5(...parts: string[]): string {
+  return createHash('md5').update(parts.join(':')).digest('hex');
+}

@@ -1,0 +1,79 @@
+import { SinkRejectedError, SinkUnavailableError } from '../sink';
+import { mayHaveActed } from '../utils/status';
+
+interface Meaning {
+  retryable: boolean;
+  /** What is wrong and what to do. */
+  message: string;
+}
+
+const CREDENTIALS_REFUSED: Meaning = {
+  retryable: true,
+  message: 'AWS does not accept the credentials; replace them with valid ones',
+};
+
+/** By the name of the exception (AWS Secrets Manager API reference, "Common Error Types" and each action's own). */
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  AccessDeniedException: {
+    retryable: false,
+    message: 'grant that action on this secret to the worker',
+  },
+  EncryptionFailure: {
+    retryable: true,
+    message: 'the KMS key does not encrypt; enable it and grant the worker its use',
+  },
+  InvalidRequestException: {
+    retryable: false,
+    message:
+      'the secret is scheduled for deletion or managed by another service; restore it or correct secretName',
+  },
+  ResourceNotFoundException: {
+    retryable: true,
+    message: 'it was deleted just now, or the KMS key does not exist',
+  },
+  CredentialsProviderError: {
+    retryable: true,
+    message: 'the worker finds no AWS credentials; give it a role, a profile or environment variables',
+  },
+  ThrottlingException: { retryable: true, message: 'too many requests' },
+  ExpiredTokenException: CREDENTIALS_REFUSED,
+  IncompleteSignatureException: CREDENTIALS_REFUSED,
+  InvalidClientTokenId: CREDENTIALS_REFUSED,
+  InvalidSignatureException: CREDENTIALS_REFUSED,
+  UnrecognizedClientException: CREDENTIALS_REFUSED,
+};
+
+/** Errors of Node and the SDK after which no request was written. */
+const NEVER_SENT: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CredentialsProviderError'];
+
+/**
+ * The error for what the SDK threw. The SDK's own message is left out: one about a signature quotes signed headers, and
+ * a session token is one of them.
+ *
+ * @param what the action and the secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
+ */
+export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
+  const { name, code, $metadata } = error as {
+    name?: string;
+    code?: string;
+    $metadata?: { httpStatusCode?: number };
+  };
+  const status = $metadata?.httpStatusCode;
+  const { retryable, message: meaning } = MEANINGS[name ?? ''] ?? meaningOfStatus(status);
+  const outcome = status === undefined ? (code ?? name ?? 'unknown error') : `${status} ${name ?? ''}`;
+  const message = `${what} failed (${outcome}): ${meaning}`;
+  const tokenMayBeThere =
+    status === undefined ? !NEVER_SENT.includes(code ?? name ?? '') : mayHaveActed(status);
+  return retryable
+    ? new SinkUnavailableError(message, { tokenMayBeThere })
+    : new SinkRejectedError(message, { tokenMayBeThere });
+}
+
+function meaningOfStatus(status: number | undefined): Meaning {
+  if (status === undefined) {
+    return { retryable: true, message: 'no response; check that the worker can reach AWS' };
+  }
+  return status === 429 || status >= 500
+    ? { retryable: true, message: 'AWS has a problem of its own' }
+    : { retryable: false, message: 'AWS refuses the request; see its API reference' };
+}

@@ -1,0 +1,27 @@
+import { SinkRejectedError, type Delivery } from '../sink';
+
+/** The fields of a delivery that may become part of a path or a name. */
+export const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
+export type IdField = (typeof ID_FIELDS)[number];
+
+/**
+ * The id as part of a path. Activities validate ids before. This check holds even if one forgets to: with a value such
+ * as `../x` the token would leave the place that the operator configured.
+ *
+ * @throws SinkRejectedError when the id contains anything but hexadecimal digits and hyphens.
+ */
+export function pathId(field: IdField, value: string): string {
+  if (/^[0-9a-f-]+$/.test(value)) return value;
+  throw new SinkRejectedError(
+    `${field} contains other characters than hexadecimal digits and hyphens, so it cannot be part of a path: nothing was sent`,
+    { tokenMayBeThere: false },
+  );
+}
+
+/** The ids that the delivery has, checked, in the order of `ID_FIELDS`. */
+export function pathIds(delivery: Delivery): string[] {
+  return ID_FIELDS.flatMap((field) => {
+    const value = delivery[field];
+    return value === null ? [] : [pathId(field, value)];
+  });
+}

@@ -1,0 +1,43 @@
+import { HttpError, createSender, type HttpRequest, type HttpResponse } from '../../http/send';
+import { SinkUnavailableError } from '../sink';
+
+/**
+ * Sends one request once and waits for the whole response. No redirect is followed.
+ *
+ * @param signal ends the request at any time.
+ * @param options `bodyOptional`: the status of a success alone decides, so its body may break off.
+ * @throws SinkUnavailableError when no complete response arrived; its `tokenMayBeThere` says whether the request was
+ *   written. The reason of `signal` when that ended the request.
+ */
+export type SinkSend = (
+  request: HttpRequest,
+  signal: AbortSignal,
+  options?: { bodyOptional?: boolean },
+) => Promise<HttpResponse>;
+
+/**
+ * @param server name for messages, such as `Vault at https://…`; it holds no secret.
+ * @param timeoutMs for one request, its response included.
+ */
+export function createSinkSend(server: string, timeoutMs: number): SinkSend {
+  const sender = createSender(timeoutMs);
+  return async (request, signal, options) => {
+    try {
+      return await sender.send(request, { ...options, abort: signal });
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      const reason =
+        error.code === 'TIMEOUT'
+          ? `within ${timeoutMs} ms`
+          : `(${error.code}): check that it runs and that the worker can reach it`;
+      throw new SinkUnavailableError(`no complete response from ${server} ${reason}`, {
+        tokenMayBeThere: error.written,
+      });
+    }
+  };
+}
+
+/** `path` below `base`, whose own path stays in front. */
+export function joinUrl(base: URL, path: string): URL {
+  return new URL(base.href.replace(/[?#].*$/, '').replace(/\/+$/, '') + path);
+}

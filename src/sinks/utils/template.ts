@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { SinkRejectedError, type Delivery } from '../sink';
+import { ID_FIELDS, pathId, type IdField } from './delivery-id';
+
+/** A path or a name that depends on the delivery. */
+export interface Template {
+  uses(field: IdField): boolean;
+  /** @throws SinkRejectedError when the delivery lacks an id that the template names, or an id is malformed. */
+  fill(delivery: Delivery): string;
+}
+
+/** Characters that a store permits around the placeholders. */
+interface Rule {
+  characters: RegExp;
+  /** The same for a message. */
+  description: string;
+}
+
+export const PATH_RULE: Rule = { characters: /^[\w./-]+$/, description: 'letters, digits and . _ - /' };
+
+/** From the reference of CreateSecret in the API of AWS Secrets Manager. */
+export const SECRET_NAME_RULE: Rule = {
+  characters: /^[\w/+=.@-]+$/,
+  description: 'letters, digits and / _ + = . @ -',
+};
+
+const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and no "/" at its start or end';
+
+/**
+ * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Only hexadecimal digits and
+ * hyphens can fill them, so a template that stays below its root stays there when it is filled.
+ */
+export function templateSchema(rule: Rule) {
+  return z
+    .string('write a template, such as live-migration/{orgId}')
+    .superRefine((template, issues) => {
+      for (const problem of problemsOf(template, rule)) issues.addIssue(problem);
+    })
+    .transform(createTemplate);
+}
+
+/** Schema of a path without placeholders. */
+export const plainPath = z
+  .string()
+  .regex(PATH_RULE.characters, `contains other characters than ${PATH_RULE.description}`)
+  .refine((path) => !leavesRoot(path), LEAVES_ROOT);
+
+const PLACEHOLDER = /\{([^{}]*)\}/g;
+
+function problemsOf(template: string, { characters, description }: Rule): string[] {
+  const names = [...template.matchAll(PLACEHOLDER)].map(([, name]) => name ?? '');
+  const unknown = names.filter((name) => !(ID_FIELDS as readonly string[]).includes(name));
+  const filled = template.replace(PLACEHOLDER, 'x');
+  const known = `{${ID_FIELDS.join('}, {')}}`;
+  const checks: [isProblem: boolean, problem: string][] = [
+    [unknown.length > 0, `names {${unknown.join('}, {')}}: the placeholders are ${known}`],
+    [!characters.test(filled), `contains other characters than ${description}`],
+    [leavesRoot(filled), LEAVES_ROOT],
+    [names.length === 0, `is the same for every token: add one of ${known}`],
+  ];
+  return checks.flatMap(([isProblem, problem]) => (isProblem ? [problem] : []));
+}
+
+function leavesRoot(path: string): boolean {
+  return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
+}
+
+function createTemplate(template: string): Template {
+  const uses = (field: IdField) => template.includes(`{${field}}`);
+  return {
+    uses,
+    fill: (delivery) =>
+      ID_FIELDS.filter(uses).reduce<string>((filled, field) => {
+        const value = delivery[field];
+        if (value === null) throw lacksSourceOrgId(template);
+        return filled.replaceAll(`{${field}}`, pathId(field, value));
+      }, template),
+  };
+}
+
+function lacksSourceOrgId(template: string): SinkRejectedError {
+  return new SinkRejectedError(
+    `the template ${template} of the sink needs {sourceOrgId}, and the request named no source organization: redeliver to a sink without it, and name sourceOrgId next time`,
+    { tokenMayBeThere: false },
+  );
+}

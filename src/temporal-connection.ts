@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Connection, isGrpcServiceError } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
+import { escapeControls } from './contract/printable';
+import { readTemporalSettings, type TemporalSettings } from './temporal-settings';
+
+/** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
+export interface TemporalConnection<C> {
+  connection: C;
+  address: string;
+  namespace: string;
+  /** The error for a call that did not reach Temporal, or not with sufficient permission. */
+  unreachable: (error: unknown) => TemporalUnreachableError;
+}
+
+/** Thrown when Temporal cannot be reached. The message says what to do and quotes no secret. */
+export class TemporalUnreachableError extends Error {
+  override readonly name = 'TemporalUnreachableError';
+}
+
+/** @throws TemporalSettingsError, TemporalUnreachableError */
+export function connectClient(
+  env: NodeJS.ProcessEnv,
+  timeoutMs: number,
+): Promise<TemporalConnection<Connection>> {
+  return connect(env, (options) => Connection.connect({ ...options, connectTimeout: timeoutMs }));
+}
+
+/** @throws TemporalSettingsError, TemporalUnreachableError */
+export async function connectWorker(
+  env: NodeJS.ProcessEnv,
+  timeoutMs: number,
+): Promise<TemporalConnection<NativeConnection>> {
+  // Loaded here, since the client needs none of the native code.
+  const { NativeConnection } = await import('@temporalio/worker');
+  return connect(env, async (options) => {
+    const ready = new AbortController();
+    // NativeConnection has no timeout, and waits for ever for a server that accepts and says nothing.
+    const timeout = sleep(timeoutMs, null, { signal: ready.signal }).then(() => {
+      throw new Error(`no response within ${timeoutMs} ms`);
+    });
+    return Promise.race([NativeConnection.connect(options), timeout]).finally(() => ready.abort());
+  });
+}
+
+async function connect<C>(
+  env: NodeJS.ProcessEnv,
+  open: (options: TemporalSettings['connectionOptions']) => Promise<C>,
+): Promise<TemporalConnection<C>> {
+  const settings = readTemporalSettings(env);
+  const { address, namespace, connectionOptions } = settings;
+  const unreachable = (error: unknown) => new TemporalUnreachableError(describeUnreachable(error, settings));
+  const connection = await open(connectionOptions).catch((error: unknown) => {
+    throw unreachable(error);
+  });
+  return { connection, address, namespace, unreachable };
+}
+
+/** A shorter header is a word such as `prod`, which a message may hold by chance. */
+const MIN_SECRET_LENGTH = 8;
+
+/** PERMISSION_DENIED and UNAUTHENTICATED of gRPC. */
+const REFUSED_CODES: readonly number[] = [7, 16];
+
+function describeUnreachable(error: unknown, { address, namespace, secrets }: TemporalSettings): string {
+  // The client hides the server's reason in the cause.
+  const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
+  const message = isGrpcServiceError(cause)
+    ? cause.details
+    : error instanceof Error
+      ? error.message
+      : 'unknown';
+  // Settings are checked beforehand, so this is for what a server or a later SDK may quote.
+  const quotes =
+    message.includes('Metadata string value') ||
+    secrets.some((secret) => secret.length >= MIN_SECRET_LENGTH && message.includes(secret));
+  const reason = quotes ? 'the reason quotes a credential' : escapeControls(message);
+  const remedy =
+    isGrpcServiceError(cause) && REFUSED_CODES.includes(cause.code)
+      ? 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace'
+      : 'start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE';
+  return `cannot reach Temporal at ${address}, namespace ${namespace} (${reason}): ${remedy}`;
+}

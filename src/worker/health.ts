@@ -1,0 +1,53 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Health {
+  /** Where it listens, such as `http://127.0.0.1:8080`. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and why).
+ *
+ * @param notReady says why no work can be taken now, or null.
+ * @throws Error when the port is taken, naming it.
+ */
+export async function startHealth(
+  { host, port }: { host: string; port: number },
+  notReady: () => Promise<string | null>,
+): Promise<Health> {
+  const answers: Record<string, () => Promise<string | null>> = {
+    '/livez': () => Promise.resolve(null),
+    '/readyz': notReady,
+  };
+  const server = createServer((request, response) => {
+    const answer = answers[request.url ?? ''];
+    if (!answer) {
+      response.writeHead(404).end();
+      return;
+    }
+    const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
+    void answer()
+      .catch(failed)
+      .then((problem) => {
+        response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
+      });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const code = error.code ?? error.message;
+      reject(new Error(`cannot listen on ${host}:${port} (${code}): set health.port to a free port`));
+    });
+    server.listen(port, host, resolve);
+  });
+  const address = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

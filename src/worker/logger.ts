@@ -1,0 +1,67 @@
+import type { LogLevel, Logger, RuntimeOptions } from '@temporalio/worker';
+import pino from 'pino';
+
+export type LogLevelName = Lowercase<LogLevel>;
+
+/** Options of the Temporal runtime that put all its lines into our log, those of its native Core included. */
+export function runtimeOptions(logger: Logger, { level }: { level: LogLevelName }): RuntimeOptions {
+  return {
+    logger,
+    // Signals drain the worker, and the program decides how.
+    shutdownSignals: [],
+    telemetryOptions: {
+      logging: { filter: { core: level.toUpperCase() as LogLevel, other: 'WARN' }, forward: {} },
+    },
+  };
+}
+
+/** Node would print its warnings as text on standard error. */
+export function logNodeWarnings(logger: Logger): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ name, message }) => {
+    logger.warn(message, { warning: name });
+  });
+}
+
+/** One JSON object a line, on standard output. */
+export function createLogger({ level }: { level: LogLevelName }): Logger {
+  const lines = pino({
+    level,
+    base: { service: 'live-migration-prep' },
+    formatters: { level: (label) => ({ level: label }), log: withoutTaskTokens },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { error: describeError, err: describeError },
+  });
+  const log = (logLevel: LogLevel, message: string, meta: object = {}) => {
+    lines[PINO_LEVELS[logLevel]](meta, message);
+  };
+  return {
+    log,
+    trace: (message, meta) => log('TRACE', message, meta),
+    debug: (message, meta) => log('DEBUG', message, meta),
+    info: (message, meta) => log('INFO', message, meta),
+    warn: (message, meta) => log('WARN', message, meta),
+    error: (message, meta) => log('ERROR', message, meta),
+  };
+}
+
+const PINO_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
+
+/** With its task token anyone can complete an activity. The SDK logs it as a field, Core inside the text of others. */
+function withoutTaskTokens(meta: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(meta).map(([name, value]) => [
+    name,
+    typeof value === 'string' ? value.replace(/TaskToken\([^)]*\)/g, 'TaskToken') : value,
+  ]);
+  return { ...(Object.fromEntries(entries) as Record<string, unknown>), taskToken: undefined };
+}
+
+/** The message of a failure says everything. Any other error is a defect, and its stack says where. */
+function describeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { name, message, stack } = error;
+  // A failure of a workflow arrives from its sandbox as an Error, and only the stack has the name of its class.
+  const [, failure] = /^(\w+Failure): /.exec(stack ?? '') ?? [];
+  if (!failure) return { type: name, message, stack };
+  return { type: 'type' in error ? error.type : failure, message };
+}

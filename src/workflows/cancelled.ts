@@ -1,0 +1,37 @@
+import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
+import type { SealedToken } from '../contract/schemas';
+import { failureOf } from './failures';
+import type { Progress } from './progress';
+
+/**
+ * The ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`, since
+ * Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
+ *
+ * @param token that exists and is not confirmed as delivered.
+ * @param sinksTried sinks that may have it.
+ */
+export function cancelled(
+  progress: Progress,
+  token: SealedToken | null,
+  sinksTried: readonly string[],
+): CancelledFailure | ApplicationFailure {
+  const { unconfirmedTokens } = progress.status;
+  if (unconfirmedTokens === 0 && !token) return new CancelledFailure('cancelled; no token was created');
+  const left = [
+    token && tokenLeft(token, sinksTried),
+    unconfirmedTokens > 0 &&
+      `Atlas may have created ${unconfirmedTokens} token(s) that the worker never received: compare the times of the attempts in this history with Atlas`,
+  ];
+  return failureOf('Cancelled', `cancelled; ${left.filter(Boolean).join('; ')}`, {
+    unconfirmedTokens,
+    deliveryId: token?.deliveryId ?? null,
+    tokenSha256: token?.tokenSha256 ?? null,
+    sinksTried: [...sinksTried],
+  });
+}
+
+function tokenLeft({ orgId, sourceOrgId, deliveryId }: SealedToken, sinksTried: readonly string[]): string {
+  const source = sourceOrgId ? ` --source-org ${sourceOrgId}` : '';
+  const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
+  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with: live-migration-prep redeliver --org ${orgId}${source} --run-id ${workflowInfo().runId}`;
+}

@@ -1,0 +1,113 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  TimeoutFailure,
+  isCancellation,
+  log,
+  sleep,
+} from '@temporalio/workflow';
+import type { CreationFailureDetails, ValidatedRequest } from '../contract/activities';
+import { TOKEN_UNCONFIRMED } from '../contract/names';
+import { retryDelayMs } from '../contract/retry-delay';
+import type { SealedToken } from '../contract/schemas';
+import { cancelled } from './cancelled';
+import { causeOf, failureOf, isRunFailureType, reportOf } from './failures';
+import type { Progress } from './progress';
+import { creation } from './proxies';
+
+/**
+ * Creates a token, and counts the attempts that may have created another: the call is not idempotent. Temporal retries
+ * what created nothing; every other failure comes back here, is counted, and is followed by a new activity.
+ *
+ * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
+ */
+export async function createToken(progress: Progress, valid: ValidatedRequest): Promise<SealedToken> {
+  const { request, create: plan } = valid;
+  const { orgId, sourceOrgId, credential, accessListIps } = request;
+  const target = sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
+  const deadlineAtMs = Date.now() + plan.giveUpAfterMs;
+  const giveUp = (cause: unknown) => {
+    const { message, details } = reportOf(cause);
+    const { unconfirmedTokens } = progress.status;
+    return failureOf('AtlasUnavailable', `gave up: the retry deadline passed; last error: ${message}`, {
+      ...publicDetails(details),
+      unconfirmedTokens,
+    });
+  };
+
+  let cause: unknown;
+  for (let tries = 1; ; tries += 1) {
+    // No worker was there when the wait ended.
+    if (tries > 1 && Date.now() >= deadlineAtMs) throw giveUp(cause);
+    progress.report(
+      'creating',
+      `creating a link-token in ${target} with credential ${credential} and ${accessListIps.length} access list entries (try ${tries}, until ${new Date(deadlineAtMs).toISOString()})`,
+    );
+    const { createLinkToken } = creation(plan, deadlineAtMs - Date.now(), `create a link-token in ${target}`);
+    try {
+      const { unconfirmedTokens: before } = progress.status;
+      const token = await createLinkToken({ request, unconfirmedTokens: before, deadlineAtMs });
+      const { deliveryId, tokenSha256, unconfirmedTokens } = token;
+      log.info('link-token created', { orgId, deliveryId, tokenSha256, unconfirmedTokens });
+      return token;
+    } catch (error) {
+      cause = causeOf(error);
+    }
+
+    const mayExist = tokenMayExist(cause);
+    if (mayExist) progress.countUnconfirmed();
+    if (isTerminal(cause)) throw terminal(cause, progress);
+    // Temporal retries nothing in a cancelled run, so a retryable failure comes back, too.
+    if (CancellationScope.current().consideredCancelled || cause instanceof CancelledFailure) {
+      throw cancelled(progress, null, []);
+    }
+    if (!mayExist || isScheduleToClose(cause)) throw giveUp(cause);
+
+    const { message, details } = reportOf(cause);
+    const { retryAfterMs } = details as CreationFailureDetails;
+    const delayMs = retryDelayMs(plan, tries, retryAfterMs);
+    const nextTryAtMs = Date.now() + delayMs;
+    if (nextTryAtMs >= deadlineAtMs) throw giveUp(cause);
+    progress.report('creating', `${message}; Atlas may have created a token all the same`, nextTryAtMs);
+    try {
+      await sleep(delayMs);
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+      throw cancelled(progress, null, []);
+    }
+  }
+}
+
+/** The failures of attempts that created nothing. An attempt that ended in any other way may have created a token. */
+const NOTHING_CREATED: readonly unknown[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
+
+function tokenMayExist(cause: unknown): boolean {
+  if (cause instanceof ApplicationFailure) {
+    if (NOTHING_CREATED.includes(cause.type)) return false;
+    return (reportOf(cause).details as CreationFailureDetails).tokenMayExist !== false;
+  }
+  return !(cause instanceof CancelledFailure);
+}
+
+/** Schedule-to-close ends at the deadline plus one attempt. */
+function isScheduleToClose(cause: unknown): boolean {
+  return cause instanceof TimeoutFailure && cause.timeoutType === 'SCHEDULE_TO_CLOSE';
+}
+
+function isTerminal(cause: unknown): cause is ApplicationFailure {
+  return (
+    cause instanceof ApplicationFailure && cause.nonRetryable === true && cause.type !== TOKEN_UNCONFIRMED
+  );
+}
+
+function terminal(cause: ApplicationFailure, { status }: Progress): ApplicationFailure {
+  const type = isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';
+  const { unconfirmedTokens } = status;
+  return failureOf(type, cause.message, { ...publicDetails(reportOf(cause).details), unconfirmedTokens });
+}
+
+/** Without what only the workflow needs. */
+function publicDetails({ retryAfterMs: _, tokenMayExist: __, ...details }: CreationFailureDetails): object {
+  return details;
+}

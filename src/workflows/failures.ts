@@ -1,0 +1,51 @@
+import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  type DeliveryFailureType,
+  type FailureType,
+} from '../contract/names';
+import type { FailureDetails } from '../contract/schemas';
+
+/** The one failure that a caller sees: a type, a message that stands alone, details, and no cause behind it. */
+export function failureOf(
+  type: FailureType | DeliveryFailureType,
+  message: string,
+  details: FailureDetails,
+): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
+}
+
+/** What an activity failed with, without the wrapping of Temporal. */
+export function causeOf(error: unknown): unknown {
+  return error instanceof ActivityFailure ? error.cause : error;
+}
+
+/** The message and details of a failed activity; of a timed-out one, those of its last failed attempt. */
+export function reportOf(cause: unknown): { message: string; details: object } {
+  if (cause instanceof ApplicationFailure) {
+    return { message: cause.message, details: (cause.details?.[0] ?? {}) };
+  }
+  if (cause instanceof TimeoutFailure) {
+    const last = lastAttemptFailureOf(cause);
+    if (last) return reportOf(last);
+    return { message: 'an attempt ended without a result (a timeout, or its worker was lost)', details: {} };
+  }
+  return { message: cause instanceof Error ? cause.message : String(cause), details: {} };
+}
+
+export function isRunFailureType(type: unknown): type is FailureType {
+  return (FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
+export function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
+  return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
+/** Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`. */
+function lastAttemptFailureOf({ failure }: TimeoutFailure): ApplicationFailure | null {
+  if (!failure?.cause) return null;
+  const cause = defaultFailureConverter.failureToError(failure.cause, defaultPayloadConverter);
+  return cause instanceof ApplicationFailure ? cause : null;
+}

@@ -1,0 +1,80 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  ChildWorkflowFailure,
+  ParentClosePolicy,
+  WorkflowIdReusePolicy,
+  startChild,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
+import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
+import { failureOf } from './failures';
+import { prepareLiveMigration } from './prepare-live-migration';
+
+/**
+ * What a schedule starts. A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under
+ * its usual id: one run for each pair of organizations, scheduled or not. While one is open, nothing is started.
+ *
+ * @throws ApplicationFailure of the child, unchanged; CancelledFailure when it was cancelled.
+ */
+export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
+  const request = requestOf(input);
+  const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
+  try {
+    const child = await startChild(prepareLiveMigration, {
+      workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+      args: [request],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      // The token of a child that outlives this run must still be delivered.
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    });
+    const receipt = await child.result();
+    return { outcome: 'prepared', lastTokenAt: receipt.createdAt, receipt };
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      return { outcome: 'alreadyRunning', lastTokenAt: last?.lastTokenAt ?? null, receipt: null };
+    }
+    throw failureOfChild(error);
+  }
+}
+
+/** The failure of the child, so that a schedule pauses with the reason on top. */
+function failureOfChild(error: unknown): unknown {
+  const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
+  if (cause instanceof ApplicationFailure) {
+    const { type, message, details } = cause;
+    return ApplicationFailure.create({
+      type: String(type),
+      message,
+      nonRetryable: true,
+      details: details ?? [],
+    });
+  }
+  if (cause instanceof CancelledFailure && !CancellationScope.current().consideredCancelled) {
+    return failureOf('Cancelled', 'the run that this schedule started was cancelled', {
+      unconfirmedTokens: 0,
+    });
+  }
+  return error;
+}
+
+/** As much as the child's workflow id needs; the child checks the rest. */
+function requestOf(input: unknown): PrepareRequest {
+  const { request } = (input ?? {}) as { request?: unknown };
+  const { orgId, sourceOrgId } = (request ?? {}) as { orgId?: unknown; sourceOrgId?: unknown };
+  const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
+    .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
+    .map(([field]) => ({
+      field: `request.${field}`,
+      description: 'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
+    }));
+  if (problems.length === 0) return request as PrepareRequest;
+  const sentence = problems.map(({ field, description }) => `${field} ${description}`).join('; ');
+  throw failureOf('InvalidRequest', `the request is not valid: ${sentence}`, {
+    fields: problems,
+    unconfirmedTokens: 0,
+  });
+}

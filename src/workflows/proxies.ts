@@ -1,0 +1,63 @@
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { Activities, CreatePlan, DeliverPlan, RetryPlan } from '../contract/activities';
+
+/** Pure and quick. A bug in it must not be retried unseen for ever. */
+export function validation(): Pick<Activities, 'validateRequest'> {
+  return proxyLocalActivities<Activities>({
+    startToCloseTimeout: '5s',
+    retry: { maximumAttempts: 3 },
+    summary: 'check the request',
+  });
+}
+
+/**
+ * Temporal retries only attempts that created nothing. An attempt that vanished may have created a token, so it comes
+ * back to the workflow. Schedule-to-close leaves room for the last attempt: a POST under way is never abandoned.
+ */
+export function creation(
+  plan: CreatePlan,
+  remainingMs: number,
+  summary: string,
+): Pick<Activities, 'createLinkToken'> {
+  return proxyActivities<Activities>({
+    ...attempts(plan),
+    scheduleToCloseTimeout: remainingMs + plan.attemptTimeoutMs,
+    retry: {
+      ...backoff(plan),
+      nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+    },
+    summary,
+  });
+}
+
+/**
+ * Schedule-to-close leaves room for the last attempt of the round.
+ *
+ * @param once one attempt: someone requested it now, or the run is being cancelled.
+ */
+export function delivery(
+  plan: DeliverPlan,
+  once: boolean,
+  summary: string,
+): Pick<Activities, 'deliverLinkToken'> {
+  return proxyActivities<Activities>({
+    ...attempts(plan),
+    scheduleToCloseTimeout: (once ? 0 : plan.roundMs) + plan.attemptTimeoutMs,
+    retry: { ...backoff(plan), ...(once && { maximumAttempts: 1 }) },
+    summary,
+  });
+}
+
+/** A cancelled attempt is waited for: its result says what was created or delivered. */
+function attempts(plan: RetryPlan) {
+  return {
+    startToCloseTimeout: plan.attemptTimeoutMs,
+    heartbeatTimeout: plan.heartbeatTimeoutMs,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  } as const;
+}
+
+/** The activities set the delay of each retry themselves, with jitter; this is the policy they follow. */
+function backoff({ initialIntervalMs, backoffCoefficient, maximumIntervalMs }: RetryPlan) {
+  return { initialInterval: initialIntervalMs, backoffCoefficient, maximumInterval: maximumIntervalMs };
+}

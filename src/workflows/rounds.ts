@@ -1,0 +1,46 @@
+import type { ApplicationFailure} from '@temporalio/workflow';
+import { CancellationScope, allHandlersFinished, condition } from '@temporalio/workflow';
+import type { Receipt } from '../contract/schemas';
+
+export type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+
+/** Delivery rounds and the run's ending, as callers of the Updates wait for them. */
+export interface Rounds {
+  /** Why the last round failed; null before the first ended. */
+  lastFailure(): ApplicationFailure | null;
+  /** Ends a failed round: all who wait get its failure, and the run goes on. */
+  fail(failure: ApplicationFailure): void;
+  /** Ends the run: all who wait get its outcome, and have got it when this resolves. */
+  close(outcome: Outcome): Promise<void>;
+  /** The outcome of the round under way, or of the run when it ends before that. */
+  next(): Promise<Receipt>;
+}
+
+export function createRounds(): Rounds {
+  let ended = 0;
+  let closed = false;
+  let last: Outcome | null = null;
+
+  function end(outcome: Outcome): void {
+    last = outcome;
+    ended += 1;
+  }
+
+  return {
+    lastFailure: () => (last && 'failure' in last ? last.failure : null),
+    fail: (failure) => end({ failure }),
+    async close(outcome) {
+      closed = true;
+      end(outcome);
+      // In a cancelled run any other wait would throw at once, and callers would get no outcome.
+      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+    },
+    async next() {
+      const before = ended;
+      await CancellationScope.nonCancellable(() => condition(() => ended > before || closed));
+      const outcome = last as Outcome;
+      if ('failure' in outcome) throw outcome.failure;
+      return outcome.receipt;
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { ApplicationFailure, defineUpdate, setHandler } from '@temporalio/workflow';
+import { differingFields } from '../contract/compare-requests';
+import { UPDATES, type RefusalType } from '../contract/names';
+import type { Receipt } from '../contract/schemas';
+import type { Progress } from './progress';
+import type { Rounds } from './rounds';
+import type { Redelivery, Steering } from './steering';
+
+/** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
+const MAX_WAITING = 5;
+
+const MAX_SINK_NAME_LENGTH = 200;
+
+/**
+ * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the shape of their input by
+ * hand: an error that is not an ApplicationFailure would block the workflow task. What they refuse leaves no trace.
+ */
+export function handleUpdates(
+  request: unknown,
+  progress: Progress,
+  rounds: Rounds,
+  steering: Steering,
+): void {
+  let waiting = 0;
+
+  setHandler(
+    defineUpdate<Receipt, [unknown]>(UPDATES.redeliver),
+    (input) => {
+      // Before the first await, so that of two Updates in one workflow task only one passes the validator.
+      steering.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
+      return rounds.next();
+    },
+    {
+      validator(input) {
+        if (!isRedelivery(input)) {
+          throw refusal('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
+        }
+        const { step } = progress.status;
+        if (step !== 'delivering' && step !== 'undelivered') {
+          throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
+        }
+        if (steering.redelivery) {
+          throw refusal('RedeliveryUnderWay', 'a redelivery is in progress: wait for its outcome');
+        }
+      },
+    },
+  );
+
+  setHandler(
+    defineUpdate<Receipt, [unknown]>(UPDATES.awaitDelivery),
+    async () => {
+      waiting += 1;
+      try {
+        return await rounds.next();
+      } finally {
+        waiting -= 1;
+      }
+    },
+    {
+      validator(other) {
+        const differing = differingFields(request, other);
+        if (differing.length > 0) {
+          throw refusal(
+            'OtherRequest',
+            `the run was started with a different request (${differing.join(', ')}): wait for it to end, or cancel it`,
+          );
+        }
+        const failure = rounds.lastFailure();
+        if (progress.status.step === 'undelivered' && failure) throw failure;
+        if (waiting >= MAX_WAITING) {
+          throw refusal(
+            'TooManyWaiting',
+            `${MAX_WAITING} callers are waiting for this delivery: wait for the result of the run instead`,
+          );
+        }
+      },
+    },
+  );
+}
+
+function isRedelivery(input: unknown): input is Redelivery | null | undefined {
+  if (input === undefined || input === null) return true;
+  if (typeof input !== 'object' || Array.isArray(input)) return false;
+  const { sink, ...others } = input as Record<string, unknown>;
+  if (Object.keys(others).length > 0) return false;
+  return (
+    sink === undefined ||
+    sink === null ||
+    (typeof sink === 'string' && sink.length > 0 && sink.length <= MAX_SINK_NAME_LENGTH)
+  );
+}
+
+function refusal(type: RefusalType, message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, type);
+}

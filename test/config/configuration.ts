@@ -1,0 +1,59 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { inspect } from 'node:util';
+import { ConfigError, loadConfig, type Config } from '../../src/config';
+import { makeKey } from '../../src/sealing';
+
+export const ORG = '64f1c0ffee5eed0000000a71';
+export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });
+/** Part of every secret of these tests. */
+export const CANARY = 'CANARY-6f0c';
+export const SINKS = 'sinks:\n  drop: {type: file, directory: tokens}\n';
+/** With {@link SINKS} a whole configuration. */
+export const ENV = {
+  LIVE_MIGRATION_PREP_SEALING_KEYS: KEYS,
+  MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_1',
+  MONGODB_ATLAS_CLIENT_SECRET: `${CANARY}-secret`,
+};
+export const API_KEY_ENV = {
+  MONGODB_ATLAS_PUBLIC_API_KEY: 'public',
+  MONGODB_ATLAS_PRIVATE_API_KEY: `${CANARY}-private`,
+};
+
+export type Env = Record<string, string | undefined>;
+
+let folder: string;
+beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'config-'))));
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Path of a file in the test's own folder. */
+export function fileIn(name: string): string {
+  return path.join(folder, name);
+}
+
+export function write(name: string, content: string, mode = 0o600): string {
+  const file = fileIn(name);
+  writeFileSync(file, content);
+  chmodSync(file, mode);
+  return file;
+}
+
+/** Loads `lmp.yaml`; `env` is added to {@link ENV}. */
+export function load(yaml: string, env: Env = {}): Config {
+  return loadConfig({ ...ENV, ...env }, write('lmp.yaml', yaml));
+}
+
+/** The problems of a configuration, none of which may hold a secret. */
+export function problemsOf(yaml: string, env: Env = {}): string[] {
+  try {
+    load(yaml, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    const shown = inspect(error, { showHidden: true, depth: 10 });
+    expect(shown).not.toContain('CANARY');
+    expect(shown).not.toContain(KEYS);
+    return [...(error as ConfigError).problems];
+  }
+  return [];
+}

@@ -1,0 +1,104 @@
+import { inspect } from 'node:util';
+import { readEnvironment } from '../../src/config/environment';
+import { API_KEY_ENV, CANARY, ENV, type Env } from './configuration';
+
+const read = (env: Env) => readEnvironment({ ...ENV, ...env });
+
+describe('the credential of the environment', () => {
+  it('is a service account', () => {
+    const { credential } = read({}).values;
+    expect(credential?.type === 'serviceAccount' && credential.clientSecret.read()).toBe(`${CANARY}-secret`);
+  });
+
+  it('or an API key', () => {
+    const { credential } = readEnvironment(API_KEY_ENV).values;
+    expect(credential?.type === 'apiKey' && credential.privateKey.read()).toBe(`${CANARY}-private`);
+  });
+
+  it('may be missing: the file can name one', () => {
+    expect(readEnvironment({})).toMatchObject({ values: { credential: null }, problems: [] });
+  });
+});
+
+describe('the base URL of Atlas', () => {
+  it.each([
+    ['https://cloud.mongodb.com', 'https://cloud.mongodb.com'],
+    ['https://cloud.mongodb.com/', 'https://cloud.mongodb.com'],
+    ['https://Atlas.Example.com:8443', 'https://atlas.example.com:8443'],
+    ['http://127.0.0.1:4400', 'http://127.0.0.1:4400'],
+    ['http://[::1]:4400', 'http://[::1]:4400'],
+    ['http://localhost:4400', 'http://localhost:4400'],
+  ])('may be %s', (url, baseUrl) => {
+    expect(read({ MONGODB_ATLAS_BASE_URL: url })).toMatchObject({
+      values: { baseUrl },
+      problems: [],
+      warnings: [],
+    });
+  });
+
+  it('is a warning when secrets would cross the network unencrypted', () => {
+    expect(read({ MONGODB_ATLAS_BASE_URL: 'http://atlas.example.com' })).toMatchObject({
+      problems: [],
+      warnings: ['MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network unencrypted'],
+    });
+  });
+
+  it.each([
+    'cloud.mongodb.com',
+    'nonsense',
+    'ftp://cloud.mongodb.com',
+    'https://cloud.mongodb.com/api/atlas/v2',
+    'https://cloud.mongodb.com/?x=1',
+    'https://cloud.mongodb.com/#x',
+    `https://user:${CANARY}@cloud.mongodb.com`,
+  ])('may not be %s', (url) => {
+    expect(read({ MONGODB_ATLAS_BASE_URL: url }).problems).toEqual([
+      'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.com',
+    ]);
+  });
+});
+
+describe('the environment', () => {
+  it('counts empty variables as unset', () => {
+    const empty = { MONGODB_ATLAS_BASE_URL: '', MONGODB_ATLAS_PUBLIC_API_KEY: '' };
+    expect(read(empty)).toMatchObject({ values: { baseUrl: 'https://cloud.mongodb.com' }, problems: [] });
+    expect(readEnvironment({ LIVE_MIGRATION_PREP_SEALING_KEYS: '' }).values.sealingKeys).toBeNull();
+  });
+
+  it.each<[what: string, env: Env, problem: RegExp]>([
+    [
+      'a service account without its secret',
+      { MONGODB_ATLAS_CLIENT_SECRET: undefined },
+      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not set or empty: set it$/,
+    ],
+    [
+      'a service account without its id',
+      { MONGODB_ATLAS_CLIENT_ID: '' },
+      /^environment variable MONGODB_ATLAS_CLIENT_ID is not set or empty: set it$/,
+    ],
+    [
+      'both kinds of credential',
+      API_KEY_ENV,
+      /^both MONGODB_ATLAS_CLIENT_ID .* and MONGODB_ATLAS_PUBLIC_API_KEY .* are in the environment: unset one pair$/,
+    ],
+    [
+      'a secret with white space',
+      { MONGODB_ATLAS_CLIENT_SECRET: `${CANARY} ` },
+      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not a credential: it contains white space or characters outside ASCII$/,
+    ],
+    [
+      'a secret with a line end',
+      { MONGODB_ATLAS_CLIENT_SECRET: `${CANARY}\r\nX-Header: 1` },
+      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not a credential/,
+    ],
+    [
+      'broken sealing keys',
+      { LIVE_MIGRATION_PREP_SEALING_KEYS: `{"keys":[{"k":"${CANARY}` },
+      /^environment variable LIVE_MIGRATION_PREP_SEALING_KEYS cannot be used: .*not JSON; make one with: live-migration-prep keys --file sealing-keys\.json$/,
+    ],
+  ])('with %s is refused', (_what, env, problem) => {
+    const { problems, values } = read(env);
+    expect(problems).toEqual([expect.stringMatching(problem)]);
+    expect(inspect({ problems, values }, { depth: 10 })).not.toContain('CANARY');
+  });
+});

@@ -1,0 +1,160 @@
+import { inspect } from 'node:util';
+import { loadConfig } from '../../src/config';
+import { makeKey } from '../../src/sealing';
+import { CANARY, ENV, KEYS, ORG, SINKS, load, problemsOf, write } from './configuration';
+
+describe('the smallest configuration', () => {
+  it('is one sink, one credential and the sealing keys; all else has a default', () => {
+    const { atlas, sinks, sealing, sealingKeys, ...rest } = load(SINKS);
+    expect(rest).toEqual({
+      taskQueue: 'live-migration-prep',
+      retries: {
+        create: {
+          initialIntervalMs: 1000,
+          backoffCoefficient: 2,
+          maximumIntervalMs: 60_000,
+          giveUpAfterMs: 3_600_000,
+        },
+        deliver: {
+          initialIntervalMs: 1000,
+          backoffCoefficient: 2,
+          maximumIntervalMs: 60_000,
+          roundMs: 600_000,
+          firstPauseMs: 600_000,
+          maximumPauseMs: 21_600_000,
+        },
+      },
+      worker: { maxConcurrentActivities: 100, heartbeatTimeoutMs: 10_000 },
+      health: { host: '127.0.0.1', port: 8080 },
+      log: { level: 'info' },
+      warnings: [],
+    });
+    expect(atlas).toMatchObject({
+      baseUrl: 'https://cloud.mongodb.com',
+      requestTimeoutMs: 30_000,
+      envelope: false,
+      pretty: false,
+      organizations: null,
+    });
+    expect([...atlas.credentials.keys()]).toEqual(['default']);
+    expect([...sinks.keys()]).toEqual(['drop']);
+    expect(sealing.keyIds()).toHaveLength(1);
+    expect(sealingKeys.read()).toBe(KEYS);
+  });
+
+  it('is found by LIVE_MIGRATION_PREP_CONFIG, which --config overrides', () => {
+    const fromEnv = write('env.yaml', `${SINKS}taskQueue: env\n`);
+    const fromOption = write('option.yaml', `${SINKS}taskQueue: option\n`);
+    const env = { ...ENV, LIVE_MIGRATION_PREP_CONFIG: fromEnv };
+    expect(loadConfig(env).taskQueue).toBe('env');
+    expect(loadConfig(env, fromOption).taskQueue).toBe('option');
+  });
+
+  it('shows no secret when it is logged', () => {
+    expect(inspect(load(SINKS), { showHidden: true, depth: 10 })).not.toContain('CANARY');
+  });
+});
+
+describe('credentials and organizations', () => {
+  const MAPPED = `${SINKS}  other: {type: file, directory: other}
+atlas:
+  credentials:
+    a: {type: serviceAccount, clientId: {env: A_ID}, clientSecret: {file: a.secret}}
+    b: {type: apiKey, publicKey: {env: B_PUBLIC}, privateKey: {env: B_PRIVATE}}
+  organizations:
+    ${ORG}: {credential: b, sinks: [other]}
+`;
+  const env = { A_ID: 'id', B_PUBLIC: 'public', B_PRIVATE: `${CANARY}-b` };
+
+  it('are read by reference, beside the credential of the environment', () => {
+    write('a.secret', `${CANARY}-a\n`);
+    const { credentials, organizations } = load(MAPPED, env).atlas;
+    expect([...credentials.keys()]).toEqual(['a', 'b', 'default']);
+    const a = credentials.get('a');
+    expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
+    expect(organizations).toEqual(new Map([[ORG, { credential: 'b', sinks: ['other'] }]]));
+  });
+
+  it('may be many that share one anchor, with ids that YAML would read as numbers', () => {
+    const ids = ['123456789012345678901234', '12345678901234567890e123'];
+    const others = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(24, 'a'));
+    const lines = [...ids, ...others].map(
+      (id, i) => `    ${id}: ${i === 0 ? '&one {credential: default, sinks: [drop]}' : '*one'}\n`,
+    );
+    const { organizations } = load(`${SINKS}atlas:\n  organizations:\n${lines.join('')}`).atlas;
+    expect([...(organizations?.keys() ?? [])]).toEqual([...ids, ...others]);
+    expect(organizations?.get(others[149] ?? '')).toEqual({ credential: 'default', sinks: ['drop'] });
+  });
+
+  it('warn of a secret file that others can read', () => {
+    const file = write('a.secret', CANARY, 0o644);
+    expect(load(MAPPED, env).warnings).toEqual([`file ${file} can be read by others: chmod 600 it`]);
+  });
+});
+
+describe('sealing keys', () => {
+  it('are read from a file, which stands before the environment', () => {
+    write('keys.json', JSON.stringify({ keys: [{ ...makeKey(new Date()), kid: 'of-the-file' }] }));
+    expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual(['of-the-file']);
+  });
+
+  it('in a file that others can read are a warning', () => {
+    const file = write('keys.json', KEYS, 0o640);
+    expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).warnings).toEqual([
+      `file ${file} can be read by others: chmod 600 it`,
+    ]);
+  });
+});
+
+describe('a configuration', () => {
+  it('with many problems names all of them at once', () => {
+    const yaml = `taskQueu: x
+sinks:
+  drop: {type: file, directory: d}
+  bad: {type: file}
+atlas:
+  prety: true
+  requestTimeoutMs: 1
+  credentials:
+    a: {type: serviceAccount, clientId: {env: NOPE}, clientSecret: ${CANARY}}
+  organizations:
+    ${ORG}: {credential: default, sinks: [drop]}
+    UPPER: {credential: default, sinks: [drop]}
+health: {port: -1}
+sealing: {keys: {file: nope.json}}
+retries: {deliver: {backoffCoefficient: 0.5}}
+`;
+    const env = { MONGODB_ATLAS_BASE_URL: 'nonsense', MONGODB_ATLAS_CLIENT_SECRET: undefined };
+    const places = problemsOf(yaml, env).map((problem) => problem.slice(0, problem.indexOf(': ')));
+    expect(places.sort()).toEqual(
+      [
+        'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.co',
+        'environment variable MONGODB_ATLAS_CLIENT_SECRET is not set or empty',
+        'lmp.yaml:1 taskQueu',
+        'lmp.yaml:4 sinks.bad.directory',
+        'lmp.yaml:6 atlas.prety',
+        'lmp.yaml:7 atlas.requestTimeoutMs',
+        'lmp.yaml:9 atlas.credentials.a.clientId',
+        'lmp.yaml:9 atlas.credentials.a.clientSecret',
+        'lmp.yaml:12 atlas.organizations.UPPER',
+        'lmp.yaml:13 health.port',
+        'lmp.yaml:14 sealing.keys',
+        'lmp.yaml:15 retries.deliver.backoffCoefficient',
+      ].sort(),
+    );
+  });
+
+  it('names an unknown sink of an organization beside problems elsewhere', () => {
+    const yaml = `${SINKS}atlas:
+  pretty: perhaps
+  organizations:
+    ${ORG}: {credential: default, sinks: [nope]}
+log: {level: loud}
+`;
+    expect(problemsOf(yaml).map((problem) => problem.split(':').slice(0, 2).join(':'))).toEqual([
+      'lmp.yaml:4 atlas.pretty',
+      `lmp.yaml:6 atlas.organizations.${ORG}.sinks.0`,
+      'lmp.yaml:7 log.level',
+    ]);
+  });
+});

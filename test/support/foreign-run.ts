@@ -1,0 +1,31 @@
+import type { Client } from '@temporalio/client';
+import { newOrgId } from './ids';
+
+/** COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION of Temporal's API. */
+const COMPLETE = 4;
+const POLL_TIMEOUT_MS = 30_000;
+
+/** Starts a run of another workflow type under a workflow id of ours, as anyone in the namespace can. */
+export async function startForeignRun(client: Client, workflowId: string) {
+  const taskQueue = `foreign-${newOrgId()}`;
+  const handle = await client.workflow.start('foreign', { workflowId, taskQueue });
+  return {
+    runId: handle.firstExecutionRunId,
+    terminate: () => handle.terminate(),
+    /** Completes the run, as a worker of its own would. */
+    async complete(): Promise<void> {
+      const { namespace } = client.options;
+      const { workflowService } = client;
+      const { taskToken } = await client.connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
+        workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+      );
+      await workflowService.respondWorkflowTaskCompleted({
+        namespace,
+        taskToken,
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
+        commands: [{ commandType: COMPLETE, completeWorkflowExecutionCommandAttributes: {} }],
+      });
+      await handle.result();
+    },
+  };
+}

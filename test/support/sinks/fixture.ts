@@ -1,0 +1,27 @@
+import type { Delivery } from '../../../src/sinks/sink';
+import type { Env } from './make-sink';
+
+/** The real server or folder behind a sink, and what the contract test needs to do to it. */
+export interface Fixture {
+  /** What becomes of the former token when the same organizations get a new one, as the docs say. */
+  readonly formerToken: 'stays beside it' | 'stays as an older version' | 'is replaced';
+  /** A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. */
+  configFor(delivery: Delivery): object;
+  readonly env: Env;
+  /** Every secret that must not be shown, beside the tokens. */
+  readonly canaries: readonly string[];
+  /** What a successful delivery returns. */
+  locationOf(delivery: Delivery): RegExp;
+  /** Every token that is held for the organizations of this delivery, the oldest first. */
+  held(delivery: Delivery): Promise<string[]>;
+  /** Makes this delivery fail permanently. */
+  refuse(delivery: Delivery): Promise<void>;
+  /** Makes the sink unreachable, and reachable again with what it held. */
+  breakDown(): Promise<void>;
+  recover(): Promise<void>;
+  /** Loses the response to the next request that writes. Absent where there is no connection to lose it on. */
+  loseResponse?(): void;
+  /** Accepts requests and sends no response, until `recover`. */
+  hang?(): void;
+  stop(): Promise<void>;
+}

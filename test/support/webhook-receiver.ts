@@ -1,0 +1,73 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { PrepareRequest } from '../../src/contract/schemas';
+import { cleanUpLater } from './clean-up';
+
+/** What a receiver does with a delivery; it is the path that the sink posts to. */
+type Behaviour = 'stores-then-503' | 'hangs';
+
+type Of = Pick<PrepareRequest, 'sourceOrgId'>;
+
+export interface WebhookReceiver {
+  /** Configuration of a sink that posts here. */
+  sink(behaviour: Behaviour): object;
+  /** For the environment of the worker. */
+  readonly env: Record<string, string>;
+  /** The tokens of a request that were stored, each once for each POST of it. */
+  stored(request: Of): string[];
+  /** How many deliveries of a request hang. */
+  hanging(request: Of): number;
+  /** Lets those that hang succeed; each is stored then. */
+  release(request: Of): void;
+}
+
+interface Post {
+  sourceOrgId: string | null;
+  linkToken: string;
+  stored: boolean;
+  response: ServerResponse;
+}
+
+export async function startWebhookReceiver(): Promise<WebhookReceiver> {
+  const posts: Post[] = [];
+  const server = createServer((request, response) => {
+    void text(request).then((body) => {
+      const { data } = JSON.parse(body) as { data: Pick<Post, 'sourceOrgId' | 'linkToken'> };
+      const stored = request.url !== '/hangs';
+      posts.push({ ...data, stored, response });
+      if (stored) response.writeHead(503).end();
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUpLater(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const { port } = server.address() as AddressInfo;
+  const postsOf = ({ sourceOrgId }: Of) => posts.filter((post) => post.sourceOrgId === sourceOrgId);
+  const hangingOf = (request: Of) =>
+    postsOf(request).filter(({ response }) => !response.destroyed && !response.writableEnded);
+  return {
+    sink: (behaviour) => ({
+      type: 'webhook',
+      url: `http://127.0.0.1:${port}/${behaviour}`,
+      allowHttp: true,
+      signingSecrets: [{ env: 'SIGNING_SECRET' }],
+    }),
+    env: { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` },
+    stored: (request) =>
+      postsOf(request)
+        .filter(({ stored }) => stored)
+        .map(({ linkToken }) => linkToken),
+    hanging: (request) => hangingOf(request).length,
+    release(request) {
+      for (const post of hangingOf(request)) {
+        post.stored = true;
+        post.response.writeHead(204).end();
+      }
+    },
+  };
+}

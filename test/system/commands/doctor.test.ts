@@ -1,0 +1,190 @@
+import { chmodSync, rmdirSync } from 'node:fs';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { freePort } from '../../../dev/temporal/free-port';
+import { credentialEnv, newAccount, type TestAtlas } from '../../support/atlas';
+import { expectNoSecretIn, secretsOf } from '../../support/command-line';
+import type { Config, Deployment } from '../../support/deployment';
+import { newOrgId } from '../../support/ids';
+import { objectIn, run } from '../../support/run-command';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+/** A namespace that retains closed runs for as long as is recommended. */
+const NAMESPACE = `test-${newOrgId()}`;
+const RETENTION_SECONDS = 72 * 3600;
+
+let atlas: TestAtlas;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  const { client } = await sharedTemporal();
+  await client.workflowService.registerNamespace({
+    namespace: NAMESPACE,
+    workflowExecutionRetentionPeriod: { seconds: RETENTION_SECONDS as never },
+  });
+});
+
+interface Finding {
+  check: string;
+  state: string;
+  message: string;
+}
+
+/** Runs doctor where the worker's configuration and environment are. It creates nothing and shows no secret. */
+async function doctor(deployment: Deployment, env: Record<string, string> = {}, ...options: string[]) {
+  const { address } = await sharedTemporal();
+  const environment = {
+    ...embeddedEnv(address),
+    TEMPORAL_NAMESPACE: NAMESPACE,
+    MONGODB_ATLAS_BASE_URL: atlas.url,
+    ...credentialEnv(atlas.account, 'serviceAccount'),
+    ...env,
+  };
+  const command = [...options, 'doctor', '--config', deployment.configFile];
+  const exit = await run(command, environment);
+  const wrongSecret = env['MONGODB_ATLAS_CLIENT_SECRET'];
+  expectNoSecretIn(exit.stdout + exit.stderr, [
+    ...secretsOf(atlas, deployment),
+    ...(wrongSecret ? [wrongSecret] : []),
+  ]);
+  expect(atlas.createdTokens()).toEqual([]);
+  expect(atlas.state().serviceAccounts).toEqual([
+    expect.objectContaining({ liveAccessTokens: 0 }) as unknown,
+  ]);
+  return exit;
+}
+
+describe('doctor', () => {
+  it('reports each part as ok, changes nothing and exits with 0', async () => {
+    const deployment = await deploy({ atlas });
+    const exit = await doctor(deployment);
+    const { address, client } = await sharedTemporal();
+    expect(exit).toMatchObject({ code: 0, stderr: '' });
+    expect(exit.stdout.trim().split('\n')).toEqual([
+      'checking only: nothing is changed and no link-token is created',
+      `ok      Temporal: namespace ${NAMESPACE} at ${address} retains closed runs for 72 h`,
+      expect.stringMatching(/^ok {6}sealing keys: key \S+ seals and opens$/),
+      `ok      credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
+      expect.stringContaining(`ok      sink files: directory ${deployment.tokensFolder} can be written`),
+    ]);
+    expect(deployment.tokenFiles()).toEqual([]);
+    const runs = await client.workflow.count(`TaskQueue = '${deployment.taskQueue}'`);
+    expect(runs.count).toBe(0);
+  });
+
+  it('prints with --json one object, whether all is ok or not', async () => {
+    const deployment = await deploy({ atlas });
+    const well = objectIn(await doctor(deployment, {}, '--json'))['findings'] as Finding[];
+    expect(well.map(({ check, state }) => [check, state])).toEqual([
+      ['Temporal', 'ok'],
+      ['sealing keys', 'ok'],
+      ['credential default', 'ok'],
+      ['sink files', 'ok'],
+    ]);
+
+    rmdirSync(deployment.tokensFolder);
+    const exit = await doctor(deployment, {}, '--json');
+    expect(exit.code).toBe(1);
+    expect(objectIn(exit)).toMatchObject({
+      error: '1 error, 0 warnings',
+      findings: [
+        ...well.slice(0, 3),
+        {
+          check: 'sink files',
+          state: 'error',
+          message: expect.stringContaining(
+            `${deployment.tokensFolder} cannot be written (ENOENT): create it`,
+          ) as unknown,
+        },
+      ],
+    });
+  });
+
+  const mapped = (orgId: string): Config => ({
+    atlas: { organizations: { [orgId]: { credential: 'default', sinks: ['files'] } } },
+  });
+  const unseen = newOrgId();
+
+  it.each<[what: string, config: Config, env: () => Promise<Record<string, string>>, message: RegExp]>([
+    [
+      'a wrong secret',
+      {},
+      () => Promise.resolve({ MONGODB_ATLAS_CLIENT_SECRET: newAccount().clientSecret }),
+      /^error   credential default: Atlas returned 401 .*; check the service account's client id and secret/m,
+    ],
+    [
+      'an organization that its credential does not see',
+      mapped(unseen),
+      () => Promise.resolve({}),
+      new RegExp(`^error   credential default: .* cannot see ${unseen} .* name another`, 'm'),
+    ],
+    [
+      'an Atlas that is not there',
+      {},
+      async () => ({ MONGODB_ATLAS_BASE_URL: `http://127.0.0.1:${await freePort()}` }),
+      /^error   credential default: no connection to Atlas \(ECONNREFUSED\)/m,
+    ],
+    [
+      'a stopped Temporal',
+      {},
+      async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
+      /^error   Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default .*: start it, or set TEMPORAL_/m,
+    ],
+    [
+      'a namespace that is not there',
+      {},
+      () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
+      /^error   Temporal: cannot reach Temporal at .*, namespace nowhere .*: start it, or set TEMPORAL_/m,
+    ],
+    [
+      'an API key of Temporal with a line end',
+      {},
+      () => Promise.resolve({ TEMPORAL_API_KEY: 'tmprl_CANARY\n' }),
+      /^error   Temporal: TEMPORAL_API_KEY, or api_key in the profile file, is not an API key/m,
+    ],
+  ])(
+    'names %s and the remedy, goes on with the rest and exits with 1',
+    async (_what, config, env, message) => {
+      const deployment = await deploy({ atlas, config });
+      const { code, stdout, stderr } = await doctor(deployment, await env());
+      expect(stdout).toMatch(message);
+      expect(stdout).not.toContain('CANARY');
+      expect(stdout).toMatch(/^ok {6}sink files: /m);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 1 error, 0 warnings\n' });
+    },
+  );
+
+  it.each<
+    [what: string, env: Record<string, string>, prepare: (deployment: Deployment) => void, message: RegExp]
+  >([
+    [
+      'a retention under 72 h',
+      { TEMPORAL_NAMESPACE: 'default' },
+      () => undefined,
+      /^warning Temporal: .* retains closed runs for 24 h: recommended are 72 h.*temporal operator namespace update/m,
+    ],
+    [
+      'a secret file that others can read',
+      {},
+      ({ keysFile }) => chmodSync(keysFile, 0o644),
+      /^warning configuration: file .*sealing-keys\.json can be read by others: chmod 600 it/m,
+    ],
+  ])('warns of %s, and exits with 1 too', async (_what, env, prepare, message) => {
+    const deployment = await deploy({ atlas });
+    prepare(deployment);
+    const { code, stdout, stderr } = await doctor(deployment, env);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 0 errors, 1 warning\n' });
+    expect(stdout).toMatch(message);
+    expect(stdout).not.toMatch(/^error/m);
+  });
+
+  it('reports every problem of the configuration, and checks nothing else', async () => {
+    const deployment = await deploy({ atlas, config: { colour: 'blue', sinks: { files: { type: 'fax' } } } });
+    const before = atlas.requests().length;
+    const exit = await doctor(deployment, {}, '--json');
+    expect(exit.code).toBe(1);
+    expect(objectIn(exit)['error']).toMatch(/2 problem\(s\):\n.*(fax|type).*\n.*colour|colour.*\n.*type/);
+    expect(atlas.requests()).toHaveLength(before);
+  });
+});

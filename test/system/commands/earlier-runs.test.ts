@@ -1,0 +1,275 @@
+import type { Client } from '@temporalio/client';
+import { start } from '../../../src/commands/start';
+import { createOutput } from '../../../src/commands/output';
+import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import { setScene, type Scene, type Target } from '../../support/command-line';
+import { eventually } from '../../support/eventually';
+import { startForeignRun } from '../../support/foreign-run';
+import { objectIn } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(90_000);
+
+const on = 'linkTokens';
+const TO_FILES = ['--ip', '203.0.113.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+
+let scene: Scene;
+let blocked: BlockedSink;
+let client: Client;
+
+beforeAll(async () => {
+  scene = await setScene(WITH_BLOCKED_SINK);
+  blocked = blockSink(scene.deployment);
+  ({ client } = await sharedTemporal());
+  await scene.deployment.startWorker();
+}, 60_000);
+
+const posts = () => scene.atlas.posts().length;
+
+/** The number of runs that Temporal lists lags behind by moments. */
+async function untilListed(workflowId: string, runs: number): Promise<void> {
+  await eventually(`${runs} listed runs`, async () => {
+    const { count } = await client.workflow.count(`WorkflowId = '${workflowId}'`);
+    return count === runs;
+  });
+}
+
+async function newestRunId(workflowId: string): Promise<string> {
+  return (await client.workflow.getHandle(workflowId).describe()).runId;
+}
+
+async function delivered(): Promise<Target> {
+  const target = scene.newTarget();
+  expect(await scene.client('start', ...target.options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
+  return target;
+}
+
+async function undelivered(): Promise<Target> {
+  blocked.block();
+  const target = scene.newTarget();
+  expect(await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+  return target;
+}
+
+/** A run that was ended while its token was undelivered. */
+async function endedWithToken(how: 'cancel' | 'terminate'): Promise<Target & { runId: string }> {
+  const target = await undelivered();
+  const runId = await newestRunId(target.workflowId);
+  await end(target.workflowId, how);
+  return { ...target, runId };
+}
+
+async function end(workflowId: string, how: 'cancel' | 'terminate'): Promise<void> {
+  const handle = client.workflow.getHandle(workflowId);
+  await handle[how]();
+  await handle.result().catch(() => undefined);
+}
+
+describe('start refuses with 6, and Atlas is not called, after', () => {
+  it('a delivery: it prints the receipt; --again creates another token', async () => {
+    const { workflowId, options } = await delivered();
+    const before = posts();
+    const { deliveryId } = (await client.workflow.getHandle(workflowId).result()) as { deliveryId: string };
+
+    const refused = await scene.client('start', ...options, ...TO_FILES);
+    expect(refused.code).toBe(6);
+    expect(refused.stdout).toContain(deliveryId);
+    expect(refused.stderr).toMatch(/was delivered before \(run .*\): pass --again to create another/);
+
+    const json = await scene.client('--json', 'start', ...options, ...TO_FILES, '--wait');
+    expect(json.code).toBe(6);
+    expect(objectIn(json)).toMatchObject({ workflowId, refused: 'delivered', receipt: { deliveryId } });
+    expect(posts()).toBe(before);
+
+    const again = await scene.client('--json', 'start', ...options, ...TO_FILES, '--again', '--wait');
+    expect(objectIn(again).receipt.deliveryId).not.toBe(deliveryId);
+    expect(posts()).toBe(before + 1);
+  });
+
+  it.each([
+    ['failed', () => scene.atlas.faults({ on, status: 403 })],
+    ['was rejected', () => undefined],
+  ])('a delivery that a later run followed, started with --again, which %s', async (how, prepare) => {
+    const { workflowId, options } = await delivered();
+    prepare();
+    const later = how === 'failed' ? TO_FILES : ['--ip', '203.0.113.7', '--sink', 'nowhere'];
+    expect(await scene.client('start', ...options, ...later, '--again', '--wait')).toMatchObject({ code: 1 });
+    await untilListed(workflowId, 2);
+    const before = posts();
+    for (const wait of [[], ['--wait']]) {
+      const exit = await scene.client('--json', 'start', ...options, ...TO_FILES, ...wait);
+      expect(exit.code).toBe(6);
+      expect(objectIn(exit)).toMatchObject({ refused: 'delivered' });
+    }
+    expect(posts()).toBe(before);
+  });
+
+  it.each(['cancel', 'terminate'] as const)('a %s that left a token, naming the run', async (how) => {
+    const { workflowId, options, runId } = await endedWithToken(how);
+    const before = posts();
+    for (const wait of [[], ['--wait']]) {
+      const exit = await scene.client('start', ...options, ...TO_BLOCKED, ...wait);
+      expect(exit).toMatchObject({ code: 6, stdout: '' });
+      expect(exit.stderr).toContain(`live-migration-prep redeliver ${options.join(' ')} --run-id ${runId}\n`);
+    }
+    const json = await scene.client('--json', 'start', ...options, ...TO_BLOCKED);
+    expect(objectIn(json)).toMatchObject({ workflowId, runId, refused: 'tokenLeft' });
+    expect(posts()).toBe(before);
+  });
+
+  it('two runs that left tokens, naming both', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const again = ['start', ...options, ...TO_BLOCKED, '--again', '--wait'];
+    expect(await scene.client(...again)).toMatchObject({ code: 5 });
+    const later = await newestRunId(workflowId);
+    await end(workflowId, 'terminate');
+    await untilListed(workflowId, 2);
+    const { stderr } = await scene.client('start', ...options, ...TO_BLOCKED);
+    expect(stderr).toContain(`--run-id ${runId}\n`);
+    expect(stderr).toContain(`--run-id ${later}\n`);
+  });
+});
+
+describe('start goes on after', () => {
+  it('a cancel before anything was created', async () => {
+    const { workflowId, options } = scene.newTarget();
+    scene.atlas.faults({ on, status: 429, times: 10_000 });
+    await scene.client('start', ...options, ...TO_FILES);
+    await eventually('a request', () => scene.atlas.posts().some(({ status }) => status === 429));
+    await end(workflowId, 'cancel');
+    scene.atlas.clearFaults();
+    expect(await scene.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
+  });
+
+  it('a left token was recovered, only with --again', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    blocked.repair();
+    expect(await scene.client('redeliver', ...options, '--run-id', runId)).toMatchObject({ code: 0 });
+    await untilListed(workflowId, 2);
+    const refused = await scene.client('--json', 'start', ...options, ...TO_BLOCKED);
+    expect(objectIn(refused)).toMatchObject({ refused: 'delivered' });
+  });
+});
+
+/** A client whose next start, of either kind, is preceded by something that happens elsewhere. */
+function meanwhile(event: () => Promise<unknown>): Client {
+  let happened = false;
+  const once = async () => {
+    if (happened) return;
+    happened = true;
+    await event();
+  };
+  const workflow = new Proxy(client.workflow, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      const method = value.bind(target) as (...args: unknown[]) => unknown;
+      if (name !== 'start' && name !== 'executeUpdateWithStart') return method;
+      return async (...args: unknown[]) => {
+        await once();
+        return method(...args);
+      };
+    },
+  });
+  return new Proxy(client, {
+    get: (target, name) => (name === 'workflow' ? workflow : (Reflect.get(target, name, target) as unknown)),
+  });
+}
+
+describe('start decides again when, after its look and before its start,', () => {
+  const silent = { write: () => undefined };
+  const output = createOutput({ stdout: silent, stderr: silent }, false);
+
+  function startAgainst(racing: Client, { options }: Target, wait: boolean): Promise<void> {
+    const [, orgId = '', , sourceOrgId] = options;
+    const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['203.0.113.7'] };
+    const { taskQueue } = scene.deployment;
+    return start(racing, request, { wait, again: false, taskQueue }, output);
+  }
+
+  it('the open run ends and leaves a token', async () => {
+    const target = await undelivered();
+    const before = posts();
+    const racing = meanwhile(() => end(target.workflowId, 'cancel'));
+    await expect(startAgainst(racing, target, true)).rejects.toMatchObject({
+      exitCode: 6,
+      facts: { refused: 'tokenLeft' },
+    });
+    expect(posts()).toBe(before);
+  });
+
+  it.each([true, false])('another run starts, ends and leaves a token (--wait: %s)', async (wait) => {
+    blocked.block();
+    const target = scene.newTarget();
+    let before = 0;
+    const racing = meanwhile(async () => {
+      await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait');
+      await end(target.workflowId, 'terminate');
+      before = posts();
+    });
+    await expect(startAgainst(racing, target, wait)).rejects.toMatchObject({
+      exitCode: 6,
+      facts: { refused: 'tokenLeft' },
+    });
+    expect(posts()).toBe(before);
+  });
+
+  it('another caller starts an equal request: it is joined', async () => {
+    blocked.block();
+    const target = scene.newTarget();
+    const racing = meanwhile(() => scene.client('start', ...target.options, ...TO_BLOCKED, '--wait'));
+    const before = posts();
+    await startAgainst(racing, target, false);
+    expect(posts()).toBe(before + 1);
+  });
+});
+
+describe('a run that another caller started under the id', () => {
+  it.each([
+    ['with nothing', []],
+    ['with null', [null]],
+    ['with a second argument that is no recovery', [null, { sealedToken: 'x' }]],
+  ])('%s, does not keep start from going on', async (_what, args) => {
+    const { workflowId, options } = scene.newTarget();
+    const { taskQueue } = scene.deployment;
+    const odd = await client.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
+    await expect(odd.result()).rejects.toThrow();
+    const { code, stderr } = await scene.client('start', ...options, ...TO_FILES, '--wait');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+
+  it.each(['terminate', 'complete'] as const)(
+    'as another workflow type, and that ended (%s), does not either',
+    async (how) => {
+      const { workflowId, options } = scene.newTarget();
+      await (await startForeignRun(client, workflowId))[how]();
+      const { code, stderr } = await scene.client('start', ...options, ...TO_FILES, '--wait');
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    },
+  );
+
+  it('as another workflow type, and that completed, hides no token that an earlier run left', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    await (await startForeignRun(client, workflowId)).complete();
+    await untilListed(workflowId, 2);
+    const { code, stderr } = await scene.client('start', ...options, ...TO_BLOCKED);
+    expect(code).toBe(6);
+    expect(stderr).toContain(`--run-id ${runId}\n`);
+  });
+
+  it('as another workflow type, and that is open, is named', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const foreign = await startForeignRun(client, workflowId);
+    for (const command of [
+      ['start', ...options, ...TO_FILES, '--wait'],
+      ['start', ...options, ...TO_FILES, '--again'],
+      ['redeliver', ...options],
+    ]) {
+      const { code, stderr } = await scene.client(...command);
+      expect(code).toBe(6);
+      expect(stderr).toContain(`an open run of another workflow type (foreign) has the id ${workflowId}`);
+    }
+    await foreign.terminate();
+  });
+});

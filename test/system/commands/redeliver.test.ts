@@ -1,0 +1,334 @@
+import type { Client } from '@temporalio/client';
+import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import { setScene, type Scene, type Target } from '../../support/command-line';
+import { eventually } from '../../support/eventually';
+import { startForeignRun } from '../../support/foreign-run';
+import { newOrgId } from '../../support/ids';
+import { objectIn } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(90_000);
+
+const TO_FILES = ['--ip', '203.0.113.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+
+let scene: Scene;
+let blocked: BlockedSink;
+let client: Client;
+
+beforeAll(async () => {
+  scene = await setScene(WITH_BLOCKED_SINK);
+  blocked = blockSink(scene.deployment);
+  ({ client } = await sharedTemporal());
+  await scene.deployment.startWorker();
+}, 60_000);
+
+const posts = () => scene.atlas.posts().length;
+const lastToken = () => scene.atlas.createdTokens().at(-1)?.linkToken;
+
+interface EndedRun extends Target {
+  runId: string;
+}
+
+async function undelivered(): Promise<EndedRun> {
+  blocked.block();
+  const target = scene.newTarget();
+  expect(await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+  return { ...target, runId: await newestRunId(target.workflowId) };
+}
+
+async function endedWithToken(how: 'cancel' | 'terminate'): Promise<EndedRun> {
+  const run = await undelivered();
+  const handle = client.workflow.getHandle(run.workflowId);
+  await handle[how]();
+  await handle.result().catch(() => undefined);
+  return run;
+}
+
+async function newestRunId(workflowId: string): Promise<string> {
+  return (await client.workflow.getHandle(workflowId).describe()).runId;
+}
+
+async function statusOf(workflowId: string): Promise<string> {
+  return (await client.workflow.getHandle(workflowId).describe()).status.name;
+}
+
+describe('redeliver', () => {
+  it('delivers once the sink is repaired; before that it exits with 5, and the run goes on', async () => {
+    const { workflowId, options } = await undelivered();
+    const before = posts();
+    const early = await scene.client('--json', 'redeliver', ...options);
+    expect(early.code).toBe(5);
+    expect(objectIn(early)).toMatchObject({ workflowId, type: 'SinkRejected' });
+    expect(await statusOf(workflowId)).toBe('RUNNING');
+
+    blocked.repair();
+    const { code, stdout } = await scene.client('redeliver', '--workflow-id', workflowId);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`token is in +file ${blocked.directory}`));
+    expect(blocked.tokens()).toEqual([lastToken()]);
+    expect(posts()).toBe(before);
+  });
+
+  it('delivers to another sink by --sink, which is named when it is unknown', async () => {
+    const { options } = await undelivered();
+    const unknown = await scene.client('redeliver', ...options, '--sink', 'nowhere');
+    expect(unknown.code).toBe(5);
+    expect(unknown.stderr).toContain('SinkUnavailable: this worker has no sink "nowhere"');
+
+    const redelivered = await scene.client('--json', 'redeliver', ...options, '--sink', 'files');
+    expect(redelivered).toMatchObject({ code: 0, stderr: '' });
+    expect(objectIn(redelivered).receipt.sink).toBe('files');
+    expect(scene.deployment.tokens()).toContain(lastToken());
+  });
+
+  it('after a redelivery to an unknown sink goes to the sink of the request again', async () => {
+    const { options } = await undelivered();
+    expect(await scene.client('redeliver', ...options, '--sink', 'dorp')).toMatchObject({ code: 5 });
+    blocked.repair();
+    const exit = await scene.client('--json', 'redeliver', ...options);
+    expect(objectIn(exit).receipt.sink).toBe('blocked');
+  });
+
+  it('twice at once delivers to one sink, and says so when it was not the one requested', async () => {
+    const { workflowId, options } = await undelivered();
+    blocked.repair();
+    const handle = client.workflow.getHandle(workflowId);
+    const sinks = ['files', 'blocked'];
+    const exits = await Promise.all(
+      sinks.map((sink) => scene.client('redeliver', ...options, '--sink', sink)),
+    );
+    const { sink } = (await handle.result()) as { sink: string };
+    for (const [index, requested] of sinks.entries()) {
+      const { code, stdout, stderr } = exits[index] ?? {};
+      if (requested === sink) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      else if (code === 0) expect(stdout).toContain(`delivered to sink ${sink}, not to ${requested}:`);
+      else {
+        expect(code).toBe(6);
+        expect(stderr).toMatch(/RedeliveryUnderWay|was delivered before/);
+      }
+    }
+    const copies = [...blocked.tokens(), ...scene.deployment.tokens()].filter(
+      (token) => token === lastToken(),
+    );
+    expect(copies).toHaveLength(1);
+  });
+
+  it('while the token is being created exits with 6, and the run is as it was', async () => {
+    scene.atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
+    const { options, workflowId } = scene.newTarget();
+    await scene.client('start', ...options, ...TO_FILES);
+    await eventually('a request', () => scene.atlas.posts().some(({ status }) => status === 429));
+    const { code, stderr } = await scene.client('redeliver', ...options);
+    scene.atlas.clearFaults();
+    expect(code).toBe(6);
+    expect(stderr).toContain('NothingToDeliver: the run has no token to deliver now: its step is creating');
+    expect(await client.workflow.getHandle(workflowId).result()).toMatchObject({ sink: 'files' });
+  });
+
+  it('after a delivery exits with 6 and prints the receipt', async () => {
+    const { options } = scene.newTarget();
+    await scene.client('start', ...options, ...TO_FILES, '--wait');
+    const exit = await scene.client('--json', 'redeliver', ...options);
+    expect(exit.code).toBe(6);
+    expect(objectIn(exit)).toMatchObject({ refused: 'delivered', receipt: { sink: 'files' } });
+  });
+
+  it('after a cancel that left a token exits with 6, and names --run-id', async () => {
+    const { options, runId } = await endedWithToken('cancel');
+    const { code, stderr } = await scene.client('redeliver', ...options);
+    expect(code).toBe(6);
+    expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')} --run-id ${runId}\n`);
+  });
+
+  it('after a run that left nothing exits with 1', async () => {
+    const { options } = scene.newTarget();
+    scene.atlas.faults({ on: 'linkTokens', status: 403 });
+    await scene.client('start', ...options, ...TO_FILES, '--wait');
+    const { code, stderr } = await scene.client('redeliver', ...options);
+    expect(code).toBe(1);
+    expect(stderr).toContain('no closed run left a token: nothing to deliver');
+  });
+});
+
+describe('redeliver --run-id', () => {
+  it.each(['cancel', 'terminate'] as const)(
+    'delivers the token that a %s left, and creates none',
+    async (how) => {
+      const { workflowId, options, runId } = await endedWithToken(how);
+      const before = posts();
+      blocked.repair();
+      const { code, stdout } = await scene.client('redeliver', ...options, '--run-id', runId);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^delivering token [\\da-f-]{36} of run ${runId} to sink blocked\n`));
+      expect(blocked.tokens()).toEqual([lastToken()]);
+      expect(posts()).toBe(before);
+      expect(await statusOf(workflowId)).toBe('COMPLETED');
+
+      const again = await scene.client('redeliver', ...options, '--run-id', runId);
+      expect(again.code).toBe(6);
+      expect(again.stderr).toMatch(/left token .*, which was delivered since/);
+    },
+  );
+
+  it('delivers to another sink by --sink; the receipt names the one that may have the token', async () => {
+    const { options, runId } = await endedWithToken('cancel');
+    const exit = await scene.client('--json', 'redeliver', ...options, '--run-id', runId, '--sink', 'files');
+    expect(objectIn(exit).receipt).toMatchObject({ sink: 'files', alsoTried: expect.any(Array) as unknown });
+    expect(scene.deployment.tokens()).toContain(lastToken());
+  });
+
+  it('against a sink that still rejects exits with 5; the token can be recovered from that run as well', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const before = posts();
+    const rejected = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
+    expect(rejected.code).toBe(5);
+    expect(objectIn(rejected)).toMatchObject({ workflowId, type: 'SinkRejected' });
+
+    const other = await scene.client('redeliver', ...options, '--run-id', runId);
+    expect(other.code).toBe(6);
+    expect(other.stderr).toContain(`another run of ${workflowId} is open`);
+
+    const second = await newestRunId(workflowId);
+    await client.workflow.getHandle(workflowId).terminate();
+    blocked.repair();
+    const recovered = await scene.client('redeliver', ...options, '--run-id', second);
+    expect(recovered).toMatchObject({ code: 0, stderr: '' });
+    expect(blocked.tokens()).toEqual([lastToken()]);
+    expect(posts()).toBe(before);
+  });
+
+  it('keeps the token of a recovery that was refused, which start and redeliver name', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const refused = await scene.client('redeliver', ...options, '--run-id', runId, '--sink', 'nowhere');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('InvalidRequest: ');
+    const second = await newestRunId(workflowId);
+    expect(second).not.toBe(runId);
+    blocked.repair();
+    const recovered = await scene.client('redeliver', ...options, '--run-id', second, '--sink', 'blocked');
+    expect(recovered).toMatchObject({ code: 0, stderr: '' });
+    expect(blocked.tokens()).toEqual([lastToken()]);
+  });
+
+  describe('refuses, and starts nothing, a run that', () => {
+    it.each<[what: string, run: () => Promise<EndedRun>, code: number, message: string]>([
+      [
+        'has no token',
+        async () => {
+          const target = scene.newTarget();
+          scene.atlas.faults({ on: 'linkTokens', status: 403 });
+          await scene.client('start', ...target.options, ...TO_FILES, '--wait');
+          return { ...target, runId: await newestRunId(target.workflowId) };
+        },
+        1,
+        '(FAILED) has no token: there is nothing to deliver',
+      ],
+      [
+        'delivered',
+        async () => {
+          const target = scene.newTarget();
+          await scene.client('start', ...target.options, ...TO_FILES, '--wait');
+          return { ...target, runId: await newestRunId(target.workflowId) };
+        },
+        6,
+        'delivered its token: there is nothing to deliver',
+      ],
+      ['is open', undelivered, 6, 'is open: live-migration-prep redeliver --org'],
+      [
+        'is of another workflow type',
+        async () => {
+          const target = scene.newTarget();
+          const foreign = await startForeignRun(client, target.workflowId);
+          await foreign.complete();
+          return { ...target, runId: foreign.runId };
+        },
+        1,
+        'is a run of workflow foreign, not of prepareLiveMigration',
+      ],
+      [
+        'Temporal does not know',
+        () => Promise.resolve({ ...scene.newTarget(), runId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' }),
+        1,
+        'Temporal knows no run',
+      ],
+    ])('%s', async (_what, prepare, code, message) => {
+      const { workflowId, options, runId } = await prepare();
+      const before = posts();
+      const exit = await scene.client('redeliver', ...options, '--run-id', runId);
+      expect(exit).toMatchObject({ code, stdout: '' });
+      expect(exit.stderr).toContain(message);
+      expect(await newestRunId(workflowId).catch(() => runId)).toBe(runId);
+      expect(posts()).toBe(before);
+    });
+  });
+});
+
+describe('redeliver --all', () => {
+  interface Decision {
+    workflowId: string;
+    action: string;
+    reason: string;
+  }
+
+  async function undeliveredScene(runs: number) {
+    const others = await setScene(WITH_BLOCKED_SINK);
+    const sink = blockSink(others.deployment);
+    await others.deployment.startWorker();
+    const targets = Array.from({ length: runs }, () => others.newTarget());
+    for (const { options } of targets) {
+      expect(await others.client('start', ...options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+    }
+    await eventually('the runs in the list', async () => {
+      const query = `TaskQueue = '${others.deployment.taskQueue}' AND ExecutionStatus = 'Running'`;
+      let listed = 0;
+      for await (const { memo } of client.workflow.list({ query })) listed += memo?.['step'] ? 1 : 0;
+      return listed === runs;
+    });
+    return { ...others, sink, ids: targets.map(({ workflowId }) => workflowId).sort() };
+  }
+
+  it('delivers every undelivered run of the task queue, with progress and each outcome', async () => {
+    const { client: command, atlas, deployment, sink, ids } = await undeliveredScene(3);
+    const rejected = await command('--json', 'redeliver', '--all');
+    expect(rejected.code).toBe(5);
+    const early = objectIn(rejected)['decisions'] as Decision[];
+    expect(early.map(({ workflowId, action }) => `${action} ${workflowId}`).sort()).toEqual(
+      ids.map((id) => `undelivered ${id}`),
+    );
+    expect(early[0]?.reason).toContain('SinkRejected: ');
+
+    const elsewhere = await command('redeliver', '--all', '--task-queue', `nobody-${newOrgId()}`);
+    expect(elsewhere).toEqual({ code: 0, stdout: '0 undelivered run(s)\n', stderr: '' });
+
+    sink.repair();
+    const { code, stdout, stderr } = await command('redeliver', '--all');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const id of ids) expect(stdout).toMatch(new RegExp(`^[123]/3 {2}delivered {2}${id}: file `, 'm'));
+    expect(stdout).toMatch(/\n3 undelivered run\(s\): 3 delivered\n$/);
+    expect(sink.tokens().sort()).toEqual(
+      atlas
+        .createdTokens()
+        .map(({ linkToken }) => linkToken)
+        .sort(),
+    );
+    expect(deployment.tokenFiles()).toEqual([]);
+  });
+
+  it('delivers to another sink by --sink', async () => {
+    const { client: command, atlas, deployment } = await undeliveredScene(2);
+    const exit = await command('--json', 'redeliver', '--all', '--sink', 'files');
+    expect(exit.code).toBe(0);
+    const decisions = objectIn(exit)['decisions'] as (Decision & { receipt: { sink: string } })[];
+    expect(decisions.map(({ action, receipt }) => `${action} ${receipt.sink}`)).toEqual([
+      'delivered files',
+      'delivered files',
+    ]);
+    expect(deployment.tokens().sort()).toEqual(
+      atlas
+        .createdTokens()
+        .map(({ linkToken }) => linkToken)
+        .sort(),
+    );
+  });
+});

@@ -1,0 +1,250 @@
+import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { workflowIdFor } from '../../../src/contract/names';
+import { newAccount, type TestAtlas } from '../../support/atlas';
+import { setScene, type Scene } from '../../support/command-line';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { newOrgId } from '../../support/ids';
+import { objectIn, type ClientExit } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(90_000);
+
+interface Decision {
+  workflowId: string;
+  action: string;
+  reason: string;
+}
+
+const on = 'linkTokens';
+
+/** From now on Atlas knows the test's service account with this secret only. */
+function setSecretAtAtlas(atlas: TestAtlas, clientSecret: string): void {
+  const { orgId, clientId } = atlas.account;
+  atlas.seed({
+    organizations: [{ id: orgId, name: 'Test organization' }],
+    serviceAccounts: [{ clientId, clientSecret, orgId }],
+    apiKeys: [],
+    settings: { rateLimit: { enabled: false } },
+  });
+  atlas.expire('accessTokens');
+}
+
+const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
+
+/** By workflow id, in an order of its own. */
+function decisionsIn(exit: ClientExit): Record<string, string> {
+  const decisions = objectIn(exit)['decisions'] as Decision[];
+  return Object.fromEntries(
+    decisions.map(({ workflowId, action, reason }) => [workflowId, `${action}: ${reason}`]),
+  );
+}
+
+async function newestRun(request: PrepareRequest) {
+  const { client } = await sharedTemporal();
+  const { runId, status } = await client.workflow.getHandle(idOf(request)).describe();
+  return { runId, status: status.name };
+}
+
+/** Temporal's list lags behind by moments. */
+async function untilListed({ deployment }: Scene, failed: number): Promise<void> {
+  const { client } = await sharedTemporal();
+  const query = `TaskQueue = '${deployment.taskQueue}' AND ExecutionStatus = 'Failed'`;
+  await eventually(
+    `${failed} failed runs in the list`,
+    async () => (await client.workflow.count(query)).count === failed,
+  );
+}
+
+describe('restart, after an expired secret failed many runs and was renewed,', () => {
+  let scene: Scene;
+  let failed: PrepareRequest[];
+  let failedRunIds: string[];
+  let left: Record<'open' | 'delivered' | 'cancelled' | 'token' | 'invalid', PrepareRequest>;
+  let others: Record<'before' | 'otherFailure', PrepareRequest>;
+  let since: string;
+
+  beforeAll(async () => {
+    scene = await setScene(WITH_BLOCKED_SINK);
+    const { atlas, deployment } = scene;
+    const { client } = await sharedTemporal();
+    blockSink(deployment);
+    await deployment.startWorker();
+    const newRequest = () => deployment.newRequest();
+    const end = async (request: PrepareRequest, type: string) =>
+      expect((await endingOf(await deployment.start(request))).type).toBe(type);
+    const handleOf = (request: PrepareRequest) => client.workflow.getHandle(idOf(request));
+    const until = (request: PrepareRequest, step: string) =>
+      eventually(step, async () => {
+        const status = await handleOf(request).query<{ step: string }>('status');
+        return status.step === step;
+      });
+
+    left = {
+      open: newRequest(),
+      delivered: newRequest(),
+      cancelled: newRequest(),
+      token: deployment.newRequest({ sink: 'blocked' }),
+      invalid: newRequest(),
+    };
+    others = { before: newRequest(), otherFailure: deployment.newRequest({ sink: 'nowhere' }) };
+    failed = [newRequest(), newRequest(), newRequest()];
+
+    // Its token is left by an earlier run than the one that failed.
+    await deployment.start(left.token);
+    await until(left.token, 'undelivered');
+    await handleOf(left.token).cancel();
+    await handleOf(left.token)
+      .result()
+      .catch(() => undefined);
+
+    setSecretAtAtlas(atlas, newAccount().clientSecret);
+    await end(others.before, 'AtlasRequestRejected');
+    since = new Date().toISOString();
+    await end(others.otherFailure, 'InvalidRequest');
+    const { open, delivered, cancelled, token } = left;
+    for (const request of [...failed, open, delivered, cancelled, token])
+      await end(request, 'AtlasRequestRejected');
+    // Twice: one run for each id is restarted, the newest.
+    await end(failed[0] as PrepareRequest, 'AtlasRequestRejected');
+    setSecretAtAtlas(atlas, atlas.account.clientSecret);
+
+    await end(delivered, 'delivered');
+    atlas.faults([
+      { on, status: 429, headers: { 'retry-after': '3000' } },
+      { on, status: 429, headers: { 'retry-after': '3000' } },
+    ]);
+    for (const request of [open, cancelled]) {
+      await deployment.start(request);
+      await until(request, 'creating');
+    }
+    await eventually(
+      'both requests',
+      () => atlas.posts().filter(({ status }) => status === 429).length === 2,
+    );
+    await handleOf(cancelled).cancel();
+    await handleOf(cancelled)
+      .result()
+      .catch(() => undefined);
+    failedRunIds = await Promise.all(failed.map(async (request) => (await newestRun(request)).runId));
+    await untilListed(scene, 11);
+  }, 90_000);
+
+  const reasonsToLeave = () => ({
+    [idOf(left.open)]: expect.stringMatching(/^left: a later run is open \(/) as unknown,
+    [idOf(left.delivered)]: expect.stringMatching(/^left: a later run delivered \(/) as unknown,
+    [idOf(left.cancelled)]: expect.stringMatching(/^left: a later run ended CANCELLED \(/) as unknown,
+    [idOf(left.token)]: expect.stringMatching(
+      /^left: run \S+ left a token; deliver it: live-migration-prep redeliver --org .* --run-id \S+$/,
+    ) as unknown,
+  });
+
+  it('with --dry-run prints what it would do, and starts nothing', async () => {
+    const exit = await scene.client('--json', 'restart', '--since', since, '--dry-run');
+    expect(exit).toMatchObject({ code: 0, stderr: '' });
+    expect(decisionsIn(exit)).toEqual({
+      ...Object.fromEntries(
+        failed.map((request, i) => [
+          idOf(request),
+          `would restart: AtlasRequestRejected in run ${failedRunIds[i] ?? ''}`,
+        ]),
+      ),
+      ...reasonsToLeave(),
+    });
+    for (const [i, request] of failed.entries()) {
+      expect(await newestRun(request)).toEqual({ runId: failedRunIds[i], status: 'FAILED' });
+    }
+  });
+
+  it('looks at no run of another task queue', async () => {
+    const elsewhere = ['--task-queue', `nobody-${newOrgId()}`];
+    const exit = await scene.client('--json', 'restart', '--since', since, '--dry-run', ...elsewhere);
+    expect(decisionsIn(exit)).toEqual({});
+  });
+
+  it('stops after the first run that does not deliver', async () => {
+    scene.atlas.faults({ on, status: 403, times: 10_000 });
+    const exit = await scene.client('--json', 'restart', '--since', since);
+    scene.atlas.clearFaults();
+    expect(exit.code).toBe(1);
+    const actions = Object.values(decisionsIn(exit)).map((decision) => decision.split(':')[0]);
+    expect(actions.filter((action) => action === 'failed')).toHaveLength(1);
+    expect(actions.filter((action) => action === 'not restarted').length).toBeGreaterThanOrEqual(2);
+    await untilListed(scene, 12);
+  });
+
+  it('starts each with the request it had, and waits until they are delivered; again, it finds nothing to do', async () => {
+    const tokens = scene.atlas.createdTokens().length;
+    const { code, stdout, stderr } = await scene.client('restart', '--since', since);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { client } = await sharedTemporal();
+    for (const request of failed) {
+      expect(stdout).toMatch(new RegExp(`^\\d/7 {2}delivered {2}${idOf(request)}: file `, 'm'));
+      const receipt = (await client.workflow.getHandle(idOf(request)).result()) as { sourceOrgId: string };
+      expect(receipt.sourceOrgId).toBe(request.sourceOrgId);
+    }
+    expect(stdout).toMatch(/\n7 run\(s\) failed with AtlasRequestRejected since \S+: .*3 delivered/);
+    expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
+
+    const second = await scene.client('--json', 'restart', '--since', since);
+    expect(second.code).toBe(0);
+    for (const decision of Object.values(decisionsIn(second))) expect(decision).toMatch(/^left: /);
+    expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
+    expect(await newestRun(others.before)).toMatchObject({ status: 'FAILED' });
+  });
+});
+
+describe('restart of runs whose request is not valid', () => {
+  it('reports and leaves them, and the rest go on', async () => {
+    const scene = await setScene();
+    const { atlas, deployment } = scene;
+    const { client } = await sharedTemporal();
+    await deployment.startWorker();
+    const since = new Date().toISOString();
+    const { taskQueue } = deployment;
+    const ids: string[] = [];
+    for (const args of [[], [null], [{ orgId: atlas.account.orgId }]]) {
+      const workflowId = workflowIdFor(atlas.account.orgId, newOrgId());
+      ids.push(workflowId);
+      const handle = await client.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
+      await handle.result().catch(() => undefined);
+    }
+    // Valid in itself: its sink was missing in the worker's configuration.
+    const fixed = deployment.newRequest({ sink: 'later' });
+    await (await deployment.start(fixed)).result().catch(() => undefined);
+    await deployment.workers[0]?.stop();
+    deployment.configure({ sinks: { later: { type: 'file', directory: 'tokens' } } });
+    await deployment.startWorker();
+    await untilListed(scene, 4);
+
+    const exit = await scene.client('--json', 'restart', '--since', since, '--failure', 'InvalidRequest');
+    expect(exit.code).toBe(0);
+    const decisions = decisionsIn(exit);
+    for (const id of ids) expect(decisions[id]).toMatch(/^left: its request is not valid: /);
+    expect(decisions[idOf(fixed)]).toMatch(/^delivered: file /);
+  });
+});
+
+describe('restart against a sink that rejects', () => {
+  it('exits with 5: the first run is undelivered and goes on, the others are not started', async () => {
+    const scene = await setScene(WITH_BLOCKED_SINK);
+    const { atlas, deployment } = scene;
+    const sink: BlockedSink = blockSink(deployment);
+    await deployment.startWorker();
+    const since = new Date().toISOString();
+    const requests = [1, 2].map(() => deployment.newRequest({ sink: 'blocked' }));
+    atlas.faults({ on, status: 403, times: 2 });
+    for (const request of requests) await endingOf(await deployment.start(request));
+    await untilListed(scene, 2);
+
+    const exit = await scene.client('--json', 'restart', '--since', since);
+    expect(exit.code).toBe(5);
+    expect(Object.values(decisionsIn(exit)).sort()).toEqual([
+      'not restarted: the first restarted run did not deliver',
+      expect.stringMatching(/^undelivered: SinkRejected: /),
+    ]);
+    expect(atlas.createdTokens()).toHaveLength(1);
+    expect(sink.directory).toBeDefined();
+  });
+});

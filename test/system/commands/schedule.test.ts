@@ -1,0 +1,75 @@
+import { ScheduleOverlapPolicy } from '@temporalio/client';
+import type { ScheduledResult } from '../../../src/contract/schemas';
+import { setScene, type Scene } from '../../support/command-line';
+import { cleanUpLater } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+const REQUEST = ['--ip', '203.0.113.7', '--sink', 'files'];
+const ONCE_A_YEAR = '0 6 1 1 *';
+
+let scene: Scene;
+
+beforeAll(async () => {
+  scene = await setScene();
+});
+
+describe('schedule create', () => {
+  it('creates a schedule whose runs start one of the usual id, never overlap and end with its receipt', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
+    const created = await scene.client(...create, '--cron', '0 18 1 1 *', '--timezone', 'Europe/Dublin');
+    expect(created).toMatchObject({ code: 0, stderr: '' });
+    expect(created.stdout).toContain(`temporal schedule describe --schedule-id ${workflowId}\n`);
+
+    const { client } = await sharedTemporal();
+    const schedule = client.schedule.getHandle(workflowId);
+    cleanUpLater(() => schedule.delete());
+    const { policies, spec } = await schedule.describe();
+    expect(policies.overlap).toBe(ScheduleOverlapPolicy.SKIP);
+    expect(spec.timezone).toBe('Europe/Dublin');
+
+    await scene.deployment.startWorker();
+    await schedule.trigger();
+    const run = await eventually('a run of the schedule', async () => {
+      const { info } = await schedule.describe();
+      return info.recentActions[0]?.action.workflow;
+    });
+    expect(run.workflowId).toMatch(
+      new RegExp(`^${workflowId}/schedule-\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ$`),
+    );
+    const result = (await client.workflow.getHandle(run.workflowId).result()) as ScheduledResult;
+    expect(result).toMatchObject({
+      outcome: 'prepared',
+      receipt: { sink: 'files', accessListIps: ['203.0.113.7'] },
+    });
+    expect(scene.deployment.tokens()).toEqual(scene.atlas.createdTokens().map(({ linkToken }) => linkToken));
+
+    const watch = await scene.client('watch', ...options);
+    expect(watch.stdout).toContain(result.receipt?.deliveryId);
+    const start = await scene.client('start', ...options, ...REQUEST);
+    expect(start.code).toBe(6);
+
+    const second = await scene.client(...create);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`schedule ${workflowId} exists: change it with`);
+  });
+
+  it.each([
+    ['a time that is none', ['--cron', 'on Mondays'], '5-7 fields): correct --cron or --timezone'],
+    [
+      'a time zone that is none',
+      ['--cron', ONCE_A_YEAR, '--timezone', 'Dublin'],
+      'unknown time zone Dublin): correct',
+    ],
+  ])('%s: exit code 2, what to write, and no schedule', async (_what, when, message) => {
+    const { workflowId, options } = scene.newTarget();
+    const { code, stderr } = await scene.client('schedule', 'create', ...options, ...REQUEST, ...when);
+    expect(stderr).toContain(message);
+    expect(code).toBe(2);
+    const { client } = await sharedTemporal();
+    await expect(client.schedule.getHandle(workflowId).describe()).rejects.toThrow(/not found/i);
+  });
+});

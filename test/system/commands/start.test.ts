@@ -1,0 +1,236 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { receiptSchema } from '../../../src/contract/schemas';
+import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import { setScene, type Scene } from '../../support/command-line';
+import { newOrgId } from '../../support/ids';
+import { objectIn } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(90_000);
+
+const on = 'linkTokens';
+const REQUEST = ['--ip', '203.0.113.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+
+let scene: Scene;
+let blocked: BlockedSink;
+
+beforeAll(async () => {
+  scene = await setScene(WITH_BLOCKED_SINK);
+  blocked = blockSink(scene.deployment);
+  await scene.deployment.startWorker();
+}, 60_000);
+
+const lastToken = () => scene.atlas.createdTokens().at(-1);
+
+async function statusOf(workflowId: string): Promise<string> {
+  const { client } = await sharedTemporal();
+  return (await client.workflow.getHandle(workflowId).describe()).status.name;
+}
+
+describe('start', () => {
+  it('says how to follow the run, and does not wait', async () => {
+    const { workflowId, options } = scene.newTarget();
+    expect(await scene.client('start', ...options, ...REQUEST)).toEqual({
+      code: 0,
+      stdout: `started ${workflowId}\nfollow it: live-migration-prep watch ${options.join(' ')}\n`,
+      stderr: '',
+    });
+    const { client } = await sharedTemporal();
+    expect(await client.workflow.getHandle(workflowId).result()).toMatchObject({ sink: 'files' });
+  });
+
+  it('with --wait prints where the token is', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const { code, stdout, stderr } = await scene.client('start', ...options, ...REQUEST, '--wait');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const file = /token is in\s+file (\S+)/.exec(stdout)?.[1] ?? '';
+    expect(path.dirname(file)).toBe(scene.deployment.tokensFolder);
+    expect(readFileSync(file, 'utf8')).toBe(lastToken()?.linkToken);
+    expect(stdout).toContain(`starting ${workflowId}\n`);
+    expect(stdout).toMatch(/\n {2}unconfirmed\s+0 token\(s\)\n/);
+  });
+
+  it('with --json prints one object with the receipt, wherever --json stands', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const audit = ['--requested-by', 'ana', '--change-reference', 'CHG-1'];
+    const exit = await scene.client('start', ...options, ...REQUEST, ...audit, '--wait', '--json');
+    expect(exit).toMatchObject({ code: 0, stderr: '' });
+    const { receipt, ...others } = objectIn(exit);
+    expect(others).toEqual({ workflowId, joined: false });
+    expect(receiptSchema.parse(receipt)).toMatchObject({
+      accessListIps: ['203.0.113.7'],
+      requestedBy: 'ana',
+      changeReference: 'CHG-1',
+    });
+  });
+
+  it('sends an empty access list with --no-access-list', async () => {
+    const options = [...scene.newTarget().options, '--no-access-list', '--sink', 'files'];
+    const exit = await scene.client('--json', 'start', ...options, '--wait');
+    expect(objectIn(exit).receipt.accessListIps).toEqual([]);
+    expect(lastToken()?.accessListIps).toEqual([]);
+  });
+
+  it('sends a file without its comments, blank lines and Windows line ends', async () => {
+    const file = path.join(scene.deployment.folder, `addresses-${newOrgId()}`);
+    writeFileSync(file, '# the source\r\n203.0.113.7 # first host\r\n\r\n  198.51.100.0/24\n2001:db8::/48');
+    const options = [
+      ...scene.newTarget().options,
+      '--ips-file',
+      file,
+      '--ip',
+      '192.0.2.1',
+      '--sink',
+      'files',
+    ];
+    const exit = await scene.client('--json', 'start', ...options, '--wait');
+    const sent = ['192.0.2.1', '203.0.113.7', '198.51.100.0/24', '2001:db8::/48'];
+    expect(objectIn(exit).receipt.accessListIps).toEqual(sent);
+    expect(lastToken()?.accessListIps).toEqual(sent);
+  });
+});
+
+describe('start --wait of a run that fails', () => {
+  it("exits with 1, and prints the failure's type, Atlas's reason and the unconfirmed tokens", async () => {
+    scene.atlas.faults([
+      { on, status: 500 },
+      { on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', detail: 'Not from here.' },
+    ]);
+    const { code, stderr } = await scene.client('start', ...scene.newTarget().options, ...REQUEST, '--wait');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /AtlasRequestRejected: Atlas returned 403 ORG_REQUIRES_ACCESS_LIST .*"Not from here\."/,
+    );
+    expect(stderr).toContain('\nAtlas may have created 1 token(s) that the worker never received');
+  });
+
+  it('prints with --json its type and details; after it, start creates a token', async () => {
+    scene.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
+    const { workflowId, options } = scene.newTarget();
+    const start = ['--json', 'start', ...options, ...REQUEST, '--wait'];
+    const exit = await scene.client(...start);
+    expect(exit.code).toBe(1);
+    expect(objectIn(exit)).toMatchObject({
+      workflowId,
+      type: 'AtlasRequestRejected',
+      error: expect.stringContaining('Atlas returned 403') as unknown,
+      details: { status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', unconfirmedTokens: 0 },
+    });
+    expect(await scene.client(...start)).toMatchObject({ code: 0 });
+  });
+
+  it('names the known sinks when its sink is unknown, and Atlas is not called', async () => {
+    const posts = scene.atlas.posts().length;
+    const options = [...scene.newTarget().options, '--ip', '203.0.113.7', '--sink', 'no\u001bwhere'];
+    const { code, stderr } = await scene.client('start', ...options, '--wait');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /InvalidRequest: .*is not a sink of this organization: write one of files, blocked/,
+    );
+    expect(stderr).not.toContain('\u001b');
+    expect(scene.atlas.posts()).toHaveLength(posts);
+  });
+});
+
+describe('start --wait against a sink that rejects', () => {
+  it('returns with 5, the reason and the command that helps, and the run goes on', async () => {
+    blocked.block();
+    const { workflowId, options } = scene.newTarget();
+    const start = ['start', ...options, ...TO_BLOCKED, '--wait'];
+    const { code, stderr } = await scene.client(...start);
+    expect(code).toBe(5);
+    expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
+    expect(stderr).toContain('\nthe token is kept, encrypted, and the run goes on\n');
+    expect(stderr).toContain(
+      `\nafter repairing the sink: live-migration-prep redeliver ${options.join(' ')}   `,
+    );
+    expect(await statusOf(workflowId)).toBe('RUNNING');
+
+    const again = await scene.client('--json', ...start);
+    expect(again.code).toBe(5);
+    expect(objectIn(again)).toMatchObject({ workflowId, type: 'SinkRejected' });
+  });
+
+  it('joins the open run of an equal request, without waiting; once repaired, redeliver delivers', async () => {
+    blocked.block();
+    const { options } = scene.newTarget();
+    const start = ['--json', 'start', ...options, ...TO_BLOCKED];
+    expect(await scene.client(...start, '--wait')).toMatchObject({ code: 5 });
+    const posts = scene.atlas.posts().length;
+    expect(objectIn(await scene.client(...start))).toMatchObject({ joined: true });
+    blocked.repair();
+    const redelivered = await scene.client('--json', 'redeliver', ...options);
+    expect(objectIn(redelivered).receipt.sink).toBe('blocked');
+    expect(blocked.tokens()).toEqual([lastToken()?.linkToken]);
+    expect(scene.atlas.posts()).toHaveLength(posts);
+  });
+
+  it('refuses a different request, and a different one does not disturb the run', async () => {
+    blocked.block();
+    const { workflowId, options } = scene.newTarget();
+    const start = ['start', ...options];
+    expect(await scene.client(...start, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+    const posts = scene.atlas.posts().length;
+
+    const different = [...start, '--ip', '203.0.113.8', '--sink', 'files', '--again'];
+    const waiting = await scene.client('--json', ...different, '--wait');
+    expect(waiting.code).toBe(6);
+    expect(objectIn(waiting)).toMatchObject({
+      type: 'OtherRequest',
+      error: expect.stringMatching(/different request \(sink, accessListIps\)/) as unknown,
+    });
+
+    const plain = await scene.client(...different);
+    expect(plain).toMatchObject({ code: 6, stdout: '' });
+    expect(plain.stderr).toContain(
+      [
+        `OtherRequest: ${workflowId} is open with a different request`,
+        '  sink: open "blocked", yours "files"',
+        '  accessListIps: open ["203.0.113.7"], yours ["203.0.113.8"]',
+        'wait for it to end, or cancel it',
+      ].join('\n'),
+    );
+    expect(scene.atlas.posts()).toHaveLength(posts);
+    expect(await statusOf(workflowId)).toBe('RUNNING');
+  });
+});
+
+describe('start ten times, in either way, against a sink that rejects', () => {
+  it('creates one token; after the repair one redeliver delivers it', async () => {
+    blocked.block();
+    const { options } = scene.newTarget();
+    const posts = scene.atlas.posts().length;
+    for (let starts = 0; starts < 10; starts += 1) {
+      expect(await scene.client('start', ...options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+      expect(await scene.client('start', ...options, ...TO_BLOCKED)).toMatchObject({ code: 0 });
+    }
+    expect(scene.atlas.posts()).toHaveLength(posts + 1);
+
+    blocked.repair();
+    expect(await scene.client('redeliver', ...options)).toMatchObject({ code: 0 });
+    expect(blocked.tokens()).toEqual([lastToken()?.linkToken]);
+    expect(await scene.client('start', ...options, ...TO_BLOCKED)).toMatchObject({ code: 6 });
+    expect(scene.atlas.posts()).toHaveLength(posts + 1);
+  });
+});
+
+describe('start, before a worker is there', () => {
+  it('joins the run of an equal request; Atlas is called once', async () => {
+    const { atlas, deployment, client, ...others } = await setScene();
+    const { workflowId, options } = others.newTarget();
+    const start = ['start', ...options, '--sink', 'files'];
+    await client(...start, '--ip', '203.0.113.7', '--ip', '2001:db8::1');
+
+    const reordered = ['--ip', '2001:db8::1', '--ip', '203.0.113.7', '--ip', '203.0.113.7'];
+    const joined = await client(...start, ...reordered, '--requested-by', 'ana');
+    expect(joined).toMatchObject({ code: 0, stderr: '' });
+    expect(joined.stdout).toContain(`joined the open run ${workflowId}\n`);
+
+    await deployment.startWorker();
+    const { client: temporal } = await sharedTemporal();
+    await temporal.workflow.getHandle(workflowId).result();
+    expect(atlas.posts()).toHaveLength(1);
+  });
+});

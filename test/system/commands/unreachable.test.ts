@@ -1,0 +1,50 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { freePort } from '../../../dev/temporal/free-port';
+import { cleanUpLater } from '../../support/clean-up';
+import { newOrgId } from '../../support/ids';
+import { objectIn, run } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+const target = ['--org', newOrgId()];
+const request = [...target, '--ip', '203.0.113.7', '--sink', 'files'];
+
+async function silentServer(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  cleanUpLater(() => server.close());
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+describe('exit code 3, with the address and what to set, when', () => {
+  it.each<[where: string, port: () => Promise<number>, command: string[]]>([
+    ['start: nothing listens', freePort, ['start', ...request]],
+    ['watch: something listens and is silent', silentServer, ['watch', ...target]],
+    ['restart: nothing listens', freePort, ['restart', '--since', '2026-11-25T09:00:00Z']],
+    ['schedule create: nothing listens', freePort, ['schedule', 'create', ...request, '--cron', '0 6 1 1 *']],
+  ])('%s', async (_where, port, command) => {
+    const address = `127.0.0.1:${await port()}`;
+    const exit = await run(['--json', ...command], embeddedEnv(address));
+    expect(exit.code).toBe(3);
+    expect(exit.stderr).toContain(`cannot reach Temporal at ${address}, namespace default`);
+    expect(exit.stderr).toContain('start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE');
+    expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') as unknown });
+  });
+
+  it.each([
+    ['start', request],
+    ['watch', target],
+    ['restart', ['--since', '2026-11-25T09:00:00Z']],
+  ])('%s: the namespace is not there', async (command, options) => {
+    const { address } = await sharedTemporal();
+    const env = { ...embeddedEnv(address), TEMPORAL_NAMESPACE: 'nowhere' };
+    const { code, stderr } = await run([command, ...options], env);
+    expect({ code, stderr }).toEqual({
+      code: 3,
+      stderr: expect.stringContaining(`cannot reach Temporal at ${address}, namespace nowhere`) as unknown,
+    });
+  });
+});

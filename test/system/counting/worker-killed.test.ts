@@ -1,0 +1,167 @@
+import type { Fault } from '../../../dev/atlas-emulator';
+import { freePort } from '../../../dev/temporal/free-port';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { atOnce } from '../../support/at-once';
+import { newAccount, startTestAtlas, type TestAtlas } from '../../support/atlas';
+import { cleanUpLater } from '../../support/clean-up';
+import type { Handle } from '../../support/deployment';
+import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { newAddress } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { temporalCli } from '../../support/temporal-cli';
+
+/** The server notices a killed worker by its heartbeats, and then by a workflow task that it does not take. */
+jest.setTimeout(120_000);
+
+const on = 'linkTokens';
+const LONG_MS = 120_000;
+/** Atlas creates a token and does not respond. */
+const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
+/** So that only a killed worker misses a heartbeat, however busy the machine is. */
+const config = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
+
+interface Run {
+  request: PrepareRequest;
+  handle: Handle;
+}
+
+async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
+  const atlas = await startAtlas(options);
+  const deployment = await deploy({ atlas, config });
+  await deployment.startWorker();
+
+  /** Waits until a run has met each fault. */
+  async function meet(...faults: Fault[]): Promise<void> {
+    atlas.faults(faults);
+    await eventually('the faults', () => atlas.state().faults.length === 0, 60_000);
+  }
+  return {
+    atlas,
+    meet,
+    async start(...faults: Fault[]): Promise<Run> {
+      const request = deployment.newRequest({ accessListIps: [newAddress()] });
+      const met = meet(...faults);
+      const handle = await deployment.start(request);
+      await met;
+      return { request, handle };
+    },
+    async replaceWorker() {
+      await deployment.workers.at(-1)?.kill();
+      await deployment.startWorker();
+    },
+  };
+}
+
+/** Runs `temporal activity …` on the activity under way. */
+async function operate({ handle }: Run, verb: 'reset' | 'pause' | 'unpause', ...options: string[]) {
+  const { address } = await sharedTemporal();
+  const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
+  const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
+  const exit = await temporalCli(address, 'activity', verb, ...target, ...options);
+  expect(exit).toMatchObject({ code: 0 });
+}
+
+describe('a worker is killed', () => {
+  let atlas: TestAtlas;
+  let runs: Record<string, Run>;
+
+  atOnce({
+    async 'in two attempts: two'() {
+      const scene = await setScene();
+      const { request, handle } = await scene.start({ on, delayMs: LONG_MS });
+      const met = scene.meet(createsAndHangs);
+      await scene.replaceWorker();
+      await met;
+      await scene.replaceWorker();
+      const ending = await endingOf(handle);
+      expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 2 });
+      expect(scene.atlas.created(request)).toBe(2);
+    },
+
+    async 'and there are a 500, a 429 and a refused connection besides: two'() {
+      const options = { account: newAccount(), port: await freePort() };
+      const scene = await setScene(options);
+      const { request, handle } = await scene.start({ on, status: 500 }, createsAndHangs);
+      const met = scene.meet({ on, status: 429, headers: { 'Retry-After': '3' } });
+      await scene.replaceWorker();
+      await met;
+      const createdBefore = scene.atlas.created(request);
+      await scene.atlas.close();
+      const { client } = await sharedTemporal();
+      await eventually('a refused connection', async () => {
+        return (await pendingActivity(client, handle.workflowId))?.lastFailure?.includes('ECONNREFUSED');
+      });
+      const restarted = await startTestAtlas(options);
+      cleanUpLater(() => restarted.close());
+      const ending = await endingOf(handle);
+      expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 2 });
+      expect([createdBefore, restarted.created(request)]).toEqual([1, 1]);
+    },
+  });
+
+  beforeAll(async () => {
+    const scene = await setScene();
+    const start: typeof scene.start = (...args) => scene.start(...args);
+    const meet: typeof scene.meet = (...args) => scene.meet(...args);
+    const replaceWorker: typeof scene.replaceWorker = (...args) => scene.replaceWorker(...args);
+    atlas = scene.atlas;
+    const resetInBackOff = async (...options: string[]) => {
+      const run = await start({ on, status: 429, headers: { 'Retry-After': '600' } });
+      const { client } = await sharedTemporal();
+      await eventually('back-off', async () => {
+        return (await pendingActivity(client, run.handle.workflowId))?.attempt === 2;
+      });
+      const met = meet(createsAndHangs);
+      await operate(run, 'reset', ...options);
+      await met;
+      return run;
+    };
+    const operateDuringPost = async (verb: 'reset' | 'pause') => {
+      const run = await start(createsAndHangs);
+      await operate(run, verb);
+      return run;
+    };
+    const during = await start({ on, delayMs: LONG_MS });
+    const after = await start(createsAndHangs);
+    const reset = await resetInBackOff();
+    const cleared = await resetInBackOff('--clear-heartbeat-details');
+    const resetDuring = await operateDuringPost('reset');
+    const unpaused = await operateDuringPost('pause');
+    const pausedAndReset = await operateDuringPost('pause');
+    // Last, since the others need an access token.
+    atlas.expire('accessTokens');
+    const before = await start({ on: 'oauth', delayMs: LONG_MS });
+    runs = { before, during, after, reset, cleared, resetDuring, unpaused, pausedAndReset };
+    await replaceWorker();
+  }, 120_000);
+
+  async function expectOneUnconfirmed({ handle, request }: Run, created: number): Promise<void> {
+    const ending = await endingOf(handle);
+    expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 1 });
+    expect(atlas.created(request)).toBe(created);
+    expectCounted(ending, created);
+  }
+
+  it.each([
+    ['before the POST: one, an upper bound', 'before', 1],
+    ['during the POST: one', 'during', 1],
+    ['after Atlas created a token, before its response: one', 'after', 2],
+    ['after a 429, `temporal activity reset` in back-off, and a token: one', 'reset', 2],
+    ['the same with --clear-heartbeat-details: one', 'cleared', 2],
+    ['after `temporal activity reset` during the POST, and a token: one', 'resetDuring', 2],
+  ])('%s', (_when, name, created) => expectOneUnconfirmed(runs[name] as Run, created));
+
+  // The server does not time out an activity that is paused.
+  it.each([
+    ['then unpaused', 'unpaused', 'unpause'],
+    ['then reset', 'pausedAndReset', 'reset'],
+  ] as const)(
+    'after `temporal activity pause` during the POST, and a token, %s: one',
+    async (_then, name, verb) => {
+      const run = runs[name] as Run;
+      await operate(run, verb);
+      await expectOneUnconfirmed(run, 2);
+    },
+  );
+});

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { closingAfterEach } from '../../support/closing';
+import { certificateFor, serveConnectProxy, serveHttps, serveHttp, serveSocket } from '../../support/servers';
+
+const closing = closingAfterEach();
+
+describe('what Node takes at its start only', () => {
+  let folder: string;
+  beforeAll(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'send-'))));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** Sends one request in a process of its own, which trusts the certificate. */
+  async function sendOnce(trusted: string, env: Record<string, string>, ...args: string[]): Promise<unknown> {
+    const authority = path.join(folder, 'authority.pem');
+    writeFileSync(authority, trusted);
+    const program = ['--import', 'tsx', path.join(__dirname, 'send-once.ts'), ...args];
+    const { stdout } = await promisify(execFile)(process.execPath, program, {
+      env: { PATH: process.env['PATH'], NODE_EXTRA_CA_CERTS: authority, ...env },
+    });
+    return JSON.parse(stdout);
+  }
+
+  async function secureServer(options?: Parameters<typeof certificateFor>[0]) {
+    const certificate = await certificateFor(options);
+    const paths: string[] = [];
+    const server = await serveHttps(certificate, ({ url = '' }, response) => {
+      paths.push(url);
+      response.end('secure');
+    });
+    return closing({ ...server, cert: certificate.cert, paths });
+  }
+
+  it('HTTPS_PROXY carries the request through a tunnel, and NO_PROXY past it', async () => {
+    const { url, port, cert } = await secureServer();
+    const proxy = closing(await serveConnectProxy());
+    const response = { status: 200, text: 'secure' };
+    expect(await sendOnce(cert, { HTTPS_PROXY: proxy.url }, url)).toEqual(response);
+    expect(proxy.tunnels).toEqual([`127.0.0.1:${port}`]);
+    expect(await sendOnce(cert, { HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1' }, url)).toEqual(response);
+    expect(proxy.tunnels).toHaveLength(1);
+  }, 20_000);
+
+  it('a proxy that is down, or refuses, means that nothing was written', async () => {
+    const { url, cert, paths } = await secureServer();
+    const refusing = closing(
+      await serveSocket((socket, text) => {
+        if (text !== null) socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
+      }),
+    );
+    const down = await serveHttp(() => undefined);
+    await down.close();
+    expect(await sendOnce(cert, { HTTPS_PROXY: refusing.url }, url)).toMatchObject({ written: false });
+    expect(await sendOnce(cert, { HTTPS_PROXY: down.url }, url)).toMatchObject({
+      written: false,
+      code: 'ECONNREFUSED',
+    });
+    expect(paths).toEqual([]);
+  }, 20_000);
+
+  it.each([
+    ['of another host', { ip: '192.0.2.1' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['that has expired', { expired: true }, 'CERT_HAS_EXPIRED'],
+  ])(
+    'a certificate %s means that nothing was written',
+    async (_what, options, code) => {
+      const { url, cert, paths } = await secureServer(options);
+      expect(await sendOnce(cert, {}, url)).toMatchObject({ written: false, code });
+      expect(paths).toEqual([]);
+    },
+    20_000,
+  );
+
+  it('abortUntilWritten aborted while the connection is made stops the request before it is written', async () => {
+    const { url, port, cert, paths } = await secureServer();
+    const slow = closing(
+      await serveSocket((client, text) => {
+        if (text !== null) return;
+        client.pause();
+        setTimeout(() => {
+          const target = net.connect(port, '127.0.0.1');
+          target.on('error', () => client.destroy());
+          client.pipe(target).pipe(client);
+        }, 600);
+      }),
+    );
+    const through = url.replace(String(port), String(slow.port));
+    expect(await sendOnce(cert, {}, through, '200')).toMatchObject({ message: 'stopped' });
+    expect(await sendOnce(cert, {}, through)).toEqual({ status: 200, text: 'secure' });
+    expect(paths).toHaveLength(1);
+  }, 20_000);
+});

@@ -1,0 +1,234 @@
+/**
+ * Records one history of each story into test/system/replay/histories/, for the replay test: npm run histories
+ *
+ * Record anew when a change of the workflows is meant to be incompatible with open runs, never to make the replay test
+ * pass. All of it runs on an embedded Temporal and the Atlas emulator, and keys are made for it.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
+import type { Fault } from '../../../dev/atlas-emulator';
+import { WORKFLOW_TYPES } from '../../../src/contract/names';
+import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
+import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
+import { pendingActivity } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { createdToken } from '../../support/history';
+import { redeliver, startAndAwait, untilStep } from '../../support/updates';
+import type { Recovery } from '../../../src/contract/schemas';
+import { HISTORIES_FOLDER, STORY_NAMES, type StoryName } from './histories';
+
+const ROOT = path.join(__dirname, '../../..');
+
+const on = 'linkTokens';
+
+interface Stage {
+  temporal: EmbeddedTemporal;
+  atlas: TestAtlas;
+  deployment: Deployment;
+}
+
+/** Returns the workflow id whose newest run is to be recorded. */
+type Story = (stage: Stage) => Promise<string>;
+
+const STORIES: Record<StoryName, Story> = {
+  delivered: (stage) => ended(stage),
+
+  'delivered-after-retries': (stage) =>
+    ended(stage, {}, [
+      { on, status: 500 },
+      { on, status: 429 },
+    ]),
+
+  'invalid-request': (stage) => ended(stage, { sink: 'nowhere' }),
+
+  'atlas-request-rejected': (stage) => ended(stage, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
+
+  'atlas-response-invalid': (stage) => ended(stage, {}, { on, status: 201, body: {} }),
+
+  'atlas-unavailable': (stage) => ended(stage, {}, { on, status: 500, times: 1000 }),
+
+  async 'in-back-off'({ temporal, atlas, deployment }) {
+    atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
+    const handle = await deployment.start();
+    await eventually('a wait', async () => {
+      return (await pendingActivity(temporal.client, handle.workflowId))?.attempt === 2;
+    });
+    return handle.workflowId;
+  },
+
+  undelivered: async (stage) => (await undelivered(stage)).workflowId,
+
+  async 'undelivered-after-updates'(stage) {
+    const handle = await undelivered(stage);
+    await redeliver(handle);
+    await redeliver(handle, { sink: 'nowhere' });
+    return handle.workflowId;
+  },
+
+  async 'redelivered-elsewhere'(stage) {
+    const handle = await undelivered(stage);
+    await redeliver(handle, { sink: 'files' });
+    await settled(handle);
+    return handle.workflowId;
+  },
+
+  async 'first-contact-by-update'({ deployment }) {
+    const request = deployment.newRequest();
+    await startAndAwait(deployment, request);
+    return deployment.handleOf(request).workflowId;
+  },
+
+  async 'first-contact-by-update-undelivered'({ deployment }) {
+    const request = deployment.newRequest({ sink: 'broken' });
+    await startAndAwait(deployment, request);
+    return deployment.handleOf(request).workflowId;
+  },
+
+  async 'cancelled-in-back-off'({ temporal, atlas, deployment }) {
+    atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
+    const handle = await deployment.start();
+    await eventually('a wait', async () => {
+      return (await pendingActivity(temporal.client, handle.workflowId))?.attempt === 2;
+    });
+    return cancelled(handle);
+  },
+
+  async 'cancelled-during-a-post'({ atlas, deployment }) {
+    atlas.faults({ on, delayMs: 1500 });
+    const handle = await deployment.start();
+    await eventually('a POST', () => atlas.posts().length === 1);
+    return cancelled(handle);
+  },
+
+  'cancelled-while-undelivered': async (stage) => cancelled(await undelivered(stage)),
+
+  async recovered(stage) {
+    const { deployment } = stage;
+    const closed = await undelivered(stage);
+    await cancelled(closed);
+    const { sealedToken } = { sealedToken: await createdToken(closed) } as Recovery;
+    const { orgId, sourceOrgId } = sealedToken;
+    const request = deployment.newRequest({ orgId, sourceOrgId });
+    await settled(await deployment.start(request, { sealedToken, sinksTried: ['broken'] }));
+    return closed.workflowId;
+  },
+
+  async scheduled({ temporal, deployment }) {
+    const workflowId = 'scheduled';
+    const { taskQueue } = deployment;
+    await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
+      workflowId,
+      taskQueue,
+      args: [{ request: deployment.newRequest() }],
+    });
+    return workflowId;
+  },
+
+  async 'scheduled-while-running'(stage) {
+    const { temporal, deployment } = stage;
+    const workflowId = 'scheduled-while-running';
+    const request = deployment.newRequest({ sink: 'broken' });
+    await untilStep(await deployment.start(request), 'undelivered');
+    const { taskQueue } = deployment;
+    await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
+      workflowId,
+      taskQueue,
+      args: [{ request }],
+    });
+    return workflowId;
+  },
+};
+
+/** However it ends. */
+async function settled(handle: Handle): Promise<void> {
+  await handle.result().catch(() => undefined);
+}
+
+async function ended({ atlas, deployment }: Stage, more = {}, faults: Fault | Fault[] = []): Promise<string> {
+  atlas.faults(faults);
+  const handle = await deployment.start(deployment.newRequest(more));
+  await settled(handle);
+  return handle.workflowId;
+}
+
+async function cancelled(handle: Handle): Promise<string> {
+  await handle.cancel();
+  await settled(handle);
+  return handle.workflowId;
+}
+
+async function undelivered({ deployment }: Stage): Promise<Handle> {
+  const handle = await deployment.start(deployment.newRequest({ sink: 'broken' }));
+  await untilStep(handle, 'undelivered');
+  return handle;
+}
+
+async function record(name: string, story: Story, temporal: EmbeddedTemporal): Promise<void> {
+  const atlas = await startTestAtlas();
+  const deployment = createDeployment({
+    temporal,
+    atlasUrl: atlas.url,
+    orgId: atlas.account.orgId,
+    env: credentialEnv(atlas.account, 'serviceAccount'),
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        broken: { type: 'file', directory: 'sealing-keys.json' },
+      },
+      retries: {
+        create: { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 3000 },
+        deliver: { initialIntervalMs: 20, maximumIntervalMs: 100, roundMs: 1500 },
+      },
+    },
+  });
+  try {
+    await deployment.startWorker();
+    const workflowId = await story({ temporal, atlas, deployment });
+    const history = historyToJSON(await temporal.client.workflow.getHandle(workflowId).fetchHistory());
+    const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
+    const text = JSON.stringify(withoutTraces(JSON.parse(history), deployment.folder), null, 1);
+    const secrets = [...keys.map(({ k }) => k), ...atlas.createdTokens().map(({ linkToken }) => linkToken)];
+    if (secrets.some((secret) => text.includes(secret))) throw new Error(`a secret is in ${name}`);
+    writeFileSync(path.join(HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
+    process.stdout.write(`recorded ${name}\n`);
+  } finally {
+    await deployment.dispose();
+    await atlas.close();
+  }
+}
+
+/** Names of this machine mean nothing elsewhere. Replay does not compare what activities were given or returned. */
+function withoutTraces(json: unknown, folder: string): unknown {
+  const clean = (text: string) =>
+    text
+      .replaceAll(folder, '/var/lib/live-migration-prep')
+      .replaceAll(ROOT, '/app')
+      .replaceAll(new RegExp(`\\d+@${os.hostname()}`, 'g'), '1@host');
+  return JSON.parse(JSON.stringify(json), (key, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    if (key !== 'data') return clean(value);
+    const decoded = Buffer.from(value, 'base64').toString();
+    const cleaned = clean(decoded);
+    return cleaned === decoded ? value : Buffer.from(cleaned).toString('base64');
+  });
+}
+
+async function main(): Promise<void> {
+  const temporal = await startEmbeddedTemporal();
+  try {
+    if (!process.env.ONLY) rmSync(HISTORIES_FOLDER, { recursive: true, force: true });
+    mkdirSync(HISTORIES_FOLDER, { recursive: true });
+    for (const name of STORY_NAMES.filter((n) => !process.env.ONLY || n.startsWith(process.env.ONLY)))
+      await record(name, STORIES[name], temporal);
+  } finally {
+    await temporal.stop();
+  }
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`recording failed: ${String(error)} ${String((error as Error).cause)}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,181 @@
+import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { sealedTokenSchema, type SealedToken } from '../../../src/contract/schemas';
+import { makeKey } from '../../../src/sealing';
+import { atOnce } from '../../support/at-once';
+import type { TestAtlas } from '../../support/atlas';
+import type { Config, Deployment, Handle } from '../../support/deployment';
+import { endingOf, untilDeliveryFails } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { createdToken } from '../../support/history';
+import { newAddress } from '../../support/ids';
+import { deploy, startAtlas } from '../../support/setting';
+import { redeliver, statusOf, untilStep } from '../../support/updates';
+
+jest.setTimeout(90_000);
+
+/** A round outlasts the test, so that the run is not undelivered in between. */
+const PATIENT = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
+
+let atlas: TestAtlas;
+let shared: Deployment;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  shared = await deploy({
+    atlas,
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+      },
+    },
+  });
+  await shared.startWorker();
+});
+
+/** An installation whose sink's directory is missing, with a worker. */
+async function deployWithoutDirectory(config: Config = {}) {
+  const deployment = await deploy({ atlas, config });
+  rmdirSync(deployment.tokensFolder);
+  const worker = await deployment.startWorker();
+  return { deployment, worker };
+}
+
+/** The token that Atlas created for a request with an address of its own. */
+function tokenOf({ accessListIps: [address = ''] }: { accessListIps: string[] }): string | undefined {
+  const created = atlas.createdTokens().filter(({ accessListIps }) => accessListIps.includes(address));
+  expect(created).toHaveLength(1);
+  return created[0]?.linkToken;
+}
+
+const newRequest = (deployment: Deployment, more = {}) =>
+  deployment.newRequest({ accessListIps: [newAddress()], ...more });
+
+async function untilUnreadable(handle: Handle): Promise<string> {
+  const { description } = await eventually('a token that cannot be opened', async () => {
+    const status = await statusOf(handle);
+    return status.step === 'undelivered' && status.description.includes('SealedTokenUnreadable') && status;
+  });
+  return description;
+}
+
+function keysIn(file: string): { kid: string }[] {
+  return (JSON.parse(readFileSync(file, 'utf8')) as { keys: { kid: string }[] }).keys;
+}
+
+describe('a token is delivered', () => {
+  atOnce({
+    async 'to the file sink: mode 0600, the token that Atlas created; a clean run writes no memo'() {
+      const request = newRequest(shared);
+      const handle = await shared.start(request);
+      const { receipt } = await endingOf(handle);
+      const file = /^file (.*) on the worker's host$/.exec(receipt?.location ?? '')?.[1] ?? '';
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+      expect(readFileSync(file, 'utf8')).toBe(tokenOf(request));
+      expect(receipt).toMatchObject({ ...request, sink: 'files', unconfirmedTokens: 0, alsoTried: [] });
+      expect((await handle.describe()).memo).toEqual({});
+    },
+
+    async 'when its sink is unavailable at first'() {
+      const { deployment } = await deployWithoutDirectory({ retries: PATIENT });
+      const request = newRequest(deployment);
+      const handle = await deployment.start(request);
+      expect(await untilDeliveryFails(handle)).toContain('ENOENT');
+      mkdirSync(deployment.tokensFolder);
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
+      expect(deployment.tokens()).toEqual([tokenOf(request)]);
+    },
+
+    async 'after the sealing key was rotated, and the worker restarted'() {
+      const { deployment, worker } = await deployWithoutDirectory();
+      const request = newRequest(deployment);
+      const handle = await deployment.start(request);
+      await untilStep(handle, 'undelivered');
+      await worker.stop();
+      await deployment.runClient('keys', '--file', deployment.keysFile, '--rotate');
+      mkdirSync(deployment.tokensFolder);
+      await deployment.startWorker();
+      expect(await redeliver(handle)).toMatchObject({ type: 'delivered' });
+      expect(deployment.tokens()).toEqual([tokenOf(request)]);
+    },
+
+    async 'once its missing key is back, without a restart; until then SealedTokenUnreadable names it'() {
+      const { deployment, worker } = await deployWithoutDirectory();
+      const request = newRequest(deployment);
+      const handle = await deployment.start(request);
+      await untilStep(handle, 'undelivered');
+      await worker.stop();
+      mkdirSync(deployment.tokensFolder);
+
+      const [former] = keysIn(deployment.keysFile);
+      const replacement = makeKey(new Date());
+      writeFileSync(deployment.keysFile, JSON.stringify({ keys: [replacement] }));
+      await deployment.startWorker();
+      expect(await redeliver(handle)).toMatchObject({ type: 'SealedTokenUnreadable' });
+      expect(await untilUnreadable(handle)).toContain(`sealed with key "${former?.kid}", which this worker`);
+
+      writeFileSync(deployment.keysFile, JSON.stringify({ keys: [replacement, former] }));
+      expect(await redeliver(handle)).toMatchObject({ type: 'delivered' });
+      expect(deployment.tokens()).toEqual([tokenOf(request)]);
+    },
+  });
+});
+
+describe('a sealed token is recovered from a closed run', () => {
+  /** The token of a run that was cancelled before it was delivered. */
+  async function cancelledToken(): Promise<{ request: ReturnType<typeof newRequest>; token: SealedToken }> {
+    const request = newRequest(shared, { sink: 'rejects' });
+    const handle = await shared.start(request);
+    await untilStep(handle, 'undelivered');
+    await handle.cancel();
+    expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
+    return { request, token: sealedTokenSchema.parse(await createdToken(handle)) };
+  }
+
+  atOnce({
+    async 'under its own id: delivered, nothing created'() {
+      const { request, token } = await cancelledToken();
+      const recovery = { sealedToken: token, sinksTried: [] };
+      const { receipt } = await endingOf(await shared.start({ ...request, sink: 'files' }, recovery));
+      expect(receipt).toMatchObject({ deliveryId: token.deliveryId, alsoTried: [] });
+      const files = shared.tokenFiles().filter((name) => name.includes(token.deliveryId));
+      expect(files.map((name) => readFileSync(path.join(shared.tokensFolder, name), 'utf8'))).toEqual([
+        tokenOf(request),
+      ]);
+    },
+
+    async 'with every readable field altered: delivered and receipted as it was sealed'() {
+      const { request, token } = await cancelledToken();
+      const { orgId, sourceOrgId } = newRequest(shared);
+      const altered: SealedToken = {
+        jwe: token.jwe,
+        orgId,
+        sourceOrgId: sourceOrgId ?? null,
+        accessListIps: ['0.0.0.0/0'],
+        credential: 'other',
+        warnings: ['other'],
+        requestedBy: 'Mallory',
+        changeReference: 'other',
+        deliveryId: '00000000-0000-4000-8000-000000000000',
+        tokenSha256: '0'.repeat(64),
+        createdAt: '9999-12-31T23:59:59.000Z',
+        unconfirmedTokens: 7,
+      };
+      const recovery = { sealedToken: altered, sinksTried: [] };
+      const { receipt } = await endingOf(await shared.start({ ...request, sink: 'files' }, recovery));
+      const { jwe: _, ...facts } = token;
+      expect(receipt).toMatchObject(facts);
+      expect(tokenOf(request)).toBeDefined();
+    },
+
+    async 'under another id: it does not open, and no sink gets it'() {
+      const { token } = await cancelledToken();
+      const handle = await shared.start(newRequest(shared), { sealedToken: token, sinksTried: [] });
+      expect(await untilUnreadable(handle)).toContain('was sealed for another workflow id');
+      expect(shared.tokenFiles().filter((name) => name.includes(token.deliveryId))).toEqual([]);
+      await handle.cancel();
+      expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
+    },
+  });
+});

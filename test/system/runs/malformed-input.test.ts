@@ -1,0 +1,98 @@
+import type { WorkflowStartOptions } from '@temporalio/client';
+import { RawValue } from '@temporalio/common';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  deployment = await deploy({ atlas });
+  await deployment.startWorker();
+});
+
+/** Starts any workflow type with any arguments, as a caller in another language can. */
+async function start(workflowType: string, args: unknown[], options: Partial<WorkflowStartOptions> = {}) {
+  const { client } = await sharedTemporal();
+  return client.workflow.start(workflowType, {
+    workflowId: `malformed-${newOrgId()}`,
+    taskQueue: deployment.taskQueue,
+    args,
+    ...options,
+  });
+}
+
+const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => ({ workflowId: workflowIdFor(orgId, sourceOrgId) });
+
+/** Of a run that ends with InvalidRequest, before Atlas has seen anything. */
+async function refusedFields(handle: Pick<Handle, 'result'>): Promise<string[]> {
+  const { type, unconfirmedTokens, details, message } = await endingOf(handle);
+  expect({ type, unconfirmedTokens }).toEqual({ type: 'InvalidRequest', unconfirmedTokens: 0 });
+  expect(message.length).toBeLessThan(16 * 1024);
+  expect(message).not.toContain('\u001b');
+  expect(JSON.stringify(details).length).toBeLessThan(256 * 1024);
+  expect(atlas.requests()).toHaveLength(0);
+  return details?.fields?.map(({ field }) => field) ?? [];
+}
+
+describe.each(Object.values(WORKFLOW_TYPES))('%s is refused with the fields named', (workflowType) => {
+  it.each<[what: string, args: unknown[]]>([
+    ['nothing', []],
+    ['null', [null]],
+    ['a text', ['64f1c0ffee5eed0000000a71']],
+    ['an empty object', [{}]],
+    ['an empty request', [{ request: {} }]],
+  ])('with %s for an input', async (_what, args) => {
+    expect(await refusedFields(await start(workflowType, args))).not.toEqual([]);
+  });
+});
+
+/** Somewhat less than the server accepts as the input of a workflow. */
+const SIZE = 1_700_000;
+/** What a terminal would act on. */
+const ESCAPE = '\u001b[2J';
+
+describe('a request cannot wedge its run', () => {
+  const largeRequests: [what: string, more: () => object][] = [
+    [
+      'of unknown names',
+      () => Object.fromEntries(Array.from({ length: SIZE / 20 }, (_, i) => [`name${ESCAPE}${i}`, 0])),
+    ],
+    ['in one unknown name', () => ({ [ESCAPE.repeat(SIZE / 10)]: 0 })],
+    ['in one text', () => ({ requestedBy: 'x'.repeat(SIZE) })],
+    ['in the name of a sink', () => ({ sink: 'x'.repeat(SIZE) })],
+    ['of entries', () => ({ accessListIps: Array(100_000).fill('203.0.113.77') })],
+    ['in a thousand entries', () => ({ accessListIps: Array(1000).fill(ESCAPE.repeat(SIZE / 10_000)) })],
+  ];
+
+  it.each(largeRequests)('of 1.7 MB %s', async (_what, more) => {
+    const request = { ...deployment.newRequest(), ...more() };
+    expect(await refusedFields(await start(WORKFLOW_TYPES.prepare, [request], idOf(request)))).not.toEqual(
+      [],
+    );
+  });
+
+  it('with an entry nested too deep to be passed on', async () => {
+    const request = deployment.newRequest({ accessListIps: ['NESTED'] });
+    const json = JSON.stringify(request).replace('"NESTED"', '['.repeat(50_000) + ']'.repeat(50_000));
+    const handle = await start(
+      WORKFLOW_TYPES.prepare,
+      [RawValue.fromPayload(jsonPayload(json))],
+      idOf(request),
+    );
+    expect(await refusedFields(handle)).not.toEqual([]);
+  });
+});
+
+function jsonPayload(json: string) {
+  const encoder = new TextEncoder();
+  return { metadata: { encoding: encoder.encode('json/plain') }, data: encoder.encode(json) };
+}

@@ -1,0 +1,223 @@
+import { mkdirSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import { atOnce } from '../../support/at-once';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { temporalCli } from '../../support/temporal-cli';
+import { redeliver, statusOf, untilStep } from '../../support/updates';
+import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
+
+jest.setTimeout(60_000);
+
+let atlas: TestAtlas;
+let receiver: WebhookReceiver;
+let deployment: Deployment;
+let creating: Handle;
+
+beforeAll(async () => {
+  [atlas, receiver] = await Promise.all([startAtlas(), startWebhookReceiver()]);
+  const sinks = {
+    files: { type: 'file', directory: 'tokens' },
+    forbidden: { type: 'file', directory: 'forbidden' },
+    rejects: { type: 'file', directory: 'sealing-keys.json' },
+    missing: { type: 'file', directory: 'missing' },
+    stores: receiver.sink('stores-then-503'),
+    hangs: receiver.sink('hangs'),
+  };
+  const permitted = Object.keys(sinks).filter((name) => name !== 'forbidden');
+  deployment = await deploy({
+    atlas,
+    env: receiver.env,
+    config: {
+      sinks,
+      atlas: { organizations: { [atlas.account.orgId]: { credential: 'default', sinks: permitted } } },
+    },
+  });
+  mkdirSync(path.join(deployment.folder, 'forbidden'));
+  await deployment.startWorker();
+  atlas.faults({ on: 'linkTokens', delayMs: 1500 });
+  creating = await deployment.start();
+  await eventually('a POST', () => atlas.posts().length === 1);
+}, 60_000);
+
+async function undelivered(request = deployment.newRequest({ sink: 'rejects' })): Promise<Handle> {
+  const handle = await deployment.start(request);
+  await untilStep(handle, 'undelivered');
+  return handle;
+}
+
+async function eventsOf(handle: Handle): Promise<number> {
+  return (await handle.describe()).historyLength;
+}
+
+/** Where copies of the token of a run are. */
+async function copiesOf(handle: Handle): Promise<string[]> {
+  const { deliveryId } = await statusOf(handle);
+  return deployment.tokenFiles().filter((name) => name.includes(String(deliveryId)));
+}
+
+describe('redeliver', () => {
+  atOnce({
+    async 'without input, with null and with {}: one attempt at the sink of the request'() {
+      const handle = await undelivered();
+      for (const args of [[], [null], [{}], [{ sink: null }]]) {
+        expect(await redeliver(handle, ...args)).toMatchObject({
+          type: 'SinkRejected',
+          message: expect.stringMatching(/is not a directory: correct its path/) as string,
+        });
+        expect(await statusOf(handle)).toMatchObject({ step: 'undelivered' });
+      }
+    },
+
+    async 'with malformed input: refused with what to write, no event, the run as it was'() {
+      const handle = await undelivered();
+      const [events, status] = [await eventsOf(handle), await statusOf(handle)];
+      const inputs = [
+        'files',
+        7,
+        true,
+        [],
+        [{}],
+        { sink: 3 },
+        { sink: '' },
+        { sink: 'x'.repeat(201) },
+        { snik: 'files' },
+      ];
+      for (const input of inputs) {
+        expect(await redeliver(handle, input)).toMatchObject({
+          type: 'InvalidRequest',
+          message: expect.stringContaining('{"sink": "<name of a sink>"}') as string,
+        });
+      }
+      expect([await eventsOf(handle), await statusOf(handle)]).toEqual([events, status]);
+    },
+
+    async 'to a sink that nobody has: its failure at once; then to another: delivered, the others never had it'() {
+      const handle = await undelivered();
+      const outcome = await redeliver(handle, { sink: 'typo' });
+      expect(outcome.type).toBe('SinkUnavailable');
+      expect(outcome.message).toContain('no sink "typo": add it to the configuration');
+      expect(await statusOf(handle)).toMatchObject({ step: 'undelivered' });
+      const { receipt } = await redeliver(handle, { sink: 'files' });
+      expect(receipt).toMatchObject({ sink: 'files', alsoTried: [] });
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
+    },
+
+    async 'to a sink that the organization may not use: SinkRejected, and the sink gets nothing'() {
+      const handle = await undelivered();
+      const outcome = await redeliver(handle, { sink: 'forbidden' });
+      expect(outcome.type).toBe('SinkRejected');
+      expect(outcome.message).toContain('sink forbidden is not permitted');
+      expect(readdirSync(path.join(deployment.folder, 'forbidden'))).toEqual([]);
+      expect(await statusOf(handle)).toMatchObject({ step: 'undelivered' });
+    },
+
+    async 'while the token is being created: NothingToDeliver, and the run goes on'() {
+      expect(await redeliver(creating, {})).toMatchObject({ type: 'NothingToDeliver' });
+      expect(await endingOf(creating)).toMatchObject({ type: 'delivered' });
+    },
+
+    async 'after delivery: Temporal refuses, nothing is delivered twice'() {
+      const handle = await deployment.start();
+      await endingOf(handle);
+      await expect(redeliver(handle, { sink: 'stores' })).rejects.toThrow(WorkflowNotFoundError);
+      expect(await copiesOf(handle)).toHaveLength(1);
+      expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
+    },
+
+    async 'twice at once: one wins, the other is refused; while a redelivery hangs, a further one too'() {
+      const request = deployment.newRequest({ sink: 'rejects' });
+      const handle = await undelivered(request);
+      const to = { sink: 'hangs' };
+      const both = [redeliver(handle, to), redeliver(handle, to)];
+      expect(await Promise.race(both)).toMatchObject({ type: 'RedeliveryUnderWay' });
+      await eventually('a redelivery', () => receiver.hanging(request) === 1);
+      expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ type: 'RedeliveryUnderWay' });
+      receiver.release(request);
+      const outcomes = await Promise.all(both);
+      expect(outcomes.map(({ type }) => type).sort()).toEqual(['RedeliveryUnderWay', 'delivered']);
+      expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'hangs', alsoTried: [] } });
+      expect(await copiesOf(handle)).toEqual([]);
+    },
+
+    async 'while the delivery to an unavailable sink is retried: delivered at once'() {
+      const handle = await deployment.start(deployment.newRequest({ sink: 'missing' }));
+      await untilStep(handle, 'delivering');
+      expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ receipt: { sink: 'files' } });
+    },
+
+    async 'while an attempt hangs: delivered once the attempt has stopped; the receipt names its sink'() {
+      const request = deployment.newRequest({ sink: 'hangs' });
+      const handle = await deployment.start(request);
+      await eventually('an attempt', () => receiver.hanging(request) === 1);
+      const { receipt } = await redeliver(handle, { sink: 'files' });
+      expect(receipt).toMatchObject({ sink: 'files', alsoTried: ['hangs'] });
+      expect(receiver.hanging(request)).toBe(0);
+    },
+
+    async 'stored, then 503, then delivered to another sink: the receipt names the first'() {
+      const handle = await undelivered(deployment.newRequest({ sink: 'stores' }));
+      const { receipt } = await redeliver(handle, { sink: 'files' });
+      expect(receipt).toMatchObject({ sink: 'files', alsoTried: ['stores'] });
+      const [file = ''] = await copiesOf(handle);
+      expect(receipt?.location).toContain(file);
+    },
+
+    async 'by the Temporal command line: an undelivered token is delivered'() {
+      const handle = await undelivered();
+      const update = async (...input: string[]) => {
+        const { address } = await sharedTemporal();
+        const target = ['--workflow-id', handle.workflowId, '--name', 'redeliver'];
+        return temporalCli(address, 'workflow', 'update', 'execute', ...target, ...input);
+      };
+      expect((await update()).stderr).toContain('is not a directory: correct its path');
+      const { code, stdout } = await update('--input', '{"sink": "files"}');
+      expect({ code, stdout }).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining('alsoTried') as string,
+      });
+      expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
+      expect(await copiesOf(handle)).toHaveLength(1);
+    },
+
+    async 'the memo lists a run while it is undelivered, and no longer afterwards'() {
+      const request = deployment.newRequest({ sink: 'rejects' });
+      const handle = await undelivered(request);
+      const { deliveryId, description } = await statusOf(handle);
+      expect(description).toContain(`redeliver --org ${request.orgId} --source-org ${request.sourceOrgId}`);
+      expect((await handle.describe()).memo).toMatchObject({
+        step: 'undelivered',
+        sink: 'rejects',
+        deliveryId,
+      });
+      await redeliver(handle, { sink: 'files' });
+      await endingOf(handle);
+      expect((await handle.describe()).memo).toEqual({});
+    },
+  });
+});
+
+describe('a delivery goes on by itself', () => {
+  it('undelivered when a round ends; delivered in the next one, once the sink is repaired', async () => {
+    const own = await deploy({
+      atlas,
+      config: {
+        sinks: { later: { type: 'file', directory: 'later' } },
+        retries: { deliver: { initialIntervalMs: 50, roundMs: 1000, firstPauseMs: 3000 } },
+      },
+    });
+    await own.startWorker();
+    const handle = await own.start(own.newRequest({ sink: 'later' }));
+    const { nextTryAt } = await untilStep(handle, 'undelivered');
+    expect(nextTryAt).not.toBeNull();
+    mkdirSync(path.join(own.folder, 'later'));
+    expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'later', alsoTried: [] } });
+    expect(Date.parse(String(nextTryAt))).toBeLessThanOrEqual(
+      (await handle.describe()).closeTime?.getTime() ?? 0,
+    );
+  });
+});

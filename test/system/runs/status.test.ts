@@ -1,0 +1,123 @@
+import type { Status } from '../../../src/contract/schemas';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { activitySummaries } from '../../support/history';
+import { deploy, startAtlas } from '../../support/setting';
+import { statusOf, untilStep } from '../../support/updates';
+
+jest.setTimeout(60_000);
+
+/** Longer than any test: the response never comes. */
+const NEVER_MS = 600_000;
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  deployment = await deploy({
+    atlas,
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+      },
+      atlas: { requestTimeoutMs: 60_000 },
+      retries: { create: { initialIntervalMs: 60_000 } },
+    },
+  });
+  await deployment.startWorker();
+});
+
+/** What the Temporal UI shows as current details. */
+async function currentDetails(handle: Handle): Promise<string> {
+  const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
+  return metadata.currentDetails ?? '';
+}
+
+describe('status, current details and activity summaries say what a run does', () => {
+  it('a delivered token: where it is', async () => {
+    const request = deployment.newRequest();
+    const handle = await deployment.start(request);
+    const { receipt } = await endingOf(handle);
+    const description = `the token is in ${receipt?.location}`;
+    expect(await currentDetails(handle)).toBe(`**delivered**: ${description}`);
+    expect(await statusOf(handle)).toEqual<Status>({
+      step: 'delivered',
+      description,
+      unconfirmedTokens: 0,
+      deliveryId: receipt?.deliveryId ?? '',
+      nextTryAt: null,
+    });
+    expect(await activitySummaries(handle)).toEqual([
+      'check the request',
+      `create a link-token in ${request.orgId} for source organization ${request.sourceOrgId}`,
+      `deliver token ${receipt?.deliveryId} to sink files`,
+    ]);
+  });
+
+  it('a request under way: what is created, with which credential, until when', async () => {
+    atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
+    const request = deployment.newRequest();
+    const handle = await deployment.start(request);
+    const { description } = await untilStep(handle, 'creating');
+    expect(description).toMatch(
+      new RegExp(
+        `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and 1 access list entries \\(try 1, until \\d{4}-.*Z\\)$`,
+      ),
+    );
+    expect(await currentDetails(handle)).toBe(`**creating**: ${description}`);
+  });
+
+  it('a response that leaves open whether a token exists: the reason, the count and the next try', async () => {
+    atlas.faults({ on: 'linkTokens', status: 503 });
+    const handle = await deployment.start();
+    const { nextTryAt, description } = await eventually('a wait for the next try', async () => {
+      const status = await statusOf(handle);
+      return status.nextTryAt !== null && status;
+    });
+    expect(description).toMatch(/^Atlas returned 503 .*; Atlas may have created a token all the same$/);
+    expect(await currentDetails(handle)).toBe(
+      `**creating**: ${description}\n\nNext try: ${nextTryAt}\n\nUnconfirmed tokens: 1 (Atlas may have created them; the worker never received them)`,
+    );
+    expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
+    await handle.cancel();
+  });
+
+  it("a rejected request: Atlas's own reason, and what to do", async () => {
+    atlas.faults({
+      on: 'linkTokens',
+      status: 403,
+      errorCode: 'ORG_REQUIRES_ACCESS_LIST',
+      detail: 'Add one.',
+    });
+    const handle = await deployment.start();
+    const { message } = await endingOf(handle);
+    expect(await currentDetails(handle)).toBe(`**failed**: AtlasRequestRejected: ${message}`);
+    expect(message).toMatch(
+      /^Atlas returned 403 ORG_REQUIRES_ACCESS_LIST to the link-token request: "Add one\."; give/,
+    );
+  });
+
+  it('an undelivered token: the reason and how to deliver it; once cancelled, which token is left', async () => {
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const handle = await deployment.start(request);
+    const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
+    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+    const undelivered = await currentDetails(handle);
+    expect(undelivered).toMatch(
+      /^\*\*undelivered\*\*: SinkRejected: .* is not a directory: correct its path; /,
+    );
+    expect(undelivered).toContain(`live-migration-prep redeliver ${target} (--sink <name> for another sink)`);
+    expect(undelivered).toContain(`Next try: ${nextTryAt}`);
+
+    await handle.cancel();
+    const { message } = await endingOf(handle);
+    const { runId } = await handle.describe();
+    expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
+    expect(message).toContain(`live-migration-prep redeliver ${target} --run-id ${runId}`);
+    expect(await currentDetails(handle)).toBe(`**cancelled**: Cancelled: ${message}`);
+  });
+});

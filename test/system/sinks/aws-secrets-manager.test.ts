@@ -1,0 +1,179 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import {
+  CreateSecretCommand,
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { sinkErrorOfAws } from '../../../src/sinks/aws-secrets-manager/errors';
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { newOrgId } from '../../support/ids';
+import { newDelivery, successorOf } from '../../support/sinks/delivery';
+import { makeSink } from '../../support/sinks/make-sink';
+import { startMoto, type Moto } from '../../support/sinks/moto';
+import { sinkTestTools } from '../../support/sinks/tools';
+
+const REGION = 'eu-central-1';
+let moto: Moto;
+let endpoint: string;
+let client: SecretsManagerClient;
+
+beforeAll(async () => {
+  process.env['AWS_ACCESS_KEY_ID'] = 'AKIACANARYCANARY';
+  process.env['AWS_SECRET_ACCESS_KEY'] = 'canary-aws-secret-access-key';
+  moto = await startMoto(sinkTestTools().moto);
+  endpoint = `http://127.0.0.1:${moto.port}`;
+  client = new SecretsManagerClient({ region: REGION, endpoint });
+}, 300_000);
+afterAll(() => moto.stop());
+
+async function aws(overrides: object = {}) {
+  const config = {
+    type: 'awsSecretsManager',
+    region: REGION,
+    secretName: 'lm/{orgId}',
+    endpoint,
+    allowHttp: true,
+  };
+  const sink = await makeSink({ ...config, ...overrides });
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+const describeSecret = (SecretId: string) => client.send(new DescribeSecretCommand({ SecretId }));
+async function tagsAt(secretId: string): Promise<Record<string, string | undefined>> {
+  const { Tags = [] } = await describeSecret(secretId);
+  return Object.fromEntries(Tags.map(({ Key = '', Value }) => [Key, Value]));
+}
+
+async function currentAt(SecretId: string): Promise<unknown> {
+  const { SecretString, VersionId } = await client.send(new GetSecretValueCommand({ SecretId }));
+  return { VersionId, value: JSON.parse(SecretString ?? '') as unknown };
+}
+
+it('stores token and facts as JSON, in a version with the delivery id, tagged and encrypted with the key', async () => {
+  const delivery = newDelivery();
+  const kmsKeyId = `arn:aws:kms:${REGION}:123456789012:key/${randomUUID()}`;
+  const location = await (await aws({ kmsKeyId, tags: { team: 'platform' } }))(delivery);
+  const name = `lm/${delivery.orgId}`;
+  const { token, ...facts } = delivery;
+  expect(await currentAt(name)).toEqual({
+    VersionId: delivery.deliveryId,
+    value: { linkToken: token, ...facts },
+  });
+  expect(await tagsAt(name)).toEqual({
+    team: 'platform',
+    'live-migration-prep/orgId': delivery.orgId,
+    'live-migration-prep/sourceOrgId': delivery.sourceOrgId,
+  });
+  expect((await describeSecret(name)).KmsKeyId).toBe(kmsKeyId);
+  expect(location).toBe(`version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${REGION}`);
+});
+
+it('makes a new token current and keeps the former as previous', async () => {
+  const former = newDelivery();
+  const next = successorOf(former);
+  const deliver = await aws();
+  await deliver(former);
+  await deliver(next);
+  expect((await describeSecret(`lm/${former.orgId}`)).VersionIdsToStages).toEqual({
+    [former.deliveryId]: ['AWSPREVIOUS'],
+    [next.deliveryId]: ['AWSCURRENT'],
+  });
+  await deliver(former);
+  expect(await currentAt(`lm/${former.orgId}`)).toMatchObject({ VersionId: next.deliveryId });
+});
+
+it('writes into a secret that was created empty and tagged for it', async () => {
+  const delivery = newDelivery({ sourceOrgId: null });
+  const Name = `lm/${delivery.orgId}`;
+  const Tags = [{ Key: 'live-migration-prep/orgId', Value: delivery.orgId }];
+  await client.send(new CreateSecretCommand({ Name, Tags }));
+  await (
+    await aws()
+  )(delivery);
+  expect(await currentAt(Name)).toMatchObject({ VersionId: delivery.deliveryId });
+});
+
+it('rejects a secret that it did not create, and says how to let it write there', async () => {
+  const delivery = newDelivery({ sourceOrgId: null });
+  const Name = `lm/${delivery.orgId}`;
+  await client.send(new CreateSecretCommand({ Name, SecretString: '{}' }));
+  const failing = (await aws())(delivery);
+  await expect(failing).rejects.toThrow(SinkRejectedError);
+  await expect(failing).rejects.toThrow(`tag the secret live-migration-prep/orgId=${delivery.orgId} to let`);
+});
+
+it('rejects the secret of another source organization', async () => {
+  const delivery = newDelivery();
+  const deliver = await aws();
+  await deliver(delivery);
+  await expect(deliver(newDelivery({ orgId: delivery.orgId, sourceOrgId: newOrgId() }))).rejects.toThrow(
+    /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into secretName/,
+  );
+});
+
+it('tries once and leaves the retries to Temporal', async () => {
+  let requests = 0;
+  const server = createServer((_request, response) => {
+    requests += 1;
+    response.writeHead(500).end('{"__type":"InternalServiceError"}');
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const deliver = await aws({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
+  server.closeAllConnections();
+  server.close();
+  expect(requests).toBe(1);
+});
+
+it('fails an attempt that gets no response in time', async () => {
+  const server = createServer(() => undefined);
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const deliver = await aws({ endpoint: address, timeoutMs: 200 });
+  await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
+  server.closeAllConnections();
+  server.close();
+});
+
+describe('sinkErrorOfAws', () => {
+  it.each([
+    ['AccessDeniedException', 400, SinkRejectedError],
+    ['InvalidParameterException', 400, SinkRejectedError],
+    // Moto accepts a write to a secret that is scheduled for deletion; AWS says this.
+    ['InvalidRequestException', 400, SinkRejectedError],
+    ['ThrottlingException', 400, SinkUnavailableError],
+    ['ExpiredTokenException', 400, SinkUnavailableError],
+    ['InternalServiceError', 500, SinkUnavailableError],
+    ['CredentialsProviderError', undefined, SinkUnavailableError],
+    ['TimeoutError', undefined, SinkUnavailableError],
+  ])('classifies %s (%s) as %p and does not quote its message', (name, httpStatusCode, kind) => {
+    const thrown = Object.assign(new Error('x-amz-security-token:canary'), {
+      name,
+      $metadata: { httpStatusCode },
+    });
+    const error = sinkErrorOfAws('secretsmanager:CreateSecret for secret a', thrown);
+    expect(error).toBeInstanceOf(kind);
+    expect(error.message).toMatch(/^secretsmanager:CreateSecret for secret a failed \(.*\): \w+ /);
+    expect(error.message).not.toContain('canary');
+    expect(error.cause).toBeUndefined();
+  });
+
+  it.each<[object, boolean]>([
+    [{ code: 'ECONNREFUSED' }, false],
+    [{ code: 'ENOTFOUND' }, false],
+    [{ name: 'CredentialsProviderError' }, false],
+    [{ name: 'TimeoutError', code: 'ECONNRESET' }, true],
+    [{ name: 'TimeoutError' }, true],
+    [{}, true],
+  ])('%j without a response: the token may be there: %s', (thrown, tokenMayBeThere) => {
+    const error = Object.assign(new Error(), { $metadata: { attempts: 1 } }, thrown);
+    expect(sinkErrorOfAws('secretsmanager:CreateSecret for secret a', error)).toMatchObject({
+      name: 'SinkUnavailableError',
+      tokenMayBeThere,
+    });
+  });
+});

@@ -1,0 +1,150 @@
+import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../../dev/atlas-emulator';
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { newOrgId } from '../../support/ids';
+import { newDelivery } from '../../support/sinks/delivery';
+import { makeSink, type Env } from '../../support/sinks/make-sink';
+
+const sourceOrgId = newOrgId();
+let env: Env;
+let emulator: AtlasEmulator;
+
+beforeEach(async () => {
+  env = { PUBLIC_KEY: 'source', PRIVATE_KEY: 'canary-private-key' };
+  emulator = await startAtlasEmulator();
+  seed();
+});
+afterEach(() => emulator.close());
+
+function seed(
+  settings: SeedInput['settings'] = {},
+  privateKey = 'canary-private-key',
+  roles = ['ORG_OWNER'],
+): void {
+  emulator.seed({
+    sourceOrganizations: [{ id: sourceOrgId, name: 'Source' }],
+    apiKeys: [{ publicKey: 'source', privateKey, orgId: sourceOrgId, roles }],
+    serviceAccounts: [],
+    settings: { acceptUnknownLinkTokens: true, ...settings },
+  });
+}
+
+async function cloudManager(overrides: object = {}) {
+  const keys = { publicKey: { env: 'PUBLIC_KEY' }, privateKey: { env: 'PRIVATE_KEY' } };
+  const config = {
+    type: 'cloudManager',
+    baseUrl: emulator.url,
+    allowHttp: true,
+    pollIntervalMs: 100,
+    ...keys,
+  };
+  const sink = await makeSink({ ...config, ...overrides }, env);
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+const delivery = () => newDelivery({ sourceOrgId });
+
+it('polls until the link is synced', async () => {
+  seed({ pollsBeforeSynced: 3 });
+  expect(await (await cloudManager())(delivery())).toMatch(
+    /organization [0-9a-f]{24}: connected to Atlas \(SYNCED\)$/,
+  );
+  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(4);
+});
+
+it('does not poll when the first response says SYNCED', async () => {
+  await (
+    await cloudManager()
+  )(delivery());
+  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(0);
+});
+
+it('is unavailable when the link is not synced in time, and a later attempt completes it', async () => {
+  seed({ syncDelayMs: 3_600_000 });
+  const deliver = await cloudManager({ syncTimeoutMs: 250 });
+  const once = delivery();
+  const failing = deliver(once);
+  await expect(failing).rejects.toThrow(SinkUnavailableError);
+  await expect(failing).rejects.toThrow(
+    /accepted the token but did not report SYNCED within 250 ms: check Live Migration/,
+  );
+  seed();
+  await deliver(once);
+  expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
+});
+
+it('rejects a token without a source organization, before any request', async () => {
+  await expect((await cloudManager())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
+    /the request named no sourceOrgId: redeliver to another sink/,
+  );
+  expect(emulator.requests()).toHaveLength(0);
+});
+
+const challenges = () => emulator.requests().filter(({ challenge }) => challenge);
+
+it('pays one challenge for many deliveries', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  await Promise.all(Array.from({ length: 20 }, () => deliver(delivery())));
+  expect(challenges()).toHaveLength(1);
+});
+
+it('renews an expired nonce in the same attempt, with one more challenge', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  expect(challenges()).toHaveLength(1);
+  emulator.expire('nonces');
+  const second = delivery();
+  await deliver(second);
+  expect(challenges()).toHaveLength(2);
+  expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: second.token, posts: 1 }]);
+});
+
+it('uses a rotated key without a restart', async () => {
+  const deliver = await cloudManager();
+  await deliver(delivery());
+  seed({}, 'canary-rotated');
+  await expect(deliver(delivery())).rejects.toThrow(SinkRejectedError);
+  env['PRIVATE_KEY'] = 'canary-rotated';
+  await deliver(delivery());
+});
+
+it.each<[string, () => void, RegExp]>([
+  ['a wrong key', () => seed({}, 'other'), /responded with 401: it does not accept the API key/],
+  [
+    'a key without the role',
+    () => seed({}, undefined, ['ORG_MEMBER']),
+    /responded with 40[13]: .*Organization Owner/,
+  ],
+  [
+    'a link-token it does not know',
+    () => seed({ acceptUnknownLinkTokens: false }),
+    /responded with 400: it does not accept the link-token/,
+  ],
+  [
+    'what is not Cloud Manager',
+    () => emulator.faults({ on: 'migrationLink', status: 200, html: true }),
+    /without the status of the link/,
+  ],
+])('rejects %s', async (_what, arrange, message) => {
+  arrange();
+  const failing = (await cloudManager())(delivery());
+  await expect(failing).rejects.toThrow(SinkRejectedError);
+  await expect(failing).rejects.toThrow(message);
+  await expect(failing).rejects.not.toThrow('canary');
+});
+
+it('passes Retry-After on', async () => {
+  emulator.faults({ on: 'migrationLink', status: 429, headers: { 'Retry-After': '9' } });
+  await expect((await cloudManager())(delivery())).rejects.toMatchObject({
+    name: 'SinkUnavailableError',
+    retryAfterMs: 9000,
+  });
+});
+
+it('keeps the path of an Ops Manager behind a proxy', async () => {
+  const deliver = await cloudManager({ baseUrl: `${emulator.url}/ops/` });
+  await expect(deliver(delivery())).rejects.toThrow(/responded with 404: there is no such organization/);
+  expect(emulator.requests().map(({ path }) => path)).toEqual([
+    `/ops/api/public/v1.0/orgs/${sourceOrgId}/liveExport/migrationLink`,
+  ]);
+});

@@ -1,0 +1,362 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { freePort } from '../../../dev/temporal/free-port';
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { eventually } from '../../support/eventually';
+import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from '../../support/sinks/bao';
+import { newDelivery, successorOf } from '../../support/sinks/delivery';
+import { startLine } from '../../support/sinks/line';
+import { makeSink, type Env } from '../../support/sinks/make-sink';
+import { sinkTestTools } from '../../support/sinks/tools';
+
+let bao: Bao;
+const env: Env = {};
+
+beforeAll(async () => {
+  bao = await startBao(sinkTestTools().bao);
+  await prepareForWorker(bao);
+  env['VAULT_TOKEN'] = await newWorkerToken(bao);
+}, 300_000);
+afterAll(() => bao.stop());
+
+const TOKEN_AUTH = { method: 'token', token: { env: 'VAULT_TOKEN' } };
+const pathOf = ({ orgId, sourceOrgId }: Delivery) => `live-migration/${orgId}/${sourceOrgId}`;
+
+async function vault(overrides: object = {}) {
+  const config = {
+    type: 'vault',
+    address: `http://127.0.0.1:${bao.port}`,
+    allowHttp: true,
+    path: 'live-migration/{orgId}/{sourceOrgId}',
+    auth: TOKEN_AUTH,
+    ...overrides,
+  };
+  const sink = await makeSink(config, env);
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+describe('what it writes', () => {
+  it('stores token and facts in the data and the facts in the custom metadata, and leaves the keys of others', async () => {
+    const delivery = newDelivery();
+    const path = pathOf(delivery);
+    await bao.ask('POST', `secret/metadata/${path}`, { custom_metadata: { owner: 'platform' } });
+    expect(await (await vault())(delivery)).toMatch(new RegExp(`^secret/${path} version 1 in Vault at http`));
+    const { token, ...facts } = delivery;
+    expect(await versionsAt(bao, path)).toEqual([{ linkToken: token, ...facts }]);
+    const metadata = await bao.ask('GET', `secret/metadata/${path}`);
+    expect(metadata?.data['custom_metadata']).toEqual({ owner: 'platform', ...facts });
+  });
+
+  it('leaves out a source organization that was not named', async () => {
+    const delivery = newDelivery({ sourceOrgId: null });
+    await (
+      await vault({ path: 'live-migration/{orgId}' })
+    )(delivery);
+    const { token, ...facts } = delivery;
+    expect(await versionsAt(bao, `live-migration/${delivery.orgId}`)).toEqual([
+      { linkToken: token, ...facts, sourceOrgId: undefined },
+    ]);
+  });
+
+  it('rejects such a token, with the name of the field, where the path needs one', async () => {
+    await expect((await vault())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
+      /needs \{sourceOrgId\}, and the request named no source organization/,
+    );
+  });
+
+  it('completes the metadata that an earlier attempt did not write', async () => {
+    const delivery = newDelivery();
+    const { token, ...facts } = delivery;
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { linkToken: token, ...facts } });
+    await (
+      await vault()
+    )(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
+    expect(metadata?.data['custom_metadata']).toEqual(facts);
+  });
+});
+
+describe('what it does not overwrite', () => {
+  it.each<[string, (delivery: Delivery) => object, RegExp]>([
+    ['a value of someone else', () => ({ password: 'x' }), /holds a value that was not written by this sink/],
+    [
+      'the token of another source',
+      ({ orgId }) => ({ ...newDelivery({ orgId }) }),
+      /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into path/,
+    ],
+    ['a newer token', (delivery) => ({ ...successorOf(delivery) }), /holds a newer token/],
+  ])('%s', async (_what, present, message) => {
+    const delivery = newDelivery();
+    const data = present(delivery);
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data });
+    const delivering = (await vault())(delivery);
+    await expect(delivering).rejects.toThrow(SinkRejectedError);
+    await expect(delivering).rejects.toThrow(message);
+    expect(await versionsAt(bao, pathOf(delivery))).toEqual([data]);
+  });
+
+  it('writes to a path whose last version was deleted', async () => {
+    const delivery = newDelivery();
+    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'x' } });
+    await bao.ask('DELETE', `secret/data/${pathOf(delivery)}`);
+    await expect((await vault())(delivery)).resolves.toContain('version 2');
+  });
+
+  it('of two simultaneous tokens the newer ends on top, and neither is written twice', async () => {
+    const older = newDelivery();
+    const newer = successorOf(older);
+    const deliver = await vault();
+    const ends = await Promise.allSettled([older, newer, older, newer].map(deliver));
+    const ids = (await versionsAt(bao, pathOf(older))).map((data) => data?.['deliveryId']);
+    expect(ids.at(-1)).toBe(newer.deliveryId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ends.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(2);
+  });
+});
+
+describe('authentication', () => {
+  it('waits for a valid token when its own has expired, and uses it without a restart', async () => {
+    const deliver = await vault();
+    const valid = env['VAULT_TOKEN'] ?? '';
+    const expired = await newWorkerToken(bao);
+    await bao.ask('POST', 'auth/token/revoke', { token: expired });
+    env['VAULT_TOKEN'] = expired;
+    const failing = deliver(newDelivery());
+    await expect(failing).rejects.toThrow(SinkUnavailableError);
+    await expect(failing).rejects.toThrow(
+      /does not accept the token from environment variable VAULT_TOKEN: it is wrong, expired or revoked/,
+    );
+    await expect(failing).rejects.not.toThrow(expired);
+    env['VAULT_TOKEN'] = valid;
+    await deliver(newDelivery());
+  });
+
+  it('rejects a path that the policy denies, and says what to grant', async () => {
+    const failing = (await vault({ path: 'elsewhere/{orgId}' }))(newDelivery());
+    await expect(failing).rejects.toThrow(SinkRejectedError);
+    await expect(failing).rejects.toThrow(
+      /responded with 403: the policy denies it; grant create, read and update on secret\/data/,
+    );
+  });
+
+  describe('check, for the command doctor', () => {
+    const check = async (overrides: object = {}, with_: Env = env) => {
+      const sink = await makeSink(
+        {
+          type: 'vault',
+          address: `http://127.0.0.1:${bao.port}`,
+          allowHttp: true,
+          path: 'live-migration/{orgId}',
+          auth: TOKEN_AUTH,
+          ...overrides,
+        },
+        with_,
+      );
+      return sink.check?.();
+    };
+
+    it('asks Vault whether the token is valid', async () => {
+      expect(await check()).toBe(
+        `Vault at http://127.0.0.1:${bao.port} accepts the token from environment variable VAULT_TOKEN`,
+      );
+    });
+
+    it('fails for a token that Vault does not accept', async () => {
+      await expect(check({}, { VAULT_TOKEN: 'canary-wrong' })).rejects.toThrow(
+        /does not accept the token from environment variable VAULT_TOKEN: it is wrong, expired or revoked/,
+      );
+    });
+
+    it('fails where nothing listens', async () => {
+      await expect(check({ address: `http://127.0.0.1:${await freePort()}` })).rejects.toThrow(
+        /ECONNREFUSED/,
+      );
+    });
+
+    it('fails while Vault is sealed', async () => {
+      await bao.seal();
+      try {
+        await expect(check()).rejects.toThrow(/responded with 503/);
+      } finally {
+        await bao.unseal();
+      }
+    });
+
+    it('logs in with an AppRole', async () => {
+      const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
+      await expect(check({ auth }, { ROLE_ID: 'x', SECRET_ID: 'canary-wrong' })).rejects.toThrow(
+        /login at auth\/approle responded with 400/,
+      );
+    });
+  });
+
+  describe('with an AppRole', () => {
+    const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
+
+    beforeAll(async () => {
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
+      const role = await bao.ask('GET', 'auth/approle/role/worker/role-id');
+      const secret = await bao.ask('POST', 'auth/approle/role/worker/secret-id');
+      env['ROLE_ID'] = String(role?.data['role_id']);
+      env['SECRET_ID'] = String(secret?.data['secret_id']);
+    });
+
+    async function tokens(): Promise<string[]> {
+      const list = await bao.ask('LIST', 'auth/token/accessors');
+      return (list?.data['keys'] ?? []) as string[];
+    }
+
+    it('logs in once for many deliveries', async () => {
+      const before = (await tokens()).length;
+      const deliver = await vault({ auth });
+      await Promise.all(Array.from({ length: 10 }, () => deliver(newDelivery())));
+      expect((await tokens()).length).toBe(before + 1);
+    });
+
+    it('logs in again, in the same attempt, when its token was revoked', async () => {
+      const before = new Set(await tokens());
+      const deliver = await vault({ auth });
+      await deliver(newDelivery());
+      for (const accessor of await tokens()) {
+        if (!before.has(accessor)) await bao.ask('POST', 'auth/token/revoke-accessor', { accessor });
+      }
+      await deliver(newDelivery());
+    });
+
+    it('logs in again before a short lease ends', async () => {
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1s' });
+      const deliver = await vault({ auth });
+      await deliver(newDelivery());
+      await new Promise((resolve) => setTimeout(resolve, 950));
+      await deliver(newDelivery());
+      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
+    });
+
+    it('rejects a denied path after one more login', async () => {
+      await expect((await vault({ auth, path: 'elsewhere/{orgId}' }))(newDelivery())).rejects.toThrow(
+        SinkRejectedError,
+      );
+    });
+
+    it('waits for a valid secret id', async () => {
+      const deliver = await vault({ auth });
+      const valid = env['SECRET_ID'] ?? '';
+      env['SECRET_ID'] = 'canary-wrong';
+      const failing = deliver(newDelivery());
+      await expect(failing).rejects.toThrow(SinkUnavailableError);
+      await expect(failing).rejects.toThrow(/login at auth\/approle responded with 400.*variable SECRET_ID/);
+      await expect(failing).rejects.not.toThrow('canary');
+      env['SECRET_ID'] = valid;
+      await deliver(newDelivery());
+    });
+  });
+});
+
+describe('the server', () => {
+  it('waits while it is sealed', async () => {
+    const delivery = newDelivery();
+    const deliver = await vault();
+    await bao.seal();
+    const failing = deliver(delivery);
+    await expect(failing).rejects.toThrow(SinkUnavailableError);
+    await expect(failing).rejects.toThrow(/responded with 503: it is sealed or down; unseal it/);
+    await bao.unseal();
+    await deliver(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+  });
+
+  describe.each(['GET', 'POST'])('a temporary refusal of a %s', (method) => {
+    let status: number;
+    let body: string;
+    const server = createServer((request, response) => {
+      response.setHeader('retry-after', '3');
+      if (request.method === method) response.writeHead(status).end(body);
+      else response.writeHead(404).end('{"errors":[]}');
+    });
+
+    beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'));
+    afterAll(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+
+    it.each<[string, number, string, string]>([
+      ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
+      ['a lost body', 404, '', '404: the body of the response is missing'],
+      ['an engine that is set up', 400, '{"errors":["Upgrading from non-versioned"]}', 'still being set up'],
+    ])('%s is tried again', async (_what, ...response) => {
+      let message: string;
+      [status, body, message] = response;
+      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      await expect((await vault({ address }))(newDelivery())).rejects.toMatchObject({
+        name: 'SinkUnavailableError',
+        message: expect.stringContaining(message) as string,
+        retryAfterMs: 3000,
+        tokenMayBeThere: false,
+      });
+    });
+  });
+
+  it('recognises its version after a restart of the server', async () => {
+    const delivery = newDelivery();
+    const deliver = await vault();
+    await deliver(delivery);
+    await bao.kill();
+    await bao.restart();
+    await expect(deliver(delivery)).resolves.toContain('version 1');
+  });
+
+  it('rejects a mount that is not there, and a namespace', async () => {
+    env['ROOT'] = bao.rootToken;
+    const auth = { method: 'token', token: { env: 'ROOT' } };
+    await expect((await vault({ mount: 'nowhere', auth }))(newDelivery())).rejects.toThrow(
+      /no key\/value engine at nowhere/,
+    );
+    await expect((await vault({ namespace: 'nowhere', auth }))(newDelivery())).rejects.toThrow(
+      /correct mount or namespace/,
+    );
+  });
+
+  it('uses the namespace', async () => {
+    await bao.ask('POST', 'sys/namespaces/team');
+    const inTeam = { 'x-vault-namespace': 'team' };
+    await bao.ask('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } }, inTeam);
+    env['ROOT'] = bao.rootToken;
+    const delivery = newDelivery();
+    const deliver = await vault({ namespace: 'team', auth: { method: 'token', token: { env: 'ROOT' } } });
+    // A new engine answers 400 while it sets itself up, and a later attempt succeeds.
+    await eventually('a delivery', () =>
+      deliver(delivery).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof SinkUnavailableError) return false;
+          throw error;
+        },
+      ),
+    );
+    const written = await bao.ask('GET', `secret/data/${pathOf(delivery)}`, undefined, inTeam);
+    expect(written?.data['data']).toMatchObject({ linkToken: delivery.token });
+  });
+
+  it('rejects an engine of version 1, and names what to delete', async () => {
+    await bao.ask('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
+    env['ROOT'] = bao.rootToken;
+    const auth = { method: 'token', token: { env: 'ROOT' } };
+    const failing = (await vault({ mount: 'old', auth }))(newDelivery());
+    await expect(failing).rejects.toThrow(SinkRejectedError);
+    await expect(failing).rejects.toThrow(/version 1 at old: delete what was written below old\/data/);
+  });
+
+  it('completes the metadata when the response to that was lost', async () => {
+    const line = await startLine(() => bao.port);
+    const deliver = await vault({ address: `http://127.0.0.1:${line.port}` });
+    const delivery = newDelivery();
+    line.loseResponseTo(/^PATCH /);
+    await expect(deliver(delivery)).rejects.toThrow(SinkUnavailableError);
+    await deliver(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
+    await line.close();
+  });
+});

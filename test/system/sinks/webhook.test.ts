@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Webhook } from 'standardwebhooks';
+import { SecretUnavailableError } from '../../../src/secrets';
+import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
+import { newDelivery } from '../../support/sinks/delivery';
+import { makeSink, type Env } from '../../support/sinks/make-sink';
+
+interface Received {
+  headers: Record<string, string>;
+  body: string;
+}
+
+const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
+const [NEW, OLD] = [newSecret(), newSecret()];
+const received: Received[] = [];
+let server: Server;
+let respond: RequestListener;
+
+beforeEach(async () => {
+  received.length = 0;
+  respond = (_request, response) => void response.writeHead(200).end();
+  server = createServer((request, response) => {
+    void text(request).then((body) => {
+      received.push({ headers: request.headers as Record<string, string>, body });
+      respond(request, response);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+function webhook(overrides: object = {}, env: Env = { NEW, OLD }) {
+  const config = { type: 'webhook', url: `${origin()}/hook/canary-path?key=canary-query`, allowHttp: true };
+  return makeSink({ ...config, signingSecrets: [{ env: 'NEW' }, { env: 'OLD' }], ...overrides }, env);
+}
+
+async function deliver(overrides: object = {}, delivery = newDelivery()) {
+  return (await webhook(overrides)).deliver(delivery, new AbortController().signal);
+}
+
+it('signs with both secrets while rotating, so that either verifies', async () => {
+  const delivery = newDelivery();
+  await deliver({}, delivery);
+  const [{ headers, body } = { headers: {}, body: '' }] = received;
+  for (const secret of [NEW, OLD]) {
+    expect(new Webhook(secret).verify(body, headers)).toEqual({
+      type: 'link-token.created',
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      data: {
+        deliveryId: delivery.deliveryId,
+        orgId: delivery.orgId,
+        sourceOrgId: delivery.sourceOrgId,
+        linkToken: delivery.token,
+        tokenSha256: delivery.tokenSha256,
+        createdAt: delivery.createdAt,
+      },
+    });
+  }
+  expect(() => new Webhook(newSecret()).verify(body, headers)).toThrow();
+});
+
+it('repeats the id and not the timestamp', async () => {
+  const delivery = newDelivery();
+  await deliver({}, delivery);
+  await sleep(1100);
+  await deliver({}, delivery);
+  const ids = received.map(({ headers }) => headers['webhook-id']);
+  expect(ids).toEqual([delivery.deliveryId, delivery.deliveryId]);
+  const [first, second] = received.map(({ headers }) => Number(headers['webhook-timestamp']));
+  expect(second).toBeGreaterThan(Number(first));
+});
+
+it.each([200, 201, 202, 204])('treats %d as delivered', async (status) => {
+  respond = (_request, response) => void response.writeHead(status).end();
+  await expect(deliver()).resolves.toContain(`responded with ${status}`);
+});
+
+it.each([
+  [400, SinkRejectedError],
+  [401, SinkRejectedError],
+  [404, SinkRejectedError],
+  [410, SinkRejectedError],
+  [422, SinkRejectedError],
+  [408, SinkUnavailableError],
+  [425, SinkUnavailableError],
+  [429, SinkUnavailableError],
+  [500, SinkUnavailableError],
+  [502, SinkUnavailableError],
+  [503, SinkUnavailableError],
+])('classifies %d as %p and shows neither body nor path', async (status, kind) => {
+  respond = (_request, response) => void response.writeHead(status).end(received[0]?.body);
+  const error = await deliver().catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(kind);
+  expect((error as Error).message).toContain(`${origin()} responded with ${status}`);
+  expect((error as Error).message).not.toContain('canary');
+});
+
+it.each([301, 302, 303, 307, 308])('follows no redirect: %d is refused', async (status) => {
+  respond = (_request, response) => void response.writeHead(status, { location: '/elsewhere' }).end();
+  await expect(deliver()).rejects.toThrow(SinkRejectedError);
+  expect(received).toHaveLength(1);
+});
+
+it.each([
+  ['7', 7000, 7000],
+  [() => new Date(Date.now() + 60_000).toUTCString(), 55_000, 60_000],
+  ['soon', undefined, undefined],
+])('passes Retry-After on', async (header, atLeast, atMost) => {
+  const value = typeof header === 'string' ? header : header();
+  respond = (_request, response) => void response.writeHead(429, { 'retry-after': value }).end();
+  const { retryAfterMs } = (await deliver().catch((thrown: unknown) => thrown)) as SinkUnavailableError;
+  if (atLeast === undefined) expect(retryAfterMs).toBeUndefined();
+  else {
+    expect(retryAfterMs).toBeGreaterThanOrEqual(atLeast);
+    expect(retryAfterMs).toBeLessThanOrEqual(atMost);
+  }
+});
+
+it('fails an attempt that gets no response in time', async () => {
+  respond = () => undefined;
+  await expect(deliver({ timeoutMs: 200 })).rejects.toThrow(
+    new SinkUnavailableError(`no complete response from the webhook at ${origin()} within 200 ms`),
+  );
+});
+
+/** Ends of a response, behind a status that has arrived. */
+const BROKEN_BODIES: [string, (response: ServerResponse) => void][] = [
+  ['never ends', (response) => void response.write('x')],
+  [
+    'is cut off',
+    (response) => {
+      response.setHeader('content-length', 100).write('x', () => response.destroy());
+    },
+  ],
+  [
+    'is not the gzip it claims to be',
+    (response) => void response.setHeader('content-encoding', 'gzip').end('not gzip'),
+  ],
+];
+
+it.each(BROKEN_BODIES)('decides by the status alone when the body %s', async (_what, end) => {
+  respond = (request, response) => {
+    response.statusCode = Number(request.url?.slice(1));
+    end(response.setHeader('retry-after', '9'));
+  };
+  const outcomeOf = (status: number) =>
+    deliver({ url: `${origin()}/${status}`, timeoutMs: 2000 }).catch((error: unknown) => error);
+  const [ok, accepted, forbidden, down] = await Promise.all([200, 202, 403, 503].map(outcomeOf));
+  expect(ok).toContain('responded with 200');
+  expect(accepted).toContain('responded with 202');
+  expect(forbidden).toBeInstanceOf(SinkRejectedError);
+  expect(down).toMatchObject({
+    name: 'SinkUnavailableError',
+    message: expect.stringContaining('responded with 503') as string,
+    retryAfterMs: 9000,
+  });
+  expect(received).toHaveLength(4);
+});
+
+it('goes through the proxy of the environment', async () => {
+  const asked: string[] = [];
+  const proxy = createServer().on('connect', (request, socket) => {
+    asked.push(String(request.url));
+    socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  process.env['HTTPS_PROXY'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  try {
+    await expect(deliver({ url: 'https://hooks.example.com/' })).rejects.toThrow(SinkUnavailableError);
+  } finally {
+    delete process.env['HTTPS_PROXY'];
+    proxy.close();
+  }
+  expect(asked).toEqual(['hooks.example.com:443']);
+});
+
+it('reads a rotated secret anew, and names the source of a spoiled one', async () => {
+  const env: Env = { NEW, OLD };
+  const sink = await webhook({}, env);
+  env['NEW'] = 'canary-spoiled';
+  const error = await sink
+    .deliver(newDelivery(), new AbortController().signal)
+    .catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(SecretUnavailableError);
+  expect((error as Error).message).toMatch(/environment variable NEW is not a signing secret/);
+  expect((error as Error).message).not.toContain('canary');
+});

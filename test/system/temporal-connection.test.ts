@@ -1,0 +1,181 @@
+import { once } from 'node:events';
+import http2 from 'node:http2';
+import net, { type AddressInfo, type Server } from 'node:net';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { freePort } from '../../dev/temporal/free-port';
+import { credentialEnv, type TestAtlas } from '../support/atlas';
+import { CLIENT } from '../support/command-line';
+import { cleanUpLater } from '../support/clean-up';
+import { runProgram, type Deployment } from '../support/deployment';
+import { newOrgId } from '../support/ids';
+import { certificateFor, type Certificate } from '../support/servers';
+import { deploy, sharedTemporal, startAtlas } from '../support/setting';
+
+jest.setTimeout(120_000);
+
+const CANARIES = {
+  TEMPORAL_API_KEY: 'tmprl_CANARY_api_key',
+  TEMPORAL_GRPC_META_AUTHORIZATION: 'Bearer CANARY_authorization',
+  TEMPORAL_GRPC_META_X_TOKEN: 'CANARY_x_token',
+};
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+let pair: Certificate;
+beforeAll(async () => {
+  atlas = await startAtlas();
+  deployment = await deploy({ atlas, config: { log: { level: 'trace' } } });
+  pair = await certificateFor();
+});
+
+async function listen(server: Server): Promise<string> {
+  server.listen(0, '127.0.0.1');
+  cleanUpLater(() => server.close());
+  await once(server, 'listening');
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A server that refuses whoever calls it and quotes every header that it was sent. */
+function refusingServer(): Promise<string> {
+  const server = http2.createServer();
+  server.on('stream', (stream, headers) => {
+    const quoted = encodeURIComponent(JSON.stringify(headers));
+    stream.respond(
+      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16', 'grpc-message': quoted },
+      { endStream: true },
+    );
+  });
+  return listen(server);
+}
+
+function silentServer(): Promise<string> {
+  return listen(net.createServer());
+}
+
+function profileFile(...lines: string[]): Record<string, string> {
+  const file = path.join(deployment.folder, 'temporal.toml');
+  writeFileSync(file, lines.join('\n'));
+  return { TEMPORAL_CONFIG_FILE: file };
+}
+
+interface Outcome {
+  code: number | null;
+  output: string;
+}
+
+async function runClient(env: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  const { code, stdout, stderr } = await runProgram(CLIENT, args, { ...embeddedEnv('127.0.0.1:1'), ...env });
+  return { code, output: stdout + stderr };
+}
+
+async function runWorker(env: Record<string, string>): Promise<Outcome> {
+  const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: '127.0.0.1:1', ...env });
+  const { code } = await worker.exited;
+  return { code, output: worker.output() };
+}
+
+/** Parts of a private key that a message could quote. */
+const linesOf = (pem: string) => pem.split('\n').filter((line) => line.length > 20);
+
+describe('neither program quotes a secret of Temporal, each says what to do, and ends:', () => {
+  const rows: [
+    what: string,
+    env: () => Promise<Record<string, string>> | Record<string, string>,
+    message: RegExp,
+  ][] = [
+    [
+      'an API key with a line end',
+      () => ({ ...CANARIES, TEMPORAL_API_KEY: `${CANARIES.TEMPORAL_API_KEY}\n` }),
+      /TEMPORAL_API_KEY, or api_key in the profile file, is not an API key: it holds white space/,
+    ],
+    [
+      'a header with a line end',
+      () => ({
+        ...CANARIES,
+        TEMPORAL_GRPC_META_AUTHORIZATION: `${CANARIES.TEMPORAL_GRPC_META_AUTHORIZATION}\n`,
+      }),
+      /TEMPORAL_GRPC_META_AUTHORIZATION, or .* is not a gRPC header/,
+    ],
+    [
+      'a profile file with a syntax error',
+      () => profileFile('[profile.default]', 'api_key = "tmprl_CANARY_api_key', 'namespace = "default"'),
+      /temporal\.toml is not valid TOML in line 2: correct it/,
+    ],
+    [
+      'a key that is no key, in a profile file',
+      () => ({
+        ...profileFile('[profile.default.tls]', 'client_key_data = "CANARY_key"'),
+        TEMPORAL_TLS_CLIENT_CERT_DATA: pair.cert,
+      }),
+      /tls\.client_key_data in the profile file holds no private key/,
+    ],
+    [
+      'a profile that does not exist',
+      () => ({ ...CANARIES, TEMPORAL_PROFILE: 'nope' }),
+      /TEMPORAL_PROFILE names profile nope/,
+    ],
+    [
+      'a certificate file that does not exist',
+      () => ({ TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem', TEMPORAL_TLS_CLIENT_KEY_DATA: pair.key }),
+      /TEMPORAL_TLS_CLIENT_CERT_PATH, \/nowhere\.pem, cannot be read \(ENOENT\)/,
+    ],
+    [
+      'nothing listens',
+      async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(.*\): start it, or set TEMPORAL_ADDRESS/s,
+    ],
+    [
+      'a server that refuses the credentials and quotes them',
+      async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: await refusingServer() }),
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(the reason quotes a credential\): /,
+    ],
+    [
+      'a server that accepts and says nothing',
+      async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: await silentServer() }),
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(.*\): start it, or set TEMPORAL_ADDRESS/,
+    ],
+    [
+      'a server without TLS, for a client with a certificate',
+      async () => ({
+        ...CANARIES,
+        TEMPORAL_ADDRESS: await refusingServer(),
+        TEMPORAL_TLS_CLIENT_CERT_DATA: pair.cert,
+        TEMPORAL_TLS_CLIENT_KEY_DATA: pair.key,
+      }),
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(/,
+    ],
+  ];
+
+  it.each(rows)('%s', async (_what, prepare, message) => {
+    const env = await prepare();
+    const target = ['--org', newOrgId()];
+    const [client, worker] = await Promise.all([
+      runClient(env, '--json', 'watch', ...target),
+      runWorker(env),
+    ]);
+    expect([client.code, worker.code]).toEqual([3, 1]);
+    for (const { output } of [client, worker]) {
+      expect(output).toMatch(message);
+      expect(output).not.toMatch(/CANARY/);
+      for (const line of linesOf(pair.key)) expect(output).not.toContain(line);
+      expect(output).not.toMatch(/\n\s+at /);
+    }
+  });
+});
+
+it('doctor reports what is wrong with the settings as a finding, quotes no secret, and goes on', async () => {
+  const { address } = await sharedTemporal();
+  const env = {
+    ...credentialEnv(atlas.account, 'serviceAccount'),
+    MONGODB_ATLAS_BASE_URL: atlas.url,
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_API_KEY: `${CANARIES.TEMPORAL_API_KEY}\n`,
+  };
+  const { code, output } = await runClient(env, 'doctor', '--config', deployment.configFile);
+  expect(code).toBe(1);
+  expect(output).toMatch(/Temporal: TEMPORAL_API_KEY, or api_key in the profile file, is not an API key/);
+  expect(output).toMatch(/^ok +sink files: /m);
+  expect(output).not.toContain('CANARY');
+});

@@ -1,0 +1,137 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { newAccount, type AtlasAccount, type TestAtlas } from '../../support/atlas';
+import { endingOf, pendingActivity } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+/** What exists at Atlas from now on. */
+function seed(atlas: TestAtlas, accounts: readonly AtlasAccount[]): void {
+  atlas.seed({
+    organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
+    serviceAccounts: accounts.map(({ orgId, clientId, clientSecret }) => ({ orgId, clientId, clientSecret })),
+    apiKeys: accounts.map(({ orgId, publicKey, privateKey }) => ({ orgId, publicKey, privateKey })),
+    settings: { rateLimit: { enabled: false } },
+  });
+}
+
+test('with a map of organizations each is served by its own credential and sinks, and no other is served', async () => {
+  const payments = newAccount();
+  const archive = newAccount();
+  const atlas = await startAtlas();
+  const unmapped = atlas.account;
+  seed(atlas, [unmapped, payments, archive]);
+  const deployment = await deploy({
+    atlas,
+    config: {
+      atlas: {
+        credentials: {
+          payments: {
+            type: 'serviceAccount',
+            clientId: { env: 'PAYMENTS_ID' },
+            clientSecret: { env: 'PAYMENTS_SECRET' },
+          },
+          archive: {
+            type: 'apiKey',
+            publicKey: { env: 'ARCHIVE_PUBLIC_KEY' },
+            privateKey: { env: 'ARCHIVE_PRIVATE_KEY' },
+          },
+        },
+        organizations: {
+          [payments.orgId]: { credential: 'payments', sinks: ['files'] },
+          [archive.orgId]: { credential: 'archive', sinks: ['files', 'vault'] },
+        },
+      },
+      sinks: { files: { type: 'file', directory: 'tokens' }, vault: { type: 'file', directory: 'tokens' } },
+    },
+    env: {
+      PAYMENTS_ID: payments.clientId,
+      PAYMENTS_SECRET: payments.clientSecret,
+      ARCHIVE_PUBLIC_KEY: archive.publicKey,
+      ARCHIVE_PRIVATE_KEY: archive.privateKey,
+    },
+  });
+  await deployment.startWorker();
+  const run = async (more: Partial<PrepareRequest>) =>
+    endingOf(await deployment.start(deployment.newRequest(more)));
+
+  const refused: [request: Partial<PrepareRequest>, words: string][] = [
+    // The credential of the environment could serve it.
+    [{ orgId: unmapped.orgId }, `orgId ${unmapped.orgId} has no credential in the worker's configuration`],
+    [
+      { orgId: payments.orgId, sink: 'vault' },
+      'sink "vault" is not a sink of this organization: write one of files',
+    ],
+  ];
+  for (const [request, words] of refused) {
+    const { type, message } = await run(request);
+    expect({ type, message }).toEqual({
+      type: 'InvalidRequest',
+      message: expect.stringContaining(words) as unknown,
+    });
+  }
+  expect(atlas.requests()).toEqual([]);
+
+  const served: [request: Partial<PrepareRequest>, credential: string, identity: string][] = [
+    [{ orgId: payments.orgId }, 'payments', payments.clientId],
+    [{ orgId: archive.orgId, sink: 'vault' }, 'archive', archive.publicKey],
+  ];
+  for (const [request, credential, identity] of served) {
+    const { receipt } = await run(request);
+    expect(receipt).toMatchObject({ ...request, credential });
+    expect(atlas.createdTokens().at(-1)).toMatchObject({ orgId: request.orgId, credential: identity });
+  }
+});
+
+test('a rotated client secret is picked up from its file by the running worker, and the run under way finishes', async () => {
+  const atlas = await startAtlas();
+  const { account } = atlas;
+  const deployment = await deploy({
+    atlas,
+    config: {
+      atlas: {
+        credentials: {
+          rotated: {
+            type: 'serviceAccount',
+            clientId: { env: 'CLIENT_ID' },
+            clientSecret: { file: 'client-secret' },
+          },
+        },
+      },
+    },
+    // Only the file holds the secret.
+    env: { MONGODB_ATLAS_CLIENT_SECRET: '', MONGODB_ATLAS_CLIENT_ID: '', CLIENT_ID: account.clientId },
+  });
+  const secretFile = path.join(deployment.folder, 'client-secret');
+  writeFileSync(secretFile, `${account.clientSecret}\n`, { mode: 0o600 });
+  const worker = await deployment.startWorker();
+  atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
+  const handle = await deployment.start();
+  const { client } = await sharedTemporal();
+  await eventually('a failed attempt with the first secret', async () => {
+    const pending = await pendingActivity(client, handle.workflowId);
+    return pending?.lastFailure?.includes('429');
+  });
+
+  const { clientSecret } = newAccount();
+  writeFileSync(secretFile, `${clientSecret}\n`);
+  seed(atlas, [{ ...account, clientSecret }]);
+  atlas.expire('accessTokens');
+  atlas.clearFaults();
+  expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+  expect(atlas.requestsOn('oauth').map(({ status }) => status)).toEqual([200, 200]);
+  expect(worker.output()).not.toContain(clientSecret);
+});
+
+test('fifty runs that find a cold worker fetch one access token', async () => {
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas });
+  const handles = await Promise.all(Array.from({ length: 50 }, () => deployment.start()));
+  await deployment.startWorker();
+  await Promise.all(handles.map((handle) => handle.result()));
+  expect(atlas.requestsOn('oauth')).toHaveLength(1);
+  expect(atlas.posts()).toHaveLength(50);
+});

@@ -1,0 +1,86 @@
+import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
+import { atOnce } from '../../support/at-once';
+import type { Deployment } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, startAtlas } from '../../support/setting';
+import type { WorkerProcess } from '../../support/worker-process';
+
+jest.setTimeout(90_000);
+
+/** Longer than any test: the response never comes. */
+const NEVER_MS = 600_000;
+
+async function get(worker: WorkerProcess, path: string): Promise<[status: number, text: string]> {
+  const response = await fetch(worker.healthUrl() + path);
+  return [response.status, await response.text()];
+}
+
+/** A worker that waits for the response to a POST. */
+async function startBusyWorker() {
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
+  const worker = await deployment.startWorker();
+  atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
+  await deployment.start();
+  await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
+  return worker;
+}
+
+/** Runs one job to its end, so that there is an access token to revoke. */
+async function deliverOne(deployment: Deployment): Promise<void> {
+  expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
+}
+
+function endsIdle(signal: NodeJS.Signals): () => Promise<void> {
+  return async () => {
+    const atlas = await startAtlas();
+    // Draining for the grace time would take longer than the test may.
+    const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
+    const worker = await deployment.startWorker();
+    await deliverOne(deployment);
+    expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
+
+    process.kill(worker.pid, signal);
+    expect(await worker.exited).toEqual({ code: 0, signal: null });
+    expect(atlas.requestsOn('oauthRevoke')).toHaveLength(1);
+    expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
+    expect(worker.logged(`${signal}: draining; a second signal ends at once`)).toHaveLength(1);
+    expect(worker.logged('worker stopped')).toHaveLength(1);
+  };
+}
+
+describe('a worker', () => {
+  atOnce({
+    'with nothing to do ends at SIGTERM with 0 and revokes its access token': endsIdle('SIGTERM'),
+
+    'with nothing to do ends at SIGINT with 0 and revokes its access token': endsIdle('SIGINT'),
+
+    async 'responds to /livez and /readyz; while it drains /readyz says 503 and why; a second signal ends it'() {
+      const worker = await startBusyWorker();
+      expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+      expect(await get(worker, '/readyz')).toEqual([200, 'ok\n']);
+      expect(await get(worker, '/other')).toEqual([404, '']);
+
+      worker.drain();
+      await eventually('draining', async () => (await get(worker, '/readyz'))[0] === 503);
+      expect((await get(worker, '/readyz'))[1]).toMatch(/the worker is (STOPPING|DRAINING)/);
+      expect((await get(worker, '/livez'))[0]).toBe(200);
+      // It waits for the response, which never comes, until the second signal.
+      expect(await worker.stop()).toEqual({ code: 1, signal: null });
+    },
+
+    async 'lives on while Temporal is gone, is not ready, says so, and can be stopped'() {
+      const temporal = await startEmbeddedTemporal();
+      const deployment = await deploy({ atlas: await startAtlas(), temporal });
+      const worker = await deployment.startWorker();
+      expect(await get(worker, '/readyz')).toEqual([200, 'ok\n']);
+
+      await temporal.stop();
+      await eventually('not ready', async () => (await get(worker, '/readyz'))[0] === 503);
+      expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not answer\n']);
+      expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+      expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    },
+  });
+});

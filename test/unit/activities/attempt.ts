@@ -1,0 +1,78 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import type { Info } from '@temporalio/activity';
+import type { ApplicationFailure } from '@temporalio/common';
+import { createOrganizations } from '../../../src/config/organizations';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
+import type { FailureDetails } from '../../../src/contract/schemas';
+import { createSealer, makeKey, type Sealer } from '../../../src/sealing';
+
+export const ORG = '64f1c0ffee5eed0000000a71';
+export const UNMAPPED_ORG = '64f1c0ffee5eed0000000b72';
+export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
+export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
+
+export const sealer = newSealer();
+
+/** A sealer with a key that no other has. */
+export function newSealer(): Sealer {
+  const keySet = JSON.stringify({ keys: [makeKey(new Date())] });
+  return createSealer(() => keySet);
+}
+
+/** `ORG` alone is served, with credential `acme` and the sinks `drop` and `down`. */
+export const organizations = createOrganizations({
+  organizations: new Map([[ORG, { credential: 'acme', sinks: ['drop', 'down'] }]]),
+  credentials: new Map([['acme', null]]),
+  sinks: new Map(['drop', 'down', 'secret'].map((name) => [name, null])),
+});
+
+/** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */
+export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
+  const now = Date.now();
+  return new MockActivityEnvironment(
+    {
+      workflowExecution: { workflowId: OWN_ID, runId: 'run' },
+      workflowType: WORKFLOW_TYPES.prepare,
+      scheduledTimestampMs: now,
+      currentAttemptScheduledTimestampMs: now,
+      scheduleToCloseTimeoutMs: 3_600_000,
+      attempt: 1,
+      ...info,
+    },
+    { logger: new DefaultLogger('ERROR', () => undefined) },
+  );
+}
+
+/** As `temporal activity execute` calls it. */
+const OUTSIDE = {
+  inWorkflow: false,
+  workflowExecution: undefined,
+  workflowType: undefined,
+} as unknown as Partial<Info>;
+
+/** Whoever may start work in the namespace can call an activity from here. */
+export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
+  ['outside of any workflow', OUTSIDE],
+  ["in a workflow type of the caller's own", { workflowType: 'mine' }],
+  ['in a prepareOnSchedule run', { workflowType: WORKFLOW_TYPES.prepareOnSchedule }],
+  ['in a run of another pair', { workflowExecution: { workflowId: workflowIdFor(ORG), runId: 'run' } }],
+  ['in a run with an id of its own', { workflowExecution: { workflowId: `${OWN_ID}-2`, runId: 'run' } }],
+];
+
+export async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
+  return work.then(
+    () => {
+      throw new Error('it did not fail');
+    },
+    (error: unknown) => error as ApplicationFailure,
+  );
+}
+
+/** Fields that an InvalidRequest names. */
+export async function refusedFields(work: Promise<unknown>): Promise<string[]> {
+  const failure = await failureOf(work);
+  expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
+  const [{ fields = [] }] = failure.details as [FailureDetails];
+  return fields.map(({ field }) => field);
+}

@@ -1,0 +1,110 @@
+import type { AtlasEmulator } from '../../../dev/atlas-emulator';
+import type { AdminApi } from '../../../src/atlas/admin-api';
+import { closingAfterEach } from '../../support/closing';
+import { CREDENTIALS, KEY, atlasAt, create, secretOf, startEmulator } from './emulated';
+
+jest.setTimeout(60_000);
+
+const closing = closingAfterEach();
+
+async function start(settings?: Parameters<typeof startEmulator>[0]): Promise<[AdminApi, AtlasEmulator]> {
+  const emulator = closing(await startEmulator(settings));
+  return [closing(atlasAt(emulator, CREDENTIALS.apiKey)), emulator];
+}
+
+const counts = (emulator: AtlasEmulator) => {
+  const posts = emulator.requestsOn('linkTokens');
+  return {
+    posts: posts.length,
+    challenges: posts.filter(({ challenge }) => challenge).length,
+    created: emulator.createdTokens().length,
+  };
+};
+
+const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
+
+describe('an API key', () => {
+  it('pays one challenge, then uses the nonce again', async () => {
+    const [atlas, emulator] = await start();
+    for (let i = 0; i < 20; i++) await create(atlas);
+    expect(counts(emulator)).toEqual({ posts: 21, challenges: 1, created: 20 });
+  });
+
+  it('gets another nonce when its own is stale', async () => {
+    const [atlas, emulator] = await start();
+    await create(atlas);
+    emulator.expire('nonces');
+    await create(atlas);
+    expect(counts(emulator)).toEqual({ posts: 4, challenges: 2, created: 2 });
+  });
+
+  it('creates one token for each of fifty attempts at once: cold, warm, and after its nonce went stale', async () => {
+    const [atlas, emulator] = await start();
+    await fifty(() => create(atlas));
+    expect(emulator.createdTokens()).toHaveLength(50);
+    const cold = counts(emulator);
+    await fifty(() => create(atlas));
+    expect(counts(emulator)).toEqual({ posts: cold.posts + 50, challenges: cold.challenges, created: 100 });
+    emulator.expire('nonces');
+    await fifty(() => create(atlas));
+    expect(emulator.createdTokens()).toHaveLength(150);
+  });
+
+  it('keeps up with nonces that live for a moment only', async () => {
+    const [atlas, emulator] = await start({ nonceLifetimeMs: 1000 });
+    for (let round = 0; round < 4; round++) {
+      await fifty(() => create(atlas));
+      await new Promise((resolve) => setTimeout(resolve, 550));
+    }
+    expect(emulator.createdTokens()).toHaveLength(200);
+  });
+
+  it('treats a 401 that is no challenge as a refusal', async () => {
+    const emulator = closing(await startEmulator());
+    emulator.seed({ apiKeys: [{ ...KEY, roles: ['ORG_MEMBER'] }] });
+    const atlas = closing(atlasAt(emulator, CREDENTIALS.apiKey));
+    for (const posts of [2, 3]) {
+      await expect(create(atlas)).rejects.toMatchObject({
+        endpoint: 'linkTokens',
+        status: 401,
+        body: { errorCode: 'NOT_ORG_OWNER' },
+      });
+      expect(counts(emulator)).toEqual({ posts, challenges: 1, created: 0 });
+    }
+  });
+
+  it('treats a second challenge that is not stale as a refusal: the key is wrong', async () => {
+    const emulator = closing(await startEmulator());
+    const wrong = { ...CREDENTIALS.apiKey, type: 'apiKey', publicKey: secretOf(KEY.publicKey) } as const;
+    const atlas = closing(atlasAt(emulator, { ...wrong, privateKey: secretOf('wrong') }));
+    await expect(create(atlas)).rejects.toMatchObject({ status: 401 });
+    expect(counts(emulator)).toEqual({ posts: 2, challenges: 2, created: 0 });
+  });
+
+  it('that was rotated is picked up with the next challenge', async () => {
+    const [, emulator] = await start();
+    let privateKey = KEY.privateKey;
+    const atlas = closing(
+      atlasAt(emulator, {
+        type: 'apiKey',
+        publicKey: secretOf(KEY.publicKey),
+        privateKey: { source: 'the test', read: () => privateKey },
+      }),
+    );
+    await create(atlas);
+    privateKey = 'rotated';
+    emulator.seed({ apiKeys: [{ ...KEY, privateKey }], settings: { rateLimit: { enabled: false } } });
+    await create(atlas);
+    expect(counts(emulator)).toEqual({ posts: 4, challenges: 2, created: 2 });
+  });
+
+  it.each([
+    ['an error behind the challenge', { status: 500 }, 2],
+    ['an error before the challenge', { status: 503, beforeAuthentication: true }, 1],
+  ])('passes on %s', async (_what, fault, posts) => {
+    const [atlas, emulator] = await start();
+    emulator.faults({ on: 'linkTokens', ...fault });
+    await expect(create(atlas)).rejects.toMatchObject({ status: fault.status });
+    expect(counts(emulator)).toMatchObject({ posts, created: 0 });
+  });
+});

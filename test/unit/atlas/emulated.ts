@@ -1,0 +1,57 @@
+import {
+  DEFAULT_SEED,
+  startAtlasEmulator,
+  type AtlasEmulator,
+  type SeedInput,
+} from '../../../dev/atlas-emulator';
+import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
+import type { CredentialConfig } from '../../../src/atlas/credential-config';
+import type { Secret } from '../../../src/secrets';
+
+export const ORG = '64f1c0ffee5eed0000000a71';
+export const ADDRESSES = ['203.0.113.7'];
+
+export function secretOf(value: string): Secret {
+  return { source: 'the test', read: () => value };
+}
+
+function seeded<T>([first]: readonly T[]): T {
+  if (!first) throw new Error('the emulator has no such credential');
+  return first;
+}
+export const ACCOUNT = seeded(DEFAULT_SEED.serviceAccounts);
+export const KEY = seeded(DEFAULT_SEED.apiKeys);
+
+export const CREDENTIALS: Record<'serviceAccount' | 'apiKey', CredentialConfig> = {
+  serviceAccount: {
+    type: 'serviceAccount',
+    clientId: secretOf(ACCOUNT.clientId),
+    clientSecret: secretOf(ACCOUNT.clientSecret),
+  },
+  apiKey: { type: 'apiKey', publicKey: secretOf(KEY.publicKey), privateKey: secretOf(KEY.privateKey) },
+};
+
+/** The client, for one credential named `default`. */
+export function atlasAt(
+  { url }: { url: string },
+  credential: CredentialConfig,
+  options: Partial<AdminApiOptions> = {},
+): AdminApi {
+  return createAdminApi({
+    baseUrl: url,
+    requestTimeoutMs: 5000,
+    envelope: false,
+    pretty: false,
+    credentials: new Map([['default', credential]]),
+    ...options,
+  });
+}
+
+export function create(atlas: AdminApi, signal = new AbortController().signal): Promise<string> {
+  return atlas.createLinkToken(ORG, ADDRESSES, 'default', signal);
+}
+
+/** Without Atlas's rate limit, which is not what these tests are about. */
+export function startEmulator(settings: SeedInput['settings'] = {}): Promise<AtlasEmulator> {
+  return startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false }, ...settings } } });
+}

@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { parseErrorBody } from '../../../src/atlas/error-body';
+
+/** The body recorded at Atlas, every field present. */
+const RECORDED = {
+  badRequestDetail: null,
+  detail: 'The address x is odd.',
+  error: 400,
+  errorCode: 'INVALID_IP_ADDRESS_OR_CIDR_NOTATION',
+  parameters: ['x'],
+  reason: 'Bad Request',
+};
+const KNOWN = { errorCode: RECORDED.errorCode, detail: RECORDED.detail, reason: RECORDED.reason };
+
+describe('parseErrorBody', () => {
+  it('reads the body that was recorded', () => {
+    expect(parseErrorBody(RECORDED)).toEqual(KNOWN);
+  });
+
+  it.each([[null], [[]], [['x', 5]], [[{ a: 1 }]], ['text']])(
+    'whatever the parameters are: %j',
+    (parameters) => {
+      expect(parseErrorBody({ ...RECORDED, parameters })).toEqual(KNOWN);
+    },
+  );
+
+  it('reads which fields are wrong, and passes over a field that has no name', () => {
+    const fields = [
+      { field: 'accessListIps[0]', description: 'is odd' },
+      { field: null, description: 'no name' },
+      'text',
+      { field: 'accessListIps[1]', description: 'is odd too' },
+    ];
+    expect(parseErrorBody({ badRequestDetail: { fields } }).fields).toEqual([
+      { field: 'accessListIps[0]', description: 'is odd' },
+      { field: 'accessListIps[1]', description: 'is odd too' },
+    ]);
+  });
+
+  it("reads the token endpoint's own form", () => {
+    expect(parseErrorBody({ error: 'access_denied', error_description: 'Too many.' })).toEqual({
+      errorCode: 'access_denied',
+      detail: 'Too many.',
+    });
+  });
+
+  it.each(['errorCode', 'detail', 'reason', 'badRequestDetail'])('keeps the others when %s is odd', (odd) => {
+    const others = Object.entries(KNOWN).filter(([name]) => name !== odd);
+    expect(parseErrorBody({ ...RECORDED, [odd]: { odd: true } })).toEqual(Object.fromEntries(others));
+  });
+
+  it.each([null, [], 5, '<html><h1>503</h1></html>', {}])('finds nothing in %j', (body) => {
+    expect(parseErrorBody(body)).toEqual({});
+  });
+
+  it('bounds texts and fields', () => {
+    const long = 'x'.repeat(100_000);
+    const fields = Array.from({ length: 1000 }, () => ({ field: long, description: long }));
+    const read = parseErrorBody({ errorCode: long, detail: long, badRequestDetail: { fields } });
+    expect([read.errorCode?.length, read.detail?.length, read.fields?.length]).toEqual([500, 500, 20]);
+    expect(read.fields?.[0]?.field).toHaveLength(500);
+  });
+
+  it('escapes control characters, which Atlas quotes where a caller sent them', () => {
+    expect(parseErrorBody({ detail: 'a\u001b[2Jb\u202ec\n' })).toEqual({
+      detail: 'a\\u001b[2Jb\\u202ec\\u000a',
+    });
+  });
+
+  it('never throws, and gives bounded, printable texts only', () => {
+    const field = fc.record({ field: fc.jsonValue(), description: fc.string({ unit: 'binary' }) });
+    const detail = fc.record({ fields: fc.array(fc.oneof(field, fc.jsonValue())) });
+    const body = fc.record(
+      {
+        errorCode: fc.oneof(fc.string({ unit: 'binary', maxLength: 2000 }), fc.jsonValue()),
+        reason: fc.jsonValue(),
+        badRequestDetail: fc.oneof(detail, fc.jsonValue()),
+      },
+      { requiredKeys: [] },
+    );
+    fc.assert(
+      fc.property(fc.oneof(body, fc.jsonValue()), (json) => {
+        const read = parseErrorBody(json);
+        for (const value of Object.values(read)) expect(value).toBeDefined();
+        expect(JSON.stringify(read)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+        expect(JSON.stringify(read)).not.toMatch(/\\[bfnrt]/);
+      }),
+    );
+  });
+});

@@ -1,0 +1,203 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { EXIT_CODES } from '../../../src/commands/command-error';
+import { newOrgId } from '../../support/ids';
+import { objectIn, run } from '../../support/run-command';
+
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-usage-'));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function fileOf(content: string): string {
+  const file = path.join(folder, `addresses-${newOrgId()}`);
+  writeFileSync(file, content);
+  return file;
+}
+
+const ORG = ['--org', newOrgId()];
+const IP = ['--ip', '203.0.113.7'];
+const TO_FILES = ['--sink', 'files'];
+const REQUEST = [...ORG, ...IP, ...TO_FILES];
+const SINCE = ['--since', '2026-11-25T09:00:00Z'];
+const RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
+
+const addresses = (count: number) =>
+  Array.from({ length: count }, (_, i) => `198.51.${i >> 8}.${i & 255}`).join('\n');
+
+/** Temporal is not there, so that anything but exit code 2 means that a command went on. */
+describe('exit code 2, before Temporal is called, for', () => {
+  it.each<[what: string, command: string[], message: string]>([
+    ['no command', [], 'name a command'],
+    ['an unknown command', ['restrat'], "unknown command 'restrat'\n(Did you mean restart?)"],
+    ['an unknown option', ['start', ...REQUEST, '--twice'], "unknown option '--twice'"],
+    ['an argument too many', ['start', ...REQUEST, '203.0.113.7'], 'too many arguments'],
+    ['start without a sink', ['start', ...ORG, ...IP], "required option '--sink <name>' not specified"],
+    ['start with an empty sink', ['start', ...ORG, ...IP, '--sink', ''], 'sink is empty: name a configured'],
+    [
+      'start without an address',
+      ['start', ...ORG, ...TO_FILES],
+      "no address: name the source's addresses with --ip or --ips-file, or pass --no-access-list",
+    ],
+    [
+      'schedule create without an address',
+      ['schedule', 'create', ...ORG, ...TO_FILES, '--cron', '0 6 * * 1'],
+      '--no-access-list',
+    ],
+    [
+      'schedule create without a time',
+      ['schedule', 'create', ...REQUEST],
+      "required option '--cron <expression>' not specified",
+    ],
+    [
+      '--no-access-list with an address',
+      ['start', ...REQUEST, '--no-access-list'],
+      "option '--no-access-list' cannot be used with option '--ip <address>'",
+    ],
+    [
+      '--no-access-list with a file',
+      ['start', ...ORG, ...TO_FILES, '--no-access-list', '--ips-file', 'none'],
+      "option '--no-access-list' cannot be used with option '--ips-file <file>'",
+    ],
+    ['an organization that is none', ['start', '--org', 'ABC', ...IP, ...TO_FILES], 'orgId is not 24'],
+    [
+      'a source that is none',
+      ['start', ...REQUEST, '--source-org', 'ABC'],
+      'sourceOrgId is not 24 lower-case',
+    ],
+    [
+      'a text that is too long',
+      ['start', ...REQUEST, '--requested-by', 'x'.repeat(201)],
+      'requestedBy is longer than 200 characters: shorten it',
+    ],
+    ['watch without a run', ['watch'], 'name the run with --org, or with --workflow-id'],
+    ['cancel without a run', ['cancel'], 'name the run with --org, or with --workflow-id'],
+    ['redeliver without a run', ['redeliver'], 'name the run with --org, or with --workflow-id'],
+    [
+      'watch of an organization that is none',
+      ['watch', '--org', 'ABC'],
+      "option '--org <id>' argument 'ABC' is invalid. It is not 24 lower-case hexadecimal digits",
+    ],
+    [
+      'redeliver of a source that is none',
+      ['redeliver', ...ORG, '--source-org', 'x'],
+      "option '--source-org <id>' argument 'x' is invalid. It is not 24",
+    ],
+    [
+      'a run named twice',
+      ['cancel', ...ORG, '--workflow-id', 'x'],
+      "option '--workflow-id <id>' cannot be used with option '--org <id>'",
+    ],
+    [
+      'redeliver to an empty sink',
+      ['redeliver', ...ORG, '--sink', ''],
+      "option '--sink <name>' argument '' is invalid. It is empty",
+    ],
+    [
+      'redeliver of a run id that is none',
+      ['redeliver', ...ORG, '--run-id', 'last'],
+      "option '--run-id <id>' argument 'last' is invalid. Copy the run id",
+    ],
+    [
+      'redeliver --all of one run',
+      ['redeliver', '--all', '--run-id', RUN_ID],
+      "option '--all' cannot be used with option '--run-id <id>'",
+    ],
+    ['redeliver --run-id without its organization', ['redeliver', '--run-id', RUN_ID], 'name the run with'],
+    ['restart without a time', ['restart'], "required option '--since <time>' not specified"],
+    [
+      'restart since a time that is none',
+      ['restart', '--since', 'yesterday'],
+      "option '--since <time>' argument 'yesterday' is invalid. Write one such as 2026-",
+    ],
+    [
+      'restart after a failure that is none',
+      ['restart', ...SINCE, '--failure', 'Sad'],
+      'Allowed choices are InvalidRequest, AtlasRequestRejected,',
+    ],
+    ['keys without a file', ['keys'], "required option '--file <file>' not specified"],
+  ])('%s', async (_what, command, message) => {
+    const exit = await run(command);
+    expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
+    expect(exit.stderr).toContain(message);
+    expect(exit.stderr).toMatch(/^live-migration-prep: /m);
+
+    const json = await run(['--json', ...command]);
+    expect(json.code).toBe(EXIT_CODES.usage);
+    expect(objectIn(json)['error']).toContain(message);
+  });
+
+  it('every address that is wrong, in one message', async () => {
+    const wrong: [address: string, message: string][] = [
+      ['10.1.2.3/24', 'has bits set below its mask: write 10.1.2.0/24'],
+      ['010.0.0.1', 'has leading zeros, which some read as octal: write 10.0.0.1'],
+      ['203.0.113.0/33', 'has a mask out of range: write 203.0.113.0/ and a number from 1 to 32'],
+      ['203.0.113.0/255.255.255.0', 'has its mask in dots: write 203.0.113.0/24'],
+      ['203.0.113. 7', 'holds white space: write 203.0.113.7'],
+      ['::ffff:203.0.113.7', 'is an IPv4-mapped IPv6 address: write 203.0.113.7'],
+      ['host.example.com', 'is neither an address nor a CIDR block: write one such as'],
+      ['0.0.0.0/0', 'lets in the whole Internet: list the addresses of the source'],
+      ['127.0.0.1', 'takes in loopback addresses (127.0.0.0/8), never a source on the Internet'],
+    ];
+    const ips = wrong.flatMap(([address]) => ['--ip', address]);
+    const { code, stderr } = await run(['start', ...ORG, ...TO_FILES, ...ips]);
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain(`nothing was started: the request has ${wrong.length} problem(s)\n`);
+    wrong.forEach(([address, message], index) =>
+      expect(stderr).toContain(`\n  accessListIps[${index}] "${address}" ${message}`),
+    );
+  });
+
+  it.each<[what: string, content: string, message: string]>([
+    ['an empty file', '', 'contains no address: pass --no-access-list instead to send an empty list'],
+    ['a file of comments', '# the source\n\n   # nothing yet\n', 'contains no address'],
+    ['a file over 1 MiB', '203.0.113.7\n'.repeat(100_000), 'is larger than 1 MiB'],
+    ['a list of 10,000', addresses(10_000), 'has more than 1000 entries: write whole networks as CIDR'],
+    ['a file with a wrong line', '203.0.113.7\nhost:443\n', 'accessListIps[1] "host:443" is neither'],
+  ])('%s', async (_what, content, message) => {
+    const exit = await run(['start', ...ORG, ...TO_FILES, '--ips-file', fileOf(content)]);
+    expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
+    expect(exit.stderr).toContain(message);
+  });
+
+  it.each<[what: string, file: () => string, message: string]>([
+    ['a file that is not there', () => path.join(folder, 'none'), '(ENOENT)'],
+    ['a folder', () => folder, '(EISDIR)'],
+  ])('%s', async (_what, file, message) => {
+    const { code, stderr } = await run(['start', ...ORG, ...TO_FILES, '--ips-file', file()]);
+    expect(code).toBe(EXIT_CODES.usage);
+    expect(stderr).toContain(`--ips-file ${file()} cannot be read ${message}`);
+  });
+});
+
+describe('--help', () => {
+  const COMMANDS = ['start', 'watch', 'cancel', 'redeliver', 'restart', 'keys', 'doctor', 'schedule'];
+
+  it('names every command and every exit code, and is no error', async () => {
+    const { code, stdout, stderr } = await run(['--help']);
+    expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
+    for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+    for (const exitCode of Object.values(EXIT_CODES)) {
+      expect(stdout).toMatch(new RegExp(`^ {2}${exitCode} +\\w`, 'm'));
+    }
+  });
+
+  it.each([
+    ['start', /--org <id> .*\(required\)/],
+    ['start', /--no-access-list +send no address/],
+    ['watch', /--workflow-id <id> .*instead of --org/],
+    ['restart', /--since <time> .*\(required\)/],
+    ['restart', /--failure <type> .*one of InvalidRequest.*default: AtlasRequestRejected/],
+  ])('of %s says %s', async (command, text) => {
+    const { stdout } = await run([command, '--help']);
+    expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(text);
+  });
+});
+
+it('escapes control characters of an argument', async () => {
+  const { stderr } = await run(['\u001b[2J']);
+  expect(stderr).toContain(String.raw`unknown command '\u001b[2J'`);
+});

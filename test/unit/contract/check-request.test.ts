@@ -1,0 +1,170 @@
+import { checkRequest, describeProblems } from '../../../src/contract/check-request';
+import { workflowIdFor } from '../../../src/contract/names';
+import { escapeControls } from '../../../src/contract/printable';
+
+const ORG = '64f1c0ffee5eed0000000a71';
+const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
+const GOOD = { orgId: ORG, accessListIps: ['203.0.113.7'], sink: 'drop' };
+
+function problemsOf(input: unknown): Record<string, string> {
+  return Object.fromEntries(
+    checkRequest(input).problems.map(({ field, description }) => [field, description]),
+  );
+}
+
+describe('checkRequest', () => {
+  it('fills what was left out with null', () => {
+    expect(checkRequest(GOOD)).toEqual({
+      request: { ...GOOD, sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] },
+      problems: [],
+    });
+  });
+
+  it('takes null for what may be left out', () => {
+    const input = { ...GOOD, sourceOrgId: null, requestedBy: null, changeReference: null };
+    expect(checkRequest(input)).toEqual(checkRequest(GOOD));
+  });
+
+  it('keeps what is given', () => {
+    const input = { ...GOOD, sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1' };
+    expect(checkRequest(input).request).toMatchObject(input);
+  });
+
+  it('takes an empty access list, since sources in Cloud Manager skip it', () => {
+    expect(checkRequest({ ...GOOD, accessListIps: [] }).request?.accessListIps).toEqual([]);
+  });
+
+  it('sends the same address once, however it is written, and warns of it', () => {
+    const accessListIps = [
+      '2001:DB8::1',
+      '203.0.113.7',
+      '2001:db8:0::1',
+      '203.0.113.7/32',
+      '10.0.0.1',
+      '10.0.0.1',
+    ];
+    const { request } = checkRequest({ ...GOOD, accessListIps });
+    expect(request?.accessListIps).toEqual(['2001:db8::1', '203.0.113.7', '10.0.0.1']);
+    expect(request?.warnings).toEqual([
+      'accessListIps[2] "2001:db8:0::1" is a duplicate: it is sent once',
+      'accessListIps[3] "203.0.113.7/32" is a duplicate: it is sent once',
+      expect.stringMatching(/^accessListIps\[4\] "10\.0\.0\.1" takes in private addresses/),
+      'accessListIps[5] "10.0.0.1" is a duplicate: it is sent once',
+    ]);
+  });
+
+  it('names every problem in one answer, each with its index and its value', () => {
+    const problems = problemsOf({
+      orgId: ORG.toUpperCase(),
+      accessListIps: ['203.0.113.7', '10.1.2.3/24', 5, 'example.com', null],
+      sink: '',
+      sourceOrgId: 'short',
+      requestedBy: 'x'.repeat(201),
+      changeReference: 7,
+      sinks: 'drop',
+      url: 'https://example.com',
+    });
+    expect(problems).toEqual({
+      orgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
+      'accessListIps[1]': '"10.1.2.3/24" has bits set below its mask: write 10.1.2.0/24',
+      'accessListIps[2]': 'is not a text: write an address or a CIDR block',
+      'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/) as unknown,
+      'accessListIps[4]': 'is not a text: write an address or a CIDR block',
+      sink: 'is empty: name a configured sink',
+      sourceOrgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
+      requestedBy: 'is longer than 200 characters: shorten it',
+      changeReference: 'is not a text',
+      'sinks, url': 'is not a field of a request: remove it',
+    });
+  });
+
+  it('names every field that is missing', () => {
+    expect(problemsOf({})).toEqual({
+      orgId: 'is missing or not a text: write 24 lower-case hexadecimal digits',
+      accessListIps: 'is missing or not a list: write [] where the source skips it',
+      sink: 'is missing or not a text: name a configured sink',
+    });
+  });
+
+  it.each([null, undefined, 'a text', 5, true, [], [GOOD]])('refuses %j, which is no object', (input) => {
+    expect(checkRequest(input)).toEqual({
+      request: null,
+      problems: [{ field: 'request', description: 'is not an object: write orgId, accessListIps and sink' }],
+    });
+  });
+
+  it.each([
+    ['upper-case', ORG.toUpperCase()],
+    ['one digit short', ORG.slice(1)],
+    ['one digit long', `${ORG}0`],
+    ['not hexadecimal', `${ORG.slice(1)}g`],
+    ['with a line end', `${ORG}\n`],
+    ['with a path', `${ORG.slice(0, 20)}/../`],
+    ['empty', ''],
+  ])('refuses an organization id that is %s', (_what, id) => {
+    expect(Object.keys(problemsOf({ ...GOOD, orgId: id, sourceOrgId: id }))).toEqual([
+      'orgId',
+      'sourceOrgId',
+    ]);
+  });
+
+  it.each([null, ' 203.0.113.7', { 0: '203.0.113.7' }])('refuses %j as access list', (accessListIps) => {
+    expect(Object.keys(problemsOf({ ...GOOD, accessListIps }))).toEqual(['accessListIps']);
+  });
+
+  it('takes 1,000 entries and refuses one more', () => {
+    const entries = (count: number) => Array.from({ length: count }, (_, i) => `8.8.${i >> 8}.${i & 255}`);
+    expect(checkRequest({ ...GOOD, accessListIps: entries(1000) }).request?.accessListIps).toHaveLength(1000);
+    expect(Object.keys(problemsOf({ ...GOOD, accessListIps: entries(1001) }))).toEqual(['accessListIps']);
+  });
+
+  it('refuses 10,000 entries with one problem that says what to write instead', () => {
+    const { problems } = checkRequest({ ...GOOD, accessListIps: Array(10_000).fill('not an address') });
+    expect(describeProblems(problems)).toBe(
+      'accessListIps has more than 1000 entries: write whole networks as CIDR blocks instead',
+    );
+  });
+
+  it.each<[what: string, change: object]>([
+    ['an entry', { accessListIps: ['x'.repeat(100_000)] }],
+    ['a name', { ['x'.repeat(100_000)]: 1 }],
+    [
+      'a hundred thousand names',
+      Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`field${i}`, 1])),
+    ],
+  ])('quotes no more of %s than a few lines', (_what, change) => {
+    const { problems } = checkRequest({ ...GOOD, ...change });
+    expect(problems).toHaveLength(1);
+    expect(JSON.stringify(problems).length).toBeLessThan(400);
+  });
+
+  it.each<[what: string, change: object, escaped: string]>([
+    ['an entry', { accessListIps: ['\u001b[2J'] }, '\\u001b[2J'],
+    ['a C1 control of an entry', { accessListIps: ['\u009b2J'] }, '\\u009b2J'],
+    ['a duplicate', { accessListIps: ['203.0.113.7', '\u202e203.0.113.7'] }, '\\u202e'],
+    ['a name', { 'a\u001b[2J': 1 }, 'a\\u001b[2J'],
+    ['a name that reads backwards', { '\u202eknis': 1 }, '\\u202eknis'],
+  ])('escapes control characters of %s', (_what, change, escaped) => {
+    const description = describeProblems(checkRequest({ ...GOOD, ...change }).problems);
+    expect(description).toContain(escaped);
+    expect(description).toBe(escapeControls(description));
+  });
+});
+
+describe('describeProblems', () => {
+  it('puts ten problems in words and counts the others', () => {
+    const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
+    expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
+    expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
+  });
+});
+
+describe('workflowIdFor', () => {
+  it.each([
+    ['the Atlas organization alone', undefined, `live-migration-prep/${ORG}`],
+    ['no source', null, `live-migration-prep/${ORG}`],
+    ['a pair of organizations', SOURCE_ORG, `live-migration-prep/${ORG}/${SOURCE_ORG}`],
+  ])('names the run of %s', (_what, sourceOrgId, id) => {
+    expect(workflowIdFor(ORG, sourceOrgId)).toBe(id);
+  });
+});

@@ -1,0 +1,139 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { AtlasResponseError } from '../../../src/atlas/errors';
+import { classifyAtlasError } from '../../../src/atlas/outcomes';
+import { EXIT_CODES } from '../../../src/commands/command-error';
+import { createProgram } from '../../../src/commands/program';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
+import { receiptSchema } from '../../../src/contract/schemas';
+import { ROOT, anchors, codeBlocks, codeSpans, page, pages, relativeLinks, tableBelow } from './markdown';
+
+const PAGES = pages().map((found) => [found.name, found] as const);
+
+describe.each(PAGES)('%s', (name, found) => {
+  it('links only to what is there', () => {
+    const missing = relativeLinks(found).filter((link) => {
+      const [target = '', anchor] = link.split('#');
+      const file = target ? path.join(path.dirname(name), target) : name;
+      if (!existsSync(path.join(ROOT, file))) return true;
+      return anchor !== undefined && !anchors(page(file)).includes(anchor);
+    });
+    expect(missing).toEqual([]);
+  });
+
+  it('names only commands and options that exist', async () => {
+    const unknown = await Promise.all(invocationsIn(found).map(unknownPartOf));
+    expect(unknown.filter(Boolean)).toEqual([]);
+  });
+
+  it('has JSON that parses', () => {
+    for (const json of codeBlocks(found, 'json')) expect(() => JSON.parse(json) as unknown).not.toThrow();
+  });
+});
+
+it('README has at most 120 lines', () => {
+  expect(page('README.md').text.trimEnd().split('\n').length).toBeLessThanOrEqual(120);
+});
+
+describe('docs/commands.md', () => {
+  const commands = page('docs/commands.md');
+
+  it('describes every command', async () => {
+    const documented = tableBelow(commands, 'Commands').map(([command = '']) => command.replaceAll('`', ''));
+    expect(documented.sort()).toEqual((await commandNames()).sort());
+  });
+
+  it('lists every exit code', () => {
+    const documented = tableBelow(commands, 'Exit codes').map(([code]) => Number(code));
+    expect(documented).toEqual(Object.values(EXIT_CODES));
+  });
+});
+
+describe('docs/callers.md', () => {
+  const callers = page('docs/callers.md');
+  const typesBelow = (heading: string) =>
+    tableBelow(callers, heading).map(([type = '']) => type.replaceAll('`', ''));
+
+  it('explains every failure type of a run', () => {
+    expect(typesBelow('How a run ends')).toEqual(FAILURE_TYPES);
+  });
+
+  it('explains every failure type of a delivery', () => {
+    expect(typesBelow('What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
+  });
+
+  it('shows every field of a receipt', () => {
+    const [receipt = ''] = codeBlocks(callers, 'json');
+    expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(
+      Object.keys(receiptSchema.shape).sort(),
+    );
+  });
+});
+
+describe('the table of responses in docs/architecture.md says what the code does', () => {
+  const rows = tableBelow(page('docs/architecture.md'), 'What a response from Atlas leads to').flatMap(
+    ([response = '', outcome = '', tokenMayExist = '']) =>
+      response.includes('with a token')
+        ? []
+        : (response.match(/^\d{3}(, \d{3})*/)?.[0].split(', ') ?? []).map(
+            (status) => [Number(status), outcome, tokenMayExist] as const,
+          ),
+  );
+
+  it('it has a row for each class of status', () => {
+    expect(new Set(rows.map(([status]) => Math.floor(status / 100)))).toEqual(new Set([2, 3, 4, 5]));
+  });
+
+  it.each(rows)('%i: %s', (status, outcome, tokenMayExist) => {
+    const error = new AtlasResponseError('linkTokens', { status, json: null, retryAfterMs: undefined });
+    const classified = classifyAtlasError(error);
+    expect({
+      outcome: classified.retryable ? 'retried' : `fails: \`${classified.type}\``,
+      tokenMayExist: classified.tokenMayExist ? 'yes' : 'no',
+    }).toEqual({ outcome: outcome.split(',')[0], tokenMayExist });
+  });
+});
+
+async function help(...command: string[]): Promise<string> {
+  let text = '';
+  const stream = { write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WriteStream;
+  await createProgram({ env: {}, stdout: stream, stderr: stream }).run([...command, '--help']);
+  return text;
+}
+
+/** With subcommands in full, such as `schedule create`. */
+async function commandNames(...parent: string[]): Promise<string[]> {
+  const [, list = ''] = (await help(...parent)).split(/^Commands:$/m);
+  const names = [...list.matchAll(/^ {2}([a-z]+)/gm)]
+    .map(([, name = '']) => name)
+    .filter((name) => name !== 'help');
+  if (names.length === 0) return [parent.join(' ')];
+  return (await Promise.all(names.map((name) => commandNames(...parent, name)))).flat();
+}
+
+/** Command lines in shell blocks, and those that start with a command's name in running text. */
+function invocationsIn(found: ReturnType<typeof page>): string[] {
+  const lines = codeBlocks(found, 'sh')
+    .join('\n')
+    .replaceAll('\\\n', ' ')
+    .split('\n')
+    .flatMap((line) => /(?:^|&& )live-migration-prep( .*)$/.exec(line.trim())?.[1] ?? []);
+  const spans = codeSpans(found).flatMap(
+    (span) =>
+      /^live-migration-prep( .+)$/.exec(span)?.[1] ??
+      (/^(start|watch|redeliver|cancel|restart|schedule create|keys|doctor) --/.test(span) ? ` ${span}` : []),
+  );
+  return [...lines, ...spans];
+}
+
+/** @returns null when the command and all its options exist. */
+async function unknownPartOf(invocation: string): Promise<string | null> {
+  const options = [...invocation.matchAll(/ (--[a-z][a-z-]*)/g)].map(([, option = '']) => option);
+  const command = /^((?: [a-z]+)*)/.exec(invocation)?.[1]?.trim() ?? '';
+  const known = await commandNames();
+  const name = known.find((candidate) => command === candidate || command.startsWith(`${candidate} `)) ?? '';
+  if (command && !name) return `${invocation}: no such command`;
+  const text = (await help()) + (name && (await help(...name.split(' '))));
+  const unknown = options.filter((option) => !new RegExp(`${option}\\b(?!-)`).test(text));
+  return unknown.length > 0 ? `${invocation}: no option ${unknown.join(', ')}` : null;
+}

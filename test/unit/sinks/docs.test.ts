@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { z } from 'zod';
+import { loadConfig } from '../../../src/config';
+import { SINK_TYPES } from '../../../src/sinks';
+import { fileNameOf } from '../../support/sinks/file-name';
+
+const DOCS = path.resolve(__dirname, '../../../docs/sinks');
+const WORKER_ENV = {
+  MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_x',
+  MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_x',
+  LIVE_MIGRATION_PREP_SEALING_KEYS: JSON.stringify({
+    keys: [{ kty: 'oct', kid: 'one', alg: 'A256GCM', k: randomBytes(32).toString('base64url') }],
+  }),
+};
+
+/** A value for each environment variable of an example; one that suits every kind of secret. */
+function envOf(yaml: string): Record<string, string> {
+  const secret = `whsec_${randomBytes(32).toString('base64')}`;
+  return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
+}
+
+const pageOf = (type: string) => readFileSync(path.join(DOCS, `${fileNameOf(type)}.md`), 'utf8');
+const examplesIn = (page: string) =>
+  [...page.matchAll(/^```yaml\n([^]*?)^```/gm)].map(([, yaml = '']) => yaml);
+
+describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
+  const { type } = sinkType;
+
+  it('has a page', () => {
+    expect(pageOf(type)).toMatch(new RegExp(`^# Sink \`${type}\`\\n`));
+  });
+
+  it('has an example, and each is a whole configuration', async () => {
+    const examples = examplesIn(pageOf(type));
+    expect(examples.length).toBeGreaterThan(0);
+    for (const yaml of examples) {
+      expect(yaml).toContain(`type: ${type}\n`);
+      const folder = mkdtempSync(path.join(tmpdir(), 'sink-docs-'));
+      try {
+        writeFileSync(path.join(folder, 'config.yaml'), yaml);
+        const { sinks } = loadConfig({ ...WORKER_ENV, ...envOf(yaml) }, path.join(folder, 'config.yaml'));
+        for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    }
+  });
+
+  it('has a row for each setting', () => {
+    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    const { shape } = sinkType.configSchema(context) as unknown as z.ZodObject;
+    const page = pageOf(type);
+    const settings = [...page.matchAll(/^\| (`\w+`(?:, `\w+`)*) +\| (?!outcome)/gm)].flatMap(
+      ([, names = '']) => names.split(', ').map((name) => name.slice(1, -1)),
+    );
+    expect(Object.keys(shape).filter((setting) => !settings.includes(setting))).toEqual([]);
+  });
+});
+
+it('has no page of a type that does not exist', () => {
+  const pages = SINK_TYPES.map(({ type }) => `${fileNameOf(type)}.md`);
+  expect(readdirSync(DOCS).filter((name) => !pages.includes(name))).toEqual([]);
+});

@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
+import { endingOf } from '../support/ending';
+import { eventually } from '../support/eventually';
+import { deploy, startAtlas } from '../support/setting';
+import type { WorkerProcess } from '../support/worker-process';
+
+jest.setTimeout(60_000);
+
+/** What a worker printed, on standard output and standard error. The last line may still be on its way. */
+function linesOf(worker: WorkerProcess): Record<string, unknown>[] {
+  return worker
+    .output()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+it('a worker that loses its server, and is warned by Node, prints JSON lines only, and ends', async () => {
+  const temporal = await startEmbeddedTemporal();
+  const deployment = await deploy({ atlas: await startAtlas(), temporal });
+  const preload = path.join(deployment.folder, 'warn.cjs');
+  writeFileSync(preload, "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n");
+  const worker = await deployment.startWorker({ NODE_OPTIONS: `--require ${preload}` });
+
+  process.kill(worker.pid, 'SIGUSR2');
+  await eventually('the warning', () => worker.output().includes('a warning of Node'));
+  await temporal.stop();
+  const warningsOfCore = () =>
+    linesOf(worker).filter(({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn');
+  await eventually('a warning of Core', () => warningsOfCore().length > 0, 30_000);
+  expect(await worker.stop()).toEqual({ code: 0, signal: null });
+
+  expect(linesOf(worker)).toContainEqual(
+    expect.objectContaining({ level: 'warn', msg: 'a warning of Node' }),
+  );
+});
+
+describe('the log of a worker', () => {
+  it('tells a mistake of the caller without an error line', async () => {
+    const { worker, deployment } = await setScene('info');
+    const ending = await endingOf(await deployment.start(deployment.newRequest({ sink: 'nope' })));
+    expect(ending.type).toBe('InvalidRequest');
+    await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
+    expect(linesOf(worker).filter(({ level }) => level === 'error')).toEqual([]);
+    expect(worker.logged('link-token job failed')).toMatchObject([{ level: 'warn', type: 'InvalidRequest' }]);
+  });
+
+  it('shows failures without a stack, and no task token, even at level trace', async () => {
+    const { atlas, worker, deployment } = await setScene('trace');
+    atlas.faults({ on: 'linkTokens', status: 403 });
+    expect(await endingOf(await deployment.start())).toMatchObject({ type: 'AtlasRequestRejected' });
+    await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
+
+    const errors = linesOf(worker).flatMap(({ error }) => (error instanceof Object ? [error] : []));
+    expect(errors).toContainEqual(expect.objectContaining({ type: 'AtlasRequestRejected' }));
+    expect(errors).toContainEqual(expect.objectContaining({ type: 'ApplicationFailure' }));
+    for (const error of errors) expect(error).not.toHaveProperty('stack');
+    expect(worker.output()).not.toMatch(/task_?token\W+[\w+/=]{16}/i);
+  });
+});
+
+async function setScene(level: string) {
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas, config: { log: { level } } });
+  return { atlas, deployment, worker: await deployment.startWorker() };
+}
