@@ -94,7 +94,7 @@ describe('doctor', () => {
           check: 'sink files',
           state: 'error',
           message: expect.stringContaining(
-            `${deployment.tokensFolder} cannot be written (ENOENT): create it`,
+            `${deployment.tokensFolder} of the sink cannot be written (ENOENT): create it`,
           ) as unknown,
         },
       ],
@@ -129,7 +129,7 @@ describe('doctor', () => {
       'a stopped Temporal',
       {},
       async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      /^error   Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default .*: start it, or set TEMPORAL_/m,
+      /^error   Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace \S+ .*: start it, or set TEMPORAL_/m,
     ],
     [
       'a namespace that is not there',

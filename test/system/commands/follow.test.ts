@@ -48,7 +48,7 @@ describe('watch', () => {
     );
     atlas.clearFaults();
     await eventually('a failed attempt at the sink', () =>
-      /^\S+Z delivering, attempt \d+; last failure: the sink's directory .* \(ENOENT\)/m.test(watch.output()),
+      /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m.test(watch.output()),
     );
     mkdirSync(deployment.tokensFolder);
     expect(await watch.exited).toMatchObject({ code: 0, stderr: '' });
