@@ -25,7 +25,7 @@ export function causeOf(error: unknown): unknown {
 /** The message and details of a failed activity; of a timed-out one, those of its last failed attempt. */
 export function reportOf(cause: unknown): { message: string; details: object } {
   if (cause instanceof ApplicationFailure) {
-    return { message: cause.message, details: (cause.details?.[0] ?? {}) };
+    return { message: cause.message, details: cause.details?.[0] ?? {} };
   }
   if (cause instanceof TimeoutFailure) {
     const last = lastAttemptFailureOf(cause);

@@ -1,4 +1,4 @@
-import type { ApplicationFailure} from '@temporalio/workflow';
+import type { ApplicationFailure } from '@temporalio/workflow';
 import { CancellationScope, allHandlersFinished, condition } from '@temporalio/workflow';
 import type { Receipt } from '../contract/schemas';
 

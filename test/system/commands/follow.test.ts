@@ -48,7 +48,9 @@ describe('watch', () => {
     );
     atlas.clearFaults();
     await eventually('a failed attempt at the sink', () =>
-      /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m.test(watch.output()),
+      /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m.test(
+        watch.output(),
+      ),
     );
     mkdirSync(deployment.tokensFolder);
     expect(await watch.exited).toMatchObject({ code: 0, stderr: '' });

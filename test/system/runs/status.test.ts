@@ -110,7 +110,9 @@ describe('status, current details and activity summaries say what a run does', (
     expect(undelivered).toMatch(
       /^\*\*undelivered\*\*: SinkRejected: .* is not a directory: correct its path; /,
     );
-    expect(undelivered).toContain(`live-migration-prep redeliver ${target} (--sink <name> for another sink)`);
+    expect(undelivered).toContain(
+      `\`live-migration-prep redeliver ${target}\` (with \`--sink <name>\` to another sink)`,
+    );
     expect(undelivered).toContain(`Next try: ${nextTryAt}`);
 
     await handle.cancel();
