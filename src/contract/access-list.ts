@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { shortened } from './printable';
 
-/** One entry of the access list, judged: what Atlas is sent for it, or what is wrong with it. */
+/** One checked entry of the access list: what Atlas is sent for it, or what is wrong with it. */
 export type EntryVerdict = { entry: string; warning?: string } | { problem: string };
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -115,7 +115,7 @@ function firstFinding<T>(rules: readonly ((subject: T) => Finding | null)[], sub
   return null;
 }
 
-/** What to write instead is judged too: whoever follows the advice is not refused a second time. */
+/** The suggestion is checked too: whoever follows it is not refused a second time. */
 function inWords({ problem, instead }: Finding): string {
   if (instead === undefined) return problem;
   const verdict = judgeEntry(instead);
@@ -148,7 +148,7 @@ function parseAddress(text: string): Address | null {
 function parseBlock(text: string): Block {
   const [addressText = '', mask] = text.split('/');
   const address = parseAddress(addressText);
-  if (!address) throw new Error('judged before it was parsed');
+  if (!address) throw new Error('an entry is checked before it is parsed');
   return { address, prefixLength: mask === undefined ? bitsOf(address) : Number(mask) };
 }
 

@@ -44,7 +44,7 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
   return described.join('; ') + (more > 0 ? `; and ${more} more` : '');
 }
 
-/** The entries are judged even when another field is wrong, so that one answer names every problem. */
+/** The entries are checked even when another field is wrong, so that one failure names every problem. */
 function accessListOf(input: unknown): unknown[] {
   const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
