@@ -1,12 +1,9 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
+import { replay } from '../../support/replay';
 import { HISTORIES_FOLDER, STORY_NAMES } from './histories';
-
-/** What a worker runs, so that the test is of what is shipped. */
-const workflowBundle = { codePath: path.join(__dirname, '../../../dist/workflow-bundle.js') };
 
 interface History {
   events: { activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[];
@@ -16,17 +13,7 @@ function read(name: string): string {
   return readFileSync(path.join(HISTORIES_FOLDER, `${name}.json`), 'utf8');
 }
 
-const replay = (history: unknown) => Worker.runReplayHistory({ workflowBundle }, history);
-
 jest.setTimeout(30_000);
-beforeAll(() => {
-  // Core logs a violation too, and the one that is made on purpose would look like a problem.
-  Runtime.install({
-    logger: new DefaultLogger('ERROR', () => undefined),
-    telemetryOptions: { logging: { forward: {}, filter: 'off' } },
-  });
-});
-afterAll(() => Runtime.instance().shutdown());
 
 describe('open runs go on after an upgrade: a stored history of each story replays', () => {
   it.each(STORY_NAMES)('%s', async (name) => {

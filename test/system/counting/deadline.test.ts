@@ -1,0 +1,104 @@
+import type { Fault } from '../../../dev/atlas-emulator';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { atOnce } from '../../support/at-once';
+import type { Handle } from '../../support/deployment';
+import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { newAddress } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+
+jest.setTimeout(120_000);
+
+const GIVE_UP_AFTER_MS = 4000;
+
+const on = 'linkTokens';
+const lost: Fault = { on, reset: 'before-body', afterCreating: true };
+/** From before the deadline until after it. */
+const delayMs = GIVE_UP_AFTER_MS + 2000;
+
+const config = {
+  retries: { create: { initialIntervalMs: 100, maximumIntervalMs: 1000, giveUpAfterMs: GIVE_UP_AFTER_MS } },
+  atlas: { requestTimeoutMs: 60_000 },
+  worker: { heartbeatTimeoutMs: 8000 },
+};
+
+interface Run {
+  request: PrepareRequest;
+  handle: Handle;
+}
+
+async function setScene() {
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas, config });
+  const worker = await deployment.startWorker();
+  return {
+    atlas,
+    deployment,
+    worker,
+    /** Starts a run and waits until it has met the fault. */
+    start: async (fault: Fault): Promise<Run> => {
+      const request = deployment.newRequest({ accessListIps: [newAddress()] });
+      const { times = 1 } = fault;
+      atlas.faults(fault);
+      const handle = await deployment.start(request);
+      await eventually('the fault', () => (atlas.state().faults[0]?.times ?? 0) < times);
+      return { request, handle };
+    },
+    ending: async ({ request, handle }: Run) => {
+      const ending = await endingOf(handle);
+      const created = atlas.created(request);
+      expectCounted(ending, created);
+      return { ...ending, created };
+    },
+  };
+}
+
+describe('at the deadline', () => {
+  atOnce({
+    async 'a POST under way is awaited: its token is delivered, or its loss is counted'() {
+      const { start, ending } = await setScene();
+      const brings = await start({ on, delayMs });
+      const loses = await start({ ...lost, delayMs });
+      expect(await ending(brings)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, created: 1 });
+      expect(await ending(loses)).toMatchObject({
+        type: 'AtlasUnavailable',
+        unconfirmedTokens: 1,
+        created: 1,
+      });
+    },
+
+    async 'each response that was lost until then is counted, and the last reason is given'() {
+      const { start, ending } = await setScene();
+      const { created, ...last } = await ending(await start({ ...lost, times: 1000 }));
+      expect(last).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: created });
+      expect(last.message).toMatch(
+        /^gave up: the retry deadline passed; last error: the connection to Atlas closed/,
+      );
+      expect(created).toBeGreaterThan(1);
+    },
+
+    async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {
+      const { atlas, deployment, worker, start, ending } = await setScene();
+      const { client } = await sharedTemporal();
+      const waits = await start({ on, status: 429, headers: { 'Retry-After': '2' } });
+      const vanishes = await start({ on, delayMs: 60_000, afterCreating: true });
+      await worker.kill();
+      await eventually('a missed heartbeat', async () => {
+        return (await pendingActivity(client, vanishes.handle.workflowId)) === null;
+      });
+      const posts = atlas.posts().length;
+      await deployment.startWorker();
+      const ended = await ending(vanishes);
+      expect(ended).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, created: 1 });
+      expect(ended.message).toMatch(
+        /^gave up: the retry deadline passed; last error: an attempt ended without/,
+      );
+      expect(await ending(waits)).toMatchObject({
+        type: 'AtlasUnavailable',
+        unconfirmedTokens: 0,
+        created: 0,
+      });
+      expect(atlas.posts()).toHaveLength(posts);
+    },
+  });
+});

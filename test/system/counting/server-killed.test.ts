@@ -1,0 +1,61 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
+import { freePort } from '../../../dev/temporal/free-port';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { cleanUpLater } from '../../support/clean-up';
+import type { Handle } from '../../support/deployment';
+import { endingOf, expectCounted } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { newAddress } from '../../support/ids';
+import { deploy, startAtlas } from '../../support/setting';
+import { redeliver, untilStep } from '../../support/updates';
+
+it('the server is killed during a POST and while a token is undelivered: counted, and delivered afterwards', async () => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-server-'));
+  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  const port = await freePort();
+  const startServer = (): Promise<EmbeddedTemporal> =>
+    startEmbeddedTemporal({
+      port,
+      logFile: path.join(folder, 'temporal.log'),
+      databaseFile: path.join(folder, 'temporal.db'),
+    });
+  const before = await startServer();
+  const atlas = await startAtlas();
+  const deployment = await deploy({
+    atlas,
+    temporal: before,
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+      },
+    },
+  });
+  await deployment.startWorker();
+  const rejected = deployment.newRequest({ sink: 'rejects', accessListIps: [newAddress()] });
+  await untilStep(await deployment.start(rejected), 'undelivered');
+  atlas.faults({ on: 'linkTokens', delayMs: 2000, afterCreating: true });
+  const created = deployment.newRequest({ accessListIps: [newAddress()] });
+  await deployment.start(created);
+  await eventually('a token', () => atlas.created(created) === 1);
+
+  await before.stop();
+  const after = await startServer();
+  cleanUpLater(() => after.stop());
+  const handleOf = (request: PrepareRequest): Handle =>
+    after.client.workflow.getHandle(deployment.handleOf(request).workflowId);
+
+  const ending = await endingOf(handleOf(created));
+  expect(ending).toMatchObject({ type: 'delivered' });
+  expectCounted(ending, atlas.created(created));
+  const { receipt } = await redeliver(handleOf(rejected), { sink: 'files' });
+  expect(await endingOf(handleOf(rejected))).toMatchObject({
+    type: 'delivered',
+    unconfirmedTokens: 0,
+    receipt,
+  });
+  expect(atlas.created(rejected)).toBe(1);
+}, 120_000);
