@@ -75,7 +75,8 @@ export function problemOf({ path, code, message, ...issue }: z.core.$ZodIssue): 
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : (i > 0 ? '.' : '') + String(key)))
     .join('');
   if (code === 'unrecognized_keys' && 'keys' in issue) {
-    return { field: listNames(issue.keys), description: 'is not a field of a request: remove it' };
+    const names = [field, listNames(issue.keys)].filter(Boolean).join('.');
+    return { field: names, description: 'is not a field of a request: remove it' };
   }
   return { field: field || 'request', description: message };
 }

@@ -1,176 +1,244 @@
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { mkdirSync, readdirSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import { WorkflowFailedError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
+import { newAccount, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
-import type { TestAtlas } from '../../support/atlas';
+import { temporalCli } from '../../support/temporal-cli';
 import { untilStep } from '../../support/updates';
+import { startForeignWorker, type ForeignWorker } from './foreign-worker';
+import type { Call, CallOutcome } from './foreign-workflows';
 
 jest.setTimeout(60_000);
 
-/** What anyone who may start work in the namespace can write: it calls one of our activities with any input. */
-const FOREIGN_WORKFLOW = `
-const { proxyActivities } = require('@temporalio/workflow');
-async function call(taskQueue, name, args) {
-  const activities = proxyActivities({ taskQueue, startToCloseTimeout: '20s', retry: { maximumAttempts: 1 } });
-  return activities[name](...args);
-}
-exports.foreign = call;
-exports.prepareLiveMigration = call;
-`;
-
 let atlas: TestAtlas;
 let deployment: Deployment;
-const foreignQueue = `foreign-${randomUUID()}`;
+let foreigner: ForeignWorker;
+const vaultRequests: string[] = [];
+/** The worker has a credential for this organization, and its map leaves it out. */
+const payments = newAccount();
 
-beforeAll(async () => {
-  // Each refusal fails a workflow of the stranger, on purpose.
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  atlas = await startAtlas();
-  deployment = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        broken: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  mkdirSync(path.join(deployment.folder, 'evil'));
-  await deployment.startWorker();
+/** A run that was cancelled while its token waited for its sink, so that history holds a genuine sealed token. */
+let cancelled: Handle;
+let sealed: SealedToken;
 
-  const folder = mkdtempSync(path.join(__dirname, 'foreign-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(path.join(folder, 'workflows.js'), FOREIGN_WORKFLOW);
-  const { address } = await sharedTemporal();
-  const connection = await NativeConnection.connect({ address });
-  const worker = await Worker.create({
-    connection,
-    taskQueue: foreignQueue,
-    workflowsPath: path.join(folder, 'workflows.js'),
-  });
-  const running = worker.run();
-  cleanUpLater(async () => {
-    worker.shutdown();
-    await running;
-    await connection.close();
-  });
-}, 60_000);
-
-/** Calls an activity of the product from a workflow of a stranger. */
-async function call(
-  name: string,
-  args: unknown[],
-  workflowId: string = randomUUID(),
-  type = 'foreign',
-): Promise<string> {
-  const { client } = await sharedTemporal();
-  try {
-    await client.workflow.execute(type, {
-      workflowId,
-      taskQueue: foreignQueue,
-      args: [deployment.taskQueue, name, args],
-    });
-    return 'completed';
-  } catch (error) {
-    const cause = error instanceof WorkflowFailedError ? error.cause?.cause : undefined;
-    if (!(cause instanceof ApplicationFailure)) throw error;
-    return String(cause.type);
-  }
+async function startVault(): Promise<string> {
+  const server = createServer((request, response) => {
+    vaultRequests.push(String(request.url));
+    response.writeHead(404).end('{}');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  cleanUpLater(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-const request = (more: object = {}) => ({
-  orgId: atlas.account.orgId,
-  sourceOrgId: newOrgId(),
-  accessListIps: ['198.41.0.4'],
-  sink: 'files',
-  credential: 'default',
-  warnings: [],
-  requestedBy: null,
-  changeReference: null,
-  ...more,
-});
-const create = (more: object = {}) => [
-  { request: request(more), unconfirmedTokens: 0, deadlineAtMs: Date.now() + 60_000 },
+beforeAll(async () => {
+  atlas = await startAtlas();
+  const { account } = atlas;
+  const accounts = [account, payments];
+  atlas.seed({
+    organizations: accounts.map(({ orgId }) => ({ id: orgId, name: orgId })),
+    apiKeys: [],
+    serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({ clientId, clientSecret, orgId })),
+    settings: { rateLimit: { enabled: false } },
+  });
+  const env = {
+    VAULT_TOKEN: 'hvs.test',
+    CM_PUBLIC_KEY: account.publicKey,
+    CM_PRIVATE_KEY: account.privateKey,
+    PAYMENTS_ID: payments.clientId,
+    PAYMENTS_SECRET: payments.clientSecret,
+  };
+  const sinks = {
+    files: { type: 'file', directory: 'tokens' },
+    forbidden: { type: 'file', directory: 'forbidden' },
+    rejects: { type: 'file', directory: 'sealing-keys.json' },
+    vault: {
+      type: 'vault',
+      address: await startVault(),
+      allowHttp: true,
+      path: 'lm/{sourceOrgId}',
+      auth: { method: 'token', token: { env: 'VAULT_TOKEN' } },
+    },
+    cm: {
+      type: 'cloudManager',
+      baseUrl: atlas.url,
+      allowHttp: true,
+      publicKey: { env: 'CM_PUBLIC_KEY' },
+      privateKey: { env: 'CM_PRIVATE_KEY' },
+    },
+  };
+  const credentials = {
+    payments: {
+      type: 'serviceAccount',
+      clientId: { env: 'PAYMENTS_ID' },
+      clientSecret: { env: 'PAYMENTS_SECRET' },
+    },
+  };
+  const permitted = Object.keys(sinks).filter((name) => name !== 'forbidden');
+  const organizations = { [account.orgId]: { credential: 'default', sinks: permitted } };
+  deployment = await deploy({ atlas, env, config: { sinks, atlas: { credentials, organizations } } });
+  mkdirSync(path.join(deployment.folder, 'forbidden'));
+  await deployment.startWorker();
+  [foreigner, cancelled] = await Promise.all([
+    startForeignWorker(deployment),
+    deployment.start(deployment.newRequest({ sink: 'rejects' })),
+  ]);
+  await untilStep(cancelled, 'undelivered');
+  await cancelled.cancel();
+  expect(await endingOf(cancelled)).toMatchObject({ type: 'Cancelled' });
+  sealed = (await createdToken(cancelled)) as SealedToken;
+}, 60_000);
+
+/** By which a valid request is changed, and the activity called with the result. */
+const CREATIONS: [what: string, change: () => object][] = [
+  ['an organization id that is a path', () => ({ orgId: 'ffffffffffffffffffffffff/apiKeys?x=' })],
+  ['the whole Internet on the access list', () => ({ accessListIps: ['0.0.0.0/0'] })],
+  ['an organization outside the map', () => ({ orgId: payments.orgId, credential: 'payments' })],
 ];
 
-describe('createLinkToken, called by a stranger,', () => {
-  it.each<[what: string, more: object]>([
-    ['an organization id that names another Atlas path', { orgId: `${'f'.repeat(24)}/apiKeys?x=` }],
-    ['the whole Internet on the access list', { accessListIps: ['0.0.0.0/0'] }],
-    ['a valid request, outside a run of its own id', {}],
-    ['an organization that is not its own', { orgId: 'f'.repeat(24) }],
-  ])('refuses %s, and sends nothing to Atlas', async (_what, more) => {
-    expect(await call('createLinkToken', create(more))).toBe('InvalidRequest');
-    expect(atlas.posts()).toEqual([]);
+/** By which the readable part of a genuine sealed token is changed, and the sink it is then delivered to. */
+const DELIVERIES: [what: string, sourceOrgId: string, sink: string][] = [
+  ['a file outside the directory', '/../../evil/PWNED', 'files'],
+  ['another path of Vault', '../../../teamb/data/readable-by-me', 'vault'],
+  ['another path of Cloud Manager', 'x/../../../../anything/else?y=', 'cm'],
+];
+
+function create(change: object = {}): Call {
+  const request = {
+    orgId: atlas.account.orgId,
+    sourceOrgId: sealed.sourceOrgId,
+    accessListIps: ['203.0.113.7'],
+    sink: 'files',
+    credential: 'default',
+    warnings: [],
+    requestedBy: null,
+    changeReference: null,
+    ...change,
+  };
+  const deadlineAtMs = Date.now() + 3_600_000;
+  return { activity: 'createLinkToken', args: [{ request, unconfirmedTokens: 0, deadlineAtMs }] };
+}
+
+function deliver(sink: string, change: object = {}): Call {
+  return { activity: 'deliverLinkToken', args: [{ ...sealed, ...change }, sink] };
+}
+
+/** Harmful calls, and those that are refused only because of who makes them. */
+function allCalls(): Call[] {
+  return [
+    ...CREATIONS.map(([, change]) => create(change())),
+    ...DELIVERIES.map(([, sourceOrgId, sink]) => deliver(sink, { sourceOrgId })),
+    deliver('forbidden'),
+    create({ sourceOrgId: newOrgId() }),
+    deliver('files'),
+  ];
+}
+
+/** No token but the first was created, no other path of Atlas was called, and no sink was sent anything. */
+function expectNothingHappened(): void {
+  const linkTokens = `/api/atlas/v2/orgs/${atlas.account.orgId}/liveMigrations/linkTokens`;
+  const others = atlas.requests().filter((request) => request.on !== 'oauth' && request.path !== linkTokens);
+  expect(others).toEqual([]);
+  expect(atlas.createdTokens()).toHaveLength(1);
+  expect(vaultRequests).toEqual([]);
+  const folders = ['forbidden', 'tokens'].map((name) => readdirSync(path.join(deployment.folder, name)));
+  expect(folders).toEqual([[], []]);
+  expect(readdirSync(path.dirname(deployment.folder))).not.toContain('evil');
+}
+
+describe('the activities do nothing when they are called', () => {
+  afterEach(expectNothingHappened);
+
+  it('as standalone activities', async () => {
+    const { address } = await sharedTemporal();
+    const exits = allCalls().map(({ activity, args }, index) =>
+      temporalCli(
+        address,
+        ...['activity', 'execute', '--activity-id', `${deployment.taskQueue}-${index}`, '--type', activity],
+        ...['--task-queue', deployment.taskQueue, '--start-to-close-timeout', '30s'],
+        ...['--retry-maximum-attempts', '1'],
+        ...args.flatMap((arg) => ['--input', JSON.stringify(arg)]),
+      ),
+    );
+    for (const { code, stdout, stderr } of await Promise.all(exits)) {
+      expect({ code, output: stdout + stderr }).toEqual({
+        code: 1,
+        output: expect.stringMatching(/the request is not valid|sealed for another workflow id/) as string,
+      });
+    }
   });
 
-  it('refuses the whole Internet under the right workflow id and type, too', async () => {
-    const sourceOrgId = newOrgId();
-    const args = create({ sourceOrgId, accessListIps: ['0.0.0.0/0'] });
-    const workflowId = workflowIdFor(atlas.account.orgId, sourceOrgId);
-    expect(await call('createLinkToken', args, workflowId, 'prepareLiveMigration')).toBe('InvalidRequest');
-    expect(atlas.posts()).toEqual([]);
+  it.each([
+    [
+      'from a workflow of another type, under the workflow id of the token',
+      'foreign',
+      () => cancelled.workflowId,
+    ],
+    ['from a workflow that takes our name, under another workflow id', 'prepareLiveMigration', newOrgId],
+  ] as const)('%s', async (_who, type, workflowId) => {
+    for (const outcome of await foreigner.call(type, workflowId(), allCalls())) {
+      expect(outcome).toEqual({
+        type: expect.stringMatching(/^(InvalidRequest|SealedTokenUnreadable)$/) as string,
+        message: expect.any(String) as string,
+      });
+    }
+  });
+
+  it('from our own workflow, under another workflow id', async () => {
+    const { client } = await sharedTemporal();
+    const handle: Pick<Handle, 'result'> = await client.workflow.start('prepareLiveMigration', {
+      workflowId: newOrgId(),
+      taskQueue: deployment.taskQueue,
+      args: [deployment.newRequest(), { sealedToken: sealed, sinksTried: [] }],
+    });
+    expect(await endingOf(handle)).toMatchObject({ type: 'InvalidRequest' });
   });
 });
 
-describe('deliverLinkToken, called by a stranger with a genuine sealed token,', () => {
-  let handle: Handle;
-  let token: SealedToken;
-  beforeAll(async () => {
-    handle = await deployment.start(deployment.newRequest({ sink: 'broken' }));
-    await untilStep(handle, 'undelivered');
-    token = (await createdToken(handle)) as SealedToken;
+describe('a workflow that takes our name and the usual id', () => {
+  /** Under the id that the activity expects. */
+  async function outcomeOf(call: Call, workflowId = cancelled.workflowId): Promise<CallOutcome | undefined> {
+    const [outcome] = await foreigner.call('prepareLiveMigration', workflowId, [call]);
+    return outcome;
+  }
+
+  it.each(CREATIONS.slice(0, 2))('creates nothing with %s', async (_what, change) => {
+    expect(await outcomeOf(create(change()))).toMatchObject({ type: 'InvalidRequest' });
+    expectNothingHappened();
   });
 
-  it('refuses it outside the run that it was sealed for', async () => {
-    expect(await call('deliverLinkToken', [token, 'files'])).toBe('SealedTokenUnreadable');
-    expect(deployment.tokens()).toEqual([]);
+  it('creates nothing for an organization outside the map, whatever credential it names', async () => {
+    const sourceOrgId = newOrgId();
+    const call = create({ orgId: payments.orgId, credential: 'payments', sourceOrgId });
+    expect(await outcomeOf(call, workflowIdFor(payments.orgId, sourceOrgId))).toMatchObject({
+      type: 'AtlasUnavailable',
+      message: expect.stringContaining('no credential for this organization') as string,
+    });
+    expectNothingHappened();
   });
 
-  it.each<[field: string, value: unknown]>([
-    ['orgId', 'e'.repeat(24)],
-    ['sourceOrgId', 'e'.repeat(24)],
-    ['accessListIps', ['198.41.0.5']],
-    ['credential', 'other'],
-    ['warnings', ['altered']],
-    ['requestedBy', 'someone'],
-    ['changeReference', 'altered'],
-    ['deliveryId', randomUUID()],
-    ['tokenSha256', 'e'.repeat(64)],
-    ['createdAt', '9999-12-31T23:59:59Z'],
-    ['unconfirmedTokens', 99],
-  ])('takes nothing from an altered %s', async (field, value) => {
-    const before = new Set(readdirSync(deployment.folder));
-    const other = await deployment.start(deployment.newRequest({ sink: 'broken' }));
-    await untilStep(other, 'undelivered');
-    const genuine = (await createdToken(other)) as SealedToken;
-    await other.cancel();
-    await other.result().catch(() => undefined);
-
-    const recovery = { sealedToken: { ...genuine, [field]: value }, sinksTried: [] };
-    const run = await deployment.start(
-      deployment.newRequest({ orgId: genuine.orgId, sourceOrgId: genuine.sourceOrgId }),
-      recovery,
-    );
-    const { jwe: _, ...facts } = genuine;
-    expect(await run.result()).toMatchObject(facts);
-    expect(new Set(readdirSync(deployment.folder))).toEqual(before);
+  it.each(DELIVERIES)('delivers nothing to %s', async (_what, sourceOrgId, sink) => {
+    expect(await outcomeOf(deliver(sink, { sourceOrgId }))).toMatchObject({ type: 'InvalidRequest' });
+    expectNothingHappened();
   });
 
-  it('refuses path segments in the sealed token, and writes nothing outside the sink', async () => {
-    const evil = { ...token, sourceOrgId: '/../../evil/PWNED' };
-    expect(await call('deliverLinkToken', [evil, 'files'], handle.workflowId.concat('/x'))).toBe(
-      'InvalidRequest',
-    );
-    expect(readdirSync(path.join(deployment.folder, 'evil'))).toEqual([]);
+  it('delivers nothing to a sink that the organization may not use', async () => {
+    expect(await outcomeOf(deliver('forbidden'))).toMatchObject({ type: 'SinkRejected' });
+    expectNothingHappened();
+  });
+
+  it('delivers a genuine token as a valid request would: to its own file', async () => {
+    expect(await outcomeOf(deliver('files'))).toMatchObject({ result: { sink: 'files' } });
+    const { orgId, sourceOrgId, deliveryId } = sealed;
+    expect(deployment.tokenFiles()).toEqual([`${orgId}.${sourceOrgId}.${deliveryId}.link-token`]);
   });
 });

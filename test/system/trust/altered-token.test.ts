@@ -1,0 +1,139 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { createdToken } from '../../support/history';
+import { newOrgId } from '../../support/ids';
+import { deploy, startAtlas } from '../../support/setting';
+import { redeliver, untilStep } from '../../support/updates';
+import { startForeignWorker } from './foreign-worker';
+
+jest.setTimeout(60_000);
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  deployment = await deploy({
+    atlas,
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+      },
+    },
+  });
+  await deployment.startWorker();
+}, 60_000);
+
+interface CancelledRun {
+  request: PrepareRequest;
+  /** As history holds it. */
+  sealedToken: SealedToken;
+}
+
+async function cancelledRun(): Promise<CancelledRun> {
+  const request = deployment.newRequest({ sink: 'rejects' });
+  const handle = await deployment.start(request);
+  await untilStep(handle, 'undelivered');
+  await handle.cancel();
+  expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
+  return { request: { ...request, sink: 'files' }, sealedToken: (await createdToken(handle)) as SealedToken };
+}
+
+function recover({ request, sealedToken }: CancelledRun): Promise<Handle> {
+  return deployment.start(request, { sealedToken, sinksTried: [] });
+}
+
+const OTHER_FACTS = {
+  orgId: newOrgId(),
+  sourceOrgId: newOrgId(),
+  accessListIps: ['0.0.0.0/0'],
+  credential: 'other',
+  warnings: ['forged'],
+  requestedBy: 'somebody else',
+  changeReference: 'another change',
+  deliveryId: randomUUID(),
+  tokenSha256: 'a'.repeat(64),
+  createdAt: '9999-12-31T23:59:59Z',
+  unconfirmedTokens: 7,
+};
+
+it('each field outside the seal, altered in turn: no effect on what is delivered, nor on the receipt', async () => {
+  const { request, sealedToken } = await cancelledRun();
+  const linkToken = atlas.createdTokens().at(-1)?.linkToken;
+  expect(Object.keys({ jwe: '', ...OTHER_FACTS }).sort()).toEqual(Object.keys(sealedToken).sort());
+  const genuine = await (await recover({ request, sealedToken })).result();
+  const receipt: Receipt = { ...genuine, deliveredAt: expect.any(String) as string };
+  const altered = Object.entries(OTHER_FACTS).map(([field, value]) => ({ ...sealedToken, [field]: value }));
+
+  for (const forged of altered) {
+    const handle = await recover({ request, sealedToken: forged });
+    expect(await handle.result()).toEqual(receipt);
+  }
+
+  const foreigner = await startForeignWorker(deployment);
+  const { workflowId } = deployment.handleOf(request);
+  const calls = altered.map((forged) => ({ activity: 'deliverLinkToken', args: [forged, 'files'] }));
+  const { alsoTried: _, ...result } = receipt;
+  expect(await foreigner.call('prepareLiveMigration', workflowId, calls)).toEqual(
+    calls.map(() => ({ result })),
+  );
+  expect(deployment.tokens()).toEqual([linkToken]);
+});
+
+it('a forged recovery is unreadable, delivers nothing, and does not block the genuine one', async () => {
+  const run = await cancelledRun();
+  const { sealedToken: ofAnotherRun } = await cancelledRun();
+  const filesBefore = deployment.tokenFiles();
+  const [header, key, iv, ciphertext = '', tag] = run.sealedToken.jwe.split('.');
+  const flipped = (ciphertext.startsWith('A') ? 'B' : 'A') + ciphertext.slice(1);
+  const forgeries = ['eyJ.invented', [header, key, iv, flipped, tag].join('.'), ofAnotherRun.jwe];
+  for (const jwe of forgeries) {
+    const handle = await recover({ ...run, sealedToken: { ...run.sealedToken, jwe } });
+    await untilStep(handle, 'undelivered');
+    expect(await redeliver(handle)).toMatchObject({ type: 'SealedTokenUnreadable' });
+    await handle.cancel();
+    expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
+  }
+  expect(deployment.tokenFiles()).toEqual(filesBefore);
+
+  const { deliveryId } = run.sealedToken;
+  expect(await endingOf(await recover(run))).toMatchObject({ receipt: { deliveryId, sink: 'files' } });
+});
+
+it('a forged recovery cannot take the place of an open run', async () => {
+  const { sealedToken } = await cancelledRun();
+  const request = deployment.newRequest({ sink: 'rejects' });
+  const handle = await deployment.start(request);
+  const { deliveryId } = await untilStep(handle, 'undelivered');
+  await expect(recover({ request, sealedToken })).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
+  expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ receipt: { deliveryId } });
+});
+
+it('a malformed recovery: InvalidRequest that names it, and Atlas is not called', async () => {
+  const { sealedToken } = await cancelledRun();
+  const posts = atlas.posts().length;
+  const recoveries: unknown[] = [
+    7,
+    'x',
+    [],
+    {},
+    { sealedToken: {}, sinksTried: [] },
+    { sealedToken, sinksTried: 'files' },
+    { sealedToken: { ...sealedToken, sourceOrgId: '/../../evil' }, sinksTried: [] },
+    { sealedToken, sinksTried: [], more: 1 },
+  ];
+  for (const recovery of recoveries) {
+    const handle = await deployment.start(deployment.newRequest(), recovery as never);
+    const { type, message } = await endingOf(handle);
+    expect({ type, message }).toEqual({
+      type: 'InvalidRequest',
+      message: expect.stringMatching(/: recovery[ .]/) as string,
+    });
+  }
+  expect(atlas.posts()).toHaveLength(posts);
+});
