@@ -1,5 +1,6 @@
 /**
  * Records one history of each story into test/system/replay/histories/, for the replay test: npm run histories
+ * or, to add stories and leave the others: npm run histories -- NAME...
  *
  * Record anew when a change of the workflows is meant to be incompatible with open runs, never to make the replay test
  * pass. All of it runs on an embedded Temporal and the Atlas emulator, and keys are made for it.
@@ -16,7 +17,8 @@ import { createDeployment, type Deployment, type Handle } from '../../support/de
 import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
-import { redeliver, startAndAwait, untilStep } from '../../support/updates';
+import { findSecrets, textPlace } from '../../support/secrecy';
+import { redeliver, startAndAwait, startWaiting, statusOf, untilStep } from '../../support/updates';
 import type { Recovery } from '../../../src/contract/schemas';
 import { HISTORIES_FOLDER, STORY_NAMES, type StoryName } from './histories';
 
@@ -59,6 +61,8 @@ const STORIES: Record<StoryName, Story> = {
     return handle.workflowId;
   },
 
+  'in-back-off-after-unconfirmed': async (stage) => (await inBackOffAfterUnconfirmed(stage)).workflowId,
+
   undelivered: async (stage) => (await undelivered(stage)).workflowId,
 
   async 'undelivered-after-updates'(stage) {
@@ -75,6 +79,17 @@ const STORIES: Record<StoryName, Story> = {
     return handle.workflowId;
   },
 
+  async 'redelivered-elsewhere-while-retrying'({ deployment }) {
+    const request = deployment.newRequest({ sink: 'away' });
+    const handle = await deployment.start(request);
+    await untilStep(handle, 'delivering');
+    const waiting = await startWaiting(handle, request);
+    await redeliver(handle, { sink: 'files' });
+    await waiting.outcome();
+    await settled(handle);
+    return handle.workflowId;
+  },
+
   async 'first-contact-by-update'({ deployment }) {
     const request = deployment.newRequest();
     await startAndAwait(deployment, request);
@@ -83,6 +98,12 @@ const STORIES: Record<StoryName, Story> = {
 
   async 'first-contact-by-update-undelivered'({ deployment }) {
     const request = deployment.newRequest({ sink: 'broken' });
+    await startAndAwait(deployment, request);
+    return deployment.handleOf(request).workflowId;
+  },
+
+  async 'first-contact-by-update-invalid-request'({ deployment }) {
+    const request = deployment.newRequest({ sink: 'nowhere' });
     await startAndAwait(deployment, request);
     return deployment.handleOf(request).workflowId;
   },
@@ -96,10 +117,16 @@ const STORIES: Record<StoryName, Story> = {
     return cancelled(handle);
   },
 
-  async 'cancelled-during-a-post'({ atlas, deployment }) {
-    atlas.faults({ on, delayMs: 1500 });
-    const handle = await deployment.start();
-    await eventually('a POST', () => atlas.posts().length === 1);
+  'cancelled-in-back-off-after-unconfirmed': async (stage) =>
+    cancelled(await inBackOffAfterUnconfirmed(stage)),
+
+  'cancelled-during-a-post': (stage) => cancelledDuringPost(stage, 'files'),
+
+  'cancelled-during-a-post-with-token-left': (stage) => cancelledDuringPost(stage, 'broken'),
+
+  async 'cancelled-while-delivering'({ deployment }) {
+    const handle = await deployment.start(deployment.newRequest({ sink: 'away' }));
+    await untilStep(handle, 'delivering');
     return cancelled(handle);
   },
 
@@ -160,6 +187,24 @@ async function cancelled(handle: Handle): Promise<string> {
   return handle.workflowId;
 }
 
+async function cancelledDuringPost({ atlas, deployment }: Stage, sink: string): Promise<string> {
+  atlas.faults({ on, delayMs: 1500 });
+  const handle = await deployment.start(deployment.newRequest({ sink }));
+  await eventually('a POST', () => atlas.posts().length === 1);
+  return cancelled(handle);
+}
+
+/** The workflow waits, and not Temporal. */
+async function inBackOffAfterUnconfirmed({ atlas, deployment }: Stage): Promise<Handle> {
+  atlas.faults([
+    { on, status: 503 },
+    { on, status: 503, headers: { 'Retry-After': '2' } },
+  ]);
+  const handle = await deployment.start();
+  await eventually('a wait', async () => (await statusOf(handle)).unconfirmedTokens === 2);
+  return handle;
+}
+
 async function undelivered({ deployment }: Stage): Promise<Handle> {
   const handle = await deployment.start(deployment.newRequest({ sink: 'broken' }));
   await untilStep(handle, 'undelivered');
@@ -177,6 +222,7 @@ async function record(name: string, story: Story, temporal: EmbeddedTemporal): P
       sinks: {
         files: { type: 'file', directory: 'tokens' },
         broken: { type: 'file', directory: 'sealing-keys.json' },
+        away: { type: 'file', directory: 'away' },
       },
       retries: {
         create: { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 3000 },
@@ -191,7 +237,8 @@ async function record(name: string, story: Story, temporal: EmbeddedTemporal): P
     const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
     const text = JSON.stringify(withoutTraces(JSON.parse(history), deployment.folder), null, 1);
     const secrets = [...keys.map(({ k }) => k), ...atlas.createdTokens().map(({ linkToken }) => linkToken)];
-    if (secrets.some((secret) => text.includes(secret))) throw new Error(`a secret is in ${name}`);
+    const found = findSecrets([textPlace(name, text)], new Map(secrets.map((secret) => [secret, secret])));
+    if (found.length > 0) throw new Error(`a secret is in ${name}`);
     writeFileSync(path.join(HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
     process.stdout.write(`recorded ${name}\n`);
   } finally {
@@ -219,10 +266,11 @@ function withoutTraces(json: unknown, folder: string): unknown {
 async function main(): Promise<void> {
   const temporal = await startEmbeddedTemporal();
   try {
-    if (!process.env.ONLY) rmSync(HISTORIES_FOLDER, { recursive: true, force: true });
+    const named = process.argv.slice(2);
+    if (named.length === 0) rmSync(HISTORIES_FOLDER, { recursive: true, force: true });
     mkdirSync(HISTORIES_FOLDER, { recursive: true });
-    for (const name of STORY_NAMES.filter((n) => !process.env.ONLY || n.startsWith(process.env.ONLY)))
-      await record(name, STORIES[name], temporal);
+    const names = STORY_NAMES.filter((name) => named.length === 0 || named.includes(name));
+    for (const name of names) await record(name, STORIES[name], temporal);
   } finally {
     await temporal.stop();
   }

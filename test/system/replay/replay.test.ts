@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { DeterminismViolationError } from '@temporalio/workflow';
@@ -18,6 +18,11 @@ jest.setTimeout(30_000);
 describe('open runs go on after an upgrade: a stored history of each story replays', () => {
   it.each(STORY_NAMES)('%s', async (name) => {
     await replay(JSON.parse(read(name)));
+  });
+
+  it('no other history is stored', () => {
+    const files = STORY_NAMES.map((name) => `${name}.json`);
+    expect(readdirSync(HISTORIES_FOLDER).sort()).toEqual(files.sort());
   });
 
   it('a history that the workflows would not have made does not replay', async () => {
