@@ -60,11 +60,18 @@ export function anchors({ text }: Page): string[] {
   );
 }
 
+/** The part below one heading, up to the next. */
+export function sectionBelow({ name, text }: Page, heading: string): Page {
+  const section = text
+    .split(/^(?=#+ [A-Z])/m)
+    .find((part) => part.replace(/^#+ /, '').startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`${name} has no heading ${heading}`);
+  return { name, text: section };
+}
+
 /** The rows of the first table below a heading: the text of each cell. */
-export function tableBelow({ name, text }: Page, heading: string): string[][] {
-  const section = text.split(/^(?=#+ )/m).find((part) => part.replace(/^#+ /, '').startsWith(heading));
-  if (!section) throw new Error(`${name} has no heading ${heading}`);
-  const [, rows = ''] = /^((?:\|.*\n)+)/m.exec(section) ?? [];
+export function tableBelow(found: Page, heading: string): string[][] {
+  const [, rows = ''] = /^((?:\|.*\n)+)/m.exec(sectionBelow(found, heading).text) ?? [];
   return rows
     .trimEnd()
     .split('\n')
