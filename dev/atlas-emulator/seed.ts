@@ -34,7 +34,7 @@ const settings = z.strictObject({
     })
     .prefault({}),
   rejectIpv6: z.boolean().default(false),
-  /** Versions answered with 410, whether asked for by name or resolved to. The default is invented. */
+  /** Versions that get 410, whether requested by name or resolved to. The default is invented. */
   withdrawnVersions: z.array(z.iso.date()).default(['2022-09-09']),
   /** Status polls that say NOT_SYNCED before a migration link is SYNCED. */
   pollsBeforeSynced: z.int().nonnegative().default(0),
