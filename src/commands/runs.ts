@@ -1,10 +1,12 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import pMap from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { readRun, type RunHistory } from './run-history';
 
 /** Histories read at once. */
 const READ_CONCURRENCY = 10;
+/** Of gRPC's status codes. */
+const NOT_FOUND = new Set([5]);
 
 export interface Run {
   workflowId: string;
@@ -50,11 +52,9 @@ export interface LeftToken extends RunHistory {
  */
 export async function leftTokens(client: Client, runs: readonly Run[]): Promise<LeftToken[]> {
   const closed = runs.filter((run) => isOurs(run) && !isOpen(run));
-  const histories = await pMap(
-    closed,
-    async (run) => ({ run, ...(await readRun(client.workflow.getHandle(run.workflowId, run.runId))) }),
-    { concurrency: READ_CONCURRENCY },
-  );
+  const histories = await pMap(closed, async (run) => ({ run, ...(await readRunIfRetained(client, run)) }), {
+    concurrency: READ_CONCURRENCY,
+  });
   const delivered = new Set(
     histories
       .filter(({ run, deliveredTo }) => isDelivered(run) || deliveredTo !== null)
@@ -66,6 +66,17 @@ export async function leftTokens(client: Client, runs: readonly Run[]): Promise<
     left.set(token.deliveryId, { ...history, token });
   }
   return [...left.values()];
+}
+
+/** The list names a run for moments after its history was deleted: nothing can be recovered from it any more. */
+async function readRunIfRetained(client: Client, { workflowId, runId }: Run): Promise<RunHistory> {
+  try {
+    return await readRun(client.workflow.getHandle(workflowId, runId));
+  } catch (error) {
+    // The SDK wraps this error in its other calls, and not in fetchHistory.
+    if (!isGrpcServiceError(error) || !NOT_FOUND.has(error.code)) throw error;
+    return { request: null, token: null, deliveredTo: null, sinksTried: [] };
+  }
 }
 
 async function listRuns(client: Client, workflowId: string): Promise<Run[]> {

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { leftTokens } from '../../../src/commands/runs';
 import { start } from '../../../src/commands/start';
 import { createOutput } from '../../../src/commands/output';
 import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
@@ -149,6 +151,12 @@ describe('start goes on after', () => {
     await untilListed(workflowId, 2);
     const refused = await scene.client('--json', 'start', ...options, ...TO_BLOCKED);
     expect(objectIn(refused)).toMatchObject({ refused: 'delivered' });
+  });
+
+  it('a run that is still listed, and whose history is gone', async () => {
+    const { workflowId } = scene.newTarget();
+    const gone = { workflowId, runId: randomUUID(), type: 'prepareLiveMigration', status: 'FAILED' };
+    expect(await leftTokens(client, [{ ...gone, startedAt: new Date() }])).toEqual([]);
   });
 });
 

@@ -13,7 +13,8 @@ const target = ['--org', newOrgId()];
 const request = [...target, '--ip', '203.0.113.7', '--sink', 'files'];
 
 async function silentServer(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+  // gRPC leaves its connection open after a timeout, which must not keep this process from ending.
+  const server = createServer((socket) => socket.unref()).listen(0, '127.0.0.1');
   cleanUpLater(() => server.close());
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;

@@ -1,0 +1,83 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { CLIENT } from '../../support/command-line';
+import { runProgram } from '../../support/deployment';
+import { newOrgId } from '../../support/ids';
+import { objectIn } from '../../support/run-command';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+
+jest.setTimeout(60_000);
+
+const NOWHERE = embeddedEnv('127.0.0.1:1');
+
+/** Prints, last, the packages and the rooms of src/ whose files a command has loaded. */
+const LIST_LOADED = `
+  process.on('exit', () => {
+    const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
+    const names = files.flatMap((file) => /.*\\/(?:node_modules\\/((?:@[^/]+\\/)?[^/]+)|dist\\/([\\w-]+))/.exec(file)?.slice(1) ?? []);
+    process.stdout.write('\\n' + JSON.stringify([...new Set(names.filter(Boolean))]) + '\\n');
+  });
+  process.argv.splice(1, 1, ${JSON.stringify(CLIENT)});
+  require(${JSON.stringify(CLIENT)});`;
+
+async function loadedBy(...command: string[]): Promise<string[]> {
+  const { stdout } = await runProgram('-e', [LIST_LOADED, '--', 'client', ...command], NOWHERE);
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as string[];
+}
+
+describe('the built client', () => {
+  it('runs a command to its end, with its output and exit code', async () => {
+    const atlas = await startAtlas();
+    const deployment = await deploy({ atlas });
+    await deployment.startWorker();
+    const { address } = await sharedTemporal();
+    const target = ['--org', atlas.account.orgId, '--source-org', newOrgId()];
+    const queue = ['--json', '--task-queue', deployment.taskQueue];
+    const start = [...queue, 'start', ...target, '--ip', '203.0.113.7', '--sink', 'files', '--wait'];
+    const first = await runProgram(CLIENT, start, embeddedEnv(address));
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(objectIn(first).receipt.sink).toBe('files');
+    const second = await runProgram(CLIENT, start, embeddedEnv(address));
+    expect(second.code).toBe(6);
+    expect(objectIn(second)).toMatchObject({ refused: 'delivered' });
+  });
+
+  it('exits with 2 on a usage error', async () => {
+    const exit = await runProgram(CLIENT, ['restrat'], NOWHERE);
+    expect(exit).toMatchObject({ code: 2, stdout: '' });
+    expect(exit.stderr).toContain('Did you mean restart?');
+  });
+
+  it('keeps its exit code when nobody reads its output', async () => {
+    const child = spawn(process.execPath, [CLIENT, '--help'], {
+      env: NOWHERE,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    let errors = '';
+    child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  });
+
+  it('loads neither the Temporal client nor zod for help and usage errors', async () => {
+    for (const command of [['--help'], ['start', '--help'], ['restrat']]) {
+      const loaded = await loadedBy(...command);
+      expect(loaded).toContain('commander');
+      expect(loaded.filter((name) => name.startsWith('@temporalio') || name === 'zod')).toEqual([]);
+    }
+  });
+
+  it.each([
+    ['watch', '--org', newOrgId()],
+    ['start', '--org', newOrgId(), '--ip', '203.0.113.7', '--sink', 'files'],
+    ['restart', '--since', '2026-11-25T09:00:00Z'],
+  ])('loads nothing that only a worker needs for %s', async (...command) => {
+    const loaded = await loadedBy(...command);
+    expect(loaded).toContain('@temporalio/client');
+    const ofWorkers =
+      /^(@aws-sdk\/.*|@temporalio\/(worker|activity|workflow)|jose|undici|yaml|pino|config|sinks|atlas|activities|workflows|sealing)$/;
+    expect(loaded.filter((name) => ofWorkers.test(name))).toEqual([]);
+  });
+});
