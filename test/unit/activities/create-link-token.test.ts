@@ -108,7 +108,7 @@ describe('nothing that comes from the namespace is trusted: no call of Atlas', (
     ['the whole Internet on the access list', { accessListIps: ['0.0.0.0/0'] }, 'accessListIps[0]'],
     ['an entry that is no text', { accessListIps: [5] }, 'request.accessListIps[0]'],
     ['a text of a megabyte', { requestedBy: 'x'.repeat(1_000_000) }, 'request.requestedBy'],
-    ['more fields than a request has', { url: 'https://example.com' }, 'url'],
+    ['more fields than a request has', { url: 'https://example.com' }, 'request.url'],
   ])('%s', async (_what, change, field) => {
     const { calls, result } = run(inputOf(change));
     expect(await refusedFields(result)).toEqual([field]);
