@@ -10,6 +10,7 @@ import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { creationFailure, invalidRequest, type RetryTiming } from './failures';
 import { withHeartbeats } from './heartbeat';
+import { lastFailure } from './last-failure';
 import { parseInput } from './parse-input';
 import { requireOwnRun } from './require-own-run';
 
@@ -75,7 +76,7 @@ export function createLinkTokenActivity(
     };
 
     const credential = organizations.credentialFor(facts.orgId);
-    if (Date.now() >= deadlineAtMs) return fail(TOO_LATE);
+    if (Date.now() >= deadlineAtMs) return fail(await tooLate(context));
     if (credential === null) return fail(NO_CREDENTIAL);
 
     const linkToken = await withHeartbeats(() =>
@@ -91,5 +92,17 @@ export function createLinkTokenActivity(
     return sealer
       .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
       .catch(() => fail(LOST));
+  };
+}
+
+/** A retry that starts after the deadline: what it gives up for is the failure of the attempt before. */
+async function tooLate(context: Context): Promise<AtlasOutcome> {
+  if (context.info.attempt === 1) return TOO_LATE;
+  const failure = await lastFailure(context);
+  if (!failure) return TOO_LATE;
+  return {
+    ...TOO_LATE,
+    message: `gave up: the retry deadline passed; last error: ${failure.message}`,
+    details: failure.details?.[0] ?? {},
   };
 }

@@ -41,8 +41,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
       .validateRequest(request, recovery ?? null, runOptions())
       .catch((error: unknown) => {
         // What a recovery holds is left when its run is cancelled.
-        if (isCancellation(error))
-          throw cancelled(progress, recovery?.sealedToken ?? null, recovery?.sinksTried ?? []);
+        if (isCancellation(error)) throw cancelled(progress, ...unvalidated(recovery));
         throw invalid(causeOf(error));
       });
     token = recovery?.sealedToken ?? (await createToken(progress, valid));
@@ -82,6 +81,15 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     }
     throw error;
   }
+}
+
+/** What a recovery names, before its shape was checked: workflow code must not throw on it. */
+function unvalidated(recovery: unknown): [token: SealedToken | null, sinksTried: string[]] {
+  const { sealedToken, sinksTried } = (recovery ?? {}) as Partial<Record<keyof Recovery, unknown>>;
+  return [
+    typeof sealedToken === 'object' ? (sealedToken as SealedToken | null) : null,
+    Array.isArray(sinksTried) ? sinksTried.filter((sink) => typeof sink === 'string') : [],
+  ];
 }
 
 /** What the caller chose for the run, where that could create a second token or abandon one. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
@@ -136,4 +137,23 @@ it('a malformed recovery: InvalidRequest that names it, and Atlas is not called'
     });
   }
   expect(atlas.posts()).toHaveLength(posts);
+});
+
+it('a malformed recovery that is cancelled before its validation ends, and blocks nothing', async () => {
+  const stopped = await deploy({ atlas });
+  const recoveries: unknown[] = [
+    { sealedToken: {}, sinksTried: 5 },
+    { sealedToken: {}, sinksTried: [{ toString: 5 }] },
+    { sealedToken: 7 },
+    'x',
+  ];
+  const handles = await Promise.all(
+    recoveries.map(async (recovery) => {
+      const handle = await stopped.start(stopped.newRequest(), recovery as never);
+      await handle.cancel();
+      return handle;
+    }),
+  );
+  await stopped.startWorker();
+  for (const handle of handles) await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
 });
