@@ -1,15 +1,9 @@
 #!/usr/bin/env node
-import path from 'node:path';
-import { Runtime, Worker, type Logger } from '@temporalio/worker';
+import { Runtime, type Logger, type Worker } from '@temporalio/worker';
 import { Command } from 'commander';
-import { createActivities } from './activities';
-import { createAdminApi } from './atlas/admin-api';
-import { ConfigError, DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
-import { createOrganizations } from './config/organizations';
-import type { Sink } from './sinks/sink';
+import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { connectWorker } from './temporal-connection';
-import { activityLimits } from './worker/activity-limits';
-import { activityTimeouts } from './worker/activity-timeouts';
+import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 
@@ -18,7 +12,7 @@ const READINESS_TIMEOUT_MS = 1000;
 
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
-    .description('Runs the worker that creates link-tokens and hands them to the configured sinks.')
+    .description('Runs the worker that creates link-tokens and delivers them to the configured sinks.')
     .option(
       '--config <file>',
       `configuration file (else LIVE_MIGRATION_PREP_CONFIG, else ${DEFAULT_CONFIG_FILE})`,
@@ -31,27 +25,9 @@ async function main(): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
   Runtime.install(runtimeOptions(logger, config.log));
 
-  const atlas = createAdminApi(config.atlas);
   const { connection, namespace } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
-  const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
-  const worker = await Worker.create({
-    connection,
-    namespace,
-    taskQueue: config.taskQueue,
-    workflowBundle: { codePath: path.join(__dirname, 'workflow-bundle.js') },
-    activities: createActivities({
-      atlas,
-      sealer: config.sealing,
-      sinks: await createSinks(config),
-      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
-      plans,
-    }),
-    ...activityLimits(config.worker),
-    // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
-    maxHeartbeatThrottleInterval: '3s',
-    // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
-    shutdownGraceTime: plans.create.attemptTimeoutMs,
-  });
+  const created = await createWorker(config, { connection, namespace });
+  const { worker } = created;
 
   const health = await startHealth(config.health, async () => {
     if (worker.getState() !== 'RUNNING') return `the worker is ${worker.getState()}`;
@@ -59,24 +35,19 @@ async function main(): Promise<void> {
       .withDeadline(Date.now() + READINESS_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({}))
       .then(
         () => null,
-        () => 'Temporal does not answer',
+        () => 'Temporal does not respond',
       );
   });
   logger.info('worker starts', { taskQueue: config.taskQueue, namespace, health: health.url });
 
   drainOnSignals(worker, logger);
   await worker.run();
-  await Promise.all([atlas.close(), health.close()]);
+  await Promise.all([created.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');
 }
 
-async function createSinks(config: Config): Promise<Map<string, Sink>> {
-  const made = [...config.sinks].map(async ([name, create]) => [name, await create()] as const);
-  return new Map(await Promise.all(made));
-}
-
-/** The first signal drains: what runs is finished, a POST in flight is waited for. The second ends at once. */
+/** The first signal drains: attempts in progress finish, a POST included. The second ends the process at once. */
 function drainOnSignals(worker: Worker, logger: Logger): void {
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals) => {
@@ -90,7 +61,6 @@ function drainOnSignals(worker: Worker, logger: Logger): void {
 }
 
 main().catch((error: unknown) => {
-  const message = error instanceof ConfigError ? error.message : (error as Error).message;
-  process.stderr.write(`live-migration-prep-worker: ${message}\n`);
+  process.stderr.write(`live-migration-prep-worker: ${(error as Error).message}\n`);
   process.exit(1);
 });

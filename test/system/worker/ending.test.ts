@@ -78,7 +78,7 @@ describe('a worker', () => {
 
       await temporal.stop();
       await eventually('not ready', async () => (await get(worker, '/readyz'))[0] === 503);
-      expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not answer\n']);
+      expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
       expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
       expect(await worker.stop()).toEqual({ code: 0, signal: null });
     },

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readYamlFile } from '../../src/config/yaml-file';
+import { readYamlFile } from '../../../src/config/yaml-file';
 import { CANARY, fileIn, write } from './configuration';
 
 const read = (yaml: string) => readYamlFile(write('lmp.yaml', yaml));

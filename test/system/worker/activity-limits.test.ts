@@ -1,5 +1,5 @@
-import { endingOf } from '../support/ending';
-import { deploy, startAtlas } from '../support/setting';
+import { endingOf } from '../../support/ending';
+import { deploy, startAtlas } from '../../support/setting';
 
 jest.setTimeout(60_000);
 

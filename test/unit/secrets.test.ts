@@ -1,7 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { SecretUnavailableError, secretReference, type Secret } from '../src/secrets';
+import { SecretUnavailableError, secretReference, type Secret } from '../../src/secrets';
 
 const CANARY = 'CANARY-6f0c';
 

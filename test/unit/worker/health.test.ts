@@ -1,5 +1,5 @@
-import { startHealth } from '../src/worker/health';
-import { closingAfterEach } from './support/closing';
+import { startHealth } from '../../../src/worker/health';
+import { closingAfterEach } from '../../support/closing';
 
 const closing = closingAfterEach();
 const ANY_PORT = { host: '127.0.0.1', port: 0 };

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
-import { endingOf } from '../support/ending';
-import { eventually } from '../support/eventually';
-import { deploy, startAtlas } from '../support/setting';
-import type { WorkerProcess } from '../support/worker-process';
+import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, startAtlas } from '../../support/setting';
+import type { WorkerProcess } from '../../support/worker-process';
 
 jest.setTimeout(60_000);
 

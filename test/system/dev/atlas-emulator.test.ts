@@ -8,9 +8,9 @@ import {
   startAtlasEmulator,
   type AtlasEmulator,
   type SeedInput,
-} from '../../dev/atlas-emulator';
-import { FAULT_EXAMPLES, HELP } from '../../dev/atlas-emulator/cli';
-import { eventually } from '../support/eventually';
+} from '../../../dev/atlas-emulator';
+import { FAULT_EXAMPLES, HELP } from '../../../dev/atlas-emulator/cli';
+import { eventually } from '../../support/eventually';
 
 const { orgId: ORG, sourceOrgId: SOURCE_ORG, apiKey: ATLAS_KEY, sourceApiKey: SOURCE_KEY } = DEFAULTS;
 const { clientId, clientSecret } = DEFAULTS.serviceAccount;

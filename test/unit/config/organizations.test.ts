@@ -1,4 +1,4 @@
-import { createOrganizations } from '../../src/config/organizations';
+import { createOrganizations } from '../../../src/config/organizations';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const OTHER_ORG = '0'.repeat(24);

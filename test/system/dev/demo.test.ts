@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { cleanUpLater } from '../support/clean-up';
-import { eventually } from '../support/eventually';
+import { cleanUpLater } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
 
 jest.setTimeout(90_000);
 
-const ROOT = path.join(__dirname, '../..');
+const ROOT = path.join(__dirname, '../../..');
 
 /** The demo with a temporary folder of its own, so that what it leaves behind is seen. */
 function startDemo(...args: string[]) {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { readEnvironment } from '../../src/config/environment';
+import { readEnvironment } from '../../../src/config/environment';
 import { API_KEY_ENV, CANARY, ENV, type Env } from './configuration';
 
 const read = (env: Env) => readEnvironment({ ...ENV, ...env });

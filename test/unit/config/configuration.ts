@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
-import { ConfigError, loadConfig, type Config } from '../../src/config';
-import { makeKey } from '../../src/sealing';
+import { ConfigError, loadConfig, type Config } from '../../../src/config';
+import { makeKey } from '../../../src/sealing';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });

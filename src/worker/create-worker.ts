@@ -1,0 +1,48 @@
+import path from 'node:path';
+import { Worker, type NativeConnection } from '@temporalio/worker';
+import { createActivities } from '../activities';
+import { createAdminApi } from '../atlas/admin-api';
+import type { Config } from '../config';
+import { createOrganizations } from '../config/organizations';
+import type { Sink } from '../sinks/sink';
+import { activityLimits } from './activity-limits';
+import { activityTimeouts } from './activity-timeouts';
+
+export interface CreatedWorker {
+  worker: Worker;
+  /** Closes what the activities hold open; only after `worker.run()` has returned. */
+  close(): Promise<void>;
+}
+
+/** Makes a worker with everything it needs. It takes no work until `worker.run()`. */
+export async function createWorker(
+  config: Config,
+  { connection, namespace }: { connection: NativeConnection; namespace: string },
+): Promise<CreatedWorker> {
+  const atlas = createAdminApi(config.atlas);
+  const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: config.taskQueue,
+    workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
+    activities: createActivities({
+      atlas,
+      sealer: config.sealing,
+      sinks: await createSinks(config),
+      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
+      plans,
+    }),
+    ...activityLimits(config.worker),
+    // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
+    maxHeartbeatThrottleInterval: '3s',
+    // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
+    shutdownGraceTime: plans.create.attemptTimeoutMs,
+  });
+  return { worker, close: () => atlas.close() };
+}
+
+async function createSinks(config: Config): Promise<Map<string, Sink>> {
+  const sinks = [...config.sinks].map(async ([name, create]) => [name, await create()] as const);
+  return new Map(await Promise.all(sinks));
+}
