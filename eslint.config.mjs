@@ -1,13 +1,63 @@
 import { defineConfig } from 'eslint/config';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
+
+/** The floors of src/, from the top. A file imports from its own folder and from lower floors only. */
+const FLOORS = [
+  ['client.ts', 'worker.ts'],
+  ['commands', 'worker'],
+  ['activities'],
+  ['config'],
+  ['atlas', 'sinks'],
+  ['http', 'temporal', 'sealing.ts', 'atomic-file.ts'],
+  ['secrets.ts'],
+  ['contract'],
+];
+
+const zones = [
+  ...FLOORS.flatMap((floor, index) =>
+    floor.map((room) => ({
+      target: `./src/${room}`,
+      from: FLOORS.slice(0, index + 1)
+        .flat()
+        .filter((other) => other !== room)
+        .map((other) => `./src/${other}`),
+      message: 'imports run one way: see docs/architecture.md, Rooms',
+    })),
+  ),
+  {
+    target: './src/workflows',
+    from: './src',
+    except: ['./workflows', './contract'],
+    message: 'workflows import only contract/',
+  },
+  { target: './src/!(workflows)/**', from: './src/workflows', message: 'workflows are loaded as one bundle' },
+  {
+    target: './src',
+    from: ['./dev', './test'],
+    message: 'the product does not import what only development needs',
+  },
+  { target: './dev', from: './test', message: 'dev/ does not import tests' },
+  { target: './test/unit', from: './test/system', message: 'unit tests start no process' },
+];
 
 export default defineConfig(
   { ignores: ['dist/', '.cache/', 'node_modules/'] },
   {
     files: ['**/*.ts', '**/*.mjs'],
     extends: [...tseslint.configs.strictTypeChecked],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/extensions': ['.ts', '.mjs'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [
+        createNodeResolver({ extensions: ['.ts', '.mjs', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } }),
+      ],
+    },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones }],
       '@typescript-eslint/no-floating-promises': 'error',
       // Leaving a field out: const { jwe: _, ...facts } = sealed.
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],

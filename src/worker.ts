@@ -2,7 +2,7 @@
 import { Runtime, type Logger, type Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
-import { connectWorker } from './temporal-connection';
+import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';

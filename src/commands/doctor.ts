@@ -3,7 +3,7 @@ import { classifyAtlasError } from '../atlas/outcomes';
 import { loadConfig, type Config } from '../config';
 import { createOrganizations } from '../config/organizations';
 import { probeSealer } from '../sealing';
-import { connectClient } from '../temporal-connection';
+import { connectClient } from '../temporal/connection';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 

@@ -1,6 +1,6 @@
 import { Client, WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { connectClient } from '../temporal-connection';
+import { connectClient } from '../temporal/connection';
 import { CommandError, EXIT_CODES } from './command-error';
 
 /** Together with the start of the program less than 5 s, on a busy machine too. */

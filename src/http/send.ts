@@ -1,5 +1,5 @@
 import { EnvHttpProxyAgent, fetch, type Dispatcher, type Response } from 'undici';
-import { VERSION } from '../version';
+import { VERSION } from './version';
 import { parseRetryAfterMs } from './retry-after';
 
 const MAX_BODY_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { VERSION } from '../../version';
+import { VERSION } from '../../http/version';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { storedTokenOf } from '../utils/stored-token';

@@ -7,7 +7,7 @@ import {
   CredentialNotConfiguredError,
 } from '../../../src/atlas/errors';
 import { classifyAtlasError } from '../../../src/atlas/outcomes';
-import { VERSION } from '../../../src/version';
+import { VERSION } from '../../../src/http/version';
 import { closingAfterEach } from '../../support/closing';
 import { ADDRESSES, CREDENTIALS, KEY, ORG, atlasAt, create, secretOf, startEmulator } from './emulated';
 import { serveHttp, type HttpHandler } from '../../support/servers';

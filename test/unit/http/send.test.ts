@@ -3,7 +3,7 @@ import os from 'node:os';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
-import { VERSION } from '../../../src/version';
+import { VERSION } from '../../../src/http/version';
 import { closingAfterEach } from '../../support/closing';
 import { certificateFor, serveHttp, serveHttps, serveSocket } from '../../support/servers';
 

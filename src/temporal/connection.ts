@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection, isGrpcServiceError } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { escapeControls } from './contract/printable';
-import { readTemporalSettings, type TemporalSettings } from './temporal-settings';
+import { escapeControls } from '../contract/printable';
+import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
 export interface TemporalConnection<C> {

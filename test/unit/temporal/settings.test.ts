@@ -2,8 +2,8 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { TemporalSettingsError, readTemporalSettings } from '../../src/temporal-settings';
-import { certificateFor, type Certificate } from '../support/servers';
+import { TemporalSettingsError, readTemporalSettings } from '../../../src/temporal/settings';
+import { certificateFor, type Certificate } from '../../support/servers';
 
 const CANARY = 'tmprl_CANARY';
 
