@@ -70,6 +70,20 @@ describe('a worker', () => {
       expect(await worker.stop()).toEqual({ code: 1, signal: null });
     },
 
+    async 'drained while Atlas creates a token keeps the token, which is delivered'() {
+      const atlas = await startAtlas();
+      const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 60_000 } } });
+      const worker = await deployment.startWorker();
+      atlas.faults({ on: 'linkTokens', delayMs: 3000, afterCreating: true });
+      const handle = await deployment.start();
+      await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
+
+      expect(await worker.stop()).toEqual({ code: 0, signal: null });
+      await deployment.startWorker();
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+      expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
+    },
+
     async 'lives on while Temporal is gone, is not ready, says so, and can be stopped'() {
       const temporal = await startEmbeddedTemporal();
       const deployment = await deploy({ atlas: await startAtlas(), temporal });
