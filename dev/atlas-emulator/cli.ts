@@ -63,7 +63,7 @@ Settings, with their defaults:
 Create a link-token (URL=http://127.0.0.1:4400):
   curl --digest --user ${apiKey.publicKey}:${apiKey.privateKey} \\
     -H 'Accept: application/vnd.atlas.2023-01-01+json' -H 'Content-Type: application/json' \\
-    -d '{"accessListIps": ["203.0.113.7"]}' \\
+    -d '{"accessListIps": ["192.31.196.7"]}' \\
     $URL/api/atlas/v2/orgs/${orgId}/liveMigrations/linkTokens
 
 or with an access token:

@@ -25,7 +25,7 @@ const SUBJECTS: Readonly<Record<'job' | 'baseline', Start>> = {
     client.workflow.execute(WORKFLOW_TYPES.prepare, {
       workflowId,
       taskQueue: DEFAULT_TASK_QUEUE,
-      args: [{ orgId: DEFAULTS.orgId, accessListIps: ['203.0.113.7'], sink: 'files' }],
+      args: [{ orgId: DEFAULTS.orgId, accessListIps: ['192.31.196.7'], sink: 'files' }],
     }),
   baseline: (client, workflowId) =>
     client.workflow.execute('baseline', { workflowId, taskQueue: BASELINE_TASK_QUEUE }),

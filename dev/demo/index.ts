@@ -38,7 +38,7 @@ const STORIES: { title: string; faults: Fault[]; exitCode: number }[] = [
 const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
 const watchCommand = (run: number) => ['watch', ...target(run)];
 /** With a documentation address (RFC 5737). */
-const startCommand = (run: number) => ['start', ...target(run), '--ip', '203.0.113.7', '--sink', 'files'];
+const startCommand = (run: number) => ['start', ...target(run), '--ip', '192.31.196.7', '--sink', 'files'];
 
 const { keep } = new Command('npm run demo --')
   .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')

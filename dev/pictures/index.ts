@@ -38,7 +38,7 @@ health: {port: 0}
 const REQUEST: PrepareRequest = {
   orgId: DEFAULTS.orgId,
   sourceOrgId: DEFAULTS.sourceOrgId,
-  accessListIps: ['203.0.113.7', '198.51.100.0/24'],
+  accessListIps: ['192.31.196.7', '192.175.48.0/24'],
   sink: 'nas',
   requestedBy: 'jo@example.com',
   changeReference: 'CHG-4711',

@@ -63,7 +63,7 @@ const TEXT_RULES: readonly ((text: string) => Finding | null)[] = [
       ? null
       : {
           problem:
-            'is neither an address nor a CIDR block: write one such as 203.0.113.7 or 203.0.113.0/24, no host name and no port',
+            'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, no host name and no port',
         },
   checkMask,
 ];

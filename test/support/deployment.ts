@@ -98,7 +98,7 @@ export function createDeployment({
     },
     newRequest: (more) => ({
       orgId,
-      accessListIps: ['203.0.113.7'],
+      accessListIps: ['192.31.196.7'],
       sink: 'files',
       sourceOrgId: newOrgId(),
       ...more,

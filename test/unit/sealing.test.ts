@@ -10,7 +10,7 @@ const TOKEN = 'CANARY-link-token-4f1b';
 const FACTS = {
   orgId: ORG,
   sourceOrgId: null,
-  accessListIps: ['203.0.113.7'],
+  accessListIps: ['192.31.196.7'],
   credential: 'default',
   warnings: ['a warning'],
   requestedBy: 'Ada',

@@ -13,8 +13,8 @@ import { sharedTemporal } from '../../support/setting';
 jest.setTimeout(90_000);
 
 const on = 'linkTokens';
-const TO_FILES = ['--ip', '203.0.113.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
 let scene: Scene;
 let blocked: BlockedSink;
@@ -95,7 +95,7 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
   ])('a delivery that a later run followed, started with --again, which %s', async (how, prepare) => {
     const { workflowId, options } = await delivered();
     prepare();
-    const later = how === 'failed' ? TO_FILES : ['--ip', '203.0.113.7', '--sink', 'nowhere'];
+    const later = how === 'failed' ? TO_FILES : ['--ip', '192.31.196.7', '--sink', 'nowhere'];
     expect(await scene.client('start', ...options, ...later, '--again', '--wait')).toMatchObject({ code: 1 });
     await untilListed(workflowId, 2);
     const before = posts();
@@ -191,7 +191,7 @@ describe('start decides again when, after its look and before its start,', () =>
 
   function startAgainst(racing: Client, { options }: Target, wait: boolean): Promise<void> {
     const [, orgId = '', , sourceOrgId] = options;
-    const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['203.0.113.7'] };
+    const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['192.31.196.7'] };
     const { taskQueue } = scene.deployment;
     return start(racing, request, { wait, again: false, taskQueue }, output);
   }

@@ -7,7 +7,7 @@ import { sharedTemporal } from '../../support/setting';
 
 jest.setTimeout(60_000);
 
-const REQUEST = ['--ip', '203.0.113.7', '--sink', 'files'];
+const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 const ONCE_A_YEAR = '0 6 1 1 *';
 
 let scene: Scene;
@@ -43,7 +43,7 @@ describe('schedule create', () => {
     const result = (await client.workflow.getHandle(run.workflowId).result()) as ScheduledResult;
     expect(result).toMatchObject({
       outcome: 'prepared',
-      receipt: { sink: 'files', accessListIps: ['203.0.113.7'] },
+      receipt: { sink: 'files', accessListIps: ['192.31.196.7'] },
     });
     expect(scene.deployment.tokens()).toEqual(scene.atlas.createdTokens().map(({ linkToken }) => linkToken));
 

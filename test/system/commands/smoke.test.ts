@@ -34,7 +34,7 @@ describe('the built client', () => {
     const { address } = await sharedTemporal();
     const target = ['--org', atlas.account.orgId, '--source-org', newOrgId()];
     const queue = ['--json', '--task-queue', deployment.taskQueue];
-    const start = [...queue, 'start', ...target, '--ip', '203.0.113.7', '--sink', 'files', '--wait'];
+    const start = [...queue, 'start', ...target, '--ip', '192.31.196.7', '--sink', 'files', '--wait'];
     const first = await runProgram(CLIENT, start, embeddedEnv(address));
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(objectIn(first).receipt.sink).toBe('files');
@@ -71,7 +71,7 @@ describe('the built client', () => {
 
   it.each([
     ['watch', '--org', newOrgId()],
-    ['start', '--org', newOrgId(), '--ip', '203.0.113.7', '--sink', 'files'],
+    ['start', '--org', newOrgId(), '--ip', '192.31.196.7', '--sink', 'files'],
     ['restart', '--since', '2026-11-25T09:00:00Z'],
   ])('loads nothing that only a worker needs for %s', async (...command) => {
     const loaded = await loadedBy(...command);

@@ -10,8 +10,8 @@ import { sharedTemporal } from '../../support/setting';
 jest.setTimeout(90_000);
 
 const on = 'linkTokens';
-const REQUEST = ['--ip', '203.0.113.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
 let scene: Scene;
 let blocked: BlockedSink;
@@ -60,7 +60,7 @@ describe('start', () => {
     const { receipt, ...others } = objectIn(exit);
     expect(others).toEqual({ workflowId, joined: false });
     expect(receiptSchema.parse(receipt)).toMatchObject({
-      accessListIps: ['203.0.113.7'],
+      accessListIps: ['192.31.196.7'],
       requestedBy: 'ana',
       changeReference: 'CHG-1',
     });
@@ -75,18 +75,21 @@ describe('start', () => {
 
   it('sends a file without its comments, blank lines and Windows line ends', async () => {
     const file = path.join(scene.deployment.folder, `addresses-${newOrgId()}`);
-    writeFileSync(file, '# the source\r\n203.0.113.7 # first host\r\n\r\n  198.51.100.0/24\n2001:db8::/48');
+    writeFileSync(
+      file,
+      '# the source\r\n192.31.196.7 # first host\r\n\r\n  192.175.48.0/24\n2001:4:112::/48',
+    );
     const options = [
       ...scene.newTarget().options,
       '--ips-file',
       file,
       '--ip',
-      '192.0.2.1',
+      '192.52.193.1',
       '--sink',
       'files',
     ];
     const exit = await scene.client('--json', 'start', ...options, '--wait');
-    const sent = ['192.0.2.1', '203.0.113.7', '198.51.100.0/24', '2001:db8::/48'];
+    const sent = ['192.52.193.1', '192.31.196.7', '192.175.48.0/24', '2001:4:112::/48'];
     expect(objectIn(exit).receipt.accessListIps).toEqual(sent);
     expect(lastToken()?.accessListIps).toEqual(sent);
   });
@@ -123,7 +126,7 @@ describe('start --wait of a run that fails', () => {
 
   it('names the known sinks when its sink is unknown, and Atlas is not called', async () => {
     const posts = scene.atlas.posts().length;
-    const options = [...scene.newTarget().options, '--ip', '203.0.113.7', '--sink', 'no\u001bwhere'];
+    const options = [...scene.newTarget().options, '--ip', '192.31.196.7', '--sink', 'no\u001bwhere'];
     const { code, stderr } = await scene.client('start', ...options, '--wait');
     expect(code).toBe(1);
     expect(stderr).toMatch(
@@ -174,7 +177,7 @@ describe('start --wait against a sink that rejects', () => {
     expect(await scene.client(...start, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
     const posts = scene.atlas.posts().length;
 
-    const different = [...start, '--ip', '203.0.113.8', '--sink', 'files', '--again'];
+    const different = [...start, '--ip', '192.31.196.8', '--sink', 'files', '--again'];
     const waiting = await scene.client('--json', ...different, '--wait');
     expect(waiting.code).toBe(6);
     expect(objectIn(waiting)).toMatchObject({
@@ -188,7 +191,7 @@ describe('start --wait against a sink that rejects', () => {
       [
         `OtherRequest: ${workflowId} is open with a different request`,
         '  sink: open "blocked", yours "files"',
-        '  accessListIps: open ["203.0.113.7"], yours ["203.0.113.8"]',
+        '  accessListIps: open ["192.31.196.7"], yours ["192.31.196.8"]',
         'wait for it to end, or cancel it',
       ].join('\n'),
     );
@@ -221,9 +224,9 @@ describe('start, before a worker is there', () => {
     const { atlas, deployment, client, ...others } = await setScene();
     const { workflowId, options } = others.newTarget();
     const start = ['start', ...options, '--sink', 'files'];
-    await client(...start, '--ip', '203.0.113.7', '--ip', '2001:db8::1');
+    await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
 
-    const reordered = ['--ip', '2001:db8::1', '--ip', '203.0.113.7', '--ip', '203.0.113.7'];
+    const reordered = ['--ip', '2001:4:112::1', '--ip', '192.31.196.7', '--ip', '192.31.196.7'];
     const joined = await client(...start, ...reordered, '--requested-by', 'ana');
     expect(joined).toMatchObject({ code: 0, stderr: '' });
     expect(joined.stdout).toContain(`joined the open run ${workflowId}\n`);

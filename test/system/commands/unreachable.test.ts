@@ -10,7 +10,7 @@ import { sharedTemporal } from '../../support/setting';
 jest.setTimeout(60_000);
 
 const target = ['--org', newOrgId()];
-const request = [...target, '--ip', '203.0.113.7', '--sink', 'files'];
+const request = [...target, '--ip', '192.31.196.7', '--sink', 'files'];
 
 async function silentServer(): Promise<number> {
   // gRPC leaves its connection open after a timeout, which must not keep this process from ending.

@@ -87,7 +87,7 @@ async function bearer(): Promise<{ authorization: string }> {
 
 /** POSTs linkTokens, with a new bearer token unless the headers have one. */
 async function create(
-  body = '{"accessListIps":["203.0.113.7"]}',
+  body = '{"accessListIps":["192.31.196.7"]}',
   headers: Record<string, string> = {},
   path = LINK_TOKENS,
 ): Promise<Reply> {
@@ -223,7 +223,7 @@ describe('creating a link-token', () => {
     expect(headers.get('content-type')).toBe(`${VERSIONED};charset=utf-8`);
     expect([headers.get('ratelimit-limit'), headers.get('ratelimit-remaining')]).toEqual(['500', '499']);
     expect(json).toEqual({ linkToken: expect.stringMatching(/^[\w+/]{300,}=*$/) as string });
-    const facts = { orgId: ORG, accessListIps: ['203.0.113.7'], credential: clientId, removed: false };
+    const facts = { orgId: ORG, accessListIps: ['192.31.196.7'], credential: clientId, removed: false };
     expect(emulator.createdTokens()).toEqual([{ ...json, ...facts, createdAt: aString }]);
   });
 
@@ -262,7 +262,7 @@ describe('creating a link-token', () => {
   it.each([
     ['{"accessListIps":[]}', 201, undefined],
     ['{}', 201, undefined],
-    ['{"accessListIps":["10.0.0.0/8","2001:db8::/32","::1"]}', 201, undefined],
+    ['{"accessListIps":["10.0.0.0/8","2001:4:112::/48","::1"]}', 201, undefined],
     ['', 400, 'INVALID_JSON'],
     ['{"accessListIps":', 400, 'INVALID_JSON'],
     ['[]', 400, 'VALIDATION_ERROR'],
@@ -292,8 +292,8 @@ describe('creating a link-token', () => {
 
   it('refuses IPv6 when the seed says so', async () => {
     emulator.seed({ settings: { rejectIpv6: true } });
-    const { json } = await create('{"accessListIps":["2001:db8::1"]}');
-    expect(json).toMatchObject({ errorCode: 'IPV6_UNSUPPORTED', parameters: ['2001:db8::1'] });
+    const { json } = await create('{"accessListIps":["2001:4:112::1"]}');
+    expect(json).toMatchObject({ errorCode: 'IPV6_UNSUPPORTED', parameters: ['2001:4:112::1'] });
   });
 
   const other = '64f1c0ffee5eed0000000b72';

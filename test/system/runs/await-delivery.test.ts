@@ -45,13 +45,13 @@ describe('awaitDelivery', () => {
     async 'with a different or an invalid request: refused, with the fields that differ, the run as it was'() {
       const request = deployment.newRequest({
         sink: 'rejects',
-        accessListIps: ['203.0.113.1', '203.0.113.2'],
+        accessListIps: ['192.31.196.1', '192.31.196.2'],
       });
       const handle = await deployment.start(request);
       const status = await untilStep(handle, 'undelivered');
       const others: [string, unknown][] = [
         ['(sink)', { ...request, sink: 'files' }],
-        ['(accessListIps)', { ...request, accessListIps: ['203.0.113.1'] }],
+        ['(accessListIps)', { ...request, accessListIps: ['192.31.196.1'] }],
         ['(sourceOrgId)', { ...request, sourceOrgId: undefined }],
         ['(orgId, sink)', { ...request, orgId: 7, sink: null }],
         ['(orgId, sourceOrgId, sink, accessListIps)', null],
@@ -71,11 +71,11 @@ describe('awaitDelivery', () => {
     async 'with an equal request: joined, whoever asks, why, and in which order the addresses are'() {
       const request = deployment.newRequest({
         sink: 'rejects',
-        accessListIps: ['203.0.113.1', '203.0.113.2'],
+        accessListIps: ['192.31.196.1', '192.31.196.2'],
       });
       expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'SinkRejected' });
       const equal = {
-        accessListIps: ['203.0.113.2', '203.0.113.1', '203.0.113.2'],
+        accessListIps: ['192.31.196.2', '192.31.196.1', '192.31.196.2'],
         requestedBy: 'x',
         changeReference: 'y',
       };

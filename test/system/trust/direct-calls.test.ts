@@ -116,7 +116,7 @@ function create(change: object = {}): Call {
   const request = {
     orgId: atlas.account.orgId,
     sourceOrgId: sealed.sourceOrgId,
-    accessListIps: ['203.0.113.7'],
+    accessListIps: ['192.31.196.7'],
     sink: 'files',
     credential: 'default',
     warnings: [],

@@ -21,7 +21,7 @@ import {
 const REQUEST: ValidRequest = {
   orgId: ORG,
   sourceOrgId: SOURCE_ORG,
-  accessListIps: ['203.0.113.7'],
+  accessListIps: ['192.31.196.7'],
   sink: 'drop',
   credential: 'acme',
   warnings: [],
@@ -83,7 +83,7 @@ test('a created token comes back sealed for its run, with the count and the cred
   const { calls, result } = run(inputOf({ credential: 'renamed meanwhile' }));
   const sealed = await result;
   expect(calls.map(([orgId, entries, credential]) => [orgId, entries, credential])).toEqual([
-    [ORG, ['203.0.113.7'], 'acme'],
+    [ORG, ['192.31.196.7'], 'acme'],
   ]);
   expect(JSON.stringify(sealed)).not.toContain('CANARY');
   await expect(sealer.open(sealed.jwe, OWN_ID)).resolves.toMatchObject({

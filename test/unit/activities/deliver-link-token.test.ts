@@ -21,7 +21,7 @@ import {
 const FACTS = {
   orgId: ORG,
   sourceOrgId: SOURCE_ORG,
-  accessListIps: ['203.0.113.7'],
+  accessListIps: ['192.31.196.7'],
   credential: 'acme',
   warnings: ['a warning'],
   requestedBy: 'Ada',

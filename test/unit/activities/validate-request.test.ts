@@ -9,7 +9,7 @@ import type { Sink } from '../../../src/sinks/sink';
 const ORG = '64f1c0ffee5eed0000000a71';
 const OTHER_ORG = '64f1c0ffee5eed0000000b72';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
-const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['203.0.113.7'], sink: 'drop' };
+const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
 
 const retry = {
   initialIntervalMs: 1,

@@ -9,7 +9,7 @@ import type { CredentialConfig } from '../../../src/atlas/credential-config';
 import type { Secret } from '../../../src/secrets';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
-export const ADDRESSES = ['203.0.113.7'];
+export const ADDRESSES = ['192.31.196.7'];
 
 export function secretOf(value: string): Secret {
   return { source: 'the test', read: () => value };

@@ -19,7 +19,7 @@ function fileOf(content: string): string {
 }
 
 const ORG = ['--org', newOrgId()];
-const IP = ['--ip', '203.0.113.7'];
+const IP = ['--ip', '192.31.196.7'];
 const TO_FILES = ['--sink', 'files'];
 const REQUEST = [...ORG, ...IP, ...TO_FILES];
 const SINCE = ['--since', '2026-11-25T09:00:00Z'];
@@ -34,7 +34,7 @@ describe('exit code 2, before Temporal is called, for', () => {
     ['no command', [], 'name a command'],
     ['an unknown command', ['restrat'], "unknown command 'restrat'\n(Did you mean restart?)"],
     ['an unknown option', ['start', ...REQUEST, '--twice'], "unknown option '--twice'"],
-    ['an argument too many', ['start', ...REQUEST, '203.0.113.7'], 'too many arguments'],
+    ['an argument too many', ['start', ...REQUEST, '192.31.196.7'], 'too many arguments'],
     ['start without a sink', ['start', ...ORG, ...IP], "required option '--sink <name>' not specified"],
     ['start with an empty sink', ['start', ...ORG, ...IP, '--sink', ''], 'sink is empty: name a configured'],
     [
@@ -134,10 +134,10 @@ describe('exit code 2, before Temporal is called, for', () => {
     const wrong: [address: string, message: string][] = [
       ['10.1.2.3/24', 'has bits set below its mask: write 10.1.2.0/24'],
       ['010.0.0.1', 'has leading zeros, which some read as octal: write 10.0.0.1'],
-      ['203.0.113.0/33', 'has a mask out of range: write 203.0.113.0/ and a number from 1 to 32'],
-      ['203.0.113.0/255.255.255.0', 'has its mask in dots: write 203.0.113.0/24'],
-      ['203.0.113. 7', 'holds white space: write 203.0.113.7'],
-      ['::ffff:203.0.113.7', 'is an IPv4-mapped IPv6 address: write 203.0.113.7'],
+      ['192.31.196.0/33', 'has a mask out of range: write 192.31.196.0/ and a number from 1 to 32'],
+      ['192.31.196.0/255.255.255.0', 'has its mask in dots: write 192.31.196.0/24'],
+      ['192.31.196. 7', 'holds white space: write 192.31.196.7'],
+      ['::ffff:192.31.196.7', 'is an IPv4-mapped IPv6 address: write 192.31.196.7'],
       ['host.example.com', 'is neither an address nor a CIDR block: write one such as'],
       ['0.0.0.0/0', 'lets in the whole Internet: list the addresses of the source'],
       ['127.0.0.1', 'takes in loopback addresses (127.0.0.0/8), never a source on the Internet'],
@@ -154,9 +154,9 @@ describe('exit code 2, before Temporal is called, for', () => {
   it.each<[what: string, content: string, message: string]>([
     ['an empty file', '', 'contains no address: pass --no-access-list instead to send an empty list'],
     ['a file of comments', '# the source\n\n   # nothing yet\n', 'contains no address'],
-    ['a file over 1 MiB', '203.0.113.7\n'.repeat(100_000), 'is larger than 1 MiB'],
+    ['a file over 1 MiB', '192.31.196.7\n'.repeat(100_000), 'is larger than 1 MiB'],
     ['a list of 10,000', addresses(10_000), 'has more than 1000 entries: write whole networks as CIDR'],
-    ['a file with a wrong line', '203.0.113.7\nhost:443\n', 'accessListIps[1] "host:443" is neither'],
+    ['a file with a wrong line', '192.31.196.7\nhost:443\n', 'accessListIps[1] "host:443" is neither'],
   ])('%s', async (_what, content, message) => {
     const exit = await run(['start', ...ORG, ...TO_FILES, '--ips-file', fileOf(content)]);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });

@@ -4,7 +4,7 @@ import { escapeControls } from '../../../src/contract/printable';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
-const GOOD = { orgId: ORG, accessListIps: ['203.0.113.7'], sink: 'drop' };
+const GOOD = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
 
 function problemsOf(input: unknown): Record<string, string> {
   return Object.fromEntries(
@@ -36,18 +36,18 @@ describe('checkRequest', () => {
 
   it('sends the same address once, however it is written, and warns of it', () => {
     const accessListIps = [
-      '2001:DB8::1',
-      '203.0.113.7',
-      '2001:db8:0::1',
-      '203.0.113.7/32',
+      '2001:0004:0112::1',
+      '192.31.196.7',
+      '2001:4:112:0::1',
+      '192.31.196.7/32',
       '10.0.0.1',
       '10.0.0.1',
     ];
     const { request } = checkRequest({ ...GOOD, accessListIps });
-    expect(request?.accessListIps).toEqual(['2001:db8::1', '203.0.113.7', '10.0.0.1']);
+    expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '10.0.0.1']);
     expect(request?.warnings).toEqual([
-      'accessListIps[2] "2001:db8:0::1" is a duplicate: it is sent once',
-      'accessListIps[3] "203.0.113.7/32" is a duplicate: it is sent once',
+      'accessListIps[2] "2001:4:112:0::1" is a duplicate: it is sent once',
+      'accessListIps[3] "192.31.196.7/32" is a duplicate: it is sent once',
       expect.stringMatching(/^accessListIps\[4\] "10\.0\.0\.1" takes in private addresses/),
       'accessListIps[5] "10.0.0.1" is a duplicate: it is sent once',
     ]);
@@ -56,7 +56,7 @@ describe('checkRequest', () => {
   it('names every problem in one answer, each with its index and its value', () => {
     const problems = problemsOf({
       orgId: ORG.toUpperCase(),
-      accessListIps: ['203.0.113.7', '10.1.2.3/24', 5, 'example.com', null],
+      accessListIps: ['192.31.196.7', '10.1.2.3/24', 5, 'example.com', null],
       sink: '',
       sourceOrgId: 'short',
       requestedBy: 'x'.repeat(201),
@@ -108,7 +108,7 @@ describe('checkRequest', () => {
     ]);
   });
 
-  it.each([null, ' 203.0.113.7', { 0: '203.0.113.7' }])('refuses %j as access list', (accessListIps) => {
+  it.each([null, ' 192.31.196.7', { 0: '192.31.196.7' }])('refuses %j as access list', (accessListIps) => {
     expect(Object.keys(problemsOf({ ...GOOD, accessListIps }))).toEqual(['accessListIps']);
   });
 
@@ -141,7 +141,7 @@ describe('checkRequest', () => {
   it.each<[what: string, change: object, escaped: string]>([
     ['an entry', { accessListIps: ['\u001b[2J'] }, '\\u001b[2J'],
     ['a C1 control of an entry', { accessListIps: ['\u009b2J'] }, '\\u009b2J'],
-    ['a duplicate', { accessListIps: ['203.0.113.7', '\u202e203.0.113.7'] }, '\\u202e'],
+    ['a duplicate', { accessListIps: ['192.31.196.7', '\u202e192.31.196.7'] }, '\\u202e'],
     ['a name', { 'a\u001b[2J': 1 }, 'a\\u001b[2J'],
     ['a name that reads backwards', { '\u202eknis': 1 }, '\\u202eknis'],
   ])('escapes control characters of %s', (_what, change, escaped) => {

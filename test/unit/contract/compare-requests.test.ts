@@ -5,7 +5,7 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 const REQUEST = {
   orgId: '64f1c0ffee5eed0000000a71',
   sourceOrgId: '64f1c0ffee5eed0000005c01',
-  accessListIps: ['203.0.113.7', '203.0.113.0/24'],
+  accessListIps: ['192.31.196.7', '192.31.196.0/24'],
   sink: 'drop',
 } satisfies PrepareRequest;
 
@@ -15,8 +15,8 @@ describe('two requests are the same', () => {
   it.each<[what: string, other: object]>([
     ['when nothing differs', {}],
     ['whoever asks, and why', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
-    ['with the entries in another order', { accessListIps: ['203.0.113.0/24', '203.0.113.7'] }],
-    ['with an entry twice', { accessListIps: ['203.0.113.7', '203.0.113.0/24', '203.0.113.7'] }],
+    ['with the entries in another order', { accessListIps: ['192.31.196.0/24', '192.31.196.7'] }],
+    ['with an entry twice', { accessListIps: ['192.31.196.7', '192.31.196.0/24', '192.31.196.7'] }],
   ])('%s', (_what, change) => {
     expect(differingFields(REQUEST, { ...REQUEST, ...change })).toEqual([]);
   });
@@ -51,14 +51,14 @@ describe('two requests differ', () => {
     ['in the organization', { orgId: '64f1c0ffee5eed0000000b72' }, ['orgId']],
     ['in the source organization', { sourceOrgId: null }, ['sourceOrgId']],
     ['in the sink', { sink: 'vault' }, ['sink']],
-    ['by an entry more', { accessListIps: [...REQUEST.accessListIps, '198.51.100.1'] }, ['accessListIps']],
-    ['by an entry less', { accessListIps: ['203.0.113.7'] }, ['accessListIps']],
+    ['by an entry more', { accessListIps: [...REQUEST.accessListIps, '192.175.48.1'] }, ['accessListIps']],
+    ['by an entry less', { accessListIps: ['192.31.196.7'] }, ['accessListIps']],
     [
       'by how an address is written',
-      { accessListIps: ['203.0.113.7/32', '203.0.113.0/24'] },
+      { accessListIps: ['192.31.196.7/32', '192.31.196.0/24'] },
       ['accessListIps'],
     ],
-    ['by two entries in one', { accessListIps: ['203.0.113.7","203.0.113.0/24'] }, ['accessListIps']],
+    ['by two entries in one', { accessListIps: ['192.31.196.7","192.31.196.0/24'] }, ['accessListIps']],
     [
       'by a kind where a text is',
       { orgId: 'number', sink: 5, accessListIps: 'x' },
