@@ -1,9 +1,10 @@
 import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { shortened } from './printable';
+import { SPECIAL_PURPOSE, type Reach } from './special-purpose';
 
 /** One checked entry of the access list: what Atlas is sent for it, or what is wrong with it. */
-export type EntryVerdict = { entry: string; warning?: string } | { problem: string };
+export type CheckedEntry = { entry: string; warning?: string } | { problem: string };
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
@@ -12,27 +13,19 @@ interface Block {
   prefixLength: number;
 }
 
-/** Blocks that are never a source on the Internet. Whatever shares an address with one of them is refused. */
-const REFUSED = ranges([
-  ['0.0.0.0/8', 'unspecified addresses'],
-  ['::/128', 'the unspecified address'],
-  ['127.0.0.0/8', 'loopback addresses'],
-  ['::1/128', 'the loopback address'],
-  ['169.254.0.0/16', 'link-local addresses'],
-  ['fe80::/10', 'link-local addresses'],
-  ['224.0.0.0/4', 'multicast addresses'],
-  ['ff00::/8', 'multicast addresses'],
-  ['255.255.255.255/32', 'the broadcast address'],
-]);
+const SPECIAL_BLOCKS = SPECIAL_PURPOSE.map(([cidr, reach, name, rfc]) => ({
+  block: parseBlock(cidr),
+  reach,
+  label: `${cidr} (${name}, ${rfc})`,
+}));
 
-/** Blocks that Atlas only sees through a private endpoint or a peering. */
-const PRIVATE = ranges([
-  ['10.0.0.0/8', 'private addresses'],
-  ['172.16.0.0/12', 'private addresses'],
-  ['192.168.0.0/16', 'private addresses'],
-  ['100.64.0.0/10', 'addresses of carrier-grade NAT'],
-  ['fc00::/7', 'unique local addresses'],
-]);
+/** Prefix lengths below which a block is too wide to be a source, and wide enough for a warning. */
+const WIDTHS = {
+  ipv4: { refusedBelow: 8, warnedBelow: 16 },
+  ipv6: { refusedBelow: 20, warnedBelow: 32 },
+};
+
+const LIST_THE_SOURCE = 'write the public address that the source connects from';
 
 /** What one rule finds wrong, and the text to write instead, where it knows one. */
 interface Finding {
@@ -40,10 +33,10 @@ interface Finding {
   instead?: string;
 }
 
-/** Rules on the text, in order; the first that speaks decides. */
+/** Rules on the text, in order; the first that finds something decides. */
 const TEXT_RULES: readonly ((text: string) => Finding | null)[] = [
   (text) => (text.trim() === '' ? { problem: 'is empty: remove it' } : null),
-  (text) => (/\s/.test(text) ? { problem: 'holds white space', instead: text.replace(/\s/g, '') } : null),
+  (text) => (/\s/.test(text) ? { problem: 'contains white space', instead: text.replace(/\s/g, '') } : null),
   (text) =>
     /^[\da-f.:]+%/i.test(text)
       ? {
@@ -76,35 +69,44 @@ const BLOCK_RULES: readonly ((block: Block) => Finding | null)[] = [
     return { problem: 'is an IPv4-mapped IPv6 address', instead: textOf(mapped) };
   },
   (block) =>
-    block.prefixLength === 0
-      ? { problem: 'lets in the whole Internet: list the addresses of the source' }
-      : null,
+    block.prefixLength === 0 ? { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` } : null,
   (block) => {
     const network = networkOf(block);
     return network === textOf(block) ? null : { problem: 'has bits set below its mask', instead: network };
   },
+  ({ address, prefixLength }) => {
+    const { refusedBelow, warnedBelow } = WIDTHS[address.kind()];
+    if (prefixLength >= refusedBelow) return null;
+    return {
+      problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or a block of /${warnedBelow} or narrower`,
+    };
+  },
   (block) => {
-    const range = overlapping(block, REFUSED);
-    return range
-      ? { problem: `takes in ${range}, never a source on the Internet: list public addresses` }
-      : null;
+    const special = overlapping(block, 'never');
+    if (!special || containing(block, 'global')) return null;
+    return { problem: `includes ${special.label}, which is never a source: ${LIST_THE_SOURCE}` };
   },
 ];
 
-/** Judges one entry. Pure. */
-export function judgeEntry(text: string): EntryVerdict {
+/** Checks and normalises one entry. Pure. */
+export function checkEntry(text: string): CheckedEntry {
   const textFinding = firstFinding(TEXT_RULES, text);
-  if (textFinding) return { problem: inWords(textFinding) };
+  if (textFinding) return { problem: describe(textFinding) };
   const block = parseBlock(text);
   const blockFinding = firstFinding(BLOCK_RULES, block);
-  if (blockFinding) return { problem: inWords(blockFinding) };
-  const privateRange = overlapping(block, PRIVATE);
-  return {
-    entry: textOf(block),
-    ...(privateRange && {
-      warning: `takes in ${privateRange}: Atlas sees it only over a peering or a private endpoint`,
-    }),
-  };
+  if (blockFinding) return { problem: describe(blockFinding) };
+  const warning = warningsOf(block).join('; ');
+  return { entry: textOf(block), ...(warning && { warning }) };
+}
+
+function warningsOf(block: Block): string[] {
+  const warnings: string[] = [];
+  const special = overlapping(block, 'peering');
+  if (special)
+    warnings.push(`includes ${special.label}: Atlas sees it only over a peering or a private endpoint`);
+  if (block.prefixLength < WIDTHS[block.address.kind()].warnedBelow)
+    warnings.push('is a wide block: write a narrower one if that covers the source');
+  return warnings;
 }
 
 function firstFinding<T>(rules: readonly ((subject: T) => Finding | null)[], subject: T): Finding | null {
@@ -116,12 +118,12 @@ function firstFinding<T>(rules: readonly ((subject: T) => Finding | null)[], sub
 }
 
 /** The suggestion is checked too: whoever follows it is not refused a second time. */
-function inWords({ problem, instead }: Finding): string {
+function describe({ problem, instead }: Finding): string {
   if (instead === undefined) return problem;
-  const verdict = judgeEntry(instead);
-  return 'entry' in verdict
-    ? `${problem}: write ${verdict.entry}`
-    : `${problem}, and ${shortened(instead)} ${verdict.problem}`;
+  const checked = checkEntry(instead);
+  return 'entry' in checked
+    ? `${problem}: write ${checked.entry}`
+    : `${problem}, and ${shortened(instead)} ${checked.problem}`;
 }
 
 function checkMask(text: string): Finding | null {
@@ -152,12 +154,17 @@ function parseBlock(text: string): Block {
   return { address, prefixLength: mask === undefined ? bitsOf(address) : Number(mask) };
 }
 
-function ranges(table: readonly (readonly [cidr: string, name: string])[]) {
-  return table.map(([cidr, name]) => ({ block: parseBlock(cidr), name: `${name} (${cidr})` }));
+function overlapping(block: Block, reach: Reach) {
+  return SPECIAL_BLOCKS.find((special) => special.reach === reach && overlap(block, special.block));
 }
 
-function overlapping(block: Block, table: ReturnType<typeof ranges>): string | null {
-  return table.find((range) => overlap(block, range.block))?.name ?? null;
+function containing(block: Block, reach: Reach): boolean {
+  return SPECIAL_BLOCKS.some(
+    (special) =>
+      special.reach === reach &&
+      special.block.prefixLength <= block.prefixLength &&
+      overlap(block, special.block),
+  );
 }
 
 function overlap(a: Block, b: Block): boolean {

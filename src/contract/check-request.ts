@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { judgeEntry } from './access-list';
+import { checkEntry } from './access-list';
 import { quote, shortened } from './printable';
 import {
   MAX_ACCESS_LIST_ENTRIES,
@@ -58,14 +58,14 @@ export function checkAccessList(list: readonly unknown[]) {
   list.forEach((text, index) => {
     if (typeof text !== 'string') return;
     const field = `accessListIps[${index}]`;
-    const verdict = judgeEntry(text);
-    if ('problem' in verdict) {
-      problems.push({ field, description: `${quote(text)} ${verdict.problem}` });
+    const checked = checkEntry(text);
+    if ('problem' in checked) {
+      problems.push({ field, description: `${quote(text)} ${checked.problem}` });
       return;
     }
-    if (entries.has(verdict.entry)) warnings.push(`${field} ${quote(text)} is a duplicate: it is sent once`);
-    else if (verdict.warning) warnings.push(`${field} ${quote(text)} ${verdict.warning}`);
-    entries.add(verdict.entry);
+    if (entries.has(checked.entry)) warnings.push(`${field} ${quote(text)} is a duplicate: it is sent once`);
+    else if (checked.warning) warnings.push(`${field} ${quote(text)} ${checked.warning}`);
+    entries.add(checked.entry);
   });
   return { entries: [...entries], problems, warnings };
 }

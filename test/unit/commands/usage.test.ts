@@ -136,11 +136,11 @@ describe('exit code 2, before Temporal is called, for', () => {
       ['010.0.0.1', 'has leading zeros, which some read as octal: write 10.0.0.1'],
       ['192.31.196.0/33', 'has a mask out of range: write 192.31.196.0/ and a number from 1 to 32'],
       ['192.31.196.0/255.255.255.0', 'has its mask in dots: write 192.31.196.0/24'],
-      ['192.31.196. 7', 'holds white space: write 192.31.196.7'],
+      ['192.31.196. 7', 'contains white space: write 192.31.196.7'],
       ['::ffff:192.31.196.7', 'is an IPv4-mapped IPv6 address: write 192.31.196.7'],
       ['host.example.com', 'is neither an address nor a CIDR block: write one such as'],
-      ['0.0.0.0/0', 'lets in the whole Internet: list the addresses of the source'],
-      ['127.0.0.1', 'takes in loopback addresses (127.0.0.0/8), never a source on the Internet'],
+      ['0.0.0.0/0', 'lets in the whole Internet: write the public address'],
+      ['127.0.0.1', 'includes 127.0.0.0/8 (loopback, RFC 1122), which is never a source'],
     ];
     const ips = wrong.flatMap(([address]) => ['--ip', address]);
     const { code, stderr } = await run(['start', ...ORG, ...TO_FILES, ...ips]);

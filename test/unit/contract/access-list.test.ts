@@ -1,18 +1,19 @@
 import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
-import { judgeEntry, type EntryVerdict } from '../../../src/contract/access-list';
+import ipaddr from 'ipaddr.js';
+import { checkEntry, type CheckedEntry } from '../../../src/contract/access-list';
 
 const NOT_AN_ADDRESS = /^is neither an address nor a CIDR block/;
 
 /** The text that a problem advises, where it names one. */
-function adviceOf(verdict: EntryVerdict): string | null {
-  return ('problem' in verdict && /: write (\S+)$/.exec(verdict.problem)?.[1]) || null;
+function adviceOf(checked: CheckedEntry): string | null {
+  return ('problem' in checked && /: write (\S+)$/.exec(checked.problem)?.[1]) || null;
 }
 
 /** What Atlas is sent for a text; null when it is refused. */
 function entryOf(text: string): string | null {
-  const verdict = judgeEntry(text);
-  return 'entry' in verdict ? verdict.entry : null;
+  const checked = checkEntry(text);
+  return 'entry' in checked ? checked.entry : null;
 }
 
 const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] = [
@@ -53,7 +54,7 @@ const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] 
   ['bits set below the mask', '10.1.2.3/24', /has bits set below its mask/, '10.1.2.0/24'],
   ['one bit set below the mask', '192.31.196.129/25', /bits set/, '192.31.196.128/25'],
   ['bits set below an IPv6 mask', '2001:4:112::1/64', /bits set/, '2001:4:112::/64'],
-  ['bits set in a block of loopback', '127.0.0.1/8', /bits set.* and 127\.0\.0\.0\/8 takes in loopback/],
+  ['bits set in a block of loopback', '127.0.0.1/8', /bits set.* and 127\.0\.0\.0\/8 includes 127/],
 
   [
     'a mask out of range',
@@ -74,36 +75,31 @@ const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] 
   ['IPv4-mapped IPv6 in hexadecimal', '::FFFF:c01f:c407', /IPv4-mapped/, '192.31.196.7'],
   ['an IPv4-mapped block', '::ffff:192.31.196.0/120', /IPv4-mapped/, '192.31.196.0/24'],
   ['an IPv4-mapped block with bits set', '::ffff:192.31.196.7/120', /IPv4-mapped/, '192.31.196.0/24'],
-  ['IPv4-mapped loopback', '::ffff:127.0.0.1', /IPv4-mapped.* and 127\.0\.0\.1 takes in loopback/],
+  ['IPv4-mapped loopback', '::ffff:127.0.0.1', /IPv4-mapped.* and 127\.0\.0\.1 includes 127/],
   ['all IPv4-mapped addresses', '::ffff:0:0/96', /IPv4-mapped.* lets in the whole Internet/],
 
   ['a zone id', '2001:4:112::1%eth0', /zone id/, '2001:4:112::1'],
   ['a zone id before a mask', '2001:4:112::%1/64', /zone id/, '2001:4:112::/64'],
   ['zone ids on both sides of the mask', '2001:4:112::%a/48%b', /zone id/, '2001:4:112::/48'],
-  ['a link-local address with a zone id', 'fe80::1%eth0', /zone id.* and fe80::1 takes in link-local/],
+  ['a link-local address with a zone id', 'fe80::1%eth0', /zone id.* and fe80::1 includes fe80/],
 
   ['all of IPv4', '0.0.0.0/0', /^lets in the whole Internet/],
   ['all of IPv4 by another name', '192.31.196.7/0', /^lets in the whole Internet/],
   ['all of IPv6', '::/0', /^lets in the whole Internet/],
-  ['half of IPv4', '0.0.0.0/1', /unspecified addresses \(0\.0\.0\.0\/8\)/],
-  ['the other half of IPv4', '128.0.0.0/1', /link-local addresses/],
-  ['half of IPv6', '8000::/1', /link-local addresses/],
-  ['a quarter of IPv4 with loopback', '64.0.0.0/2', /loopback addresses \(127\.0\.0\.0\/8\)/],
-  ['the unspecified address', '0.0.0.0', /unspecified/],
-  ['the unspecified IPv6 address', '::', /unspecified/],
-  ['the loopback address', '127.0.0.1', /loopback/],
-  ['any loopback address', '127.255.255.254', /loopback/],
-  ['the IPv6 loopback address', '::1', /loopback/],
-  ['a block with IPv6 loopback in it', '::/64', /unspecified|loopback/],
-  ['a link-local address', '169.254.169.254', /link-local/],
-  ['a block around link-local', '169.254.0.0/15', /link-local/],
-  ['a link-local IPv6 address', 'fe80::1', /link-local/],
-  ['the top of link-local IPv6', 'febf::1', /link-local/],
-  ['a multicast address', '224.0.0.1', /multicast/],
-  ['the top of multicast', '239.255.255.255', /multicast/],
-  ['an IPv6 multicast address', 'ff02::1', /multicast/],
-  ['a block around multicast', 'fe00::/7', /link-local|multicast/],
-  ['the broadcast address', '255.255.255.255', /broadcast/],
+  [
+    'half of IPv4',
+    '0.0.0.0/1',
+    /^is too wide .*: write the public address .* or a block of \/16 or narrower$/,
+  ],
+  ['a /7 of IPv4', '16.0.0.0/7', /^is too wide to be a source/],
+  ['half of IPv6', '8000::/1', /^is too wide .* or a block of \/32 or narrower$/],
+  ['a /19 of IPv6', '2600:2000::/19', /^is too wide to be a source/],
+  ['all unique local addresses', 'fc00::/7', /^is too wide to be a source/],
+  [
+    'a special-purpose block',
+    '169.254.169.254',
+    /^includes 169\.254\.0\.0\/16 \(link-local, RFC 3927\), which is never a source: write the public address that the source connects from$/,
+  ],
 ];
 
 const ACCEPTED: [what: string, text: string, entry: string][] = [
@@ -122,52 +118,145 @@ const ACCEPTED: [what: string, text: string, entry: string][] = [
   ['IPv6 just below link-local', 'fe7f:ffff::1', 'fe7f:ffff::1'],
 ];
 
-const WARNED: [what: string, text: string, words: RegExp][] = [
-  ['10/8', '10.1.2.3', /private addresses \(10\.0\.0\.0\/8\)/],
-  ['172.16/12', '172.31.0.0/16', /private addresses \(172\.16\.0\.0\/12\)/],
-  ['192.168/16', '192.168.1.1', /private addresses/],
-  ['a block around 10/8', '8.0.0.0/6', /private addresses/],
-  ['carrier-grade NAT', '100.64.0.1', /carrier-grade NAT/],
-  ['unique local IPv6', 'fd00::1', /unique local/],
+const PEERING = 'Atlas sees it only over a peering or a private endpoint';
+const WIDE = 'is a wide block: write a narrower one if that covers the source';
+
+const WARNED: [what: string, text: string, warning: string][] = [
+  ['a private address', '10.1.2.3', `includes 10.0.0.0/8 (private, RFC 1918): ${PEERING}`],
+  ['a private block', '172.31.0.0/16', `includes 172.16.0.0/12 (private, RFC 1918): ${PEERING}`],
+  ['carrier-grade NAT', '100.64.0.1', `includes 100.64.0.0/10 (carrier-grade NAT, RFC 6598): ${PEERING}`],
+  ['unique local IPv6', 'fd00::/48', `includes fc00::/7 (unique local, RFC 4193): ${PEERING}`],
+  ['a /8 of IPv4', '17.0.0.0/8', WIDE],
+  ['a /15 of IPv4', '17.2.0.0/15', WIDE],
+  ['a /20 of IPv6', '2600:1000::/20', WIDE],
+  ['a /31 of IPv6', '2600:1000::/31', WIDE],
+  ['all of 10/8', '10.0.0.0/8', `includes 10.0.0.0/8 (private, RFC 1918): ${PEERING}; ${WIDE}`],
+  [
+    'a block around private ones',
+    '172.0.0.0/8',
+    `includes 172.16.0.0/12 (private, RFC 1918): ${PEERING}; ${WIDE}`,
+  ],
 ];
 
-const NOT_WARNED = [
-  '9.255.255.255',
-  '11.0.0.0',
-  '172.15.0.1',
-  '172.32.0.1',
-  '192.169.0.1',
-  '100.128.0.1',
-  'fbff::1',
-];
+const NOT_WARNED = ['17.2.0.0/16', '2600:1000::/32'];
 
-describe('judgeEntry', () => {
+/** IANA's registries as of October 2025, every line, with what it says of global reachability; then what others say. */
+const NOT_REACHABLE = `
+  0.0.0.0/8 0.0.0.0/32 127.0.0.0/8 169.254.0.0/16 192.0.0.0/24 192.0.0.0/29 192.0.0.8/32 192.0.0.170/32
+  192.0.0.171/32 192.0.2.0/24 192.88.99.0/24 192.88.99.2/32 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 240.0.0.0/4
+  255.255.255.255/32
+  ::1/128 ::/128 64:ff9b:1::/48 100::/64 100:0:0:1::/64 2001::/23 2001::/32 2001:2::/48 2001:10::/28 2001:db8::/32
+  2002::/16 3fff::/20 5f00::/16 fe80::/10
+  224.0.0.0/4 ::/96 fec0::/10 ff00::/8`;
+const PRIVATE = '10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 fc00::/7';
+const REACHABLE = `
+  192.0.0.9/32 192.0.0.10/32 192.31.196.0/24 192.52.193.0/24 192.175.48.0/24
+  64:ff9b::/96 2001:1::1/128 2001:1::2/128 2001:1::3/128 2001:3::/32 2001:4:112::/48 2001:20::/28 2001:30::/28
+  2620:4f:8000::/48`;
+
+/** A block as numbers: its first and last address, and how many bits its addresses have. */
+function toRange(cidr: string) {
+  const [address = '', prefixLength] = cidr.split('/');
+  const { parts, width } = isIPv6(address)
+    ? { parts: ipaddr.IPv6.parse(address).parts, width: 16 }
+    : { parts: ipaddr.IPv4.parse(address).octets, width: 8 };
+  const first = parts.reduce((sum, part) => (sum << BigInt(width)) + BigInt(part), 0n);
+  const bits = parts.length * width;
+  return { first, last: first + (1n << BigInt(bits - Number(prefixLength ?? bits))) - 1n, bits };
+}
+
+function toAddress(value: bigint, bits: number): string {
+  const width = bits === 32 ? 8n : 16n;
+  const parts = Array.from({ length: bits / Number(width) }, (_, i) =>
+    Number((value >> (BigInt(bits) - width * BigInt(i + 1))) & ((1n << width) - 1n)),
+  );
+  return bits === 32
+    ? parts.join('.')
+    : ipaddr.IPv6.parse(parts.map((part) => part.toString(16)).join(':')).toRFC5952String();
+}
+
+function toRanges(list: string) {
+  return list
+    .trim()
+    .split(/\s+/)
+    .map((cidr) => ({ cidr, ...toRange(cidr) }));
+}
+
+function isWithin(ranges: ReturnType<typeof toRanges>, value: bigint, bits: number): boolean {
+  return ranges.some((range) => range.bits === bits && range.first <= value && value <= range.last);
+}
+
+/** The first and the last address of a block, and their neighbours outside of it. */
+function edgesOf({ first, last, bits }: ReturnType<typeof toRange>): bigint[] {
+  return [first - 1n, first, last, last + 1n].filter((value) => value >= 0n && value < 1n << BigInt(bits));
+}
+
+const SPECIAL = {
+  refused: toRanges(NOT_REACHABLE),
+  warned: toRanges(PRIVATE),
+  accepted: toRanges(REACHABLE),
+};
+
+describe('of the special-purpose registries, checkEntry', () => {
+  it.each(toRanges(NOT_REACHABLE + PRIVATE.replace(/^/, ' ') + REACHABLE))(
+    'classifies the edges of $cidr as they are registered',
+    (range) => {
+      for (const value of edgesOf(range)) {
+        const address = toAddress(value, range.bits);
+        const isRefused =
+          isWithin(SPECIAL.refused, value, range.bits) && !isWithin(SPECIAL.accepted, value, range.bits);
+        const checked = checkEntry(address);
+        if (isRefused)
+          expect(checked).toHaveProperty('problem', expect.stringContaining('which is never a source'));
+        else expect(checked).toHaveProperty('entry', address);
+        expect('warning' in checked).toBe(isWithin(SPECIAL.warned, value, range.bits));
+      }
+    },
+  );
+
+  it.each(toRanges(NOT_REACHABLE))(
+    'refuses $cidr, and every block that contains it',
+    ({ cidr, first, bits }) => {
+      for (let length = Number(cidr.split('/')[1]); length > 0; length -= 1) {
+        const network = (first >> BigInt(bits - length)) << BigInt(bits - length);
+        expect(checkEntry(`${toAddress(network, bits)}/${length}`)).toHaveProperty('problem');
+      }
+    },
+  );
+
+  it('refuses a block of which only a part is globally reachable', () => {
+    expect(checkEntry('192.0.0.8/30')).toHaveProperty('problem');
+    expect(checkEntry('2001:4::/32')).toHaveProperty('problem');
+  });
+});
+
+describe('checkEntry', () => {
   it.each(REFUSED.map(([what, text, problem, advice = null]) => [what, text, problem, advice] as const))(
     'refuses %s: %j',
     (_what, text, problem, advice) => {
-      const verdict = judgeEntry(text);
-      expect(verdict).toEqual({ problem: expect.stringMatching(problem) as unknown });
-      expect(adviceOf(verdict)).toBe(advice);
+      const checked = checkEntry(text);
+      expect(checked).toEqual({ problem: expect.stringMatching(problem) as unknown });
+      expect(adviceOf(checked)).toBe(advice);
     },
   );
 
   it.each(REFUSED.filter(([, , , advice]) => advice))(
     'accepts, as it is, what it advises for %s',
     (_what, _text, _problem, advice = '') => {
-      expect(judgeEntry(advice)).toMatchObject({ entry: advice });
+      expect(checkEntry(advice)).toMatchObject({ entry: advice });
     },
   );
 
   it.each(ACCEPTED)('accepts %s', (_what, text, entry) => {
-    expect(judgeEntry(text)).toEqual({ entry });
+    expect(checkEntry(text)).toEqual({ entry });
   });
 
-  it.each(WARNED)('accepts with a warning: %s', (_what, text, words) => {
-    expect(judgeEntry(text)).toEqual({ entry: text, warning: expect.stringMatching(words) as unknown });
+  it.each(WARNED)('accepts with a warning: %s', (_what, text, warning) => {
+    expect(checkEntry(text)).toEqual({ entry: text, warning });
   });
 
-  it.each(NOT_WARNED)('has no warning for %s, which is beside a private range', (text) => {
-    expect(judgeEntry(text)).toEqual({ entry: text });
+  it.each(NOT_WARNED)('has no warning for %s', (text) => {
+    expect(checkEntry(text)).toEqual({ entry: text });
   });
 
   it('says no more than a line of a text of a megabyte', () => {
@@ -177,8 +266,8 @@ describe('judgeEntry', () => {
       ':'.repeat(1_000_000),
       ' 1'.repeat(500_000),
     ]) {
-      const verdict = judgeEntry(text);
-      expect('problem' in verdict && verdict.problem.length).toBeLessThan(300);
+      const checked = checkEntry(text);
+      expect('problem' in checked && checked.problem.length).toBeLessThan(300);
     }
   });
 });
@@ -201,9 +290,11 @@ function ipv6Block(parts: number[], prefixLength: number): string {
   return `${kept.map((part) => part.toString(16)).join(':')}/${prefixLength}`;
 }
 
-/** Public by the first part alone, for blocks of at least 8 and 16 bits. */
-const publicIpv4 = octets.filter(([first = 0]) => first > 0 && first < 224 && first !== 127 && first !== 169);
-const publicIpv6 = groups.map(([, ...rest]) => [0x2001, ...rest]);
+/** First parts of which every block of at least 8 or 20 bits is free of refused addresses. */
+const publicIpv4 = octets.filter(
+  ([first = 0]) => first < 224 && ![0, 127, 169, 192, 198, 203].includes(first),
+);
+const publicIpv6 = groups.map(([, ...rest]) => [0x2600, ...rest]);
 
 const mangled = fc
   .tuple(
@@ -229,7 +320,7 @@ const mangled = fc
     insertions.reduce((text, [at, piece]) => text.slice(0, at) + piece + text.slice(at), address + mask),
   );
 
-describe('for any text, judgeEntry', () => {
+describe('for any text, checkEntry', () => {
   it.each([
     ['mangled addresses', mangled],
     ['strings', fc.string({ unit: 'binary' })],
@@ -240,8 +331,8 @@ describe('for any text, judgeEntry', () => {
   ])('advises only what it accepts, and accepts its own entries unchanged: %s', (_what, texts) => {
     fc.assert(
       fc.property(texts, (text) => {
-        const verdict = judgeEntry(text);
-        const settled = 'entry' in verdict ? verdict.entry : adviceOf(verdict);
+        const checked = checkEntry(text);
+        const settled = 'entry' in checked ? checked.entry : adviceOf(checked);
         return settled === null || entryOf(settled) === settled;
       }),
       { numRuns: 3000 },
@@ -261,10 +352,10 @@ describe('any public address or block whose bits below the mask are clear is acc
 
   it('in IPv6, as the same block', () => {
     fc.assert(
-      fc.property(publicIpv6, fc.integer({ min: 16, max: 128 }), (parts, prefixLength) => {
-        const verdict = judgeEntry(ipv6Block(parts, prefixLength));
-        if (!('entry' in verdict)) throw new Error(verdict.problem);
-        const [address = '', mask = '128'] = verdict.entry.split('/');
+      fc.property(publicIpv6, fc.integer({ min: 20, max: 128 }), (parts, prefixLength) => {
+        const checked = checkEntry(ipv6Block(parts, prefixLength));
+        if (!('entry' in checked)) throw new Error(checked.problem);
+        const [address = '', mask = '128'] = checked.entry.split('/');
         expect(isIPv6(address)).toBe(true);
         expect(new URL(`http://[${address}]`).hostname).toBe(
           new URL(`http://[${ipv6Block(parts, prefixLength).split('/')[0] ?? ''}]`).hostname,
@@ -280,7 +371,7 @@ describe('any public address or block whose bits below the mask are clear is acc
         const text = `${parts.join('.')}/${prefixLength}`;
         const block = ipv4Block(parts, prefixLength);
         fc.pre(text !== block);
-        expect(adviceOf(judgeEntry(text))).toBe(block);
+        expect(adviceOf(checkEntry(text))).toBe(block);
       }),
     );
   });

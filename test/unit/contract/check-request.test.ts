@@ -48,7 +48,7 @@ describe('checkRequest', () => {
     expect(request?.warnings).toEqual([
       'accessListIps[2] "2001:4:112:0::1" is a duplicate: it is sent once',
       'accessListIps[3] "192.31.196.7/32" is a duplicate: it is sent once',
-      expect.stringMatching(/^accessListIps\[4\] "10\.0\.0\.1" takes in private addresses/),
+      expect.stringMatching(/^accessListIps\[4\] "10\.0\.0\.1" includes 10\.0\.0\.0\/8/),
       'accessListIps[5] "10.0.0.1" is a duplicate: it is sent once',
     ]);
   });
