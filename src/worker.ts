@@ -6,9 +6,9 @@ import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
+import { createReadiness, readinessSources } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
-const READINESS_TIMEOUT_MS = 1000;
 
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
@@ -29,16 +29,10 @@ async function main(): Promise<void> {
   const created = await createWorker(config, { connection, namespace });
   const { worker } = created;
 
-  const health = await startHealth(config.health, async () => {
-    if (worker.getState() !== 'RUNNING') return `the worker is ${worker.getState()}`;
-    return connection
-      .withDeadline(Date.now() + READINESS_TIMEOUT_MS, () => connection.workflowService.getSystemInfo({}))
-      .then(
-        () => null,
-        () => 'Temporal does not respond',
-      );
-  });
-  logger.info('worker starts', { taskQueue: config.taskQueue, namespace, health: health.url });
+  const queue = { namespace, taskQueue: config.taskQueue };
+  const readiness = createReadiness(readinessSources(worker, connection, queue));
+  const health = await startHealth(config.health, readiness);
+  logger.info('worker starts', { ...queue, health: health.url });
 
   drainOnSignals(worker, logger);
   await worker.run();

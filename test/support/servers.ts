@@ -92,6 +92,44 @@ export async function serveConnectProxy(): Promise<ConnectProxy> {
   return { tunnels, ...(await listen(server, 'http')) };
 }
 
+export interface TcpProxy extends TestServer {
+  /** From now on nothing passes, and no connection ends: as a firewall that drops packets. */
+  cut(): void;
+  restore(): void;
+}
+
+export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = net.createServer((client) => {
+    const target = net.connect(targetPort, '127.0.0.1');
+    for (const [from, to] of [
+      [client, target],
+      [target, client],
+    ] as const) {
+      sockets.add(from);
+      from.on('data', (chunk) => to.write(chunk));
+      from.on('error', () => undefined);
+      from.on('close', () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      if (isCut) from.pause();
+    }
+  });
+  return {
+    ...(await listen(server, 'tcp')),
+    cut() {
+      isCut = true;
+      for (const socket of sockets) socket.pause();
+    },
+    restore() {
+      isCut = false;
+      for (const socket of sockets) socket.resume();
+    },
+  };
+}
+
 /** A certificate signed by itself, for 127.0.0.1 unless another address is given. */
 export async function certificateFor({
   ip = '127.0.0.1',

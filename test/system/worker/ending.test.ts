@@ -1,9 +1,11 @@
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { atOnce } from '../../support/at-once';
+import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { serveTcpProxy } from '../../support/servers';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
 
 jest.setTimeout(90_000);
@@ -14,6 +16,10 @@ const NEVER_MS = 600_000;
 async function get(worker: WorkerProcess, path: string): Promise<[status: number, text: string]> {
   const response = await fetch(worker.healthUrl() + path);
   return [response.status, await response.text()];
+}
+
+async function untilReady(worker: WorkerProcess): Promise<void> {
+  await eventually('a worker that is ready', async () => (await get(worker, '/readyz'))[0] === 200);
 }
 
 /** A worker that waits for the response to a POST. */
@@ -59,7 +65,7 @@ describe('a worker', () => {
     async 'responds to /livez and /readyz; while it drains /readyz says 503 and why; a second signal ends it'() {
       const worker = await startBusyWorker();
       expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
-      expect(await get(worker, '/readyz')).toEqual([200, 'ok\n']);
+      await untilReady(worker);
       expect(await get(worker, '/other')).toEqual([404, '']);
 
       worker.drain();
@@ -88,13 +94,29 @@ describe('a worker', () => {
       const temporal = await startEmbeddedTemporal();
       const deployment = await deploy({ atlas: await startAtlas(), temporal });
       const worker = await deployment.startWorker();
-      expect(await get(worker, '/readyz')).toEqual([200, 'ok\n']);
+      await untilReady(worker);
 
       await temporal.stop();
       await eventually('not ready', async () => (await get(worker, '/readyz'))[0] === 503);
       expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
       expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
       expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    },
+
+    async 'is not ready while its polls do not reach Temporal, and is ready again afterwards'() {
+      const { address } = await sharedTemporal();
+      const proxy = await serveTcpProxy(Number(address.split(':')[1]));
+      cleanUpLater(() => proxy.close());
+      const deployment = await deploy({ atlas: await startAtlas() });
+      const worker = await deployment.startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+      await untilReady(worker);
+
+      proxy.cut();
+      expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
+      expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+      proxy.restore();
+      await untilReady(worker);
+      await deliverOne(deployment);
     },
   });
 });
