@@ -3,8 +3,11 @@ import { createProgram } from './commands/program';
 
 const { env, stdout, stderr } = process;
 
-// Whoever read the output has gone: the exit code still says what became of the command.
-for (const stream of [stdout, stderr]) stream.on('error', () => undefined);
+// Whoever reads the output may have gone (EPIPE): the exit code still says what became of the command.
+stderr.on('error', () => undefined);
+stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code !== 'EPIPE') stderr.write(`live-migration-prep: its output could not be written (${code})\n`);
+});
 
 void createProgram({ env, stdout, stderr })
   .run(process.argv.slice(2))

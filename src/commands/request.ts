@@ -47,7 +47,10 @@ function readIpsFile(file: string): string[] {
   const refuse = (why: string) => new CommandError(`--ips-file ${file} ${why}`, EXIT_CODES.usage);
   let text: string;
   try {
-    if (statSync(file).size > MAX_FILE_BYTES) throw refuse('is larger than 1 MiB: name a list of addresses');
+    const stats = statSync(file);
+    // The end of a pipe or a device may never come.
+    if (!stats.isFile()) throw refuse('is not a regular file: write the list to one, or repeat --ip');
+    if (stats.size > MAX_FILE_BYTES) throw refuse('is larger than 1 MiB: name a list of addresses');
     text = readFileSync(file, 'utf8');
   } catch (error) {
     if (error instanceof CommandError) throw error;

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { CLIENT } from '../../support/command-line';
 import { runProgram } from '../../support/deployment';
@@ -59,6 +60,22 @@ describe('the built client', () => {
     child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
     const [code] = (await once(child, 'close')) as [number];
     expect({ code, errors }).toEqual({ code: 0, errors: '' });
+  });
+
+  it('keeps its exit code, and says so, when its output cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [CLIENT, '--help'], {
+      env: NOWHERE,
+      stdio: ['ignore', full, 'pipe'],
+    });
+    let errors = '';
+    child.stderr?.on('data', (text: Buffer) => (errors += text.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    closeSync(full);
+    expect({ code, errors }).toEqual({
+      code: 0,
+      errors: 'live-migration-prep: its output could not be written (ENOSPC)\n',
+    });
   });
 
   it('loads neither the Temporal client nor zod for help and usage errors', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,12 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 function fileOf(content: string): string {
   const file = path.join(folder, `addresses-${newOrgId()}`);
   writeFileSync(file, content);
+  return file;
+}
+
+function newPipe(): string {
+  const file = path.join(folder, `pipe-${newOrgId()}`);
+  execFileSync('mkfifo', [file]);
   return file;
 }
 
@@ -164,12 +171,14 @@ describe('exit code 2, before Temporal is called, for', () => {
   });
 
   it.each<[what: string, file: () => string, message: string]>([
-    ['a file that is not there', () => path.join(folder, 'none'), '(ENOENT)'],
-    ['a folder', () => folder, '(EISDIR)'],
-  ])('%s', async (_what, file, message) => {
-    const { code, stderr } = await run(['start', ...ORG, ...TO_FILES, '--ips-file', file()]);
+    ['a file that is not there', () => path.join(folder, 'none'), 'cannot be read (ENOENT)'],
+    ['a folder', () => folder, 'is not a regular file: write the list to one, or repeat --ip'],
+    ['a pipe that nobody writes to', newPipe, 'is not a regular file'],
+  ])('%s', async (_what, newFile, message) => {
+    const file = newFile();
+    const { code, stderr } = await run(['start', ...ORG, ...TO_FILES, '--ips-file', file]);
     expect(code).toBe(EXIT_CODES.usage);
-    expect(stderr).toContain(`--ips-file ${file()} cannot be read ${message}`);
+    expect(stderr).toContain(`--ips-file ${file} ${message}`);
   });
 });
 
