@@ -13,6 +13,8 @@ import { withHeartbeats } from './heartbeat';
 import { parseInput } from './parse-input';
 import { requireOwnRun } from './require-own-run';
 
+const STOPPED = 'the worker stopped before the sink had confirmed the token; another attempt follows';
+
 const sinkNameSchema = z.string().min(1).max(200);
 
 /**
@@ -45,7 +47,9 @@ export function deliverLinkTokenActivity(
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const outcome = classifyDeliveryError(error);
+      const outcome = classifyDeliveryError(
+        context.cancellationDetails?.workerShutdown ? new SinkUnavailableError(STOPPED) : error,
+      );
       // An earlier attempt of this activity may have sent it.
       const tokenMayBeThere = outcome.tokenMayBeThere || !isFirstAttempt(info);
       throw deliveryFailure(

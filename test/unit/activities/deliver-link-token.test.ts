@@ -206,6 +206,21 @@ test('a cancelled attempt stops and says nothing of the sink', async () => {
   expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toBeInstanceOf(CancelledFailure);
 });
 
+test('an attempt of a worker that stops is followed by another, and says so', async () => {
+  const env = attemptIn();
+  const deliver: Deliver = (_delivery, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+      env.cancel('WORKER_SHUTDOWN', { workerShutdown: true } as never);
+    });
+  expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toMatchObject({
+    type: 'SinkUnavailable',
+    nonRetryable: false,
+    message: 'the worker stopped before the sink had confirmed the token; another attempt follows',
+    details: [{ tokenMayBeThere: true }],
+  });
+});
+
 test('an attempt that would be followed by another after the end of the round ends it', async () => {
   const env = attemptIn({ scheduledTimestampMs: Date.now() - 60_000, scheduleToCloseTimeoutMs: 60_000 });
   const deliver = () => Promise.reject(new SinkUnavailableError('down'));
