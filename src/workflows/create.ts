@@ -48,6 +48,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     try {
       const { unconfirmedTokens: before } = progress.status;
       const token = await createLinkToken({ request, unconfirmedTokens: before, deadlineAtMs });
+      requireToken(token);
       const { deliveryId, tokenSha256, unconfirmedTokens } = token;
       log.info('link-token created', { orgId, deliveryId, tokenSha256, unconfirmedTokens });
       return token;
@@ -88,6 +89,15 @@ function tokenMayExist(cause: unknown): boolean {
     return (reportOf(cause).details as CreationFailureDetails).tokenMayExist !== false;
   }
   return !(cause instanceof CancelledFailure);
+}
+
+/** Whoever may complete activities in the namespace can complete this one with anything. */
+function requireToken(token: Partial<SealedToken> | null | undefined): void {
+  if (typeof token?.jwe === 'string') return;
+  throw ApplicationFailure.nonRetryable(
+    'the creation was completed without a sealed token, and not by a worker: if Atlas created a token, remove it there, then start again',
+    'TokenLost',
+  );
 }
 
 /** Schedule-to-close ends at the deadline plus one attempt. */

@@ -5,8 +5,10 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { temporalCli } from '../../support/temporal-cli';
 
 jest.setTimeout(60_000);
 
@@ -90,6 +92,21 @@ describe('a request cannot wedge its run', () => {
     );
     expect(await refusedFields(handle)).not.toEqual([]);
   });
+});
+
+it.each(['null', '{}', '[1]'])('a creation that somebody completes with %s ends its run', async (result) => {
+  atlas.faults({ on: 'linkTokens', delayMs: 30_000 });
+  const handle = await deployment.start();
+  const activityId = await eventually('the creation', async () => {
+    const { pendingActivities } = (await handle.describe()).raw;
+    return pendingActivities?.find(({ activityType }) => activityType?.name === 'createLinkToken')
+      ?.activityId;
+  });
+  const { address } = await sharedTemporal();
+  const target = ['--workflow-id', handle.workflowId, '--activity-id', activityId];
+  const { code } = await temporalCli(address, 'activity', 'complete', ...target, '--result', result);
+  expect(code).toBe(0);
+  expect(await endingOf(handle)).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
 });
 
 function jsonPayload(json: string) {
