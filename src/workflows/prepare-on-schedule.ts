@@ -11,6 +11,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
+import { shortened } from '../contract/printable';
 import { failureOf } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
 
@@ -41,6 +42,9 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
   }
 }
 
+/** A failure's message has to stay readable. */
+const MAX_LISTED = 10;
+
 /** The failure of the child, so that a schedule pauses with the reason on top. */
 function failureOfChild(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
@@ -61,9 +65,9 @@ function failureOfChild(error: unknown): unknown {
   return error;
 }
 
-/** As much as the child's workflow id needs; the child checks the rest. */
+/** As much as the child's workflow id needs, and what the child does not see; the child checks the rest. */
 function requestOf(input: unknown): PrepareRequest {
-  const { request } = (input ?? {}) as { request?: unknown };
+  const { request, always, ...unknown } = (input ?? {}) as { request?: unknown; always?: unknown };
   const { orgId, sourceOrgId } = (request ?? {}) as { orgId?: unknown; sourceOrgId?: unknown };
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
@@ -71,6 +75,18 @@ function requestOf(input: unknown): PrepareRequest {
       field: `request.${field}`,
       description: 'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
     }));
+  if (always !== undefined && typeof always !== 'boolean') {
+    problems.push({ field: 'always', description: 'is neither true nor false' });
+  }
+  // An input without a request is often the request itself, whose fields are known.
+  if (problems.length === 0) {
+    for (const field of Object.keys(unknown).slice(0, MAX_LISTED)) {
+      problems.push({
+        field: shortened(field),
+        description: 'is not a field of a scheduled request: remove it',
+      });
+    }
+  }
   if (problems.length === 0) return request as PrepareRequest;
   const sentence = problems.map(({ field, description }) => `${field} ${description}`).join('; ');
   throw failureOf('InvalidRequest', `the request is not valid: ${sentence}`, {

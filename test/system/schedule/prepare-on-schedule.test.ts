@@ -177,6 +177,8 @@ describe('prepareOnSchedule', () => {
         [[request], 'request.orgId'],
         [[{ request: { ...request, orgId: 'x' } }], 'request.orgId'],
         [[{ request: { ...request, sourceOrgId: '../x' } }], 'request.sourceOrgId'],
+        [[{ request, always: 'yes' }], 'always'],
+        [[{ request, alwys: true }], 'alwys'],
         [[{ request: { ...request, sink: 'nowhere' } }], 'sink'],
         [[{ request: { ...request, accessListIps: ['0.0.0.0/0'] } }], 'accessListIps[0]'],
       ];
