@@ -39,7 +39,10 @@ export function sinkConfigSchema(context: ReferenceContext) {
       }
       const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
-        for (const issue of parsed.error.issues) issues.addIssue({ ...issue, code: 'custom' });
+        // With their codes, by which the configuration words its messages.
+        issues.issues.push(
+          ...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue),
+        );
         return z.NEVER;
       }
       const config = parsed.data;

@@ -5,7 +5,7 @@ import type { ReferenceContext } from '../secrets';
 /** One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. */
 export interface Delivery extends Pick<
   TokenFacts,
-  'deliveryId' | 'orgId' | 'sourceOrgId' | 'tokenSha256' | 'createdAt'
+  'deliveryId' | 'orgId' | 'sourceOrgId' | 'tokenSha256' | 'createdAt' | 'requestedBy' | 'changeReference'
 > {
   token: string;
 }

@@ -1,5 +1,6 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
+import { tokenFactsSchema } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets';
 import type { Delivery, Sink, SinkType } from './sink';
 import { createSinkSend } from './utils/http-client';
@@ -75,11 +76,35 @@ function createWebhookSink(
   };
 }
 
-function eventOf(delivery: Delivery, now: Date) {
-  const { deliveryId, orgId, sourceOrgId, token, tokenSha256, createdAt } = delivery;
+/** The body of the request. */
+export const linkTokenCreatedSchema = z
+  .object({
+    type: z.literal('link-token.created').describe('The kind of this event'),
+    timestamp: z.iso.datetime().describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
+    data: tokenFactsSchema
+      .omit({ accessListIps: true, credential: true, warnings: true, unconfirmedTokens: true })
+      .extend({ linkToken: z.string().min(1).describe('The link-token: a credential') })
+      .describe('The token and what is known of it'),
+  })
+  .meta({
+    title: 'LinkTokenCreated',
+    description: 'Event of the sink webhook. Later versions may add fields: ignore those you do not know.',
+  });
+
+function eventOf({ token, ...facts }: Delivery, now: Date): z.output<typeof linkTokenCreatedSchema> {
+  const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = facts;
   return {
     type: 'link-token.created',
     timestamp: now.toISOString(),
-    data: { deliveryId, orgId, sourceOrgId, linkToken: token, tokenSha256, createdAt },
+    data: {
+      deliveryId,
+      orgId,
+      sourceOrgId,
+      linkToken: token,
+      tokenSha256,
+      createdAt,
+      requestedBy,
+      changeReference,
+    },
   };
 }

@@ -3,10 +3,23 @@ import { z } from 'zod';
 import { VERSION } from '../../http/version';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
+import { labelOf } from '../utils/label';
 import { storedTokenOf } from '../utils/stored-token';
 import { SECRET_NAME_RULE, templateSchema } from '../utils/template';
 import { withTokenMayBeThere } from '../utils/token-may-be-there';
 import { sinkErrorOfAws } from './errors';
+
+/** From the reference of the Tag data type; the prefix `aws:` is reserved. */
+const tagText = z
+  .string()
+  .regex(
+    /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u,
+    'contains other characters than letters, digits, spaces and . : / = + - @ _',
+  )
+  .refine((text) => !/^aws:/i.test(text), 'starts with aws:, which is reserved');
+
+/** A secret has at most 50 tags, and this sink adds four. */
+const MAX_OWN_TAGS = 46;
 
 const configSchema = () =>
   withoutPlainHttp(
@@ -14,7 +27,10 @@ const configSchema = () =>
       region: z.string('name the AWS region').regex(/^[a-z]+(-[a-z0-9]+)+$/, 'is not an AWS region'),
       secretName: templateSchema(SECRET_NAME_RULE),
       kmsKeyId: z.string().min(1, 'is empty').optional(),
-      tags: z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
+      tags: z
+        .record(tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'), tagText.max(256))
+        .refine((tags) => Object.keys(tags).length <= MAX_OWN_TAGS, `has more than ${MAX_OWN_TAGS} tags`)
+        .default({}),
       endpoint: httpUrl.optional(),
       ...httpFields,
     }),
@@ -32,7 +48,13 @@ export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
 
 function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   const { region, secretName, kmsKeyId, endpoint, timeoutMs } = config;
-  const { CreateSecretCommand, DescribeSecretCommand, PutSecretValueCommand, ResourceExistsException } = sdk;
+  const {
+    CreateSecretCommand,
+    DescribeSecretCommand,
+    PutSecretValueCommand,
+    ResourceExistsException,
+    TagResourceCommand,
+  } = sdk;
   const client = new sdk.SecretsManagerClient({
     region,
     ...(endpoint && { endpoint: endpoint.href }),
@@ -55,7 +77,12 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const location = `version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
 
       const created = await call('CreateSecret', async (options) => {
-        const request = { Name: name, ...version, KmsKeyId: kmsKeyId, Tags: tagsOf(delivery, config.tags) };
+        const request = {
+          Name: name,
+          ...version,
+          KmsKeyId: kmsKeyId,
+          Tags: tagList({ ...config.tags, ...ownerTags(delivery), ...labelTags(delivery) }),
+        };
         try {
           await client.send(new CreateSecretCommand(request), options);
           return true;
@@ -72,11 +99,25 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
           client.send(new DescribeSecretCommand({ SecretId: name }), options),
         ),
       );
-      if (found.VersionIdsToStages?.[delivery.deliveryId]) return location;
-      refuseForeign(name, found.Tags ?? [], delivery);
-      await call('PutSecretValue', (options) =>
-        client.send(new PutSecretValueCommand({ SecretId: name, ...version }), options),
-      );
+      const present = tagsToMap(found.Tags);
+      const stages = found.VersionIdsToStages?.[delivery.deliveryId];
+      if (!stages) {
+        refuseForeign(name, present, delivery);
+        await call('PutSecretValue', (options) =>
+          client.send(new PutSecretValueCommand({ SecretId: name, ...version }), options),
+        );
+      }
+      const labels = labelTags(delivery);
+      const areOutdated = Object.entries(labels).some(([key, value]) => (present.get(key) ?? '') !== value);
+      // They are those of the current token, which an older one that is delivered again is not.
+      if (areOutdated && (!stages || stages.includes('AWSCURRENT'))) {
+        await withTokenMayBeThere(
+          true,
+          call('TagResource', (options) =>
+            client.send(new TagResourceCommand({ SecretId: name, Tags: tagList(labels) }), options),
+          ),
+        );
+      }
       return location;
     },
   };
@@ -88,11 +129,19 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       send: (options: SendOptions) => Promise<Output>,
     ): Promise<Output> => {
       signal.throwIfAborted();
+      // Not AbortSignal.any over AbortSignal.timeout: Node 20 lets both be garbage-collected, and they never fire.
+      const ending = new AbortController();
+      const end = () => ending.abort();
+      const timer = setTimeout(end, timeoutMs);
+      signal.addEventListener('abort', end, { once: true });
       try {
-        return await send({ abortSignal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) });
+        return await send({ abortSignal: ending.signal });
       } catch (error) {
         signal.throwIfAborted();
         throw sinkErrorOfAws(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
       }
     };
   }
@@ -110,19 +159,30 @@ function ownerTags({ orgId, sourceOrgId }: Delivery): Record<string, string> {
   };
 }
 
-function tagsOf(delivery: Delivery, tags: Config['tags']): SecretsManager.Tag[] {
-  return Object.entries({ ...tags, ...ownerTags(delivery) }).map(([Key, Value]) => ({ Key, Value }));
+/** Empty where the request named nothing: to remove a tag would need one more permission. */
+function labelTags({ requestedBy, changeReference }: Delivery): Record<string, string> {
+  return {
+    'live-migration-prep/requestedBy': labelOf(requestedBy),
+    'live-migration-prep/changeReference': labelOf(changeReference),
+  };
 }
 
-function refuseForeign(name: string, tags: SecretsManager.Tag[], delivery: Delivery): void {
-  const valueOf = new Map(tags.map(({ Key, Value }) => [Key, Value]));
+function tagList(tags: Record<string, string>): SecretsManager.Tag[] {
+  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+}
+
+function tagsToMap(tags: SecretsManager.Tag[] = []): Map<string, string> {
+  return new Map(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
+}
+
+function refuseForeign(name: string, present: Map<string, string>, delivery: Delivery): void {
   const wanted = ownerTags(delivery);
-  if (Object.values(OWNER_TAGS).every((key) => valueOf.get(key) === wanted[key])) return;
+  if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;
   const wantedTags = Object.entries(wanted)
     .map(([key, value]) => `${key}=${value}`)
     .join(' and ');
   throw new SinkRejectedError(
-    valueOf.has(OWNER_TAGS.orgId)
+    present.has(OWNER_TAGS.orgId)
       ? `secret ${name} holds the token of other organizations: put {orgId} and {sourceOrgId} into secretName, then redeliver`
       : `secret ${name} was not created by this sink: correct secretName, or tag the secret ${wantedTags} to let this sink write it, then redeliver`,
     { tokenMayBeThere: false },

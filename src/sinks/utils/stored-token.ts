@@ -1,6 +1,6 @@
 import type { Delivery } from '../sink';
 
-/** What a secret store keeps of a delivery: text only; `sourceOrgId` is left out where there is none. */
+/** What a secret store keeps of a delivery: text only, and no key where the request named nothing. */
 export interface StoredToken {
   linkToken: string;
   deliveryId: string;
@@ -8,6 +8,8 @@ export interface StoredToken {
   sourceOrgId?: string;
   tokenSha256: string;
   createdAt: string;
+  requestedBy?: string;
+  changeReference?: string;
 }
 
 /** Always the same for the same delivery, key by key: stores compare it to recognise a repetition. */
@@ -16,12 +18,15 @@ export function storedTokenOf(delivery: Delivery): StoredToken {
 }
 
 /** The part without the token, which may be shown. */
-export function factsOf({
-  deliveryId,
-  orgId,
-  sourceOrgId,
-  tokenSha256,
-  createdAt,
-}: Delivery): Omit<StoredToken, 'linkToken'> {
-  return { deliveryId, orgId, ...(sourceOrgId !== null && { sourceOrgId }), tokenSha256, createdAt };
+export function factsOf(delivery: Delivery): Omit<StoredToken, 'linkToken'> {
+  const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
+  return {
+    deliveryId,
+    orgId,
+    ...(sourceOrgId !== null && { sourceOrgId }),
+    tokenSha256,
+    createdAt,
+    ...(requestedBy !== null && { requestedBy }),
+    ...(changeReference !== null && { changeReference }),
+  };
 }

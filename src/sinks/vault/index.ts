@@ -3,6 +3,7 @@ import type { ReferenceContext } from '../../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from '../sink';
 import { createSinkSend, joinUrl } from '../utils/http-client';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
+import { labelOf } from '../utils/label';
 import { factsOf, storedTokenOf } from '../utils/stored-token';
 import { PATH_RULE, plainPath, templateSchema } from '../utils/template';
 import { withTokenMayBeThere } from '../utils/token-may-be-there';
@@ -56,7 +57,13 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
       const path = template.fill(delivery);
       const { version, customMetadata } = await writeOnce(path, delivery, signal);
       if (customMetadata['deliveryId'] !== delivery.deliveryId) {
-        const metadata = { sourceOrgId: null, ...factsOf(delivery) };
+        const metadata = {
+          ...factsOf(delivery),
+          // Null removes what a former token left.
+          sourceOrgId: delivery.sourceOrgId,
+          requestedBy: labelOf(delivery.requestedBy) || null,
+          changeReference: labelOf(delivery.changeReference) || null,
+        };
         await withTokenMayBeThere(true, kv.patchMetadata(path, metadata, signal));
       }
       return `${mount}/${path} version ${version} in ${server}`;

@@ -12,6 +12,8 @@ export function newDelivery(given: Partial<Delivery> = {}): Delivery {
     sourceOrgId: newOrgId(),
     tokenSha256: createHash('sha256').update(token).digest('hex'),
     createdAt: new Date().toISOString(),
+    requestedBy: 'jane.doe@example.com',
+    changeReference: 'CHG-1234',
     ...given,
   };
 }

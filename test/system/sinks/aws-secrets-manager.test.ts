@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import v8 from 'node:v8';
+import vm from 'node:vm';
 import {
   CreateSecretCommand,
   DescribeSecretCommand,
@@ -10,11 +12,15 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { sinkErrorOfAws } from '../../../src/sinks/aws-secrets-manager/errors';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
 import { makeSink } from '../../support/sinks/make-sink';
 import { startMoto, type Moto } from '../../support/sinks/moto';
 import { sinkTestTools } from '../../support/sinks/tools';
+
+v8.setFlagsFromString('--expose-gc');
+const collectGarbage = vm.runInNewContext('gc') as () => void;
 
 const REGION = 'eu-central-1';
 let moto: Moto;
@@ -67,6 +73,8 @@ it('stores token and facts as JSON, in a version with the delivery id, tagged an
     team: 'platform',
     'live-migration-prep/orgId': delivery.orgId,
     'live-migration-prep/sourceOrgId': delivery.sourceOrgId,
+    'live-migration-prep/requestedBy': delivery.requestedBy,
+    'live-migration-prep/changeReference': delivery.changeReference,
   });
   expect((await describeSecret(name)).KmsKeyId).toBe(kmsKeyId);
   expect(location).toBe(`version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${REGION}`);
@@ -84,6 +92,39 @@ it('makes a new token current and keeps the former as previous', async () => {
   });
   await deliver(former);
   expect(await currentAt(`lm/${former.orgId}`)).toMatchObject({ VersionId: next.deliveryId });
+});
+
+it('tags who requested the token as far as a tag can hold it, and stores it whole', async () => {
+  const requestedBy = `aws:Zoë\n(\u{1FAE9}) ${'漢'.repeat(180)}`;
+  const delivery = newDelivery({ requestedBy, changeReference: '' });
+  await (
+    await aws()
+  )(delivery);
+  expect(await currentAt(`lm/${delivery.orgId}`)).toMatchObject({
+    value: { requestedBy, changeReference: '' },
+  });
+  expect(await tagsAt(`lm/${delivery.orgId}`)).toMatchObject({
+    'live-migration-prep/requestedBy': `aws_Zoe____ ${'_'.repeat(180)}`,
+    'live-migration-prep/changeReference': '',
+  });
+});
+
+it('tags a secret with who requested its current token, and leaves other tags', async () => {
+  const former = newDelivery();
+  const next = { ...successorOf(former), requestedBy: 'somebody else', changeReference: null };
+  const deliver = await aws({ tags: { team: 'platform' } });
+  await deliver(former);
+  await deliver(next);
+  const ofNext = {
+    team: 'platform',
+    'live-migration-prep/orgId': next.orgId,
+    'live-migration-prep/sourceOrgId': next.sourceOrgId,
+    'live-migration-prep/requestedBy': 'somebody else',
+    'live-migration-prep/changeReference': '',
+  };
+  expect(await tagsAt(`lm/${next.orgId}`)).toEqual(ofNext);
+  await deliver(former);
+  expect(await tagsAt(`lm/${next.orgId}`)).toEqual(ofNext);
 });
 
 it('writes into a secret that was created empty and tagged for it', async () => {
@@ -115,10 +156,10 @@ it('rejects the secret of another source organization', async () => {
   );
 });
 
-it('tries once and leaves the retries to Temporal', async () => {
-  let requests = 0;
-  const server = createServer((_request, response) => {
-    requests += 1;
+it('sends one request, which says who calls, and leaves the retries to Temporal', async () => {
+  const userAgents: unknown[] = [];
+  const server = createServer((request, response) => {
+    userAgents.push(request.headers['user-agent']);
     response.writeHead(500).end('{"__type":"InternalServiceError"}');
   });
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -126,17 +167,22 @@ it('tries once and leaves the retries to Temporal', async () => {
   await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
   server.closeAllConnections();
   server.close();
-  expect(requests).toBe(1);
+  expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
 });
 
-it('fails an attempt that gets no response in time', async () => {
+it('fails an attempt that gets no response in time, whatever the garbage collector removes meanwhile', async () => {
   const server = createServer(() => undefined);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const deliver = await aws({ endpoint: address, timeoutMs: 200 });
-  await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
-  server.closeAllConnections();
-  server.close();
+  const deliver = await aws({ endpoint: address, timeoutMs: 500 });
+  const collecting = setInterval(collectGarbage, 20);
+  try {
+    await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
+  } finally {
+    clearInterval(collecting);
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 describe('sinkErrorOfAws', () => {

@@ -187,6 +187,16 @@ const ROWS: Row[] = [
     return actionOf(request) === 'DescribeSecret' ? [200, { Tags: tagsOf(delivery) }] : null;
   }),
 
+  ...rowsOf(
+    'awsSecretsManager',
+    'TagResource',
+    always(true, 'reset', 'silence', [400], [500]),
+    (request, delivery) => {
+      if (actionOf(request) === 'TagResource') return null;
+      return actionOf(request) === 'CreateSecret' ? exists : [200, { Tags: tagsOf(delivery) }];
+    },
+  ),
+
   ...rowsOf('cloudManager', 'link', WRITES),
   ...rowsOf('cloudManager', 'a link without a status', always(true, [200])),
   ...rowsOf('cloudManager', 'never synced', always(true, notSynced)),

@@ -59,6 +59,32 @@ describe('what it writes', () => {
     ]);
   });
 
+  it('stores who requested the token as far as custom metadata can hold it, and whole in the data', async () => {
+    const requestedBy = `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`;
+    const delivery = newDelivery({ requestedBy, changeReference: '' });
+    await (
+      await vault()
+    )(delivery);
+    expect(await versionsAt(bao, pathOf(delivery))).toMatchObject([{ requestedBy, changeReference: '' }]);
+    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
+    expect(metadata?.data['custom_metadata']).toMatchObject({
+      requestedBy: `Zoe___ ${'_'.repeat(190)}`,
+    });
+    expect(metadata?.data['custom_metadata']).not.toHaveProperty('changeReference');
+  });
+
+  it('says of a new token who requested that one', async () => {
+    const former = newDelivery();
+    const next = { ...successorOf(former), requestedBy: 'somebody else', changeReference: null };
+    const deliver = await vault();
+    await deliver(former);
+    await deliver(next);
+    expect((await versionsAt(bao, pathOf(next)))[1]).not.toHaveProperty('changeReference');
+    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(next)}`);
+    expect(metadata?.data['custom_metadata']).toMatchObject({ requestedBy: 'somebody else' });
+    expect(metadata?.data['custom_metadata']).not.toHaveProperty('changeReference');
+  });
+
   it('rejects such a token, with the name of the field, where the path needs one', async () => {
     await expect((await vault())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
       /needs \{sourceOrgId\}, and the request named no source organization/,

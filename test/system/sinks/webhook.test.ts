@@ -7,6 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
+import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
+import { VERSION } from '../../../src/version';
 import { newDelivery } from '../../support/sinks/delivery';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 
@@ -63,10 +65,26 @@ it('signs with both secrets while rotating, so that either verifies', async () =
         linkToken: delivery.token,
         tokenSha256: delivery.tokenSha256,
         createdAt: delivery.createdAt,
+        requestedBy: delivery.requestedBy,
+        changeReference: delivery.changeReference,
       },
     });
   }
   expect(() => new Webhook(newSecret()).verify(body, headers)).toThrow();
+});
+
+it.each([{}, { sourceOrgId: null, requestedBy: null, changeReference: null }])(
+  'sends what its schema says, given %j',
+  async (given) => {
+    await deliver({}, newDelivery(given));
+    const event: unknown = JSON.parse(received[0]?.body ?? '');
+    expect(linkTokenCreatedSchema.parse(event)).toEqual(event);
+  },
+);
+
+it('says who calls', async () => {
+  await deliver();
+  expect(received[0]?.headers['user-agent']).toBe(`live-migration-prep/${VERSION}`);
 });
 
 it('repeats the id and not the timestamp', async () => {

@@ -81,6 +81,14 @@ it.each<[string, object, RegExp]>([
   ['no region', { ...aws, region: undefined }, /^region: name the AWS region/],
   ['a region that is none', { ...aws, region: 'Frankfurt' }, /^region: is not an AWS region/],
   ['a name AWS refuses', { ...aws, secretName: 'a:{orgId}' }, /^secretName: contains other characters/],
+  ['a tag AWS refuses', { ...aws, tags: { team: 'a&b' } }, /^tags.team: contains other characters/],
+  ['a name of a tag AWS refuses', { ...aws, tags: { 'a&b': 'x' } }, /^tags.a&b: /],
+  ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, /^tags.aws:team: /],
+  [
+    'too many tags',
+    { ...aws, tags: Object.fromEntries(Array.from({ length: 47 }, (_, i) => [`t${i}`, ''])) },
+    /^tags: has more than 46 tags/,
+  ],
   ['an http endpoint', { ...aws, endpoint: 'http://a/' }, /^endpoint: is http/],
   ['half a key pair', { ...cloudManager, privateKey: undefined }, /^privateKey: is not a reference/],
   [
@@ -117,6 +125,12 @@ it('reports every problem at once, each with its place in the file', () => {
     address: https://vault.example.com
     path: ../{organization}
     auth: { method: token, token: { file: nope } }
+    retries: 3
+  d:
+    type: awsSecretsManager
+    region: eu-central-1
+    secretName: '{orgId}'
+    tags: { 'a&b': x }
 `,
   );
   let problems: readonly string[] = [];
@@ -133,6 +147,8 @@ it('reports every problem at once, each with its place in the file', () => {
     'config.yaml:11 sinks.c.path: names {organization}',
     'config.yaml:11 sinks.c.path: leaves its root',
     'config.yaml:12 sinks.c.auth.token: file',
+    'config.yaml:13 sinks.c.retries: is not a setting',
+    'config.yaml:18 sinks.d.tags.a&b: contains other characters than letters',
   ]) {
     expect(problems).toContainEqual(expect.stringContaining(place));
   }
