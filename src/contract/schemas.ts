@@ -40,7 +40,7 @@ export const prepareRequestSchema = z
       sourceOrgId: organizationId
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
-      requestedBy: shortText.nullish().describe('Who asked: a claim for the audit, not an identity'),
+      requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
       changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
     },
     'is not an object: write orgId, accessListIps and sink',
@@ -57,7 +57,7 @@ const requestFacts = {
   ),
   credential: z.string().describe('Name of the configured credential that created the token'),
   warnings: z.array(z.string()).describe('Entries of the access list that were accepted with a warning'),
-  requestedBy: shortText.nullable().describe('Who asked, as the caller claimed'),
+  requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
   changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };
 
@@ -98,7 +98,7 @@ export const receiptSchema = z
   .object({
     ...tokenFacts,
     sink: z.string().describe('Name of the sink that has the token'),
-    location: z.string().describe('Where the token is, in words that an operator can follow'),
+    location: z.string().describe('Where the token is, in terms that an operator can follow'),
     deliveredAt: z.iso.datetime().describe('When the sink confirmed the token (RFC 3339, UTC)'),
     alsoTried: z
       .array(z.string())
@@ -153,7 +153,7 @@ export type Status = z.output<typeof statusSchema>;
 
 const fieldProblem = z.object({
   field: z.string().describe('Path of the field, such as accessListIps[3]'),
-  description: z.string(),
+  description: z.string().describe('What is wrong, and what to write instead'),
 });
 
 export type FieldProblem = z.output<typeof fieldProblem>;

@@ -1,8 +1,88 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import Ajv from 'ajv/dist/2020';
+import addFormats from 'ajv-formats';
 import { JSON_SCHEMAS, SCHEMAS_FOLDER } from '../../../dev/schemas';
 
-test.each(Object.entries(JSON_SCHEMAS))('schemas/%s is what the zod schema says', (name, schema) => {
-  const kept: unknown = JSON.parse(readFileSync(path.join(SCHEMAS_FOLDER, name), 'utf8'));
-  expect(kept).toEqual(JSON.parse(JSON.stringify(schema)));
+const DELIVERY_ID = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59';
+const CREATED_AT = '2026-11-25T11:59:58.000Z';
+const ORG_ID = '64f1c0ffee5eed0000000a71';
+const TOKEN = {
+  ...{ deliveryId: DELIVERY_ID, orgId: ORG_ID, sourceOrgId: null, createdAt: CREATED_AT },
+  ...{ tokenSha256: 'a'.repeat(64), requestedBy: 'jane.doe@example.com', changeReference: null },
+};
+
+/** One document of each, and a property of it with a value that is not valid. */
+const EXAMPLES: Record<string, { document: object; invalid: object; mayGrow: boolean }> = {
+  'prepare-request.schema.json': {
+    document: { orgId: ORG_ID, accessListIps: ['192.0.2.1'], sink: 'drop' },
+    invalid: { orgId: ORG_ID.toUpperCase() },
+    mayGrow: false,
+  },
+  'receipt.schema.json': {
+    document: {
+      ...{ ...TOKEN, accessListIps: [], credential: 'default', warnings: [], unconfirmedTokens: 0 },
+      ...{ sink: 'drop', location: 'file', deliveredAt: CREATED_AT, alsoTried: [] },
+    },
+    invalid: { deliveredAt: 'today' },
+    mayGrow: true,
+  },
+  'failure-details.schema.json': {
+    document: { status: 403, fields: [{ field: 'sink', description: 'is empty' }], unconfirmedTokens: 0 },
+    invalid: { unconfirmedTokens: -1 },
+    mayGrow: true,
+  },
+  'link-token-created.schema.json': {
+    document: {
+      ...{ type: 'link-token.created', timestamp: CREATED_AT },
+      data: { ...TOKEN, linkToken: 'token', later: 1 },
+    },
+    invalid: { type: 'link-token.removed' },
+    mayGrow: true,
+  },
+};
+
+interface Node {
+  description?: string;
+  properties?: Record<string, Node>;
+  items?: Node;
+}
+
+/** Paths of all properties that say nothing about themselves. */
+function undescribed({ properties = {}, items = {} }: Node, at = ''): string[] {
+  const within = items.properties ? undescribed(items, `${at}[]`) : [];
+  return Object.entries(properties).reduce<string[]>(
+    (paths, [name, node]) => [
+      ...paths,
+      ...(node.description ? [] : [`${at}.${name}`]),
+      ...undescribed(node, `${at}.${name}`),
+    ],
+    within,
+  );
+}
+
+describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
+  it('is what the zod schema says', () => {
+    const kept: unknown = JSON.parse(readFileSync(path.join(SCHEMAS_FOLDER, name), 'utf8'));
+    expect(kept).toEqual(JSON.parse(JSON.stringify(schema)));
+  });
+
+  it('has an id, a title, and a description of itself and of each property', () => {
+    expect(schema).toMatchObject({ $id: expect.stringMatching(/^urn:/) as string });
+    expect(schema).toMatchObject({
+      title: expect.any(String) as string,
+      description: expect.stringMatching(/./) as string,
+    });
+    expect(undescribed(schema as Node)).toEqual([]);
+  });
+
+  it('compiles in strict mode, with no other formats than those of ajv-formats, and decides', () => {
+    const ajv = new Ajv({ strict: true, allowUnionTypes: true });
+    addFormats(ajv);
+    const validate = ajv.compile(schema);
+    const { document, invalid, mayGrow } = EXAMPLES[name] as (typeof EXAMPLES)[string];
+    expect([validate(document), validate.errors]).toEqual([true, null]);
+    expect(validate({ ...document, ...invalid })).toBe(false);
+    expect(validate({ ...document, later: 1 })).toBe(mayGrow);
+  });
 });
