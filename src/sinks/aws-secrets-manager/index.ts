@@ -43,7 +43,11 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
   type: 'awsSecretsManager',
   configSchema,
-  create: async (config) => createAwsSink(config, await import('@aws-sdk/client-secrets-manager')),
+  async create(config) {
+    // The SDK's own switch for its warning of old versions of Node, which say nothing about a delivery.
+    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+    return createAwsSink(config, await import('@aws-sdk/client-secrets-manager'));
+  },
 };
 
 function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
