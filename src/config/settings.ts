@@ -78,7 +78,7 @@ function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   return [`${yaml.placeOf(issue.path)}: ${message}`];
 }
 
-function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
+export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
   return z.strictObject({
     taskQueue: z.string().min(1, 'is empty').default(DEFAULT_TASK_QUEUE),
     atlas: z

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../../dev/temporal/free-port';
 import { startTethered } from '../../../dev/temporal/tethered-process';
+import { blockOf } from './docs';
 
 /** A real OpenBao that keeps what it has on disk, so that it survives being killed; it starts sealed, as always. */
 export interface Bao {
@@ -111,16 +112,10 @@ export async function startBao(bao: string): Promise<Bao> {
   };
 }
 
-/** What docs/sinks/vault.md tells an operator to grant. */
-export const WORKER_POLICY = `
-path "secret/data/live-migration/*" { capabilities = ["create", "read", "update"] }
-path "secret/metadata/live-migration/*" { capabilities = ["patch"] }
-`;
-
-/** A key/value engine of version 2 at `secret`, and a policy `worker`. */
+/** A key/value engine of version 2 at `secret`, and a policy `worker`, that of docs/sinks/vault.md. */
 export async function prepareForWorker(bao: Bao): Promise<void> {
   await bao.ask('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } });
-  await bao.ask('PUT', 'sys/policies/acl/worker', { policy: WORKER_POLICY });
+  await bao.ask('PUT', 'sys/policies/acl/worker', { policy: blockOf('vault', 'hcl') });
   await bao.ask('POST', 'sys/auth/approle', { type: 'approle' });
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import {
@@ -15,6 +16,7 @@ import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../..
 import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
+import { blocksIn, pageOf } from '../../support/sinks/docs';
 import { makeSink } from '../../support/sinks/make-sink';
 import { startMoto, type Moto } from '../../support/sinks/moto';
 import { sinkTestTools } from '../../support/sinks/tools';
@@ -125,6 +127,42 @@ it('tags a secret with who requested its current token, and leaves other tags', 
   expect(await tagsAt(`lm/${next.orgId}`)).toEqual(ofNext);
   await deliver(former);
   expect(await tagsAt(`lm/${next.orgId}`)).toEqual(ofNext);
+});
+
+it('needs exactly the actions that the policy of docs/sinks permits, on the secrets that it permits', async () => {
+  const requests: string[] = [];
+  const proxy = createServer((request, response) => {
+    void buffer(request).then(async (body) => {
+      const action = String(request.headers['x-amz-target']).replace('.', ':');
+      const { Name, SecretId } = JSON.parse(body.toString()) as { Name?: string; SecretId?: string };
+      requests.push(`${action} ${Name ?? SecretId}`);
+      const headers = Object.entries(request.headers).filter(([name]) =>
+        /^(x-amz|auth|content-type)/.test(name),
+      );
+      const passedOn = await fetch(endpoint, {
+        method: 'POST',
+        headers: headers as [string, string][],
+        body,
+      });
+      response.writeHead(passedOn.status, { 'content-type': 'application/json' }).end(await passedOn.text());
+    });
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  const former = newDelivery();
+  const next = { ...successorOf(former), requestedBy: 'somebody else' };
+  try {
+    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const deliver = await aws({ endpoint: address, secretName: 'live-migration/{orgId}' });
+    for (const delivery of [former, next, former]) await deliver(delivery);
+  } finally {
+    proxy.close();
+  }
+  const [policy = ''] = blocksIn(pageOf('awsSecretsManager'), 'json');
+  const { Statement } = JSON.parse(policy) as { Statement: { Action: string[]; Resource: string }[] };
+  const [onSecrets] = Statement;
+  const prefix = onSecrets?.Resource.replace(/^.*:secret:/, '').replace(/\*$/, '');
+  const permitted = onSecrets?.Action.map((action) => `${action} ${prefix}${former.orgId}`);
+  expect([...new Set(requests)].sort()).toEqual(permitted?.sort());
 });
 
 it('writes into a secret that was created empty and tagged for it', async () => {

@@ -1,11 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { freePort } from '../../../dev/temporal/free-port';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { eventually } from '../../support/eventually';
 import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from '../../support/sinks/bao';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
+import { blockOf } from '../../support/sinks/docs';
 import { startLine } from '../../support/sinks/line';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 import { sinkTestTools } from '../../support/sinks/tools';
@@ -278,6 +283,44 @@ describe('authentication', () => {
       await deliver(newDelivery());
     });
   });
+});
+
+describe('the commands of docs/sinks/vault.md', () => {
+  it('create an AppRole that can deliver what the policy permits', async () => {
+    const fresh = await startBao(sinkTestTools().bao);
+    const folder = mkdtempSync(path.join(tmpdir(), 'sink-vault-docs-'));
+    try {
+      symlinkSync(sinkTestTools().bao, path.join(folder, 'vault'));
+      writeFileSync(path.join(folder, 'live-migration-prep.hcl'), blockOf('vault', 'hcl'));
+      const commands = `${blockOf('vault', 'sh')}\nprintenv VAULT_ROLE_ID VAULT_SECRET_ID`;
+      const output = execFileSync('sh', ['-euc', commands], {
+        cwd: folder,
+        encoding: 'utf8',
+        env: {
+          PATH: `${folder}:${process.env['PATH']}`,
+          HOME: folder,
+          VAULT_ADDR: `http://127.0.0.1:${fresh.port}`,
+          VAULT_TOKEN: fresh.rootToken,
+        },
+      });
+      const [roleId = '', secretId = ''] = output.trim().split('\n').slice(-2);
+      const sink = await makeSink(
+        {
+          ...{ type: 'vault', address: `http://127.0.0.1:${fresh.port}`, allowHttp: true },
+          path: 'live-migration/{orgId}/{sourceOrgId}',
+          auth: { method: 'appRole', roleId: { env: 'VAULT_ROLE_ID' }, secretId: { env: 'VAULT_SECRET_ID' } },
+        },
+        { VAULT_ROLE_ID: roleId, VAULT_SECRET_ID: secretId },
+      );
+      const delivery = newDelivery();
+      const { signal } = new AbortController();
+      expect(await sink.deliver(delivery, signal)).toContain('version 1');
+      expect(await sink.deliver(successorOf(delivery), signal)).toContain('version 2');
+    } finally {
+      await fresh.stop();
+      rmSync(folder, { recursive: true });
+    }
+  }, 60_000);
 });
 
 describe('the server', () => {

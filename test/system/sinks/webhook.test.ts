@@ -1,15 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
+import { freePort } from '../../../dev/temporal/free-port';
+import { startTethered } from '../../../dev/temporal/tethered-process';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { VERSION } from '../../../src/version';
 import { newDelivery } from '../../support/sinks/delivery';
+import { blockOf } from '../../support/sinks/docs';
+import { eventually } from '../../support/eventually';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 
 interface Received {
@@ -212,4 +227,38 @@ it('reads a rotated secret anew, and names the source of a spoiled one', async (
   expect(error).toBeInstanceOf(SecretUnavailableError);
   expect((error as Error).message).toMatch(/environment variable NEW is not a signing secret/);
   expect((error as Error).message).not.toContain('canary');
+});
+
+it('the receiver of docs/sinks/webhook.md takes each token once, and nothing that is not signed', async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sink-receiver-'));
+  const port = await freePort();
+  writeFileSync(path.join(folder, 'receiver.mjs'), blockOf('webhook', 'js'));
+  symlinkSync(path.resolve(__dirname, '../../../node_modules'), path.join(folder, 'node_modules'));
+  const tokens = path.join(folder, 'tokens');
+  mkdirSync(tokens);
+  const receiver = startTethered('sh', ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`], {
+    env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
+    logFile: path.join(folder, 'receiver.log'),
+  });
+  const url = `http://127.0.0.1:${port}/`;
+  try {
+    await eventually('the receiver', () =>
+      fetch(url).then(
+        ({ status }) => status === 401,
+        () => false,
+      ),
+    );
+    const delivery = newDelivery();
+    await deliver({ url }, delivery);
+    await deliver({ url }, delivery);
+    const file = `${delivery.deliveryId}.link-token`;
+    expect(readdirSync(tokens)).toEqual([file]);
+    expect(readFileSync(path.join(tokens, file), 'utf8')).toBe(delivery.token);
+    await expect(deliver({ url, signingSecrets: [{ env: 'OLD' }] })).rejects.toThrow(/responded with 401/);
+    rmSync(tokens, { recursive: true });
+    await expect(deliver({ url })).rejects.toThrow(/responded with 500/);
+  } finally {
+    await receiver.end('SIGKILL');
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { z } from 'zod';
 import { loadConfig } from '../../../src/config';
 import { SINK_TYPES } from '../../../src/sinks';
+import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
+import { SINK_DOCS, blockOf, blocksIn, pageOf } from '../../support/sinks/docs';
 import { fileNameOf } from '../../support/sinks/file-name';
 
-const DOCS = path.resolve(__dirname, '../../../docs/sinks');
 const WORKER_ENV = {
   MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_x',
   MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_x',
@@ -22,10 +23,6 @@ function envOf(yaml: string): Record<string, string> {
   return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
 }
 
-const pageOf = (type: string) => readFileSync(path.join(DOCS, `${fileNameOf(type)}.md`), 'utf8');
-const examplesIn = (page: string) =>
-  [...page.matchAll(/^```yaml\n([^]*?)^```/gm)].map(([, yaml = '']) => yaml);
-
 describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
   const { type } = sinkType;
 
@@ -33,8 +30,12 @@ describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
     expect(pageOf(type)).toMatch(new RegExp(`^# Sink \`${type}\`\\n`));
   });
 
+  it('says what the sink stores', () => {
+    expect(pageOf(type)).toMatch(/^## What the sink stores\n/m);
+  });
+
   it('has an example, and each is a whole configuration', async () => {
-    const examples = examplesIn(pageOf(type));
+    const examples = blocksIn(pageOf(type), 'yaml');
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
       expect(yaml).toContain(`type: ${type}\n`);
@@ -62,5 +63,16 @@ describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
 
 it('has no page of a type that does not exist', () => {
   const pages = SINK_TYPES.map(({ type }) => `${fileNameOf(type)}.md`);
-  expect(readdirSync(DOCS).filter((name) => !pages.includes(name))).toEqual([]);
+  expect(readdirSync(SINK_DOCS).filter((name) => !pages.includes(name))).toEqual([]);
+});
+
+it('shows an event that its schema accepts, with every field', () => {
+  const [event = ''] = blocksIn(pageOf('webhook'), 'json');
+  const shown: unknown = JSON.parse(event);
+  expect(linkTokenCreatedSchema.parse(shown)).toEqual(shown);
+});
+
+it('shows a receiver of ten lines', () => {
+  const [, receiver = ''] = blockOf('webhook', 'js').split('\n\n');
+  expect(receiver.trim().split('\n').length).toBeLessThanOrEqual(10);
 });
