@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { sinkErrorOfAws } from '../../../src/sinks/aws-secrets-manager/errors';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
-import { VERSION } from '../../../src/version';
+import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
 import { blocksIn, pageOf } from '../../support/sinks/docs';

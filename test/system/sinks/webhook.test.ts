@@ -21,7 +21,7 @@ import { startTethered } from '../../../dev/temporal/tethered-process';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
-import { VERSION } from '../../../src/version';
+import { VERSION } from '../../../src/http/version';
 import { newDelivery } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
 import { eventually } from '../../support/eventually';
