@@ -21,26 +21,15 @@ export interface Decision {
 
 export type Outcome = Omit<Decision, 'workflowId'>;
 
-export interface BulkRunner {
-  /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
-  run<Item extends { workflowId: string }>(
-    items: readonly Item[],
-    work: (item: Item) => Promise<Outcome>,
-    concurrency?: number,
-  ): Promise<Decision[]>;
-  /**
-   * Ends the command with every decision.
-   *
-   * @throws CommandError when a run failed, or is undelivered.
-   */
-  finish(what: string): void;
-}
-
 /** @param total of runs, for the progress in each line. */
-export function createBulkRunner(total: number, output: Output): BulkRunner {
+export function createBulkRunner(total: number, output: Output) {
   const decisions: Decision[] = [];
   return {
-    run: (items, work, concurrency = CONCURRENCY) =>
+    /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
+    run: <Item extends { workflowId: string }>(
+      items: readonly Item[],
+      work: (item: Item) => Promise<Outcome>,
+    ): Promise<Decision[]> =>
       pMap(
         items,
         async (item) => {
@@ -50,9 +39,14 @@ export function createBulkRunner(total: number, output: Output): BulkRunner {
           output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
           return { workflowId, ...outcome };
         },
-        { concurrency },
+        { concurrency: CONCURRENCY },
       ),
-    finish(what) {
+    /**
+     * Ends the command with every decision.
+     *
+     * @throws CommandError when a run failed, or is undelivered.
+     */
+    finish(what: string): void {
       const counts = countByAction(decisions);
       const summary = `${total} ${what}${counts ? `: ${counts}` : ''}`;
       const exitCode = exitCodeOf(decisions);

@@ -8,12 +8,14 @@ import { commandLine } from './target';
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
   const newest = client.workflow.getHandle(workflowId);
   // Temporal accepts the request for a run that has ended, too.
-  const { status, runId } = await newest.describe();
-  if (!isOpen({ status: status.name })) {
+  const run = await newest.describe();
+  const { runId } = run;
+  if (!isOpen(run)) {
+    const status = run.status.name;
     throw new CommandError(
-      `${workflowId} has ended (${status.name}): there is nothing to cancel`,
+      `${workflowId} has ended (${status}): there is nothing to cancel`,
       EXIT_CODES.failed,
-      { workflowId, runId, status: status.name },
+      { workflowId, runId, status },
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();

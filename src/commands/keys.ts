@@ -5,26 +5,26 @@ import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 
-export interface KeysOptions {
-  file: string;
-  /** Puts a new key before those in the file, which still open what they sealed. */
-  rotate: boolean;
-}
-
 /**
  * Writes the JWK set that seals tokens. A new file has mode 0600; an existing one keeps its owner and mode, and is
  * written where a symbolic link leads, so that the workers can still read it.
  *
+ * @param options `rotate` puts a new key before those in the file, which still open what they sealed.
  * @throws CommandError
  */
-export async function makeKeys({ file, rotate }: KeysOptions, output: Output): Promise<void> {
-  if (await isFolder(file)) {
+export async function makeKeys(
+  { file, rotate }: { file: string; rotate: boolean },
+  output: Output,
+): Promise<void> {
+  const absent = () => null;
+  if ((await stat(file).catch(absent))?.isDirectory()) {
     throw new CommandError(
       `${file} is a folder: name a file in it, such as ${path.join(file, 'sealing-keys.json')}`,
       EXIT_CODES.usage,
     );
   }
-  const exists = await isThere(file);
+  // A symbolic link that leads nowhere exists, too.
+  const exists = (await lstat(file).catch(absent)) !== null;
   if (exists && !rotate) {
     throw new CommandError(`${file} exists: add --rotate to put a new key before its keys`, EXIT_CODES.usage);
   }
@@ -46,38 +46,17 @@ export async function makeKeys({ file, rotate }: KeysOptions, output: Output): P
   );
 }
 
-/** Follows no symbolic link: one that leads nowhere is there too. */
-function isThere(file: string): Promise<boolean> {
-  return lstat(file).then(
-    () => true,
-    () => false,
-  );
-}
-
-function isFolder(file: string): Promise<boolean> {
-  return stat(file).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-}
-
 async function readKeySet(file: string) {
-  let text: string;
-  let realFile: string;
-  try {
-    realFile = await realpath(file);
-    text = await readFile(realFile, 'utf8');
-  } catch (error) {
+  const unreadable = (error: unknown) => {
     throw new CommandError(
       `${file} cannot be read (${codeOf(error)}): correct its path, or run this as its owner`,
     );
-  }
-  createSealer(() => text);
-  return {
-    realFile,
-    ownership: await stat(realFile),
-    keys: (JSON.parse(text) as { keys: unknown[] }).keys,
   };
+  const realFile = await realpath(file).catch(unreadable);
+  const text = await readFile(realFile, 'utf8').catch(unreadable);
+  createSealer(() => text);
+  const { keys } = JSON.parse(text) as { keys: unknown[] };
+  return { realFile, ownership: await stat(realFile), keys };
 }
 
 function codeOf(error: unknown): string {

@@ -105,8 +105,8 @@ function createCommands(io: Io) {
       )
       .action(async ({ sink, runId, all, ...options }) => {
         if (all) {
-          const { redeliverAll } = await import('./redeliver-all.js');
-          return withClient((client) => redeliverAll(client, { sink, taskQueue: taskQueue() }, output()));
+          const { redeliverAll } = await import('./redeliver.js');
+          return withClient((client) => redeliverAll(client, taskQueue(), sink, output()));
         }
         const workflowId = workflowIdOf(options);
         if (runId) {

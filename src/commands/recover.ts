@@ -7,21 +7,14 @@ import { describeReceipt } from './outcome';
 import type { Output } from './output';
 import { elsewhere } from './redeliver';
 import { readRun } from './run-history';
-import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken, type Run } from './runs';
+import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs';
 import { commandLine } from './target';
-
-export interface RecoverOptions {
-  taskQueue: string;
-  runId: string;
-  /** Another sink than that of the run's request. */
-  sink?: string | undefined;
-}
 
 /** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */
 export async function recover(
   client: Client,
   workflowId: string,
-  { taskQueue, runId, sink }: RecoverOptions,
+  { taskQueue, runId, sink }: { taskQueue: string; runId: string; sink: string | undefined },
   output: Output,
 ): Promise<void> {
   const { request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
@@ -47,32 +40,20 @@ export async function recover(
 
 /** @throws CommandError that says why this run has no token to deliver. */
 async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
-  const handle = client.workflow.getHandle(workflowId, runId);
-  const description = await handle.describe();
-  const { type } = description;
-  const run: Run = {
-    workflowId,
-    runId,
-    type,
-    status: description.status.name,
-    startedAt: description.startTime,
-  };
+  const run = await client.workflow.getHandle(workflowId, runId).describe();
   const refuse = (why: string, exitCode: 1 | 6) =>
     new CommandError(`run ${runId} ${why}`, exitCode, { workflowId, runId });
 
   if (!isOurs(run)) {
-    throw refuse(
-      `is a run of workflow ${type}, not of ${WORKFLOW_TYPES.prepare}: it holds no token of ours`,
-      1,
-    );
+    const { prepare } = WORKFLOW_TYPES;
+    throw refuse(`is a run of workflow ${run.type}, not of ${prepare}: it holds no token of ours`, 1);
   }
   if (isOpen(run)) {
     throw refuse(`is open: ${commandLine('redeliver', workflowId)}`, EXIT_CODES.refused);
   }
   if (isDelivered(run)) throw refuse('delivered its token: there is nothing to deliver', EXIT_CODES.refused);
-  const history = await readRun(handle);
-  if (!history.token)
-    throw refuse(`(${run.status}) has no token: there is nothing to deliver`, EXIT_CODES.failed);
+  const history = await readRun(client, run);
+  if (!history.token) throw refuse(`(${run.status.name}) has no token: there is nothing to deliver`, 1);
   const runs = await runsOf(client, workflowId);
   if (runs.some(isOpen)) throw anotherOpen(workflowId);
   const left = (await leftTokens(client, [...runs, run])).some(

@@ -1,12 +1,13 @@
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { outcomeOfUpdate } from './await-delivery';
+import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import { CommandError } from './command-error';
 import { describeReceipt } from './outcome';
 import type { Output } from './output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
-import { isOpen, runsOf } from './runs';
+import { isOpen, listRuns, runsOf } from './runs';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
 export async function redeliver(
@@ -15,36 +16,58 @@ export async function redeliver(
   sink: string | undefined,
   output: Output,
 ): Promise<void> {
-  const description = await client.workflow.getHandle(workflowId).describe();
-  const { runId, type, memo } = description;
-  const run = { workflowId, runId, type, status: description.status.name, startedAt: description.startTime };
+  const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId, output);
   refuseForeign(run);
   const receipt = await sendRedeliver(client, workflowId, sink);
-  const requested = sink ?? memo?.['sink'];
+  const requested = sink ?? run.memo?.['sink'];
   output.outcome({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
 }
 
-/**
- * Sends the Update `redeliver` to the open run of a workflow id.
- *
- * @throws CommandError with the outcome; WorkflowNotFoundError when no run of the id is open.
- */
-export function sendRedeliver(
+/** Delivers, now, the token of every open run of a task queue that is undelivered: its memo says so. */
+export async function redeliverAll(
   client: Client,
-  workflowId: string,
+  taskQueue: string,
   sink: string | undefined,
-): Promise<Receipt> {
-  const update = client.workflow
-    .getHandle(workflowId)
-    .executeUpdate<Receipt, [{ sink?: string }]>(UPDATES.redeliver, { args: [{ ...(sink && { sink }) }] });
-  return outcomeOfUpdate(update, client, workflowId);
+  output: Output,
+): Promise<void> {
+  const runs: UndeliveredRun[] = [];
+  for await (const { workflowId, memo } of listRuns(client, taskQueue, "ExecutionStatus = 'Running'")) {
+    if (memo?.['step'] === 'undelivered') runs.push({ workflowId, sink: memo['sink'] });
+  }
+  const bulk = createBulkRunner(runs.length, output);
+  await bulk.run(runs, (run) => redeliverOne(client, run, sink));
+  bulk.finish('undelivered run(s)');
 }
 
 /** Another redelivery, or the round that this one stopped, may have delivered first. */
 export function elsewhere({ sink }: Receipt, requested: unknown): string[] {
   if (typeof requested !== 'string' || requested === sink) return [];
   return [`delivered to sink ${sink}, not to ${requested}: another delivery of this token came first`];
+}
+
+interface UndeliveredRun {
+  workflowId: string;
+  /** Of its request. */
+  sink: unknown;
+}
+
+async function redeliverOne(client: Client, run: UndeliveredRun, sink: string | undefined): Promise<Outcome> {
+  try {
+    const outcome = await outcomeOf(sendRedeliver(client, run.workflowId, sink));
+    const [note] = outcome.receipt ? elsewhere(outcome.receipt, sink ?? run.sink) : [];
+    return note ? { ...outcome, reason: `${note}; ${outcome.reason}` } : outcome;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    return { action: 'left', reason: 'it ended meanwhile' };
+  }
+}
+
+function sendRedeliver(client: Client, workflowId: string, sink: string | undefined): Promise<Receipt> {
+  const update = client.workflow
+    .getHandle(workflowId)
+    .executeUpdate<Receipt, [{ sink?: string }]>(UPDATES.redeliver, { args: [{ ...(sink && { sink }) }] });
+  return outcomeOfUpdate(update, client, workflowId);
 }
 
 async function refuseClosed(client: Client, workflowId: string, output: Output): Promise<never> {
@@ -54,8 +77,6 @@ async function refuseClosed(client: Client, workflowId: string, output: Output):
   throw new CommandError(
     `no run of ${workflowId} is open, and no closed run left a token: nothing to deliver`,
     1,
-    {
-      workflowId,
-    },
+    { workflowId },
   );
 }

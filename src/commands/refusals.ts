@@ -44,7 +44,7 @@ export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): P
       ...left
         .slice(0, MAX_NAMED)
         .flatMap(({ run, token }) => [
-          `run ${run.runId} (${run.status}) left token ${token.deliveryId}, which is not confirmed as delivered; deliver it:`,
+          `run ${run.runId} (${run.status.name}) left token ${token.deliveryId}, which is not confirmed as delivered; deliver it:`,
           `  ${recoverCommand(run)}`,
         ]),
       ...(more > 0 ? [`and ${more} more`] : []),

@@ -2,17 +2,14 @@ import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type Client 
 import { ApplicationFailure } from '@temporalio/common';
 import pMap from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
-import { WORKFLOW_TYPES, type FailureType } from '../contract/names';
+import type { FailureType } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { startAndAwaitDelivery } from './await-delivery';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import type { Output } from './output';
 import { recoverCommand } from './refusals';
-import { requestOfRun } from './run-history';
-import { isDelivered, isOpen, leftTokens, runsOf, type Run } from './runs';
-
-/** Endings read at once. */
-const READ_CONCURRENCY = 20;
+import { readRun } from './run-history';
+import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
 
 export interface RestartOptions {
   taskQueue: string;
@@ -23,11 +20,6 @@ export interface RestartOptions {
   dryRun: boolean;
 }
 
-interface FailedRun {
-  workflowId: string;
-  runId: string;
-}
-
 /**
  * Starts failed runs again, once their cause is fixed: each with the request it had, under its id. One goes first; the
  * others follow only if it delivered, since otherwise the cause is still there.
@@ -35,7 +27,7 @@ interface FailedRun {
 export async function restart(client: Client, options: RestartOptions, output: Output): Promise<void> {
   const runs = await failedRuns(client, options);
   const bulk = createBulkRunner(runs.length, output);
-  const work = (run: FailedRun) => restartOne(client, run, options);
+  const work = (run: Run) => restartOne(client, run, options);
   let first: Outcome | undefined;
   let next = 0;
   while (!options.dryRun && next < runs.length && (first ?? { action: 'left' }).action === 'left') {
@@ -51,29 +43,21 @@ function notRestarted(): Promise<Outcome> {
   return Promise.resolve({ action: 'not restarted', reason: 'the first restarted run did not deliver' });
 }
 
-/**
- * The newest failed run of each id, of this task queue only: other workers may share the namespace, and their cause
- * need not be fixed.
- */
-async function failedRuns(
-  client: Client,
-  { taskQueue, since, failure }: RestartOptions,
-): Promise<FailedRun[]> {
-  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND TaskQueue = ${JSON.stringify(taskQueue)} AND ExecutionStatus = 'Failed' AND CloseTime > '${since.toISOString()}'`;
-  const newest = new Map<string, FailedRun & { startTime: Date }>();
-  for await (const { workflowId, runId, startTime } of client.workflow.list({ query })) {
-    const known = newest.get(workflowId);
-    if (!known || known.startTime < startTime) newest.set(workflowId, { workflowId, runId, startTime });
+/** The newest failed run of each id, of this task queue only: the cause of other workers need not be fixed. */
+async function failedRuns(client: Client, { taskQueue, since, failure }: RestartOptions): Promise<Run[]> {
+  const conditions = ["ExecutionStatus = 'Failed'", `CloseTime > '${since.toISOString()}'`];
+  const newest = new Map<string, Run>();
+  for await (const run of listRuns(client, taskQueue, ...conditions)) {
+    const known = newest.get(run.workflowId);
+    if (!known || known.startTime < run.startTime) newest.set(run.workflowId, run);
   }
-  const runs = await pMap(
-    newest.values(),
-    async (run) => ({ ...run, type: await failureTypeOf(client, run) }),
-    { concurrency: READ_CONCURRENCY },
-  );
-  return runs.filter(({ type }) => type === failure);
+  const runs = await pMap(newest.values(), async (run) => ({ run, type: await failureTypeOf(client, run) }), {
+    concurrency: READ_CONCURRENCY,
+  });
+  return runs.filter(({ type }) => type === failure).map(({ run }) => run);
 }
 
-async function failureTypeOf(client: Client, { workflowId, runId }: FailedRun): Promise<string | null> {
+async function failureTypeOf(client: Client, { workflowId, runId }: Run): Promise<string | null> {
   const ending: unknown = await client.workflow
     .getHandle(workflowId, runId)
     .result()
@@ -84,10 +68,11 @@ async function failureTypeOf(client: Client, { workflowId, runId }: FailedRun): 
 
 async function restartOne(
   client: Client,
-  { workflowId, runId }: FailedRun,
+  failed: Run,
   { taskQueue, failure, dryRun }: RestartOptions,
 ): Promise<Outcome> {
   const left = (reason: string): Outcome => ({ action: 'left', reason });
+  const { workflowId, runId } = failed;
   const runs = await runsOf(client, workflowId);
   const [newest] = runs;
   if (newest && newest.runId !== runId) return left(describeLater(newest));
@@ -95,7 +80,7 @@ async function restartOne(
   if (token) {
     return left(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
   }
-  const request = await requestOfRun(client.workflow.getHandle(workflowId, runId));
+  const { request } = await readRun(client, failed);
   const { problems } = checkRequest(request);
   if (problems.length > 0) return left(`its request is not valid: ${describeProblems(problems)}`);
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
@@ -118,5 +103,5 @@ async function restartOne(
 function describeLater(newest: Run): string {
   if (isOpen(newest)) return `a later run is open (${newest.runId})`;
   if (isDelivered(newest)) return `a later run delivered (${newest.runId})`;
-  return `a later run ended ${newest.status} (${newest.runId})`;
+  return `a later run ended ${newest.status.name} (${newest.runId})`;
 }

@@ -1,6 +1,9 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { recoverySchema, sealedTokenSchema, type SealedToken } from '../contract/schemas';
+
+/** Of gRPC's status codes. */
+const NOT_FOUND = new Set([5]);
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
@@ -18,15 +21,20 @@ export interface RunHistory {
   sinksTried: string[];
 }
 
-/** Reads one run. Of a run that was terminated, its history is all that is left. */
-export async function readRun(handle: WorkflowHandle): Promise<RunHistory> {
-  const { events } = await handle.fetchHistory();
+/** Reads one run. The list names it for moments after its history was deleted: then nothing is known of it. */
+export async function readRun(
+  client: Client,
+  { workflowId, runId }: { workflowId: string; runId: string },
+): Promise<RunHistory> {
+  const { events } = await client.workflow
+    .getHandle(workflowId, runId)
+    .fetchHistory()
+    .catch((error: unknown) => {
+      // The SDK wraps this error in its other calls, and not in fetchHistory.
+      if (isGrpcServiceError(error) && NOT_FOUND.has(error.code)) return { events: [] };
+      throw error;
+    });
   return historyOf(events ?? []);
-}
-
-/** What a run was asked for: its first argument, as the caller sent it. */
-export async function requestOfRun(handle: WorkflowHandle): Promise<unknown> {
-  return (await readRun(handle)).request;
 }
 
 function historyOf(events: readonly HistoryEvent[]): RunHistory {
@@ -40,9 +48,9 @@ function historyOf(events: readonly HistoryEvent[]): RunHistory {
     request,
     token: recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null,
     deliveredTo: delivered ? String(delivered.input[1]) : null,
-    sinksTried:
-      sinksTriedOf(events.at(-1)) ??
-      distinct([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),
+    sinksTried: sinksTriedOf(events.at(-1)) ?? [
+      ...new Set([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),
+    ],
   };
 }
 
@@ -71,10 +79,6 @@ function sinksTriedOf(close: HistoryEvent | undefined): string[] | null {
   const [details] = valuesIn(failure.details);
   const sinks = (details as { sinksTried?: unknown } | null | undefined)?.sinksTried;
   return Array.isArray(sinks) ? sinks.map(String) : null;
-}
-
-function distinct(texts: readonly string[]): string[] {
-  return [...new Set(texts)];
 }
 
 /** Values that JSON cannot hold, or that another data converter wrote, are undefined. */

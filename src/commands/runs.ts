@@ -1,25 +1,15 @@
-import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { readRun, type RunHistory } from './run-history';
 
 /** Histories read at once. */
-const READ_CONCURRENCY = 10;
-/** Of gRPC's status codes. */
-const NOT_FOUND = new Set([5]);
+export const READ_CONCURRENCY = 20;
 
-export interface Run {
-  workflowId: string;
-  runId: string;
-  /** Workflow type. */
-  type: string;
-  /** Temporal's name, such as RUNNING or COMPLETED. */
-  status: string;
-  startedAt: Date;
-}
+export type Run = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime'>;
 
-export function isOpen({ status }: Pick<Run, 'status'>): boolean {
-  return status === 'RUNNING' || status === 'PAUSED';
+export function isOpen({ status: { name } }: Pick<Run, 'status'>): boolean {
+  return name === 'RUNNING' || name === 'PAUSED';
 }
 
 /** Whoever may start work in the namespace can run any workflow type under our id: it says nothing of our tokens. */
@@ -29,14 +19,27 @@ export function isOurs({ type }: Pick<Run, 'type'>): boolean {
 
 /** Our own runs that delivered. */
 export function isDelivered(run: Run): boolean {
-  return isOurs(run) && run.status === 'COMPLETED';
+  return isOurs(run) && run.status.name === 'COMPLETED';
+}
+
+/** Runs of a task queue, from the list: other workers may share the namespace. */
+export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
+  const query = [
+    `WorkflowType = '${WORKFLOW_TYPES.prepare}'`,
+    `TaskQueue = ${JSON.stringify(taskQueue)}`,
+    ...conditions,
+  ];
+  return client.workflow.list({ query: query.join(' AND ') });
 }
 
 /** Every run of one workflow id that Temporal still lists, newest first. */
 export async function runsOf(client: Client, workflowId: string): Promise<Run[]> {
-  const [listed, newest] = await Promise.all([listRuns(client, workflowId), newestRun(client, workflowId)]);
+  const [listed, newest] = await Promise.all([
+    runsListed(client, workflowId),
+    client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound),
+  ]);
   const others = listed.filter(({ runId }) => runId !== newest?.runId);
-  others.sort((a, b) => b.startedAt.getTime() - a.startedAt.getTime());
+  others.sort((a, b) => b.startTime.getTime() - a.startTime.getTime());
   // The list lags behind by moments, and the newest run is the one that matters most.
   return newest ? [newest, ...others] : others;
 }
@@ -52,7 +55,7 @@ export interface LeftToken extends RunHistory {
  */
 export async function leftTokens(client: Client, runs: readonly Run[]): Promise<LeftToken[]> {
   const closed = runs.filter((run) => isOurs(run) && !isOpen(run));
-  const histories = await pMap(closed, async (run) => ({ run, ...(await readRunIfRetained(client, run)) }), {
+  const histories = await pMap(closed, async (run) => ({ run, ...(await readRun(client, run)) }), {
     concurrency: READ_CONCURRENCY,
   });
   const delivered = new Set(
@@ -68,32 +71,14 @@ export async function leftTokens(client: Client, runs: readonly Run[]): Promise<
   return [...left.values()];
 }
 
-/** The list names a run for moments after its history was deleted: nothing can be recovered from it any more. */
-async function readRunIfRetained(client: Client, { workflowId, runId }: Run): Promise<RunHistory> {
-  try {
-    return await readRun(client.workflow.getHandle(workflowId, runId));
-  } catch (error) {
-    // The SDK wraps this error in its other calls, and not in fetchHistory.
-    if (!isGrpcServiceError(error) || !NOT_FOUND.has(error.code)) throw error;
-    return { request: null, token: null, deliveredTo: null, sinksTried: [] };
-  }
-}
-
-async function listRuns(client: Client, workflowId: string): Promise<Run[]> {
+async function runsListed(client: Client, workflowId: string): Promise<Run[]> {
   const runs: Run[] = [];
   const query = `WorkflowId = ${JSON.stringify(workflowId)}`;
-  for await (const { runId, type, status, startTime } of client.workflow.list({ query })) {
-    runs.push({ workflowId, runId, type, status: status.name, startedAt: startTime });
-  }
+  for await (const run of client.workflow.list({ query })) runs.push(run);
   return runs;
 }
 
-async function newestRun(client: Client, workflowId: string): Promise<Run | null> {
-  try {
-    const { runId, type, status, startTime } = await client.workflow.getHandle(workflowId).describe();
-    return { workflowId, runId, type, status: status.name, startedAt: startTime };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return null;
-    throw error;
-  }
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof WorkflowNotFoundError) return null;
+  throw error;
 }

@@ -5,7 +5,7 @@ import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 import { staticMetadata } from './static-metadata';
 
-export interface ScheduleOptions {
+interface ScheduleOptions {
   taskQueue: string;
   /** Else the workflow id of the pair. */
   scheduleId?: string | undefined;

@@ -6,7 +6,7 @@ import { startAndAwaitDelivery, startRun, type StartRunOptions } from './await-d
 import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt } from './outcome';
 import type { Output } from './output';
-import { requestOfRun } from './run-history';
+import { readRun } from './run-history';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, isOurs, runsOf, type Run } from './runs';
 import { commandLine } from './target';
@@ -98,8 +98,8 @@ function reusePolicyFor([newest]: readonly Run[], again: boolean): StartRunOptio
 }
 
 async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
-  const { workflowId, runId } = open;
-  const running = await requestOfRun(client.workflow.getHandle(workflowId, runId));
+  const { workflowId } = open;
+  const { request: running } = await readRun(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
   const valueIn = (of: unknown, field: string) =>

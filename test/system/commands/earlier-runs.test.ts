@@ -155,8 +155,10 @@ describe('start goes on after', () => {
 
   it('a run that is still listed, and whose history is gone', async () => {
     const { workflowId } = scene.newTarget();
-    const gone = { workflowId, runId: randomUUID(), type: 'prepareLiveMigration', status: 'FAILED' };
-    expect(await leftTokens(client, [{ ...gone, startedAt: new Date() }])).toEqual([]);
+    await client.workflow.start('prepareLiveMigration', { workflowId, taskQueue: 'none' });
+    await client.workflow.getHandle(workflowId).terminate();
+    const closed = await client.workflow.getHandle(workflowId).describe();
+    expect(await leftTokens(client, [{ ...closed, runId: randomUUID() }])).toEqual([]);
   });
 });
 
