@@ -9,7 +9,11 @@ stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   if (code !== 'EPIPE') stderr.write(`live-migration-prep: its output could not be written (${code})\n`);
 });
 
-void createProgram({ env, stdout, stderr })
+const interrupt = new AbortController();
+// A second Ctrl-C ends the process at once.
+process.once('SIGINT', () => interrupt.abort());
+
+void createProgram({ env, stdout, stderr, interrupt: interrupt.signal })
   .run(process.argv.slice(2))
   .then((exitCode) => {
     process.exitCode = exitCode;

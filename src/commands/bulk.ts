@@ -51,7 +51,7 @@ export function createBulkRunner(total: number, output: Output) {
       const summary = `${total} ${what}${counts ? `: ${counts}` : ''}`;
       const exitCode = exitCodeOf(decisions);
       if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, { decisions });
-      output.outcome({ decisions }, summary);
+      output.print({ decisions }, summary);
     },
   };
 }

@@ -19,7 +19,7 @@ export async function cancel(client: Client, workflowId: string, output: Output)
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
-  output.outcome({ workflowId, runId, cancelRequested: true }, [
+  output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
     'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,

@@ -49,7 +49,7 @@ export async function doctor(
   const lines = findings.map(({ check, state, message }) => `${state.padEnd(8)}${check}: ${message}`);
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   if (count('ok') === findings.length) {
-    output.outcome({ findings }, lines);
+    output.print({ findings }, lines);
     return;
   }
   output.say(...lines);

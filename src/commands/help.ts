@@ -2,7 +2,8 @@ import type { Help } from '@commander-js/extra-typings';
 
 /** Follows the help of the program. */
 export const HELP = `
-Temporal is found by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… or a profile file.
+Temporal is found by --address and --namespace, else by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
+TEMPORAL_TLS… or a profile file.
 
 Exit codes:
   0    done
@@ -14,6 +15,43 @@ Exit codes:
   6    refused: delivered before, another request is open, or an earlier run left a token
   7    cancelled
   130  interrupted; the run goes on`;
+
+const PAIR = '--org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c01';
+
+const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
+  start: [
+    `start ${PAIR} --ip 203.0.113.7 --sink vault`,
+    `start ${PAIR} --ips-file addresses.txt --sink vault --wait --timeout 10m`,
+  ],
+  watch: [`watch ${PAIR}`, `watch ${PAIR} --json --timeout 1h`],
+  list: [
+    'list --undelivered --sink vault',
+    'list --failure AtlasRequestRejected --since 2026-11-25T09:00:00Z',
+    'list --unconfirmed --report --org 64f1c0ffee5eed0000000a71',
+  ],
+  cancel: [`cancel ${PAIR}`],
+  redeliver: [
+    `redeliver ${PAIR}`,
+    `redeliver ${PAIR} --sink files`,
+    'redeliver --all',
+    `redeliver ${PAIR} --run-id 0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52`,
+  ],
+  restart: [
+    'restart --since 2026-11-25T09:00:00Z --dry-run',
+    'restart --since 2026-11-25T09:00:00Z --failure AtlasUnavailable',
+  ],
+  keys: ['keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'],
+  doctor: ['doctor --config live-migration-prep.yaml'],
+  create: [
+    `schedule create ${PAIR} --ip 203.0.113.7 --sink vault --cron "0 6 * * 1" --timezone Europe/Dublin`,
+  ],
+};
+
+/** Follows the help of a command. */
+export function examplesOf(command: string): string {
+  const examples = EXAMPLES[command] ?? [];
+  return ['', 'Examples:', ...examples.map((line) => `  live-migration-prep ${line}`)].join('\n');
+}
 
 /** Says of each option whether it is required, what it may be and what it is otherwise. */
 export const optionDescription: Help['optionDescription'] = (option) => {

@@ -40,7 +40,7 @@ export async function makeKeys(
     );
   }
   const mode = ((former?.ownership.mode ?? 0o600) & 0o777).toString(8).padStart(4, '0');
-  output.outcome(
+  output.print(
     { file, kid: key.kid, keys: earlier.length + 1 },
     `wrote ${file} (mode ${mode}): key ${key.kid} seals, ${earlier.length + 1} key(s) open; name the file under sealing.keys and restart the workers`,
   );

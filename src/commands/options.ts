@@ -50,6 +50,18 @@ export function time(text: string): Date {
   return date;
 }
 
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000 };
+/** Node's timers take no more: some 24 days. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** @returns milliseconds. */
+export function duration(text: string): number {
+  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  const ms = Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
+}
+
 export function nonEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.');
   return text;

@@ -57,17 +57,23 @@ export function failureError(failure: unknown, workflowId: string): CommandError
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
   const exitCode = EXIT_CODE_OF[type];
   const isUndelivered = exitCode === EXIT_CODES.undelivered;
-  const unconfirmedTokens = details?.unconfirmedTokens ?? 0;
   return new CommandError(
     [
       `${type}: ${message}`,
       // A cancelled run's message says it itself.
-      ...(unconfirmedTokens > 0 && type !== 'Cancelled' ? [unconfirmed(unconfirmedTokens)] : []),
+      ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0)),
       ...(isUndelivered ? [undeliveredLine(), redeliverLine(workflowId)] : []),
     ],
     exitCode,
     { workflowId, type, ...(details && { details }) },
   );
+}
+
+export function unconfirmedLines(tokens: number): string[] {
+  if (tokens === 0) return [];
+  return [
+    `Atlas may have created ${tokens} token(s) that the worker never received: compare the times of the attempts in the run's history with the API keys in Atlas`,
+  ];
 }
 
 export function undeliveredLine(nextTryAt?: string | null): string {
@@ -113,10 +119,6 @@ function endingOf(cause: Error | undefined, workflowId: string): CommandError {
     );
   }
   return new CommandError(`the run failed: ${cause?.message ?? 'unknown'}`, EXIT_CODES.failed, facts);
-}
-
-function unconfirmed(tokens: number): string {
-  return `Atlas may have created ${tokens} token(s) that the worker never received: compare the times of the attempts in the run's history with the API keys in Atlas`;
 }
 
 function isKnown(type: unknown): type is keyof typeof EXIT_CODE_OF {

@@ -1,5 +1,6 @@
 import { escapeControls } from '../contract/printable';
 import type { CommandError } from './command-error';
+import { createStop, type Stop } from './stop';
 
 /** Where a program writes: a stream of the process, or a test's own. */
 export interface TextStream {
@@ -7,14 +8,16 @@ export interface TextStream {
 }
 
 /**
- * What a command prints: lines for a person, or one JSON object for a machine. Much of it comes from callers and from the
- * server, so control characters are escaped here, once for all.
+ * What a command prints: lines for a person, or JSON for a machine, one object per line. Much of it comes from callers
+ * and from the server, so control characters are escaped here, once for all.
  */
 export interface Output {
   /** Lines for a person; left out of `--json`. */
   say(...lines: string[]): void;
-  /** The outcome: lines for a person, or the value as JSON. */
-  outcome(value: object, lines: string | readonly string[]): void;
+  /** A part of the outcome, or the outcome: lines for a person, or the value as JSON. */
+  print(value: object, lines: string | readonly string[]): void;
+  /** What goes on when the command is stopped early: lines that end with the command that follows it. */
+  readonly goesOn: (...lines: string[]) => void;
   /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
   error(error: CommandError): void;
 }
@@ -22,20 +25,21 @@ export interface Output {
 export function createOutput(
   { stdout, stderr }: { stdout: TextStream; stderr: TextStream },
   json: boolean,
+  { signal, goesOn }: Pick<Stop, 'signal' | 'goesOn'> = createStop(),
 ): Output {
-  const print = (lines: readonly string[]) => stdout.write(linesOf(lines));
-  // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
-  const printJson = (value: object) => print([JSON.stringify(value)]);
+  // What a stopped command still does ends in errors that are nobody's business.
+  const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
   return {
+    goesOn,
     say(...lines) {
-      if (!json) print(lines);
+      if (!json) write(lines);
     },
-    outcome(value, lines) {
-      if (json) printJson(value);
-      else print(typeof lines === 'string' ? [lines] : lines);
+    print(value, lines) {
+      // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
+      write(json ? [JSON.stringify(value)] : [lines].flat());
     },
     error({ message, lines, facts }) {
-      if (json) printJson({ error: message, ...facts });
+      if (json) stdout.write(linesOf([JSON.stringify({ error: message, ...facts })]));
       const [first = '', ...others] = lines;
       stderr.write(linesOf([`live-migration-prep: ${first}`, ...others]));
     },

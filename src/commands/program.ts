@@ -1,10 +1,12 @@
 import { Command, CommanderError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { Client } from '@temporalio/client';
 import { DEFAULT_TASK_QUEUE, FAILURE_TYPES } from '../contract/names';
+import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import { HELP, optionDescription } from './help';
-import { collect, nonEmpty, requestCommand, targetCommand, time, uuid } from './options';
+import { HELP, examplesOf, optionDescription } from './help';
+import { collect, duration, nonEmpty, requestCommand, targetCommand, time, uuid } from './options';
 import { createOutput, type TextStream } from './output';
+import { createStop, type Stop } from './stop';
 import { workflowIdOf } from './target';
 
 /** What the program reads and writes. */
@@ -12,6 +14,8 @@ export interface Io {
   env: NodeJS.ProcessEnv;
   stdout: TextStream;
   stderr: TextStream;
+  /** Aborted by Ctrl-C. */
+  interrupt?: AbortSignal;
 }
 
 export interface Program {
@@ -23,9 +27,11 @@ export interface Program {
 export function createProgram(io: Io): Program {
   return {
     async run(args) {
-      const program = createCommands(io);
+      const stop = createStop();
+      io.interrupt?.addEventListener('abort', stop.interrupt);
+      const program = createCommands(io, stop);
       try {
-        await program.parseAsync([...args], { from: 'user' });
+        await stop.race(program.parseAsync([...args], { from: 'user' }));
         return EXIT_CODES.done;
       } catch (error) {
         // Where commander gave up, it may not have read --json yet.
@@ -39,13 +45,23 @@ export function createProgram(io: Io): Program {
 }
 
 /** Each command loads what it needs when it runs: `--help` and usage errors need no Temporal client. */
-function createCommands(io: Io) {
+function createCommands(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description(
       'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
     )
-    .option('--json', 'print one JSON object, for machines', false)
+    .version(VERSION, '--version', 'print the version')
+    .option('--json', 'print JSON, one object per line', false)
+    .addOption(
+      new Option('--timeout <duration>', 'stop waiting after 30s, 10m or 2h; runs go on').argParser(duration),
+    )
     .option('--task-queue <name>', 'task queue of the workers', DEFAULT_TASK_QUEUE)
+    .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")
+    .option('--namespace <name>', "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's")
+    .hook('preAction', () => {
+      const { timeout } = program.opts();
+      if (timeout) stop.startTimeout(timeout);
+    })
     .addHelpText('after', HELP)
     .exitOverride()
     // Errors are reported in one place, with the others.
@@ -54,12 +70,20 @@ function createCommands(io: Io) {
       writeErr: (text) => io.stderr.write(text),
       outputError: () => undefined,
     })
-    .configureHelp({ optionDescription });
-  const output = () => createOutput(io, program.opts().json);
+    .configureHelp({ optionDescription, showGlobalOptions: true });
+  const output = () => createOutput(io, program.opts().json, stop);
   const taskQueue = () => program.opts().taskQueue;
+  const env = () => {
+    const { address, namespace } = program.opts();
+    return {
+      ...io.env,
+      ...(address && { TEMPORAL_ADDRESS: address }),
+      ...(namespace && { TEMPORAL_NAMESPACE: namespace }),
+    };
+  };
   const withClient = async (work: (client: Client) => Promise<void>) => {
     const { withTemporal } = await import('./temporal.js');
-    await withTemporal(io.env, work);
+    await withTemporal(env(), stop.signal, work);
   };
 
   const commands = [
@@ -81,7 +105,7 @@ function createCommands(io: Io) {
       .action(async (options) => {
         const workflowId = workflowIdOf(options);
         const { watch } = await import('./watch.js');
-        await withClient((client) => watch(client, workflowId, output()));
+        await withClient((client) => watch(client, { workflowId }, output()));
       }),
 
     targetCommand('cancel')
@@ -151,7 +175,7 @@ function createCommands(io: Io) {
       .option('--config <file>', 'configuration file of the worker')
       .action(async ({ config }) => {
         const { doctor } = await import('./doctor.js');
-        await doctor(config, output(), io.env);
+        await doctor(config, output(), env());
       }),
 
     new Command('schedule').description('create link-tokens on a schedule').addCommand(
@@ -176,7 +200,7 @@ function createCommands(io: Io) {
   return program;
 
   function inheriting<Inheriting extends CommandUnknownOpts>(command: Inheriting): Inheriting {
-    return command.copyInheritedSettings(program);
+    return command.copyInheritedSettings(program).addHelpText('after', examplesOf(command.name()));
   }
 }
 

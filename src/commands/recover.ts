@@ -1,14 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import { startAndAwaitDelivery } from './await-delivery';
 import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt } from './outcome';
 import type { Output } from './output';
-import { elsewhere } from './redeliver';
 import { readRun } from './run-history';
 import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs';
+import { startRun } from './start-run';
 import { commandLine } from './target';
+import { watch } from './watch';
 
 /** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */
 export async function recover(
@@ -20,22 +19,15 @@ export async function recover(
   const { request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
   const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
   output.say(`delivering token ${token.deliveryId} of run ${runId} to sink ${recovered.sink}`);
-  try {
-    const receipt = await startAndAwaitDelivery(client, {
-      workflowId,
-      taskQueue,
-      args: [recovered, { sealedToken: token, sinksTried }],
-      conflictPolicy: 'FAIL',
-      reusePolicy: 'ALLOW_DUPLICATE',
-    });
-    output.outcome({ workflowId, receipt }, [
-      ...elsewhere(receipt, recovered.sink),
-      ...describeReceipt(receipt),
-    ]);
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw anotherOpen(workflowId);
-  }
+  const run = await startRun(client, {
+    workflowId,
+    taskQueue,
+    args: [recovered, { sealedToken: token, sinksTried }],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  }).catch((error: unknown) => {
+    throw error instanceof WorkflowExecutionAlreadyStartedError ? anotherOpen(workflowId) : error;
+  });
+  await watch(client, run, output);
 }
 
 /** @throws CommandError that says why this run has no token to deliver. */

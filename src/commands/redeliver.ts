@@ -1,13 +1,14 @@
-import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import { outcomeOfUpdate } from './await-delivery';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import { CommandError } from './command-error';
-import { describeReceipt } from './outcome';
+import { describeReceipt, failureError } from './outcome';
 import type { Output } from './output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, listRuns, runsOf } from './runs';
+import { commandLine } from './target';
+import { follow } from './watch';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
 export async function redeliver(
@@ -19,9 +20,10 @@ export async function redeliver(
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId, output);
   refuseForeign(run);
+  output.goesOn(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink);
   const requested = sink ?? run.memo?.['sink'];
-  output.outcome({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
+  output.print({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
 }
 
 /** Delivers, now, the token of every open run of a task queue that is undelivered: its memo says so. */
@@ -36,6 +38,7 @@ export async function redeliverAll(
     if (memo?.['step'] === 'undelivered') runs.push({ workflowId, sink: memo['sink'] });
   }
   const bulk = createBulkRunner(runs.length, output);
+  output.goesOn('the runs go on; see which are still undelivered: live-migration-prep list --undelivered');
   await bulk.run(runs, (run) => redeliverOne(client, run, sink));
   bulk.finish('undelivered run(s)');
 }
@@ -63,11 +66,18 @@ async function redeliverOne(client: Client, run: UndeliveredRun, sink: string | 
   }
 }
 
-function sendRedeliver(client: Client, workflowId: string, sink: string | undefined): Promise<Receipt> {
-  const update = client.workflow
-    .getHandle(workflowId)
-    .executeUpdate<Receipt, [{ sink?: string }]>(UPDATES.redeliver, { args: [{ ...(sink && { sink }) }] });
-  return outcomeOfUpdate(update, client, workflowId);
+async function sendRedeliver(client: Client, workflowId: string, sink: string | undefined): Promise<Receipt> {
+  try {
+    return await client.workflow
+      .getHandle(workflowId)
+      .executeUpdate<Receipt, [{ sink?: string }]>(UPDATES.redeliver, { args: [{ ...(sink && { sink }) }] });
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    const known = failureError(error.cause, workflowId);
+    if (known) throw known;
+    // The run ended otherwise, as by a termination: the run itself tells more.
+    return follow(client, { workflowId });
+  }
 }
 
 async function refuseClosed(client: Client, workflowId: string, output: Output): Promise<never> {

@@ -4,12 +4,13 @@ import pMap from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import { startAndAwaitDelivery } from './await-delivery';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import type { Output } from './output';
 import { recoverCommand } from './refusals';
 import { readRun } from './run-history';
 import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
+import { startRun } from './start-run';
+import { follow } from './watch';
 
 export interface RestartOptions {
   taskQueue: string;
@@ -25,8 +26,11 @@ export interface RestartOptions {
  * others follow only if it delivered, since otherwise the cause is still there.
  */
 export async function restart(client: Client, options: RestartOptions, output: Output): Promise<void> {
-  const runs = await failedRuns(client, options);
+  const runs = await failedRuns(client, options, output);
   const bulk = createBulkRunner(runs.length, output);
+  output.goesOn(
+    `what was restarted goes on; list it: live-migration-prep list --since ${new Date().toISOString()}`,
+  );
   const work = (run: Run) => restartOne(client, run, options);
   let first: Outcome | undefined;
   let next = 0;
@@ -44,13 +48,18 @@ function notRestarted(): Promise<Outcome> {
 }
 
 /** The newest failed run of each id, of this task queue only: the cause of other workers need not be fixed. */
-async function failedRuns(client: Client, { taskQueue, since, failure }: RestartOptions): Promise<Run[]> {
+async function failedRuns(
+  client: Client,
+  { taskQueue, since, failure }: RestartOptions,
+  output: Output,
+): Promise<Run[]> {
   const conditions = ["ExecutionStatus = 'Failed'", `CloseTime > '${since.toISOString()}'`];
   const newest = new Map<string, Run>();
   for await (const run of listRuns(client, taskQueue, ...conditions)) {
     const known = newest.get(run.workflowId);
     if (!known || known.startTime < run.startTime) newest.set(run.workflowId, run);
   }
+  output.say(`reading the failures of ${newest.size} run(s)`);
   const runs = await pMap(newest.values(), async (run) => ({ run, type: await failureTypeOf(client, run) }), {
     concurrency: READ_CONCURRENCY,
   });
@@ -86,13 +95,12 @@ async function restartOne(
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
   try {
     return await outcomeOf(
-      startAndAwaitDelivery(client, {
+      startRun(client, {
         workflowId,
         taskQueue,
         args: [request as PrepareRequest],
-        conflictPolicy: 'FAIL',
-        reusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      }),
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      }).then((run) => follow(client, run)),
     );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -54,7 +54,7 @@ export async function createSchedule(
       `schedule ${scheduleId} exists: change it with Temporal's CLI or UI, or name another with --schedule-id`,
     );
   }
-  output.outcome(
+  output.print(
     { scheduleId },
     `created schedule ${scheduleId}; see it with: temporal schedule describe --schedule-id ${scheduleId}`,
   );

@@ -1,19 +1,23 @@
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  type Client,
+  type WorkflowIdReusePolicy,
+} from '@temporalio/client';
 import { differingFields } from '../contract/compare-requests';
 import { workflowIdFor } from '../contract/names';
-import type { PrepareRequest, Receipt } from '../contract/schemas';
-import { startAndAwaitDelivery, startRun, type StartRunOptions } from './await-delivery';
+import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt } from './outcome';
 import type { Output } from './output';
 import { readRun } from './run-history';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, isOurs, runsOf, type Run } from './runs';
+import { startRun } from './start-run';
 import { commandLine } from './target';
+import { watch } from './watch';
 
 export interface StartOptions {
   taskQueue: string;
-  /** Waits for the outcome of the first round of delivery. */
+  /** Waits until the run ends or is undelivered. */
   wait: boolean;
   /** Creates a token even if an earlier run delivered or left one. */
   again: boolean;
@@ -30,15 +34,13 @@ export async function start(
   output: Output,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  const { joined, receipt } = await startOrJoin(client, workflowId, request, options, output);
-  if (receipt) {
-    output.outcome({ workflowId, joined, receipt }, describeReceipt(receipt));
-    return;
+  const { joined, runId } = await startOrJoin(client, workflowId, request, options, output);
+  const what = `${joined ? 'joined the open run' : 'started'} ${workflowId}`;
+  if (options.wait) {
+    output.say(what);
+    return watch(client, { workflowId, runId }, output, { joined });
   }
-  output.outcome({ workflowId, joined }, [
-    `${joined ? 'joined the open run' : 'started'} ${workflowId}`,
-    `follow it: ${commandLine('watch', workflowId)}`,
-  ]);
+  output.print({ workflowId, joined }, [what, `follow it: ${commandLine('watch', workflowId)}`]);
 }
 
 /**
@@ -49,50 +51,41 @@ async function startOrJoin(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
-  { taskQueue, wait, again }: StartOptions,
+  { taskQueue, again }: StartOptions,
   output: Output,
-): Promise<{ joined: boolean; receipt?: Receipt }> {
+): Promise<{ joined: boolean; runId: string }> {
   for (let looks = 1; ; looks += 1) {
     const runs = await runsOf(client, workflowId);
     const open = runs.find(isOpen);
-    if (open) refuseForeign(open);
-    else if (!again) {
+    if (open) {
+      refuseForeign(open);
+      await refuseIfDifferent(client, open, request);
+      return { joined: true, runId: open.runId };
+    }
+    if (!again) {
       await refuseIfDelivered(client, runs, output);
       await refuseIfTokenLeft(client, runs);
     }
-    const options: Omit<StartRunOptions, 'conflictPolicy'> = {
-      workflowId,
-      taskQueue,
-      args: [request],
-      reusePolicy: reusePolicyFor(runs, again),
-    };
+    const workflowIdReusePolicy = reusePolicyFor(runs, again);
     try {
-      if (wait) {
-        output.say(`${open ? 'joining the open run' : 'starting'} ${workflowId}`);
-        const receipt = await startAndAwaitDelivery(client, { ...options, conflictPolicy: 'USE_EXISTING' });
-        return { joined: open !== undefined, receipt };
-      }
-      if (open) {
-        await refuseIfDifferent(client, open, request);
-        return { joined: true };
-      }
-      await startRun(client, { ...options, conflictPolicy: 'FAIL' });
-      return { joined: false };
+      const { runId } = await startRun(client, {
+        workflowId,
+        taskQueue,
+        args: [request],
+        workflowIdReusePolicy,
+      });
+      return { joined: false, runId };
     } catch (error) {
-      if (!isOutOfDate(error) || looks === MAX_LOOKS) throw error;
+      // A run started meanwhile.
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;
     }
   }
 }
 
-/** A run started or ended meanwhile. */
-function isOutOfDate(error: unknown): boolean {
-  return error instanceof WorkflowExecutionAlreadyStartedError || error instanceof WorkflowNotFoundError;
-}
-
 /** A run that this look did not see closed may have ended since, and left a token. */
-function reusePolicyFor([newest]: readonly Run[], again: boolean): StartRunOptions['reusePolicy'] {
+function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReusePolicy {
   if (again) return 'ALLOW_DUPLICATE';
-  if (!newest || isOpen(newest)) return 'REJECT_DUPLICATE';
+  if (!newest) return 'REJECT_DUPLICATE';
   // A foreign run that completed delivered nothing.
   return isOurs(newest) ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE';
 }

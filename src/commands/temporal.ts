@@ -15,6 +15,7 @@ const UNREACHABLE_CODES = new Set([4, 7, 14, 16]);
  */
 export async function withTemporal<T>(
   env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
   work: (client: Client) => Promise<T>,
 ): Promise<T> {
   const { connection, namespace, unreachable } = await connectClient(env, CONNECT_TIMEOUT_MS).catch(
@@ -22,6 +23,8 @@ export async function withTemporal<T>(
       throw cannotReach(error as Error);
     },
   );
+  // A stopped command ends at its next call.
+  signal.addEventListener('abort', () => void connection.close());
   try {
     return await work(new Client({ connection, namespace }));
   } catch (error) {

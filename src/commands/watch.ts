@@ -3,10 +3,13 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../contract/names';
 import { statusSchema, type Receipt, type Status } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt, redeliverLine, undeliveredLine, waitForReceipt } from './outcome';
+import { describeReceipt, redeliverLine, unconfirmedLines, undeliveredLine, waitForReceipt } from './outcome';
 import type { Output } from './output';
+import { commandLine } from './target';
 
+/** The first; each is longer than the one before. */
 const POLL_INTERVAL_MS = 250;
+const MAX_POLL_INTERVAL_MS = 1000;
 const STATUS_TIMEOUT_MS = 3000;
 
 /** PENDING_WORKFLOW_TASK_STATE_SCHEDULED of Temporal's API: no worker has taken it yet. */
@@ -17,29 +20,48 @@ const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
   deliverLinkToken: 'delivering',
 };
 
-/** Prints a line whenever the step, the attempt or the last failure changes. Ends when the run ends or is undelivered. */
-export async function watch(client: Client, workflowId: string, output: Output): Promise<void> {
-  const receipt = await follow(client, workflowId, (line) => output.say(`${now()} ${line}`));
-  output.outcome({ workflowId, receipt }, [`${now()} delivered`, ...describeReceipt(receipt)]);
+/**
+ * Prints a line whenever the step, the attempt or the last failure changes. Ends when the run ends or is undelivered.
+ *
+ * @param run the newest of its workflow id, unless it has a run id.
+ * @param facts printed beside the receipt.
+ */
+export async function watch(
+  client: Client,
+  run: { workflowId: string; runId?: string },
+  output: Output,
+  facts: object = {},
+): Promise<void> {
+  const { workflowId } = run;
+  const at = () => new Date().toISOString();
+  output.goesOn(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  const receipt = await follow(client, run, (progress) =>
+    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`),
+  );
+  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
 }
 
 /**
- * Follows the newest run of a workflow id until it ends or its token is undelivered.
+ * Follows a run until it ends or its token is undelivered.
  *
  * @param report gets a line whenever something changes.
  * @throws CommandError with the ending; with exit code 5 when the run is undelivered and goes on.
  */
 export async function follow(
   client: Client,
-  workflowId: string,
-  report: (line: string) => void,
+  { workflowId, runId }: { workflowId: string; runId?: string },
+  report: (progress: string) => void = () => undefined,
 ): Promise<Receipt> {
-  const { runId } = await client.workflow.getHandle(workflowId).describe();
+  runId ??= (await client.workflow.getHandle(workflowId).describe()).runId;
   const handle = client.workflow.getHandle(workflowId, runId);
   let lastLine = '';
   let status: Status | null = null;
   let statusAt = -1;
-  for (;;) {
+  for (
+    let pollIntervalMs = POLL_INTERVAL_MS;
+    ;
+    pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS)
+  ) {
     const description = await handle.describe();
     if (description.status.name !== 'RUNNING') return waitForReceipt(handle);
     const { historyLength } = description;
@@ -52,7 +74,7 @@ export async function follow(
     const line = progressOf(description, current) ?? lastLine;
     if (line !== lastLine) report(line);
     lastLine = line;
-    await sleep(POLL_INTERVAL_MS);
+    await sleep(pollIntervalMs);
   }
 }
 
@@ -75,14 +97,21 @@ async function statusOf(client: Client, handle: WorkflowHandle): Promise<Status 
 }
 
 function undelivered(workflowId: string, status: Status | null): CommandError {
-  const reason = status
-    ? [`undelivered: ${status.description}`]
-    : ['undelivered: no worker responds, so the reason is in the history only', redeliverLine(workflowId)];
-  return new CommandError([...reason, undeliveredLine(status?.nextTryAt)], EXIT_CODES.undelivered, {
-    workflowId,
-    type: DELIVERY_FAILURE_TYPES.find((type) => status?.description.startsWith(`${type}: `)),
-    status,
-  });
+  const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
+  return new CommandError(
+    [
+      ...(status
+        ? [description]
+        : [
+            'undelivered: no worker responds, so the reason is in the history only',
+            redeliverLine(workflowId),
+          ]),
+      ...unconfirmedLines(unconfirmedTokens),
+      undeliveredLine(nextTryAt),
+    ],
+    EXIT_CODES.undelivered,
+    { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },
+  );
 }
 
 /**
@@ -103,8 +132,4 @@ function progressOf({ raw }: WorkflowExecutionDescription, status: Status | null
 
 function describeStatus({ step, description, nextTryAt }: Status): string {
   return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
-}
-
-function now(): string {
-  return new Date().toISOString();
 }

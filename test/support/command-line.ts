@@ -53,7 +53,7 @@ export async function setScene(config: Config = {}): Promise<Scene> {
     },
     follow(...args) {
       const command = startCommand(commandOf(args), env);
-      return { output: () => command.output(), exited: command.exited.then(checked) };
+      return { ...command, exited: command.exited.then(checked) };
     },
   };
 }

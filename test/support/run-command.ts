@@ -12,6 +12,8 @@ export interface ClientExit {
 export interface RunningCommand {
   /** What it has written to standard output and standard error so far. */
   output(): string;
+  /** What Ctrl-C does. */
+  interrupt(): void;
   readonly exited: Promise<ClientExit>;
 }
 
@@ -35,15 +37,33 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv): R
       texts[name] += text;
     },
   });
-  const program = createProgram({ env, stdout: streamTo('stdout'), stderr: streamTo('stderr') });
+  const interrupt = new AbortController();
+  const program = createProgram({
+    env,
+    stdout: streamTo('stdout'),
+    stderr: streamTo('stderr'),
+    interrupt: interrupt.signal,
+  });
   return {
     output: () => texts.stdout + texts.stderr,
+    interrupt: () => interrupt.abort(),
     exited: program.run(args).then((code) => ({ code, ...texts })),
   };
 }
 
-/** What a command with `--json` prints: one object, and nothing else. */
-export function objectIn({ stdout }: ClientExit): { receipt: Receipt } & Record<string, unknown> {
-  expect(stdout.trim().split('\n')).toHaveLength(1);
-  return JSON.parse(stdout) as { receipt: Receipt } & Record<string, unknown>;
+type Printed = { receipt: Receipt } & Record<string, unknown>;
+
+/** What a command with `--json` prints: an object per line, and nothing else. */
+export function objectsIn({ stdout }: Pick<ClientExit, 'stdout'>): Printed[] {
+  return stdout
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Printed);
+}
+
+/** The outcome, which a command prints last: only what waits for a run prints progress before it. */
+export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
+  const [outcome, ...progress] = objectsIn(exit).reverse();
+  for (const object of progress) expect(object).toHaveProperty('progress');
+  return outcome as Printed;
 }

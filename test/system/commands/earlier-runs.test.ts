@@ -162,7 +162,7 @@ describe('start goes on after', () => {
   });
 });
 
-/** A client whose next start, of either kind, is preceded by something that happens elsewhere. */
+/** A client whose next start is preceded by something that happens elsewhere. */
 function meanwhile(event: () => Promise<unknown>): Client {
   let happened = false;
   const once = async () => {
@@ -175,7 +175,7 @@ function meanwhile(event: () => Promise<unknown>): Client {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       const method = value.bind(target) as (...args: unknown[]) => unknown;
-      if (name !== 'start' && name !== 'executeUpdateWithStart') return method;
+      if (name !== 'start') return method;
       return async (...args: unknown[]) => {
         await once();
         return method(...args);
@@ -197,17 +197,6 @@ describe('start decides again when, after its look and before its start,', () =>
     const { taskQueue } = scene.deployment;
     return start(racing, request, { wait, again: false, taskQueue }, output);
   }
-
-  it('the open run ends and leaves a token', async () => {
-    const target = await undelivered();
-    const before = posts();
-    const racing = meanwhile(() => end(target.workflowId, 'cancel'));
-    await expect(startAgainst(racing, target, true)).rejects.toMatchObject({
-      exitCode: 6,
-      facts: { refused: 'tokenLeft' },
-    });
-    expect(posts()).toBe(before);
-  });
 
   it.each([true, false])('another run starts, ends and leaves a token (--wait: %s)', async (wait) => {
     blocked.block();

@@ -50,6 +50,32 @@ describe('the built client', () => {
     expect(exit.stderr).toContain('Did you mean restart?');
   });
 
+  it('exits with 130 on Ctrl-C, and says how to follow the run', async () => {
+    const { address } = await sharedTemporal();
+    const args = [
+      '--task-queue',
+      newOrgId(),
+      'start',
+      '--org',
+      newOrgId(),
+      '--no-access-list',
+      '--sink',
+      'x',
+    ];
+    const child = spawn(process.execPath, [CLIENT, ...args, '--wait'], { env: embeddedEnv(address) });
+    let errors = '';
+    child.stderr.on('data', (text: Buffer) => (errors += text.toString()));
+    let output = '';
+    child.stdout.on('data', (text: Buffer) => {
+      output += text.toString();
+      if (output.includes('waiting for a worker')) child.kill('SIGINT');
+    });
+    expect((await once(child, 'close'))[0]).toBe(130);
+    expect(errors).toMatch(
+      /^live-migration-prep: interrupted\nthe run goes on; follow it: live-migration-prep watch /,
+    );
+  });
+
   it('keeps its exit code when nobody reads its output', async () => {
     const child = spawn(process.execPath, [CLIENT, '--help'], {
       env: NOWHERE,

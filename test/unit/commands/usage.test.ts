@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { EXIT_CODES } from '../../../src/commands/command-error';
+import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
 import { objectIn, run } from '../../support/run-command';
 
@@ -125,6 +126,12 @@ describe('exit code 2, before Temporal is called, for', () => {
       ['restart', ...SINCE, '--failure', 'Sad'],
       'Allowed choices are InvalidRequest, AtlasRequestRejected,',
     ],
+    [
+      'a time limit that is none',
+      ['watch', ...ORG, '--timeout', '10'],
+      "option '--timeout <duration>' argument '10' is invalid. Write one such as 30s, 10m or 2h",
+    ],
+    ['a time limit that no timer takes', ['watch', ...ORG, '--timeout', '600h'], 'of at most 24 days'],
     ['keys without a file', ['keys'], "required option '--file <file>' not specified"],
   ])('%s', async (_what, command, message) => {
     const exit = await run(command);
@@ -204,6 +211,34 @@ describe('--help', () => {
     const { stdout } = await run([command, '--help']);
     expect(stdout.replaceAll(/\s+/g, ' ')).toMatch(text);
   });
+});
+
+describe('examples', () => {
+  const COMMANDS = ['start', 'watch', 'cancel', 'redeliver', 'restart', 'doctor', 'schedule create'];
+
+  it.each(COMMANDS)(
+    'of %s are valid commands',
+    async (command) => {
+      const { stdout } = await run([...command.split(' '), '--help']);
+      const [, text = ''] = stdout.split('\nExamples:\n');
+      const examples = [...text.matchAll(/^ {2}live-migration-prep (.*)$/gm)].map(([, line = '']) => line);
+      expect(examples).not.toEqual([]);
+      const file = fileOf('203.0.113.7\n');
+      const codes = await Promise.all(
+        examples.map(async (example) => {
+          const words = example.replace('addresses.txt', file).matchAll(/"([^"]*)"|(\S+)/g);
+          return (await run([...words].map(([, quoted, plain]) => quoted ?? plain ?? ''))).code;
+        }),
+      );
+      const expected = command === 'doctor' ? EXIT_CODES.failed : EXIT_CODES.unreachable;
+      expect(codes).toEqual(examples.map(() => expected));
+    },
+    30_000,
+  );
+});
+
+it('--version prints the version of the package', async () => {
+  expect(await run(['--version'])).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
 });
 
 it('escapes control characters of an argument', async () => {
