@@ -25,7 +25,7 @@ const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} }
 const TOO_LATE: AtlasOutcome = {
   ...NOT_SENT,
   retryable: false,
-  message: 'gave up: the retry deadline passed before the request was sent to Atlas',
+  message: "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas",
 };
 
 const STOPPED: AtlasOutcome = {
