@@ -9,6 +9,7 @@ import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 import { createReadiness, readinessSources } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
+const FAILURE_CHECK_INTERVAL_MS = 1000;
 
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
@@ -25,28 +26,44 @@ async function main(): Promise<void> {
   for (const warning of config.warnings) logger.warn(warning);
   Runtime.install(runtimeOptions(logger, config.log));
 
+  let worker: Worker | null = null;
+  drainOnSignals(() => worker, logger);
   const { connection, namespace } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   const created = await createWorker(config, { connection, namespace });
-  const { worker } = created;
+  worker = created.worker;
 
   const queue = { namespace, taskQueue: config.taskQueue };
   const readiness = createReadiness(readinessSources(worker, connection, queue));
   const health = await startHealth(config.health, readiness);
   logger.info('worker starts', { ...queue, health: health.url });
 
-  drainOnSignals(worker, logger);
-  await worker.run();
+  const watch = setInterval(() => {
+    if (created.worker.getState() === 'FAILED') endFailed(logger);
+  }, FAILURE_CHECK_INTERVAL_MS);
+  await worker.run().catch(() => endFailed(logger));
+  clearInterval(watch);
   await Promise.all([created.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');
 }
 
-/** The first signal drains: attempts in progress finish, a POST included. The second ends the process at once. */
-function drainOnSignals(worker: Worker, logger: Logger): void {
+/** The SDK has logged why. After a fatal poll error its Core may never finish, so `worker.run()` may never reject. */
+function endFailed(logger: Logger): never {
+  logger.error('worker failed: the process ends');
+  process.exit(1);
+}
+
+/**
+ * The first signal drains: attempts in progress finish, a POST included. The second ends the process at once. A worker
+ * that has not started yet has nothing to finish; as the first process of a container it would ignore the signal.
+ */
+function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
   let signals = 0;
   const onSignal = (signal: NodeJS.Signals) => {
     signals += 1;
     if (signals > 1) process.exit(1);
+    const worker = workerOf();
+    if (!worker || worker.getState() === 'INITIALIZED') process.exit(0);
     logger.info(`${signal}: draining; a second signal ends at once`);
     worker.shutdown();
   };

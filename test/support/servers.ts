@@ -1,4 +1,5 @@
 import http from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
@@ -128,6 +129,32 @@ export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
       for (const socket of sockets) socket.resume();
     },
   };
+}
+
+/** Passes gRPC calls on, but those whose path matches, which it answers with NOT_FOUND. */
+export function serveRejectingGrpcProxy(targetPort: number, rejected: RegExp): Promise<TestServer> {
+  const target = http2.connect(`http://127.0.0.1:${targetPort}`);
+  const server = http2.createServer();
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined);
+    if (rejected.test(String(headers[':path']))) {
+      const response = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' };
+      stream.respond(response, { endStream: true });
+      return;
+    }
+    const call = target.request(headers);
+    call.on('error', () => stream.destroy());
+    call.on('response', (response) => {
+      stream.respond(response, { waitForTrailers: true });
+      call.on('trailers', (trailers: http2.IncomingHttpHeaders) =>
+        stream.on('wantTrailers', () => stream.sendTrailers(trailers)),
+      );
+      call.pipe(stream);
+    });
+    stream.pipe(call);
+  });
+  server.on('close', () => target.destroy());
+  return listen(server, 'http');
 }
 
 /** A certificate signed by itself, for 127.0.0.1 unless another address is given. */

@@ -4,11 +4,12 @@ import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { serveTcpProxy } from '../../support/servers';
+import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
 
-jest.setTimeout(90_000);
+// Core gives up refused polls after a minute.
+jest.setTimeout(180_000);
 
 /** Longer than any test: the response never comes. */
 const NEVER_MS = 600_000;
@@ -61,6 +62,44 @@ describe('a worker', () => {
     'with nothing to do ends at SIGTERM with 0 and revokes its access token': endsIdle('SIGTERM'),
 
     'with nothing to do ends at SIGINT with 0 and revokes its access token': endsIdle('SIGINT'),
+
+    async 'ends at SIGTERM within the documented bound while Atlas hangs'() {
+      const requestTimeoutMs = 2000;
+      const atlas = await startAtlas();
+      const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs } } });
+      const worker = await deployment.startWorker();
+      await deliverOne(deployment);
+      for (const on of ['linkTokens', 'oauthRevoke'] as const)
+        atlas.faults({ on, delayMs: NEVER_MS, times: 100 });
+      await deployment.start();
+      await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
+      const signalledMs = Date.now();
+      expect(await worker.stop()).toEqual({ code: 0, signal: null });
+      expect(Date.now() - signalledMs).toBeLessThan(4 * requestTimeoutMs + 15_000);
+    },
+
+    async 'whose polls are refused for good logs why and ends with 1'() {
+      const { address } = await sharedTemporal();
+      const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
+      const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), polls);
+      cleanUpLater(() => proxy.close());
+      const deployment = await deploy({ atlas: await startAtlas() });
+      const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+      expect(await worker.exited).toEqual({ code: 1, signal: null });
+      expect(worker.logged('worker failed: the process ends')).toHaveLength(1);
+      for (const line of worker.output().trim().split('\n'))
+        expect(() => JSON.parse(line) as unknown).not.toThrow();
+    },
+
+    async 'that has not reached Temporal yet ends at SIGTERM with 0'() {
+      let connections = 0;
+      const silent = await serveSocket((_socket, text) => (connections += text === null ? 1 : 0));
+      cleanUpLater(() => silent.close());
+      const deployment = await deploy({ atlas: await startAtlas() });
+      const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${silent.port}` });
+      await eventually('a connection', () => connections > 0);
+      expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    },
 
     async 'responds to /livez and /readyz; while it drains /readyz says 503 and why; a second signal ends it'() {
       const worker = await startBusyWorker();
