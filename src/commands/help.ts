@@ -20,7 +20,7 @@ const PAIR = '--org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c
 
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   start: [
-    `start ${PAIR} --ip 203.0.113.7 --sink vault`,
+    `start ${PAIR} --ip 192.31.196.7 --sink vault`,
     `start ${PAIR} --ips-file addresses.txt --sink vault --wait --timeout 10m`,
   ],
   watch: [`watch ${PAIR}`, `watch ${PAIR} --json --timeout 1h`],
@@ -43,7 +43,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   keys: ['keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'],
   doctor: ['doctor --config live-migration-prep.yaml'],
   create: [
-    `schedule create ${PAIR} --ip 203.0.113.7 --sink vault --cron "0 6 * * 1" --timezone Europe/Dublin`,
+    `schedule create ${PAIR} --ip 192.31.196.7 --sink vault --cron "0 6 * * 1" --timezone Europe/Dublin`,
   ],
 };
 

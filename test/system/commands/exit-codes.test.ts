@@ -8,8 +8,8 @@ import { sharedTemporal } from '../../support/setting';
 jest.setTimeout(90_000);
 
 const on = 'linkTokens';
-const TO_FILES = ['--ip', '203.0.113.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '203.0.113.7', '--sink', 'blocked'];
+const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
+const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
 let scene: Scene;
 /** The same without a worker: whoever waits for one of its runs waits for ever. */

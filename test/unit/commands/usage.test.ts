@@ -223,7 +223,7 @@ describe('examples', () => {
       const [, text = ''] = stdout.split('\nExamples:\n');
       const examples = [...text.matchAll(/^ {2}live-migration-prep (.*)$/gm)].map(([, line = '']) => line);
       expect(examples).not.toEqual([]);
-      const file = fileOf('203.0.113.7\n');
+      const file = fileOf('192.31.196.7\n');
       const codes = await Promise.all(
         examples.map(async (example) => {
           const words = example.replace('addresses.txt', file).matchAll(/"([^"]*)"|(\S+)/g);
