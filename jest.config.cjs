@@ -15,6 +15,8 @@ const common = {
 module.exports = {
   // Most of the time is spent waiting for processes.
   maxWorkers: '100%',
+  // Only what hangs takes this long, on the busiest machine.
+  testTimeout: 180_000,
   projects: [
     {
       ...common,

@@ -1,6 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { SHARED_TEMPORAL_ADDRESS, shared } from './shared-temporal';
@@ -10,10 +8,7 @@ export default async function setUp(): Promise<void> {
   // `npm test` has done it; whoever calls jest by itself has not.
   const setup = path.join(__dirname, '../../dev/setup/index.mjs');
   execFileSync(process.execPath, [setup, 'temporal-test-server'], { stdio: 'inherit' });
-  shared.folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-tests-'));
-  shared.temporal = await startEmbeddedTemporal({
-    databaseFile: path.join(shared.folder, 'temporal.db'),
-    logFile: path.join(shared.folder, 'temporal.log'),
-  });
+  // In memory: with a file every step of a run waits for the disk, which hundreds of runs at once cannot afford.
+  shared.temporal = await startEmbeddedTemporal();
   process.env[SHARED_TEMPORAL_ADDRESS] = shared.temporal.address;
 }

@@ -4,7 +4,4 @@ import type { EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 export const SHARED_TEMPORAL_ADDRESS = 'TEST_SHARED_TEMPORAL_ADDRESS';
 
 /** Between jest's global set-up and teardown, which run in one process. */
-export const shared: { temporal: EmbeddedTemporal | null; folder: string | null } = {
-  temporal: null,
-  folder: null,
-};
+export const shared: { temporal: EmbeddedTemporal | null } = { temporal: null };

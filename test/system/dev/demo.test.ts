@@ -6,8 +6,6 @@ import path from 'node:path';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 
-jest.setTimeout(90_000);
-
 const ROOT = path.join(__dirname, '../../..');
 
 /** The demo with a temporary folder of its own, so that what it leaves behind is seen. */
@@ -37,7 +35,7 @@ function startDemo(...args: string[]) {
     child,
     exited,
     output: () => output,
-    untilPrinted: (text: string) => eventually(text, () => output.includes(text), 60_000),
+    untilPrinted: (text: string) => eventually(text, () => output.includes(text)),
     leftOver,
     /** Of the Temporal server and of the worker's health server. */
     ports: () => [

@@ -1,6 +1,8 @@
+import type { Handle } from '../../support/deployment';
 import { deploy, startAtlas } from '../../support/setting';
 
 const RUNS = 500;
+const STARTS_AT_ONCE = 20;
 const RETRY_AFTER_MS = 4000;
 /** The jitter of a first retry after `Retry-After` is anything up to this. */
 const INITIAL_INTERVAL_MS = 4000;
@@ -28,7 +30,10 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
   });
 
   // Started before there is a worker, so that all of them meet Atlas at once.
-  const handles = await Promise.all(Array.from({ length: RUNS }, () => deployment.start()));
+  const handles: Handle[] = [];
+  while (handles.length < RUNS) {
+    handles.push(...(await Promise.all(Array.from({ length: STARTS_AT_ONCE }, () => deployment.start()))));
+  }
   await deployment.startWorker();
   const receipts = await Promise.all(handles.map((handle) => handle.result()));
 
@@ -47,4 +52,4 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
     INITIAL_INTERVAL_MS / 4,
   );
   expect(fullest).toBeLessThan(RUNS / 2);
-}, 180_000);
+});
