@@ -139,16 +139,21 @@ export function createDeployment({
   return deployment;
 }
 
+/** `files` stores every token, and `rejects` none. */
+export const FILE_SINKS = {
+  files: { type: 'file', directory: 'tokens' },
+  rejects: { type: 'file', directory: 'sealing-keys.json' },
+};
+
 /** Waits are short, so that tests are. */
 const TEST_CONFIG = {
-  sinks: { files: { type: 'file', directory: 'tokens' } },
+  sinks: FILE_SINKS,
   sealing: { keys: { file: 'sealing-keys.json' } },
   atlas: { requestTimeoutMs: 5000 },
   retries: {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
     deliver: { initialIntervalMs: 20, maximumIntervalMs: 100, roundMs: 1500, firstPauseMs: 600_000 },
   },
-  worker: { heartbeatTimeoutMs: 4000 },
   health: { port: 0 },
 } satisfies Config;
 

@@ -3,6 +3,7 @@ import { credentialEnv, startTestAtlas, type CredentialType, type TestAtlas } fr
 import { cleanUpLater } from './clean-up';
 import { createDeployment, type Config, type Deployment, type DeploymentOptions } from './deployment';
 import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
+import type { WorkerProcess } from './worker-process';
 
 export interface SharedTemporal {
   address: string;
@@ -32,6 +33,12 @@ export async function startAtlas(options?: Parameters<typeof startTestAtlas>[0])
   return atlas;
 }
 
+export interface Setting {
+  atlas: TestAtlas;
+  deployment: Deployment;
+  worker: WorkerProcess;
+}
+
 interface DeployOptions {
   atlas: Pick<TestAtlas, 'url' | 'account'>;
   credential?: CredentialType;
@@ -57,4 +64,14 @@ export async function deploy({
   });
   cleanUpLater(() => deployment.dispose());
   return deployment;
+}
+
+/** An emulator, and an installation with a worker that takes work; both gone after the last test. */
+export async function startSetting({
+  atlas: options,
+  ...deployment
+}: Omit<DeployOptions, 'atlas'> & { atlas?: Parameters<typeof startTestAtlas>[0] } = {}): Promise<Setting> {
+  const atlas = await startAtlas(options);
+  const deployed = await deploy({ atlas, ...deployment });
+  return { atlas, deployment: deployed, worker: await deployed.startWorker() };
 }

@@ -9,8 +9,6 @@ import { endingOf, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 /** A resolver without a network may take as long as the request timeout. */
 const GIVES_UP_SOON = {
   atlas: { requestTimeoutMs: 1000 },
