@@ -15,4 +15,4 @@ afterAll(async () => {
     }
   }
   if (problems.length > 0) throw new AggregateError(problems, 'cleaning up failed');
-}, 60_000);
+});

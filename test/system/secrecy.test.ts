@@ -13,14 +13,18 @@ import { UPDATES } from '../../src/contract/names';
 import { sealedTokenSchema, type PrepareRequest } from '../../src/contract/schemas';
 import type { TestAtlas } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
-import type { ClientExit, Config, Deployment, Handle } from '../support/deployment';
+import {
+  FILE_SINKS,
+  type ClientExit,
+  type Config,
+  type Deployment,
+  type Handle,
+} from '../support/deployment';
 import { endingOf, untilDeliveryFails, type Ending } from '../support/ending';
 import { createdToken } from '../support/history';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
 import { deploy, startAtlas } from '../support/setting';
 import { untilStep } from '../support/updates';
-
-jest.setTimeout(120_000);
 
 /** How every access token of the emulator begins, so that those whose text no test sees are found as well. */
 const ACCESS_TOKEN = Buffer.from('{"alg":"ES512","typ":"JWT"}').toString('base64url');
@@ -137,8 +141,7 @@ beforeAll(async () => {
   main = await deployHere(
     {
       sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
+        ...FILE_SINKS,
         missing: { type: 'file', directory: 'missing' },
         echoes: {
           type: 'webhook',

@@ -13,8 +13,6 @@ import { newOrgId } from '../support/ids';
 import { certificateFor, type Certificate } from '../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../support/setting';
 
-jest.setTimeout(120_000);
-
 const CANARIES = {
   TEMPORAL_API_KEY: 'tmprl_CANARY_api_key',
   TEMPORAL_GRPC_META_AUTHORIZATION: 'Bearer CANARY_authorization',

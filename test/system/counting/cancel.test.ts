@@ -2,7 +2,7 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
-import type { Deployment, Handle } from '../../support/deployment';
+import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
@@ -10,8 +10,6 @@ import { newAddress } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, startWaiting, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
-
-jest.setTimeout(60_000);
 
 const on = 'linkTokens';
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' } };
@@ -30,18 +28,14 @@ beforeAll(async () => {
     atlas,
     env: receiver.env,
     config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-        hangs: receiver.sink('hangs'),
-      },
+      sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') },
       worker: { heartbeatTimeoutMs: 20_000 },
     },
   });
   beforeAnyWorker = await deployment.start();
   await beforeAnyWorker.cancel();
   await deployment.startWorker();
-}, 60_000);
+});
 
 interface Run {
   request: PrepareRequest;

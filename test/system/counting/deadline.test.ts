@@ -5,9 +5,7 @@ import type { Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
-
-jest.setTimeout(120_000);
+import { sharedTemporal, startSetting } from '../../support/setting';
 
 const GIVE_UP_AFTER_MS = 4000;
 
@@ -28,9 +26,7 @@ interface Run {
 }
 
 async function setScene() {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config });
-  const worker = await deployment.startWorker();
+  const { atlas, deployment, worker } = await startSetting({ config });
   return {
     atlas,
     deployment,

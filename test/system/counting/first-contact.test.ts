@@ -7,29 +7,17 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { replayRun } from '../../support/replay';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startSetting } from '../../support/setting';
 import { startAndAwait } from '../../support/updates';
 
 const STALLED_VALIDATION = path.join(__dirname, '../../support/stalled-validation.cjs');
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  await deployment.startWorker();
-}, 60_000);
+  ({ atlas, deployment } = await startSetting());
+});
 
 const newRequest = (more = {}) => deployment.newRequest({ accessListIps: [newAddress()], ...more });
 

@@ -9,7 +9,7 @@ import type { Handle } from '../../support/deployment';
 import { endingOf, expectCounted } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, startAtlas } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
 it('the server is killed during a POST and while a token is undelivered: counted, and delivered afterwards', async () => {
@@ -23,18 +23,7 @@ it('the server is killed during a POST and while a token is undelivered: counted
       databaseFile: path.join(folder, 'temporal.db'),
     });
   const before = await startServer();
-  const atlas = await startAtlas();
-  const deployment = await deploy({
-    atlas,
-    temporal: before,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  await deployment.startWorker();
+  const { atlas, deployment } = await startSetting({ temporal: before });
   const rejected = deployment.newRequest({ sink: 'rejects', accessListIps: [newAddress()] });
   await untilStep(await deployment.start(rejected), 'undelivered');
   atlas.faults({ on: 'linkTokens', delayMs: 2000, afterCreating: true });
@@ -58,4 +47,4 @@ it('the server is killed during a POST and while a token is undelivered: counted
     receipt,
   });
   expect(atlas.created(rejected)).toBe(1);
-}, 120_000);
+});

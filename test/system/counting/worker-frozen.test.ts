@@ -1,27 +1,24 @@
 import { atOnce } from '../../support/at-once';
+import { FILE_SINKS } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { sharedTemporal, startSetting } from '../../support/setting';
 import { redeliver } from '../../support/updates';
 import { startWebhookReceiver } from '../../support/webhook-receiver';
 
 /** The server gives a workflow task of a frozen worker to another after ten seconds, or after twenty. */
-jest.setTimeout(120_000);
-
 async function setScene() {
-  const [atlas, receiver] = await Promise.all([startAtlas(), startWebhookReceiver()]);
-  const deployment = await deploy({
-    atlas,
+  const receiver = await startWebhookReceiver();
+  const setting = await startSetting({
     env: receiver.env,
     config: {
-      sinks: { files: { type: 'file', directory: 'tokens' }, hangs: receiver.sink('hangs') },
+      sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') },
       atlas: { requestTimeoutMs: 60_000 },
       worker: { heartbeatTimeoutMs: 8000 },
     },
   });
-  const worker = await deployment.startWorker();
-  return { atlas, receiver, deployment, worker };
+  return { ...setting, receiver };
 }
 
 /** A run whose worker is frozen from before the response that brings a token until the server has given up the attempt. */

@@ -8,12 +8,10 @@ import type { Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { sharedTemporal, startSetting } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 
 /** The server notices a killed worker by its heartbeats, and then by a workflow task that it does not take. */
-jest.setTimeout(120_000);
-
 const on = 'linkTokens';
 const LONG_MS = 120_000;
 /** Atlas creates a token and does not respond. */
@@ -27,14 +25,12 @@ interface Run {
 }
 
 async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
-  const atlas = await startAtlas(options);
-  const deployment = await deploy({ atlas, config });
-  await deployment.startWorker();
+  const { atlas, deployment } = await startSetting({ atlas: options, config });
 
   /** Waits until a run has met each fault. */
   async function meet(...faults: Fault[]): Promise<void> {
     atlas.faults(faults);
-    await eventually('the faults', () => atlas.state().faults.length === 0, 60_000);
+    await eventually('the faults', () => atlas.state().faults.length === 0);
   }
   return {
     atlas,
@@ -134,7 +130,7 @@ describe('a worker is killed', () => {
     const before = await start({ on: 'oauth', delayMs: LONG_MS });
     runs = { before, during, after, reset, cleared, resetDuring, unpaused, pausedAndReset };
     await replaceWorker();
-  }, 120_000);
+  });
 
   async function expectOneUnconfirmed({ handle, request }: Run, created: number): Promise<void> {
     const ending = await endingOf(handle);

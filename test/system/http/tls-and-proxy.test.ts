@@ -43,7 +43,7 @@ describe('what Node takes at its start only', () => {
     expect(proxy.tunnels).toEqual([`127.0.0.1:${port}`]);
     expect(await sendOnce(cert, { HTTPS_PROXY: proxy.url, NO_PROXY: '127.0.0.1' }, url)).toEqual(response);
     expect(proxy.tunnels).toHaveLength(1);
-  }, 20_000);
+  });
 
   it('a proxy that is down, or refuses, means that nothing was written', async () => {
     const { url, cert, paths } = await secureServer();
@@ -60,7 +60,7 @@ describe('what Node takes at its start only', () => {
       code: 'ECONNREFUSED',
     });
     expect(paths).toEqual([]);
-  }, 20_000);
+  });
 
   it.each([
     ['of another host', { ip: '192.0.2.1' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
@@ -92,5 +92,5 @@ describe('what Node takes at its start only', () => {
     expect(await sendOnce(cert, {}, through, '200')).toMatchObject({ message: 'stopped' });
     expect(await sendOnce(cert, {}, through)).toEqual({ status: 200, text: 'secure' });
     expect(paths).toHaveLength(1);
-  }, 20_000);
+  });
 });

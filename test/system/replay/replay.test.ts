@@ -13,8 +13,6 @@ function read(name: string): string {
   return readFileSync(path.join(HISTORIES_FOLDER, `${name}.json`), 'utf8');
 }
 
-jest.setTimeout(30_000);
-
 describe('open runs go on after an upgrade: a stored history of each story replays', () => {
   it.each(STORY_NAMES)('%s', async (name) => {
     await replay(JSON.parse(read(name)));

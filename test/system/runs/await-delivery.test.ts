@@ -1,11 +1,11 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
-import type { Deployment } from '../../support/deployment';
+import { FILE_SINKS, type Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, startAtlas } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 import {
   awaitDelivery,
   redeliver,
@@ -16,27 +16,17 @@ import {
 } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
-jest.setTimeout(60_000);
-
 let atlas: TestAtlas;
 let receiver: WebhookReceiver;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  [atlas, receiver] = await Promise.all([startAtlas(), startWebhookReceiver()]);
-  deployment = await deploy({
-    atlas,
+  receiver = await startWebhookReceiver();
+  ({ atlas, deployment } = await startSetting({
     env: receiver.env,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-        hangs: receiver.sink('hangs'),
-      },
-    },
-  });
-  await deployment.startWorker();
-}, 60_000);
+    config: { sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') } },
+  }));
+});
 
 const toRejectingSink = () => deployment.newRequest({ sink: 'rejects', accessListIps: [newAddress()] });
 

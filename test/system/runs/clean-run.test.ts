@@ -1,11 +1,9 @@
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 
 it('a clean run costs 18 events, no heartbeat and no memo', async () => {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  await deployment.startWorker();
+  const { atlas, deployment } = await startSetting();
   // Long enough to be described, and shorter than the time to the first heartbeat.
   atlas.faults({ on: 'linkTokens', delayMs: 1000 });
   const handle = await deployment.start();
@@ -18,4 +16,4 @@ it('a clean run costs 18 events, no heartbeat and no memo', async () => {
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
   const { historyLength, memo } = await handle.describe();
   expect({ historyLength, memo }).toEqual({ historyLength: 18, memo: {} });
-}, 60_000);
+});

@@ -9,10 +9,8 @@ import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startSetting } from '../../support/setting';
 import { redeliver, statusOf, untilStep } from '../../support/updates';
-
-jest.setTimeout(90_000);
 
 /** A round outlasts the test, so that the run is not undelivered in between. */
 const PATIENT = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
@@ -21,17 +19,7 @@ let atlas: TestAtlas;
 let shared: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  shared = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  await shared.startWorker();
+  ({ atlas, deployment: shared } = await startSetting());
 });
 
 /** An installation whose sink's directory is missing, with a worker. */

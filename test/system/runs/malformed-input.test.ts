@@ -7,18 +7,14 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { sharedTemporal, startSetting } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({ atlas });
-  await deployment.startWorker();
+  ({ atlas, deployment } = await startSetting());
 });
 
 /** Starts any workflow type with any arguments, as a caller in another language can. */

@@ -3,15 +3,13 @@ import path from 'node:path';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
-import type { Deployment, Handle } from '../../support/deployment';
+import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let receiver: WebhookReceiver;
@@ -21,9 +19,8 @@ let creating: Handle;
 beforeAll(async () => {
   [atlas, receiver] = await Promise.all([startAtlas(), startWebhookReceiver()]);
   const sinks = {
-    files: { type: 'file', directory: 'tokens' },
+    ...FILE_SINKS,
     forbidden: { type: 'file', directory: 'forbidden' },
-    rejects: { type: 'file', directory: 'sealing-keys.json' },
     missing: { type: 'file', directory: 'missing' },
     stores: receiver.sink('stores-then-503'),
     hangs: receiver.sink('hangs'),
@@ -42,7 +39,7 @@ beforeAll(async () => {
   atlas.faults({ on: 'linkTokens', delayMs: 1500 });
   creating = await deployment.start();
   await eventually('a POST', () => atlas.posts().length === 1);
-}, 60_000);
+});
 
 async function undelivered(request = deployment.newRequest({ sink: 'rejects' })): Promise<Handle> {
   const handle = await deployment.start(request);

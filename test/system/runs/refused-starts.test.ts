@@ -5,18 +5,14 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
-
-jest.setTimeout(60_000);
+import { sharedTemporal, startSetting } from '../../support/setting';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({ atlas });
-  await deployment.startWorker();
-}, 60_000);
+  ({ atlas, deployment } = await startSetting());
+});
 
 async function startWith(options: Partial<WorkflowStartOptions>, request = deployment.newRequest()) {
   const { client } = await sharedTemporal();

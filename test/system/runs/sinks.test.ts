@@ -9,8 +9,6 @@ import { eventually } from '../../support/eventually';
 import { findSecrets, textPlace } from '../../support/secrecy';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(120_000);
-
 describe.each(SINK_TYPE_NAMES)('a worker with a sink of type %s', (type) => {
   let fixture: Fixture;
   let atlas: TestAtlas;
@@ -26,7 +24,7 @@ describe.each(SINK_TYPE_NAMES)('a worker with a sink of type %s', (type) => {
     const env = { ...awsEnv(), ...fixture.env };
     deployment = await deploy({ atlas, config: { sinks: { store: sink } }, env });
     await deployment.startWorker();
-  }, 300_000);
+  });
   afterAll(() => fixture.stop());
 
   const startRun = () => {

@@ -4,10 +4,8 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { activitySummaries } from '../../support/history';
-import { deploy, startAtlas } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 import { statusOf, untilStep } from '../../support/updates';
-
-jest.setTimeout(60_000);
 
 /** Longer than any test: the response never comes. */
 const NEVER_MS = 600_000;
@@ -16,19 +14,12 @@ let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({
-    atlas,
+  ({ atlas, deployment } = await startSetting({
     config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
       atlas: { requestTimeoutMs: 60_000 },
       retries: { create: { initialIntervalMs: 60_000 } },
     },
-  });
-  await deployment.startWorker();
+  }));
 });
 
 /** What the Temporal UI shows as current details. */

@@ -21,8 +21,6 @@ import { scheduleTimes } from '../../support/history';
 import { newOrgId } from '../../support/ids';
 import { startAtlas } from '../../support/setting';
 
-jest.setTimeout(120_000);
-
 const MINUTE_MS = 60_000;
 const TASK_QUEUE = 'timing';
 const on = 'linkTokens';

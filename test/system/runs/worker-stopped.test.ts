@@ -3,25 +3,8 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
-
-jest.setTimeout(60_000);
-
-async function setScene() {
-  const atlas = await startAtlas();
-  const deployment = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  const worker = await deployment.startWorker();
-  return { atlas, deployment, worker };
-}
 
 function expectOneToken(atlas: TestAtlas, deployment: Deployment): void {
   expect(atlas.createdTokens()).toHaveLength(1);
@@ -31,7 +14,7 @@ function expectOneToken(atlas: TestAtlas, deployment: Deployment): void {
 describe('a token survives', () => {
   atOnce({
     async 'SIGTERM during the POST: the worker waits for the response, the next one delivers'() {
-      const { atlas, deployment, worker } = await setScene();
+      const { atlas, deployment, worker } = await startSetting();
       atlas.faults({ on: 'linkTokens', delayMs: 2500 });
       const handle = await deployment.start();
       await eventually('a POST', () => atlas.posts().length === 1);
@@ -42,7 +25,7 @@ describe('a token survives', () => {
     },
 
     async 'SIGKILL while the run is undelivered: redelivery by the next worker'() {
-      const { atlas, deployment, worker } = await setScene();
+      const { atlas, deployment, worker } = await startSetting();
       const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
       await untilStep(handle, 'undelivered');
       await worker.kill();

@@ -9,27 +9,15 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { sharedTemporal, startSetting } from '../../support/setting';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  await deployment.startWorker();
-}, 60_000);
+  ({ atlas, deployment } = await startSetting());
+});
 
 const newRequest = (sink: string) => deployment.newRequest({ sink, accessListIps: [newAddress()] });
 

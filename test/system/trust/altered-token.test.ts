@@ -7,28 +7,16 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startSetting } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 import { startForeignWorker } from './foreign-worker';
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  atlas = await startAtlas();
-  deployment = await deploy({
-    atlas,
-    config: {
-      sinks: {
-        files: { type: 'file', directory: 'tokens' },
-        rejects: { type: 'file', directory: 'sealing-keys.json' },
-      },
-    },
-  });
-  await deployment.startWorker();
-}, 60_000);
+  ({ atlas, deployment } = await startSetting());
+});
 
 interface CancelledRun {
   request: PrepareRequest;

@@ -7,7 +7,7 @@ import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { newAccount, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Deployment, Handle } from '../../support/deployment';
+import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
@@ -16,8 +16,6 @@ import { temporalCli } from '../../support/temporal-cli';
 import { untilStep } from '../../support/updates';
 import { startForeignWorker, type ForeignWorker } from './foreign-worker';
 import type { Call, CallOutcome } from './foreign-workflows';
-
-jest.setTimeout(60_000);
 
 let atlas: TestAtlas;
 let deployment: Deployment;
@@ -58,9 +56,8 @@ beforeAll(async () => {
     PAYMENTS_SECRET: payments.clientSecret,
   };
   const sinks = {
-    files: { type: 'file', directory: 'tokens' },
+    ...FILE_SINKS,
     forbidden: { type: 'file', directory: 'forbidden' },
-    rejects: { type: 'file', directory: 'sealing-keys.json' },
     vault: {
       type: 'vault',
       address: await startVault(),
@@ -96,7 +93,7 @@ beforeAll(async () => {
   await cancelled.cancel();
   expect(await endingOf(cancelled)).toMatchObject({ type: 'Cancelled' });
   sealed = (await createdToken(cancelled)) as SealedToken;
-}, 60_000);
+});
 
 /** By which a valid request is changed, and the activity called with the result. */
 const CREATIONS: [what: string, change: () => object][] = [

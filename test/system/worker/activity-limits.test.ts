@@ -1,12 +1,8 @@
 import { endingOf } from '../../support/ending';
-import { deploy, startAtlas } from '../../support/setting';
-
-jest.setTimeout(60_000);
+import { startSetting } from '../../support/setting';
 
 it('worker.maxActivitiesPerSecond limits the activities of all runs, eagerly dispatched ones included', async () => {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { worker: { maxActivitiesPerSecond: 2 } } });
-  await deployment.startWorker();
+  const { deployment } = await startSetting({ config: { worker: { maxActivitiesPerSecond: 2 } } });
 
   const startedAt = Date.now();
   const handles = await Promise.all(Array.from({ length: 6 }, () => deployment.start()));

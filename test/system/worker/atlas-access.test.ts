@@ -6,8 +6,6 @@ import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 /** What exists at Atlas from now on. */
 function seed(atlas: TestAtlas, accounts: readonly AtlasAccount[]): void {
   atlas.seed({

@@ -5,11 +5,8 @@ import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
-
-// Core gives up refused polls after a minute.
-jest.setTimeout(180_000);
 
 /** Longer than any test: the response never comes. */
 const NEVER_MS = 600_000;
@@ -25,9 +22,8 @@ async function untilReady(worker: WorkerProcess): Promise<void> {
 
 /** A worker that waits for the response to a POST. */
 async function startBusyWorker() {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
-  const worker = await deployment.startWorker();
+  const config = { atlas: { requestTimeoutMs: 300_000 } };
+  const { atlas, deployment, worker } = await startSetting({ config });
   atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
   await deployment.start();
   await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
@@ -41,10 +37,9 @@ async function deliverOne(deployment: Deployment): Promise<void> {
 
 function endsIdle(signal: NodeJS.Signals): () => Promise<void> {
   return async () => {
-    const atlas = await startAtlas();
     // Draining for the grace time would take longer than the test may.
-    const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
-    const worker = await deployment.startWorker();
+    const config = { atlas: { requestTimeoutMs: 300_000 } };
+    const { atlas, deployment, worker } = await startSetting({ config });
     await deliverOne(deployment);
     expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
 

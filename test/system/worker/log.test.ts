@@ -3,10 +3,8 @@ import path from 'node:path';
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startAtlas, startSetting } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
-
-jest.setTimeout(60_000);
 
 /** What a worker printed, on standard output and standard error. The last line may still be on its way. */
 function linesOf(worker: WorkerProcess): Record<string, unknown>[] {
@@ -29,7 +27,7 @@ it('a worker that loses its server, and is warned by Node, prints JSON lines onl
   await temporal.stop();
   const warningsOfCore = () =>
     linesOf(worker).filter(({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn');
-  await eventually('a warning of Core', () => warningsOfCore().length > 0, 30_000);
+  await eventually('a warning of Core', () => warningsOfCore().length > 0);
   expect(await worker.stop()).toEqual({ code: 0, signal: null });
 
   expect(linesOf(worker)).toContainEqual(
@@ -39,7 +37,7 @@ it('a worker that loses its server, and is warned by Node, prints JSON lines onl
 
 describe('the log of a worker', () => {
   it('tells a mistake of the caller without an error line', async () => {
-    const { worker, deployment } = await setScene('info');
+    const { worker, deployment } = await startSetting({ config: { log: { level: 'info' } } });
     const ending = await endingOf(await deployment.start(deployment.newRequest({ sink: 'nope' })));
     expect(ending.type).toBe('InvalidRequest');
     await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
@@ -48,7 +46,7 @@ describe('the log of a worker', () => {
   });
 
   it('shows failures without a stack, and no task token, even at level trace', async () => {
-    const { atlas, worker, deployment } = await setScene('trace');
+    const { atlas, worker, deployment } = await startSetting({ config: { log: { level: 'trace' } } });
     atlas.faults({ on: 'linkTokens', status: 403 });
     expect(await endingOf(await deployment.start())).toMatchObject({ type: 'AtlasRequestRejected' });
     await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
@@ -60,9 +58,3 @@ describe('the log of a worker', () => {
     expect(worker.output()).not.toMatch(/task_?token\W+[\w+/=]{16}/i);
   });
 });
-
-async function setScene(level: string) {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { log: { level } } });
-  return { atlas, deployment, worker: await deployment.startWorker() };
-}

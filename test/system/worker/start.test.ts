@@ -9,8 +9,6 @@ import type { Config, Deployment } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 interface Scene {
   config?: Config;
   env?: Record<string, string>;

@@ -12,8 +12,6 @@ import { closingAfterEach } from '../../support/closing';
 import { ADDRESSES, CREDENTIALS, KEY, ORG, atlasAt, create, secretOf, startEmulator } from './emulated';
 import { serveHttp, type HttpHandler } from '../../support/servers';
 
-jest.setTimeout(60_000);
-
 const closing = closingAfterEach();
 const KINDS = ['serviceAccount', 'apiKey'] as const;
 

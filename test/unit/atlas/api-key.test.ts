@@ -3,8 +3,6 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { closingAfterEach } from '../../support/closing';
 import { CREDENTIALS, KEY, atlasAt, create, secretOf, startEmulator } from './emulated';
 
-jest.setTimeout(60_000);
-
 const closing = closingAfterEach();
 
 async function start(settings?: Parameters<typeof startEmulator>[0]): Promise<[AdminApi, AtlasEmulator]> {

@@ -9,8 +9,6 @@ import { closingAfterEach } from '../../support/closing';
 import { ACCOUNT, CREDENTIALS, atlasAt, create, secretOf, startEmulator } from './emulated';
 import { serveHttp } from '../../support/servers';
 
-jest.setTimeout(60_000);
-
 const closing = closingAfterEach();
 
 async function start(settings?: Parameters<typeof startEmulator>[0]): Promise<[AdminApi, AtlasEmulator]> {
