@@ -7,7 +7,8 @@ import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { sharedTemporal, startSetting } from '../../support/setting';
 
-const GIVE_UP_AFTER_MS = 4000;
+/** Time for the first attempt on a busy machine, and less than the heartbeat timeout. */
+const GIVE_UP_AFTER_MS = 7000;
 
 const on = 'linkTokens';
 const lost: Fault = { on, reset: 'before-body', afterCreating: true };
@@ -34,10 +35,9 @@ async function setScene() {
     /** Starts a run and waits until it has met the fault. */
     start: async (fault: Fault): Promise<Run> => {
       const request = deployment.newRequest({ accessListIps: [newAddress()] });
-      const { times = 1 } = fault;
       atlas.faults(fault);
       const handle = await deployment.start(request);
-      await eventually('the fault', () => (atlas.state().faults[0]?.times ?? 0) < times);
+      await eventually('the fault', () => atlas.state().faults.length === 0);
       return { request, handle };
     },
     ending: async ({ request, handle }: Run) => {
@@ -61,16 +61,6 @@ describe('at the deadline', () => {
         unconfirmedTokens: 1,
         created: 1,
       });
-    },
-
-    async 'each response that was lost until then is counted, and the last reason is given'() {
-      const { start, ending } = await setScene();
-      const { created, ...last } = await ending(await start({ ...lost, times: 1000 }));
-      expect(last).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: created });
-      expect(last.message).toMatch(
-        /^gave up: the retry deadline passed; last error: the connection to Atlas closed/,
-      );
-      expect(created).toBeGreaterThan(1);
     },
 
     async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {

@@ -39,7 +39,8 @@ export function atlasAt(
 ): AdminApi {
   return createAdminApi({
     baseUrl: url,
-    requestTimeoutMs: 5000,
+    // Longer than fifty requests at once take on a busy machine.
+    requestTimeoutMs: 60_000,
     envelope: false,
     pretty: false,
     credentials: new Map([['default', credential]]),
