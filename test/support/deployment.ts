@@ -147,7 +147,7 @@ export const FILE_SINKS = {
 
 /** Waits are short, so that tests are. */
 const TEST_CONFIG = {
-  sinks: FILE_SINKS,
+  sinks: { files: FILE_SINKS.files },
   sealing: { keys: { file: 'sealing-keys.json' } },
   atlas: { requestTimeoutMs: 5000 },
   retries: {

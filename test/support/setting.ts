@@ -1,7 +1,13 @@
 import { Client, Connection } from '@temporalio/client';
 import { credentialEnv, startTestAtlas, type CredentialType, type TestAtlas } from './atlas';
 import { cleanUpLater } from './clean-up';
-import { createDeployment, type Config, type Deployment, type DeploymentOptions } from './deployment';
+import {
+  FILE_SINKS,
+  createDeployment,
+  type Config,
+  type Deployment,
+  type DeploymentOptions,
+} from './deployment';
 import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
 import type { WorkerProcess } from './worker-process';
 
@@ -66,12 +72,13 @@ export async function deploy({
   return deployment;
 }
 
-/** An emulator, and an installation with a worker that takes work; both gone after the last test. */
+/** An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after the last test. */
 export async function startSetting({
   atlas: options,
-  ...deployment
+  config,
+  ...more
 }: Omit<DeployOptions, 'atlas'> & { atlas?: Parameters<typeof startTestAtlas>[0] } = {}): Promise<Setting> {
   const atlas = await startAtlas(options);
-  const deployed = await deploy({ atlas, ...deployment });
-  return { atlas, deployment: deployed, worker: await deployed.startWorker() };
+  const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, ...config }, ...more });
+  return { atlas, deployment, worker: await deployment.startWorker() };
 }

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import http2 from 'node:http2';
 import net, { type AddressInfo, type Server } from 'node:net';
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { freePort } from '../../dev/temporal/free-port';
+import { atOnce } from '../support/at-once';
 import { credentialEnv, type TestAtlas } from '../support/atlas';
 import { CLIENT } from '../support/command-line';
 import { cleanUpLater } from '../support/clean-up';
@@ -52,12 +51,6 @@ function silentServer(): Promise<string> {
   return listen(net.createServer());
 }
 
-function profileFile(...lines: string[]): Record<string, string> {
-  const file = path.join(deployment.folder, 'temporal.toml');
-  writeFileSync(file, lines.join('\n'));
-  return { TEMPORAL_CONFIG_FILE: file };
-}
-
 interface Outcome {
   code: number | null;
   output: string;
@@ -89,37 +82,6 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
       /TEMPORAL_API_KEY, or api_key in the profile file, is not an API key: it holds white space/,
     ],
     [
-      'a header with a line end',
-      () => ({
-        ...CANARIES,
-        TEMPORAL_GRPC_META_AUTHORIZATION: `${CANARIES.TEMPORAL_GRPC_META_AUTHORIZATION}\n`,
-      }),
-      /TEMPORAL_GRPC_META_AUTHORIZATION, or .* is not a gRPC header/,
-    ],
-    [
-      'a profile file with a syntax error',
-      () => profileFile('[profile.default]', 'api_key = "tmprl_CANARY_api_key', 'namespace = "default"'),
-      /temporal\.toml is not valid TOML in line 2: correct it/,
-    ],
-    [
-      'a key that is no key, in a profile file',
-      () => ({
-        ...profileFile('[profile.default.tls]', 'client_key_data = "CANARY_key"'),
-        TEMPORAL_TLS_CLIENT_CERT_DATA: pair.cert,
-      }),
-      /tls\.client_key_data in the profile file holds no private key/,
-    ],
-    [
-      'a profile that does not exist',
-      () => ({ ...CANARIES, TEMPORAL_PROFILE: 'nope' }),
-      /TEMPORAL_PROFILE names profile nope/,
-    ],
-    [
-      'a certificate file that does not exist',
-      () => ({ TEMPORAL_TLS_CLIENT_CERT_PATH: '/nowhere.pem', TEMPORAL_TLS_CLIENT_KEY_DATA: pair.key }),
-      /TEMPORAL_TLS_CLIENT_CERT_PATH, \/nowhere\.pem, cannot be read \(ENOENT\)/,
-    ],
-    [
       'nothing listens',
       async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
       /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(.*\): start it, or set TEMPORAL_ADDRESS/s,
@@ -146,7 +108,7 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
     ],
   ];
 
-  it.each(rows)('%s', async (_what, prepare, message) => {
+  const check = async (prepare: (typeof rows)[number][1], message: RegExp) => {
     const env = await prepare();
     const target = ['--org', newOrgId()];
     const [client, worker] = await Promise.all([
@@ -160,7 +122,8 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
       for (const line of linesOf(pair.key)) expect(output).not.toContain(line);
       expect(output).not.toMatch(/\n\s+at /);
     }
-  });
+  };
+  atOnce(Object.fromEntries(rows.map(([what, env, message]) => [what, () => check(env, message)])));
 });
 
 it('doctor reports what is wrong with the settings as a finding, quotes no secret, and goes on', async () => {

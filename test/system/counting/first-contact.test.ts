@@ -23,23 +23,6 @@ const newRequest = (more = {}) => deployment.newRequest({ accessListIps: [newAdd
 
 describe('first contact: a start together with awaitDelivery, which replays', () => {
   atOnce({
-    async 'of a valid request: its receipt'() {
-      const request = newRequest();
-      const handle = deployment.handleOf(request);
-      const { receipt } = await startAndAwait(deployment, request);
-      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
-      expect(atlas.created(request)).toBe(1);
-      await replayRun(handle);
-    },
-
-    async 'against a sink that rejects: the failure of the delivery, and the run stays open'() {
-      const request = newRequest({ sink: 'rejects' });
-      const handle = deployment.handleOf(request);
-      expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'SinkRejected' });
-      expect(await handle.describe()).toMatchObject({ status: { name: 'RUNNING' } });
-      await replayRun(handle);
-    },
-
     async 'of an invalid request: InvalidRequest, for the caller as for the run'() {
       const request = newRequest({ sink: 'nowhere' });
       const handle = deployment.handleOf(request);

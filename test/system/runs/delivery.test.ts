@@ -1,13 +1,10 @@
 import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { sealedTokenSchema, type SealedToken } from '../../../src/contract/schemas';
 import { makeKey } from '../../../src/sealing';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
 import type { Config, Deployment, Handle } from '../../support/deployment';
 import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
 import { deploy, startSetting } from '../../support/setting';
 import { redeliver, statusOf, untilStep } from '../../support/updates';
@@ -75,12 +72,12 @@ describe('a token is delivered', () => {
       expect(deployment.tokens()).toEqual([tokenOf(request)]);
     },
 
-    async 'after the sealing key was rotated, and the worker restarted'() {
+    async 'after its worker was killed, and the sealing key rotated'() {
       const { deployment, worker } = await deployWithoutDirectory();
       const request = newRequest(deployment);
       const handle = await deployment.start(request);
       await untilStep(handle, 'undelivered');
-      await worker.stop();
+      await worker.kill();
       await deployment.runClient('keys', '--file', deployment.keysFile, '--rotate');
       mkdirSync(deployment.tokensFolder);
       await deployment.startWorker();
@@ -106,64 +103,6 @@ describe('a token is delivered', () => {
       writeFileSync(deployment.keysFile, JSON.stringify({ keys: [replacement, former] }));
       expect(await redeliver(handle)).toMatchObject({ type: 'delivered' });
       expect(deployment.tokens()).toEqual([tokenOf(request)]);
-    },
-  });
-});
-
-describe('a sealed token is recovered from a closed run', () => {
-  /** The token of a run that was cancelled before it was delivered. */
-  async function cancelledToken(): Promise<{ request: ReturnType<typeof newRequest>; token: SealedToken }> {
-    const request = newRequest(shared, { sink: 'rejects' });
-    const handle = await shared.start(request);
-    await untilStep(handle, 'undelivered');
-    await handle.cancel();
-    expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
-    return { request, token: sealedTokenSchema.parse(await createdToken(handle)) };
-  }
-
-  atOnce({
-    async 'under its own id: delivered, nothing created'() {
-      const { request, token } = await cancelledToken();
-      const recovery = { sealedToken: token, sinksTried: [] };
-      const { receipt } = await endingOf(await shared.start({ ...request, sink: 'files' }, recovery));
-      expect(receipt).toMatchObject({ deliveryId: token.deliveryId, alsoTried: [] });
-      const files = shared.tokenFiles().filter((name) => name.includes(token.deliveryId));
-      expect(files.map((name) => readFileSync(path.join(shared.tokensFolder, name), 'utf8'))).toEqual([
-        tokenOf(request),
-      ]);
-    },
-
-    async 'with every readable field altered: delivered and receipted as it was sealed'() {
-      const { request, token } = await cancelledToken();
-      const { orgId, sourceOrgId } = newRequest(shared);
-      const altered: SealedToken = {
-        jwe: token.jwe,
-        orgId,
-        sourceOrgId: sourceOrgId ?? null,
-        accessListIps: ['0.0.0.0/0'],
-        credential: 'other',
-        warnings: ['other'],
-        requestedBy: 'Mallory',
-        changeReference: 'other',
-        deliveryId: '00000000-0000-4000-8000-000000000000',
-        tokenSha256: '0'.repeat(64),
-        createdAt: '9999-12-31T23:59:59.000Z',
-        unconfirmedTokens: 7,
-      };
-      const recovery = { sealedToken: altered, sinksTried: [] };
-      const { receipt } = await endingOf(await shared.start({ ...request, sink: 'files' }, recovery));
-      const { jwe: _, ...facts } = token;
-      expect(receipt).toMatchObject(facts);
-      expect(tokenOf(request)).toBeDefined();
-    },
-
-    async 'under another id: it does not open, and no sink gets it'() {
-      const { token } = await cancelledToken();
-      const handle = await shared.start(newRequest(shared), { sealedToken: token, sinksTried: [] });
-      expect(await untilUnreadable(handle)).toContain('was sealed for another workflow id');
-      expect(shared.tokenFiles().filter((name) => name.includes(token.deliveryId))).toEqual([]);
-      await handle.cancel();
-      expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled' });
     },
   });
 });

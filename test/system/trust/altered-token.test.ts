@@ -51,26 +51,20 @@ const OTHER_FACTS = {
   unconfirmedTokens: 7,
 };
 
-it('each field outside the seal, altered in turn: no effect on what is delivered, nor on the receipt', async () => {
+it('every field outside the seal is altered: no effect on what is delivered, nor on the receipt', async () => {
   const { request, sealedToken } = await cancelledRun();
   const linkToken = atlas.createdTokens().at(-1)?.linkToken;
   expect(Object.keys({ jwe: '', ...OTHER_FACTS }).sort()).toEqual(Object.keys(sealedToken).sort());
   const genuine = await (await recover({ request, sealedToken })).result();
   const receipt: Receipt = { ...genuine, deliveredAt: expect.any(String) as string };
-  const altered = Object.entries(OTHER_FACTS).map(([field, value]) => ({ ...sealedToken, [field]: value }));
-
-  for (const forged of altered) {
-    const handle = await recover({ request, sealedToken: forged });
-    expect(await handle.result()).toEqual(receipt);
-  }
+  const forged = { ...sealedToken, ...OTHER_FACTS };
+  expect(await (await recover({ request, sealedToken: forged })).result()).toEqual(receipt);
 
   const foreigner = await startForeignWorker(deployment);
   const { workflowId } = deployment.handleOf(request);
-  const calls = altered.map((forged) => ({ activity: 'deliverLinkToken', args: [forged, 'files'] }));
+  const call = { activity: 'deliverLinkToken', args: [forged, 'files'] };
   const { alsoTried: _, ...result } = receipt;
-  expect(await foreigner.call('prepareLiveMigration', workflowId, calls)).toEqual(
-    calls.map(() => ({ result })),
-  );
+  expect(await foreigner.call('prepareLiveMigration', workflowId, [call])).toEqual([{ result }]);
   expect(deployment.tokens()).toEqual([linkToken]);
 });
 

@@ -123,13 +123,3 @@ test('a rotated client secret is picked up from its file by the running worker, 
   expect(atlas.requestsOn('oauth').map(({ status }) => status)).toEqual([200, 200]);
   expect(worker.output()).not.toContain(clientSecret);
 });
-
-test('fifty runs that find a cold worker fetch one access token', async () => {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  const handles = await Promise.all(Array.from({ length: 50 }, () => deployment.start()));
-  await deployment.startWorker();
-  await Promise.all(handles.map((handle) => handle.result()));
-  expect(atlas.requestsOn('oauth')).toHaveLength(1);
-  expect(atlas.posts()).toHaveLength(50);
-});

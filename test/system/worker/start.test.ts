@@ -1,24 +1,15 @@
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { freePort } from '../../../dev/temporal/free-port';
 import { newAccount } from '../../support/atlas';
 import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Config, Deployment } from '../../support/deployment';
+import type { Config } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/setting';
 
-interface Scene {
-  config?: Config;
-  env?: Record<string, string>;
-  prepare?: (deployment: Deployment) => void;
-}
-
 /** Starts a worker that cannot start, and returns its one message. */
-async function messageOf({ config = {}, env = {}, prepare }: Scene): Promise<string> {
+async function messageOf(config: Config, env: Record<string, string> = {}): Promise<string> {
   const deployment = await deploy({ atlas: { url: 'http://127.0.0.1:9', account: newAccount() }, config });
-  prepare?.(deployment);
   const worker = deployment.spawnWorker(env);
   expect(await worker.exited).toEqual({ code: 1, signal: null });
   const output = worker.output();
@@ -30,20 +21,20 @@ async function messageOf({ config = {}, env = {}, prepare }: Scene): Promise<str
 describe('a worker that cannot start says why in one message, exits with 1 and has started nothing', () => {
   atOnce({
     async 'every problem of the configuration at once, each with its place and what to do'() {
-      const message = await messageOf({
-        config: {
+      const message = await messageOf(
+        {
           colour: 'blue',
           atlas: { requestTimeoutMs: 'soon' },
           sinks: { files: { type: 'fax' } },
           sealing: {},
           health: { port: 70_000 },
         },
-        env: {
+        {
           MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com',
           MONGODB_ATLAS_CLIENT_ID: newOrgId(),
           MONGODB_ATLAS_CLIENT_SECRET: '',
         },
-      });
+      );
       expect(message).toMatch(
         /^live-migration-prep-worker: the configuration has 7 problem\(s\):\n( {2}- .*\n){7}$/,
       );
@@ -60,29 +51,14 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
       }
     },
 
-    async 'a configuration file that is not YAML'() {
-      const message = await messageOf({
-        prepare: ({ configFile }) => writeFileSync(configFile, 'sinks:\n  files: {type: file\n'),
-      });
-      expect(message).toContain('live-migration-prep.yaml');
-    },
-
     async 'a port in use'() {
       const server = createServer().listen(0, '127.0.0.1');
       cleanUpLater(() => server.close());
       await once(server, 'listening');
       const { port } = server.address() as AddressInfo;
-      expect(await messageOf({ config: { health: { port } } })).toContain(
+      expect(await messageOf({ health: { port } })).toContain(
         `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
       );
-    },
-
-    async 'a Temporal that is not there'() {
-      const address = `127.0.0.1:${await freePort()}`;
-      const message = await messageOf({ env: { TEMPORAL_ADDRESS: address } });
-      expect(message).toContain(`cannot reach Temporal at ${address}`);
-      expect(message).toContain('TEMPORAL_ADDRESS');
-      expect(message.trim().split('\n')).toHaveLength(1);
     },
   });
 });
