@@ -1,3 +1,5 @@
+const os = require('node:os');
+
 const common = {
   testEnvironment: 'node',
   // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
@@ -13,8 +15,8 @@ const common = {
 
 /** @type {import('jest').Config} */
 module.exports = {
-  // Most of the time is spent waiting for processes.
-  maxWorkers: '100%',
+  // The system tests wait more than they compute: for processes, heartbeats and Temporal's timeouts.
+  maxWorkers: 2 * os.availableParallelism(),
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 180_000,
   projects: [

@@ -51,7 +51,7 @@ function keysIn(file: string): { kid: string }[] {
 
 describe('a token is delivered', () => {
   atOnce({
-    async 'to the file sink: mode 0600, the token that Atlas created; a clean run writes no memo'() {
+    async 'to the file sink: mode 0600, the token that Atlas created'() {
       const request = newRequest(shared);
       const handle = await shared.start(request);
       const { receipt } = await endingOf(handle);
@@ -59,7 +59,22 @@ describe('a token is delivered', () => {
       expect(statSync(file).mode & 0o777).toBe(0o600);
       expect(readFileSync(file, 'utf8')).toBe(tokenOf(request));
       expect(receipt).toMatchObject({ ...request, sink: 'files', unconfirmedTokens: 0, alsoTried: [] });
-      expect((await handle.describe()).memo).toEqual({});
+    },
+
+    async 'by a clean run, which costs 18 events, no heartbeat and no memo'() {
+      const { atlas, deployment } = await startSetting();
+      // Long enough to be described, and shorter than the time to the first heartbeat.
+      atlas.faults({ on: 'linkTokens', delayMs: 1000 });
+      const handle = await deployment.start();
+      await eventually('a POST', () => atlas.posts().length === 1);
+      const { raw } = await handle.describe();
+      expect(raw.pendingActivities).toMatchObject([{ activityType: { name: 'createLinkToken' } }]);
+      expect(raw.pendingActivities?.[0]?.lastHeartbeatTime ?? null).toBeNull();
+      expect(raw.pendingActivities?.[0]?.heartbeatDetails ?? null).toBeNull();
+
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
+      const { historyLength, memo } = await handle.describe();
+      expect({ historyLength, memo }).toEqual({ historyLength: 18, memo: {} });
     },
 
     async 'when its sink is unavailable at first'() {

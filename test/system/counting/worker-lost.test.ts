@@ -4,20 +4,25 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
 import { newAccount, startTestAtlas, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Handle } from '../../support/deployment';
+import { FILE_SINKS, type Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { sharedTemporal, startSetting } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
+import { redeliver } from '../../support/updates';
+import { startWebhookReceiver } from '../../support/webhook-receiver';
 
-/** The server notices a killed worker by its heartbeats, and then by a workflow task that it does not take. */
+/**
+ * The server notices a killed or frozen worker by its heartbeats, and then by a workflow task that it does not take, for
+ * ten seconds or twenty.
+ */
 const on = 'linkTokens';
 const LONG_MS = 120_000;
 /** Atlas creates a token and does not respond. */
 const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
-/** So that only a killed worker misses a heartbeat, however busy the machine is. */
-const config = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
+/** So that only a killed or frozen worker misses a heartbeat, however busy the machine is. */
+const timeouts = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
 
 interface Run {
   request: PrepareRequest;
@@ -25,7 +30,12 @@ interface Run {
 }
 
 async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
-  const { atlas, deployment } = await startSetting({ atlas: options, config });
+  const receiver = await startWebhookReceiver();
+  const { atlas, deployment, worker } = await startSetting({
+    atlas: options,
+    env: receiver.env,
+    config: { ...timeouts, sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') } },
+  });
 
   /** Waits until a run has met each fault. */
   async function meet(...faults: Fault[]): Promise<void> {
@@ -34,6 +44,9 @@ async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
   }
   return {
     atlas,
+    receiver,
+    deployment,
+    worker,
     meet,
     async start(...faults: Fault[]): Promise<Run> {
       const request = deployment.newRequest({ accessListIps: [newAddress()] });
@@ -49,6 +62,26 @@ async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
   };
 }
 
+/** A run whose worker is frozen from before the response that brings a token until the server has given up the attempt. */
+async function freezeDuringPost({ atlas, worker, start }: Awaited<ReturnType<typeof setScene>>) {
+  const { client } = await sharedTemporal();
+  const { request, handle } = await start({ on, delayMs: 2000, afterCreating: true });
+  await eventually('a token', () => atlas.created(request) === 1);
+  process.kill(worker.pid, 'SIGSTOP');
+  await eventually('a missed heartbeat', async () => {
+    return (await pendingActivity(client, handle.workflowId)) === null;
+  });
+  return {
+    handle,
+    expectOneUnconfirmed: async () => {
+      const ending = await endingOf(handle);
+      expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 1 });
+      expect(atlas.created(request)).toBe(2);
+      expectCounted(ending, 2);
+    },
+  };
+}
+
 /** Runs `temporal activity …` on the activity under way. */
 async function operate({ handle }: Run, verb: 'reset' | 'pause' | 'unpause', ...options: string[]) {
   const { address } = await sharedTemporal();
@@ -58,12 +91,12 @@ async function operate({ handle }: Run, verb: 'reset' | 'pause' | 'unpause', ...
   expect(exit).toMatchObject({ code: 0 });
 }
 
-describe('a worker is killed', () => {
+describe('a worker is', () => {
   let atlas: TestAtlas;
   let runs: Record<string, Run>;
 
   atOnce({
-    async 'in two attempts: two'() {
+    async 'killed in two attempts: two'() {
       const scene = await setScene();
       const { request, handle } = await scene.start({ on, delayMs: LONG_MS });
       const met = scene.meet(createsAndHangs);
@@ -75,7 +108,7 @@ describe('a worker is killed', () => {
       expect(scene.atlas.created(request)).toBe(2);
     },
 
-    async 'and there are a 500, a 429 and a refused connection besides: two'() {
+    async 'killed, and there are a 500, a 429 and a refused connection besides: two'() {
       const options = { account: newAccount(), port: await freePort() };
       const scene = await setScene(options);
       const { request, handle } = await scene.start({ on, status: 500 }, createsAndHangs);
@@ -93,6 +126,40 @@ describe('a worker is killed', () => {
       const ending = await endingOf(handle);
       expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 2 });
       expect([createdBefore, restarted.created(request)]).toEqual([1, 1]);
+    },
+
+    async 'frozen during a POST, past its heartbeat timeout, and goes on: the token that it received is counted'() {
+      const scene = await setScene();
+      const { expectOneUnconfirmed } = await freezeDuringPost(scene);
+      process.kill(scene.worker.pid, 'SIGCONT');
+      await expectOneUnconfirmed();
+    },
+
+    async 'frozen, and another worker takes over before it goes on: the same'() {
+      const scene = await setScene();
+      const { handle, expectOneUnconfirmed } = await freezeDuringPost(scene);
+      await scene.deployment.startWorker();
+      await handle.result();
+      process.kill(scene.worker.pid, 'SIGCONT');
+      await expectOneUnconfirmed();
+    },
+
+    async 'frozen while a delivery succeeds and a redelivery to another sink comes: one receipt, which its caller gets too'() {
+      const { receiver, deployment, worker } = await setScene();
+      const request = deployment.newRequest({ sink: 'hangs' });
+      const handle = await deployment.start(request);
+      await eventually('an attempt', () => receiver.hanging(request) === 1);
+      process.kill(worker.pid, 'SIGSTOP');
+      receiver.release(request);
+      const redelivery = redeliver(handle, { sink: 'files' });
+      // The worker finds both when it goes on.
+      await eventually('the Update', async () => (await handle.describe()).raw.pendingWorkflowTask);
+      process.kill(worker.pid, 'SIGCONT');
+      const { receipt } = await endingOf(handle);
+      expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
+      expect(await redelivery).toMatchObject({ receipt });
+      expect(receiver.stored(request)).toHaveLength(1);
+      expect(deployment.tokens()).toEqual([]);
     },
   });
 
@@ -140,12 +207,12 @@ describe('a worker is killed', () => {
   }
 
   it.each([
-    ['before the POST: one, an upper bound', 'before', 1],
-    ['during the POST: one', 'during', 1],
-    ['after Atlas created a token, before its response: one', 'after', 2],
-    ['after a 429, `temporal activity reset` in back-off, and a token: one', 'reset', 2],
+    ['killed before the POST: one, an upper bound', 'before', 1],
+    ['killed during the POST: one', 'during', 1],
+    ['killed after Atlas created a token, before its response: one', 'after', 2],
+    ['killed after a 429, `temporal activity reset` in back-off, and a token: one', 'reset', 2],
     ['the same with --clear-heartbeat-details: one', 'cleared', 2],
-    ['after `temporal activity reset` during the POST, and a token: one', 'resetDuring', 2],
+    ['killed after `temporal activity reset` during the POST, and a token: one', 'resetDuring', 2],
   ])('%s', (_when, name, created) => expectOneUnconfirmed(runs[name] as Run, created));
 
   // The server does not time out an activity that is paused.
@@ -153,7 +220,7 @@ describe('a worker is killed', () => {
     ['then unpaused', 'unpaused', 'unpause'],
     ['then reset', 'pausedAndReset', 'reset'],
   ] as const)(
-    'after `temporal activity pause` during the POST, and a token, %s: one',
+    'killed after `temporal activity pause` during the POST, and a token, %s: one',
     async (_then, name, verb) => {
       const run = runs[name] as Run;
       await operate(run, verb);
