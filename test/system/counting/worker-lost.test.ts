@@ -63,9 +63,10 @@ async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
 }
 
 /** A run whose worker is frozen from before the response that brings a token until the server has given up the attempt. */
-async function freezeDuringPost({ atlas, worker, start }: Awaited<ReturnType<typeof setScene>>) {
+async function freezeDuringPost(scene: Awaited<ReturnType<typeof setScene>>) {
+  const { atlas, worker } = scene;
   const { client } = await sharedTemporal();
-  const { request, handle } = await start({ on, delayMs: 2000, afterCreating: true });
+  const { request, handle } = await scene.start({ on, delayMs: 2000, afterCreating: true });
   await eventually('a token', () => atlas.created(request) === 1);
   process.kill(worker.pid, 'SIGSTOP');
   await eventually('a missed heartbeat', async () => {

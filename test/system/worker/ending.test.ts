@@ -54,18 +54,6 @@ function endsIdle(signal: NodeJS.Signals): () => Promise<void> {
 
 describe('a worker', () => {
   atOnce({
-    async 'that gets SIGTERM during a POST waits for the response, and the next worker delivers the token'() {
-      const { atlas, deployment, worker } = await startSetting();
-      atlas.faults({ on: 'linkTokens', delayMs: 2500 });
-      const handle = await deployment.start();
-      await eventually('a POST', () => atlas.posts().length === 1);
-      expect(await worker.stop()).toEqual({ code: 0, signal: null });
-      await deployment.startWorker();
-      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
-      expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
-      expect(atlas.createdTokens()).toHaveLength(1);
-    },
-
     'with nothing to do ends at SIGTERM with 0 and revokes its access token': endsIdle('SIGTERM'),
 
     'with nothing to do ends at SIGINT with 0 and revokes its access token': endsIdle('SIGINT'),
@@ -123,9 +111,8 @@ describe('a worker', () => {
     },
 
     async 'drained while Atlas creates a token keeps the token, which is delivered'() {
-      const atlas = await startAtlas();
-      const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 60_000 } } });
-      const worker = await deployment.startWorker();
+      const config = { atlas: { requestTimeoutMs: 60_000 } };
+      const { atlas, deployment, worker } = await startSetting({ config });
       atlas.faults({ on: 'linkTokens', delayMs: 3000, afterCreating: true });
       const handle = await deployment.start();
       await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
