@@ -76,7 +76,7 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
   return [...(earlier ?? []), value];
 }
 
-function organizationId(text: string): string {
+export function organizationId(text: string): string {
   if (ORGANIZATION_ID.test(text)) return text;
   throw new InvalidArgumentError(
     'It is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',

@@ -14,6 +14,8 @@ export interface TextStream {
 export interface Output {
   /** Lines for a person; left out of `--json`. */
   say(...lines: string[]): void;
+  /** Lines that qualify the outcome, on standard error. */
+  note(...lines: string[]): void;
   /** A part of the outcome, or the outcome: lines for a person, or the value as JSON. */
   print(value: object, lines: string | readonly string[]): void;
   /** What goes on when the command is stopped early: lines that end with the command that follows it. */
@@ -37,6 +39,9 @@ export function createOutput(
     print(value, lines) {
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
       write(json ? [JSON.stringify(value)] : [lines].flat());
+    },
+    note(...lines) {
+      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${line}`)));
     },
     error({ message, lines, facts }) {
       if (json) stdout.write(linesOf([JSON.stringify({ error: message, ...facts })]));

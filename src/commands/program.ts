@@ -4,7 +4,16 @@ import { DEFAULT_TASK_QUEUE, FAILURE_TYPES } from '../contract/names';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import { HELP, examplesOf, optionDescription } from './help';
-import { collect, duration, nonEmpty, requestCommand, targetCommand, time, uuid } from './options';
+import {
+  collect,
+  duration,
+  nonEmpty,
+  organizationId,
+  requestCommand,
+  targetCommand,
+  time,
+  uuid,
+} from './options';
 import { createOutput, type TextStream } from './output';
 import { createStop, type Stop } from './stop';
 import { workflowIdOf } from './target';
@@ -106,6 +115,33 @@ function createCommands(io: Io, stop: Stop) {
         const workflowId = workflowIdOf(options);
         const { watch } = await import('./watch.js');
         await withClient((client) => watch(client, { workflowId }, output()));
+      }),
+
+    new Command('list')
+      .description('list runs that match every filter, newest first')
+      .option('--undelivered', 'open runs whose token no sink has confirmed')
+      .option('--sink <name>', 'undelivered runs that wait on this sink')
+      .option('--unconfirmed', 'runs after which Atlas may hold tokens that no worker received')
+      .addOption(
+        new Option(
+          '--report',
+          'of unconfirmed tokens: each attempt with its time, by organization, to compare in Atlas',
+        ).implies({ unconfirmed: true }),
+      )
+      .addOption(
+        new Option('--failure <type>', 'runs that ended with this failure type')
+          .choices(FAILURE_TYPES)
+          .conflicts(['undelivered', 'sink']),
+      )
+      .addOption(new Option('--org <id>', 'runs of this Atlas organization').argParser(organizationId))
+      .option('--requested-by <text>', 'runs requested by exactly this')
+      .option('--change-reference <text>', 'runs of exactly this change or ticket')
+      .addOption(
+        new Option('--since <time>', 'runs that are open, or closed after this time').argParser(time),
+      )
+      .action(async (options) => {
+        const { list } = await import('./list.js');
+        await withClient((client) => list(client, { ...options, taskQueue: taskQueue() }, output()));
       }),
 
     targetCommand('cancel')

@@ -1,5 +1,4 @@
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import pMap from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { FailureType } from '../contract/names';
@@ -7,6 +6,7 @@ import type { PrepareRequest } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import type { Output } from './output';
 import { recoverCommand } from './refusals';
+import { readEnding } from './run-events';
 import { readRun } from './run-history';
 import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
 import { startRun } from './start-run';
@@ -60,19 +60,14 @@ async function failedRuns(
     if (!known || known.startTime < run.startTime) newest.set(run.workflowId, run);
   }
   output.say(`reading the failures of ${newest.size} run(s)`);
-  const runs = await pMap(newest.values(), async (run) => ({ run, type: await failureTypeOf(client, run) }), {
-    concurrency: READ_CONCURRENCY,
-  });
+  const runs = await pMap(
+    newest.values(),
+    async (run) => ({ run, type: (await readEnding(client, run))?.type }),
+    {
+      concurrency: READ_CONCURRENCY,
+    },
+  );
   return runs.filter(({ type }) => type === failure).map(({ run }) => run);
-}
-
-async function failureTypeOf(client: Client, { workflowId, runId }: Run): Promise<string | null> {
-  const ending: unknown = await client.workflow
-    .getHandle(workflowId, runId)
-    .result()
-    .catch((error: unknown) => error);
-  const cause = ending instanceof WorkflowFailedError ? ending.cause : undefined;
-  return (cause instanceof ApplicationFailure && cause.type) || null;
 }
 
 async function restartOne(

@@ -1,13 +1,7 @@
-import { isGrpcServiceError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
 import { recoverySchema, sealedTokenSchema, type SealedToken } from '../contract/schemas';
-
-/** Of gRPC's status codes. */
-const NOT_FOUND = new Set([5]);
-
-type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-type HistoryEvent = NonNullable<History['events']>[number];
-type Payloads = { payloads?: unknown[] | null } | null | undefined;
+import { readEvents, valuesIn, type HistoryEvent, type RunId } from './run-events';
+import { unconfirmedAttemptsIn, type UnconfirmedAttempt } from './unconfirmed-attempts';
 
 /** What the history of one run of `prepareLiveMigration` says of its token. */
 export interface RunHistory {
@@ -19,22 +13,13 @@ export interface RunHistory {
   deliveredTo: string | null;
   /** Sinks that may have the token. */
   sinksTried: string[];
+  /** The attempts to create a token that may have created another one: as many as the run counts. */
+  unconfirmedAttempts: UnconfirmedAttempt[];
 }
 
-/** Reads one run. The list names it for moments after its history was deleted: then nothing is known of it. */
-export async function readRun(
-  client: Client,
-  { workflowId, runId }: { workflowId: string; runId: string },
-): Promise<RunHistory> {
-  const { events } = await client.workflow
-    .getHandle(workflowId, runId)
-    .fetchHistory()
-    .catch((error: unknown) => {
-      // The SDK wraps this error in its other calls, and not in fetchHistory.
-      if (isGrpcServiceError(error) && NOT_FOUND.has(error.code)) return { events: [] };
-      throw error;
-    });
-  return historyOf(events ?? []);
+/** Reads one run. Nothing is known of it when its history is gone. */
+export async function readRun(client: Client, run: RunId): Promise<RunHistory> {
+  return historyOf(await readEvents(client, run));
 }
 
 function historyOf(events: readonly HistoryEvent[]): RunHistory {
@@ -48,6 +33,7 @@ function historyOf(events: readonly HistoryEvent[]): RunHistory {
     request,
     token: recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null,
     deliveredTo: delivered ? String(delivered.input[1]) : null,
+    unconfirmedAttempts: unconfirmedAttemptsIn(events),
     sinksTried: sinksTriedOf(events.at(-1)) ?? [
       ...new Set([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),
     ],
@@ -79,17 +65,4 @@ function sinksTriedOf(close: HistoryEvent | undefined): string[] | null {
   const [details] = valuesIn(failure.details);
   const sinks = (details as { sinksTried?: unknown } | null | undefined)?.sinksTried;
   return Array.isArray(sinks) ? sinks.map(String) : null;
-}
-
-/** Values that JSON cannot hold, or that another data converter wrote, are undefined. */
-function valuesIn(payloads: Payloads): unknown[] {
-  return (payloads?.payloads ?? []).map((payload) => {
-    try {
-      return defaultPayloadConverter.fromPayload(
-        payload as Parameters<typeof defaultPayloadConverter.fromPayload>[0],
-      );
-    } catch {
-      return undefined;
-    }
-  });
 }

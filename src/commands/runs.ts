@@ -6,8 +6,6 @@ import { readRun, type RunHistory } from './run-history';
 /** Histories read at once. */
 export const READ_CONCURRENCY = 20;
 
-export type RunId = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
-
 export type Run = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime'>;
 
 export function isOpen({ status: { name } }: Pick<Run, 'status'>): boolean {

@@ -1,7 +1,7 @@
 import type { Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, Recovery } from '../contract/schemas';
-import type { RunId } from './runs';
+import type { RunId } from './run-events';
 import { staticMetadata } from './static-metadata';
 
 /**

@@ -116,6 +116,7 @@ describe('the built client', () => {
     ['watch', '--org', newOrgId()],
     ['start', '--org', newOrgId(), '--ip', '192.31.196.7', '--sink', 'files'],
     ['restart', '--since', '2026-11-25T09:00:00Z'],
+    ['list', '--undelivered'],
   ])('loads nothing that only a worker needs for %s', async (...command) => {
     const loaded = await loadedBy(...command);
     expect(loaded).toContain('@temporalio/client');

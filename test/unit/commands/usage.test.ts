@@ -132,6 +132,11 @@ describe('exit code 2, before Temporal is called, for', () => {
       "option '--timeout <duration>' argument '10' is invalid. Write one such as 30s, 10m or 2h",
     ],
     ['a time limit that no timer takes', ['watch', ...ORG, '--timeout', '600h'], 'of at most 24 days'],
+    [
+      'list of undelivered runs that failed',
+      ['list', '--undelivered', '--failure', 'TokenLost'],
+      "option '--failure <type>' cannot be used with option '--undelivered'",
+    ],
     ['keys without a file', ['keys'], "required option '--file <file>' not specified"],
   ])('%s', async (_what, command, message) => {
     const exit = await run(command);
@@ -190,7 +195,7 @@ describe('exit code 2, before Temporal is called, for', () => {
 });
 
 describe('--help', () => {
-  const COMMANDS = ['start', 'watch', 'cancel', 'redeliver', 'restart', 'keys', 'doctor', 'schedule'];
+  const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'restart', 'keys', 'doctor', 'schedule'];
 
   it('names every command and every exit code, and is no error', async () => {
     const { code, stdout, stderr } = await run(['--help']);
@@ -214,7 +219,7 @@ describe('--help', () => {
 });
 
 describe('examples', () => {
-  const COMMANDS = ['start', 'watch', 'cancel', 'redeliver', 'restart', 'doctor', 'schedule create'];
+  const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'restart', 'doctor', 'schedule create'];
 
   it.each(COMMANDS)(
     'of %s are valid commands',

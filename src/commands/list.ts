@@ -1,0 +1,189 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { pMapIterable } from 'p-map';
+import { workflowIdFor, type FailureType } from '../contract/names';
+import type { PrepareRequest } from '../contract/schemas';
+import type { Output } from './output';
+import { listUnconfirmed } from './list-unconfirmed';
+import { readEnding, readRequest } from './run-events';
+import { READ_CONCURRENCY, isOpen, listRuns } from './runs';
+import { commandLine } from './target';
+
+/** Of all these filters a run must match each. */
+export interface ListOptions {
+  taskQueue: string;
+  /** Open, and no sink has confirmed the token. */
+  undelivered?: boolean | undefined;
+  /** Undelivered, by a request for this sink. */
+  sink?: string | undefined;
+  /** Atlas may hold tokens that no worker received. */
+  unconfirmed?: boolean | undefined;
+  failure?: FailureType | undefined;
+  org?: string | undefined;
+  requestedBy?: string | undefined;
+  changeReference?: string | undefined;
+  /** Open, or closed after this time. */
+  since?: Date | undefined;
+  /** Prints the attempts behind the unconfirmed tokens, by organization. */
+  report?: boolean | undefined;
+}
+
+/** What the list of Temporal and the memo say of a run; `failure` and `request` only where a filter reads them. */
+export interface ListedRun {
+  workflowId: string;
+  runId: string;
+  state: string;
+  startedAt: string;
+  closedAt: string | null;
+  unconfirmedTokens: number;
+  /** That an undelivered run waits for. */
+  sink: string | null;
+  /** Of the token of an undelivered run, or of the one that a closed run left. */
+  deliveryId: string | null;
+  failure?: { type: string; message: string };
+  request?: Partial<PrepareRequest>;
+}
+
+/** Prints runs as Temporal lists them, newest first, and never holds more than a few of them. */
+export async function list(client: Client, options: ListOptions, output: Output): Promise<void> {
+  const unknown = { terminated: 0, historiesGone: 0 };
+  const listed = listRuns(client, options.taskQueue, ...conditionsOf(options));
+  const found = pMapIterable(candidates(listed, options, unknown), (run) => look(client, run, options), {
+    concurrency: READ_CONCURRENCY,
+  });
+  const matches = matchesIn(found, options, unknown);
+  if (options.report) await listUnconfirmed(client, matches, output);
+  else await printRuns(matches, output);
+  output.note(...notesOf(options, unknown, await retainedSince(client)));
+}
+
+function conditionsOf({ undelivered, sink, failure, org, since }: ListOptions): string[] {
+  return [
+    (undelivered || sink !== undefined) && 'CloseTime IS NULL',
+    failure && "ExecutionStatus = 'Failed'",
+    org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
+    since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
+  ].filter((condition) => typeof condition === 'string');
+}
+
+interface Unknown {
+  /** Runs without a count of unconfirmed tokens that were terminated. */
+  terminated: number;
+  /** Runs that a filter could not be applied to. */
+  historiesGone: number;
+}
+
+/** The runs that match as far as the list tells. */
+async function* candidates(
+  listed: AsyncIterable<WorkflowExecutionInfo>,
+  { undelivered, sink, unconfirmed }: ListOptions,
+  unknown: Unknown,
+): AsyncGenerator<ListedRun> {
+  for await (const info of listed) {
+    const run = listedRun(info);
+    if (run.state === 'terminated' && run.unconfirmedTokens === 0) unknown.terminated += 1;
+    if (undelivered && run.state !== 'undelivered') continue;
+    if (sink !== undefined && run.sink !== sink) continue;
+    if (unconfirmed && run.unconfirmedTokens === 0) continue;
+    yield run;
+  }
+}
+
+function listedRun(info: WorkflowExecutionInfo): ListedRun {
+  const { workflowId, runId, startTime, closeTime } = info;
+  const memo = info.memo ?? {};
+  const open = isOpen(info);
+  const undelivered = open && memo['step'] === 'undelivered';
+  const text = (value: unknown) => (typeof value === 'string' ? value : null);
+  return {
+    workflowId,
+    runId,
+    state: undelivered ? 'undelivered' : (STATES[info.status.name] ?? info.status.name.toLowerCase()),
+    startedAt: startTime.toISOString(),
+    closedAt: closeTime?.toISOString() ?? null,
+    unconfirmedTokens: Number(memo['unconfirmedTokens'] ?? 0),
+    sink: undelivered ? text(memo['sink']) : null,
+    deliveryId: text(memo['deliveryId']),
+  };
+}
+
+const STATES: Readonly<Record<string, string>> = { COMPLETED: 'delivered' };
+
+/** @returns null when the history is gone that a filter needs. */
+async function look(client: Client, run: ListedRun, options: ListOptions): Promise<ListedRun | null> {
+  const { failure, requestedBy, changeReference } = options;
+  if (failure) {
+    const ending = await readEnding(client, run);
+    if (!ending) return null;
+    run = { ...run, failure: ending };
+  }
+  if (requestedBy !== undefined || changeReference !== undefined) {
+    const request = await readRequest(client, run);
+    if (!request) return null;
+    run = { ...run, request };
+  }
+  return run;
+}
+
+async function* matchesIn(
+  found: AsyncIterable<ListedRun | null>,
+  { failure, requestedBy, changeReference }: ListOptions,
+  unknown: Unknown,
+): AsyncGenerator<ListedRun> {
+  for await (const run of found) {
+    if (!run) unknown.historiesGone += 1;
+    else if (
+      (!failure || run.failure?.type === failure) &&
+      (requestedBy === undefined || run.request?.requestedBy === requestedBy) &&
+      (changeReference === undefined || run.request?.changeReference === changeReference)
+    ) {
+      yield run;
+    }
+  }
+}
+
+async function printRuns(runs: AsyncIterable<ListedRun>, output: Output): Promise<void> {
+  let count = 0;
+  for await (const run of runs) {
+    if (count === 0) output.say(rowOf('STARTED', 'STATE', 'RUN', ''));
+    count += 1;
+    const { startedAt, state, workflowId } = run;
+    output.print(run, rowOf(startedAt, state, workflowId, detailOf(run)));
+  }
+  output.say(`${count} run(s)`);
+}
+
+function rowOf(startedAt: string, state: string, workflowId: string, detail: string): string {
+  return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${detail}`.trimEnd();
+}
+
+function detailOf({ workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, ...run }: ListedRun) {
+  const { requestedBy, changeReference } = run.request ?? {};
+  return [
+    sink !== null && `waits on sink ${sink}`,
+    closedAt && deliveryId && `left a token: ${commandLine('redeliver', workflowId, '--run-id', runId)}`,
+    unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
+    run.failure && `${run.failure.type}: ${run.failure.message}`,
+    requestedBy && `requested by ${requestedBy}`,
+    changeReference && `change ${changeReference}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+/** What the list cannot know. */
+function notesOf({ unconfirmed }: ListOptions, unknown: Unknown, retained: string | null): string[] {
+  return [
+    `the list lags behind by moments${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
+    unconfirmed &&
+      unknown.terminated > 0 &&
+      `${unknown.terminated} terminated run(s) are not shown: a request that was on its way when they ended is in no count`,
+    unknown.historiesGone > 0 &&
+      `${unknown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
+  ].filter((note) => typeof note === 'string');
+}
+
+async function retainedSince({ connection, options: { namespace } }: Client): Promise<string | null> {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  const seconds = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0);
+  return seconds > 0 ? new Date(Date.now() - seconds * 1000).toISOString() : null;
+}

@@ -1,0 +1,79 @@
+import {
+  isGrpcServiceError,
+  type Client,
+  type WorkflowExecutionInfo,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { PrepareRequest } from '../contract/schemas';
+
+/** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
+const CLOSE_EVENT = 2;
+/** Of gRPC's status codes. */
+const NOT_FOUND = new Set([5]);
+
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
+export type HistoryEvent = NonNullable<History['events']>[number];
+type Payloads = { payloads?: unknown[] | null } | null | undefined;
+
+export type RunId = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
+
+/** The whole history of a run; empty when it is gone. */
+export async function readEvents(client: Client, { workflowId, runId }: RunId): Promise<HistoryEvent[]> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const { events } = await handle.fetchHistory().catch(noEventsIfGone);
+  return events ?? [];
+}
+
+/** How a failed run ended. @returns null when it did not fail, or its history is gone. */
+export async function readEnding(
+  client: Client,
+  run: RunId,
+): Promise<{ type: string; message: string } | null> {
+  const closeEvent = { historyEventFilterType: CLOSE_EVENT };
+  const failure = (await eventOf(client, run, closeEvent))?.workflowExecutionFailedEventAttributes?.failure;
+  return failure
+    ? { type: failure.applicationFailureInfo?.type ?? 'unknown', message: failure.message ?? '' }
+    : null;
+}
+
+/** What a run was started with. @returns null when its history is gone. */
+export async function readRequest(client: Client, run: RunId): Promise<Partial<PrepareRequest> | null> {
+  const started = await eventOf(client, run, { maximumPageSize: 1 });
+  if (!started) return null;
+  const [request] = valuesIn(started.workflowExecutionStartedEventAttributes?.input);
+  return typeof request === 'object' && request !== null ? request : {};
+}
+
+/** One event, without the rest of the history. */
+async function eventOf(
+  { connection, options: { namespace } }: Client,
+  { workflowId, runId }: RunId,
+  which: { historyEventFilterType: number } | { maximumPageSize: number },
+): Promise<HistoryEvent | undefined> {
+  const execution = { workflowId, runId };
+  const { history } = await connection.workflowService
+    .getWorkflowExecutionHistory({ namespace, execution, ...which })
+    .catch(noEventsIfGone);
+  return history?.events?.[0];
+}
+
+/** The list names a run for moments after its history was deleted. */
+function noEventsIfGone(error: unknown) {
+  // The SDK wraps this error in its other calls, and not in fetchHistory.
+  if (isGrpcServiceError(error) && NOT_FOUND.has(error.code)) return { events: [], history: null };
+  throw error;
+}
+
+/** Values that JSON cannot hold, or that another data converter wrote, are undefined. */
+export function valuesIn(payloads: Payloads): unknown[] {
+  return (payloads?.payloads ?? []).map((payload) => {
+    try {
+      return defaultPayloadConverter.fromPayload(
+        payload as Parameters<typeof defaultPayloadConverter.fromPayload>[0],
+      );
+    } catch {
+      return undefined;
+    }
+  });
+}

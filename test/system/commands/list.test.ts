@@ -1,0 +1,249 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import pMap from 'p-map';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
+import { setScene, type Scene } from '../../support/command-line';
+import { eventually } from '../../support/eventually';
+import { newOrgId } from '../../support/ids';
+import { objectsIn } from '../../support/run-command';
+import { sharedTemporal } from '../../support/setting';
+
+jest.setTimeout(120_000);
+
+const on = 'linkTokens';
+const OTHER_ORG = newOrgId();
+/** The failures of attempts that created nothing. */
+const NOTHING_CREATED = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
+
+/** What the history of one run says, read by this test and not by the code under test. */
+interface Scanned {
+  runId: string;
+  request: PrepareRequest;
+  open: boolean;
+  undelivered: boolean;
+  unconfirmed: number;
+  failure: string | null;
+}
+
+let scene: Scene;
+let client: Client;
+let scanned: Scanned[];
+let since: string;
+
+const runs = (count: number, more: () => Partial<PrepareRequest> = () => ({})) =>
+  Array.from({ length: count }, () => scene.deployment.newRequest(more()));
+
+async function startAll(requests: readonly PrepareRequest[]): Promise<void> {
+  await pMap(requests, (request) => scene.deployment.start(request), { concurrency: 20 });
+  await untilSettled();
+}
+
+/** Each run has ended, or waits for minutes. */
+async function untilSettled(): Promise<void> {
+  const query = `TaskQueue = '${scene.deployment.taskQueue}' AND ExecutionStatus = 'Running'`;
+  await eventually(
+    'every run at rest',
+    async () => {
+      for await (const { workflowId, runId } of client.workflow.list({ query })) {
+        const { raw, status } = await client.workflow.getHandle(workflowId, runId).describe();
+        if (status.name === 'RUNNING' && (raw.pendingActivities?.length || raw.pendingWorkflowTask))
+          return false;
+      }
+      return true;
+    },
+    60_000,
+  );
+}
+
+async function endAll(requests: readonly PrepareRequest[], how: 'cancel' | 'terminate'): Promise<void> {
+  await pMap(
+    requests,
+    async (request) => {
+      const handle = scene.deployment.handleOf(request);
+      await handle[how]();
+      await handle.result().catch(() => undefined);
+    },
+    { concurrency: 20 },
+  );
+}
+
+async function scan({ workflowId, runId }: { workflowId: string; runId: string }): Promise<Scanned> {
+  const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+  const types = new Map<string, string>();
+  const scanned = { undelivered: false, unconfirmed: 0 };
+  for (const event of events ?? []) {
+    const scheduled = event.activityTaskScheduledEventAttributes;
+    if (scheduled) types.set(String(event.eventId), scheduled.activityType?.name ?? '');
+    const failed = event.activityTaskFailedEventAttributes;
+    const type = types.get(String(failed?.scheduledEventId));
+    if (type === 'deliverLinkToken') scanned.undelivered = true;
+    const failure = failed?.failure?.applicationFailureInfo?.type ?? '';
+    if (type === 'createLinkToken' && !NOTHING_CREATED.includes(failure)) scanned.unconfirmed += 1;
+  }
+  const [argument] = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  const { status } = await client.workflow.getHandle(workflowId, runId).describe();
+  const open = status.name === 'RUNNING';
+  const end = events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo;
+  return {
+    runId,
+    request: defaultPayloadConverter.fromPayload<PrepareRequest>(argument as Payload),
+    open,
+    undelivered: open && scanned.undelivered,
+    unconfirmed: scanned.unconfirmed,
+    failure: end?.type ?? null,
+  };
+}
+
+async function listed(...filters: string[]) {
+  const { code, stdout, stderr } = await scene.client('--json', 'list', ...filters);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /^note: the list lags behind by moments; runs that closed before \d{4}-\S+ are deleted\n/,
+  );
+  return objectsIn({ stdout });
+}
+
+beforeAll(async () => {
+  scene = await setScene({
+    sinks: { ...(WITH_BLOCKED_SINK['sinks'] as object), full: { type: 'file', directory: 'full' } },
+  });
+  const { atlas, deployment } = scene;
+  ({ client } = await sharedTemporal());
+  blockSink(deployment);
+  writeFileSync(path.join(deployment.folder, 'full'), 'a file where a folder should be');
+  await deployment.startWorker();
+
+  await startAll([
+    ...runs(40),
+    ...runs(10, () => ({ orgId: OTHER_ORG })),
+    ...runs(10, () => ({ sink: 'none' })),
+  ]);
+  since = new Date().toISOString();
+  const unlucky = runs(20, () => ({ changeReference: 'CHG-2' }));
+  atlas.faults([
+    { on, status: 503, times: 30 },
+    { on, status: 403, times: 20 },
+  ]);
+  const mixed = [
+    ...unlucky,
+    ...runs(20, () => ({ requestedBy: 'ana' })),
+    ...runs(20, () => ({ sink: 'blocked', requestedBy: 'ana', changeReference: 'CHG-1' })),
+  ];
+  await startAll(mixed);
+  atlas.clearFaults();
+  const blocked = runs(20, () => ({ sink: 'blocked' }));
+  const full = runs(30, () => ({ sink: 'full', requestedBy: 'bo' }));
+  await startAll([...blocked, ...full]);
+  atlas.faults({ on, status: 503, headers: { 'retry-after': '3000' }, times: 30 });
+  const waiting = runs(30);
+  await startAll(waiting);
+  atlas.clearFaults();
+  await endAll([...blocked.slice(0, 5), ...full.slice(0, 5), ...waiting.slice(0, 5)], 'cancel');
+  await endAll([...blocked.slice(5, 10), ...full.slice(5, 10), ...waiting.slice(5, 10)], 'terminate');
+
+  const query = `TaskQueue = '${deployment.taskQueue}'`;
+  const open = `${query} AND ExecutionStatus = 'Running'`;
+  await eventually('200 runs in the list', async () => (await client.workflow.count(query)).count === 200);
+  const all: { workflowId: string; runId: string }[] = [];
+  for await (const run of client.workflow.list({ query })) all.push(run);
+  scanned = await pMap(all, scan, { concurrency: 20 });
+  const stillOpen = scanned.filter((run) => run.open).length;
+  await eventually('the open runs', async () => (await client.workflow.count(open)).count === stillOpen);
+}, 180_000);
+
+describe('of 200 runs with mixed outcomes, list finds exactly what a scan of all histories finds:', () => {
+  const org = () => scene.atlas.account.orgId;
+
+  it.each<[filters: string[], matches: (run: Scanned) => boolean]>([
+    [[], () => true],
+    [['--unconfirmed'], ({ unconfirmed }) => unconfirmed > 0],
+    [['--undelivered'], ({ undelivered }) => undelivered],
+    [['--sink', 'blocked'], ({ undelivered, request }) => undelivered && request.sink === 'blocked'],
+    [
+      ['--sink', 'full', '--undelivered'],
+      ({ undelivered, request }) => undelivered && request.sink === 'full',
+    ],
+    [['--failure', 'AtlasRequestRejected'], ({ failure }) => failure === 'AtlasRequestRejected'],
+    [
+      ['--failure', 'Cancelled', '--unconfirmed'],
+      ({ failure, unconfirmed }) => failure === 'Cancelled' && unconfirmed > 0,
+    ],
+    [['--org', OTHER_ORG], ({ request }) => request.orgId === OTHER_ORG],
+    [['--requested-by', 'ana'], ({ request }) => request.requestedBy === 'ana'],
+    [
+      ['--change-reference', 'CHG-2', '--unconfirmed'],
+      ({ request, unconfirmed }) => request.changeReference === 'CHG-2' && unconfirmed > 0,
+    ],
+    [
+      ['--change-reference', 'CHG-1', '--requested-by', 'ana', '--undelivered'],
+      ({ request, undelivered }) => request.changeReference === 'CHG-1' && undelivered,
+    ],
+  ])('%p', async (filters, matches) => {
+    const expected = scanned.filter(matches);
+    expect(expected).not.toEqual([]);
+    const found = await listed(...filters);
+    expect(found.map(({ runId }) => runId).sort()).toEqual(expected.map(({ runId }) => runId).sort());
+    const unconfirmedOf = new Map(expected.map(({ runId, unconfirmed }) => [runId, unconfirmed]));
+    for (const { runId, unconfirmedTokens } of found) {
+      expect(unconfirmedTokens).toBe(unconfirmedOf.get(String(runId)));
+    }
+  });
+
+  it('since a time, those that are open or closed after it', async () => {
+    expect(await listed('--since', since)).toHaveLength(140);
+    expect(await listed('--since', since, '--org', OTHER_ORG)).toEqual([]);
+  });
+
+  it('as a table, newest first, with what each run waits for or left', async () => {
+    const { stdout } = await scene.client('list', '--undelivered', '--sink', 'full');
+    const [header, ...rows] = stdout.trimEnd().split('\n');
+    expect(header).toMatch(/^STARTED +STATE +RUN$/);
+    expect(rows.pop()).toBe('20 run(s)');
+    expect([...rows].sort().reverse()).toEqual(rows);
+    for (const row of rows)
+      expect(row).toMatch(/^\S+Z +undelivered +live-migration-prep\/\S+ +waits on sink full$/);
+
+    const cancelled = await scene.client('list', '--failure', 'Cancelled', '--requested-by', 'bo');
+    expect(cancelled.stdout).toMatch(
+      new RegExp(
+        `failed +\\S+ +left a token: live-migration-prep redeliver --org ${org()} --source-org \\S+ --run-id \\S+; Cancelled: .*; requested by bo\n`,
+      ),
+    );
+  });
+
+  it('and says what it cannot know', async () => {
+    const { stderr } = await scene.client('list', '--unconfirmed');
+    expect(stderr).toMatch(/\nnote: \d+ terminated run\(s\) are not shown: a request that was on its way/);
+  });
+
+  it('reports each attempt that may have created a token, with its time, by organization', async () => {
+    const reports = (await listed('--report')) as unknown as {
+      orgId: string;
+      unconfirmedTokens: number;
+      attempts: { startedAt: string; endedAt: string; runId: string; reason: string }[];
+      created: { deliveryId: string }[];
+    }[];
+    expect(reports.map(({ orgId }) => orgId)).toEqual([org()]);
+    const { attempts = [], created, unconfirmedTokens } = reports[0] ?? {};
+    const lost = scene.atlas.posts().filter(({ status }) => status === 503);
+    expect(attempts).toHaveLength(lost.length);
+    expect(unconfirmedTokens).toBe(lost.length);
+    const countOf = (runId: string) => attempts.filter((attempt) => attempt.runId === runId).length;
+    for (const { runId, unconfirmed } of scanned) expect(countOf(runId)).toBe(unconfirmed);
+    for (const { startedAt } of lost) {
+      const around = attempts.filter(
+        (attempt) => attempt.startedAt <= startedAt && startedAt <= attempt.endedAt,
+      );
+      expect(around).not.toEqual([]);
+    }
+    for (const { reason } of attempts) expect(reason).toMatch(/^Atlas returned 503/);
+    expect(created).not.toEqual([]);
+
+    const { stdout } = await scene.client('list', '--report', '--org', org());
+    expect(stdout).toContain(`organization ${org()}: Atlas may have created up to ${lost.length} token(s)`);
+    expect(await listed('--report', '--org', OTHER_ORG)).toEqual([]);
+  });
+});
