@@ -73,7 +73,19 @@ const deleteLinkTokens = inOrganization(({ state }, orgId) => {
   throw noOrganizationLink();
 });
 
-const listAvailableProjects = inOrganization(() => ({ status: 200, body: [] }));
+/** Projects that only a linked source can supply: one for each link. */
+const listAvailableProjects = inOrganization(({ state }, orgId) => {
+  const links = [...state.migrationLinks.values()].filter(
+    (link) => link.atlasOrgId === orgId && state.isLive(link),
+  );
+  const body = links.map(({ sourceOrgId }) => ({
+    projectId: sourceOrgId,
+    name: `Project of ${sourceOrgId}`,
+    deployments: [],
+    migrationHosts: [],
+  }));
+  return { status: 200, body };
+});
 
 /** The organizations the credential can see, which is its own. */
 function listOrganizations({ state, credential, headers, query }: AuthenticatedCall): RouteResponse {

@@ -54,9 +54,9 @@ const disconnect = inSourceOrganization(({ state }, sourceOrgId) => {
   throw noOrganizationLink();
 });
 
-function statusOf(link: MigrationLink | undefined, { seed }: State): RouteResponse {
+function statusOf(link: MigrationLink | undefined, state: State): RouteResponse {
   const ageMs = Date.now() - Date.parse(link?.linkedAt ?? '');
-  const synced = link?.pollsLeft === 0 && ageMs >= seed.settings.syncDelayMs;
+  const synced = link?.pollsLeft === 0 && ageMs >= state.seed.settings.syncDelayMs && state.isLive(link);
   return { status: 200, body: { status: synced ? 'SYNCED' : 'NOT_SYNCED' } };
 }
 

@@ -78,6 +78,13 @@ export class State {
     return live.length > 0;
   }
 
+  /** Whether the link-token of a link has not been removed. */
+  isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
+    return (
+      atlasOrgId === null || this.linkTokens.some((token) => token.linkToken === linkToken && !token.removed)
+    );
+  }
+
   /** Undefined when the account already holds as many live tokens as it may. */
   issueAccessToken(clientId: string): string | undefined {
     const { maxLiveAccessTokens, accessTokenLifetimeSeconds } = this.seed.settings;

@@ -1,10 +1,22 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { AtlasOutcome } from '../atlas/outcomes';
+import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { DeliveryFailureDetails, RetryPlan } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
 import { TOKEN_UNCONFIRMED, type DeliveryFailureType } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { FieldProblem } from '../contract/schemas';
+
+/** A call that creates nothing is retried by Temporal as its retry policy says. */
+export function repeatableCallFailure(error: unknown): ApplicationFailure {
+  const { type, retryable, message, details, retryAfterMs } = classifyAtlasError(error);
+  if (!retryable) return terminal(type, message, details);
+  return ApplicationFailure.create({
+    type,
+    message,
+    details: [details],
+    ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+  });
+}
 
 /** What one failed delivery attempt means for its round. */
 export interface DeliveryOutcome {
@@ -61,6 +73,11 @@ export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): 
   const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
   return ApplicationFailure.create({ type, message, details: [details], nextRetryDelay: delayMs });
+}
+
+export function noCredential(orgId: string): FieldProblem {
+  const description = `${orgId} has no credential in the worker's configuration: name one under atlas.organizations`;
+  return { field: 'orgId', description };
 }
 
 /** A failure stands in history twice, and Temporal refuses a workflow task of some megabytes for ever. */

@@ -6,7 +6,7 @@ import { quote } from '../contract/printable';
 import { organizationId, recoverySchema, type FieldProblem } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
-import { invalidRequest } from './failures';
+import { invalidRequest, noCredential } from './failures';
 
 export interface Plans {
   create: CreatePlan;
@@ -60,10 +60,7 @@ function organizationProblems(input: unknown, organizations: Organizations): Fie
   const { orgId, sink } = isObject(input) ? input : {};
   const org = organizationId.safeParse(orgId);
   if (!org.success) return [];
-  if (organizations.credentialFor(org.data) === null) {
-    const description = `${org.data} has no credential in the worker's configuration: name one under atlas.organizations`;
-    return [{ field: 'orgId', description }];
-  }
+  if (organizations.credentialFor(org.data) === null) return [noCredential(org.data)];
   const known = organizations.sinksFor(org.data);
   if (typeof sink !== 'string' || known.includes(sink)) return [];
   const description = `${quote(sink)} is not a sink of this organization: write one of ${known.join(', ')}`;

@@ -10,11 +10,15 @@ import { createServiceAccount } from './service-account';
 /** The version of the published operation; a later date in Accept resolves to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
+/** As recorded. Other resources that are missing get 404, too. */
+const NO_LINK = /external organization link/i;
+
 /** Access tokens expire by themselves, so a worker that stops does not wait for long to revoke them. */
 const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const organizationsSchema = z.object({ results: z.array(z.object({ id: z.string() })) });
+const projectsSchema = z.array(z.unknown());
 const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
 
 export interface AdminApiOptions {
@@ -51,6 +55,20 @@ export interface AdminApi {
    * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError
    */
   visibleOrganizations(credentialName: string): Promise<string[]>;
+  /**
+   * Whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which source
+   * organization they belong to (https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/, Cloud Migration Service).
+   *
+   * @throws as `visibleOrganizations`
+   */
+  isLinked(orgId: string, credentialName: string): Promise<boolean>;
+  /**
+   * Removes the link of an organization and its API key, whichever link-token made it. Repeating it changes nothing.
+   *
+   * @returns false when Atlas knows no link.
+   * @throws as `visibleOrganizations`
+   */
+  removeLink(orgId: string, credentialName: string): Promise<boolean>;
   /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
   close(): Promise<void>;
 }
@@ -89,7 +107,7 @@ export function createAdminApi({
       const response = await credentialNamed(credentialName).send({
         endpoint: 'linkTokens',
         method: 'POST',
-        path: `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations/linkTokens${query}`,
+        path: `${liveMigrations(orgId)}/linkTokens${query}`,
         headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE },
         body: JSON.stringify({ accessListIps }),
         abortUntilWritten,
@@ -113,11 +131,40 @@ export function createAdminApi({
       return parsed.data.results.map(({ id }) => id);
     },
 
+    async isLinked(orgId, credentialName) {
+      const response = await credentialNamed(credentialName).send({
+        endpoint: 'availableProjects',
+        method: 'GET',
+        path: `${liveMigrations(orgId)}/availableProjects`,
+        headers: { Accept: MEDIA_TYPE },
+      });
+      const parsed = response.status === 200 ? projectsSchema.safeParse(response.json) : null;
+      if (!parsed?.success) throw new AtlasResponseError('availableProjects', response);
+      return parsed.data.length > 0;
+    },
+
+    async removeLink(orgId, credentialName) {
+      const response = await credentialNamed(credentialName).send({
+        endpoint: 'removeLink',
+        method: 'DELETE',
+        path: `${liveMigrations(orgId)}/linkTokens`,
+        headers: { Accept: MEDIA_TYPE },
+      });
+      if (response.status === 204 || response.status === 200) return true;
+      const error = new AtlasResponseError('removeLink', response);
+      if (error.status === 404 && NO_LINK.test(error.body.detail ?? '')) return false;
+      throw error;
+    },
+
     async close() {
       await atMost(REVOCATION_TIMEOUT_MS, Promise.all([...credentials.values()].map((c) => c.close())));
       await sender.close();
     },
   };
+}
+
+function liveMigrations(orgId: string): string {
+  return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
 }
 
 function createCredential(config: CredentialConfig, send: Send): Credential {

@@ -1,11 +1,11 @@
 import type { HttpResponse } from '../http/send';
 
-/** Which endpoint a request is for: creating a link-token, an OAuth access token, or listing organizations. */
-export type Endpoint = 'linkTokens' | 'oauthToken' | 'orgs';
+/** Which endpoint a request is for. `linkTokens` creates a link-token. */
+export type Endpoint = 'linkTokens' | 'removeLink' | 'availableProjects' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
   endpoint: Endpoint;
-  method: 'GET' | 'POST';
+  method: 'GET' | 'POST' | 'DELETE';
   /** Below the base URL, with its query. */
   path: string;
   headers: Record<string, string>;

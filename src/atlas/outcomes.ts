@@ -111,8 +111,8 @@ const SERVICE_ACCOUNT_REJECTED: Meaning = {
   remedy: "check the service account's client id and secret, and that the secret has not expired",
 };
 
-/** Every GET: it creates nothing. */
-const READ_ROWS: readonly Row[] = [
+/** Every call that creates nothing and may be repeated. */
+const REPEATABLE_ROWS: readonly Row[] = [
   { when: between(200, 299), ...INVALID, remedy: 'check what is between the worker and Atlas' },
   REDIRECT,
   { when: oneOf(408, 425, 429), ...RETRY },
@@ -154,7 +154,19 @@ const CALLS: Record<Endpoint, Call> = {
   orgs: {
     request: 'organizations request',
     content: 'a list of organizations',
-    rows: READ_ROWS,
+    rows: REPEATABLE_ROWS,
+    otherwise: NO_HTTP_STATUS,
+  },
+  availableProjects: {
+    request: 'available-projects request',
+    content: 'a list of projects',
+    rows: REPEATABLE_ROWS,
+    otherwise: NO_HTTP_STATUS,
+  },
+  removeLink: {
+    request: 'link-removal request',
+    content: 'success',
+    rows: REPEATABLE_ROWS,
     otherwise: NO_HTTP_STATUS,
   },
 };

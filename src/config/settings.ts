@@ -16,6 +16,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const TEN_MINUTES_MS = 10 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const SIX_HOURS_MS = 6 * HOUR_MS;
+const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 export type CreateRetrySettings = Settings['retries']['create'];
@@ -125,6 +126,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         heartbeatTimeoutMs: z.int().min(SECOND_MS).default(TEN_SECONDS_MS),
       })
       .prefault({}),
+    schedules: z.strictObject({ newTokenAfterMs: z.int().min(0).default(SEVEN_DAYS_MS) }).prefault({}),
     health: z
       .strictObject({
         host: z.string().min(1).default('127.0.0.1'),

@@ -1,4 +1,13 @@
-import type { PrepareRequest, Receipt, Recovery, SealedToken, ValidRequest, FailureDetails } from './schemas';
+import type {
+  FailureDetails,
+  PrepareRequest,
+  Receipt,
+  Recovery,
+  RevokeRequest,
+  RevokeResult,
+  SealedToken,
+  ValidRequest,
+} from './schemas';
 
 /** How the attempts of one activity are spaced and bounded. */
 export interface RetryPlan {
@@ -61,6 +70,23 @@ export interface DeliveryFailureDetails {
   retryAfterMs?: number;
 }
 
+/** A pair of organizations for which a schedule would create a token. */
+export interface LinkCheck {
+  orgId: string;
+  sourceOrgId: string | null;
+  sink: string;
+  /** When the last token that the schedule knows of was created (RFC 3339). */
+  lastTokenAt: string | null;
+}
+
+export interface LinkState {
+  linked: boolean;
+  /** Whether the pair's last token is too young for another one. */
+  recentToken: boolean;
+  /** The later one of what the schedule knew and what Temporal's list of runs has. */
+  lastTokenAt: string | null;
+}
+
 /** The activities as workflows see them. `validateRequest` is a local activity. */
 export interface Activities {
   validateRequest(
@@ -70,4 +96,6 @@ export interface Activities {
   ): Promise<ValidatedRequest>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(sealedToken: SealedToken, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
+  checkLink(check: LinkCheck): Promise<LinkState>;
+  removeLink(request: RevokeRequest): Promise<RevokeResult>;
 }

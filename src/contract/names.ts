@@ -6,6 +6,7 @@
 export const WORKFLOW_TYPES = {
   prepare: 'prepareLiveMigration',
   prepareOnSchedule: 'prepareOnSchedule',
+  revokeLink: 'revokeLink',
 } as const;
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
@@ -53,6 +54,11 @@ export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
+
+/** One revocation at a time for each organization. No pair of organizations has such an id. */
+export function revocationIdFor(orgId: string): string {
+  return `${workflowIdFor(orgId)}/revoke`;
+}
 
 /** One run for each pair of organizations: the Atlas organization and, when named, the source organization. */
 export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {

@@ -73,8 +73,7 @@ function createCloudManagerSink(config: Config): Sink {
           { tokenMayBeThere: false },
         );
       }
-      const segment = encodeURIComponent(pathId('sourceOrgId', sourceOrgId));
-      const link = `/api/public/v1.0/orgs/${segment}/liveExport/migrationLink`;
+      const link = linkPath(sourceOrgId);
       const deadlineMs = Date.now() + syncTimeoutMs;
       let synced = await isSynced({ path: link, body: JSON.stringify({ linkToken: token }) }, signal);
       while (!synced) {
@@ -88,7 +87,14 @@ function createCloudManagerSink(config: Config): Sink {
       }
       return `${server}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`;
     },
+
+    isLinked: (sourceOrgId, signal) => isSynced({ path: `${linkPath(sourceOrgId)}/status` }, signal),
   };
+}
+
+function linkPath(sourceOrgId: string): string {
+  const segment = encodeURIComponent(pathId('sourceOrgId', sourceOrgId));
+  return `/api/public/v1.0/orgs/${segment}/liveExport/migrationLink`;
 }
 
 function statusOf(what: string, response: HttpResponse): z.output<typeof linkSchema>['status'] {

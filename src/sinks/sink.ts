@@ -31,6 +31,12 @@ export interface Sink {
    * @throws Error that says what to do.
    */
   check?(): Promise<string>;
+  /**
+   * Whether the source organization is linked with an Atlas organization; left out where the sink cannot know.
+   *
+   * @throws as `deliver`.
+   */
+  isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
 export interface SinkErrorOptions {

@@ -32,6 +32,7 @@ export async function createWorker(
       sinks: await createSinks(config),
       organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
       plans,
+      ...config.schedules,
     }),
     ...activityLimits(config.worker),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.

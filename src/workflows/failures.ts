@@ -10,7 +10,7 @@ import type { FailureDetails } from '../contract/schemas';
 
 /** The one failure that a caller sees: a type, a message that stands alone, details, and no cause behind it. */
 export function failureOf(
-  type: FailureType | DeliveryFailureType,
+  type: FailureType | DeliveryFailureType | (string & {}),
   message: string,
   details: FailureDetails,
 ): ApplicationFailure {
@@ -41,6 +41,15 @@ export function isRunFailureType(type: unknown): type is FailureType {
 
 export function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
   return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
+/** The failure of an activity that creates nothing. */
+export function failureOfActivity(error: unknown): ApplicationFailure {
+  const cause = causeOf(error);
+  const reported = (cause instanceof TimeoutFailure && lastAttemptFailureOf(cause)) || cause;
+  const type = reported instanceof ApplicationFailure && reported.type ? reported.type : 'AtlasUnavailable';
+  const { message, details } = reportOf(reported);
+  return failureOf(type, message, { unconfirmedTokens: 0, ...details });
 }
 
 /** Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`. */

@@ -1,2 +1,3 @@
 export { prepareLiveMigration } from './prepare-live-migration';
 export { prepareOnSchedule } from './prepare-on-schedule';
+export { revokeLink } from './revoke-link';

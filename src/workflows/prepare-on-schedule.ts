@@ -5,25 +5,37 @@ import {
   ChildWorkflowFailure,
   ParentClosePolicy,
   WorkflowIdReusePolicy,
+  isCancellation,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
-import { failureOf } from './failures';
+import { failureOf, failureOfActivity } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
+import { repeatable } from './proxies';
+
+/** A failure's message has to stay readable. */
+const MAX_LISTED = 10;
 
 /**
- * What a schedule starts. A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under
- * its usual id: one run for each pair of organizations, scheduled or not. While one is open, nothing is started.
+ * What a schedule starts: it keeps the link of a pair of organizations up. It creates no token while the source is linked,
+ * or while the pair's last token is recent; `always` skips both checks.
  *
- * @throws ApplicationFailure of the child, unchanged; CancelledFailure when it was cancelled.
+ * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run for
+ * each pair of organizations, scheduled or not. While one is open, nothing is started.
+ *
+ * @throws ApplicationFailure of the check or of the child, unchanged; CancelledFailure when cancelled.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   const request = requestOf(input);
-  const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
+  const link = await linkOf(request, input.always ?? false);
+  const { lastTokenAt } = link;
+  if (link.linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
+  if (link.recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
   try {
     const child = await startChild(prepareLiveMigration, {
       workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
@@ -36,14 +48,23 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
     return { outcome: 'prepared', lastTokenAt: receipt.createdAt, receipt };
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      return { outcome: 'alreadyRunning', lastTokenAt: last?.lastTokenAt ?? null, receipt: null };
+      return { outcome: 'alreadyRunning', lastTokenAt, receipt: null };
     }
     throw failureOfChild(error);
   }
 }
 
-/** A failure's message has to stay readable. */
-const MAX_LISTED = 10;
+async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkState> {
+  const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
+  const lastTokenAt = last?.lastTokenAt ?? null;
+  if (always) return { linked: false, recentToken: false, lastTokenAt };
+  const { orgId, sourceOrgId = null, sink } = request;
+  try {
+    return await repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
+  } catch (error) {
+    throw isCancellation(error) ? error : failureOfActivity(error);
+  }
+}
 
 /** The failure of the child, so that a schedule pauses with the reason on top. */
 function failureOfChild(error: unknown): unknown {

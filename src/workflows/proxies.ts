@@ -48,6 +48,17 @@ export function delivery(
   });
 }
 
+/** What only reads, or may be repeated. Long enough for a brief outage, and for the slowest attempt. */
+export function repeatable(summary: string): Pick<Activities, 'checkLink' | 'removeLink'> {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '30m',
+    heartbeatTimeout: '30s',
+    scheduleToCloseTimeout: '1h',
+    retry: { initialInterval: '1s', maximumInterval: '1m' },
+    summary,
+  });
+}
+
 /** A cancelled attempt is waited for: its result says what was created or delivered. */
 function attempts(plan: RetryPlan) {
   return {

@@ -13,6 +13,10 @@ export interface AtlasAccount {
   clientSecret: string;
   publicKey: string;
   privateKey: string;
+  /** An organization at Cloud Manager, with an API key. */
+  sourceOrgId: string;
+  sourcePublicKey: string;
+  sourcePrivateKey: string;
 }
 
 export interface TestAtlas extends AtlasEmulator {
@@ -37,6 +41,9 @@ export function newAccount(): AtlasAccount {
     clientSecret: `mdb_sa_sk_${randomBytes(30).toString('base64url')}`,
     publicKey: `test${randomBytes(2).toString('hex')}`,
     privateKey: randomUUID(),
+    sourceOrgId: newOrgId(),
+    sourcePublicKey: `srce${randomBytes(2).toString('hex')}`,
+    sourcePrivateKey: randomUUID(),
   };
 }
 
@@ -47,12 +54,17 @@ export async function startTestAtlas({
   ...options
 }: TestAtlasOptions = {}): Promise<TestAtlas> {
   const { orgId, clientId, clientSecret, publicKey, privateKey } = account;
+  const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = account;
   const emulator = await startAtlasEmulator({
     ...options,
     seed: {
       organizations: [{ id: orgId, name: 'Test organization' }],
       serviceAccounts: [{ clientId, clientSecret, orgId }],
-      apiKeys: [{ publicKey, privateKey, orgId }],
+      sourceOrganizations: [{ id: sourceOrgId, name: 'Test source' }],
+      apiKeys: [
+        { publicKey, privateKey, orgId },
+        { publicKey: sourcePublicKey, privateKey: sourcePrivateKey, orgId: sourceOrgId },
+      ],
       settings: { rateLimit: { enabled: false }, ...settings },
     },
   });

@@ -68,6 +68,7 @@ beforeAll(async () => {
       sealer: config.sealing,
       sinks,
       organizations: createOrganizations({ ...config.atlas, sinks }),
+      ...config.schedules,
       plans: activityTimeouts({
         retries: config.retries,
         requestTimeoutMs: config.atlas.requestTimeoutMs,

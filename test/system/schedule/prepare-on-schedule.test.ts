@@ -21,6 +21,7 @@ beforeAll(async () => {
 
 const newRequest = (sink: string) => deployment.newRequest({ sink, accessListIps: [newAddress()] });
 
+/** It creates a token each time, whether or not one is in use. */
 async function createSchedule(request: PrepareRequest): Promise<ScheduleHandle> {
   const { client } = await sharedTemporal();
   const scheduleId = `schedule-${newOrgId()}`;
@@ -33,7 +34,7 @@ async function createSchedule(request: PrepareRequest): Promise<ScheduleHandle> 
       workflowType: WORKFLOW_TYPES.prepareOnSchedule,
       workflowId: scheduleId,
       taskQueue: deployment.taskQueue,
-      args: [{ request } satisfies ScheduledRequest],
+      args: [{ request, always: true } satisfies ScheduledRequest],
     },
   });
   cleanUpLater(() => schedule.delete());

@@ -27,6 +27,12 @@ const REDIRECTS = [300, 301, 302, 303, 304, 307, 308];
 const REFUSALS = [400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 415, 418, 422, 423, 424, 428, 451, 499];
 const SERVER_ERRORS = [500, 501, 502, 503, 504, 520, 524, 599];
 
+const REPEATABLE: [status: number, expected: Expected][] = [
+  ...each(INVALID, 200, 201, 204, 600),
+  ...each(REJECTED, ...REDIRECTS, ...REFUSALS),
+  ...each(RETRY, 408, 425, 429, ...SERVER_ERRORS),
+];
+
 const STATUSES: Record<Endpoint, [status: number, expected: Expected][]> = {
   linkTokens: [
     ...each(INVALID_UNCONFIRMED, 200, 201, 202, 204, 299, 600, 999),
@@ -39,11 +45,9 @@ const STATUSES: Record<Endpoint, [status: number, expected: Expected][]> = {
     ...each(REJECTED, ...REDIRECTS, ...REFUSALS, 600),
     ...each(RETRY, 408, 425, 429, ...SERVER_ERRORS),
   ],
-  orgs: [
-    ...each(INVALID, 200, 201, 204, 600),
-    ...each(REJECTED, ...REDIRECTS, ...REFUSALS),
-    ...each(RETRY, 408, 425, 429, ...SERVER_ERRORS),
-  ],
+  orgs: REPEATABLE,
+  availableProjects: REPEATABLE,
+  removeLink: REPEATABLE,
 };
 const ENDPOINTS = Object.keys(STATUSES) as Endpoint[];
 

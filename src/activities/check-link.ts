@@ -1,0 +1,98 @@
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { z } from 'zod';
+import type { AdminApi } from '../atlas/admin-api';
+import type { Organizations } from '../config/organizations';
+import type { Activities, LinkCheck } from '../contract/activities';
+import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { organizationId } from '../contract/schemas';
+import type { Sink } from '../sinks/sink';
+import { classifyDeliveryError } from './delivery-outcomes';
+import { repeatableCallFailure } from './failures';
+import { withHeartbeats } from './heartbeat';
+import { parseInput } from './parse-input';
+
+const inputSchema = z.object({
+  orgId: organizationId,
+  sourceOrgId: organizationId.nullable(),
+  sink: z.string('is missing or not a text: name a configured sink').max(200),
+  lastTokenAt: z.iso.datetime().nullable(),
+}) satisfies z.ZodType<LinkCheck>;
+
+/** Of a receipt, as much as is needed; receipts may grow. */
+const createdSchema = z.object({ createdAt: z.iso.datetime() });
+
+/**
+ * Finds out whether a schedule has a reason to create a token: whether the source is linked already, and how old the
+ * pair's last token is. The sink is asked where it can say it of the source, else Atlas, which says it of the
+ * organization.
+ *
+ * A retry is safe: it only reads.
+ */
+export function checkLinkActivity(
+  atlas: AdminApi,
+  sinks: ReadonlyMap<string, Sink>,
+  organizations: Organizations,
+  newTokenAfterMs: number,
+): Activities['checkLink'] {
+  return async function checkLink(input) {
+    const { orgId, sourceOrgId, sink: sinkName, lastTokenAt: known } = parseInput(inputSchema, input);
+    const credential = organizations.credentialFor(orgId);
+    const sink = organizations.sinksFor(orgId).includes(sinkName) ? sinks.get(sinkName) : undefined;
+    // The run that is started next reports all problems of the request at once.
+    if (credential === null || !sink) return { linked: false, recentToken: false, lastTokenAt: known };
+
+    return withHeartbeats(async () => {
+      const linked =
+        sourceOrgId !== null && sink.isLinked
+          ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(failOfSink)
+          : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
+      const delivered = await newestDeliveredTokenAt(workflowIdFor(orgId, sourceOrgId));
+      const lastTokenAt =
+        [known, delivered]
+          .filter((time) => time !== null)
+          .sort(byTime)
+          .at(-1) ?? null;
+      const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < newTokenAfterMs;
+      return { linked, recentToken, lastTokenAt };
+    });
+  };
+}
+
+/** A schedule knows only of its own runs, and a run that is triggered by hand not even of those. */
+async function newestDeliveredTokenAt(workflowId: string): Promise<string | null> {
+  const { workflow } = Context.current().client;
+  const query = `WorkflowId = '${workflowId}' AND WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Completed'`;
+  try {
+    // Temporal lists the newest first, and runs of one id never overlap.
+    for await (const { runId } of workflow.list({ query, pageSize: 1 })) {
+      const result: unknown = await workflow.getHandle(workflowId, runId).result();
+      return createdSchema.safeParse(result).data?.createdAt ?? null;
+    }
+    return null;
+  } catch (error) {
+    const { name, code = name } = error as Error & { code?: string | number };
+    throw ApplicationFailure.create({
+      type: 'TemporalUnavailable',
+      message: `Temporal did not list the runs of ${workflowId} (${code}): the worker needs the permission to list and read workflows`,
+    });
+  }
+}
+
+function byTime(a: string, b: string): number {
+  return Date.parse(a) - Date.parse(b);
+}
+
+function failOfAtlas(error: unknown): never {
+  throw repeatableCallFailure(error);
+}
+
+function failOfSink(error: unknown): never {
+  const { type, retryable, message, retryAfterMs } = classifyDeliveryError(error);
+  throw ApplicationFailure.create({
+    type,
+    message,
+    nonRetryable: !retryable,
+    ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+  });
+}

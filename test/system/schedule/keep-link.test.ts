@@ -1,0 +1,215 @@
+import type { ScheduleHandle } from '@temporalio/client';
+import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
+import type { PrepareRequest, RevokeResult, ScheduledResult } from '../../../src/contract/schemas';
+import { atOnce } from '../../support/at-once';
+import { cleanUpLater } from '../../support/clean-up';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { redeliver, untilStep } from '../../support/updates';
+
+jest.setTimeout(90_000);
+
+async function setScene(schedules: object = {}) {
+  const atlas = await startAtlas();
+  const { orgId, sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
+  const deployment = await deploy({
+    atlas,
+    env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
+    config: {
+      schedules,
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+        cloudManager: {
+          type: 'cloudManager',
+          baseUrl: atlas.url,
+          allowHttp: true,
+          publicKey: { env: 'SOURCE_PUBLIC_KEY' },
+          privateKey: { env: 'SOURCE_PRIVATE_KEY' },
+          pollIntervalMs: 100,
+        },
+      },
+    },
+  });
+  await deployment.startWorker();
+  const tokens = () => atlas.createdTokens().length;
+  const requestFor = (sink: string) => deployment.newRequest({ orgId, sourceOrgId, sink });
+  return { atlas, deployment, tokens, requestFor };
+}
+
+/** Runs `prepareOnSchedule` once a second. */
+async function everySecond({ taskQueue }: Deployment, request: PrepareRequest): Promise<ScheduleHandle> {
+  const { client } = await sharedTemporal();
+  const scheduleId = `schedule-${newOrgId()}`;
+  const schedule = await client.schedule.create({
+    scheduleId,
+    spec: { intervals: [{ every: '1s' }] },
+    policies: { overlap: 'SKIP', catchupWindow: '1m', pauseOnFailure: true },
+    action: {
+      type: 'startWorkflow',
+      workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+      workflowId: scheduleId,
+      taskQueue,
+      args: [{ request }],
+    },
+  });
+  cleanUpLater(() => schedule.delete());
+  return schedule;
+}
+
+/** The results of the first runs of a schedule, at most ten. */
+async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {
+  const { client } = await sharedTemporal();
+  const runs = await eventually(
+    `${count} runs`,
+    async () => {
+      const { recentActions } = (await schedule.describe()).info;
+      return recentActions.length >= count && recentActions.slice(0, count);
+    },
+    60_000,
+  );
+  return Promise.all(
+    runs.map(({ action }) => client.workflow.getHandle(action.workflow.workflowId).result()),
+  ) as Promise<ScheduledResult[]>;
+}
+
+async function once({ taskQueue }: Deployment, ...args: unknown[]): Promise<Handle> {
+  const { client } = await sharedTemporal();
+  const workflowId = `once-${newOrgId()}`;
+  return client.workflow.start(WORKFLOW_TYPES.prepareOnSchedule, {
+    workflowId,
+    taskQueue,
+    args,
+  });
+}
+
+async function resultOnce(deployment: Deployment, request: PrepareRequest): Promise<ScheduledResult> {
+  return (await once(deployment, { request })).result() as unknown as Promise<ScheduledResult>;
+}
+
+/** Removes the link in Atlas, with `revokeLink`. */
+async function revoke({ taskQueue }: Deployment, orgId: string, workflowId = revocationIdFor(orgId)) {
+  const { client } = await sharedTemporal();
+  const args = [{ orgId, requestedBy: 'jo@example.com' }];
+  return client.workflow.start(WORKFLOW_TYPES.revokeLink, {
+    workflowId,
+    taskQueue,
+    args,
+  }) as Promise<unknown> as Promise<Handle>;
+}
+
+describe('a schedule', () => {
+  atOnce({
+    async 'of a linked organization creates no token in ten runs, and one once the link is removed'() {
+      const { deployment, tokens, requestFor } = await setScene({ newTokenAfterMs: 0 });
+      const request = requestFor('cloudManager');
+      const { receipt } = await endingOf(await deployment.start(request));
+
+      const results = await firstResults(await everySecond(deployment, request), 10);
+      const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
+      expect(results).toEqual(Array(10).fill(alreadyLinked));
+      expect(tokens()).toBe(1);
+
+      const revoked = (await (await revoke(deployment, request.orgId)).result()) as unknown as RevokeResult;
+      expect(revoked).toMatchObject({ outcome: 'removed', credential: 'default' });
+      expect(await resultOnce(deployment, request)).toMatchObject({
+        outcome: expect.stringMatching(/prepared|alreadyRunning/) as string,
+      });
+      await eventually('a second token', () => tokens() === 2);
+    },
+
+    async 'whose sink cannot know learns from Atlas that the organization is linked'() {
+      const { atlas, deployment, tokens, requestFor } = await setScene();
+      await endingOf(await deployment.start(requestFor('cloudManager')));
+      const other = { ...requestFor('files'), sourceOrgId: newOrgId() };
+      expect(await resultOnce(deployment, other)).toEqual({
+        outcome: 'alreadyLinked',
+        lastTokenAt: null,
+        receipt: null,
+      });
+      expect(atlas.requestsOn('availableProjects')).toHaveLength(1);
+      expect(tokens()).toBe(1);
+    },
+
+    async 'whose check wrongly says "not linked" creates one token, and none while that is recent, across an open run'() {
+      const { deployment, tokens, requestFor } = await setScene();
+      const request = requestFor('files');
+      const [first, ...others] = await firstResults(await everySecond(deployment, request), 4);
+      expect(first).toMatchObject({ outcome: 'prepared' });
+      const recentToken = { outcome: 'recentToken', lastTokenAt: first?.receipt?.createdAt, receipt: null };
+      expect(others).toEqual([recentToken, recentToken, recentToken]);
+      // A run without a previous result, such as one that is triggered by hand.
+      expect(await resultOnce(deployment, request)).toEqual(recentToken);
+
+      const open = await deployment.start({ ...request, sink: 'rejects' });
+      await untilStep(open, 'undelivered');
+      expect(await resultOnce(deployment, request)).toEqual(recentToken);
+      const { receipt } = await redeliver(open, { sink: 'files' });
+      expect(receipt?.sink).toBe('files');
+      expect(tokens()).toBe(2);
+    },
+
+    async 'with a link check that Atlas refuses fails with the reason, and creates no token'() {
+      const { atlas, deployment, tokens, requestFor } = await setScene();
+      atlas.faults([
+        { on: 'availableProjects', status: 503 },
+        { on: 'availableProjects', status: 403 },
+      ]);
+      const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
+      expect(ending).toMatchObject({
+        type: 'AtlasRequestRejected',
+        details: { status: 403, unconfirmedTokens: 0 },
+      });
+      expect(ending.message).toContain('to the available-projects request');
+      expect(tokens()).toBe(0);
+    },
+
+    async 'with always: true asks nobody'() {
+      const { atlas, deployment, tokens, requestFor } = await setScene();
+      await endingOf(await deployment.start(requestFor('cloudManager')));
+      const request = requestFor('cloudManager');
+      await (await once(deployment, { request, always: true })).result();
+      expect(atlas.requestsOn('migrationLinkStatus')).toHaveLength(0);
+      expect(tokens()).toBe(2);
+    },
+  });
+});
+
+describe('revokeLink', () => {
+  atOnce({
+    async 'goes on after a 503, and says that there is no link when there is none'() {
+      const { atlas, deployment } = await setScene();
+      const { orgId } = atlas.account;
+      atlas.faults({ on: 'deleteLinkTokens', status: 503 });
+      const result = (await (await revoke(deployment, orgId)).result()) as unknown as RevokeResult;
+      expect(result).toMatchObject({ orgId, outcome: 'noLink', credential: 'default' });
+      expect(atlas.requestsOn('deleteLinkTokens')).toHaveLength(2);
+    },
+
+    async 'fails with the reason when Atlas refuses it'() {
+      const { atlas, deployment } = await setScene();
+      atlas.faults({ on: 'deleteLinkTokens', status: 403 });
+      const ending = await endingOf(await revoke(deployment, atlas.account.orgId));
+      expect(ending).toMatchObject({ type: 'AtlasRequestRejected', details: { status: 403 } });
+      expect(ending.message).toContain('to the link-removal request');
+    },
+
+    async 'removes nothing under another workflow id, for an organization without a credential, or without one'() {
+      const { atlas, deployment } = await setScene();
+      const { orgId } = atlas.account;
+      deployment.configure({
+        atlas: { organizations: { [orgId]: { credential: 'default', sinks: ['files'] } } },
+      });
+      await deployment.workers[0]?.stop();
+      await deployment.startWorker();
+      for (const [org, id] of [[orgId, newOrgId()], [newOrgId()], ['x']] as const) {
+        const ending = await endingOf(await revoke(deployment, org, id));
+        expect(ending).toMatchObject({ type: 'InvalidRequest' });
+      }
+      expect(atlas.requestsOn('deleteLinkTokens')).toHaveLength(0);
+    },
+  });
+});
