@@ -27,6 +27,8 @@ export const STORY_NAMES = [
   'cancelled-while-undelivered',
   'recovered',
   'scheduled',
+  'scheduled-while-token-recent',
+  'revoked',
   'scheduled-while-running',
 ] as const;
 

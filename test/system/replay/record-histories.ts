@@ -11,7 +11,7 @@ import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import type { Fault } from '../../../dev/atlas-emulator';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
+import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
 import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
 import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
 import { pendingActivity } from '../../support/ending';
@@ -150,6 +150,32 @@ const STORIES: Record<StoryName, Story> = {
       workflowId,
       taskQueue,
       args: [{ request: deployment.newRequest() }],
+    });
+    return workflowId;
+  },
+
+  async 'scheduled-while-token-recent'({ temporal, deployment }) {
+    const workflowId = 'scheduled-while-token-recent';
+    const { taskQueue } = deployment;
+    const args = [{ request: deployment.newRequest() }];
+    for (let runs = 0; runs < 2; runs += 1) {
+      await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
+        workflowId,
+        taskQueue,
+        args,
+      });
+    }
+    return workflowId;
+  },
+
+  async revoked({ temporal, deployment }) {
+    const { orgId } = deployment.newRequest();
+    const workflowId = revocationIdFor(orgId);
+    const { taskQueue } = deployment;
+    await temporal.client.workflow.execute(WORKFLOW_TYPES.revokeLink, {
+      workflowId,
+      taskQueue,
+      args: [{ orgId }],
     });
     return workflowId;
   },
