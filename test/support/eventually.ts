@@ -11,7 +11,7 @@ const POLL_MS = 20;
 export async function eventually<T>(
   what: string,
   poll: () => Promise<T> | T,
-  timeoutMs = 60_000,
+  timeoutMs = 150_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

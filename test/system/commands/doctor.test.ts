@@ -8,8 +8,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn, run } from '../../support/run-command';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 /** A namespace that retains closed runs for as long as is recommended. */
 const NAMESPACE = `test-${newOrgId()}`;
 const RETENTION_SECONDS = 72 * 3600;

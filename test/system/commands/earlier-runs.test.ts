@@ -10,8 +10,6 @@ import { startForeignRun } from '../../support/foreign-run';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 const on = 'linkTokens';
 const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
 const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
@@ -25,7 +23,7 @@ beforeAll(async () => {
   blocked = blockSink(scene.deployment);
   ({ client } = await sharedTemporal());
   await scene.deployment.startWorker();
-}, 60_000);
+});
 
 const posts = () => scene.atlas.posts().length;
 

@@ -5,8 +5,6 @@ import { eventually } from '../../support/eventually';
 import { objectsIn, type ClientExit } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 const on = 'linkTokens';
 const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
 const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
@@ -19,7 +17,7 @@ beforeAll(async () => {
   [scene, idle] = await Promise.all([setScene(WITH_BLOCKED_SINK), setScene(WITH_BLOCKED_SINK)]);
   blockSink(scene.deployment);
   await scene.deployment.startWorker();
-}, 60_000);
+});
 
 async function interrupted(...args: string[]): Promise<ClientExit> {
   const command = idle.follow(...args);
@@ -47,7 +45,10 @@ const CASES: [
   ],
   [
     'timedOut',
-    ({ options }) => idle.client('start', ...options, ...TO_FILES, '--wait', '--timeout', '1s'),
+    async ({ options }) => {
+      await idle.client('start', ...options, ...TO_FILES);
+      return idle.client('watch', ...options, '--timeout', '1s');
+    },
     'timed out after 1 s\nthe run goes on; follow it: live-migration-prep watch ',
   ],
   [

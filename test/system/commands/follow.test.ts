@@ -6,8 +6,6 @@ import { eventually } from '../../support/eventually';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 const on = 'linkTokens';
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
@@ -21,7 +19,7 @@ beforeAll(async () => {
   blocked = blockSink(scene.deployment);
   ({ client } = await sharedTemporal());
   await scene.deployment.startWorker();
-}, 60_000);
+});
 
 async function start(request = REQUEST): Promise<Target> {
   const target = scene.newTarget();

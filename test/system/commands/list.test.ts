@@ -11,8 +11,6 @@ import { newOrgId } from '../../support/ids';
 import { objectsIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(120_000);
-
 const on = 'linkTokens';
 const OTHER_ORG = newOrgId();
 /** The failures of attempts that created nothing. */
@@ -44,18 +42,14 @@ async function startAll(requests: readonly PrepareRequest[]): Promise<void> {
 /** Each run has ended, or waits for minutes. */
 async function untilSettled(): Promise<void> {
   const query = `TaskQueue = '${scene.deployment.taskQueue}' AND ExecutionStatus = 'Running'`;
-  await eventually(
-    'every run at rest',
-    async () => {
-      for await (const { workflowId, runId } of client.workflow.list({ query })) {
-        const { raw, status } = await client.workflow.getHandle(workflowId, runId).describe();
-        if (status.name === 'RUNNING' && (raw.pendingActivities?.length || raw.pendingWorkflowTask))
-          return false;
-      }
-      return true;
-    },
-    60_000,
-  );
+  await eventually('every run at rest', async () => {
+    for await (const { workflowId, runId } of client.workflow.list({ query })) {
+      const { raw, status } = await client.workflow.getHandle(workflowId, runId).describe();
+      if (status.name === 'RUNNING' && (raw.pendingActivities?.length || raw.pendingWorkflowTask))
+        return false;
+    }
+    return true;
+  });
 }
 
 async function endAll(requests: readonly PrepareRequest[], how: 'cancel' | 'terminate'): Promise<void> {

@@ -7,8 +7,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
 const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
@@ -21,7 +19,7 @@ beforeAll(async () => {
   blocked = blockSink(scene.deployment);
   ({ client } = await sharedTemporal());
   await scene.deployment.startWorker();
-}, 60_000);
+});
 
 const posts = () => scene.atlas.posts().length;
 const lastToken = () => scene.atlas.createdTokens().at(-1)?.linkToken;

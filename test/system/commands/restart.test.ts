@@ -9,8 +9,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn, type ClientExit } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 interface Decision {
   workflowId: string;
   action: string;

@@ -5,8 +5,6 @@ import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 const ONCE_A_YEAR = '0 6 1 1 *';
 

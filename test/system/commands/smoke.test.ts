@@ -8,8 +8,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 const NOWHERE = embeddedEnv('127.0.0.1:1');
 
 /** Prints, last, the packages and the rooms of src/ whose files a command has loaded. */

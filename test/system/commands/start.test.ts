@@ -7,8 +7,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(90_000);
-
 const on = 'linkTokens';
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
@@ -20,7 +18,7 @@ beforeAll(async () => {
   scene = await setScene(WITH_BLOCKED_SINK);
   blocked = blockSink(scene.deployment);
   await scene.deployment.startWorker();
-}, 60_000);
+});
 
 const lastToken = () => scene.atlas.createdTokens().at(-1);
 

@@ -7,8 +7,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn, run } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 const target = ['--org', newOrgId()];
 const request = [...target, '--ip', '192.31.196.7', '--sink', 'files'];
 

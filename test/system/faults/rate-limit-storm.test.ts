@@ -17,6 +17,8 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
   const deployment = await deploy({
     atlas,
     config: {
+      // So that a request that waits for this machine does not count as lost.
+      atlas: { requestTimeoutMs: 60_000 },
       worker: { maxConcurrentActivities: RUNS },
       retries: { create: { initialIntervalMs: INITIAL_INTERVAL_MS } },
     },

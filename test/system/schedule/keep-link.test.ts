@@ -10,8 +10,6 @@ import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
-jest.setTimeout(90_000);
-
 async function setScene(schedules: object = {}) {
   const atlas = await startAtlas();
   const { orgId, sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;

@@ -13,7 +13,6 @@ import { propertyTable } from '../../support/sinks/property-table';
 const START_TIMEOUT_MS = 300_000;
 const table = propertyTable(SINK_TYPE_NAMES);
 
-jest.setTimeout(60_000);
 afterAll(() => process.stdout.write(table.render()));
 
 describe.each(SINK_TYPE_NAMES)('the sink %s', (type) => {

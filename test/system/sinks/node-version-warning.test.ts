@@ -7,8 +7,6 @@ import { runProgram } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 const WARNING = /NodeVersionSupportWarning/;
 
 /** A deployment with the sink, on a Node that the AWS SDK warns of and that warns once more itself. */
