@@ -54,16 +54,23 @@ const disconnect = inSourceOrganization(({ state }, sourceOrgId) => {
   throw noOrganizationLink();
 });
 
+const listSourceOrganizations: Handler = ({ state, credential }) => {
+  const visible = state.seed.sourceOrganizations.filter(({ id }) => id === credential.orgId);
+  return { status: 200, body: { links: [], results: visible, totalCount: visible.length } };
+};
+
 function statusOf(link: MigrationLink | undefined, state: State): RouteResponse {
   const ageMs = Date.now() - Date.parse(link?.linkedAt ?? '');
   const synced = link?.pollsLeft === 0 && ageMs >= state.seed.settings.syncDelayMs && state.isLive(link);
   return { status: 200, body: { status: synced ? 'SYNCED' : 'NOT_SYNCED' } };
 }
 
-const LINK = '/api/public/v1.0/orgs/:sourceOrgId/liveExport/migrationLink';
+const ORGS = '/api/public/v1.0/orgs';
+const LINK = `${ORGS}/:sourceOrgId/liveExport/migrationLink`;
 const access = 'digest';
 
 export const cloudManagerRoutes: Route[] = [
+  { on: 'sourceOrgs', method: 'GET', url: ORGS, access, handle: listSourceOrganizations },
   { on: 'migrationLink', method: 'POST', url: LINK, access, handle: connect },
   { on: 'migrationLinkStatus', method: 'GET', url: `${LINK}/status`, access, handle: pollStatus },
   { on: 'deleteMigrationLink', method: 'DELETE', url: LINK, access, handle: disconnect },

@@ -10,6 +10,7 @@ export const ROUTE_NAMES = [
   'deleteLinkTokens',
   'availableProjects',
   'orgs',
+  'sourceOrgs',
   'migrationLink',
   'migrationLinkStatus',
   'deleteMigrationLink',

@@ -2,9 +2,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { DeliveryFailureDetails, RetryPlan } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
-import { TOKEN_UNCONFIRMED, type DeliveryFailureType } from '../contract/names';
+import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
-import type { FieldProblem } from '../contract/schemas';
+import type { CheckReport, FieldProblem } from '../contract/schemas';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
 export function repeatableCallFailure(error: unknown): ApplicationFailure {
@@ -84,11 +84,23 @@ export function noCredential(orgId: string): FieldProblem {
 const MAX_FIELDS = 100;
 
 /** The failure of a request that has problems, the first hundred of them in its details. */
-export function invalidRequest(problems: readonly FieldProblem[]): ApplicationFailure {
+export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
   const more = problems.length - MAX_FIELDS;
   const rest = { field: 'request', description: `has ${more} more problems: correct these first` };
   return terminal('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
+    ...report,
     fields: more > 0 ? [...problems.slice(0, MAX_FIELDS), rest] : [...problems],
+  });
+}
+
+/** The failure of a worker that cannot do its work. */
+export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
+  const errors = report.findings.filter(({ state }) => state === 'error');
+  return ApplicationFailure.create({
+    type: WORKER_CHECK_FAILED,
+    message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
+    nonRetryable: !retryable,
+    details: [report],
   });
 }
 

@@ -1,20 +1,13 @@
 import type { Activities } from '../contract/activities';
-import type { AdminApi } from '../atlas/admin-api';
-import type { Organizations } from '../config/organizations';
-import type { Sealer } from '../sealing';
-import type { Sink } from '../sinks/sink';
 import { checkLinkActivity } from './check-link';
+import type { Checked } from './checks';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { removeLinkActivity } from './remove-link';
+import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type Plans } from './validate-request';
 
-export interface ActivityDependencies {
-  atlas: AdminApi;
-  sealer: Sealer;
-  /** By name. */
-  sinks: ReadonlyMap<string, Sink>;
-  organizations: Organizations;
+export interface ActivityDependencies extends Checked {
   plans: Plans;
   /** A schedule creates no token while the pair's last one is younger. */
   newTokenAfterMs: number;
@@ -29,5 +22,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, plans.deliver),
     checkLink: checkLinkActivity(atlas, sinks, organizations, newTokenAfterMs),
     removeLink: removeLinkActivity(atlas, organizations),
+    runChecks: runChecksActivity(dependencies),
   };
 }

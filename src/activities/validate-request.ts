@@ -3,7 +3,7 @@ import type { Activities, CreatePlan, DeliverPlan, RunOptions } from '../contrac
 import { checkRequest, problemOf, type CheckedRequest } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { quote } from '../contract/printable';
-import { organizationId, recoverySchema, type FieldProblem } from '../contract/schemas';
+import { organizationId, recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest, noCredential } from './failures';
@@ -27,19 +27,31 @@ export function validateRequestActivity(
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, run) {
     // A recovery creates nothing, so the access list, whose rules may have changed since, does not matter.
-    const checked = checkRequest(recovery && isObject(input) ? { ...input, accessListIps: [] } : input);
-    const { request } = checked;
-    const found = [
-      ...checked.problems,
-      ...organizationProblems(input, organizations),
-      ...sourceProblems(request, sinks),
-      ...recoveryProblems(recovery),
-      ...runProblems(request, run),
-    ];
-    const credential = request && organizations.credentialFor(request.orgId);
-    if (!credential || found.length > 0) throw invalidRequest(found);
-    return { request: { ...request, credential }, ...plans };
+    const checked = checkConfigured(
+      recovery && isObject(input) ? { ...input, accessListIps: [] } : input,
+      organizations,
+      sinks,
+    );
+    const found = [...checked.problems, ...recoveryProblems(recovery), ...runProblems(checked.request, run)];
+    if (!checked.request || found.length > 0) throw invalidRequest(found);
+    return { request: checked.request, ...plans };
   };
+}
+
+/** Checks a request by every rule, those that need the worker's configuration included. */
+export function checkConfigured(
+  input: unknown,
+  organizations: Organizations,
+  sinks: ReadonlyMap<string, Sink>,
+): { request: ValidRequest | null; problems: FieldProblem[] } {
+  const { request, problems: found } = checkRequest(input);
+  const problems = [
+    ...found,
+    ...organizationProblems(input, organizations),
+    ...sourceProblems(request, sinks),
+  ];
+  const credential = request && organizations.credentialFor(request.orgId);
+  return { request: credential ? { ...request, credential } : null, problems };
 }
 
 function sourceProblems(
@@ -77,7 +89,7 @@ function recoveryProblems(recovery: unknown): FieldProblem[] {
 
 /** One run for each pair of organizations, and only a delivered token or a cancellation ends it. */
 function runProblems(
-  request: CheckedRequest['request'],
+  request: ValidRequest | null,
   { workflowId, refusedOptions }: RunOptions,
 ): FieldProblem[] {
   const problems = refusedOptions.map((field) => ({

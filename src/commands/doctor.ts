@@ -1,54 +1,88 @@
+import type { Client, Connection } from '@temporalio/client';
+import {
+  error,
+  ok,
+  runAll,
+  unchecked,
+  warning,
+  workerChecks,
+  type Check,
+  type Outcome,
+} from '../activities/checks';
 import { createAdminApi } from '../atlas/admin-api';
-import { classifyAtlasError } from '../atlas/outcomes';
-import { loadConfig, type Config } from '../config';
+import { loadConfig } from '../config';
 import { createOrganizations } from '../config/organizations';
-import { probeSealer } from '../sealing';
-import { connectClient } from '../temporal/connection';
+import type { Finding } from '../contract/schemas';
+import { createSinks } from '../sinks';
+import { connectClient, type TemporalConnection } from '../temporal/connection';
+import { checkWorker, describeFindings } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
+import { describeNoPoller } from './pollers';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
 /** The time to recover a token from a closed run. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
-/** What one check found. An error stops runs; a warning will one day. */
-interface Finding {
-  check: string;
-  state: 'ok' | 'warning' | 'error';
-  /** What is well, or what is wrong and how to fix it. */
-  message: string;
+export interface DoctorOptions {
+  /** Whether a warning fails the command, too. */
+  strict: boolean;
 }
-
-type Check = () => Promise<Omit<Finding, 'check'>>;
-
-const ok = (message: string) => ({ state: 'ok', message }) as const;
-const warning = (message: string) => ({ state: 'warning', message }) as const;
-const error = (message: string) => ({ state: 'error', message }) as const;
 
 /**
  * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It changes
  * nothing and creates no link-token.
  *
- * @throws ConfigError; CommandError when a check found an error or a warning.
+ * @throws ConfigError; CommandError when a check found an error.
  */
 export async function doctor(
   configFile: string | undefined,
+  { strict }: DoctorOptions,
   output: Output,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const config = loadConfig(env, configFile);
-  output.say('checking only: nothing is changed and no link-token is created');
-  const findings: Finding[] = config.warnings.map((message) => ({
-    check: 'configuration',
-    ...warning(message),
-  }));
-  for (const [check, run] of checksOf(config, env)) {
-    findings.push({ check, ...(await run().catch((cause: unknown) => error((cause as Error).message))) });
+  const atlas = createAdminApi(config.atlas);
+  try {
+    const checked = {
+      atlas,
+      sealer: config.sealing,
+      sinks: await createSinks(config.sinks),
+      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
+    };
+    const found = await runAll([
+      ...temporalChecks(env, config.taskQueue),
+      ...workerChecks(checked, null, true),
+    ]);
+    const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
+    report([...warnings, ...found], strict, output);
+  } finally {
+    await atlas.close();
   }
-  const lines = findings.map(({ check, state, message }) => `${state.padEnd(8)}${check}: ${message}`);
+}
+
+/**
+ * The same checks inside a worker of the task queue, by the workflow `checkWorker`. It needs no configuration.
+ *
+ * @throws CommandError when a check found an error, or no worker responds.
+ */
+export async function doctorRemote(
+  client: Client,
+  taskQueue: string,
+  { strict }: DoctorOptions,
+  output: Output,
+): Promise<void> {
+  const { report: found } = await checkWorker(client, taskQueue);
+  report(found.findings, strict, output);
+}
+
+function report(found: readonly Finding[], strict: boolean, output: Output): void {
+  output.say('checking only: nothing is changed and no link-token is created');
+  const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
-  if (count('ok') === findings.length) {
+  const lines = describeFindings(findings);
+  if (count('error') === 0 && !(strict && count('warning') > 0)) {
     output.print({ findings }, lines);
     return;
   }
@@ -60,66 +94,51 @@ export async function doctor(
   );
 }
 
-function checksOf(config: Config, env: NodeJS.ProcessEnv): [name: string, check: Check][] {
+/** Both use one connection, which the second closes. */
+function temporalChecks(env: NodeJS.ProcessEnv, taskQueue: string): Check[] {
+  const connecting = connectClient(env, TEMPORAL_TIMEOUT_MS);
+  const namespace = connecting
+    .then((temporal) =>
+      checkNamespace(temporal).catch((cause: unknown) => Promise.reject(temporal.unreachable(cause))),
+    )
+    .catch((cause: unknown) => error((cause as Error).message));
+  const polled = connecting.then(
+    async (temporal) => {
+      const { state } = await namespace;
+      const outcome = state === 'error' ? UNREACHABLE : await checkPollers(temporal, taskQueue);
+      await temporal.connection.close();
+      return outcome;
+    },
+    () => UNREACHABLE,
+  );
   return [
-    ['Temporal', () => checkTemporal(env)],
-    ['sealing keys', () => checkKeys(config)],
-    ...[...config.atlas.credentials.keys()].map((name): [string, Check] => [
-      `credential ${name}`,
-      () => checkCredential(config, name),
-    ]),
-    ...[...config.sinks].map(([name, create]): [string, Check] => [
-      `sink ${name}`,
-      async () => {
-        const sink = await create();
-        return ok(
-          sink.check ? await sink.check() : 'configured (cannot be tested without delivering a token)',
-        );
-      },
-    ]),
+    ['Temporal', () => namespace],
+    [`task queue ${taskQueue}`, () => polled],
   ];
 }
 
-async function checkTemporal(env: NodeJS.ProcessEnv) {
-  const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
-  try {
-    const { config } = await connection.workflowService.describeNamespace({ namespace });
-    const retentionMs = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
-    const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
-    if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
-    return warning(
-      `${retention}: recommended are ${hours(RECOMMENDED_RETENTION_MS)}, the time to recover a token from a cancelled or terminated run; lengthen it with: temporal operator namespace update --namespace ${namespace} --retention 7d`,
-    );
-  } catch (cause) {
-    throw unreachable(cause);
-  } finally {
-    await connection.close();
-  }
+const UNREACHABLE = unchecked('Temporal cannot be reached');
+
+async function checkNamespace({ connection, address, namespace }: TemporalConnection<Connection>) {
+  const { config } = await connection.workflowService.describeNamespace({ namespace });
+  const retentionMs = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
+  const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
+  if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
+  return warning(
+    `${retention}: recommended are ${hours(RECOMMENDED_RETENTION_MS)}, the time to recover a token from a cancelled or terminated run; lengthen it with: temporal operator namespace update --namespace ${namespace} --retention 7d`,
+  );
 }
 
-async function checkKeys({ sealing }: Config) {
-  await probeSealer(sealing);
-  const [first, ...others] = sealing.keyIds();
-  return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
-}
-
-async function checkCredential(config: Config, name: string) {
-  const { organizations, credentials } = config.atlas;
-  const access = createOrganizations({ organizations, credentials, sinks: config.sinks });
-  const served = [...(organizations?.keys() ?? [])].filter((orgId) => access.credentialFor(orgId) === name);
-  const atlas = createAdminApi(config.atlas);
+/** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
+async function checkPollers(
+  { connection, namespace }: TemporalConnection<Connection>,
+  taskQueue: string,
+): Promise<Outcome> {
   try {
-    const visible = await atlas.visibleOrganizations(name);
-    const missing = served.filter((orgId) => !visible.includes(orgId));
-    if (missing.length === 0)
-      return ok(`accepted by Atlas; can see ${visible.join(', ') || 'no organization'}`);
-    return error(
-      `accepted by Atlas, but cannot see ${missing.join(', ')} (it can see ${visible.join(', ') || 'none'}): a credential belongs to one organization, so name another for the rest under atlas.organizations`,
-    );
+    const problem = await describeNoPoller(connection.workflowService, namespace, taskQueue);
+    return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
-    return error(classifyAtlasError(cause).message);
-  } finally {
-    await atlas.close();
+    return unchecked((cause as Error).message);
   }
 }
 

@@ -21,6 +21,7 @@ const PAIR = '--org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c
 const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   start: [
     `start ${PAIR} --ip 192.31.196.7 --sink vault`,
+    `start ${PAIR} --ip 192.31.196.7 --sink vault --dry-run`,
     `start ${PAIR} --ips-file addresses.txt --sink vault --wait --timeout 10m`,
   ],
   watch: [`watch ${PAIR}`, `watch ${PAIR} --json --timeout 1h`],
@@ -41,7 +42,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'restart --since 2026-11-25T09:00:00Z --failure AtlasUnavailable',
   ],
   keys: ['keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'],
-  doctor: ['doctor --config live-migration-prep.yaml'],
+  doctor: ['doctor --config live-migration-prep.yaml', 'doctor --remote'],
   create: [
     `schedule create ${PAIR} --ip 192.31.196.7 --sink vault --cron "0 6 * * 1" --timezone Europe/Dublin`,
   ],

@@ -86,19 +86,24 @@ export function redeliverLine(workflowId: string): string {
 
 /** The receipt in lines for a person. */
 export function describeReceipt(receipt: Receipt): string[] {
-  const rows = [
+  return describeRows([
     ['organization', receipt.orgId],
     ['source', receipt.sourceOrgId ?? '-'],
     ['token is in', receipt.location],
-    ...receipt.alsoTried.map((sink) => ['may also be in', `sink ${sink}`]),
+    ...receipt.alsoTried.map((sink): Row => ['may also be in', `sink ${sink}`]),
     ['delivery id', receipt.deliveryId],
     ['token sha256', receipt.tokenSha256],
     ['created', receipt.createdAt],
     ['delivered', receipt.deliveredAt],
     ['unconfirmed', `${receipt.unconfirmedTokens} token(s)`],
-    ...receipt.warnings.map((warning) => ['warning', warning]),
-  ];
-  return rows.map(([name = '', value = '']) => `  ${name.padEnd(16)}${value}`);
+    ...receipt.warnings.map((warning): Row => ['warning', warning]),
+  ]);
+}
+
+type Row = [name: string, value: string];
+
+export function describeRows(rows: readonly Row[]): string[] {
+  return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
 function endingOf(cause: Error | undefined, workflowId: string): CommandError {

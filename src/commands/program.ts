@@ -100,12 +100,17 @@ function createCommands(io: Io, stop: Stop) {
       .description('create a link-token and deliver it to a sink')
       .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
       .option('--again', 'create a token even if an earlier run delivered or left one', false)
-      .action(async ({ wait, again, ...options }) => {
+      .addOption(
+        new Option('--dry-run', 'check the request inside a worker, and start nothing')
+          .default(false)
+          .conflicts('wait'),
+      )
+      .action(async ({ wait, again, dryRun, ...options }) => {
         const { requestOf } = await import('./request.js');
         const request = requestOf(options);
         const { start } = await import('./start.js');
         await withClient((client) =>
-          start(client, request, { wait, again, taskQueue: taskQueue() }, output()),
+          start(client, request, { wait, again, dryRun, taskQueue: taskQueue() }, output()),
         );
       }),
 
@@ -209,9 +214,16 @@ function createCommands(io: Io, stop: Stop) {
     new Command('doctor')
       .description('check the configuration of a worker, and what it needs: run it where the worker runs')
       .option('--config <file>', 'configuration file of the worker')
-      .action(async ({ config }) => {
-        const { doctor } = await import('./doctor.js');
-        await doctor(config, output(), env());
+      .addOption(
+        new Option('--remote', 'check inside a worker of the task queue; needs no configuration')
+          .default(false)
+          .conflicts('config'),
+      )
+      .option('--strict', 'exit with 1 on warnings, too', false)
+      .action(async ({ config, remote, strict }) => {
+        const { doctor, doctorRemote } = await import('./doctor.js');
+        if (!remote) return doctor(config, { strict }, output(), env());
+        return withClient((client) => doctorRemote(client, taskQueue(), { strict }, output()));
       }),
 
     new Command('schedule').description('create link-tokens on a schedule').addCommand(

@@ -1,6 +1,7 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
+import { checkRequestRemotely } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 import { staticMetadata } from './static-metadata';
@@ -25,6 +26,7 @@ export async function createSchedule(
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;
+  await checkRequestRemotely(client, taskQueue, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request }];
   try {
     await client.schedule.create({

@@ -6,11 +6,14 @@ import {
 import { differingFields } from '../contract/compare-requests';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
+import { checkRequestRemotely, describeFindings } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
+import { describeRows } from './outcome';
 import type { Output } from './output';
 import { readRun } from './run-history';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, isOurs, runsOf, type Run } from './runs';
+import { describeStillNoPoller } from './pollers';
 import { startRun } from './start-run';
 import { commandLine } from './target';
 import { watch } from './watch';
@@ -21,6 +24,8 @@ export interface StartOptions {
   wait: boolean;
   /** Creates a token even if an earlier run delivered or left one. */
   again: boolean;
+  /** Checks, and starts nothing. */
+  dryRun?: boolean;
 }
 
 /** Runs that start and end while this command looks: after so many looks it gives up. */
@@ -34,13 +39,19 @@ export async function start(
   output: Output,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  if (options.dryRun) return dryRun(client, workflowId, request, options, output);
   const { joined, runId } = await startOrJoin(client, workflowId, request, options, output);
   const what = `${joined ? 'joined the open run' : 'started'} ${workflowId}`;
   if (options.wait) {
     output.say(what);
     return watch(client, { workflowId, runId }, output, { joined });
   }
-  output.print({ workflowId, joined }, [what, `follow it: ${commandLine('watch', workflowId)}`]);
+  const problem = await describeStillNoPoller(client, options.taskQueue).catch(() => null);
+  output.print({ workflowId, joined, ...(problem && { warning: problem }) }, [
+    what,
+    ...(problem ? [problem] : []),
+    `follow it: ${commandLine('watch', workflowId)}`,
+  ]);
 }
 
 /**
@@ -55,17 +66,8 @@ async function startOrJoin(
   output: Output,
 ): Promise<{ joined: boolean; runId: string }> {
   for (let looks = 1; ; looks += 1) {
-    const runs = await runsOf(client, workflowId);
-    const open = runs.find(isOpen);
-    if (open) {
-      refuseForeign(open);
-      await refuseIfDifferent(client, open, request);
-      return { joined: true, runId: open.runId };
-    }
-    if (!again) {
-      await refuseIfDelivered(client, runs, output);
-      await refuseIfTokenLeft(client, runs);
-    }
+    const { runs, open } = await lookAtRuns(client, workflowId, request, again, output);
+    if (open) return { joined: true, runId: open.runId };
     const workflowIdReusePolicy = reusePolicyFor(runs, again);
     try {
       const { runId } = await startRun(client, {
@@ -80,6 +82,48 @@ async function startOrJoin(
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;
     }
   }
+}
+
+/** @throws CommandError when these runs do not allow a start. */
+async function lookAtRuns(
+  client: Client,
+  workflowId: string,
+  request: PrepareRequest,
+  again: boolean,
+  output: Output,
+): Promise<{ runs: Run[]; open: Run | undefined }> {
+  const runs = await runsOf(client, workflowId);
+  const open = runs.find(isOpen);
+  if (open) {
+    refuseForeign(open);
+    await refuseIfDifferent(client, open, request);
+  } else if (!again) {
+    await refuseIfDelivered(client, runs, output);
+    await refuseIfTokenLeft(client, runs);
+  }
+  return { runs, open };
+}
+
+async function dryRun(
+  client: Client,
+  workflowId: string,
+  request: PrepareRequest,
+  { taskQueue, again }: StartOptions,
+  output: Output,
+): Promise<void> {
+  const report = await checkRequestRemotely(client, taskQueue, request, 'nothing was started');
+  const { open } = await lookAtRuns(client, workflowId, request, again, output);
+  const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
+  output.print({ workflowId, wouldJoin: open !== undefined, ...report }, [
+    `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
+    ...describeRows([
+      ['credential', credential ?? '-'],
+      ['access list', accessListIps.join(', ') || 'empty'],
+      ['sink', request.sink],
+      ...warnings.map((warning): [string, string] => ['warning', warning]),
+    ]),
+    ...describeFindings(report.findings),
+  ]);
 }
 
 /** A run that this look did not see closed may have ended since, and left a token. */

@@ -5,6 +5,7 @@ import { statusSchema, type Receipt, type Status } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt, redeliverLine, unconfirmedLines, undeliveredLine, waitForReceipt } from './outcome';
 import type { Output } from './output';
+import { describeNoPoller } from './pollers';
 import { commandLine } from './target';
 
 /** The first; each is longer than the one before. */
@@ -12,7 +13,7 @@ const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
 const STATUS_TIMEOUT_MS = 3000;
 
-/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED of Temporal's API: no worker has taken it yet. */
+/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED of Temporal's API: no worker has it. */
 const SCHEDULED = 1;
 
 const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
@@ -71,7 +72,9 @@ export async function follow(
     }
     const current = statusAt === historyLength ? status : null;
     if (isIdle(description) && isUndelivered(description, current)) throw undelivered(workflowId, current);
-    const line = progressOf(description, current) ?? lastLine;
+    const progress = progressOf(description, current) ?? lastLine;
+    const problem = isWaiting(description) ? await noPoller(client, description.taskQueue) : null;
+    const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;
     await sleep(pollIntervalMs);
@@ -81,6 +84,18 @@ export async function follow(
 /** Nothing is under way: the run waits for a time or for an Update. */
 function isIdle({ raw }: WorkflowExecutionDescription): boolean {
   return !raw.pendingActivities?.length && !raw.pendingWorkflowTask;
+}
+
+/** A task waits for a worker, or for the time of its next attempt. */
+function isWaiting({ raw }: WorkflowExecutionDescription): boolean {
+  const [{ state } = raw.pendingWorkflowTask ?? {}] = raw.pendingActivities ?? [];
+  return Number(state) === SCHEDULED;
+}
+
+/** Who may follow a run need not be allowed to describe task queues. */
+function noPoller(client: Client, taskQueue: string): Promise<string | null> {
+  const { workflowService, options } = client;
+  return describeNoPoller(workflowService, options.namespace, taskQueue).catch(() => null);
 }
 
 /** The memo says it where no worker answers the Query. It stays while a later round is under way. */

@@ -11,6 +11,10 @@ export interface Organizations {
   credentialFor(orgId: string): string | null;
   /** Names of the permitted sinks, in the order of the configuration. */
   sinksFor(orgId: string): string[];
+  /** Names of the credentials. */
+  credentials(): string[];
+  /** Ids of the organizations that the map gives to a credential; none without a map. */
+  servedBy(credential: string): string[];
 }
 
 /** Anything with names, such as a Map by name. */
@@ -32,13 +36,22 @@ export function createOrganizations({
   credentials: Named;
   sinks: Named;
 }): Organizations {
+  const names = [...credentials.keys()];
   if (organizations) {
     return {
+      credentials: () => names,
+      servedBy: (name) =>
+        [...organizations].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
       credentialFor: (orgId) => organizations.get(orgId)?.credential ?? null,
       sinksFor: (orgId) => organizations.get(orgId)?.sinks ?? [],
     };
   }
-  const [onlyCredential = null] = credentials.keys();
+  const [onlyCredential = null] = names;
   const allSinks = [...sinks.keys()];
-  return { credentialFor: () => onlyCredential, sinksFor: () => allSinks };
+  return {
+    credentials: () => names,
+    servedBy: () => [],
+    credentialFor: () => onlyCredential,
+    sinksFor: () => allSinks,
+  };
 }

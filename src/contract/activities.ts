@@ -1,4 +1,5 @@
 import type {
+  CheckReport,
   FailureDetails,
   PrepareRequest,
   Receipt,
@@ -98,4 +99,6 @@ export interface Activities {
   deliverLinkToken(sealedToken: SealedToken, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;
   removeLink(request: RevokeRequest): Promise<RevokeResult>;
+  /** @param request unchecked; null to check the worker alone. */
+  runChecks(request: unknown): Promise<CheckReport>;
 }

@@ -7,6 +7,7 @@ export const WORKFLOW_TYPES = {
   prepare: 'prepareLiveMigration',
   prepareOnSchedule: 'prepareOnSchedule',
   revokeLink: 'revokeLink',
+  checkWorker: 'checkWorker',
 } as const;
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
@@ -48,6 +49,9 @@ export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
 /** The `type` of the failure with which an Update is refused. A refused Update leaves no trace in history. */
 export type RefusalType =
   'InvalidRequest' | 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest' | 'TooManyWaiting';
+
+/** The `type` of the failure of `checkWorker` when the worker cannot do its work. */
+export const WORKER_CHECK_FAILED = 'WorkerCheckFailed';
 
 /** Internal: the failure of an attempt after which Atlas may hold a token that the worker never received. */
 export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';

@@ -182,6 +182,27 @@ const fieldProblem = z.object({
 
 export type FieldProblem = z.output<typeof fieldProblem>;
 
+const findingSchema = z.object({
+  check: z.string().describe('What was checked, such as `sink drop`'),
+  state: z.enum(['ok', 'unchecked', 'warning', 'error']),
+  message: z.string().describe('What works, or what is wrong and what to do'),
+});
+
+/** What one check found. An error stops runs; a warning will one day. */
+export type Finding = z.output<typeof findingSchema>;
+
+/** Result of `checkWorker`, and the details (first element) of its failure. */
+export const checkReportSchema = z.object({
+  findings: z.array(findingSchema),
+  request: z
+    .object({ ...requestFacts, sink: sinkName })
+    .nullable()
+    .describe('The request as a run would use it; null when there is none, or when it is not valid'),
+  fields: z.array(fieldProblem).describe('What is wrong with which field of the request'),
+});
+
+export type CheckReport = z.output<typeof checkReportSchema>;
+
 /** Details (first element) of a failure, of a run or of a delivery. */
 export const failureDetailsSchema = z
   .object({

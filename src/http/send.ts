@@ -5,7 +5,7 @@ import { parseRetryAfterMs } from './retry-after';
 const MAX_BODY_BYTES = 1024 * 1024;
 
 export interface HttpRequest {
-  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';
   url: string | URL;
   headers: Readonly<Record<string, string>>;
   body?: string;

@@ -37,6 +37,9 @@ export const cloudManagerSink: SinkType<'cloudManager', Config> = {
   create: createCloudManagerSink,
 };
 
+/** Of the API of Cloud Manager and Ops Manager. */
+const ORGS = '/api/public/v1.0/orgs';
+
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 function createCloudManagerSink(config: Config): Sink {
@@ -45,18 +48,20 @@ function createCloudManagerSink(config: Config): Sink {
   const send = createSinkSend(server, config.timeoutMs);
   const withDigest = createDigest(config.publicKey, config.privateKey);
 
-  async function isSynced(request: { path: string; body?: string }, signal: AbortSignal): Promise<boolean> {
-    const { path, body } = request;
+  function call({ path, body }: { path: string; body?: string }, signal: AbortSignal): Promise<HttpResponse> {
     const method = body === undefined ? 'GET' : 'POST';
     const url = joinUrl(config.baseUrl, path);
     const unsigned = {
       accept: 'application/json',
       ...(body !== undefined && { 'content-type': 'application/json' }),
     };
-    const response = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
+    return withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
       send({ method, url, headers, ...(body !== undefined && { body }) }, signal),
     );
-    return statusOf(`${server}, ${path}`, response) === 'SYNCED';
+  }
+
+  async function isSynced(request: { path: string; body?: string }, signal: AbortSignal): Promise<boolean> {
+    return statusOf(`${server}, ${request.path}`, await call(request, signal)) === 'SYNCED';
   }
 
   return {
@@ -89,23 +94,35 @@ function createCloudManagerSink(config: Config): Sink {
     },
 
     isLinked: (sourceOrgId, signal) => isSynced({ path: `${linkPath(sourceOrgId)}/status` }, signal),
+
+    async check(target, signal) {
+      const sourceOrgId = target?.sourceOrgId ?? null;
+      if (sourceOrgId !== null) {
+        await isSynced({ path: `${linkPath(sourceOrgId)}/status` }, signal);
+        return `${server} accepts the API key for organization ${sourceOrgId}`;
+      }
+      const response = await call({ path: ORGS }, signal);
+      if (!isSuccess(response)) throw refused(`${server}, ${ORGS}`, response);
+      return `${server} accepts the API key`;
+    },
   };
 }
 
 function linkPath(sourceOrgId: string): string {
-  const segment = encodeURIComponent(pathId('sourceOrgId', sourceOrgId));
-  return `/api/public/v1.0/orgs/${segment}/liveExport/migrationLink`;
+  return `${ORGS}/${encodeURIComponent(pathId('sourceOrgId', sourceOrgId))}/liveExport/migrationLink`;
+}
+
+function refused(what: string, response: HttpResponse) {
+  return responseError(what, response, {
+    400: 'it does not accept the link-token, which may have been removed in Atlas',
+    401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
+    403: 'the API access list of that organization lacks the address of the worker, or the key lacks the role Organization Owner',
+    404: 'there is no such organization; correct sourceOrgId or baseUrl',
+  });
 }
 
 function statusOf(what: string, response: HttpResponse): z.output<typeof linkSchema>['status'] {
-  if (!isSuccess(response)) {
-    throw responseError(what, response, {
-      400: 'it does not accept the link-token, which may have been removed in Atlas',
-      401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
-      403: 'the API access list of that organization lacks the address of the worker, or the key lacks the role Organization Owner',
-      404: 'there is no such organization; correct sourceOrgId or baseUrl',
-    });
-  }
+  if (!isSuccess(response)) throw refused(what, response);
   const parsed = linkSchema.safeParse(response.json);
   if (parsed.success) return parsed.data.status;
   throw new SinkRejectedError(

@@ -49,3 +49,9 @@ export function sinkConfigSchema(context: ReferenceContext) {
       return async () => sinkType.create(config);
     });
 }
+
+/** Makes every configured sink, by its name. */
+export async function createSinks(factories: ReadonlyMap<string, SinkFactory>): Promise<Map<string, Sink>> {
+  const sinks = [...factories].map(async ([name, create]) => [name, await create()] as const);
+  return new Map(await Promise.all(sinks));
+}

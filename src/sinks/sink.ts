@@ -10,6 +10,8 @@ export interface Delivery extends Pick<
   token: string;
 }
 
+export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
+
 export interface Sink {
   /** Whether it takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
@@ -27,10 +29,11 @@ export interface Sink {
   /**
    * Checks whether a delivery could succeed now, and changes nothing. Left out where only a delivery can tell.
    *
+   * @param target whose token would be delivered; null when it is not known yet.
    * @returns what was found to work.
-   * @throws Error that says what to do.
+   * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
-  check?(): Promise<string>;
+  check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
   /**
    * Whether the source organization is linked with an Atlas organization; left out where the sink cannot know.
    *

@@ -33,6 +33,9 @@ const configSchema = (context: ReferenceContext) =>
     'url',
   );
 
+/** What a proxy responds with when the receiver behind it is down. */
+const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
+
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
@@ -72,6 +75,14 @@ function createWebhookSink(
       const response = await send({ method: 'POST', url, headers, body }, signal, { bodyOptional: true });
       if (!isSuccess(response)) throw responseError(server, response);
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
+    },
+
+    /** OPTIONS has no effect on a server (RFC 9110, 9.2.1), so whatever it responds but an outage is well. */
+    async check(_target, signal) {
+      for (const secret of signingSecrets) secret.read();
+      const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });
+      if (GATEWAY_ERRORS.includes(response.status)) throw responseError(server, response);
+      return `${server} responds; only a delivery shows whether it accepts a token`;
     },
   };
 }

@@ -4,7 +4,7 @@ import { createActivities } from '../activities';
 import { createAdminApi } from '../atlas/admin-api';
 import type { Config } from '../config';
 import { createOrganizations } from '../config/organizations';
-import type { Sink } from '../sinks/sink';
+import { createSinks } from '../sinks';
 import { activityLimits } from './activity-limits';
 import { activityTimeouts } from './activity-timeouts';
 
@@ -29,7 +29,7 @@ export async function createWorker(
     activities: createActivities({
       atlas,
       sealer: config.sealing,
-      sinks: await createSinks(config),
+      sinks: await createSinks(config.sinks),
       organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
       plans,
       ...config.schedules,
@@ -41,9 +41,4 @@ export async function createWorker(
     shutdownGraceTime: plans.create.attemptTimeoutMs,
   });
   return { worker, close: () => atlas.close() };
-}
-
-async function createSinks(config: Config): Promise<Map<string, Sink>> {
-  const sinks = [...config.sinks].map(async ([name, create]) => [name, await create()] as const);
-  return new Map(await Promise.all(sinks));
 }

@@ -10,6 +10,16 @@ export function validation(): Pick<Activities, 'validateRequest'> {
   });
 }
 
+/** Three tries within a minute, so that a brief error of Atlas or of a sink blocks no rollout. */
+export function checks(): Pick<Activities, 'runChecks'> {
+  return proxyActivities<Activities>({
+    startToCloseTimeout: '15s',
+    scheduleToCloseTimeout: '60s',
+    retry: { initialInterval: '5s', backoffCoefficient: 2, maximumAttempts: 3 },
+    summary: 'check the worker; nothing is created',
+  });
+}
+
 /**
  * Temporal retries only attempts that created nothing. An attempt that vanished may have created a token, so it comes
  * back to the workflow. Schedule-to-close leaves room for the last attempt: a POST under way is never abandoned.

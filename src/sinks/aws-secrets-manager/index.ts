@@ -1,9 +1,10 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { VERSION } from '../../http/version';
-import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
+import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { labelOf } from '../utils/label';
+import { checkedIds } from '../utils/delivery-id';
 import { storedTokenOf } from '../utils/stored-token';
 import { SECRET_NAME_RULE, templateSchema } from '../utils/template';
 import { withTokenMayBeThere } from '../utils/token-may-be-there';
@@ -58,6 +59,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     PutSecretValueCommand,
     ResourceExistsException,
     TagResourceCommand,
+    ResourceNotFoundException,
   } = sdk;
   const client = new sdk.SecretsManagerClient({
     region,
@@ -124,6 +126,19 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       }
       return location;
     },
+
+    /** That a secret does not exist is said only to those who may describe it. */
+    async check(target, signal) {
+      const name = secretName.fill(checkedIds(target));
+      const found = await createCall(name, signal)('DescribeSecret', (options) =>
+        client.send(new DescribeSecretCommand({ SecretId: name }), options).catch((error: unknown) => {
+          if (error instanceof ResourceNotFoundException) return null;
+          throw error;
+        }),
+      );
+      if (found && target) refuseForeign(name, tagsToMap(found.Tags), target);
+      return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
+    },
   };
 
   /** Calls one action for one secret, with the timeout and with errors of the sink. */
@@ -156,7 +171,7 @@ type SendOptions = NonNullable<Parameters<SecretsManager.SecretsManagerClient['s
 /** They say whose token a secret holds, so that another's is never overwritten. */
 const OWNER_TAGS = { orgId: 'live-migration-prep/orgId', sourceOrgId: 'live-migration-prep/sourceOrgId' };
 
-function ownerTags({ orgId, sourceOrgId }: Delivery): Record<string, string> {
+function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> {
   return {
     [OWNER_TAGS.orgId]: orgId,
     ...(sourceOrgId !== null && { [OWNER_TAGS.sourceOrgId]: sourceOrgId }),
@@ -179,8 +194,8 @@ function tagsToMap(tags: SecretsManager.Tag[] = []): Map<string, string> {
   return new Map(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
 }
 
-function refuseForeign(name: string, present: Map<string, string>, delivery: Delivery): void {
-  const wanted = ownerTags(delivery);
+function refuseForeign(name: string, present: Map<string, string>, target: CheckTarget): void {
+  const wanted = ownerTags(target);
   if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;
   const wantedTags = Object.entries(wanted)
     .map(([key, value]) => `${key}=${value}`)

@@ -1,4 +1,4 @@
-import { SinkRejectedError, type Delivery } from '../sink';
+import { SinkRejectedError, type CheckTarget, type Delivery } from '../sink';
 
 /** The fields of a delivery that may become part of a path or a name. */
 export const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
@@ -16,6 +16,13 @@ export function pathId(field: IdField, value: string): string {
     `${field} contains other characters than hexadecimal digits and hyphens, so it cannot be part of a path: nothing was sent`,
     { tokenMayBeThere: false },
   );
+}
+
+/** Ids for a check that delivers nothing: made up where they are not known. */
+export function checkedIds(target: CheckTarget | null): Pick<Delivery, IdField> {
+  const noOrganization = '0'.repeat(24);
+  const { orgId, sourceOrgId } = target ?? { orgId: noOrganization, sourceOrgId: noOrganization };
+  return { orgId, sourceOrgId, deliveryId: '00000000-0000-0000-0000-000000000000' };
 }
 
 /** The ids that the delivery has, checked, in the order of `ID_FIELDS`. */

@@ -6,7 +6,7 @@ import { ID_FIELDS, pathId, type IdField } from './delivery-id';
 export interface Template {
   uses(field: IdField): boolean;
   /** @throws SinkRejectedError when the delivery lacks an id that the template names, or an id is malformed. */
-  fill(delivery: Delivery): string;
+  fill(delivery: Pick<Delivery, IdField>): string;
 }
 
 /** Characters that a store permits around the placeholders. */

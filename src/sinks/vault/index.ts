@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from '../sink';
+import { checkedIds } from '../utils/delivery-id';
 import { createSinkSend, joinUrl } from '../utils/http-client';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { labelOf } from '../utils/label';
@@ -68,7 +69,13 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
       }
       return `${mount}/${path} version ${version} in ${server}`;
     },
-    check: async () => `${server} accepts ${await identity.check(new AbortController().signal)}`,
+    async check(target, signal) {
+      const accepted = `${server} accepts ${await identity.check(signal)}`;
+      if (!target) return accepted;
+      const path = template.fill(checkedIds(target));
+      await kv.read(path, signal);
+      return `${accepted}, which may read ${mount}/${path}`;
+    },
   };
 }
 

@@ -39,7 +39,7 @@ async function doctor(deployment: Deployment, env: Record<string, string> = {}, 
     ...credentialEnv(atlas.account, 'serviceAccount'),
     ...env,
   };
-  const command = [...options, 'doctor', '--config', deployment.configFile];
+  const command = ['doctor', '--config', deployment.configFile, ...options];
   const exit = await run(command, environment);
   const wrongSecret = env['MONGODB_ATLAS_CLIENT_SECRET'];
   expectNoSecretIn(exit.stdout + exit.stderr, [
@@ -61,10 +61,11 @@ describe('doctor', () => {
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     expect(exit.stdout.trim().split('\n')).toEqual([
       'checking only: nothing is changed and no link-token is created',
-      `ok      Temporal: namespace ${NAMESPACE} at ${address} retains closed runs for 72 h`,
-      expect.stringMatching(/^ok {6}sealing keys: key \S+ seals and opens$/),
-      `ok      credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
-      expect.stringContaining(`ok      sink files: directory ${deployment.tokensFolder} can be written`),
+      `ok        Temporal: namespace ${NAMESPACE} at ${address} retains closed runs for 72 h`,
+      `warning   task queue ${deployment.taskQueue}: no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue`,
+      expect.stringMatching(/^ok {8}sealing keys: key \S+ seals and opens$/),
+      `ok        credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
+      expect.stringContaining(`ok        sink files: directory ${deployment.tokensFolder} can be written`),
     ]);
     expect(deployment.tokenFiles()).toEqual([]);
     const runs = await client.workflow.count(`TaskQueue = '${deployment.taskQueue}'`);
@@ -76,6 +77,7 @@ describe('doctor', () => {
     const well = objectIn(await doctor(deployment, {}, '--json'))['findings'] as Finding[];
     expect(well.map(({ check, state }) => [check, state])).toEqual([
       ['Temporal', 'ok'],
+      [`task queue ${deployment.taskQueue}`, 'warning'],
       ['sealing keys', 'ok'],
       ['credential default', 'ok'],
       ['sink files', 'ok'],
@@ -85,9 +87,9 @@ describe('doctor', () => {
     const exit = await doctor(deployment, {}, '--json');
     expect(exit.code).toBe(1);
     expect(objectIn(exit)).toMatchObject({
-      error: '1 error, 0 warnings',
+      error: '1 error, 1 warning',
       findings: [
-        ...well.slice(0, 3),
+        ...well.slice(0, 4),
         {
           check: 'sink files',
           state: 'error',
@@ -109,37 +111,37 @@ describe('doctor', () => {
       'a wrong secret',
       {},
       () => Promise.resolve({ MONGODB_ATLAS_CLIENT_SECRET: newAccount().clientSecret }),
-      /^error   credential default: Atlas returned 401 .*; check the service account's client id and secret/m,
+      /^error     credential default: Atlas returned 401 .*; check the service account's client id and secret/m,
     ],
     [
       'an organization that its credential does not see',
       mapped(unseen),
       () => Promise.resolve({}),
-      new RegExp(`^error   credential default: .* cannot see ${unseen} .* name another`, 'm'),
+      new RegExp(`^error     credential default: .* cannot see ${unseen} .* name another`, 'm'),
     ],
     [
       'an Atlas that is not there',
       {},
       async () => ({ MONGODB_ATLAS_BASE_URL: `http://127.0.0.1:${await freePort()}` }),
-      /^error   credential default: no connection to Atlas \(ECONNREFUSED\)/m,
+      /^error     credential default: no connection to Atlas \(ECONNREFUSED\)/m,
     ],
     [
       'a stopped Temporal',
       {},
       async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      /^error   Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace \S+ .*: start it, or set TEMPORAL_/m,
+      /^error     Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace \S+ .*: start it, or set TEMPORAL_/m,
     ],
     [
       'a namespace that is not there',
       {},
       () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
-      /^error   Temporal: cannot reach Temporal at .*, namespace nowhere .*: start it, or set TEMPORAL_/m,
+      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere .*: start it, or set TEMPORAL_/m,
     ],
     [
       'an API key of Temporal with a line end',
       {},
       () => Promise.resolve({ TEMPORAL_API_KEY: 'tmprl_CANARY\n' }),
-      /^error   Temporal: TEMPORAL_API_KEY, or api_key in the profile file, is not an API key/m,
+      /^error     Temporal: TEMPORAL_API_KEY, or api_key in the profile file, is not an API key/m,
     ],
   ])(
     'names %s and the remedy, goes on with the rest and exits with 1',
@@ -148,8 +150,11 @@ describe('doctor', () => {
       const { code, stdout, stderr } = await doctor(deployment, await env());
       expect(stdout).toMatch(message);
       expect(stdout).not.toContain('CANARY');
-      expect(stdout).toMatch(/^ok {6}sink files: /m);
-      expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 1 error, 0 warnings\n' });
+      expect(stdout).toMatch(/^ok {8}sink files: /m);
+      expect({ code, stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringMatching(/^live-migration-prep: 1 error, [01] warnings?\n$/) as unknown,
+      });
     },
   );
 
@@ -160,19 +165,31 @@ describe('doctor', () => {
       'a retention under 72 h',
       { TEMPORAL_NAMESPACE: 'default' },
       () => undefined,
-      /^warning Temporal: .* retains closed runs for 24 h: recommended are 72 h.*temporal operator namespace update/m,
+      /^warning   Temporal: .* retains closed runs for 24 h: recommended are 72 h.*temporal operator namespace update/m,
     ],
     [
       'a secret file that others can read',
       {},
       ({ keysFile }) => chmodSync(keysFile, 0o644),
-      /^warning configuration: file .*sealing-keys\.json can be read by others: chmod 600 it/m,
+      /^warning   configuration: file .*sealing-keys\.json can be read by others: chmod 600 it/m,
     ],
-  ])('warns of %s, and exits with 1 too', async (_what, env, prepare, message) => {
+    [
+      'a task queue that no worker polls',
+      {},
+      () => undefined,
+      /^warning   task queue (\S+): no worker polls task queue \1: start one/m,
+    ],
+  ])('warns of %s, and exits with 1 only with --strict', async (_what, env, prepare, message) => {
     const deployment = await deploy({ atlas });
     prepare(deployment);
     const { code, stdout, stderr } = await doctor(deployment, env);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 0 errors, 1 warning\n' });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const strict = await doctor(deployment, env, '--strict');
+    expect(strict).toMatchObject({
+      code: 1,
+      stdout,
+      stderr: expect.stringMatching(/^live-migration-prep: 0 errors, [12] warnings?\n$/) as unknown,
+    });
     expect(stdout).toMatch(message);
     expect(stdout).not.toMatch(/^error/m);
   });
@@ -184,5 +201,45 @@ describe('doctor', () => {
     expect(exit.code).toBe(1);
     expect(objectIn(exit)['error']).toMatch(/2 problem\(s\):\n.*(fax|type).*\n.*colour|colour.*\n.*type/);
     expect(atlas.requests()).toHaveLength(before);
+  });
+
+  describe('--remote, which needs no configuration', () => {
+    async function remotely(deployment: Deployment, ...options: string[]) {
+      const exit = await deployment.runClient('doctor', '--remote', ...options);
+      expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
+      expect(atlas.requestsOn('linkTokens')).toEqual([]);
+      return exit;
+    }
+
+    it('reports what a worker found', async () => {
+      const deployment = await deploy({ atlas });
+      await deployment.startWorker();
+      expect(await remotely(deployment, '--strict')).toEqual({
+        code: 0,
+        stderr: '',
+        stdout: expect.stringMatching(
+          /^checking only: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas.*\nok {8}sink files: directory .* can be written\n$/,
+        ) as unknown,
+      });
+    });
+
+    it('names the wrong credential of a worker', async () => {
+      const deployment = await deploy({ atlas });
+      await deployment.startWorker({ MONGODB_ATLAS_CLIENT_SECRET: newAccount().clientSecret });
+      const { code, stdout, stderr } = await remotely(deployment);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 1 error, 0 warnings\n' });
+      expect(stdout).toMatch(
+        /^error {5}credential default: Atlas returned 401 .*check the service account's/m,
+      );
+    });
+
+    it('says that no worker polls the task queue', async () => {
+      const deployment = await deploy({ atlas });
+      expect(await remotely(deployment)).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: `live-migration-prep: no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue\n`,
+      });
+    });
   });
 });

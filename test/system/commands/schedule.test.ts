@@ -2,6 +2,7 @@ import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { ScheduledResult } from '../../../src/contract/schemas';
 import { setScene, type Scene } from '../../support/command-line';
 import { cleanUpLater } from '../../support/clean-up';
+import { newOrgId } from '../../support/ids';
 import { eventually } from '../../support/eventually';
 import { sharedTemporal } from '../../support/setting';
 
@@ -12,7 +13,13 @@ let scene: Scene;
 
 beforeAll(async () => {
   scene = await setScene();
-});
+  await scene.deployment.startWorker();
+}, 60_000);
+
+async function expectNoSchedule(id: string): Promise<void> {
+  const { client } = await sharedTemporal();
+  await expect(client.schedule.getHandle(id).describe()).rejects.toThrow(/not found/i);
+}
 
 describe('schedule create', () => {
   it('creates a schedule whose runs start one of the usual id, never overlap and end with its receipt', async () => {
@@ -29,7 +36,6 @@ describe('schedule create', () => {
     expect(policies.overlap).toBe(ScheduleOverlapPolicy.SKIP);
     expect(spec.timezone).toBe('Europe/Dublin');
 
-    await scene.deployment.startWorker();
     await schedule.trigger();
     const run = await eventually('a run of the schedule', async () => {
       const { info } = await schedule.describe();
@@ -67,7 +73,29 @@ describe('schedule create', () => {
     const { code, stderr } = await scene.client('schedule', 'create', ...options, ...REQUEST, ...when);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
-    const { client } = await sharedTemporal();
-    await expect(client.schedule.getHandle(workflowId).describe()).rejects.toThrow(/not found/i);
+    await expectNoSchedule(workflowId);
+  });
+
+  it.each<[what: string, change: { org?: string; sink?: string }, message: RegExp]>([
+    [
+      'a sink that the workers do not have',
+      { sink: 'nowhere' },
+      /^live-migration-prep: no schedule was created: the request has 1 problem\(s\)\n {2}sink "nowhere" is not a sink of this organization: write one of files\n$/,
+    ],
+    [
+      'an organization that the credential cannot see',
+      { org: newOrgId() },
+      /\n {2}orgId is not visible to credential default, and .*\n {2}error {5}organization \S+: is not visible/,
+    ],
+  ])('%s: refused now, with the remedy, and no token is requested', async (_what, { org, sink }, message) => {
+    const before = scene.atlas.requestsOn('linkTokens').length;
+    const { orgId } = scene.atlas.account;
+    const request = ['--org', org ?? orgId, '--ip', '192.31.196.7', '--sink', sink ?? 'files'];
+    const create = ['schedule', 'create', ...request, '--cron', ONCE_A_YEAR];
+    const { code, stdout, stderr } = await scene.client(...create);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    await expectNoSchedule(`live-migration-prep/${org ?? orgId}`);
+    expect(scene.atlas.requestsOn('linkTokens')).toHaveLength(before);
   });
 });

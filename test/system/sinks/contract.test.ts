@@ -63,6 +63,22 @@ describe.each(SINK_TYPE_NAMES)('the sink %s', (type) => {
     return undefined;
   });
 
+  property('a check changes nothing, and fails while it is unreachable', async () => {
+    const delivery = newDelivery();
+    await deliver(delivery);
+    const sink = await makeSink(fixture.configFor(delivery), fixture.env);
+    const { signal } = new AbortController();
+    for (const target of [null, delivery]) shown.push(await sink.check?.(target, signal));
+    expect(await fixture.held(delivery)).toEqual([delivery.token]);
+    await fixture.breakDown();
+    try {
+      await expect(sink.check?.(delivery, signal)).rejects.toBeInstanceOf(SinkUnavailableError);
+    } finally {
+      await fixture.recover();
+    }
+    return undefined;
+  });
+
   property('again with the same id changes nothing', async () => {
     const delivery = newDelivery();
     const first = await deliver(delivery);

@@ -185,7 +185,7 @@ describe('authentication', () => {
         },
         with_,
       );
-      return sink.check?.();
+      return sink.check?.(null, new AbortController().signal);
     };
 
     it('asks Vault whether the token is valid', async () => {

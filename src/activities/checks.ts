@@ -1,0 +1,149 @@
+import type { AdminApi } from '../atlas/admin-api';
+import { classifyAtlasError } from '../atlas/outcomes';
+import type { Organizations } from '../config/organizations';
+import type { Finding } from '../contract/schemas';
+import { probeSealer, type Sealer } from '../sealing';
+import type { CheckTarget, Sink } from '../sinks/sink';
+import { classifyDeliveryError } from './delivery-outcomes';
+
+/** Longer than most requests take; a check without a result by then has failed. */
+const CHECK_TIMEOUT_MS = 10_000;
+
+/** What a worker needs, and what is checked. */
+export interface Checked {
+  atlas: AdminApi;
+  sealer: Sealer;
+  /** By name. */
+  sinks: ReadonlyMap<string, Sink>;
+  organizations: Organizations;
+}
+
+/** What a request uses. */
+export interface Used extends CheckTarget {
+  /** Null when the configuration has none for the organization. */
+  credential: string | null;
+  /** Null when the organization has no such sink. */
+  sink: string | null;
+}
+
+export type Outcome = Omit<Finding, 'check'> & {
+  /** Whether the same check may succeed soon, with nothing repaired. */
+  retryable?: boolean;
+};
+
+export type Check = [name: string, run: (signal: AbortSignal) => Promise<Outcome>];
+
+export const ok = (message: string) => ({ state: 'ok', message }) as const;
+export const unchecked = (message: string) => ({ state: 'unchecked', message }) as const;
+export const warning = (message: string) => ({ state: 'warning', message }) as const;
+export const error = (message: string, retryable = false) =>
+  ({ state: 'error', message, retryable }) as const;
+
+/** Runs checks at the same time, each for at most ten seconds. None throws. */
+export function runAll(checks: readonly Check[]): Promise<(Outcome & Finding)[]> {
+  const stop = new AbortController();
+  const results = checks.map(async ([check, run]) => ({ check, ...(await bounded(run, stop.signal)) }));
+  return Promise.all(results).finally(() => stop.abort());
+}
+
+async function bounded(run: Check[1], stop: AbortSignal): Promise<Outcome> {
+  const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+  const signal = AbortSignal.any([timeout, stop]);
+  const expired = new Promise<Outcome>((resolve) => {
+    timeout.addEventListener('abort', () => {
+      resolve(
+        error(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`, true),
+      );
+    });
+  });
+  return Promise.race([run(signal).catch(failed), expired]);
+}
+
+function failed(cause: unknown): Outcome {
+  const { message, retryable } = classifyDeliveryError(cause);
+  return error(message, retryable);
+}
+
+/**
+ * What a worker needs: its sealing keys, and every credential and sink, or those that a request uses. They change
+ * nothing and create no link-token.
+ *
+ * @param showIds whether findings may name organizations that nobody asked about.
+ */
+export function workerChecks(checked: Checked, used: Used | null, showIds: boolean): Check[] {
+  const { organizations, sinks } = checked;
+  const credentials = used ? [used.credential] : organizations.credentials();
+  const sinkNames = used ? [used.sink] : [...sinks.keys()];
+  return [
+    ['sealing keys', () => checkKeys(checked.sealer)],
+    ...credentials
+      .filter((name) => name !== null)
+      .flatMap((name) => credentialChecks(checked, name, used, showIds)),
+    ...sinkNames
+      .filter((name) => name !== null)
+      .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), used, signal)]),
+  ];
+}
+
+/** The name of the check whether the organization of a request is visible. */
+export function organizationCheck(orgId: string): string {
+  return `organization ${orgId}`;
+}
+
+function credentialChecks(
+  { atlas, organizations }: Checked,
+  name: string,
+  used: Used | null,
+  showIds: boolean,
+): Check[] {
+  const visible = atlas.visibleOrganizations(name);
+  const result = visible.then(
+    (ids) => (used ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), showIds)),
+    (cause: unknown) => {
+      const { message, retryable } = classifyAtlasError(cause);
+      return error(message, retryable);
+    },
+  );
+  const own: Check = [`credential ${name}`, () => result];
+  if (!used) return [own];
+  const isVisible = visible.then(
+    (ids) =>
+      ids.includes(used.orgId)
+        ? ok(`visible to credential ${name}`)
+        : error(
+            `is not visible to credential ${name}, and a credential belongs to one organization: correct it, or name another credential under atlas.organizations`,
+          ),
+    () => unchecked(`credential ${name} cannot be used`),
+  );
+  return [own, [organizationCheck(used.orgId), () => isVisible]];
+}
+
+function served(visible: readonly string[], wanted: readonly string[], showIds: boolean): Outcome {
+  const missing = wanted.filter((orgId) => !visible.includes(orgId));
+  if (missing.length > 0) {
+    const which = showIds
+      ? `${missing.join(', ')} (it can see ${visible.join(', ') || 'none'})`
+      : `${missing.length} of the ${wanted.length} organization(s) that it serves`;
+    return error(
+      `accepted by Atlas, but cannot see ${which}: a credential belongs to one organization, so name another for the rest under atlas.organizations`,
+    );
+  }
+  if (visible.length === 0) return warning('accepted by Atlas; can see no organization: check its roles');
+  return ok(
+    `accepted by Atlas; can see ${showIds ? visible.join(', ') : wanted.length > 0 ? 'every organization that it serves' : 'an organization'}`,
+  );
+}
+
+async function checkKeys(sealer: Sealer): Promise<Outcome> {
+  await probeSealer(sealer);
+  const [first, ...others] = sealer.keyIds();
+  return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
+}
+
+async function checkSink(sink: Sink | undefined, target: CheckTarget | null, signal: AbortSignal) {
+  if (sink?.needsSourceOrgId && target?.sourceOrgId === null) {
+    return unchecked('it needs the source organization, and the request names none');
+  }
+  if (!sink?.check) return unchecked('configured; only a delivery can tell whether it works');
+  return ok(await sink.check(target, signal));
+}

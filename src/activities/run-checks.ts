@@ -1,0 +1,61 @@
+import type { Activities } from '../contract/activities';
+import { escapeControls } from '../contract/printable';
+import { organizationId, type CheckReport } from '../contract/schemas';
+import { organizationCheck, runAll, workerChecks, type Checked, type Used } from './checks';
+import { invalidRequest, workerCheckFailed } from './failures';
+import { checkConfigured } from './validate-request';
+
+/**
+ * Checks what this worker needs, or what a request would use, and creates nothing. Whoever may start work in the
+ * namespace can call it, so it tells what a run would tell: no organization that the caller did not name.
+ *
+ * A retry is safe. Only what may end by itself is retried.
+ */
+export function runChecksActivity(checked: Checked): Activities['runChecks'] {
+  return async function runChecks(input) {
+    const { organizations, sinks } = checked;
+    const { request, problems } =
+      input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
+    const used = input === null ? null : usedBy(input, checked);
+    const found = await runAll(workerChecks(checked, used, false));
+    const invisible = found.find(
+      ({ check, state }) => used && check === organizationCheck(used.orgId) && state === 'error',
+    );
+    const fields = invisible ? [...problems, { field: 'orgId', description: invisible.message }] : problems;
+    const report = printable<CheckReport>({
+      findings: found.map(({ check, state, message }) => ({ check, state, message })),
+      request: fields.length > 0 ? null : request,
+      fields,
+    });
+    if (report.fields.length > 0) throw invalidRequest(report.fields, report);
+    const errors = found.filter(({ state }) => state === 'error');
+    if (errors.length > 0)
+      throw workerCheckFailed(
+        report,
+        errors.every(({ retryable }) => retryable),
+      );
+    return report;
+  };
+}
+
+/** What can be told of it even when other fields are wrong. */
+function usedBy(input: unknown, { organizations }: Checked): Used {
+  const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
+  const org = organizationId.safeParse(orgId).data;
+  if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };
+  const credential = organizations.credentialFor(org);
+  const permitted = organizations.sinksFor(org).find((name) => name === sink);
+  return {
+    orgId: org,
+    sourceOrgId: organizationId.safeParse(sourceOrgId).data ?? null,
+    credential,
+    sink: permitted ?? null,
+  };
+}
+
+/** Without raw control characters: names and reasons come from callers and from servers. */
+function printable<T>(report: T): T {
+  return JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
+    typeof value === 'string' ? escapeControls(value) : value,
+  ) as T;
+}

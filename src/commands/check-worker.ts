@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { WORKFLOW_TYPES } from '../contract/names';
+import { checkReportSchema, type CheckReport, type Finding, type PrepareRequest } from '../contract/schemas';
+import { CommandError, EXIT_CODES } from './command-error';
+import { describeStillNoPoller } from './pollers';
+
+/** Three tries fit into a minute. */
+const TIMEOUT_MS = 90_000;
+const POLLER_INTERVAL_MS = 2000;
+
+/**
+ * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
+ *
+ * @returns the report; `failure` is that of the workflow, null when all is well.
+ * @throws CommandError when no worker reports.
+ */
+export async function checkWorker(
+  client: Client,
+  taskQueue: string,
+  request?: PrepareRequest,
+): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
+  await requirePoller(client, taskQueue);
+  const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
+    workflowId: `live-migration-prep-check/${randomUUID()}`,
+    taskQueue,
+    args: request ? [request] : [],
+    workflowExecutionTimeout: TIMEOUT_MS,
+  });
+  const outcome = await unlessNoPoller(client, taskQueue, endingOf(handle.result()));
+  const failure = outcome instanceof ApplicationFailure ? outcome : null;
+  const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
+  if (parsed.success) return { report: parsed.data, failure };
+  const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
+  throw new CommandError(
+    `the workers of task queue ${taskQueue} gave no report (${reason}): see ${handle.workflowId} in Temporal`,
+  );
+}
+
+/**
+ * Checks a request as {@link checkWorker} does.
+ *
+ * @param consequence such as `nothing was started`.
+ * @throws CommandError with every problem of the request and every error of the worker.
+ */
+export async function checkRequestRemotely(
+  client: Client,
+  taskQueue: string,
+  request: PrepareRequest,
+  consequence: string,
+): Promise<CheckReport> {
+  const { report, failure } = await checkWorker(client, taskQueue, request);
+  if (!failure) return report;
+  const { findings, fields } = report;
+  const broken = findings.filter(({ state }) => state === 'error');
+  throw new CommandError(
+    [
+      `${consequence}: ${fields.length > 0 ? `the request has ${fields.length} problem(s)` : 'the worker cannot do it'}`,
+      ...fields.map(({ field, description }) => `  ${field} ${description}`),
+      ...describeFindings(broken).map((line) => `  ${line}`),
+    ],
+    EXIT_CODES.failed,
+    { type: failure.type, ...report },
+  );
+}
+
+export function describeFindings(findings: readonly Finding[]): string[] {
+  return findings.map(({ check, state, message }) => `${state.padEnd(10)}${check}: ${message}`);
+}
+
+async function endingOf(result: Promise<unknown>): Promise<unknown> {
+  return result.catch((error: unknown) => {
+    if (error instanceof WorkflowFailedError) return error.cause;
+    throw error;
+  });
+}
+
+/** A worker may stop meanwhile, or have stopped just before. */
+async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promise<T>): Promise<T> {
+  const waiting = Symbol();
+  for (;;) {
+    const outcome = await Promise.race([work, sleep(POLLER_INTERVAL_MS, waiting)]);
+    if (outcome !== waiting) return outcome;
+    await requirePoller(client, taskQueue);
+  }
+}
+
+async function requirePoller(client: Client, taskQueue: string): Promise<void> {
+  const problem = await describeStillNoPoller(client, taskQueue);
+  if (problem) throw new CommandError(problem);
+}
