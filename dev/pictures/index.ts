@@ -5,7 +5,6 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { chromium, type Browser } from 'playwright-core';
-import { staticMetadata } from '../../src/commands/static-metadata';
 import {
   DEFAULT_TASK_QUEUE,
   STATUS_QUERY,
@@ -74,7 +73,6 @@ async function undeliveredRun(client: Client): Promise<string> {
     workflowId: workflowIdFor(REQUEST.orgId, REQUEST.sourceOrgId),
     taskQueue: DEFAULT_TASK_QUEUE,
     args: [REQUEST],
-    ...staticMetadata(REQUEST),
   });
   const undelivered: Step = 'undelivered';
   while ((await handle.query<Status>(STATUS_QUERY)).step !== undelivered) await sleep(POLL_INTERVAL_MS);

@@ -15,6 +15,7 @@ if (status !== 0) process.exit(1);
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.resolve('dist/workflows/index.js'),
+  workflowInterceptorModules: [path.resolve('dist/workflows/interceptors.js')],
   logger: new DefaultLogger('WARN'),
 });
 writeFileSync('dist/workflow-bundle.js', code);

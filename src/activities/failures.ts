@@ -1,16 +1,17 @@
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { DeliveryFailureDetails, RetryPlan } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
+import { withoutStack } from '../contract/without-stack';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
 export function repeatableCallFailure(error: unknown): ApplicationFailure {
   const { type, retryable, message, details, retryAfterMs } = classifyAtlasError(error);
   if (!retryable) return terminal(type, message, details);
-  return ApplicationFailure.create({
+  return failureOf({
     type,
     message,
     details: [details],
@@ -59,7 +60,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
       details,
     );
   }
-  return ApplicationFailure.create({ type, message, details: [details], nextRetryDelay: delayMs });
+  return failureOf({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
 /** The failure of a delivery attempt. A wait past the end of the round ends the round at once. */
@@ -72,7 +73,7 @@ export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): 
   if (!retryable) return terminal(type, message, details);
   const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
-  return ApplicationFailure.create({ type, message, details: [details], nextRetryDelay: delayMs });
+  return failureOf({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
 export function noCredential(orgId: string): FieldProblem {
@@ -96,7 +97,7 @@ export function invalidRequest(problems: readonly FieldProblem[], report: object
 /** The failure of a worker that cannot do its work. */
 export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
   const errors = report.findings.filter(({ state }) => state === 'error');
-  return ApplicationFailure.create({
+  return failureOf({
     type: WORKER_CHECK_FAILED,
     message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
     nonRetryable: !retryable,
@@ -105,5 +106,9 @@ export function workerCheckFailed(report: CheckReport, retryable: boolean): Appl
 }
 
 function terminal(type: string, message: string, details: object): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
+  return failureOf({ type, message, nonRetryable: true, details: [details] });
+}
+
+function failureOf(options: ApplicationFailureOptions): ApplicationFailure {
+  return withoutStack(ApplicationFailure.create(options));
 }

@@ -4,7 +4,6 @@ import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
-import { staticMetadata } from './static-metadata';
 
 interface ScheduleOptions {
   taskQueue: string;
@@ -39,7 +38,6 @@ export async function createSchedule(
         workflowId: `${workflowId}/schedule`,
         taskQueue,
         args,
-        ...staticMetadata(request),
       },
       policies: { overlap: ScheduleOverlapPolicy.SKIP },
     });

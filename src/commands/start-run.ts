@@ -2,7 +2,6 @@ import type { Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, Recovery } from '../contract/schemas';
 import type { RunId } from './run-events';
-import { staticMetadata } from './static-metadata';
 
 /**
  * Starts `prepareLiveMigration`, and does not wait.
@@ -22,7 +21,6 @@ export async function startRun(
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
     workflowIdConflictPolicy: 'FAIL',
-    ...staticMetadata(options.args[0]),
   });
   return { workflowId, runId: firstExecutionRunId };
 }

@@ -7,6 +7,7 @@ import { createOrganizations } from '../config/organizations';
 import { createSinks } from '../sinks';
 import { activityLimits } from './activity-limits';
 import { activityTimeouts } from './activity-timeouts';
+import { logInterceptor } from './log-interceptor';
 
 export interface CreatedWorker {
   worker: Worker;
@@ -34,6 +35,7 @@ export async function createWorker(
       plans,
       ...config.schedules,
     }),
+    interceptors: { activity: [logInterceptor] },
     ...activityLimits(config.worker),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: '3s',

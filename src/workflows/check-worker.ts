@@ -1,7 +1,7 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
-import { causeOf, reportOf } from './failures';
+import { causeOf, reportOf, terminalFailure } from './failures';
 import { checks } from './proxies';
 
 /**
@@ -22,6 +22,6 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
         ? cause.type
         : WORKER_CHECK_FAILED;
     const report: CheckReport = { findings: [], request: null, fields: [], ...details };
-    throw ApplicationFailure.create({ type, message, nonRetryable: true, details: [report] });
+    throw terminalFailure(type, message, [report]);
   }
 }

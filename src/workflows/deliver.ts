@@ -29,7 +29,7 @@ interface Delivery {
  */
 export async function deliver(delivering: Delivery): Promise<Receipt> {
   const { progress, rounds, steering, plan, token } = delivering;
-  const { orgId, deliveryId } = token;
+  const { orgId, sourceOrgId, deliveryId } = token;
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
 
@@ -41,7 +41,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       delivery(
         plan,
         redelivery !== null || lastChance,
-        `deliver token ${deliveryId} to sink ${sink}`,
+        `deliver token ${deliveryId} of ${orgId}${sourceOrgId ? ` for source organization ${sourceOrgId}` : ''} to sink ${sink}`,
       ).deliverLinkToken(token, sink);
     progress.report('delivering', `delivering token ${deliveryId} to sink ${sink}`);
     let cause: unknown;

@@ -7,6 +7,7 @@ import {
   type FailureType,
 } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
+import { withoutStack } from '../contract/without-stack';
 
 /** The one failure that a caller sees: a type, a message that stands alone, details, and no cause behind it. */
 export function failureOf(
@@ -14,7 +15,12 @@ export function failureOf(
   message: string,
   details: FailureDetails,
 ): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true, details: [details] });
+  return terminalFailure(type, message, [details]);
+}
+
+/** Its message stands alone, so it has neither cause nor stack. */
+export function terminalFailure(type: string, message: string, details: unknown[] = []): ApplicationFailure {
+  return withoutStack(ApplicationFailure.create({ type, message, nonRetryable: true, details }));
 }
 
 /** What an activity failed with, without the wrapping of Temporal. */

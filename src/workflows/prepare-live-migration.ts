@@ -44,6 +44,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
         if (isCancellation(error)) throw cancelled(progress, ...unvalidated(recovery));
         throw invalid(causeOf(error));
       });
+    progress.show(valid.request, Date.now() + valid.create.giveUpAfterMs);
     token = recovery?.sealedToken ?? (await createToken(progress, valid));
     progress.hold(token);
     const receipt = await deliver({

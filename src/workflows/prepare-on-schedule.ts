@@ -14,7 +14,7 @@ import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
-import { failureOf, failureOfActivity } from './failures';
+import { failureOf, failureOfActivity, terminalFailure } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { repeatable } from './proxies';
 
@@ -71,12 +71,7 @@ function failureOfChild(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
   if (cause instanceof ApplicationFailure) {
     const { type, message, details } = cause;
-    return ApplicationFailure.create({
-      type: String(type),
-      message,
-      nonRetryable: true,
-      details: details ?? [],
-    });
+    return terminalFailure(String(type), message, details ?? []);
   }
   if (cause instanceof CancelledFailure && !CancellationScope.current().consideredCancelled) {
     return failureOf('Cancelled', 'the run that this schedule started was cancelled', {

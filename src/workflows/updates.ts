@@ -1,7 +1,8 @@
-import { ApplicationFailure, defineUpdate, setHandler } from '@temporalio/workflow';
+import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { differingFields } from '../contract/compare-requests';
 import { UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
+import { terminalFailure } from './failures';
 import type { Progress } from './progress';
 import type { Rounds } from './rounds';
 import type { Redelivery, Steering } from './steering';
@@ -91,5 +92,5 @@ function isRedelivery(input: unknown): input is Redelivery | null | undefined {
 }
 
 function refusal(type: RefusalType, message: string): ApplicationFailure {
-  return ApplicationFailure.nonRetryable(message, type);
+  return terminalFailure(type, message);
 }

@@ -24,7 +24,9 @@ describe('start --dry-run', () => {
       '  credential      default',
       '  access list     192.31.196.7, 10.0.0.1',
       '  sink            files',
-      expect.stringMatching(/^ {2}warning {9}accessListIps\[1\] "10\.0\.0\.1" includes private /),
+      expect.stringMatching(
+        /^ {2}warning {9}accessListIps\[1\] "10\.0\.0\.1" includes 10\.0\.0\.0\/8 \(Private-Use/,
+      ),
       expect.stringMatching(/^ok {8}sealing keys: /),
       'ok        credential default: accepted by Atlas',
       `ok        organization ${scene.atlas.account.orgId}: visible to credential default`,

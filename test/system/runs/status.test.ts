@@ -1,4 +1,4 @@
-import type { Status } from '../../../src/contract/schemas';
+import type { PrepareRequest, Status } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
@@ -28,13 +28,29 @@ async function currentDetails(handle: Handle): Promise<string> {
   return metadata.currentDetails ?? '';
 }
 
+/** The end of the current details: the count, and the request. */
+function requestDetails(
+  { orgId, sourceOrgId, sink }: PrepareRequest,
+  unconfirmed: string,
+  ...more: string[]
+): string {
+  const lines = [
+    `Atlas organization: ${orgId}`,
+    `Source organization: ${sourceOrgId}`,
+    'Access list: 1 entries',
+    `Sink: ${sink}`,
+    ...more,
+  ];
+  return `\n\nUnconfirmed tokens: ${unconfirmed}\n\n${lines.join('  \n')}`;
+}
+
 describe('status, current details and activity summaries say what a run does', () => {
   it('a delivered token: where it is', async () => {
     const request = deployment.newRequest();
     const handle = await deployment.start(request);
     const { receipt } = await endingOf(handle);
     const description = `the token is in ${receipt?.location}`;
-    expect(await currentDetails(handle)).toBe(`**delivered**: ${description}`);
+    expect(await currentDetails(handle)).toBe(`**delivered**: ${description}${requestDetails(request, '0')}`);
     expect(await statusOf(handle)).toEqual<Status>({
       step: 'delivered',
       description,
@@ -45,13 +61,16 @@ describe('status, current details and activity summaries say what a run does', (
     expect(await activitySummaries(handle)).toEqual([
       'check the request',
       `create a link-token in ${request.orgId} for source organization ${request.sourceOrgId}`,
-      `deliver token ${receipt?.deliveryId} to sink files`,
+      `deliver token ${receipt?.deliveryId} of ${request.orgId} for source organization ${request.sourceOrgId} to sink files`,
     ]);
   });
 
   it('a request under way: what is created, with which credential, until when', async () => {
     atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
-    const request = deployment.newRequest();
+    const request = deployment.newRequest({
+      requestedBy: '**eve**`\n# x',
+      changeReference: 'CHG-1',
+    });
     const handle = await deployment.start(request);
     const { description } = await untilStep(handle, 'creating');
     expect(description).toMatch(
@@ -59,20 +78,34 @@ describe('status, current details and activity summaries say what a run does', (
         `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and 1 access list entries \\(try 1, until \\d{4}-.*Z\\)$`,
       ),
     );
-    expect(await currentDetails(handle)).toBe(`**creating**: ${description}`);
+    const [, until] = /until (\S+)\)$/.exec(description) ?? [];
+    expect(await currentDetails(handle)).toBe(
+      `**creating**: ${description}\n\nCreation gives up: ${until}${requestDetails(
+        request,
+        '0',
+        "Requested by (a claim): `**eve**'\\u000a# x`",
+        'Change: `CHG-1`',
+      )}`,
+    );
   });
 
   it('a response that leaves open whether a token exists: the reason, the count and the next try', async () => {
     atlas.faults({ on: 'linkTokens', status: 503 });
-    const handle = await deployment.start();
+    const request = deployment.newRequest();
+    const handle = await deployment.start(request);
     const { nextTryAt, description } = await eventually('a wait for the next try', async () => {
       const status = await statusOf(handle);
       return status.nextTryAt !== null && status;
     });
     expect(description).toMatch(/^Atlas returned 503 .*; Atlas may have created a token all the same$/);
-    expect(await currentDetails(handle)).toBe(
-      `**creating**: ${description}\n\nNext try: ${nextTryAt}\n\nUnconfirmed tokens: 1 (Atlas may have created them; the worker never received them)`,
-    );
+    const [reason, nextTry, givesUp, ...rest] = (await currentDetails(handle)).split('\n\n');
+    expect({ reason, nextTry }).toEqual({
+      reason: `**creating**: ${description}`,
+      nextTry: `Next try: ${nextTryAt}`,
+    });
+    expect(givesUp).toMatch(/^Creation gives up: \d{4}-.*Z$/);
+    const count = '1 (Atlas may have created them; the worker never received them)';
+    expect(rest.join('\n\n')).toBe(requestDetails(request, count).trim());
     expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
     await handle.cancel();
   });
@@ -84,9 +117,12 @@ describe('status, current details and activity summaries say what a run does', (
       errorCode: 'ORG_REQUIRES_ACCESS_LIST',
       detail: 'Add one.',
     });
-    const handle = await deployment.start();
+    const request = deployment.newRequest();
+    const handle = await deployment.start(request);
     const { message } = await endingOf(handle);
-    expect(await currentDetails(handle)).toBe(`**failed**: AtlasRequestRejected: ${message}`);
+    expect(await currentDetails(handle)).toBe(
+      `**failed**: AtlasRequestRejected: ${message}${requestDetails(request, '0')}`,
+    );
     expect(message).toMatch(
       /^Atlas returned 403 ORG_REQUIRES_ACCESS_LIST to the link-token request: "Add one\."; give/,
     );
@@ -111,6 +147,8 @@ describe('status, current details and activity summaries say what a run does', (
     const { runId } = await handle.describe();
     expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
     expect(message).toContain(`live-migration-prep redeliver ${target} --run-id ${runId}`);
-    expect(await currentDetails(handle)).toBe(`**cancelled**: Cancelled: ${message}`);
+    expect(await currentDetails(handle)).toBe(
+      `**cancelled**: Cancelled: ${message}${requestDetails(request, '0')}`,
+    );
   });
 });

@@ -48,7 +48,9 @@ describe('the log of a worker', () => {
   it('shows failures without a stack, and no task token, even at level trace', async () => {
     const { atlas, worker, deployment } = await startSetting({ config: { log: { level: 'trace' } } });
     atlas.faults({ on: 'linkTokens', status: 403 });
-    expect(await endingOf(await deployment.start())).toMatchObject({ type: 'AtlasRequestRejected' });
+    const handle = await deployment.start();
+    expect(await endingOf(handle)).toMatchObject({ type: 'AtlasRequestRejected' });
+    expect(JSON.stringify(await handle.fetchHistory())).not.toMatch(/"stackTrace":"[^"]/);
     await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
 
     const errors = linesOf(worker).flatMap(({ error }) => (error instanceof Object ? [error] : []));
@@ -56,5 +58,28 @@ describe('the log of a worker', () => {
     expect(errors).toContainEqual(expect.objectContaining({ type: 'ApplicationFailure' }));
     for (const error of errors) expect(error).not.toHaveProperty('stack');
     expect(worker.output()).not.toMatch(/task_?token\W+[\w+/=]{16}/i);
+  });
+
+  it('names the run, the organizations and who asked in every line of a run above level debug', async () => {
+    const { atlas, worker, deployment } = await setScene('debug');
+    atlas.faults({ on: 'linkTokens', status: 429 });
+    const request = deployment.newRequest({ requestedBy: 'ana\u001b[2J' });
+    expect(await endingOf(await deployment.start(request))).toMatchObject({ type: 'delivered' });
+    await eventually('the end', () => worker.logged('Workflow completed').length > 0);
+    const { workflowId } = deployment.handleOf(request);
+    const { orgId, sourceOrgId } = request;
+    const lines = linesOf(worker).filter((line) => 'workflowId' in line && line['sdkComponent'] !== 'core');
+    expect(new Set(lines.map(({ msg }) => msg))).toEqual(
+      new Set([
+        ...['Workflow started', 'link-token created', 'link-token delivered', 'Workflow completed'],
+        ...['Activity started', 'Activity failed', 'Activity completed'],
+      ]),
+    );
+    const named = { workflowId, orgId, sourceOrgId, requestedBy: 'ana\\u001b[2J' };
+    const without = lines.filter(
+      (line) => !Object.entries(named).every(([key, value]) => line[key] === value),
+    );
+    // The SDK writes these, at level debug, before it calls an interceptor.
+    expect(new Set(without.map(({ msg }) => msg))).toEqual(new Set(['Workflow started', 'Activity started']));
   });
 });
