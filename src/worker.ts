@@ -2,6 +2,7 @@
 import { Runtime, type Logger, type Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
+import { followApiKey } from './temporal/api-key';
 import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
@@ -40,8 +41,10 @@ async function main(): Promise<void> {
   const watch = setInterval(() => {
     if (created.worker.getState() === 'FAILED') endFailed(logger);
   }, FAILURE_CHECK_INTERVAL_MS);
+  const stopFollowing = followApiKey(connection, process.env, logger);
   await worker.run().catch(() => endFailed(logger));
   clearInterval(watch);
+  stopFollowing();
   await Promise.all([created.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');

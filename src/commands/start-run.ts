@@ -20,6 +20,7 @@ export async function startRun(
 ): Promise<RunId> {
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
+    priority: { fairnessKey: options.args[0].orgId },
     workflowIdConflictPolicy: 'FAIL',
   });
   return { workflowId, runId: firstExecutionRunId };

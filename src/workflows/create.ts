@@ -44,7 +44,12 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
       'creating',
       `creating a link-token in ${target} with credential ${credential} and ${accessListIps.length} access list entries (try ${tries}, until ${new Date(deadlineAtMs).toISOString()})`,
     );
-    const { createLinkToken } = creation(plan, deadlineAtMs - Date.now(), `create a link-token in ${target}`);
+    const { createLinkToken } = creation(
+      plan,
+      deadlineAtMs - Date.now(),
+      orgId,
+      `create a link-token in ${target}`,
+    );
     try {
       const { unconfirmedTokens: before } = progress.status;
       const token = await createLinkToken({ request, unconfirmedTokens: before, deadlineAtMs });

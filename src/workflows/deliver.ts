@@ -41,6 +41,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       delivery(
         plan,
         redelivery !== null || lastChance,
+        orgId,
         `deliver token ${deliveryId} of ${orgId}${sourceOrgId ? ` for source organization ${sourceOrgId}` : ''} to sink ${sink}`,
       ).deliverLinkToken(token, sink);
     progress.report('delivering', `delivering token ${deliveryId} to sink ${sink}`);

@@ -27,10 +27,11 @@ export function checks(): Pick<Activities, 'runChecks'> {
 export function creation(
   plan: CreatePlan,
   remainingMs: number,
+  orgId: string,
   summary: string,
 ): Pick<Activities, 'createLinkToken'> {
   return proxyActivities<Activities>({
-    ...attempts(plan),
+    ...attempts(plan, orgId),
     scheduleToCloseTimeout: remainingMs + plan.attemptTimeoutMs,
     retry: {
       ...backoff(plan),
@@ -48,10 +49,11 @@ export function creation(
 export function delivery(
   plan: DeliverPlan,
   once: boolean,
+  orgId: string,
   summary: string,
 ): Pick<Activities, 'deliverLinkToken'> {
   return proxyActivities<Activities>({
-    ...attempts(plan),
+    ...attempts(plan, orgId),
     scheduleToCloseTimeout: (once ? 0 : plan.roundMs) + plan.attemptTimeoutMs,
     retry: { ...backoff(plan), ...(once && { maximumAttempts: 1 }) },
     summary,
@@ -69,9 +71,13 @@ export function repeatable(summary: string): Pick<Activities, 'checkLink' | 'rem
   });
 }
 
-/** A cancelled attempt is waited for: its result says what was created or delivered. */
-function attempts(plan: RetryPlan) {
+/**
+ * A cancelled attempt is waited for: its result says what was created or delivered. Where the server has fairness, the
+ * queued tasks of one organization do not make those of another wait; elsewhere it ignores the key.
+ */
+function attempts(plan: RetryPlan, orgId: string) {
   return {
+    priority: { fairnessKey: orgId },
     startToCloseTimeout: plan.attemptTimeoutMs,
     heartbeatTimeout: plan.heartbeatTimeoutMs,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -38,3 +38,11 @@ export async function activitySummaries(handle: Pick<Handle, 'fetchHistory'>): P
     .filter((summary) => summary !== undefined && summary !== null)
     .map((summary) => defaultPayloadConverter.fromPayload<string>(summary));
 }
+
+/** By which the server shares its task queues fairly, of each activity that was scheduled on one. */
+export async function fairnessKeys(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+    scheduled ? [scheduled.priority?.fairnessKey] : [],
+  );
+}

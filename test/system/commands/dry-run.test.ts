@@ -3,8 +3,6 @@ import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { deploy, sharedTemporal } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 
 let scene: Scene;

@@ -3,7 +3,7 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { activitySummaries } from '../../support/history';
+import { activitySummaries, fairnessKeys } from '../../support/history';
 import { startSetting } from '../../support/setting';
 import { statusOf, untilStep } from '../../support/updates';
 
@@ -58,6 +58,7 @@ describe('status, current details and activity summaries say what a run does', (
       deliveryId: receipt?.deliveryId ?? '',
       nextTryAt: null,
     });
+    expect(await fairnessKeys(handle)).toEqual([request.orgId, request.orgId]);
     expect(await activitySummaries(handle)).toEqual([
       'check the request',
       `create a link-token in ${request.orgId} for source organization ${request.sourceOrgId}`,

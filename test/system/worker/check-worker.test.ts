@@ -8,8 +8,6 @@ import type { Config, Deployment } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-jest.setTimeout(60_000);
-
 let atlas: TestAtlas;
 
 beforeAll(async () => {

@@ -61,7 +61,7 @@ describe('the log of a worker', () => {
   });
 
   it('names the run, the organizations and who asked in every line of a run above level debug', async () => {
-    const { atlas, worker, deployment } = await setScene('debug');
+    const { atlas, worker, deployment } = await startSetting({ config: { log: { level: 'debug' } } });
     atlas.faults({ on: 'linkTokens', status: 429 });
     const request = deployment.newRequest({ requestedBy: 'ana\u001b[2J' });
     expect(await endingOf(await deployment.start(request))).toMatchObject({ type: 'delivered' });

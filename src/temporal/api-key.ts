@@ -1,0 +1,42 @@
+import type { NativeConnection } from '@temporalio/worker';
+import { readTemporalSettings } from './settings';
+
+const CHECK_INTERVAL_MS = 10_000;
+
+interface Log {
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+/**
+ * Takes up the API key when the profile file changes, so that a rotated key needs no restart.
+ *
+ * @returns what ends it.
+ */
+export function followApiKey(
+  connection: Pick<NativeConnection, 'setApiKey'>,
+  env: NodeJS.ProcessEnv,
+  log: Log,
+  intervalMs = CHECK_INTERVAL_MS,
+): () => void {
+  let current = readTemporalSettings(env).connectionOptions.apiKey;
+  let lastProblem = '';
+
+  async function renew(): Promise<void> {
+    try {
+      const { apiKey } = readTemporalSettings(env).connectionOptions;
+      lastProblem = '';
+      if (typeof apiKey !== 'string' || apiKey === current) return;
+      await connection.setApiKey(apiKey);
+      current = apiKey;
+      log.info("took up Temporal's new API key");
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== lastProblem) log.warn(`kept Temporal's former API key: ${message}`);
+      lastProblem = message;
+    }
+  }
+
+  const timer = setInterval(() => void renew(), intervalMs);
+  return () => clearInterval(timer);
+}

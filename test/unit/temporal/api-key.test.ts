@@ -1,0 +1,59 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http2 from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { followApiKey } from '../../../src/temporal/api-key';
+import { connectWorker } from '../../../src/temporal/connection';
+import { eventually } from '../../support/eventually';
+
+/** Of gRPC: not compressed, and no bytes long. */
+const EMPTY_MESSAGE = Buffer.alloc(5);
+
+it('takes up the API key when its file changes, and keeps the former while the file is broken', async () => {
+  const keys: unknown[] = [];
+  const server = http2.createServer().on('stream', (stream, { authorization }) => {
+    keys.push(authorization);
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end(EMPTY_MESSAGE);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'temporal-api-key-'));
+  const file = path.join(folder, 'temporal.toml');
+  const write = (key: string) =>
+    writeFileSync(file, `[profile.default]\napi_key = "${key}"\n[profile.default.tls]\ndisabled = true\n`);
+  write('key-1');
+  const env = {
+    TEMPORAL_CONFIG_FILE: file,
+    TEMPORAL_ADDRESS: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+  };
+  const log: string[] = [];
+  const note = (message: string) => void log.push(message);
+
+  const { connection } = await connectWorker(env, 10_000);
+  const lastKey = async () => {
+    await connection.workflowService.getSystemInfo({}).catch(() => undefined);
+    return keys.at(-1);
+  };
+  const stop = followApiKey(connection, env, { info: note, warn: note }, 20);
+  try {
+    expect(await lastKey()).toBe('Bearer key-1');
+    writeFileSync(file, 'api_key = "key-2');
+    await eventually('a warning', () => log.length === 1);
+    expect(await lastKey()).toBe('Bearer key-1');
+    write('key-3');
+    await eventually('a new key', () => log.length === 2);
+    expect(await lastKey()).toBe('Bearer key-3');
+    expect(log[0]).toMatch(/^kept Temporal's former API key: the profile file .* is not valid TOML/);
+    expect(log[1]).toBe("took up Temporal's new API key");
+    expect(log.join()).not.toContain('key-2');
+  } finally {
+    stop();
+    await connection.close();
+    server.close();
+    rmSync(folder, { recursive: true });
+  }
+});
