@@ -47,9 +47,9 @@ const CASES: [
     'timedOut',
     async ({ options }) => {
       await idle.client('start', ...options, ...TO_FILES);
-      return idle.client('watch', ...options, '--timeout', '1s');
+      return idle.client('watch', ...options, '--timeout', '4s');
     },
-    'timed out after 1 s\nthe run goes on; follow it: live-migration-prep watch ',
+    'timed out after 4 s\nthe run goes on; follow it: live-migration-prep watch ',
   ],
   [
     'undelivered',
@@ -109,28 +109,30 @@ describe('of runs that no worker takes,', () => {
   const followUp = () => `the run goes on; follow it: live-migration-prep watch ${waiting.options.join(' ')}`;
 
   it('start --wait prints what watch prints', async () => {
-    const start = await idle.client('start', ...waiting.options, ...TO_FILES, '--wait', '--timeout', '1s');
-    expect(start.stdout).toMatch(/^joined the open run \S+\n\S+Z waiting for a worker\n$/);
-    const watch = await idle.client('watch', ...waiting.options, '--timeout', '1s');
-    expect(watch.stdout).toMatch(/^\S+Z waiting for a worker\n$/);
+    const start = await idle.client('start', ...waiting.options, ...TO_FILES, '--wait', '--timeout', '4s');
+    expect(start.stdout).toMatch(
+      /^joined the open run \S+\n\S+Z waiting for a worker; no worker polls .*\n$/,
+    );
+    const watch = await idle.client('watch', ...waiting.options, '--timeout', '4s');
+    expect(watch.stdout).toMatch(/^\S+Z waiting for a worker; no worker polls .*\n$/);
     expect(watch.stderr).toBe(start.stderr);
   });
 
   it('watch --json prints an object per line, and how it ended as the last', async () => {
-    const exit = await idle.client('--json', 'watch', ...waiting.options, '--timeout', '1s');
+    const exit = await idle.client('--json', 'watch', ...waiting.options, '--timeout', '4s');
     expect(exit.code).toBe(EXIT_CODES.timedOut);
     expect(objectsIn(exit)).toEqual([
       {
         at: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
         workflowId: waiting.workflowId,
-        progress: 'waiting for a worker',
+        progress: expect.stringMatching(/^waiting for a worker; no worker polls /) as unknown,
       },
-      { error: `timed out after 1 s\n${followUp()}` },
+      { error: `timed out after 4 s\n${followUp()}` },
     ]);
   });
 
   it('redeliver ends with 4, and names the command that follows it', async () => {
-    const { code, stderr } = await idle.client('redeliver', ...waiting.options, '--timeout', '1s');
+    const { code, stderr } = await idle.client('redeliver', ...waiting.options, '--timeout', '4s');
     expect(code).toBe(EXIT_CODES.timedOut);
     expect(stderr).toContain(followUp());
   });
