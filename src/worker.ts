@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { Runtime, type Logger, type Worker } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
+import type { Logger, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { followApiKey } from './temporal/api-key';
@@ -7,6 +8,8 @@ import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
+import { installRuntime } from './worker/metrics';
+import { watchUndelivered } from './worker/metrics-undelivered';
 import { createReadiness, readinessSources } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -25,18 +28,21 @@ async function main(): Promise<void> {
   const logger = createLogger(config.log);
   logNodeWarnings(logger);
   for (const warning of config.warnings) logger.warn(warning);
-  Runtime.install(runtimeOptions(logger, config.log));
+  const meter = installRuntime(runtimeOptions(logger, config.log), config.metrics);
 
   let worker: Worker | null = null;
   drainOnSignals(() => worker, logger);
   const { connection, namespace } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
-  const created = await createWorker(config, { connection, namespace });
+  const created = await createWorker(config, { connection, namespace, meter });
   worker = created.worker;
 
   const queue = { namespace, taskQueue: config.taskQueue };
   const readiness = createReadiness(readinessSources(worker, connection, queue));
   const health = await startHealth(config.health, readiness);
   logger.info('worker starts', { ...queue, health: health.url });
+
+  const undelivered =
+    config.metrics && watchUndelivered(new Client({ connection, namespace }), meter, { ...queue, logger });
 
   const watch = setInterval(() => {
     if (created.worker.getState() === 'FAILED') endFailed(logger);
@@ -45,7 +51,7 @@ async function main(): Promise<void> {
   await worker.run().catch(() => endFailed(logger));
   clearInterval(watch);
   stopFollowing();
-  await Promise.all([created.close(), health.close()]);
+  await Promise.all([created.close(), health.close(), undelivered?.close()]);
   await connection.close();
   logger.info('worker stopped');
 }

@@ -4,7 +4,7 @@ import { createApiKey } from './api-key';
 import type { CredentialConfig } from './credential-config';
 import type { Credential } from './credential';
 import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
-import type { Send } from './messages';
+import type { Endpoint, Send } from './messages';
 import { createServiceAccount } from './service-account';
 
 /** The version of the published operation; a later date in Accept resolves to it. */
@@ -30,6 +30,8 @@ export interface AdminApiOptions {
   pretty: boolean;
   /** By name. */
   credentials: ReadonlyMap<string, CredentialConfig>;
+  /** Called after each request; `status` is null when no complete response arrived. */
+  onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
 }
 
 export interface AdminApi {
@@ -80,16 +82,23 @@ export function createAdminApi({
   envelope,
   pretty,
   credentials: configs,
+  onRequest,
 }: AdminApiOptions): AdminApi {
   const sender = createSender(requestTimeoutMs);
   const credentials = new Map([...configs].map(([name, config]) => [name, createCredential(config, send)]));
   const query = queryOf({ envelope, pretty });
 
   async function send({ endpoint, path, abortUntilWritten, ...request }: Parameters<Send>[0]) {
+    const startedAtMs = performance.now();
+    const ended = (status: number | null) =>
+      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
     try {
-      const response = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
-      return envelope ? unwrap(response) : response;
+      const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
+      const response = envelope ? unwrap(received) : received;
+      ended(response.status);
+      return response;
     } catch (error) {
+      ended(null);
       if (error instanceof HttpError) throw new AtlasConnectionError(endpoint, error.written, error.code);
       throw error;
     }

@@ -133,6 +133,14 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         port: z.int().min(0).max(65_535).default(8080),
       })
       .prefault({}),
+    // Off unless it is written. An address, since Temporal's Core binds it.
+    metrics: z
+      .strictObject({
+        host: z.union([z.ipv4(), z.ipv6()], 'is not an IP address').default('127.0.0.1'),
+        port: z.int().min(1).max(65_535).default(9464),
+      })
+      .nullable()
+      .default(null),
     log: z
       .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
       .prefault({}),

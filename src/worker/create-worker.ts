@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { createAdminApi } from '../atlas/admin-api';
@@ -8,6 +9,7 @@ import { createSinks } from '../sinks';
 import { activityLimits } from './activity-limits';
 import { activityTimeouts } from './activity-timeouts';
 import { logInterceptor } from './log-interceptor';
+import { countAttempts, timeAtlasRequests } from './metrics';
 
 export interface CreatedWorker {
   worker: Worker;
@@ -18,9 +20,9 @@ export interface CreatedWorker {
 /** Makes a worker with everything it needs. It takes no work until `worker.run()`. */
 export async function createWorker(
   config: Config,
-  { connection, namespace }: { connection: NativeConnection; namespace: string },
+  { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ): Promise<CreatedWorker> {
-  const atlas = createAdminApi(config.atlas);
+  const atlas = createAdminApi({ ...config.atlas, onRequest: timeAtlasRequests(meter) });
   const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
   const worker = await Worker.create({
     connection,
@@ -35,7 +37,7 @@ export async function createWorker(
       plans,
       ...config.schedules,
     }),
-    interceptors: { activity: [logInterceptor] },
+    interceptors: { activity: [logInterceptor, countAttempts(meter)] },
     ...activityLimits(config.worker),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: '3s',

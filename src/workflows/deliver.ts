@@ -3,6 +3,7 @@ import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities
 import type { Receipt, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
 import { causeOf, failureOf, isDeliveryFailureType, reportOf } from './failures';
+import { countFailedRound } from './metrics';
 import type { Progress } from './progress';
 import { delivery } from './proxies';
 import type { Rounds } from './rounds';
@@ -68,6 +69,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     const nextTryAtMs = Date.now() + waitMs;
     steering.redelivery = null;
     if (!redelivery) pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
+    countFailedRound(String(failure.type), token);
     log.warn('link-token not delivered', {
       orgId,
       deliveryId,

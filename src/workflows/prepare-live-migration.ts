@@ -12,6 +12,7 @@ import { cancelled } from './cancelled';
 import { createToken } from './create';
 import { deliver } from './deliver';
 import { causeOf, failureOf, isRunFailureType, reportOf } from './failures';
+import { countDelivery, countRun } from './metrics';
 import { createProgress } from './progress';
 import { validation } from './proxies';
 import { createRounds } from './rounds';
@@ -60,11 +61,14 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     log.info('link-token delivered', { orgId, deliveryId, sink, location });
     progress.report('delivered', `the token is in ${location}`);
     progress.unlist(null);
+    countDelivery(receipt);
+    countRun('delivered');
     await rounds.close({ receipt });
     return receipt;
   } catch (error) {
     if (error instanceof CancelledFailure) {
       progress.report('cancelled', error.message);
+      countRun('cancelledWithoutToken');
       await rounds.close({ failure: failureOf('Cancelled', error.message, { unconfirmedTokens: 0 }) });
     } else if (error instanceof ApplicationFailure) {
       // A mistake of the caller is nothing that an operator could repair.
@@ -78,6 +82,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
         `${String(error.type)}: ${error.message}`,
       );
       progress.unlist(token);
+      countRun(String(error.type));
       await rounds.close({ failure: error });
     }
     throw error;

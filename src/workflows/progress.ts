@@ -2,6 +2,7 @@ import { defineQuery, setCurrentDetails, setHandler, upsertMemo } from '@tempora
 import { STATUS_QUERY, type Step } from '../contract/names';
 import { escapeControls } from '../contract/printable';
 import type { SealedToken, Status, ValidRequest } from '../contract/schemas';
+import { countUnconfirmedToken } from './metrics';
 
 /** What a run says of itself: the Query `status`, the current details of the Temporal UI, and the memo. */
 export interface Progress {
@@ -49,6 +50,7 @@ export function createProgress(): Progress {
     countUnconfirmed() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       upsertMemo({ unconfirmedTokens: status.unconfirmedTokens });
+      countUnconfirmedToken();
     },
     hold({ deliveryId, unconfirmedTokens }) {
       status = { ...status, deliveryId, unconfirmedTokens };

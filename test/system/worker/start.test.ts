@@ -60,5 +60,17 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
         `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
       );
     },
+
+    async 'a port for metrics in use'() {
+      const server = createServer().listen(0, '127.0.0.1');
+      cleanUpLater(() => server.close());
+      await once(server, 'listening');
+      const { port } = server.address() as AddressInfo;
+      expect(await messageOf({ metrics: { port } })).toMatch(
+        new RegExp(
+          `cannot serve metrics on 127\\.0\\.0\\.1:${port} \\(.*in use.*\\): set metrics.port to a free port`,
+        ),
+      );
+    },
   });
 });

@@ -53,6 +53,12 @@ const WRONG: [what: string, yaml: string, env: Env, problem: string | RegExp][] 
   ],
   ['a port out of range', `${SINKS}health:\n  port: 70000\n`, {}, /^lmp\.yaml:4 health\.port: .*65535/],
   [
+    'a host name where metrics need an address',
+    `${SINKS}metrics: {host: localhost}\n`,
+    {},
+    'lmp.yaml:3 metrics.host: is not an IP address',
+  ],
+  [
     'a timeout that is a text',
     `${SINKS}atlas:\n  requestTimeoutMs: 30s\n`,
     {},

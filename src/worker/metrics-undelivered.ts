@@ -1,0 +1,77 @@
+import type { Client } from '@temporalio/client';
+import type { Logger, MetricMeter } from '@temporalio/common';
+import { WORKFLOW_TYPES, type Step } from '../contract/names';
+
+const INTERVAL_MS = 60_000;
+
+const UNDELIVERED: Step = 'undelivered';
+
+/**
+ * Measures how many runs of the task queue wait with an undelivered token, and for how long, now and every minute. It
+ * reads the memo of open runs, so a restart forgets nothing, and a run that pauses for hours between rounds still shows.
+ */
+export function watchUndelivered(
+  client: Client,
+  meter: MetricMeter,
+  { taskQueue, logger }: { taskQueue: string; logger: Logger },
+): { close(): Promise<void> } {
+  const runs = meter.createGauge(
+    'link_token_undelivered_runs',
+    'int',
+    undefined,
+    'Open runs whose token is not delivered',
+  );
+  const oldest = meter.createGauge(
+    'link_token_undelivered_oldest_seconds',
+    'int',
+    undefined,
+    'Time since the oldest of these runs started; 0 without one',
+  );
+  const checks = meter.createCounter(
+    'link_token_undelivered_checks',
+    undefined,
+    'Attempts to list undelivered runs, by outcome',
+  );
+  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Running' AND TaskQueue = ${JSON.stringify(taskQueue)}`;
+  const closing = new AbortController();
+  let refused = false;
+
+  async function check(): Promise<void> {
+    try {
+      let count = 0;
+      let startedAtMs = Date.now();
+      // With Temporal away, the list would wait for it.
+      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(INTERVAL_MS)]);
+      await client.withAbortSignal(signal, async () => {
+        for await (const { memo, startTime } of client.workflow.list({ query })) {
+          if (memo?.['step'] !== UNDELIVERED) continue;
+          count += 1;
+          startedAtMs = Math.min(startedAtMs, startTime.getTime());
+        }
+      });
+      runs.set(count);
+      oldest.set(Math.round((Date.now() - startedAtMs) / 1000));
+      checks.add(1, { outcome: 'ok' });
+      refused = false;
+    } catch (error) {
+      if (closing.signal.aborted) return;
+      checks.add(1, { outcome: 'failed' });
+      if (!refused)
+        logger.warn(
+          'undelivered runs cannot be listed, so their metrics are out of date: check what the worker may do in this namespace',
+          { error },
+        );
+      refused = true;
+    }
+  }
+
+  let checking = check();
+  const timer = setInterval(() => void (checking = checking.then(check)), INTERVAL_MS);
+  return {
+    close() {
+      clearInterval(timer);
+      closing.abort();
+      return checking;
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
+import { Runtime, type ActivityInterceptorsFactory, type RuntimeOptions } from '@temporalio/worker';
+import type { AdminApiOptions } from '../atlas/admin-api';
+import type { Settings } from '../config/settings';
+
+const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
+
+/**
+ * Installs the Temporal runtime, with Core's Prometheus endpoint when one is configured. The names are then those of
+ * Temporal's page on alerts: `_total` for counters, seconds for durations.
+ *
+ * @returns a meter that does nothing when no endpoint is configured.
+ * @throws Error when the port is taken, naming it.
+ */
+export function installRuntime(options: RuntimeOptions, metrics: Settings['metrics']): MetricMeter {
+  if (!metrics) return Runtime.install(options).metricMeter;
+  const { host, port } = metrics;
+  const bindAddress = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    return Runtime.install({
+      ...options,
+      telemetryOptions: {
+        ...options.telemetryOptions,
+        metrics: {
+          prometheus: {
+            bindAddress,
+            countersTotalSuffix: true,
+            unitSuffix: true,
+            useSecondsForDurations: true,
+            histogramBucketOverrides: {
+              atlas_request_seconds: REQUEST_BUCKETS_S,
+              link_token_failed_round_age_seconds: AGE_BUCKETS_S,
+            },
+          },
+          attachServiceName: false,
+        },
+      },
+    }).metricMeter;
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Error(`cannot serve metrics on ${bindAddress} (${reason}): set metrics.port to a free port`);
+  }
+}
+
+/** Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may retry it. */
+export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
+  const attempts = meter.createCounter(
+    'link_token_attempts',
+    undefined,
+    'Attempts of activities that ended in this worker, by outcome',
+  );
+  return ({ info: { activityType } }) => ({
+    inbound: {
+      async execute(input, next) {
+        const count = (outcome: string, retryable: boolean) =>
+          attempts.add(1, { activity: activityType, outcome, retryable });
+        try {
+          const result = await next(input);
+          count('ok', false);
+          return result;
+        } catch (error) {
+          if (error instanceof ApplicationFailure) count(String(error.type), !error.nonRetryable);
+          else count(error instanceof Error ? error.name : typeof error, true);
+          throw error;
+        }
+      },
+    },
+  });
+}
+
+/** Times the requests to Atlas, by endpoint and status; status `none` when no complete response arrived. */
+export function timeAtlasRequests(meter: MetricMeter): NonNullable<AdminApiOptions['onRequest']> {
+  const seconds = meter.createHistogram(
+    'atlas_request_seconds',
+    'float',
+    undefined,
+    'Requests to Atlas, by endpoint and status',
+  );
+  return ({ endpoint, status, durationMs }) =>
+    seconds.record(durationMs / 1000, { endpoint, status: status ?? 'none' });
+}

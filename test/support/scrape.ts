@@ -1,0 +1,32 @@
+/** One line of a Prometheus scrape. */
+export interface Sample {
+  name: string;
+  labels: Record<string, string>;
+  value: number;
+}
+
+/** What a worker's metrics endpoint says now. */
+export async function scrape(port: number): Promise<Sample[]> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.map((line) => {
+    const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+    if (!name) throw new Error(`not a sample: ${line}`);
+    const pairs = [...labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)];
+    return {
+      name,
+      labels: Object.fromEntries(pairs.map(([, label = '', text = '']) => [label, text])),
+      value: value === '+Inf' ? Infinity : Number(value),
+    };
+  });
+}
+
+/** The sum of the samples of this name that have these labels, among others; null when there is none. */
+export function valueOf(samples: Sample[], name: string, labels: Record<string, string> = {}): number | null {
+  const found = samples.filter(
+    (sample) =>
+      sample.name === name &&
+      Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+  );
+  return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
+}

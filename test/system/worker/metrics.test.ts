@@ -1,0 +1,108 @@
+import { freePort } from '../../../dev/temporal/free-port';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { scrape, valueOf, type Sample } from '../../support/scrape';
+import { deploy, startAtlas } from '../../support/setting';
+import { untilStep } from '../../support/updates';
+
+jest.setTimeout(60_000);
+
+const on = 'linkTokens';
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+/** Where the first worker serves its metrics. */
+let port: number;
+
+const CONFIG = {
+  sinks: {
+    files: { type: 'file', directory: 'tokens' },
+    rejects: { type: 'file', directory: 'sealing-keys.json' },
+  },
+};
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  port = await freePort();
+  deployment = await deploy({ atlas, config: { ...CONFIG, metrics: { port } } });
+  await deployment.startWorker();
+});
+
+/** Waits until the metrics say so: a run's result is there before the worker has counted it. */
+function untilCounted(name: string, labels: Record<string, string>, value: number, at = port) {
+  return eventually(`${name}${JSON.stringify(labels)} = ${value}`, async () => {
+    const samples = await scrape(at);
+    return valueOf(samples, name, labels) === value && samples;
+  });
+}
+
+async function ended(sink = 'files'): Promise<string> {
+  return (await endingOf(await deployment.start(deployment.newRequest({ sink })))).type;
+}
+
+describe('the metrics of a worker count', () => {
+  it('a clean run: one attempt of each activity, one request, one delivery', async () => {
+    expect(await ended()).toBe('delivered');
+    const samples = await untilCounted('link_token_runs_total', { outcome: 'delivered' }, 1);
+    for (const activity of ['validateRequest', 'createLinkToken', 'deliverLinkToken']) {
+      expect(valueOf(samples, 'link_token_attempts_total', { activity, outcome: 'ok' })).toBe(1);
+    }
+    expect(valueOf(samples, 'link_token_delivered_total', { sink: 'files' })).toBe(1);
+    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: '201' })).toBe(1);
+    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: 'oauthToken', status: '200' })).toBe(
+      1,
+    );
+    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBeNull();
+    expect(valueOf(samples, 'link_token_undelivered_runs')).toBe(0);
+    expect(valueOf(samples, 'link_token_undelivered_checks_total', { outcome: 'ok' })).toBe(1);
+  });
+
+  it('a retry that created nothing', async () => {
+    atlas.faults({ on, status: 429 });
+    expect(await ended()).toBe('delivered');
+    const labels = { activity: 'createLinkToken', outcome: 'AtlasUnavailable', retryable: 'true' };
+    const samples = await untilCounted('link_token_attempts_total', labels, 1);
+    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: '429' })).toBe(1);
+    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBeNull();
+  });
+
+  it('an unconfirmed token, and a request without a response', async () => {
+    atlas.faults({ on, afterCreating: true, reset: 'before-body' });
+    expect(await ended()).toBe('delivered');
+    const samples = await untilCounted('link_token_unconfirmed_total', {}, 1);
+    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: 'none' })).toBe(1);
+  });
+
+  it('a failed run', async () => {
+    atlas.faults({ on, status: 403 });
+    expect(await ended()).toBe('AtlasRequestRejected');
+    await untilCounted('link_token_runs_total', { outcome: 'AtlasRequestRejected' }, 1);
+  });
+
+  it('a failed round of delivery, with the age of its token', async () => {
+    const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
+    await untilStep(handle, 'undelivered');
+    const labels = { type: 'SinkRejected' };
+    const samples = await untilCounted('link_token_failed_round_age_seconds_count', labels, 1);
+    expect(valueOf(samples, 'link_token_failed_round_age_seconds_bucket', { ...labels, le: '60' })).toBe(1);
+  });
+
+  it('an undelivered run, also in a worker that has just started', async () => {
+    const later = await freePort();
+    deployment.configure({ ...CONFIG, metrics: { port: later } });
+    await deployment.startWorker();
+    const samples = await untilCounted('link_token_undelivered_runs', {}, 1, later);
+    expect(valueOf(samples, 'link_token_undelivered_oldest_seconds')).toBeGreaterThanOrEqual(0);
+    expect(valueOf(samples, 'link_token_failed_round_age_seconds_count')).toBeNull();
+  });
+
+  it('and name no organization', async () => {
+    const values = (await scrape(port)).flatMap(({ labels }: Sample) => Object.values(labels));
+    expect(values.filter((value) => value.includes(atlas.account.orgId))).toEqual([]);
+    expect(values.filter((value) => /[a-f0-9]{24}/.test(value) && value !== deployment.taskQueue)).toEqual(
+      [],
+    );
+  });
+});
