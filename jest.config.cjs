@@ -1,5 +1,10 @@
 const os = require('node:os');
 
+const servers = {
+  globalSetup: '<rootDir>/test/support/global-setup.ts',
+  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+};
+
 const common = {
   testEnvironment: 'node',
   // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
@@ -19,19 +24,23 @@ module.exports = {
   maxWorkers: 2 * os.availableParallelism(),
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 180_000,
-  projects: [
-    {
-      ...common,
-      displayName: 'unit',
-      testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
-    },
-    {
-      ...common,
-      displayName: 'system',
-      testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/unit/'],
-      globalSetup: '<rootDir>/test/support/global-setup.ts',
-      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-    },
-  ],
+  projects: process.env['CHECK_DEPLOY']
+    ? [
+        // Needs programs of Debian: dev/check-deploy.sh names them.
+        { ...common, displayName: 'deploy', testMatch: ['<rootDir>/test/deploy/**/*.test.ts'], ...servers },
+      ]
+    : [
+        {
+          ...common,
+          displayName: 'unit',
+          testMatch: ['<rootDir>/test/unit/**/*.test.ts'],
+        },
+        {
+          ...common,
+          displayName: 'system',
+          testMatch: ['<rootDir>/test/**/*.test.ts'],
+          testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/unit/', '<rootDir>/test/deploy/'],
+          ...servers,
+        },
+      ],
 };

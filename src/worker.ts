@@ -8,7 +8,7 @@ import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
-import { installRuntime } from './worker/metrics';
+import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
 import { createReadiness, readinessSources } from './worker/readiness';
 
@@ -41,6 +41,7 @@ async function main(): Promise<void> {
   const health = await startHealth(config.health, readiness);
   logger.info('worker starts', { ...queue, health: health.url });
 
+  startRunCounters(meter, queue);
   const undelivered =
     config.metrics && watchUndelivered(new Client({ connection, namespace }), meter, { ...queue, logger });
 

@@ -2,6 +2,7 @@ import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
 import { Runtime, type ActivityInterceptorsFactory, type RuntimeOptions } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
 import type { Settings } from '../config/settings';
+import { FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
@@ -41,6 +42,22 @@ export function installRuntime(options: RuntimeOptions, metrics: Settings['metri
     const reason = (error as Error).message;
     throw new Error(`cannot serve metrics on ${bindAddress} (${reason}): set metrics.port to a free port`);
   }
+}
+
+/**
+ * Sets the counters of src/workflows/metrics.ts to 0, under the labels that the SDK gives them: Prometheus sees no
+ * increase in a counter that appears with 1.
+ */
+export function startRunCounters(
+  meter: MetricMeter,
+  { namespace, taskQueue }: { namespace: string; taskQueue: string },
+): void {
+  const labels = { namespace, taskQueue, workflowType: WORKFLOW_TYPES.prepare };
+  const runs = meter.createCounter('link_token_runs');
+  for (const outcome of ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]) {
+    runs.add(0, { ...labels, outcome });
+  }
+  meter.createCounter('link_token_unconfirmed').add(0, labels);
 }
 
 /** Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may retry it. */

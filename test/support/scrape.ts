@@ -5,10 +5,17 @@ export interface Sample {
   value: number;
 }
 
-/** What a worker's metrics endpoint says now. */
+/**
+ * What a worker's metrics endpoint says now.
+ *
+ * @throws Error when a series is there twice, which Prometheus does not take.
+ */
 export async function scrape(port: number): Promise<Sample[]> {
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
   const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const series = lines.map((line) => line.replace(/ \S+$/, ''));
+  const twice = series.find((one, index) => series.indexOf(one) !== index);
+  if (twice) throw new Error(`twice in one scrape: ${twice}`);
   return lines.map((line) => {
     const [, name = '', labels = '', value = ''] = /^(\w+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
     if (!name) throw new Error(`not a sample: ${line}`);

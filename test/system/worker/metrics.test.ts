@@ -3,8 +3,10 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { scrape, valueOf, type Sample } from '../../support/scrape';
-import { deploy, startAtlas } from '../../support/setting';
+import { alertRules, metricsIn } from '../../support/alerts';
+import { cleanUpLater } from '../../support/clean-up';
+import { scrape, valueOf } from '../../support/scrape';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 
 jest.setTimeout(60_000);
@@ -15,6 +17,8 @@ let atlas: TestAtlas;
 let deployment: Deployment;
 /** Where the first worker serves its metrics. */
 let port: number;
+/** Of all workers. */
+const ports: number[] = [];
 
 const CONFIG = {
   sinks: {
@@ -26,6 +30,7 @@ const CONFIG = {
 beforeAll(async () => {
   atlas = await startAtlas();
   port = await freePort();
+  ports.push(port);
   deployment = await deploy({ atlas, config: { ...CONFIG, metrics: { port } } });
   await deployment.startWorker();
 });
@@ -43,9 +48,19 @@ async function ended(sink = 'files'): Promise<string> {
 }
 
 describe('the metrics of a worker count', () => {
-  it('a clean run: one attempt of each activity, one request, one delivery', async () => {
+  it('nothing at first, in series that go on: Prometheus sees no increase in one that appears with 1', async () => {
+    const first = await scrape(port);
+    expect(valueOf(first, 'link_token_unconfirmed_total')).toBe(0);
+    const before = first.filter(({ name }) => name === 'link_token_runs_total');
+    expect(before.map(({ value }) => value)).toEqual(Array(8).fill(0));
     expect(await ended()).toBe('delivered');
     const samples = await untilCounted('link_token_runs_total', { outcome: 'delivered' }, 1);
+    const after = samples.filter(({ name }) => name === 'link_token_runs_total');
+    expect(after.map(({ labels }) => labels)).toEqual(before.map(({ labels }) => labels));
+  });
+
+  it('a clean run: one attempt of each activity, one request, one delivery', async () => {
+    const samples = await scrape(port);
     for (const activity of ['validateRequest', 'createLinkToken', 'deliverLinkToken']) {
       expect(valueOf(samples, 'link_token_attempts_total', { activity, outcome: 'ok' })).toBe(1);
     }
@@ -54,7 +69,7 @@ describe('the metrics of a worker count', () => {
     expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: 'oauthToken', status: '200' })).toBe(
       1,
     );
-    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBeNull();
+    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBe(0);
     expect(valueOf(samples, 'link_token_undelivered_runs')).toBe(0);
     expect(valueOf(samples, 'link_token_undelivered_checks_total', { outcome: 'ok' })).toBe(1);
   });
@@ -65,7 +80,7 @@ describe('the metrics of a worker count', () => {
     const labels = { activity: 'createLinkToken', outcome: 'AtlasUnavailable', retryable: 'true' };
     const samples = await untilCounted('link_token_attempts_total', labels, 1);
     expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: '429' })).toBe(1);
-    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBeNull();
+    expect(valueOf(samples, 'link_token_unconfirmed_total')).toBe(0);
   });
 
   it('an unconfirmed token, and a request without a response', async () => {
@@ -91,6 +106,7 @@ describe('the metrics of a worker count', () => {
 
   it('an undelivered run, also in a worker that has just started', async () => {
     const later = await freePort();
+    ports.push(later);
     deployment.configure({ ...CONFIG, metrics: { port: later } });
     await deployment.startWorker();
     const samples = await untilCounted('link_token_undelivered_runs', {}, 1, later);
@@ -98,8 +114,43 @@ describe('the metrics of a worker count', () => {
     expect(valueOf(samples, 'link_token_failed_round_age_seconds_count')).toBeNull();
   });
 
+  it('the refused result of a run that was terminated', async () => {
+    atlas.faults({ on, delayMs: 500 });
+    const before = atlas.posts().length;
+    const handle = await deployment.start();
+    await eventually('a POST', () => atlas.posts().length > before);
+    await handle.terminate();
+    const labels = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
+    await eventually('a refused result', async () => {
+      const scrapes = await Promise.all(ports.map(scrape));
+      return scrapes.some((samples) => valueOf(samples, 'temporal_request_failure_total', labels) === 1);
+    });
+  });
+
+  it('a workflow task that fails', async () => {
+    const { taskQueue } = deployment;
+    const { client } = await sharedTemporal();
+    const handle = await client.workflow.start('unknown', { taskQueue, workflowId: taskQueue });
+    cleanUpLater(() => handle.terminate());
+    await eventually('a failed workflow task', async () => {
+      const scrapes = await Promise.all(ports.map(scrape));
+      return scrapes.some((samples) => valueOf(samples, 'temporal_workflow_task_execution_failed_total'));
+    });
+  });
+
+  it('whatever the alerts name', async () => {
+    const scraped = (await Promise.all(ports.map(scrape))).flat().map(({ name }) => name);
+    expect(
+      alertRules()
+        .flatMap(metricsIn)
+        .filter((name) => !scraped.includes(name)),
+    ).toEqual([]);
+  });
+
   it('and name no organization', async () => {
-    const values = (await scrape(port)).flatMap(({ labels }: Sample) => Object.values(labels));
+    const values = (await Promise.all(ports.map(scrape)))
+      .flat()
+      .flatMap(({ labels }) => Object.values(labels));
     expect(values.filter((value) => value.includes(atlas.account.orgId))).toEqual([]);
     expect(values.filter((value) => /[a-f0-9]{24}/.test(value) && value !== deployment.taskQueue)).toEqual(
       [],

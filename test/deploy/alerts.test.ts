@@ -1,0 +1,188 @@
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { freePort } from '../../dev/temporal/free-port';
+import { ALERTS_FOLDER, alertRules } from '../support/alerts';
+import type { TestAtlas } from '../support/atlas';
+import { cleanUpLater } from '../support/clean-up';
+import type { Deployment } from '../support/deployment';
+import { endingOf } from '../support/ending';
+import { eventually } from '../support/eventually';
+import { scrape, valueOf, type Sample } from '../support/scrape';
+import { deploy, sharedTemporal, startAtlas } from '../support/setting';
+import { untilStep } from '../support/updates';
+
+jest.setTimeout(120_000);
+
+const ALERTS = path.join(ALERTS_FOLDER, 'alerts.yaml');
+const on = 'linkTokens';
+
+const promtool = (args: string[]) => promisify(execFile)('promtool', args);
+
+describe('the alerts', () => {
+  it.each([
+    ['check', 'rules', ALERTS],
+    ['test', 'rules', path.join(ALERTS_FOLDER, 'alerts.test.yaml')],
+  ])('pass promtool %s %s', async (...args) => {
+    await promtool(args);
+  });
+});
+
+interface Worker {
+  deployment: Deployment;
+  atlas: TestAtlas;
+  port: number;
+}
+
+async function startWorker(settings: { worker?: object } = {}): Promise<Worker> {
+  const [atlas, port] = [await startAtlas(), await freePort()];
+  const deployment = await deploy({
+    atlas,
+    config: {
+      sinks: {
+        files: { type: 'file', directory: 'tokens' },
+        rejects: { type: 'file', directory: 'sealing-keys.json' },
+      },
+      metrics: { port },
+      ...settings,
+    },
+  });
+  await deployment.startWorker();
+  return { deployment, atlas, port };
+}
+
+/** A clean run, and a scrape after it. */
+async function cleanScrape({ deployment, port }: Worker): Promise<Sample[]> {
+  await endingOf(await deployment.start());
+  return untilScraped(port, (samples) => valueOf(samples, 'link_token_runs_total', { outcome: 'delivered' }));
+}
+
+async function untilScraped(port: number, isThere: (samples: Sample[]) => unknown): Promise<Sample[]> {
+  return eventually('the metrics', async () => {
+    const samples = await scrape(port);
+    return Boolean(isThere(samples)) && samples;
+  });
+}
+
+/** Makes it happen. Returns a scrape after it, or null when there is nothing to scrape any more. */
+type Cause = (worker: Worker) => Promise<Sample[] | null>;
+
+const CAUSES: Record<string, Cause> = {
+  async LinkTokenRunFailed({ deployment, atlas, port }) {
+    atlas.faults({ on, status: 403 });
+    await endingOf(await deployment.start());
+    return untilScraped(port, (s) =>
+      valueOf(s, 'link_token_runs_total', { outcome: 'AtlasRequestRejected' }),
+    );
+  },
+  async LinkTokenUnconfirmed({ deployment, atlas, port }) {
+    atlas.faults({ on, afterCreating: true, reset: 'before-body' });
+    await endingOf(await deployment.start());
+    return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'delivered' }) === 2);
+  },
+  async LinkTokenLeft({ deployment, port }) {
+    const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
+    await untilStep(handle, 'undelivered');
+    await handle.cancel();
+    return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'Cancelled' }));
+  },
+  async LinkTokenResultRefused({ deployment, atlas, port }) {
+    atlas.faults({ on, delayMs: 500 });
+    const before = atlas.posts().length;
+    const handle = await deployment.start();
+    await eventually('a POST', () => atlas.posts().length > before);
+    await handle.terminate();
+    return untilScraped(port, (s) =>
+      valueOf(s, 'temporal_request_failure_total', { status_code: 'NOT_FOUND' }),
+    );
+  },
+  async LinkTokenWorkflowTaskFails({ deployment: { taskQueue }, port }) {
+    const { client } = await sharedTemporal();
+    const handle = await client.workflow.start('unknown', { taskQueue, workflowId: taskQueue });
+    cleanUpLater(() => handle.terminate());
+    return untilScraped(port, (s) => valueOf(s, 'temporal_workflow_task_execution_failed_total'));
+  },
+  async LinkTokenUndelivered({ deployment, port }) {
+    const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
+    await untilStep(handle, 'undelivered');
+    // The worker looks again only after a minute; one that starts looks at once.
+    const [worker] = deployment.workers;
+    await worker?.stop();
+    await deployment.startWorker();
+    return untilScraped(port, (s) => valueOf(s, 'link_token_undelivered_runs'));
+  },
+  async LinkTokenWorkersBusy({ deployment, atlas, port }) {
+    atlas.faults({ on, delayMs: 3000 });
+    await deployment.start();
+    return untilScraped(port, (s) => slots(s) === 0);
+  },
+  async LinkTokenWorkerMissing({ deployment }) {
+    await deployment.workers[0]?.stop();
+    return null;
+  },
+};
+
+const slots = (samples: Sample[]) =>
+  valueOf(samples, 'temporal_worker_task_slots_available', { worker_type: 'ActivityWorker' });
+
+describe('on scrapes of a real worker', () => {
+  it.each(Object.entries(CAUSES))(
+    '%s fires, and nothing else; before, nothing fires',
+    async (alert, cause) => {
+      const worker = await startWorker({ worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 } });
+      const before = await cleanScrape(worker);
+      const after = await cause(worker);
+      await expectFiring(before, after, alert);
+    },
+  );
+});
+
+const MINUTES_BEFORE = 120;
+const MINUTES_AFTER = 70;
+
+/** The rules on an hour of the first scrape, and then of the second, as Prometheus would have them every minute. */
+async function expectFiring(before: Sample[], after: Sample[] | null, alert: string): Promise<void> {
+  const series = new Map<string, string>();
+  for (const sample of before) series.set(seriesOf(sample), `${sample.value}x${MINUTES_BEFORE} `);
+  for (const sample of after ?? []) {
+    const name = seriesOf(sample);
+    // Ages go on growing.
+    const step = sample.name.endsWith('_oldest_seconds') && sample.value > 0 ? 60 : 0;
+    const values = `${sample.value}+${step}x${MINUTES_AFTER}`;
+    series.set(name, (series.get(name) ?? `_x${MINUTES_BEFORE + 1} `) + values);
+  }
+  const silent = alertRules().map(({ alert: alertname }) => ({ alertname, eval_time: `${MINUTES_BEFORE}m` }));
+  const firing = {
+    expr: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[${MINUTES_AFTER}m]))`,
+    eval_time: `${MINUTES_BEFORE + MINUTES_AFTER}m`,
+    exp_samples: [{ labels: `{alertname="${alert}"}`, value: 1 }],
+  };
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'alerts-'));
+  cleanUpLater(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'test.json');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      rule_files: [ALERTS],
+      evaluation_interval: '1m',
+      tests: [
+        {
+          interval: '1m',
+          input_series: [...series].map(([name, values]) => ({ series: name, values })),
+          alert_rule_test: silent,
+          promql_expr_test: [firing],
+        },
+      ],
+    }),
+  );
+  await promtool(['test', 'rules', file]);
+}
+
+function seriesOf({ name, labels }: Sample): string {
+  const all = { ...labels, job: 'live-migration-prep', instance: 'worker:9464' };
+  return `${name}{${Object.entries(all)
+    .map(([label, value]) => `${label}=${JSON.stringify(value)}`)
+    .join(',')}}`;
+}

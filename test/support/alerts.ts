@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+
+export const ALERTS_FOLDER = path.join(__dirname, '../../deploy/prometheus');
+
+export interface AlertRule {
+  alert: string;
+  expr: string;
+  labels: { severity: string };
+  annotations: { runbook: string };
+}
+
+export function alertRules(): AlertRule[] {
+  const text = readFileSync(path.join(ALERTS_FOLDER, 'alerts.yaml'), 'utf8');
+  return (parse(text) as { groups: { rules: AlertRule[] }[] }).groups.flatMap(({ rules }) => rules);
+}
+
+/** Names of the metrics that an alert reads. */
+export function metricsIn({ expr }: Pick<AlertRule, 'expr'>): string[] {
+  return [...new Set(expr.match(/\b(?:temporal|link_token|atlas)_\w+/g))];
+}

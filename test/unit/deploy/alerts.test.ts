@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { ALERTS_FOLDER, alertRules, metricsIn } from '../../support/alerts';
+import { anchors, page } from '../docs/markdown';
+
+interface UnitTest {
+  name: string;
+  promql_expr_test?: { expr: string; exp_samples: { labels?: string }[] }[];
+  alert_rule_test?: { alertname: string; exp_alerts?: unknown[] }[];
+}
+
+const { tests } = parse(readFileSync(path.join(ALERTS_FOLDER, 'alerts.test.yaml'), 'utf8')) as {
+  tests: UnitTest[];
+};
+
+describe.each(alertRules())('$alert', ({ alert, expr, labels, annotations }) => {
+  it('names a section of the runbook that exists', () => {
+    const [file = '', anchor] = annotations.runbook.split('#');
+    expect(file).toBe('docs/runbook.md');
+    expect(anchors(page(file))).toContain(anchor);
+  });
+
+  it('reads a metric, and has a severity', () => {
+    expect(metricsIn({ expr })).not.toEqual([]);
+    expect(['page', 'ticket']).toContain(labels.severity);
+  });
+
+  it('has a unit test in which it fires, and one in which it does not', () => {
+    const fires = tests.filter(
+      ({ promql_expr_test = [], alert_rule_test = [] }) =>
+        promql_expr_test.some(({ exp_samples }) =>
+          exp_samples.some((sample) => sample.labels?.includes(`alertname="${alert}"`)),
+        ) ||
+        alert_rule_test.some(
+          ({ alertname, exp_alerts = [] }) => alertname === alert && exp_alerts.length > 0,
+        ),
+    );
+    expect(fires).not.toEqual([]);
+    const silent = tests[0]?.alert_rule_test?.find(({ alertname }) => alertname === alert);
+    expect(silent).toEqual(expect.objectContaining({ alertname: alert }));
+    expect(silent?.exp_alerts).toBeUndefined();
+  });
+});
