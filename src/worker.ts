@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { Client } from '@temporalio/client';
-import type { Logger, Worker } from '@temporalio/worker';
+import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
-import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
+import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
 import { followApiKey } from './temporal/api-key';
 import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
+import { missingCurrentVersion } from './worker/current-version';
 import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
 import { createReadiness, readinessSources } from './worker/readiness';
@@ -39,7 +40,9 @@ async function main(): Promise<void> {
   const queue = { namespace, taskQueue: config.taskQueue };
   const readiness = createReadiness(readinessSources(worker, connection, queue));
   const health = await startHealth(config.health, readiness);
-  logger.info('worker starts', { ...queue, health: health.url });
+  const { deployment } = config;
+  logger.info('worker starts', { ...queue, health: health.url, ...(deployment && { deployment }) });
+  void warnWithoutCurrentVersion(config, connection, namespace, logger);
 
   startRunCounters(meter, queue);
   const undelivered =
@@ -55,6 +58,21 @@ async function main(): Promise<void> {
   await Promise.all([created.close(), health.close(), undelivered?.close()]);
   await connection.close();
   logger.info('worker stopped');
+}
+
+async function warnWithoutCurrentVersion(
+  { deployment }: Config,
+  connection: NativeConnection,
+  namespace: string,
+  logger: Logger,
+): Promise<void> {
+  if (!deployment) return;
+  try {
+    const problem = await missingCurrentVersion(connection, namespace, deployment);
+    if (problem) logger.warn(problem);
+  } catch (error) {
+    logger.warn(`the current version of deployment ${deployment.name} is unknown`, { error });
+  }
 }
 
 /** The SDK has logged why. After a fatal poll error its Core may never finish, so `worker.run()` may never reject. */

@@ -11,6 +11,14 @@ export interface EnvironmentValues {
   credential: CredentialConfig | null;
   /** Null when the environment holds none. */
   sealingKeys: Secret | null;
+  /** Null: the worker is not versioned. */
+  deployment: Deployment | null;
+}
+
+/** Temporal's Worker Versioning: the version that this worker is. */
+export interface Deployment {
+  name: string;
+  buildId: string;
 }
 
 /** Name of the credential that the environment holds. */
@@ -19,6 +27,8 @@ export const DEFAULT_CREDENTIAL = 'default';
 const BASE_URL = 'MONGODB_ATLAS_BASE_URL';
 const DEFAULT_BASE_URL = 'https://cloud.mongodb.com';
 const SEALING_KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
+/** As Temporal's Worker Controller for Kubernetes sets them. */
+const DEPLOYMENT = { name: 'TEMPORAL_DEPLOYMENT_NAME', buildId: 'TEMPORAL_WORKER_BUILD_ID' };
 
 /** Treats empty variables as unset: docker compose passes missing ones as empty strings. */
 export function readEnvironment(env: Env): {
@@ -28,21 +38,37 @@ export function readEnvironment(env: Env): {
 } {
   const url = baseUrlOf(env);
   const credential = credentialOf(env);
+  const deployment = deploymentOf(env);
   const sealingKeys = env[SEALING_KEYS] ? secretFromEnv(SEALING_KEYS, env, sealingKeysFormat) : null;
   return {
-    values: { baseUrl: url?.origin ?? DEFAULT_BASE_URL, credential: credential.value, sealingKeys },
+    values: {
+      baseUrl: url?.origin ?? DEFAULT_BASE_URL,
+      credential: credential.value,
+      sealingKeys,
+      deployment: deployment.value,
+    },
     problems: [
       ...(url
         ? []
         : [`environment variable ${BASE_URL} is not the address of a server, such as ${DEFAULT_BASE_URL}`]),
       ...credential.problems,
       ...(sealingKeys ? problemsWith(sealingKeys) : []),
+      ...deployment.problems,
     ],
     warnings:
       url?.protocol === 'http:' && !isLoopback(url.hostname)
         ? [`${BASE_URL} is http: credentials and tokens cross the network unencrypted`]
         : [],
   };
+}
+
+function deploymentOf(env: Env): { value: Deployment | null; problems: string[] } {
+  const [name, buildId] = [env[DEPLOYMENT.name], env[DEPLOYMENT.buildId]];
+  if (name && buildId) return { value: { name, buildId }, problems: [] };
+  if (!name && !buildId) return { value: null, problems: [] };
+  const [set, unset] = name ? [DEPLOYMENT.name, DEPLOYMENT.buildId] : [DEPLOYMENT.buildId, DEPLOYMENT.name];
+  const problem = `environment variable ${set} is set and ${unset} is not: set both for a versioned worker, or neither`;
+  return { value: null, problems: [problem] };
 }
 
 /** Null unless it is scheme, host and port: a path or a user name would be ignored. */

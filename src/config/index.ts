@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { createSealer, type Sealer } from '../sealing';
 import type { Secret } from '../secrets';
-import { readEnvironment, type Env } from './environment';
+import { readEnvironment, type Deployment, type Env } from './environment';
 import { readSettings, type Settings } from './settings';
 
 export type { CreateRetrySettings, DeliverRetrySettings } from './settings';
@@ -14,6 +14,8 @@ export interface Config extends Omit<Settings, 'sealing'> {
   sealing: Sealer;
   /** The JWK set that `sealing` was made from; a file can be read again. */
   sealingKeys: Secret;
+  /** Null: the worker is not versioned. */
+  deployment: Deployment | null;
   /** Problems that do not stop the worker. */
   warnings: string[];
 }
@@ -48,6 +50,7 @@ export function loadConfig(env: Env, file?: string): Config {
     atlas: { ...atlas, baseUrl: environment.values.baseUrl },
     sealing: createSealer(() => sealing.keys.read()),
     sealingKeys: sealing.keys,
+    deployment: environment.values.deployment,
     warnings: [...environment.warnings, ...settings.warnings],
   };
 }

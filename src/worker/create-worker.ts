@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
-import { Worker, type NativeConnection } from '@temporalio/worker';
+import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { createAdminApi } from '../atlas/admin-api';
 import type { Config } from '../config';
@@ -38,6 +38,7 @@ export async function createWorker(
       ...config.schedules,
     }),
     interceptors: { activity: [logInterceptor, countAttempts(meter)] },
+    ...versioning(config),
     ...activityLimits(config.worker),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: '3s',
@@ -45,4 +46,17 @@ export async function createWorker(
     shutdownGraceTime: plans.create.attemptTimeoutMs,
   });
   return { worker, close: () => atlas.close() };
+}
+
+/** AUTO_UPGRADE, so that a run that waits for its delivery goes on in the version that is current then. */
+function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (!deployment) return {};
+  const { name: deploymentName, buildId } = deployment;
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
 }

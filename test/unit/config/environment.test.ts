@@ -20,6 +20,27 @@ describe('the credential of the environment', () => {
   });
 });
 
+describe('the version of a worker', () => {
+  const [NAME, BUILD] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
+
+  it.each([
+    ['none', {}, null],
+    ['none, from empty variables', { [NAME]: '', [BUILD]: '' }, null],
+    ['both variables', { [NAME]: 'lmp', [BUILD]: '1.0' }, { name: 'lmp', buildId: '1.0' }],
+  ])('is %s', (_what, env, deployment) => {
+    expect(read(env)).toMatchObject({ values: { deployment }, problems: [] });
+  });
+
+  it.each([
+    [NAME, BUILD],
+    [BUILD, NAME],
+  ])('is not half of it: %s without %s', (set, unset) => {
+    expect(read({ [set]: 'x' }).problems).toEqual([
+      `environment variable ${set} is set and ${unset} is not: set both for a versioned worker, or neither`,
+    ]);
+  });
+});
+
 describe('the base URL of Atlas', () => {
   it.each([
     ['https://cloud.mongodb.com', 'https://cloud.mongodb.com'],

@@ -27,6 +27,7 @@ describe('the smallest configuration', () => {
       worker: { maxConcurrentActivities: 100, heartbeatTimeoutMs: 10_000 },
       metrics: null,
       schedules: { newTokenAfterMs: 604_800_000 },
+      deployment: null,
       health: { host: '127.0.0.1', port: 8080 },
       log: { level: 'info' },
       warnings: [],

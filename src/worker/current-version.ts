@@ -1,0 +1,35 @@
+import { isGrpcServiceError, type ConnectionLike } from '@temporalio/client';
+import type { Deployment } from '../config/environment';
+
+const TIMEOUT_MS = 5000;
+
+/** Of gRPC's status codes. */
+const NOT_FOUND = 5;
+const UNIMPLEMENTED = 12;
+
+/**
+ * Why workers of this deployment get no work: as long as no version is current, Temporal gives versioned workers none.
+ *
+ * @returns what to do, or null when a version is current.
+ * @throws ServiceError when Temporal does not say.
+ */
+export async function missingCurrentVersion(
+  connection: Pick<ConnectionLike, 'workflowService' | 'withDeadline'>,
+  namespace: string,
+  { name, buildId }: Deployment,
+): Promise<string | null> {
+  const describe = () =>
+    connection.workflowService.describeWorkerDeployment({ namespace, deploymentName: name });
+  try {
+    const { workerDeploymentInfo } = await connection.withDeadline(Date.now() + TIMEOUT_MS, describe);
+    if (workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId) return null;
+  } catch (error) {
+    const code = isGrpcServiceError(error) ? (error.code as number) : null;
+    if (code === UNIMPLEMENTED) {
+      return 'this Temporal server has no worker deployments: upgrade it, or unset TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID';
+    }
+    // The deployment appears with the first poll of its first worker.
+    if (code !== NOT_FOUND) throw error;
+  }
+  return `no version of deployment ${name} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ${name} --build-id ${buildId}`;
+}

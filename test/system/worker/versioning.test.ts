@@ -1,0 +1,134 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { TestAtlas } from '../../support/atlas';
+import type { Deployment, Handle } from '../../support/deployment';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { untilStep } from '../../support/updates';
+import type { WorkerProcess } from '../../support/worker-process';
+
+jest.setTimeout(120_000);
+
+let atlas: TestAtlas;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+});
+
+/** A deployment whose sink rejects tokens until it is repaired, and that tries again soon. */
+async function deployVersioned(): Promise<Deployment & { nas: string }> {
+  const deployment = await deploy({
+    atlas,
+    config: {
+      sinks: { files: { type: 'file', directory: 'nas' } },
+      retries: {
+        deliver: {
+          initialIntervalMs: 20,
+          maximumIntervalMs: 100,
+          roundMs: 1000,
+          firstPauseMs: 300,
+          maximumPauseMs: 300,
+        },
+      },
+    },
+  });
+  const nas = path.join(deployment.folder, 'nas');
+  writeFileSync(nas, 'not a directory');
+  return { ...deployment, nas };
+}
+
+function repair({ nas }: { nas: string }): void {
+  rmSync(nas);
+  mkdirSync(nas);
+}
+
+function startVersion(deployment: Deployment, buildId: string): Promise<WorkerProcess> {
+  return deployment.startWorker({
+    TEMPORAL_DEPLOYMENT_NAME: deployment.taskQueue,
+    TEMPORAL_WORKER_BUILD_ID: buildId,
+  });
+}
+
+/** As soon as the server knows the version. */
+async function makeCurrent({ taskQueue }: Deployment, buildId: string): Promise<void> {
+  const { client } = await sharedTemporal();
+  await eventually(`version ${buildId} is current`, () =>
+    client.workflowService
+      .setWorkerDeploymentCurrentVersion({ namespace: 'default', deploymentName: taskQueue, buildId })
+      .catch(() => null),
+  );
+}
+
+async function undelivered(deployment: Deployment): Promise<Handle> {
+  const handle = await deployment.start();
+  await untilStep(handle, 'undelivered');
+  return handle;
+}
+
+describe('a versioned worker', () => {
+  it('says at start that no version is current, and how to make it so', async () => {
+    const deployment = await deployVersioned();
+    const worker = await startVersion(deployment, '1.0');
+    const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${deployment.taskQueue} --build-id 1.0`;
+    await eventually(
+      'the warning',
+      () =>
+        worker.logged(
+          `no version of deployment ${deployment.taskQueue} is current, so its workers get no work: ${command}`,
+        ).length,
+    );
+    expect(worker.logged('worker starts')).toMatchObject([
+      { deployment: { name: deployment.taskQueue, buildId: '1.0' } },
+    ]);
+
+    await makeCurrent(deployment, '1.0');
+    const another = await startVersion(deployment, '1.0');
+    await undelivered(deployment);
+    expect(another.output()).not.toContain('set-current-version');
+  });
+
+  it('leaves an undelivered run to the version that became current, and its own workers may be gone', async () => {
+    const deployment = await deployVersioned();
+    const first = await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    const handle = await undelivered(deployment);
+
+    await startVersion(deployment, '2.0');
+    await makeCurrent(deployment, '2.0');
+    await first.stop();
+    repair(deployment);
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+  });
+
+  it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
+    const deployment = await deployVersioned();
+    const old = await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    const before = atlas.createdTokens().length;
+    const handles = await Promise.all(Array.from({ length: 20 }, () => undelivered(deployment)));
+
+    const upgraded = await startVersion(deployment, '2.0');
+    await makeCurrent(deployment, '2.0');
+    await old.stop();
+    await untilEachTried(upgraded);
+
+    const rolledBack = await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    await upgraded.stop();
+    await untilEachTried(rolledBack);
+
+    repair(deployment);
+    const endings = await Promise.all(handles.map(endingOf));
+    expect(endings.map(({ type }) => type)).toEqual(Array(20).fill('delivered'));
+    expect(atlas.createdTokens().length - before).toBe(20);
+  });
+});
+
+/** A round of delivery has failed on this worker for each of the 20 runs. */
+async function untilEachTried(worker: WorkerProcess): Promise<void> {
+  await eventually('a round of each run', () => {
+    const tokens = worker.logged('link-token not delivered').map(({ deliveryId }) => deliveryId);
+    return new Set(tokens).size === 20;
+  });
+}
