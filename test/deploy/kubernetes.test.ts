@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import { loadConfig } from '../../src/config';
+import { makeKey } from '../../src/sealing';
+import { cleanUpLater } from '../support/clean-up';
+
+const ROOT = path.join(__dirname, '../..');
+const KUBERNETES = path.join(ROOT, 'deploy/kubernetes');
+/** The oldest that is maintained, and the newest. */
+const VERSIONS = ['1.34', '1.37'];
+const SECRETS = '/run/secrets/live-migration-prep';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'kubernetes-'));
+cleanUpLater(() => rmSync(folder, { recursive: true }));
+
+interface Manifest {
+  apiVersion: string;
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  data?: Record<string, string>;
+  spec: Record<string, unknown> & { replicas?: number; template: { spec: Record<string, unknown> } };
+}
+
+function render(overlay: string): Manifest[] {
+  const rendered = execFileSync('kubectl', ['kustomize', path.join(KUBERNETES, 'overlays', overlay)], {
+    encoding: 'utf8',
+  });
+  return parseAllDocuments(rendered).map((document) => document.toJS() as Manifest);
+}
+
+/** @throws Error with its output, unless every manifest fits the schemas of Kubernetes. */
+function validate(name: string, manifests: readonly unknown[], version: string): void {
+  const file = path.join(folder, `${name}-${version}.yaml`);
+  writeFileSync(file, manifests.map((manifest) => stringify(manifest)).join('---\n'));
+  const program = path.join(ROOT, '.cache/bin/kubernetes-validate');
+  execFileSync(program, ['--strict', '--kubernetes-version', version, '--no-warn', file], {
+    encoding: 'utf8',
+    env: { ...process.env, PYTHONPATH: path.join(ROOT, '.cache/kubernetes-validate') },
+  });
+}
+
+/** Kubernetes has no schema of the controller's resources; its template of a pod is the same. */
+function asDeployment({ metadata, spec: { replicas, template } }: Manifest) {
+  const selector = { matchLabels: { 'app.kubernetes.io/name': 'live-migration-prep' } };
+  return { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas, selector, template } };
+}
+
+describe.each([
+  ['deployment', 'Deployment'],
+  ['worker-controller', 'WorkerDeployment'],
+])('overlay %s', (overlay, kind) => {
+  const manifests = render(overlay);
+  const find = (wanted: string) => {
+    const found = manifests.find((manifest) => manifest.kind === wanted);
+    if (!found) throw new Error(`no ${wanted}`);
+    return found;
+  };
+
+  it.each(VERSIONS)('fits the schemas of Kubernetes %s', (version) => {
+    const ours = manifests.filter(({ apiVersion }) => !apiVersion.startsWith('temporal.io/'));
+    expect(ours.length).toBeGreaterThanOrEqual(3);
+    validate(overlay, [...ours, asDeployment(find(kind))], version);
+  });
+
+  it('has two workers with probes, limits, a grace period and no rights', () => {
+    const { replicas, template } = find(kind).spec;
+    expect(replicas).toBe(2);
+    expect(template.spec).toMatchObject({
+      terminationGracePeriodSeconds: 150,
+      serviceAccountName: 'live-migration-prep',
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          image: 'registry.example.com/live-migration-prep:0.1.0',
+          readinessProbe: { httpGet: { path: '/readyz', port: 'health' } },
+          livenessProbe: { httpGet: { path: '/livez', port: 'health' } },
+          resources: { limits: { memory: '512Mi' } },
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+        },
+      ],
+    });
+    expect(find('ServiceAccount')).toMatchObject({ automountServiceAccountToken: false });
+    expect(find('PodDisruptionBudget').spec).toMatchObject({ maxUnavailable: 1 });
+  });
+
+  it('passes no secret in the environment, and mounts the configuration that it has', () => {
+    const { containers, volumes } = find(kind).spec.template.spec as {
+      containers: { env: { name: string; value?: string }[]; volumeMounts: { name: string }[] }[];
+      volumes: { name: string; configMap?: { name: string } }[];
+    };
+    for (const { env, volumeMounts } of containers) {
+      expect(env.map(({ name, value }) => [name, typeof value])).toEqual(
+        env.map(({ name }) => [name, 'string']),
+      );
+      expect(volumeMounts.map(({ name }) => name).sort()).toEqual(volumes.map(({ name }) => name).sort());
+    }
+    expect(volumes.find(({ name }) => name === 'config')?.configMap?.name).toBe(
+      find('ConfigMap').metadata.name,
+    );
+  });
+
+  it('puts everything into one namespace', () => {
+    expect(new Set(manifests.map(({ metadata }) => metadata.namespace))).toEqual(
+      new Set(['live-migration-prep']),
+    );
+  });
+
+  it('has a configuration that a worker loads, with ports that the pod declares', () => {
+    const text = find('ConfigMap').data?.['live-migration-prep.yaml'] ?? '';
+    const names = [...text.matchAll(new RegExp(`${SECRETS}/([\\w.-]+)`, 'g'))].map(([, name = '']) => name);
+    for (const name of names) {
+      const content = name.endsWith('.json') ? JSON.stringify({ keys: [makeKey(new Date())] }) : 'a-secret';
+      writeFileSync(path.join(folder, name), content, { mode: 0o600 });
+    }
+    const file = path.join(folder, 'live-migration-prep.yaml');
+    writeFileSync(file, text.replaceAll(SECRETS, folder));
+    const { health, metrics } = loadConfig({}, file);
+    const { containers } = find(kind).spec.template.spec as {
+      containers: { ports: { containerPort: number }[] }[];
+    };
+    expect(containers[0]?.ports.map(({ containerPort }) => containerPort)).toEqual([
+      health.port,
+      metrics?.port,
+    ]);
+    const readme = readFileSync(path.join(KUBERNETES, 'README.md'), 'utf8');
+    for (const name of names) expect(readme).toContain(`--from-file=${name}`);
+  });
+});
+
+it('the validator rejects a field that Kubernetes does not know', () => {
+  const [deployment] = render('deployment').filter(({ kind }) => kind === 'Deployment');
+  Object.assign(deployment?.spec ?? {}, { replica: 3 });
+  expect(() => validate('wrong', [deployment], '1.37')).toThrow();
+});
+
+it('every file of YAML is part of an overlay, or of what it includes', () => {
+  const files = readdirSync(KUBERNETES, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.yaml'),
+  );
+  const folders = files.filter((name) => name.endsWith('kustomization.yaml'));
+  const named = folders.flatMap((name) => {
+    const text = readFileSync(path.join(KUBERNETES, name), 'utf8');
+    return [...JSON.stringify(parse(text)).matchAll(/"([\w-]+\.yaml)"/g)].map(([, file = '']) =>
+      path.join(path.dirname(name), file),
+    );
+  });
+  expect(files.sort()).toEqual([...new Set([...folders, ...named])].sort());
+});
