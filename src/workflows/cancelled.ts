@@ -33,5 +33,5 @@ export function cancelled(
 function tokenLeft({ orgId, sourceOrgId, deliveryId }: SealedToken, sinksTried: readonly string[]): string {
   const source = sourceOrgId ? ` --source-org ${sourceOrgId}` : '';
   const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
-  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with: live-migration-prep redeliver --org ${orgId}${source} --run-id ${workflowInfo().runId}`;
+  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with \`live-migration-prep redeliver --org ${orgId}${source} --run-id ${workflowInfo().runId}\``;
 }

@@ -1,0 +1,146 @@
+/** Real runs, and Chromium on Temporal's UI that shows them: for the pictures of the docs, and for the UI's test. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { chromium, type Page } from 'playwright-core';
+import { DEFAULT_TASK_QUEUE, STATUS_QUERY, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import type { PrepareRequest, Status } from '../../src/contract/schemas';
+import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
+import { startDemoWorker } from '../demo/worker';
+import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+
+const POLL_INTERVAL_MS = 100;
+
+const VIEWPORT = { width: 1480, height: 850 };
+
+/** The directory of `nas` is missing, and a round of delivery is over at once. Nothing is tried again meanwhile. */
+const CONFIG = `sinks:
+  nas: {type: file, directory: /mnt/nas/link-tokens}
+  drop: {type: file, directory: ./tokens}
+sealing:
+  keys: {file: ./sealing-keys.json}
+retries:
+  create: {initialIntervalMs: 60000}
+  deliver: {roundMs: 1000}
+health: {port: 0}
+`;
+
+/** What a run is made to show. */
+export const SCENES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
+export type Scene = (typeof SCENES)[number];
+
+export interface Stage {
+  /** Opens a page of the UI, such as `/workflows`, below the namespace. */
+  open(page: string): Promise<Page>;
+  /** Brings a run of its own so far. Returns its page in the UI. */
+  play(scene: Scene): Promise<string>;
+  close(): Promise<void>;
+}
+
+export async function startStage(): Promise<Stage> {
+  const cleanups: (() => unknown)[] = [];
+  const close = async () => {
+    for (let undo = cleanups.pop(); undo; undo = cleanups.pop()) await undo();
+  };
+  try {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-pictures-'));
+    cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+    const temporal = await startEmbeddedTemporal({ ui: true, logFile: path.join(folder, 'temporal.log') });
+    cleanups.push(() => temporal.stop());
+    const atlas = await startAtlasEmulator();
+    cleanups.push(() => atlas.close());
+    const worker = await startDemoWorker({
+      folder,
+      temporalAddress: temporal.address,
+      atlasUrl: atlas.url,
+      config: CONFIG,
+    });
+    cleanups.push(() => worker.stop());
+    const browser = await startBrowser();
+    cleanups.push(() => browser.close());
+
+    const start = async (request: PrepareRequest) =>
+      temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
+        workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+        taskQueue: DEFAULT_TASK_QUEUE,
+        args: [request],
+      });
+
+    return {
+      async open(page) {
+        const opened = await browser.newPage({ viewport: VIEWPORT, deviceScaleFactor: 1.25 });
+        await opened.goto(`${String(temporal.uiUrl)}/namespaces/default${page}`);
+        return opened;
+      },
+      async play(scene) {
+        if (scene === 'retrying') atlas.faults({ on: 'linkTokens', status: 503 });
+        const handle = await start(requestFor(scene));
+        const until = async (isThere: (status: Status) => boolean) => {
+          while (!isThere(await handle.query<Status>(STATUS_QUERY))) await sleep(POLL_INTERVAL_MS);
+        };
+        if (scene === 'delivered') await handle.result();
+        else await until(({ nextTryAt }) => nextTryAt !== null);
+        if (scene === 'cancelled') {
+          await handle.cancel();
+          await handle.result().catch(() => undefined);
+        }
+        return `/workflows/${encodeURIComponent(handle.workflowId)}/${handle.firstExecutionRunId}`;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Each scene has a source organization of its own, since each pair of organizations has one run. */
+function requestFor(scene: Scene): PrepareRequest {
+  return {
+    orgId: DEFAULTS.orgId,
+    sourceOrgId: DEFAULTS.sourceOrgId.slice(0, -1) + String(1 + SCENES.indexOf(scene)),
+    accessListIps: ['192.31.196.7', '192.175.48.0/24'],
+    sink: scene === 'undelivered' || scene === 'cancelled' ? 'nas' : 'drop',
+    requestedBy: 'jo@example.com',
+    changeReference: 'CHG-4711',
+  };
+}
+
+/** Chromium as root needs --no-sandbox; the rest keeps it from looking for hosts of its vendor. */
+function startBrowser() {
+  return chromium.launch({
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+const RELOAD_AFTER_MS = 15_000;
+const MAX_LOADS = 4;
+
+/**
+ * Waits until the current details of a run say something, on its page `user-metadata`. The UI renders them in a frame,
+ * the last one. It queries the run for them only once, so a page on which the query failed is loaded again.
+ *
+ * @throws Error of Playwright.
+ */
+export async function untilDetails(page: Page, text: string): Promise<string> {
+  for (let loads = 1; ; loads += 1) {
+    const body = page.locator('iframe').last().contentFrame().locator('body');
+    try {
+      await body.getByText(text).first().waitFor({ timeout: RELOAD_AFTER_MS });
+      return await body.innerText();
+    } catch (error) {
+      if (loads === MAX_LOADS) throw error;
+      await page.reload();
+    }
+  }
+}
