@@ -37,5 +37,5 @@ export async function startDemoWorker(options: {
     },
   });
   await worker.untilOutput(/"state":"RUNNING"/);
-  return { stop: () => worker.end('SIGTERM') };
+  return { pid: worker.pid, stop: () => worker.end('SIGTERM') };
 }
