@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import type { Organizations } from '../config/organizations';
@@ -8,7 +7,7 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 import { classifyDeliveryError } from './delivery-outcomes';
-import { repeatableCallFailure } from './failures';
+import { failureOf, repeatableCallFailure } from './failures';
 import { withHeartbeats } from './heartbeat';
 import { parseInput } from './parse-input';
 
@@ -72,7 +71,7 @@ async function newestDeliveredTokenAt(workflowId: string): Promise<string | null
     return null;
   } catch (error) {
     const { name, code = name } = error as Error & { code?: string | number };
-    throw ApplicationFailure.create({
+    throw failureOf({
       type: 'TemporalUnavailable',
       message: `Temporal did not list the runs of ${workflowId} (${code}): the worker needs the permission to list and read workflows`,
     });
@@ -89,7 +88,7 @@ function failOfAtlas(error: unknown): never {
 
 function failOfSink(error: unknown): never {
   const { type, retryable, message, retryAfterMs } = classifyDeliveryError(error);
-  throw ApplicationFailure.create({
+  throw failureOf({
     type,
     message,
     nonRetryable: !retryable,

@@ -109,6 +109,7 @@ function terminal(type: string, message: string, details: object): ApplicationFa
   return failureOf({ type, message, nonRetryable: true, details: [details] });
 }
 
-function failureOf(options: ApplicationFailureOptions): ApplicationFailure {
+/** Its message says everything, so it has no stack. */
+export function failureOf(options: ApplicationFailureOptions): ApplicationFailure {
   return withoutStack(ApplicationFailure.create(options));
 }
