@@ -80,7 +80,7 @@ async function startAll(client: Client, sink: string, until: (handle: Handle) =>
       const handle = await client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(orgId, sourceOrgId),
         taskQueue: DEFAULT_TASK_QUEUE,
-        args: [{ orgId, sourceOrgId, accessListIps: ['203.0.113.7'], sink }],
+        args: [{ orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink }],
       });
       await until(handle);
     },
