@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the checks of deploy/ and of Temporal's UI in a browser. They need programs that npm does not bring: this names
-# what is missing and fails. With --install it installs what Debian has, as root.
+# what is missing and ends with 3. With --install it installs what Debian has, as root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,18 +10,18 @@ command -v promtool >/dev/null || packages+=(prometheus)
 if [ "${1-}" = --install ]; then
   shift
   if [ ${#packages[@]} -gt 0 ]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
-    packages=()
+    apt-get update -qq &&
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" &&
+      packages=()
   fi
 fi
 if [ ${#packages[@]} -gt 0 ]; then
   echo "check:deploy cannot run: install Debian's packages ${packages[*]}" >&2
-  exit 1
+  exit 3
 fi
 if ! kubectl kustomize --help >/dev/null 2>&1; then
   echo 'check:deploy cannot run: install kubectl 1.27 or newer (https://kubernetes.io/docs/tasks/tools/)' >&2
-  exit 1
+  exit 3
 fi
 
 node dev/setup/index.mjs kubernetes-validate
