@@ -5,10 +5,10 @@ import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
 import { followApiKey } from './temporal/api-key';
 import { connectWorker } from './temporal/connection';
+import { missingCurrentVersion } from './temporal/current-version';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
-import { missingCurrentVersion } from './worker/current-version';
 import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
 import { createReadiness, readinessSources } from './worker/readiness';
@@ -68,7 +68,8 @@ async function warnWithoutCurrentVersion(
 ): Promise<void> {
   if (!deployment) return;
   try {
-    const problem = await missingCurrentVersion(connection, namespace, deployment);
+    const { name: deploymentName, buildId } = deployment;
+    const problem = await missingCurrentVersion(connection, namespace, { deploymentName, buildId });
     if (problem) logger.warn(problem);
   } catch (error) {
     logger.warn(`the current version of deployment ${deployment.name} is unknown`, { error });

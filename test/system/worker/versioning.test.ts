@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
@@ -7,8 +8,6 @@ import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 import type { WorkerProcess } from '../../support/worker-process';
-
-jest.setTimeout(120_000);
 
 let atlas: TestAtlas;
 
@@ -82,6 +81,11 @@ describe('a versioned worker', () => {
       { deployment: { name: deployment.taskQueue, buildId: '1.0' } },
     ]);
 
+    const { orgId, accessListIps } = deployment.newRequest();
+    const options = ['--org', orgId, '--ip', ...accessListIps, '--sink', 'files'];
+    const start = await deployment.runClient('start', ...options);
+    expect(start.stdout + start.stderr).toContain(`is current, so its workers get no work: ${command}`);
+
     await makeCurrent(deployment, '1.0');
     const another = await startVersion(deployment, '1.0');
     await undelivered(deployment);
@@ -130,5 +134,26 @@ async function untilEachTried(worker: WorkerProcess): Promise<void> {
   await eventually('a round of each run', () => {
     const tokens = worker.logged('link-token not delivered').map(({ deliveryId }) => deliveryId);
     return new Set(tokens).size === 20;
+
+    it('whose credential is wrong does not pass the gate of a rollout, checkWorker on its version', async () => {
+      const deployment = await deployVersioned();
+      const { taskQueue } = deployment;
+      await startVersion(deployment, '1.0');
+      await makeCurrent(deployment, '1.0');
+      await deployment.startWorker({
+        TEMPORAL_DEPLOYMENT_NAME: taskQueue,
+        TEMPORAL_WORKER_BUILD_ID: '2.0',
+        MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong',
+      });
+      const { client } = await sharedTemporal();
+      const check = (buildId: string) =>
+        client.workflow.start(WORKFLOW_TYPES.checkWorker, {
+          workflowId: `gate-${taskQueue}-${buildId}`,
+          taskQueue,
+          versioningOverride: { pinnedTo: { deploymentName: taskQueue, buildId } },
+        }) as Promise<unknown> as Promise<Handle>;
+      const gate = await eventually('a known version', () => check('2.0').catch(() => null));
+      expect(await endingOf(gate)).toMatchObject({ type: WORKER_CHECK_FAILED });
+    });
   });
 }

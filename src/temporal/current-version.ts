@@ -1,5 +1,10 @@
 import { isGrpcServiceError, type ConnectionLike } from '@temporalio/client';
-import type { Deployment } from '../config/environment';
+
+/** A version of a deployment, as Temporal's Worker Versioning names it. */
+export interface WorkerVersion {
+  deploymentName: string;
+  buildId: string;
+}
 
 const TIMEOUT_MS = 5000;
 
@@ -16,10 +21,13 @@ const UNIMPLEMENTED = 12;
 export async function missingCurrentVersion(
   connection: Pick<ConnectionLike, 'workflowService' | 'withDeadline'>,
   namespace: string,
-  { name, buildId }: Deployment,
+  version: WorkerVersion,
 ): Promise<string | null> {
   const describe = () =>
-    connection.workflowService.describeWorkerDeployment({ namespace, deploymentName: name });
+    connection.workflowService.describeWorkerDeployment({
+      namespace,
+      deploymentName: version.deploymentName,
+    });
   try {
     const { workerDeploymentInfo } = await connection.withDeadline(Date.now() + TIMEOUT_MS, describe);
     if (workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId) return null;
@@ -31,5 +39,12 @@ export async function missingCurrentVersion(
     // The deployment appears with the first poll of its first worker.
     if (code !== NOT_FOUND) throw error;
   }
-  return `no version of deployment ${name} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ${name} --build-id ${buildId}`;
+  return describeNoCurrentVersion(namespace, version);
+}
+
+export function describeNoCurrentVersion(
+  namespace: string,
+  { deploymentName, buildId }: WorkerVersion,
+): string {
+  return `no version of deployment ${deploymentName} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ${deploymentName} --build-id ${buildId}`;
 }
