@@ -90,8 +90,9 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
     if (value === '') throw new SecretUnavailableError(`${source} is empty`);
     return value;
   });
-  if (problemWith(secret) === null && (statSync(file).mode & 0o077) !== 0) {
-    context.warn(`${source} can be read by others: chmod 600 it`);
+  // Kubernetes makes a mounted secret readable by the group of the pod.
+  if (problemWith(secret) === null && (statSync(file).mode & 0o007) !== 0) {
+    context.warn(`${source} can be read by others: chmod o= it`);
   }
   return secret;
 }

@@ -63,12 +63,12 @@ describe('a reference to a secret', () => {
 
   it.each([
     ['others', 0o604, true],
-    ['the group', 0o640, true],
+    ['the group', 0o640, false],
     ['the owner alone', 0o600, false],
   ])('to a file that %s can read warns: mode %o → %s', (_who, mode, warned) => {
     const file = fileOf(CANARY, mode);
     expect(refer({ file: 'secret' }).warnings).toEqual(
-      warned ? [`file ${file} can be read by others: chmod 600 it`] : [],
+      warned ? [`file ${file} can be read by others: chmod o= it`] : [],
     );
   });
 

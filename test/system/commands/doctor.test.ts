@@ -171,7 +171,7 @@ describe('doctor', () => {
       'a secret file that others can read',
       {},
       ({ keysFile }) => chmodSync(keysFile, 0o644),
-      /^warning   configuration: file .*sealing-keys\.json can be read by others: chmod 600 it/m,
+      /^warning   configuration: file .*sealing-keys\.json can be read by others: chmod o= it/m,
     ],
     [
       'a task queue that no worker polls',

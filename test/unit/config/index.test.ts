@@ -91,7 +91,7 @@ atlas:
 
   it('warn of a secret file that others can read', () => {
     const file = write('a.secret', CANARY, 0o644);
-    expect(load(MAPPED, env).warnings).toEqual([`file ${file} can be read by others: chmod 600 it`]);
+    expect(load(MAPPED, env).warnings).toEqual([`file ${file} can be read by others: chmod o= it`]);
   });
 });
 
@@ -102,9 +102,9 @@ describe('sealing keys', () => {
   });
 
   it('in a file that others can read are a warning', () => {
-    const file = write('keys.json', KEYS, 0o640);
+    const file = write('keys.json', KEYS, 0o644);
     expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).warnings).toEqual([
-      `file ${file} can be read by others: chmod 600 it`,
+      `file ${file} can be read by others: chmod o= it`,
     ]);
   });
 });
