@@ -16,8 +16,8 @@ export function stampOf(paths, ...facts) {
 /** Of everything that dist/ is built from. */
 export function buildStamp() {
   return stampOf([
-    ...['src', 'dev/setup/build.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package.json'],
-    'package-lock.json',
+    ...['src', 'dev/setup/build.mjs', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.contract.json'],
+    ...['package.json', 'package-lock.json'],
   ]);
 }
 

@@ -47,8 +47,15 @@ export const DELIVERY_FAILURE_TYPES = ['SinkRejected', 'SinkUnavailable', 'Seale
 export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
 
 /** The `type` of the failure with which an Update is refused. A refused Update leaves no trace in history. */
-export type RefusalType =
-  'InvalidRequest' | 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest' | 'TooManyWaiting';
+export const REFUSAL_TYPES = [
+  'OtherRequest',
+  'TooManyWaiting',
+  'NothingToDeliver',
+  'RedeliveryUnderWay',
+  'InvalidRequest',
+] as const;
+
+export type RefusalType = (typeof REFUSAL_TYPES)[number];
 
 /** The `type` of the failure of `checkWorker` when the worker cannot do its work. */
 export const WORKER_CHECK_FAILED = 'WorkerCheckFailed';
