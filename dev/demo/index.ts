@@ -94,11 +94,12 @@ async function demo(): Promise<void> {
   say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
 Everything runs until Ctrl-C. In another terminal, in this folder:
   export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}
-  export TEMPORAL_CONFIG_FILE=${path.relative(process.cwd(), TEMPORAL_CONFIG_FILE)}
+  export TEMPORAL_CONFIG_FILE="${TEMPORAL_CONFIG_FILE}"
 Then let Atlas fail three times, start a run, and follow it:
   curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
   node dist/client.js ${startCommand(next).join(' ')}
-  node dist/client.js ${watchCommand(next).join(' ')}`);
+  node dist/client.js ${watchCommand(next).join(' ')}
+Callers in TypeScript, Python and Go: examples/README.md`);
   if (!signal.aborted) await once(signal, 'abort');
 }
 

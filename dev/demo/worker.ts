@@ -5,8 +5,10 @@ import { DEFAULTS } from '../atlas-emulator';
 import { embeddedEnv } from '../temporal/embedded-env';
 import { startTethered } from '../temporal/tethered-process';
 
+/** Sink `files` stores every token, and `rejects` none. */
 const CONFIG = `sinks:
   files: {type: file, directory: ./tokens}
+  rejects: {type: file, directory: ./sealing-keys.json}
 sealing:
   keys: {file: ./sealing-keys.json}
 health: {port: 0}

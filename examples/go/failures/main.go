@@ -1,0 +1,182 @@
+// Branches on each failure type and each way a start is refused, and exits with the code that
+// `live-migration-prep start` has for it: go run ./failures request.json [--again]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"slices"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/temporal"
+)
+
+type Request struct {
+	OrgID         string   `json:"orgId"`
+	SourceOrgID   string   `json:"sourceOrgId,omitempty"`
+	AccessListIPs []string `json:"accessListIps"`
+	Sink          string   `json:"sink"`
+}
+
+type Receipt struct {
+	Location string `json:"location"`
+}
+
+type Details struct {
+	Fields []struct {
+		Field       string `json:"field"`
+		Description string `json:"description"`
+	} `json:"fields"`
+	UnconfirmedTokens int `json:"unconfirmedTokens"`
+}
+
+type Reaction struct {
+	outcome  string
+	exitCode int
+	next     string
+}
+
+// What each type means for the caller.
+var reactions = map[string]Reaction{
+	// The run has failed.
+	"InvalidRequest":       {"failed", 1, "correct the request, then start again"},
+	"AtlasRequestRejected": {"failed", 1, "let the operator repair the credential"},
+	"AtlasResponseInvalid": {"failed", 1, "look for a stray key in Atlas"},
+	"AtlasUnavailable":     {"failed", 1, "start again later"},
+	"TokenLost":            {"failed", 1, "remove its key in Atlas, then start again"},
+	"Cancelled":            {"cancelled", 7, "look for a token that it may have left"},
+	// The run stays open and tries again by itself.
+	"SinkRejected":          {"undelivered", 5, "let the operator repair the sink"},
+	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},
+	"SealedTokenUnreadable": {"undelivered", 5, "let the operator restore the key"},
+	// The Update was refused; the open run goes on as if nothing had been sent.
+	"OtherRequest":   {"refused", 6, "wait for the open run to end, or cancel it"},
+	"TooManyWaiting": {"refused", 6, "wait for the result of the run"},
+}
+
+func workflowIDFor(request Request) string {
+	return strings.TrimSuffix("live-migration-prep/"+request.OrgID+"/"+request.SourceOrgID, "/")
+}
+
+// Returns the earlier run that delivered a token or may have left one, as far back as the namespace's retention
+// reaches, or "".
+func earlierToken(ctx context.Context, c client.Client, workflowID string) (runID string, delivered bool, err error) {
+	query := "WorkflowId = '" + workflowID + "' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'"
+	var page []byte
+	for {
+		found, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
+		if err != nil {
+			return "", false, err
+		}
+		for _, run := range found.Executions {
+			if run.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+				return run.Execution.RunId, true, nil
+			}
+			if _, left := run.Memo.GetFields()["deliveryId"]; left {
+				return run.Execution.RunId, false, nil
+			}
+		}
+		if page = found.NextPageToken; len(page) == 0 {
+			return "", false, nil
+		}
+	}
+}
+
+func start(ctx context.Context, c client.Client, request Request, again bool) (receipt Receipt, err error) {
+	reuse := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
+	if again {
+		reuse = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+	operation := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+		ID:                       workflowIDFor(request),
+		TaskQueue:                "live-migration-prep",
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+		WorkflowIDReusePolicy:    reuse,
+	}, "prepareLiveMigration", request)
+	update, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: operation,
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateName:   "awaitDelivery",
+			Args:         []any{request},
+			WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = update.Get(ctx, &receipt)
+	}
+	return receipt, err
+}
+
+func explain(ctx context.Context, c client.Client, request Request, err error) int {
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if errors.As(err, &started) {
+		fmt.Println("refused (delivered): the newest run delivered a token; --again creates another")
+		return 6
+	}
+	var failure *temporal.ApplicationError
+	if !errors.As(err, &failure) {
+		log.Fatal(err)
+	}
+	reaction, known := reactions[failure.Type()]
+	if !known {
+		// The run was terminated, or a later version has a type that this program does not know.
+		run, err := c.DescribeWorkflowExecution(ctx, workflowIDFor(request), "")
+		check(err)
+		fmt.Printf("%s: %s\n", strings.ToLower(run.WorkflowExecutionInfo.Status.String()), failure.Message())
+		return 1
+	}
+	fmt.Printf("%s (%s): %s; %s\n", reaction.outcome, failure.Type(), failure.Message(), reaction.next)
+	var details Details
+	if failure.HasDetails() {
+		check(failure.Details(&details))
+	}
+	for _, problem := range details.Fields {
+		fmt.Println(" ", problem.Field, problem.Description)
+	}
+	if details.UnconfirmedTokens > 0 {
+		fmt.Printf("  %d token(s) may exist in Atlas\n", details.UnconfirmedTokens)
+	}
+	return reaction.exitCode
+}
+
+func main() {
+	ctx := context.Background()
+	again := slices.Contains(os.Args, "--again")
+	var request Request
+	text, err := os.ReadFile(os.Args[1])
+	check(err)
+	check(json.Unmarshal(text, &request))
+	c, err := client.Dial(envconfig.MustLoadDefaultClientOptions())
+	check(err)
+	defer c.Close()
+
+	if !again {
+		runID, delivered, err := earlierToken(ctx, c, workflowIDFor(request))
+		check(err)
+		if runID != "" {
+			what := map[bool]string{true: "delivered", false: "token left"}[delivered]
+			fmt.Printf("refused (%s): see run %s; --again creates another token\n", what, runID)
+			os.Exit(6)
+		}
+	}
+	receipt, err := start(ctx, c, request, again)
+	if err != nil {
+		os.Exit(explain(ctx, c, request, err))
+	}
+	fmt.Println("delivered:", receipt.Location)
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}

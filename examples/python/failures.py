@@ -1,0 +1,111 @@
+"""Branches on each failure type and each way a start is refused, and exits with the code that
+`live-migration-prep start` has for it: python failures.py request.json [--again]
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+
+# What each type means for the caller: outcome, exit code, next step.
+REACTIONS = {
+    # The run has failed.
+    "InvalidRequest": ("failed", 1, "correct the request, then start again"),
+    "AtlasRequestRejected": ("failed", 1, "let the operator repair the credential"),
+    "AtlasResponseInvalid": ("failed", 1, "look for a stray key in Atlas"),
+    "AtlasUnavailable": ("failed", 1, "start again later"),
+    "TokenLost": ("failed", 1, "remove its key in Atlas, then start again"),
+    "Cancelled": ("cancelled", 7, "look for a token that it may have left"),
+    # The run stays open and tries again by itself.
+    "SinkRejected": ("undelivered", 5, "let the operator repair the sink"),
+    "SinkUnavailable": ("undelivered", 5, "call again: it joins the run"),
+    "SealedTokenUnreadable": ("undelivered", 5, "let the operator restore the key"),
+    # The Update was refused; the open run goes on as if nothing had been sent.
+    "OtherRequest": ("refused", 6, "wait for the open run to end, or cancel it"),
+    "TooManyWaiting": ("refused", 6, "wait for the result of the run"),
+}
+
+
+def workflow_id_for(request: dict) -> str:
+    ids = [request["orgId"], request.get("sourceOrgId")]
+    return "/".join(["live-migration-prep", *filter(None, ids)])
+
+
+async def earlier_token(client: Client, workflow_id: str) -> tuple[str, bool] | None:
+    """The earlier run that delivered a token (True) or may have left one, as far back as the retention reaches."""
+    query = f"WorkflowId = '{workflow_id}' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'"
+    async for run in client.list_workflows(query):
+        if run.status and run.status.name == "COMPLETED":
+            return run.run_id, True
+        if (await run.memo()).get("deliveryId"):
+            return run.run_id, False
+    return None
+
+
+async def start(client: Client, request: dict, again: bool) -> dict:
+    reuse = WorkflowIDReusePolicy
+    operation = WithStartWorkflowOperation(
+        "prepareLiveMigration",
+        request,
+        id=workflow_id_for(request),
+        task_queue="live-migration-prep",
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.ALLOW_DUPLICATE_FAILED_ONLY,
+    )
+    try:
+        return await client.execute_update_with_start_workflow(
+            "awaitDelivery", request, start_workflow_operation=operation
+        )
+    except WorkflowAlreadyStartedError:
+        # Otherwise asyncio logs that nobody retrieved the handle.
+        await asyncio.gather(operation.workflow_handle(), return_exceptions=True)
+        raise
+
+
+async def explain(client: Client, request: dict, failure: ApplicationError) -> int:
+    if failure.type not in REACTIONS:
+        # The run was terminated, or a later version has a type that this program does not know.
+        run = await client.get_workflow_handle(workflow_id_for(request)).describe()
+        print(f"{run.status.name.lower() if run.status else 'unknown'}: {failure.message}")
+        return 1
+    outcome, exit_code, next_step = REACTIONS[failure.type]
+    print(f"{outcome} ({failure.type}): {failure.message}; {next_step}")
+    details = failure.details[0] if failure.details else {}
+    for problem in details.get("fields", []):
+        print(f"  {problem['field']} {problem['description']}")
+    if details.get("unconfirmedTokens"):
+        print(f"  {details['unconfirmedTokens']} token(s) may exist in Atlas")
+    return exit_code
+
+
+async def main(request: dict, again: bool) -> int:
+    client = await Client.connect(**ClientConfig.load_client_connect_config())
+    earlier = None if again else await earlier_token(client, workflow_id_for(request))
+    if earlier:
+        run_id, delivered = earlier
+        what = "delivered" if delivered else "token left"
+        print(f"refused ({what}): see run {run_id}; --again creates another token")
+        return 6
+    try:
+        receipt = await start(client, request, again)
+    except WorkflowAlreadyStartedError:
+        print("refused (delivered): the newest run delivered a token; --again creates another")
+        return 6
+    except WorkflowUpdateFailedError as error:
+        if not isinstance(error.cause, ApplicationError):
+            raise
+        return await explain(client, request, error.cause)
+    print(f"delivered: {receipt['location']}")
+    return 0
+
+
+with open(sys.argv[1]) as file:
+    exit_code = asyncio.run(main(json.load(file), "--again" in sys.argv[2:]))
+# Before Python 3.14, a thread of the SDK can abort an interpreter that ends (temporalio/sdk-python#300).
+sys.stdout.flush()
+os._exit(exit_code)

@@ -1,0 +1,119 @@
+/**
+ * Branches on each failure type and each way a start is refused, and exits with the code that
+ * `live-migration-prep start` has for it: npx tsx failures.ts request.json [--again]
+ */
+import { readFileSync } from 'node:fs';
+import {
+  ApplicationFailure,
+  Client,
+  Connection,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import {
+  workflowIdFor,
+  type DeliveryFailureType,
+  type FailureDetails,
+  type FailureType,
+  type PrepareRequest,
+  type Receipt,
+  type RefusalType,
+} from 'live-migration-prep/contract';
+
+const [file = 'request.json', ...options] = process.argv.slice(2);
+const request = JSON.parse(readFileSync(file, 'utf8')) as PrepareRequest;
+const again = options.includes('--again');
+const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+
+const { connectionOptions, namespace } = loadClientConnectConfig();
+const connection = await Connection.connect(connectionOptions);
+const client = new Client({ connection, ...(namespace && { namespace }) });
+
+type AnyType =
+  FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay'>;
+
+/** What each type means for the caller. The compiler reports a type that is missing. */
+const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
+  // The run has failed.
+  InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },
+  AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator repair the credential' },
+  AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
+  AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
+  TokenLost: { outcome: 'failed', exitCode: 1, next: 'remove its key in Atlas, then start again' },
+  Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a token that it may have left' },
+  // The run stays open and tries again by itself.
+  SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator repair the sink' },
+  SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
+  SealedTokenUnreadable: { outcome: 'undelivered', exitCode: 5, next: 'let the operator restore the key' },
+  // The Update was refused; the open run goes on as if nothing had been sent.
+  OtherRequest: { outcome: 'refused', exitCode: 6, next: 'wait for the open run to end, or cancel it' },
+  TooManyWaiting: { outcome: 'refused', exitCode: 6, next: 'wait for the result of the run' },
+};
+
+/** The earlier run that delivered a token or may have left one, as far back as the namespace's retention reaches. */
+async function earlierToken() {
+  const query = `WorkflowId = '${workflowId}' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'`;
+  for await (const run of client.workflow.list({ query })) {
+    if (run.status.name === 'COMPLETED') return { runId: run.runId, delivered: true };
+    if (run.memo?.['deliveryId']) return { runId: run.runId, delivered: false };
+  }
+  return null;
+}
+
+async function start(): Promise<Receipt> {
+  return client.workflow.executeUpdateWithStart('awaitDelivery', {
+    args: [request],
+    startWorkflowOperation: new WithStartWorkflowOperation('prepareLiveMigration', {
+      workflowId,
+      taskQueue: 'live-migration-prep',
+      args: [request],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+    }),
+  });
+}
+
+function say(outcome: string, text: string, exitCode: number): void {
+  console.log(`${outcome}: ${text}`);
+  process.exitCode = exitCode;
+}
+
+async function explain(error: unknown): Promise<void> {
+  if (error instanceof WorkflowExecutionAlreadyStartedError) {
+    say('refused (delivered)', 'the newest run delivered a token; --again creates another', 6);
+    return;
+  }
+  const failure = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(failure instanceof ApplicationFailure)) throw error;
+  if (isKnown(failure.type)) {
+    const { outcome, exitCode, next } = REACTIONS[failure.type];
+    const { fields = [], unconfirmedTokens = 0 } = (failure.details?.[0] ?? {}) as Partial<FailureDetails>;
+    say(`${outcome} (${failure.type})`, `${failure.message}; ${next}`, exitCode);
+    for (const { field, description } of fields) console.log(`  ${field} ${description}`);
+    if (unconfirmedTokens > 0) console.log(`  ${unconfirmedTokens} token(s) may exist in Atlas`);
+    return;
+  }
+  // The run was terminated, or a later version has a type that this program does not know.
+  const { status } = await client.workflow.getHandle(workflowId).describe();
+  say(status.name.toLowerCase(), failure.message, 1);
+}
+
+function isKnown(type: string | null | undefined): type is AnyType {
+  return typeof type === 'string' && Object.hasOwn(REACTIONS, type);
+}
+
+try {
+  const earlier = again ? null : await earlierToken();
+  if (earlier) {
+    const what = earlier.delivered ? 'delivered' : 'token left';
+    say(`refused (${what})`, `see run ${earlier.runId}; --again creates another token`, 6);
+  } else {
+    say('delivered', (await start()).location, 0);
+  }
+} catch (error) {
+  await explain(error);
+} finally {
+  await connection.close();
+}

@@ -1,0 +1,66 @@
+/**
+ * Starts a run, or joins the open one of an equal request, and learns of a failed delivery at once:
+ * npx tsx join.ts request.json
+ */
+import { readFileSync } from 'node:fs';
+import {
+  ApplicationFailure,
+  Client,
+  Connection,
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import {
+  DELIVERY_FAILURE_TYPES,
+  workflowIdFor,
+  type PrepareRequest,
+  type Receipt,
+} from 'live-migration-prep/contract';
+
+const request = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8')) as PrepareRequest;
+const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+
+const { connectionOptions, namespace } = loadClientConnectConfig();
+const connection = await Connection.connect(connectionOptions);
+const client = new Client({ connection, ...(namespace && { namespace }) });
+
+// docs/callers.md shows this function.
+async function startOrJoin(): Promise<Receipt> {
+  try {
+    return await client.workflow.executeUpdateWithStart('awaitDelivery', {
+      args: [request],
+      startWorkflowOperation: new WithStartWorkflowOperation('prepareLiveMigration', {
+        workflowId,
+        taskQueue: 'live-migration-prep',
+        args: [request],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+      }),
+    });
+  } catch (error) {
+    // The newest run of this id delivered its token: its result is the receipt.
+    if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      return (await client.workflow.getHandle(workflowId).result()) as Receipt;
+    }
+    throw error;
+  }
+}
+
+try {
+  const receipt = await startOrJoin();
+  console.log(`delivered: ${receipt.location}`);
+} catch (error) {
+  const failure = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  if (!(failure instanceof ApplicationFailure)) throw error;
+  const isUndelivered = DELIVERY_FAILURE_TYPES.some((type) => type === failure.type);
+  console.log(
+    isUndelivered
+      ? `undelivered (${failure.type}): ${failure.message}; the run goes on`
+      : `failed (${failure.type}): ${failure.message}`,
+  );
+  process.exitCode = isUndelivered ? 5 : 1;
+} finally {
+  await connection.close();
+}
