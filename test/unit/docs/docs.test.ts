@@ -4,7 +4,7 @@ import { AtlasResponseError } from '../../../src/atlas/errors';
 import { classifyAtlasError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/command-error';
 import { createProgram } from '../../../src/commands/program';
-import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { ROOT, anchors, codeBlocks, codeSpans, page, pages, relativeLinks, tableBelow } from './markdown';
 
@@ -60,6 +60,10 @@ describe('docs/callers.md', () => {
 
   it('explains every failure type of a delivery', () => {
     expect(typesBelow('What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
+  });
+
+  it('explains every refusal of an Update', () => {
+    expect(typesBelow('How an Update is refused')).toEqual(REFUSAL_TYPES);
   });
 
   it('shows every field of a receipt', () => {

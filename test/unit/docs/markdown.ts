@@ -11,11 +11,11 @@ export interface Page {
 
 /** Every Markdown file of the repository, without what is installed. */
 export function pages(): Page[] {
-  const isOurs = (name: string) => !/(^|\/)(node_modules|\.cache|dist)\//.test(name);
+  const isOurs = (name: string) => !/(^|\/)(node_modules|\.cache|\.venv|dist)\//.test(name);
   return [...readdirSync(ROOT, { withFileTypes: true })]
     .flatMap((entry) => {
       if (entry.isFile()) return [entry.name];
-      if (!['docs', '.github'].includes(entry.name)) return [];
+      if (!['docs', 'examples', '.github'].includes(entry.name)) return [];
       return readdirSync(path.join(ROOT, entry.name), { recursive: true, encoding: 'utf8' }).map((name) =>
         path.join(entry.name, name),
       );

@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
+import { LANGUAGES, sourceOf } from '../../support/examples';
+import { ROOT, codeBlocks, page } from './markdown';
+
+const PROGRAMS = ['smallest', 'join', 'failures'];
+
+/** Of the Update with which the examples start a run. */
+const REFUSALS = ['OtherRequest', 'TooManyWaiting'];
+
+interface Package {
+  version: string;
+  dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
+}
+
+function packageIn(folder: string): Package {
+  return JSON.parse(readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8')) as Package;
+}
+
+describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
+  it('branch on every failure type and every refusal', () => {
+    const source = sourceOf(language, 'failures');
+    const types = [...FAILURE_TYPES, ...DELIVERY_FAILURE_TYPES, ...REFUSALS];
+    expect(types.filter((type) => !new RegExp(`\\b${type}\\b`).test(source))).toEqual([]);
+  });
+
+  it('join tells every failed delivery from a failed run', () => {
+    const source = sourceOf(language, 'join');
+    const isNamed = (type: string) =>
+      source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
+    expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);
+  });
+
+  it('are what docs/callers.md shows', () => {
+    const sources = PROGRAMS.map((program) => sourceOf(language, program));
+    const blocks = codeBlocks(page('docs/callers.md'), language.markdown);
+    expect(blocks).not.toEqual([]);
+    expect(blocks.filter((block) => !sources.some((source) => source.includes(block)))).toEqual([]);
+  });
+});
+
+it('the TypeScript examples pin the versions of this package', () => {
+  const { version, dependencies, devDependencies } = packageIn('.');
+  const ours = {
+    ...dependencies,
+    ...devDependencies,
+    'live-migration-prep': `file:live-migration-prep-${version}.tgz`,
+  };
+  expect(ours).toMatchObject(packageIn('examples/typescript').dependencies);
+});
