@@ -8,14 +8,17 @@ export {
   STATUS_QUERY,
   STEPS,
   UPDATES,
+  WORKER_CHECK_FAILED,
   WORKFLOW_TYPES,
   revocationIdFor,
   workflowIdFor,
 } from './names';
 export type { DeliveryFailureType, FailureType, RefusalType, Step } from './names';
 export type {
+  CheckReport,
   FailureDetails,
   FieldProblem,
+  Finding,
   PrepareRequest,
   Receipt,
   RevokeRequest,
