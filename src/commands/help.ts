@@ -43,14 +43,17 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   ],
   keys: ['keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'],
   doctor: ['doctor --config live-migration-prep.yaml', 'doctor --remote'],
-  create: [
+  'schedule create': [
     `schedule create ${PAIR} --ip 192.31.196.7 --sink vault --cron "0 6 * * 1" --timezone Europe/Dublin`,
+    `schedule create ${PAIR} --ip 192.31.196.7 --sink vault --cron "0 * * * *" --jitter 30m --until 2099-01-01T00:00:00Z --note "wave 3"`,
   ],
+  'schedule list': ['schedule list', 'schedule list --json'],
 };
 
 /** Follows the help of a command. */
 export function examplesOf(command: string): string {
-  const examples = EXAMPLES[command] ?? [];
+  const examples = EXAMPLES[command];
+  if (!examples) return '';
   return ['', 'Examples:', ...examples.map((line) => `  live-migration-prep ${line}`)].join('\n');
 }
 

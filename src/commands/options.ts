@@ -50,6 +50,13 @@ export function time(text: string): Date {
   return date;
 }
 
+/** @throws InvalidArgumentError, which commander reports with the option's name. */
+export function futureTime(text: string): Date {
+  const date = time(text);
+  if (date.getTime() <= Date.now()) throw new InvalidArgumentError('It has passed.');
+  return date;
+}
+
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000 };
 /** Node's timers take no more: some 24 days. */
 const MAX_DURATION_MS = 2 ** 31 - 1;

@@ -7,6 +7,7 @@ import { HELP, examplesOf, optionDescription } from './help';
 import {
   collect,
   duration,
+  futureTime,
   nonEmpty,
   organizationId,
   requestCommand,
@@ -226,29 +227,54 @@ function createCommands(io: Io, stop: Stop) {
         return withClient((client) => doctorRemote(client, taskQueue(), { strict }, output()));
       }),
 
-    new Command('schedule').description('create link-tokens on a schedule').addCommand(
-      inheriting(
-        requestCommand('create')
-          .description('create a Temporal Schedule of the workflow prepareOnSchedule')
-          .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
-          .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
-          .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
-          .action(async (options) => {
-            const { requestOf } = await import('./request.js');
-            const request = requestOf(options);
-            const { createSchedule } = await import('./schedule-create.js');
-            await withClient((client) =>
-              createSchedule(client, request, { ...options, taskQueue: taskQueue() }, output()),
-            );
-          }),
+    new Command('schedule')
+      .description('keep the links of organizations up on a schedule')
+      .addCommand(
+        inheriting(
+          requestCommand('create')
+            .description('create a Temporal Schedule of the workflow prepareOnSchedule')
+            .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
+            .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+            .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+            .addOption(
+              new Option('--jitter <duration>', 'delay each time by a random part of this').argParser(
+                duration,
+              ),
+            )
+            .addOption(new Option('--until <time>', 'start nothing after this time').argParser(futureTime))
+            .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
+            .option('--always', 'create a token each time, even while the source is linked', false)
+            .action(async ({ jitter: jitterMs, ...options }) => {
+              const { requestOf } = await import('./request.js');
+              const request = requestOf(options);
+              const { createSchedule } = await import('./schedule-create.js');
+              await withClient((client) =>
+                createSchedule(client, request, { ...options, jitterMs, taskQueue: taskQueue() }, output()),
+              );
+            }),
+          'schedule create',
+        ),
+      )
+      .addCommand(
+        inheriting(
+          new Command('list')
+            .description('list the schedules of prepareOnSchedule, with their next time and last outcome')
+            .action(async () => {
+              const { listSchedules } = await import('./schedule-list.js');
+              await withClient((client) => listSchedules(client, taskQueue(), output()));
+            }),
+          'schedule list',
+        ),
       ),
-    ),
   ];
   for (const command of commands) program.addCommand(inheriting(command));
   return program;
 
-  function inheriting<Inheriting extends CommandUnknownOpts>(command: Inheriting): Inheriting {
-    return command.copyInheritedSettings(program).addHelpText('after', examplesOf(command.name()));
+  function inheriting<Inheriting extends CommandUnknownOpts>(
+    command: Inheriting,
+    name = command.name(),
+  ): Inheriting {
+    return command.copyInheritedSettings(program).addHelpText('after', examplesOf(name));
   }
 }
 

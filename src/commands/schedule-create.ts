@@ -11,7 +11,17 @@ interface ScheduleOptions {
   scheduleId?: string | undefined;
   cron: string[];
   timezone?: string | undefined;
+  /** Each time is delayed by a random part of this. */
+  jitterMs?: number | undefined;
+  /** No run starts after this. */
+  until?: Date | undefined;
+  note?: string | undefined;
+  /** Creates a token each time, whether or not one is in use. */
+  always: boolean;
 }
+
+/** After an outage of Temporal, a time missed by less is made up for. */
+const CATCH_UP_MS = 600_000;
 
 /**
  * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the usual id of the pair.
@@ -20,17 +30,22 @@ interface ScheduleOptions {
 export async function createSchedule(
   client: Client,
   request: PrepareRequest,
-  { taskQueue, cron, timezone, ...options }: ScheduleOptions,
+  { taskQueue, cron, timezone, jitterMs, until, note, always, ...options }: ScheduleOptions,
   output: Output,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;
   await checkRequestRemotely(client, taskQueue, request, 'no schedule was created');
-  const args: [ScheduledRequest] = [{ request }];
+  const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
   try {
     await client.schedule.create({
       scheduleId,
-      spec: { cronExpressions: cron, ...(timezone && { timezone }) },
+      spec: {
+        cronExpressions: cron,
+        ...(timezone && { timezone }),
+        ...(jitterMs !== undefined && { jitter: jitterMs }),
+        ...(until && { endAt: until }),
+      },
       action: {
         type: 'startWorkflow',
         workflowType: WORKFLOW_TYPES.prepareOnSchedule,
@@ -39,7 +54,9 @@ export async function createSchedule(
         taskQueue,
         args,
       },
-      policies: { overlap: ScheduleOverlapPolicy.SKIP },
+      // Any other overlap would create tokens side by side, or one after another for no reason.
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
+      ...(note && { state: { note } }),
     });
   } catch (error) {
     // The SDK reports a schedule that the server refuses as a TypeError.
@@ -54,8 +71,11 @@ export async function createSchedule(
       `schedule ${scheduleId} exists: change it with Temporal's CLI or UI, or name another with --schedule-id`,
     );
   }
-  output.print(
-    { scheduleId },
-    `created schedule ${scheduleId}; see it with: temporal schedule describe --schedule-id ${scheduleId}`,
-  );
+  output.print({ scheduleId }, [
+    `created schedule ${scheduleId}`,
+    always
+      ? 'it creates a token each time, whether or not one is in use'
+      : 'it creates a token when the link is down and the last token is not recent',
+    'see it, its next time and its last outcome: live-migration-prep schedule list',
+  ]);
 }

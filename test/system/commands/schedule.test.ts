@@ -2,11 +2,13 @@ import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { ScheduledResult } from '../../../src/contract/schemas';
 import { setScene, type Scene } from '../../support/command-line';
 import { cleanUpLater } from '../../support/clean-up';
-import { newOrgId } from '../../support/ids';
 import { eventually } from '../../support/eventually';
+import { newOrgId } from '../../support/ids';
+import { objectsIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
+const EACH_SECOND = '* * * * * * *';
 const ONCE_A_YEAR = '0 6 1 1 *';
 
 let scene: Scene;
@@ -25,16 +27,26 @@ describe('schedule create', () => {
   it('creates a schedule whose runs start one of the usual id, never overlap and end with its receipt', async () => {
     const { workflowId, options } = scene.newTarget();
     const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
-    const created = await scene.client(...create, '--cron', '0 18 1 1 *', '--timezone', 'Europe/Dublin');
+    const created = await scene.client(
+      ...[...create, '--cron', '0 18 1 1 *', '--timezone', 'Europe/Dublin'],
+      ...['--jitter', '30s', '--until', '2099-01-01T00:00:00Z', '--note', 'wave 3'],
+    );
     expect(created).toMatchObject({ code: 0, stderr: '' });
-    expect(created.stdout).toContain(`temporal schedule describe --schedule-id ${workflowId}\n`);
+    expect(created.stdout).toContain(`created schedule ${workflowId}\n`);
 
     const { client } = await sharedTemporal();
     const schedule = client.schedule.getHandle(workflowId);
     cleanUpLater(() => schedule.delete());
-    const { policies, spec } = await schedule.describe();
-    expect(policies.overlap).toBe(ScheduleOverlapPolicy.SKIP);
-    expect(spec.timezone).toBe('Europe/Dublin');
+    const { policies, spec, state, action } = await schedule.describe();
+    expect(policies).toEqual({
+      overlap: ScheduleOverlapPolicy.SKIP,
+      catchupWindow: 600_000,
+      pauseOnFailure: true,
+    });
+    const endAt = new Date('2099-01-01T00:00:00Z');
+    expect(spec).toMatchObject({ timezone: 'Europe/Dublin', jitter: 30_000, endAt });
+    expect(state.note).toBe('wave 3');
+    expect(action.args).toEqual([{ request: expect.objectContaining({ sink: 'files' }) as unknown }]);
 
     await schedule.trigger();
     const run = await eventually('a run of the schedule', async () => {
@@ -59,6 +71,18 @@ describe('schedule create', () => {
     const second = await scene.client(...create);
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(`schedule ${workflowId} exists: change it with`);
+  });
+
+  it('with --always creates one that asks for a token each time', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
+    const { stdout } = await scene.client(...create, '--always');
+    expect(stdout).toContain('it creates a token each time, whether or not one is in use');
+    const { client } = await sharedTemporal();
+    const schedule = client.schedule.getHandle(workflowId);
+    cleanUpLater(() => schedule.delete());
+    const { action } = await schedule.describe();
+    expect(action.args).toMatchObject([{ always: true }]);
   });
 
   it.each([
@@ -97,5 +121,53 @@ describe('schedule create', () => {
     expect(stderr).toMatch(message);
     await expectNoSchedule(`live-migration-prep/${org ?? orgId}`);
     expect(scene.atlas.requestsOn('linkTokens')).toHaveLength(before);
+  });
+});
+
+describe('schedule list', () => {
+  it('prints when each schedule runs next, and how its last run ended', async () => {
+    const { client } = await sharedTemporal();
+    const newSchedule = async (...more: string[]) => {
+      const { workflowId, options } = scene.newTarget();
+      const { code } = await scene.client('schedule', 'create', ...options, ...REQUEST, ...more);
+      expect(code).toBe(0);
+      const schedule = client.schedule.getHandle(workflowId);
+      cleanUpLater(() => schedule.delete());
+      return { schedule, pair: options.filter((option) => !option.startsWith('--')) };
+    };
+    const crons = ['0 6 * * 1', '*/15 8-18 1,15 1-6/2 *', '30 0 6 * * 1 2098', '@every 90s'];
+    const waiting = await newSchedule(...crons.flatMap((cron) => ['--cron', cron]), '--always');
+    scene.atlas.faults({ on: 'availableProjects', status: 403 });
+    const failing = await newSchedule('--cron', EACH_SECOND, '--timezone', 'Europe/Dublin');
+    const listed = () => scene.client('--json', 'schedule', 'list');
+    const schedules = await eventually('the pause', async () => {
+      const found = objectsIn(await listed()).filter(({ scheduleId }) =>
+        [waiting, failing].some(({ schedule }) => schedule.scheduleId === scheduleId),
+      );
+      return found.length === 2 && found.some(({ paused }) => paused) && found;
+    });
+    const byId = new Map(schedules.map((schedule) => [schedule['scheduleId'], schedule]));
+    const time = expect.stringMatching(/^2\d{3}-.*Z$/) as string;
+    expect(byId.get(waiting.schedule.scheduleId)).toEqual({
+      ...{ scheduleId: waiting.schedule.scheduleId, orgId: waiting.pair[0], sourceOrgId: waiting.pair[1] },
+      ...{ sink: 'files', always: true, cron: crons, timezone: null, paused: false, note: null },
+      ...{ nextAt: time, lastAt: null, lastOutcome: null },
+    });
+    expect(byId.get(failing.schedule.scheduleId)).toMatchObject({
+      ...{ always: false, cron: [EACH_SECOND], timezone: 'Europe/Dublin', paused: true, nextAt: null },
+      ...{ note: expect.stringContaining('paused due to workflow failure') as unknown },
+      ...{ lastAt: time, lastOutcome: 'AtlasRequestRejected' },
+    });
+
+    await failing.schedule.unpause('repaired');
+    const { stdout, stderr } = await eventually('a run after the token', async () => {
+      const exit = await scene.client('schedule', 'list');
+      return exit.stdout.includes(' recentToken\n') && exit;
+    });
+    expect(stdout).toContain(`\n  when  ${EACH_SECOND} (Europe/Dublin)\n`);
+    expect(stdout).toContain('\n  note  repaired\n');
+    expect(stderr).toBe('note: the list lags behind by moments\n');
+    const elsewhere = await scene.client('--task-queue', newOrgId(), 'schedule', 'list');
+    expect(elsewhere.stdout).toBe('0 schedule(s)\n');
   });
 });

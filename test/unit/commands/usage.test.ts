@@ -61,6 +61,16 @@ describe('exit code 2, before Temporal is called, for', () => {
       "required option '--cron <expression>' not specified",
     ],
     [
+      'schedule create with an end that has passed',
+      ['schedule', 'create', ...REQUEST, '--cron', '0 6 * * 1', '--until', '2025-01-01T00:00:00Z'],
+      "option '--until <time>' argument '2025-01-01T00:00:00Z' is invalid. It has passed",
+    ],
+    [
+      'schedule create with runs side by side',
+      ['schedule', 'create', ...REQUEST, '--cron', '0 6 * * 1', '--overlap', 'AllowAll'],
+      "unknown option '--overlap'",
+    ],
+    [
       '--no-access-list with an address',
       ['start', ...REQUEST, '--no-access-list'],
       "option '--no-access-list' cannot be used with option '--ip <address>'",
@@ -219,7 +229,17 @@ describe('--help', () => {
 });
 
 describe('examples', () => {
-  const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'restart', 'doctor', 'schedule create'];
+  const COMMANDS = [
+    'start',
+    'watch',
+    'list',
+    'cancel',
+    'redeliver',
+    'restart',
+    'doctor',
+    'schedule create',
+    'schedule list',
+  ];
 
   it.each(COMMANDS)(
     'of %s are valid commands',
