@@ -13,7 +13,8 @@ const interrupt = new AbortController();
 // A second Ctrl-C ends the process at once.
 process.once('SIGINT', () => interrupt.abort());
 
-void createProgram({ env, stdout, stderr, interrupt: interrupt.signal })
+const { signal } = interrupt;
+void createProgram({ env, stdin: process.stdin, stdout, stderr, interrupt: signal })
   .run(process.argv.slice(2))
   .then((exitCode) => {
     process.exitCode = exitCode;

@@ -74,6 +74,12 @@ export function nonEmpty(text: string): string {
   return text;
 }
 
+/** As the contract bounds `requestedBy` and `changeReference`. */
+export function shortText(text: string): string {
+  if (text.length > 200) throw new InvalidArgumentError('It is longer than 200 characters: shorten it.');
+  return nonEmpty(text);
+}
+
 export function uuid(text: string): string {
   if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) return text;
   throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');

@@ -11,6 +11,7 @@ import {
   nonEmpty,
   organizationId,
   requestCommand,
+  shortText,
   targetCommand,
   time,
   uuid,
@@ -22,6 +23,8 @@ import { workflowIdOf } from './target';
 /** What the program reads and writes. */
 export interface Io {
   env: NodeJS.ProcessEnv;
+  /** A terminal, or else nobody is asked. */
+  stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
   stdout: TextStream;
   stderr: TextStream;
   /** Aborted by Ctrl-C. */
@@ -183,6 +186,26 @@ function createCommands(io: Io, stop: Stop) {
         }
         const { redeliver } = await import('./redeliver.js');
         return withClient((client) => redeliver(client, workflowId, sink, output()));
+      }),
+
+    new Command('revoke')
+      .description("remove an organization's link and its API key from Atlas, whichever token made it")
+      .addOption(
+        new Option('--org <id>', 'Atlas organization whose link is removed')
+          .argParser(organizationId)
+          .makeOptionMandatory(),
+      )
+      .option('--yes', 'remove it without asking', false)
+      .addOption(
+        new Option('--requested-by <text>', 'who requested it, kept for the audit').argParser(shortText),
+      )
+      .addOption(
+        new Option('--change-reference <text>', 'change or ticket, kept for the audit').argParser(shortText),
+      )
+      .action(async ({ org: orgId, yes, ...audit }) => {
+        const { confirmRevocation, revoke } = await import('./revoke.js');
+        if (!yes) await confirmRevocation(orgId, io, stop.signal);
+        await withClient((client) => revoke(client, { orgId, ...audit }, taskQueue(), output()));
       }),
 
     new Command('restart')

@@ -1,5 +1,5 @@
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { createProgram } from '../../src/commands/program';
+import { createProgram, type Io } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
 
 export interface ClientExit {
@@ -30,7 +30,11 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE): 
 }
 
 /** Starts a command whose output is read while it runs. */
-export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv): RunningCommand {
+export function startCommand(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = NOWHERE,
+  stdin?: Io['stdin'],
+): RunningCommand {
   const texts = { stdout: '', stderr: '' };
   const streamTo = (name: keyof typeof texts) => ({
     write: (text: string) => {
@@ -40,6 +44,7 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv): R
   const interrupt = new AbortController();
   const program = createProgram({
     env,
+    ...(stdin && { stdin }),
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     interrupt: interrupt.signal,

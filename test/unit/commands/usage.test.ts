@@ -125,6 +125,16 @@ describe('exit code 2, before Temporal is called, for', () => {
       "option '--all' cannot be used with option '--run-id <id>'",
     ],
     ['redeliver --run-id without its organization', ['redeliver', '--run-id', RUN_ID], 'name the run with'],
+    [
+      'revoke without a terminal to confirm it on',
+      ['revoke', ...ORG],
+      'nothing was removed: there is no terminal to confirm it on, so pass --yes\nAtlas removes the link of organization',
+    ],
+    [
+      'revoke for a reason that is too long',
+      ['revoke', ...ORG, '--yes', '--change-reference', 'x'.repeat(201)],
+      'is invalid. It is longer than 200 characters: shorten it.',
+    ],
     ['restart without a time', ['restart'], "required option '--since <time>' not specified"],
     [
       'restart since a time that is none',
@@ -205,7 +215,18 @@ describe('exit code 2, before Temporal is called, for', () => {
 });
 
 describe('--help', () => {
-  const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'restart', 'keys', 'doctor', 'schedule'];
+  const COMMANDS = [
+    'start',
+    'watch',
+    'list',
+    'cancel',
+    'redeliver',
+    'revoke',
+    'restart',
+    'keys',
+    'doctor',
+    'schedule',
+  ];
 
   it('names every command and every exit code, and is no error', async () => {
     const { code, stdout, stderr } = await run(['--help']);
@@ -235,6 +256,7 @@ describe('examples', () => {
     'list',
     'cancel',
     'redeliver',
+    'revoke',
     'restart',
     'doctor',
     'schedule create',

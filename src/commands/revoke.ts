@@ -1,0 +1,95 @@
+import { createInterface } from 'node:readline';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { CancelledFailure } from '@temporalio/common';
+import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
+import type { RevokeRequest, RevokeResult } from '../contract/schemas';
+import { CommandError, EXIT_CODES } from './command-error';
+import { failureError } from './outcome';
+import type { Output } from './output';
+import { describeStillNoPoller } from './pollers';
+import type { Io } from './program';
+
+/**
+ * Names what is removed, and asks on the terminal.
+ *
+ * @throws CommandError when the person says no, or nobody can be asked.
+ */
+export async function confirmRevocation(
+  orgId: string,
+  { stdin, stderr }: Pick<Io, 'stdin' | 'stderr'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const what = `Atlas removes the link of organization ${orgId} and its API key, whichever token made it: a running migration of any of its sources is cut`;
+  if (!stdin?.isTTY) {
+    throw new CommandError(
+      [`nothing was removed: there is no terminal to confirm it on, so pass --yes`, what],
+      EXIT_CODES.usage,
+    );
+  }
+  stderr.write(`${what}.\nRemove it? [y/N] `);
+  for await (const line of createInterface({ input: stdin, signal })) {
+    if (/^y(es)?$/i.test(line.trim())) return;
+    break;
+  }
+  throw new CommandError('nothing was removed: it was not confirmed');
+}
+
+/** Removes the link of an Atlas organization, with the workflow `revokeLink`, and waits. */
+export async function revoke(
+  client: Client,
+  request: RevokeRequest,
+  taskQueue: string,
+  output: Output,
+): Promise<void> {
+  const { orgId } = request;
+  const workflowId = revocationIdFor(orgId);
+  const handle = await startOrJoin(client, workflowId, request, taskQueue, output);
+  output.goesOn(`the removal goes on; see how it ends: temporal workflow result --workflow-id ${workflowId}`);
+  const problem = await describeStillNoPoller(client, taskQueue).catch(() => null);
+  if (problem) output.say(problem);
+  const result: RevokeResult = await handle.result().catch((error: unknown) => {
+    throw error instanceof WorkflowFailedError ? endingOf(error.cause, workflowId) : error;
+  });
+  const { outcome, credential, finishedAt } = result;
+  output.print({ workflowId, ...result }, [
+    outcome === 'removed'
+      ? `removed the link of organization ${orgId} and its API key, at ${finishedAt} with credential ${credential}`
+      : `organization ${orgId} has no link: nothing was removed, unless an attempt whose response was lost did it`,
+  ]);
+}
+
+async function startOrJoin(
+  client: Client,
+  workflowId: string,
+  request: RevokeRequest,
+  taskQueue: string,
+  output: Output,
+): Promise<WorkflowHandle<() => Promise<RevokeResult>>> {
+  try {
+    const started = await client.workflow.start(WORKFLOW_TYPES.revokeLink, {
+      workflowId,
+      taskQueue,
+      args: [request],
+      workflowIdConflictPolicy: 'FAIL',
+    });
+    output.say(`started ${workflowId}`);
+    return client.workflow.getHandle(workflowId, started.firstExecutionRunId);
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    output.say(`joined the open ${workflowId}`);
+    return client.workflow.getHandle(workflowId);
+  }
+}
+
+function endingOf(cause: Error | undefined, workflowId: string): CommandError {
+  const known = failureError(cause, workflowId);
+  if (known) return known;
+  const exitCode = cause instanceof CancelledFailure ? EXIT_CODES.cancelled : EXIT_CODES.failed;
+  const message = `${workflowId} ended without a result (${cause?.message ?? 'unknown'}): the link may be removed`;
+  return new CommandError(message, exitCode, { workflowId });
+}
