@@ -1,17 +1,21 @@
+import type { Locator } from 'playwright-core';
 import { startStage, untilDetails, type Stage } from '../../dev/pictures/stage';
 import { cleanUpLater } from '../support/clean-up';
 
 jest.setTimeout(180_000);
 
 let stage: Stage;
+/** The page of an undelivered run. */
+let undelivered: string;
 
 beforeAll(async () => {
   stage = await startStage();
   cleanUpLater(() => stage.close());
+  undelivered = await stage.play('undelivered');
 });
 
 it('an operator who opens an undelivered run in the UI finds the cause, the remedy and the next try', async () => {
-  const page = await stage.open(`${await stage.play('undelivered')}/user-metadata`);
+  const page = await stage.open(`${undelivered}/user-metadata`);
   const details = await untilDetails(page, 'Next try');
   expect(details).toContain('undelivered');
   expect(details).toMatch(
@@ -29,4 +33,18 @@ it('who opens a cancelled run that left a token finds how to deliver it', async 
   const details = await untilDetails(page, 'is not confirmed as delivered');
   expect(details).toContain('remove its key in Atlas');
   expect(details).toMatch(/redeliver --org \w+ --source-org \w+ --run-id/);
+});
+
+it('an operator delivers the token of an undelivered run to another sink by "Send an Update"', async () => {
+  const page = await stage.open(`${undelivered}/history`);
+  // The UI keeps every form on the page, hidden.
+  const visible = (what: Locator) => what.filter({ visible: true }).last();
+  await page.getByRole('button', { name: 'More Actions' }).click();
+  await visible(page.getByText('Send an Update')).click();
+  await visible(page.getByTestId('update-select')).locator('..').click();
+  await visible(page.getByText('redeliver', { exact: true })).click();
+  await visible(page.locator('[contenteditable=true]')).click();
+  await page.keyboard.type('{"sink": "drop"}');
+  await visible(page.getByRole('button', { name: 'Submit' })).click();
+  await page.getByText('Completed', { exact: true }).first().waitFor();
 });
