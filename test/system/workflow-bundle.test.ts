@@ -15,7 +15,14 @@ const packages = modules
 describe('the bundle of the workflows', () => {
   it('holds the workflows, and of the contract only names and pure functions', () => {
     const others = ours.filter((module) => !module.startsWith('./dist/workflows/'));
-    const shared = ['names', 'compare-requests', 'printable', 'retry-delay'];
+    const shared = [
+      'names',
+      'compare-requests',
+      'log-attributes',
+      'printable',
+      'retry-delay',
+      'without-stack',
+    ];
     expect(new Set(others)).toEqual(new Set(shared.map((name) => `./dist/contract/${name}.js`)));
     expect(ours).toContain('./dist/workflows/prepare-live-migration.js');
     expect(ours).toContain('./dist/workflows/prepare-on-schedule.js');

@@ -41,7 +41,10 @@ async function refusedFields(handle: Pick<Handle, 'result'>): Promise<string[]> 
   return details?.fields?.map(({ field }) => field) ?? [];
 }
 
-describe.each(Object.values(WORKFLOW_TYPES))('%s is refused with the fields named', (workflowType) => {
+/** A request of checkWorker is optional, and its report has another shape. */
+const { checkWorker: _, ...TYPES } = WORKFLOW_TYPES;
+
+describe.each(Object.values(TYPES))('%s is refused with the fields named', (workflowType) => {
   it.each<[what: string, args: unknown[]]>([
     ['nothing', []],
     ['null', [null]],
