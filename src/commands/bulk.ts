@@ -7,9 +7,18 @@ import { describeError } from './temporal';
 /** Runs worked on at once. */
 const CONCURRENCY = 20;
 
-/** `left`: nothing was done, for the reason given. */
+/** `left`: nothing was done, for the reason given. `refused`: the same, and somebody has to look after it. */
 export type Action =
-  'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'left' | 'would restart' | 'not restarted';
+  | 'started'
+  | 'delivered'
+  | 'undelivered'
+  | 'failed'
+  | 'cancelled'
+  | 'left'
+  | 'refused'
+  | 'would start'
+  | 'would restart'
+  | 'not restarted';
 
 /** What became of one run. */
 export interface Decision {
@@ -17,6 +26,7 @@ export interface Decision {
   action: Action;
   reason: string;
   receipt?: Receipt;
+  runId?: string;
 }
 
 export type Outcome = Omit<Decision, 'workflowId'>;
@@ -27,7 +37,7 @@ export function createBulkRunner(total: number, output: Output) {
   return {
     /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
     run: <Item extends { workflowId: string }>(
-      items: readonly Item[],
+      items: Iterable<Item> | AsyncIterable<Item>,
       work: (item: Item) => Promise<Outcome>,
     ): Promise<Decision[]> =>
       pMap(
@@ -39,12 +49,12 @@ export function createBulkRunner(total: number, output: Output) {
           output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
           return { workflowId, ...outcome };
         },
-        { concurrency: CONCURRENCY },
+        { concurrency: CONCURRENCY, signal: output.signal },
       ),
     /**
      * Ends the command with every decision.
      *
-     * @throws CommandError when a run failed, or is undelivered.
+     * @throws CommandError when a run failed, is undelivered, or was refused.
      */
     finish(what: string): void {
       const counts = countByAction(decisions);
@@ -73,7 +83,7 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<Outcome> {
   }
 }
 
-function failed(error: unknown): Outcome {
+export function failed(error: unknown): Outcome {
   return { action: 'failed', reason: describeError(error) };
 }
 
@@ -87,5 +97,6 @@ function countByAction(decisions: readonly Decision[]): string {
 function exitCodeOf(decisions: readonly Decision[]): ExitCode {
   const actions = new Set(decisions.map(({ action }) => action));
   if (actions.has('failed') || actions.has('cancelled')) return EXIT_CODES.failed;
-  return actions.has('undelivered') ? EXIT_CODES.undelivered : EXIT_CODES.done;
+  if (actions.has('undelivered')) return EXIT_CODES.undelivered;
+  return actions.has('refused') ? EXIT_CODES.refused : EXIT_CODES.done;
 }

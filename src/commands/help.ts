@@ -23,6 +23,8 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     `start ${PAIR} --ip 192.31.196.7 --sink vault`,
     `start ${PAIR} --ip 192.31.196.7 --sink vault --dry-run`,
     `start ${PAIR} --ips-file addresses.txt --sink vault --wait --timeout 10m`,
+    'start --from requests.jsonl --dry-run',
+    'start --from requests.jsonl --results results.jsonl',
   ],
   watch: [`watch ${PAIR}`, `watch ${PAIR} --json --timeout 1h`],
   list: [

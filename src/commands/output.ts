@@ -20,6 +20,8 @@ export interface Output {
   print(value: object, lines: string | readonly string[]): void;
   /** What goes on when the command is stopped early: lines that end with the command that follows it. */
   readonly goesOn: (...lines: string[]) => void;
+  /** Aborted when the command is stopped early. */
+  readonly signal: AbortSignal;
   /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
   error(error: CommandError): void;
 }
@@ -33,6 +35,7 @@ export function createOutput(
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
   return {
     goesOn,
+    signal,
     say(...lines) {
       if (!json) write(lines);
     },

@@ -105,15 +105,34 @@ function createCommands(io: Io, stop: Stop) {
       .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
       .option('--again', 'create a token even if an earlier run delivered or left one', false)
       .addOption(
-        new Option('--dry-run', 'check the request inside a worker, and start nothing')
+        new Option('--dry-run', 'check the request inside a worker, or look at the runs, and start nothing')
           .default(false)
           .conflicts('wait'),
       )
-      .action(async ({ wait, again, dryRun, ...options }) => {
+      .addOption(
+        new Option('--from <file>', 'start each request of a file, one JSON object per line').conflicts([
+          ...['org', 'sourceOrg', 'sink', 'ip', 'ipsFile', 'accessList', 'requestedBy', 'changeReference'],
+          'again',
+        ]),
+      )
+      .option('--results <file>', 'with --from: file that gets the outcome of each line, as JSON')
+      .on('option:from', function (this: Command) {
+        for (const option of this.options) option.mandatory = false;
+      })
+      .action(async ({ wait, again, dryRun, from, results, ...options }) => {
+        if (from !== undefined) {
+          const { openRequestsFile } = await import('./requests-file.js');
+          const file = await openRequestsFile(from);
+          const { startFrom } = await import('./start-from.js');
+          return withClient((client) =>
+            startFrom(client, file, { wait, dryRun, results, taskQueue: taskQueue() }, output()),
+          );
+        }
+        if (results !== undefined) throw new CommandError('--results needs --from', EXIT_CODES.usage);
         const { requestOf } = await import('./request.js');
         const request = requestOf(options);
         const { start } = await import('./start.js');
-        await withClient((client) =>
+        return withClient((client) =>
           start(client, request, { wait, again, dryRun, taskQueue: taskQueue() }, output()),
         );
       }),

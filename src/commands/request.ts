@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { checkRequest } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
+import { inputFile } from './input-file';
 import type { RequestOptions } from './options';
 
 /** Far above the 1,000 entries that a list may have. */
@@ -44,17 +45,17 @@ function addressesOf({ ip = [], ipsFile, accessList }: RequestOptions): string[]
 }
 
 function readIpsFile(file: string): string[] {
-  const refuse = (why: string) => new CommandError(`--ips-file ${file} ${why}`, EXIT_CODES.usage);
+  const { stats, refuse, unreadable } = inputFile(
+    '--ips-file',
+    file,
+    'write the list to one, or repeat --ip',
+  );
+  if (stats.size > MAX_FILE_BYTES) throw refuse('is larger than 1 MiB: name a list of addresses');
   let text: string;
   try {
-    const stats = statSync(file);
-    // The end of a pipe or a device may never come.
-    if (!stats.isFile()) throw refuse('is not a regular file: write the list to one, or repeat --ip');
-    if (stats.size > MAX_FILE_BYTES) throw refuse('is larger than 1 MiB: name a list of addresses');
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    throw unreadable(error);
   }
   const entries = text
     .split(/\r?\n/)

@@ -58,7 +58,7 @@ export async function start(
  * Decides by a look at the runs of the id, and starts by policies under which the server refuses whenever that look is
  * out of date: then it looks again.
  */
-async function startOrJoin(
+export async function startOrJoin(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
@@ -85,7 +85,7 @@ async function startOrJoin(
 }
 
 /** @throws CommandError when these runs do not allow a start. */
-async function lookAtRuns(
+export async function lookAtRuns(
   client: Client,
   workflowId: string,
   request: PrepareRequest,

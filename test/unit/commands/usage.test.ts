@@ -80,6 +80,17 @@ describe('exit code 2, before Temporal is called, for', () => {
       ['start', ...ORG, ...TO_FILES, '--no-access-list', '--ips-file', 'none'],
       "option '--no-access-list' cannot be used with option '--ips-file <file>'",
     ],
+    [
+      '--from with an option that each line has',
+      ['start', '--from', 'requests.jsonl', ...TO_FILES],
+      "option '--from <file>' cannot be used with option '--sink <name>'",
+    ],
+    [
+      '--from with --again',
+      ['start', '--from', 'requests.jsonl', '--again'],
+      "option '--from <file>' cannot be used with option '--again'",
+    ],
+    ['--results without --from', ['start', ...REQUEST, '--results', 'none'], '--results needs --from'],
     ['an organization that is none', ['start', '--org', 'ABC', ...IP, ...TO_FILES], 'orgId is not 24'],
     [
       'a source that is none',
@@ -271,9 +282,13 @@ describe('examples', () => {
       const examples = [...text.matchAll(/^ {2}live-migration-prep (.*)$/gm)].map(([, line = '']) => line);
       expect(examples).not.toEqual([]);
       const file = fileOf('192.31.196.7\n');
+      const requests = fileOf(JSON.stringify({ orgId: newOrgId(), accessListIps: [], sink: 'files' }));
       const codes = await Promise.all(
         examples.map(async (example) => {
-          const words = example.replace('addresses.txt', file).matchAll(/"([^"]*)"|(\S+)/g);
+          const words = example
+            .replace('addresses.txt', file)
+            .replace('requests.jsonl', requests)
+            .matchAll(/"([^"]*)"|(\S+)/g);
           return (await run([...words].map(([, quoted, plain]) => quoted ?? plain ?? ''))).code;
         }),
       );

@@ -1,0 +1,123 @@
+import { createReadStream } from 'node:fs';
+import { checkRequest, describeProblems } from '../contract/check-request';
+import { workflowIdFor } from '../contract/names';
+import type { PrepareRequest } from '../contract/schemas';
+import { CommandError, EXIT_CODES } from './command-error';
+import { inputFile, type InputFile } from './input-file';
+
+/** More than a request with 1,000 addresses takes. */
+const MAX_LINE_BYTES = 128 * 1024;
+const LINE_FEED = 10;
+
+export interface NumberedRequest {
+  line: number;
+  workflowId: string;
+  request: PrepareRequest;
+}
+
+type Line = NumberedRequest | { line: number; problem: string };
+
+/** A file with a request as JSON on each line. It is read twice, and never held in memory. */
+export interface RequestsFile {
+  file: InputFile;
+  count: number;
+  /** @throws CommandError when the file has changed since it was checked. */
+  requests(): AsyncGenerator<NumberedRequest>;
+}
+
+/**
+ * Checks every line.
+ *
+ * @throws CommandError with the problems of every line, and exit code 2.
+ */
+export async function openRequestsFile(path: string): Promise<RequestsFile> {
+  const file = inputFile('--from', path, 'write the requests to one');
+  const lineOf = new Map<string, number>();
+  const problems: string[] = [];
+  for await (const read of linesOf(path, file)) {
+    const earlier = 'workflowId' in read ? lineOf.get(read.workflowId) : undefined;
+    if ('problem' in read) problems.push(`  line ${read.line}: ${read.problem}`);
+    else if (earlier === undefined) lineOf.set(read.workflowId, read.line);
+    else problems.push(`  line ${read.line}: is for the same organizations as line ${earlier}: remove one`);
+  }
+  if (problems.length > 0) {
+    const summary = `nothing was started: --from ${path} has problems in ${problems.length} line(s)`;
+    throw new CommandError([summary, ...problems], EXIT_CODES.usage);
+  }
+  if (lineOf.size === 0) throw file.refuse('contains no request');
+  return {
+    file,
+    count: lineOf.size,
+    async *requests() {
+      for await (const read of linesOf(path, file)) {
+        if ('problem' in read) throw file.refuse(`has changed: line ${read.line}: ${read.problem}`);
+        yield read;
+      }
+    },
+  };
+}
+
+async function* linesOf(path: string, file: InputFile): AsyncGenerator<Line> {
+  // Fatal, so that no character is replaced. It drops a byte order mark.
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let line = 0;
+  for await (const bytes of splitLines(path, file)) {
+    line += 1;
+    if (bytes === null) {
+      yield { line, problem: `is longer than ${MAX_LINE_BYTES / 1024} KiB` };
+      continue;
+    }
+    let text: string;
+    try {
+      text = decoder.decode(bytes).trim();
+    } catch {
+      yield { line, problem: 'is not UTF-8' };
+      continue;
+    }
+    if (text !== '') yield parseLine(line, text);
+  }
+}
+
+function parseLine(line: number, text: string): Line {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { line, problem: 'is not JSON: write one request as a JSON object on each line' };
+  }
+  const { problems } = checkRequest(value);
+  if (problems.length > 0) return { line, problem: describeProblems(problems) };
+  const request = value as PrepareRequest;
+  return { line, workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
+}
+
+/** @returns null for a line that is too long, which is not held. */
+async function* splitLines(path: string, file: InputFile): AsyncGenerator<Buffer | null> {
+  let parts: Buffer[] = [];
+  let length = 0;
+  const add = (part: Buffer) => {
+    length += part.length;
+    if (length > MAX_LINE_BYTES) parts = [];
+    else parts.push(part);
+  };
+  const take = () => {
+    const bytes = length > MAX_LINE_BYTES ? null : Buffer.concat(parts);
+    parts = [];
+    length = 0;
+    return bytes;
+  };
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      let start = 0;
+      for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+        add(chunk.subarray(start, end));
+        yield take();
+        start = end + 1;
+      }
+      add(chunk.subarray(start));
+    }
+  } catch (error) {
+    throw error instanceof CommandError ? error : file.unreadable(error);
+  }
+  if (length > 0) yield take();
+}

@@ -1,0 +1,100 @@
+import { existsSync, openSync, writeSync } from 'node:fs';
+import type { Client } from '@temporalio/client';
+import { shortened } from '../contract/printable';
+import { createBulkRunner, failed, outcomeOf, type Outcome } from './bulk';
+import { CommandError, EXIT_CODES } from './command-error';
+import { inputFile } from './input-file';
+import type { Output } from './output';
+import { describeStillNoPoller } from './pollers';
+import type { NumberedRequest, RequestsFile } from './requests-file';
+import { lookAtRuns, startOrJoin } from './start';
+import { follow } from './watch';
+
+export interface StartFromOptions {
+  taskQueue: string;
+  /** Waits for each run until it ends or is undelivered. */
+  wait: boolean;
+  dryRun: boolean;
+  /** File that gets the outcome of each request, as JSON on a line. */
+  results?: string | undefined;
+}
+
+/** A reason may quote an access list. */
+const MAX_REASON_LENGTH = 1000;
+
+/**
+ * Starts a run for each request of a file, a few at once, but where a run is open or has delivered: so the command can be
+ * repeated.
+ */
+export async function startFrom(
+  client: Client,
+  from: RequestsFile,
+  options: StartFromOptions,
+  output: Output,
+): Promise<void> {
+  const { taskQueue, results, dryRun } = options;
+  const record = results === undefined ? () => undefined : openResults(results, from);
+  const bulk = createBulkRunner(from.count, output);
+  if (!dryRun) {
+    const problem = await describeStillNoPoller(client, taskQueue).catch(() => null);
+    if (problem) output.note(problem);
+    output.goesOn(
+      'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',
+    );
+  }
+  await bulk.run(from.requests(), async (item) => {
+    const outcome = await startOne(client, item, options, output).catch(outcomeOfError);
+    if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome });
+    return outcome;
+  });
+  bulk.finish('request(s)');
+}
+
+async function startOne(
+  client: Client,
+  { workflowId, request }: NumberedRequest,
+  { taskQueue, wait, dryRun }: StartFromOptions,
+  output: Output,
+): Promise<Outcome> {
+  const silent: Output = { ...output, say: () => undefined };
+  if (dryRun) {
+    const { open } = await lookAtRuns(client, workflowId, request, false, silent);
+    return open ? isOpenAlready(open.runId) : { action: 'would start', reason: `into sink ${request.sink}` };
+  }
+  const started = await startOrJoin(client, workflowId, request, { taskQueue, wait, again: false }, silent);
+  const { runId } = started;
+  if (wait) return { runId, ...(await outcomeOf(follow(client, { workflowId, runId }))) };
+  return started.joined ? isOpenAlready(runId) : { action: 'started', reason: `run ${runId}`, runId };
+}
+
+function isOpenAlready(runId: string): Outcome {
+  return { action: 'left', reason: `a run of an equal request is open (${runId})`, runId };
+}
+
+/** What was delivered before needs nothing; any other refusal needs somebody. */
+function outcomeOfError(error: unknown): Outcome {
+  if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failed(error);
+  const facts = error.facts as { refused?: string };
+  const reason = error.lines.map((line) => line.trim()).join(' ');
+  const action = facts.refused === 'delivered' ? 'left' : 'refused';
+  return { ...facts, action, reason: shortened(reason, MAX_REASON_LENGTH) };
+}
+
+/** @throws CommandError when the file cannot be written, or is the file of requests. */
+function openResults(path: string, { file: { stats: requests } }: RequestsFile): (result: object) => void {
+  if (existsSync(path)) {
+    const { stats, refuse } = inputFile('--results', path, 'name one, or a new one');
+    if (stats.ino === requests.ino && stats.dev === requests.dev) throw refuse('is the file of requests');
+  }
+  const file = openForWriting(path);
+  return (result) => writeSync(file, `${JSON.stringify(result)}\n`);
+}
+
+function openForWriting(path: string): number {
+  try {
+    return openSync(path, 'w');
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    throw new CommandError(`--results ${path} cannot be written (${code})`, EXIT_CODES.usage);
+  }
+}
