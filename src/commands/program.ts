@@ -16,20 +16,10 @@ import {
   time,
   uuid,
 } from './options';
-import { createOutput, type TextStream } from './output';
+import type { Io } from './io';
+import { createOutput } from './output';
 import { createStop, type Stop } from './stop';
 import { workflowIdOf } from './target';
-
-/** What the program reads and writes. */
-export interface Io {
-  env: NodeJS.ProcessEnv;
-  /** A terminal, or else nobody is asked. */
-  stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
-  stdout: TextStream;
-  stderr: TextStream;
-  /** Aborted by Ctrl-C. */
-  interrupt?: AbortSignal;
-}
 
 export interface Program {
   /** @param args without the names of Node and of the program. */

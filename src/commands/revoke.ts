@@ -12,7 +12,7 @@ import { CommandError, EXIT_CODES } from './command-error';
 import { failureError } from './outcome';
 import type { Output } from './output';
 import { describeStillNoPoller } from './pollers';
-import type { Io } from './program';
+import type { Io } from './io';
 
 /**
  * Names what is removed, and asks on the terminal.

@@ -1,5 +1,6 @@
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { createProgram, type Io } from '../../src/commands/program';
+import type { Io } from '../../src/commands/io';
+import { createProgram } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
 
 export interface ClientExit {
