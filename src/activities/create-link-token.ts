@@ -17,6 +17,7 @@ import { requireOwnRun } from './require-own-run';
 const inputSchema = z.object({
   request: validRequestSchema,
   unconfirmedTokens: z.int().min(0),
+  tries: z.int().min(1),
   deadlineAtMs: z.number(),
 });
 
@@ -65,12 +66,12 @@ export function createLinkTokenActivity(
   return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { request, unconfirmedTokens, deadlineAtMs } = parseInput(inputSchema, input);
+    const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(inputSchema, input);
     const { sink: _, ...facts } = request;
     const { problems } = checkAccessList(facts.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
     const workflowId = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
-    const timing: RetryTiming = { plan, attempt: info.attempt, deadlineAtMs };
+    const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {
       throw creationFailure(outcome, timing);
     };

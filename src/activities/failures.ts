@@ -1,6 +1,6 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
-import type { DeliveryFailureDetails, RetryPlan } from '../contract/activities';
+import type { Backoff, DeliveryFailureDetails } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
@@ -32,7 +32,7 @@ export interface DeliveryOutcome {
 
 /** The time that an attempt has, and how the next one is spaced. */
 export interface RetryTiming {
-  plan: Pick<RetryPlan, 'initialIntervalMs' | 'backoffCoefficient' | 'maximumIntervalMs'>;
+  plan: Backoff;
   /** From 1. */
   attempt: number;
   /** No attempt starts after this time (milliseconds since the epoch). */
@@ -44,7 +44,15 @@ export interface RetryTiming {
  * the workflow counts it and waits. A wait past the deadline ends creation at once.
  */
 export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
-  const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
+  const {
+    type,
+    message,
+    retryable,
+    tokenMayExist,
+    retryAfterMs,
+    details,
+    attempt = timing.attempt,
+  } = outcome;
   if (!retryable) return terminal(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
   if (tokenMayExist) {
     return terminal(TOKEN_UNCONFIRMED, message, {
@@ -52,7 +60,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
+  const delayMs = retryDelayMs(timing.plan, attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) {
     return terminal(
       type,

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { Backoff } from '../contract/activities';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
 import { createApiKey } from './api-key';
+import { createCircuit } from './circuit';
 import type { CredentialConfig } from './credential-config';
 import type { Credential } from './credential';
 import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
@@ -32,6 +34,8 @@ export interface AdminApiOptions {
   credentials: ReadonlyMap<string, CredentialConfig>;
   /** Called after each request; `status` is null when no complete response arrived. */
   onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
+  /** While Atlas fails, a credential sends the link-token requests of one run, whose attempts are spaced like this. */
+  backoff: Backoff;
 }
 
 export interface AdminApi {
@@ -41,8 +45,8 @@ export interface AdminApi {
    * @param credentialName one of the configured names.
    * @param abortUntilWritten ends a request that is not yet written, never one that is.
    * @returns the link-token.
-   * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError, or the
-   *   reason of `abortUntilWritten`.
+   * @throws AtlasResponseError, AtlasConnectionError, AtlasCircuitOpenError, CredentialNotConfiguredError,
+   *   SecretUnavailableError, or the reason of `abortUntilWritten`.
    */
   createLinkToken(
     orgId: string,
@@ -83,9 +87,15 @@ export function createAdminApi({
   pretty,
   credentials: configs,
   onRequest,
+  backoff,
 }: AdminApiOptions): AdminApi {
   const sender = createSender(requestTimeoutMs);
-  const credentials = new Map([...configs].map(([name, config]) => [name, createCredential(config, send)]));
+  const credentials = new Map(
+    [...configs].map(([name, config]) => [
+      name,
+      { ...createCredential(config, send), throughCircuit: createCircuit(name, backoff) },
+    ]),
+  );
   const query = queryOf({ envelope, pretty });
 
   async function send({ endpoint, path, abortUntilWritten, ...request }: Parameters<Send>[0]) {
@@ -104,7 +114,7 @@ export function createAdminApi({
     }
   }
 
-  function credentialNamed(name: string): Credential {
+  function credentialNamed(name: string) {
     const credential = credentials.get(name);
     if (!credential) throw new CredentialNotConfiguredError(name);
     return credential;
@@ -113,19 +123,22 @@ export function createAdminApi({
   return {
     async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
       abortUntilWritten.throwIfAborted();
-      const response = await credentialNamed(credentialName).send({
-        endpoint: 'linkTokens',
-        method: 'POST',
-        path: `${liveMigrations(orgId)}/linkTokens${query}`,
-        headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE },
-        body: JSON.stringify({ accessListIps }),
-        abortUntilWritten,
+      const credential = credentialNamed(credentialName);
+      return credential.throughCircuit(async () => {
+        const response = await credential.send({
+          endpoint: 'linkTokens',
+          method: 'POST',
+          path: `${liveMigrations(orgId)}/linkTokens${query}`,
+          headers: { Accept: MEDIA_TYPE, 'Content-Type': MEDIA_TYPE },
+          body: JSON.stringify({ accessListIps }),
+          abortUntilWritten,
+        });
+        // Any 2xx with a token is success: the published page says 200, Atlas was recorded with 201.
+        const created = response.status >= 200 && response.status <= 299;
+        const parsed = createdSchema.safeParse(response.json);
+        if (!created || !parsed.success) throw new AtlasResponseError('linkTokens', response);
+        return parsed.data.linkToken;
       });
-      // Any 2xx with a token is success: the published page says 200, Atlas was recorded with 201.
-      const created = response.status >= 200 && response.status <= 299;
-      const parsed = createdSchema.safeParse(response.json);
-      if (!created || !parsed.success) throw new AtlasResponseError('linkTokens', response);
-      return parsed.data.linkToken;
     },
 
     async visibleOrganizations(credentialName) {

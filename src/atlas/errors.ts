@@ -1,7 +1,10 @@
 import { quote } from '../contract/printable';
+import type { FailureDetails } from '../contract/schemas';
 import type { HttpResponse } from '../http/send';
 import { parseErrorBody, type AtlasErrorBody } from './error-body';
 import type { Endpoint } from './messages';
+
+export type AtlasErrorDetails = Omit<FailureDetails, 'unconfirmedTokens'>;
 
 /** Thrown when Atlas responded, but not with what was requested. */
 export class AtlasResponseError extends Error {
@@ -35,6 +38,36 @@ export class AtlasConnectionError extends Error {
     readonly code: string,
   ) {
     super(`no complete response from Atlas (${code})`);
+  }
+}
+
+/** Thrown instead of sending a request, while Atlas fails or has stopped the requests of this credential. */
+export class AtlasCircuitOpenError extends Error {
+  override readonly name = 'AtlasCircuitOpenError';
+  /** Until the next request may be sent; undefined while another attempt tries one. */
+  readonly retryAfterMs: number | undefined;
+  readonly details: AtlasErrorDetails;
+
+  /**
+   * @param cause what the last request failed with.
+   * @param failures how often in a row Atlas has failed.
+   */
+  constructor(
+    credentialName: string,
+    cause: { message: string; details: AtlasErrorDetails },
+    untilMs: number,
+    readonly failures: number,
+  ) {
+    const waitMs = untilMs - Date.now();
+    const until =
+      waitMs > 0
+        ? `until ${new Date(untilMs).toISOString()}`
+        : 'while another attempt tries whether Atlas responds';
+    super(
+      `not sent: this worker sends no link-token request with credential ${credentialName} ${until}; last error: ${cause.message}`,
+    );
+    this.retryAfterMs = waitMs > 0 ? waitMs : undefined;
+    this.details = cause.details;
   }
 }
 

@@ -1,7 +1,12 @@
 import type { FailureType } from '../contract/names';
-import type { FailureDetails } from '../contract/schemas';
 import { SecretUnavailableError } from '../secrets';
-import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
+import {
+  AtlasCircuitOpenError,
+  AtlasConnectionError,
+  AtlasResponseError,
+  CredentialNotConfiguredError,
+  type AtlasErrorDetails,
+} from './errors';
 import type { Endpoint } from './messages';
 
 /** What one failed call of the Admin API means. */
@@ -13,9 +18,11 @@ export interface AtlasOutcome {
   tokenMayExist: boolean;
   /** What happened and, where no retry helps, the remedy. It holds no secret. */
   message: string;
-  details: Omit<FailureDetails, 'unconfirmedTokens'>;
+  details: AtlasErrorDetails;
   /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
+  /** How often in a row Atlas failed, in place of the run's own count: a run that sent nothing is not the one to slow down. */
+  attempt?: number;
 }
 
 interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExist'> {
@@ -179,6 +186,10 @@ const INVALID_CERTIFICATE =
 export function classifyAtlasError(error: unknown): AtlasOutcome {
   if (error instanceof AtlasResponseError) return classifyResponse(error);
   if (error instanceof AtlasConnectionError) return classifyConnection(error);
+  if (error instanceof AtlasCircuitOpenError) {
+    const { message, details, retryAfterMs, failures } = error;
+    return { ...RETRY, message, details, retryAfterMs, attempt: failures };
+  }
   // Both are thrown before anything is sent, and the worker can be given what it lacks while runs wait.
   if (error instanceof SecretUnavailableError) {
     return { ...RETRY, message: `the credential for Atlas: ${error.message}`, details: {} };

@@ -43,7 +43,7 @@ export async function doctor(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const config = loadConfig(env, configFile);
-  const atlas = createAdminApi(config.atlas);
+  const atlas = createAdminApi({ ...config.atlas, backoff: config.retries.create });
   try {
     const checked = {
       atlas,

@@ -10,11 +10,15 @@ import type {
   ValidRequest,
 } from './schemas';
 
-/** How the attempts of one activity are spaced and bounded. */
-export interface RetryPlan {
+/** How attempts are spaced. */
+export interface Backoff {
   initialIntervalMs: number;
   backoffCoefficient: number;
   maximumIntervalMs: number;
+}
+
+/** How the attempts of one activity are spaced and bounded. */
+export interface RetryPlan extends Backoff {
   /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
@@ -51,6 +55,8 @@ export interface CreateInput {
   request: ValidRequest;
   /** How many tokens earlier attempts of this run may have created. */
   unconfirmedTokens: number;
+  /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
+  tries: number;
   /** No POST is sent after this time (milliseconds since the epoch). */
   deadlineAtMs: number;
 }

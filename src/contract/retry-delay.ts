@@ -1,4 +1,4 @@
-import type { RetryPlan } from './activities';
+import type { Backoff } from './activities';
 
 /**
  * Exponential backoff with jitter, which Temporal's retry policy lacks.
@@ -7,13 +7,16 @@ import type { RetryPlan } from './activities';
  * @param retryAfterMs the wait that the server asked for; jitter is added to it and never taken from it.
  * @returns whole milliseconds.
  */
-export function retryDelayMs(
-  plan: Pick<RetryPlan, 'initialIntervalMs' | 'backoffCoefficient' | 'maximumIntervalMs'>,
+export function retryDelayMs(backoff: Backoff, attempt: number, retryAfterMs?: number): number {
+  const leastMs = leastRetryDelayMs(backoff, attempt);
+  const jitterMs = leastMs * Math.random();
+  return Math.round(retryAfterMs === undefined ? leastMs + jitterMs : retryAfterMs + 2 * jitterMs);
+}
+
+/** The shortest delay after this attempt: half of the backoff. */
+export function leastRetryDelayMs(
+  { initialIntervalMs, backoffCoefficient, maximumIntervalMs }: Backoff,
   attempt: number,
-  retryAfterMs?: number,
 ): number {
-  const exponentialMs = plan.initialIntervalMs * plan.backoffCoefficient ** (attempt - 1);
-  const backoffMs = Math.min(exponentialMs, plan.maximumIntervalMs);
-  const jitterMs = (backoffMs / 2) * Math.random();
-  return Math.round(retryAfterMs === undefined ? backoffMs / 2 + jitterMs : retryAfterMs + 2 * jitterMs);
+  return Math.min(initialIntervalMs * backoffCoefficient ** (attempt - 1), maximumIntervalMs) / 2;
 }

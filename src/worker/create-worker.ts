@@ -22,7 +22,11 @@ export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ): Promise<CreatedWorker> {
-  const atlas = createAdminApi({ ...config.atlas, onRequest: timeAtlasRequests(meter) });
+  const atlas = createAdminApi({
+    ...config.atlas,
+    backoff: config.retries.create,
+    onRequest: timeAtlasRequests(meter),
+  });
   const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
   const worker = await Worker.create({
     connection,

@@ -52,7 +52,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     );
     try {
       const { unconfirmedTokens: before } = progress.status;
-      const token = await createLinkToken({ request, unconfirmedTokens: before, deadlineAtMs });
+      const token = await createLinkToken({ request, unconfirmedTokens: before, tries, deadlineAtMs });
       requireToken(token);
       const { deliveryId, tokenSha256, unconfirmedTokens } = token;
       log.info('link-token created', { orgId, deliveryId, tokenSha256, unconfirmedTokens });

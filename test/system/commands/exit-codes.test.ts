@@ -67,7 +67,7 @@ const CASES: [
   [
     'cancelled',
     async ({ options }) => {
-      scene.atlas.faults({ on, status: 429, headers: { 'retry-after': '600' } });
+      scene.atlas.faults({ on, status: 429, times: 10_000 });
       await scene.client('start', ...options, ...TO_FILES);
       await scene.client('cancel', ...options);
       const exit = await scene.client('watch', ...options);

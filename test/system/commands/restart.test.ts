@@ -109,22 +109,17 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     setSecretAtAtlas(atlas, atlas.account.clientSecret);
 
     await end(delivered, 'delivered');
-    atlas.faults([
-      { on, status: 429, headers: { 'retry-after': '3000' } },
-      { on, status: 429, headers: { 'retry-after': '3000' } },
-    ]);
-    for (const request of [open, cancelled]) {
-      await deployment.start(request);
-      await until(request, 'creating');
-    }
-    await eventually(
-      'both requests',
-      () => atlas.posts().filter(({ status }) => status === 429).length === 2,
-    );
+    await deployment.start({ ...open, sink: 'blocked' });
+    await until(open, 'undelivered');
+    const posts = atlas.posts().length;
+    atlas.faults({ on, status: 429, times: 10_000 });
+    await deployment.start(cancelled);
+    await eventually('a request', () => atlas.posts().length > posts);
     await handleOf(cancelled).cancel();
     await handleOf(cancelled)
       .result()
       .catch(() => undefined);
+    atlas.clearFaults();
     failedRunIds = await Promise.all(failed.map(async (request) => (await newestRun(request)).runId));
     await untilListed(scene, 11);
   }, 90_000);

@@ -7,7 +7,7 @@ import { endingOf, expectCounted, pendingActivity, type Ending } from '../../sup
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
 import { redeliver, startWaiting, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
@@ -40,23 +40,36 @@ beforeAll(async () => {
 interface Run {
   request: PrepareRequest;
   handle: Handle;
+  atlas: TestAtlas;
 }
 
 let turn: Promise<unknown> = Promise.resolve();
 
 /** Faults hit whoever comes next, so runs meet theirs one after the other. Without faults: until its token is there. */
 function start(sink: string, ...faults: Fault[]): Promise<Run> {
-  const started = turn.then(async () => {
-    const request = deployment.newRequest({ sink, accessListIps: [newAddress()] });
-    atlas.faults(faults);
-    const handle = await deployment.start(request);
-    const hasMet = () =>
-      faults.length > 0 ? atlas.state().faults.length === 0 : atlas.created(request) === 1;
-    await eventually('the faults', hasMet);
-    return { request, handle };
-  });
+  const started = turn.then(() => startIn({ atlas, deployment }, sink, faults));
   turn = started.catch(() => undefined);
   return started;
+}
+
+/** With a credential of its own: no other run waits for its circuit breaker. */
+async function startAlone(...faults: Fault[]): Promise<Run> {
+  const own = await startSetting();
+  return startIn(own, 'files', faults);
+}
+
+async function startIn(
+  scene: { atlas: TestAtlas; deployment: Deployment },
+  sink: string,
+  faults: Fault[],
+): Promise<Run> {
+  const request = scene.deployment.newRequest({ sink, accessListIps: [newAddress()] });
+  scene.atlas.faults(faults);
+  const handle = await scene.deployment.start(request);
+  const hasMet = () =>
+    faults.length > 0 ? scene.atlas.state().faults.length === 0 : scene.atlas.created(request) === 1;
+  await eventually('the faults', hasMet);
+  return { request, handle, atlas: scene.atlas };
 }
 
 /** A run whose delivery hangs. */
@@ -67,7 +80,7 @@ async function startHanging(): Promise<Run> {
 }
 
 /** The ending, and how many tokens Atlas created. */
-async function ending({ request, handle }: Run): Promise<Ending & { created: number }> {
+async function ending({ request, handle, atlas }: Run): Promise<Ending & { created: number }> {
   const ended = await endingOf(handle);
   const created = atlas.created(request);
   expectCounted(ended, created);
@@ -88,7 +101,7 @@ describe('a cancel while nothing is created', () => {
     },
 
     async 'in back-off after a 429, with a caller waiting: the caller gets Cancelled, the run CANCELLED'() {
-      const run = await start('files', tooManyRequests);
+      const run = await startAlone(tooManyRequests);
       const { client } = await sharedTemporal();
       await eventually('back-off', async () => {
         return (await pendingActivity(client, run.handle.workflowId))?.attempt === 2;
@@ -99,7 +112,7 @@ describe('a cancel while nothing is created', () => {
     },
 
     async 'during a POST that gets 429, with a caller waiting: the same'() {
-      const run = await start('files', { ...tooManyRequests, delayMs });
+      const run = await startAlone({ ...tooManyRequests, delayMs });
       const waiting = await startWaiting(run.handle, run.request);
       expect(await cancelled(run)).toMatchObject({ type: 'CANCELLED', created: 0 });
       expect(await waiting.outcome()).toMatchObject({ type: 'Cancelled' });
@@ -116,7 +129,7 @@ describe('a cancel while a token may have been created', () => {
   atOnce({
     async 'in the back-off of the workflow after 3 lost responses: Cancelled with 3'() {
       const unavailable: Fault = { on, status: 503, afterCreating: true, headers: { 'Retry-After': '600' } };
-      const run = await start('files', lost, lost, unavailable);
+      const run = await startAlone(lost, lost, unavailable);
       await eventually('the back-off', async () => (await statusOf(run.handle)).unconfirmedTokens === 3);
       const ended = await cancelled(run);
       expect(ended).toMatchObject({ type: 'Cancelled', unconfirmedTokens: 3, created: 3 });

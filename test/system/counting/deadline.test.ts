@@ -66,8 +66,11 @@ describe('at the deadline', () => {
     async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {
       const { atlas, deployment, worker, start, ending } = await setScene();
       const { client } = await sharedTemporal();
-      const waits = await start({ on, status: 429, headers: { 'Retry-After': '2' } });
       const vanishes = await start({ on, delayMs: 60_000, afterCreating: true });
+      const waits = await start({ on, status: 429, headers: { 'Retry-After': '2' } });
+      await eventually('back-off', async () => {
+        return (await pendingActivity(client, waits.handle.workflowId))?.attempt === 2;
+      });
       await worker.kill();
       await eventually('a missed heartbeat', async () => {
         return (await pendingActivity(client, vanishes.handle.workflowId)) === null;

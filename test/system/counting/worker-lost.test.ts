@@ -170,26 +170,33 @@ describe('a worker is', () => {
     const meet: typeof scene.meet = (...args) => scene.meet(...args);
     const replaceWorker: typeof scene.replaceWorker = (...args) => scene.replaceWorker(...args);
     atlas = scene.atlas;
-    const resetInBackOff = async (...options: string[]) => {
+    const startInBackOff = async () => {
       const run = await start({ on, status: 429, headers: { 'Retry-After': '600' } });
       const { client } = await sharedTemporal();
       await eventually('back-off', async () => {
         return (await pendingActivity(client, run.handle.workflowId))?.attempt === 2;
       });
+      // The circuit breaker of the next worker does not know of it.
+      await scene.deployment.workers.at(-1)?.stop();
+      await scene.deployment.startWorker();
+      return run;
+    };
+    const resetInBackOff = async (run: Run, ...options: string[]) => {
       const met = meet(createsAndHangs);
       await operate(run, 'reset', ...options);
       await met;
-      return run;
     };
     const operateDuringPost = async (verb: 'reset' | 'pause') => {
       const run = await start(createsAndHangs);
       await operate(run, verb);
       return run;
     };
+    const reset = await startInBackOff();
+    const cleared = await startInBackOff();
+    await resetInBackOff(reset);
+    await resetInBackOff(cleared, '--clear-heartbeat-details');
     const during = await start({ on, delayMs: LONG_MS });
     const after = await start(createsAndHangs);
-    const reset = await resetInBackOff();
-    const cleared = await resetInBackOff('--clear-heartbeat-details');
     const resetDuring = await operateDuringPost('reset');
     const unpaused = await operateDuringPost('pause');
     const pausedAndReset = await operateDuringPost('pause');

@@ -56,12 +56,11 @@ it('the rows in an envelope have one of each class', () => {
 });
 
 describe('a Retry-After', () => {
-  let setting: Setting;
-  beforeAll(async () => {
-    setting = await start('serviceAccount');
-  });
-  const withRetryAfter = (status: number, seconds: string) =>
-    run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, setting);
+  const withRetryAfter = async (status: number, seconds: string) => {
+    // Of its own: it stops the requests of the credential.
+    const setting = await start('serviceAccount');
+    return run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, setting);
+  };
 
   it.each([
     [429, 0],

@@ -90,27 +90,6 @@ describe('status, current details and activity summaries say what a run does', (
     );
   });
 
-  it('a response that leaves open whether a token exists: the reason, the count and the next try', async () => {
-    atlas.faults({ on: 'linkTokens', status: 503 });
-    const request = deployment.newRequest();
-    const handle = await deployment.start(request);
-    const { nextTryAt, description } = await eventually('a wait for the next try', async () => {
-      const status = await statusOf(handle);
-      return status.nextTryAt !== null && status;
-    });
-    expect(description).toMatch(/^Atlas returned 503 .*; Atlas may have created a token all the same$/);
-    const [reason, nextTry, givesUp, ...rest] = (await currentDetails(handle)).split('\n\n');
-    expect({ reason, nextTry }).toEqual({
-      reason: `**creating**: ${description}`,
-      nextTry: `Next try: ${nextTryAt}`,
-    });
-    expect(givesUp).toMatch(/^Creation gives up: \d{4}-.*Z$/);
-    const count = '1 (Atlas may have created them; the worker never received them)';
-    expect(rest.join('\n\n')).toBe(requestDetails(request, count).trim());
-    expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
-    await handle.cancel();
-  });
-
   it("a rejected request: Atlas's own reason, and what to do", async () => {
     atlas.faults({
       on: 'linkTokens',
@@ -151,5 +130,27 @@ describe('status, current details and activity summaries say what a run does', (
     expect(await currentDetails(handle)).toBe(
       `**cancelled**: Cancelled: ${message}${requestDetails(request, '0')}`,
     );
+  });
+
+  // Last: from then on the circuit breaker rejects this worker's requests.
+  it('a response that leaves open whether a token exists: the reason, the count and the next try', async () => {
+    atlas.faults({ on: 'linkTokens', status: 503 });
+    const request = deployment.newRequest();
+    const handle = await deployment.start(request);
+    const { nextTryAt, description } = await eventually('a wait for the next try', async () => {
+      const status = await statusOf(handle);
+      return status.nextTryAt !== null && status;
+    });
+    expect(description).toMatch(/^Atlas returned 503 .*; Atlas may have created a token all the same$/);
+    const [reason, nextTry, givesUp, ...rest] = (await currentDetails(handle)).split('\n\n');
+    expect({ reason, nextTry }).toEqual({
+      reason: `**creating**: ${description}`,
+      nextTry: `Next try: ${nextTryAt}`,
+    });
+    expect(givesUp).toMatch(/^Creation gives up: \d{4}-.*Z$/);
+    const count = '1 (Atlas may have created them; the worker never received them)';
+    expect(rest.join('\n\n')).toBe(requestDetails(request, count).trim());
+    expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
+    await handle.cancel();
   });
 });

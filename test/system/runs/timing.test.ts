@@ -5,7 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { startTimeSkippingTemporal } from '../../../dev/temporal/embedded-temporal';
 import { createActivities } from '../../../src/activities';
-import { createAdminApi } from '../../../src/atlas/admin-api';
+import { createAdminApi, type AdminApi } from '../../../src/atlas/admin-api';
 import { loadConfig } from '../../../src/config';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
@@ -53,7 +53,15 @@ beforeAll(async () => {
     },
     configFile,
   );
-  const adminApi = createAdminApi(config.atlas);
+  const newAdminApi = () => createAdminApi({ ...config.atlas, backoff: config.retries.create });
+  const adminApi: AdminApi = {
+    ...newAdminApi(),
+    // A circuit breaker waits by the clock of this process, which the server does not skip: each attempt has a new one.
+    createLinkToken(...args) {
+      const api = newAdminApi();
+      return api.createLinkToken(...args).finally(() => api.close());
+    },
+  };
   cleanUpLater(() => adminApi.close());
   const sinks = new Map([['test', sink]]);
 

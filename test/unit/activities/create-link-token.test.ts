@@ -48,11 +48,13 @@ function run(
     create = () => Promise.resolve('CANARY-token'),
     seal = sealer,
     served = organizations,
+    plan = PLAN,
   }: {
     env?: ReturnType<typeof attemptIn>;
     create?: Create;
     seal?: Sealer;
     served?: typeof organizations;
+    plan?: typeof PLAN;
   } = {},
 ) {
   const calls: Parameters<Create>[] = [];
@@ -62,7 +64,7 @@ function run(
       return create(...args);
     },
   } as unknown as AdminApi;
-  const activity = createLinkTokenActivity(atlas, seal, served, PLAN);
+  const activity = createLinkTokenActivity(atlas, seal, served, plan);
   return {
     calls,
     result: env.run<[unknown], SealedToken, (input: unknown) => Promise<SealedToken>>(
@@ -75,7 +77,8 @@ function run(
 const inputOf = (change: object = {}, more: Partial<CreateInput> = {}) => ({
   request: { ...REQUEST, ...change },
   unconfirmedTokens: 2,
-  deadlineAtMs: Date.now() + 60_000,
+  tries: 1,
+  deadlineAtMs: Date.now() + 3_600_000,
   ...more,
 });
 
@@ -134,6 +137,27 @@ describe('nothing that comes from the namespace is trusted: no call of Atlas', (
     expect(calls).toEqual([]);
   });
 });
+
+it.each([
+  [1, 1, 0.5, 1],
+  [1, 2, 1, 2],
+  [2, 1, 1, 2],
+  [3, 2, 4, 8],
+  [9, 1, 30, 60],
+])(
+  'on try %i, attempt %i, the next attempt follows after %d to %d s',
+  async (tries, attempt, leastS, mostS) => {
+    const { result } = run(inputOf({}, { tries }), {
+      env: attemptIn({ attempt }),
+      create: () => Promise.reject(new AtlasConnectionError('linkTokens', false, 'ECONNREFUSED')),
+      plan: { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000, giveUpAfterMs: 3_600_000 },
+    });
+    const failure = await failureOf(result);
+    const nextRetryDelay = Number(failure.nextRetryDelay);
+    expect(nextRetryDelay).toBeGreaterThanOrEqual(leastS * 1000);
+    expect(nextRetryDelay).toBeLessThanOrEqual(mostS * 1000);
+  },
+);
 
 describe('an attempt sends nothing', () => {
   it('after the deadline', async () => {

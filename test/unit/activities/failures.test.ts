@@ -55,6 +55,13 @@ describe('the failure of a creation attempt', () => {
     expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(600_000);
   });
 
+  it('that the circuit breaker rejected is retried at the pace of the probes, not of its own attempts', () => {
+    const rejected = { ...outcome, retryAfterMs: 5000, attempt: 1 };
+    const failure = creationFailure(rejected, timing({ attempt: 9 }));
+    expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(5000);
+    expect(failure.nextRetryDelay).toBeLessThanOrEqual(6000);
+  });
+
   it.each([[undefined], [7000]])(
     'that may have created a token goes to the workflow, with the wait that Atlas asked for: %s',
     (retryAfterMs) => {

@@ -43,13 +43,18 @@ export function atlasAt(
     requestTimeoutMs: 60_000,
     envelope: false,
     pretty: false,
+    backoff: { initialIntervalMs: 0, backoffCoefficient: 1, maximumIntervalMs: 0 },
     credentials: new Map([['default', credential]]),
     ...options,
   });
 }
 
-export function create(atlas: AdminApi, signal = new AbortController().signal): Promise<string> {
-  return atlas.createLinkToken(ORG, ADDRESSES, 'default', signal);
+export function create(
+  atlas: AdminApi,
+  signal = new AbortController().signal,
+  credential = 'default',
+): Promise<string> {
+  return atlas.createLinkToken(ORG, ADDRESSES, credential, signal);
 }
 
 /** Without Atlas's rate limit, which is not what these tests are about. */

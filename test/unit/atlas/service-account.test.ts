@@ -104,7 +104,7 @@ describe('a service account', () => {
   it.each([
     ['500', { status: 500 }, { status: 500, endpoint: 'oauthToken' }],
     ['access_denied', { status: 403, errorCode: 'access_denied' }, { body: { errorCode: 'access_denied' } }],
-    ['429', { status: 429, headers: { 'Retry-After': '3' } }, { status: 429, retryAfterMs: 3000 }],
+    ['429', { status: 429, headers: { 'Retry-After': '0' } }, { status: 429, retryAfterMs: 0 }],
     ['no token', { status: 200, body: { expires_in: 3600 } }, { status: 200, endpoint: 'oauthToken' }],
     ['no lifetime', { status: 200, body: { access_token: 'x' } }, { status: 200, endpoint: 'oauthToken' }],
     ['a page of a proxy', { html: true, status: 200 }, { status: 200, endpoint: 'oauthToken' }],

@@ -1,0 +1,73 @@
+import {
+  BrokenCircuitError,
+  CircuitState,
+  ConsecutiveBreaker,
+  DelegateBackoff,
+  circuitBreaker,
+  handleWhen,
+} from 'cockatiel';
+import type { Backoff } from '../contract/activities';
+import { leastRetryDelayMs } from '../contract/retry-delay';
+import { AtlasCircuitOpenError, AtlasConnectionError, AtlasResponseError } from './errors';
+import { classifyAtlasError } from './outcomes';
+
+/** A worker tries again in the end, whatever a proxy writes into `Retry-After`. */
+const MAX_OPEN_MS = 24 * 3_600_000;
+
+const TOO_MANY_REQUESTS = 429;
+
+/**
+ * Sends a request, or throws AtlasCircuitOpenError at once: it never waits.
+ *
+ * @throws also whatever the request throws.
+ */
+export type Circuit = <T>(request: () => Promise<T>) => Promise<T>;
+
+/**
+ * The circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on one
+ * request at a time probes, at the pace of a single run that is retried, and all others are rejected; so an outage
+ * leaves at most one unconfirmed token for each request under way at its start, and one for each probe. A `Retry-After`
+ * is never shortened.
+ *
+ * A single run is never rejected: it waits at least as long as the circuit breaker does.
+ */
+export function createCircuit(credentialName: string, backoff: Backoff): Circuit {
+  let failure = { message: '', details: {} };
+  let untilMs = 0;
+  let failures = 0;
+  const rejection = () => new AtlasCircuitOpenError(credentialName, failure, untilMs, failures);
+
+  const halfOpenAfter = new DelegateBackoff<{ attempt: number; result: object }>(({ attempt, result }) => {
+    const error = 'error' in result ? result.error : null;
+    const { message, details, retryAfterMs = 0 } = classifyAtlasError(error);
+    if (opens(error)) failure = { message, details };
+    const openMs = Math.min(Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt)), MAX_OPEN_MS);
+    untilMs = Date.now() + openMs;
+    failures = attempt;
+    return openMs;
+  });
+  const breaker = circuitBreaker(
+    // A probe that got no response has shown nothing, so the circuit stays open.
+    handleWhen((error) => opens(error) || (isOpen() && !(error instanceof AtlasResponseError))),
+    { breaker: new ConsecutiveBreaker(1), halfOpenAfter },
+  );
+  const isOpen = () => breaker.state !== CircuitState.Closed;
+
+  return async (request) => {
+    // Here cockatiel would let the request wait for the probe.
+    if (breaker.state === CircuitState.HalfOpen) throw rejection();
+    return breaker.execute(request).catch((error: unknown) => {
+      throw error instanceof BrokenCircuitError ? rejection() : error;
+    });
+  };
+}
+
+/** Whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
+function opens(error: unknown): boolean {
+  const { retryable, tokenMayExist, retryAfterMs } = classifyAtlasError(error);
+  if (!retryable) return false;
+  if (error instanceof AtlasConnectionError) return true;
+  if (!(error instanceof AtlasResponseError)) return false;
+  if (error.status === TOO_MANY_REQUESTS) return retryAfterMs !== undefined;
+  return tokenMayExist || error.status >= 500;
+}

@@ -1,0 +1,151 @@
+import type { Fault } from '../../../dev/atlas-emulator';
+import type { AdminApi } from '../../../src/atlas/admin-api';
+import { classifyAtlasError, type AtlasOutcome } from '../../../src/atlas/outcomes';
+import { CREDENTIALS, atlasAt, create, startEmulator } from './emulated';
+
+const IN_FLIGHT = 20;
+/** The first probe follows after half of it, the next after all of it. */
+const INITIAL_INTERVAL_MS = 60_000;
+const backoff = { initialIntervalMs: INITIAL_INTERVAL_MS, backoffCoefficient: 2, maximumIntervalMs: 600_000 };
+const FAILS: Fault = { on: 'linkTokens', probability: 1, status: 503 };
+
+const cleanups: (() => Promise<void>)[] = [];
+let skippedMs = 0;
+const now = Date.now.bind(Date);
+beforeEach(() => {
+  skippedMs = 0;
+  jest.spyOn(Date, 'now').mockImplementation(() => now() + skippedMs);
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await Promise.all(cleanups.splice(0).map((cleanUp) => cleanUp()));
+});
+
+async function start() {
+  const emulator = await startEmulator();
+  const both = new Map([
+    ['acme', CREDENTIALS.serviceAccount],
+    ['other', CREDENTIALS.apiKey],
+  ]);
+  const atlas = atlasAt(emulator, CREDENTIALS.serviceAccount, { backoff, credentials: both });
+  cleanups.push(() => atlas.close().then(() => emulator.close()));
+  const posts = () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge).length;
+  return { emulator, atlas, posts };
+}
+
+/** Of requests that are sent at the same time: what each failed with, `created` for a token. */
+async function outcomes(atlas: AdminApi, requests: number, credential = 'acme') {
+  const one = () => create(atlas, undefined, credential);
+  const settled = await Promise.allSettled(Array.from({ length: requests }, one));
+  return settled.map((result) =>
+    result.status === 'fulfilled' ? ('created' as const) : classifyAtlasError(result.reason),
+  );
+}
+
+function notSent(found: readonly (AtlasOutcome | 'created')[]): AtlasOutcome[] {
+  return found
+    .filter((outcome) => outcome !== 'created')
+    .filter(({ message }) => message.startsWith('not sent:'));
+}
+
+test('a failure rejects all further requests of its credential until a time that they name, and none waits', async () => {
+  const { emulator, atlas, posts } = await start();
+  await outcomes(atlas, 1);
+  emulator.faults(FAILS);
+  expect(notSent(await outcomes(atlas, IN_FLIGHT))).toEqual([]);
+  expect(posts()).toBe(1 + IN_FLIGHT);
+
+  const rejected = notSent(await outcomes(atlas, IN_FLIGHT));
+  expect(rejected).toHaveLength(IN_FLIGHT);
+  expect(posts()).toBe(1 + IN_FLIGHT);
+  for (const { type, retryable, tokenMayExist, details, message, retryAfterMs = 0 } of rejected) {
+    expect({ type, retryable, tokenMayExist, details }).toEqual({
+      details: expect.objectContaining({ status: 503 }) as unknown,
+      type: 'AtlasUnavailable',
+      retryable: true,
+      tokenMayExist: false,
+    });
+    const [, until = '', lastError] = /credential acme until (\S+); last error: (.*)$/.exec(message) ?? [];
+    expect(lastError).toMatch(/^Atlas returned 503/);
+    expect(Math.abs(Date.parse(until) - (Date.now() + retryAfterMs))).toBeLessThan(10_000);
+    expect(retryAfterMs).toBeGreaterThan(0);
+    expect(retryAfterMs).toBeLessThanOrEqual(INITIAL_INTERVAL_MS / 2);
+  }
+
+  emulator.clearFaults();
+  expect(await outcomes(atlas, 1, 'other')).toEqual(['created']);
+});
+
+test('one request at a time probes, at growing intervals, until one succeeds', async () => {
+  const { emulator, atlas, posts } = await start();
+  emulator.faults(FAILS);
+  await outcomes(atlas, 1);
+  for (const [probe, intervalMs] of [30_000, 60_000, 120_000].entries()) {
+    skippedMs += intervalMs - 10_000;
+    expect(notSent(await outcomes(atlas, IN_FLIGHT))).toHaveLength(IN_FLIGHT);
+    skippedMs += 10_000;
+    const rejected = notSent(await outcomes(atlas, IN_FLIGHT));
+    expect(rejected).toHaveLength(IN_FLIGHT - 1);
+    expect(rejected[0]?.attempt).toBe(1 + probe);
+    expect(rejected[0]?.message).toContain('while another attempt tries whether Atlas responds');
+    expect(posts()).toBe(2 + probe);
+  }
+  emulator.clearFaults();
+  skippedMs += 240_000;
+  expect((await outcomes(atlas, IN_FLIGHT)).filter((outcome) => outcome === 'created')).toHaveLength(1);
+  expect(await outcomes(atlas, IN_FLIGHT)).toEqual(Array(IN_FLIGHT).fill('created'));
+});
+
+const on = 'linkTokens';
+it.each<[what: string, fault: Fault, opens: boolean]>([
+  ['500', { on, status: 500 }, true],
+  ['408', { on, status: 408 }, true],
+  ['a connection that closes after the request', { on, reset: 'before-body' }, true],
+  ['503 to the access-token request', { on: 'oauth', status: 503 }, true],
+  ['429 with Retry-After', { on, status: 429, headers: { 'Retry-After': '60' } }, true],
+  ['429 without Retry-After', { on, status: 429 }, false],
+  ['400', { on, status: 400 }, false],
+  ['403', { on, status: 403 }, false],
+  ['404', { on, status: 404 }, false],
+  ['2xx without a token', { on, status: 200, body: {} }, false],
+  ['no access token left', { on: 'oauth', status: 403, errorCode: 'access_denied' }, false],
+])('%s opens the circuit: %#', async (_what, fault, opens) => {
+  const { emulator, atlas } = await start();
+  emulator.faults(fault);
+  await outcomes(atlas, 1);
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(opens ? 1 : 0);
+});
+
+it('a refused connection opens the circuit', async () => {
+  const { emulator, atlas } = await start();
+  await emulator.close();
+  expect(notSent(await outcomes(atlas, 1))).toEqual([]);
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
+});
+
+it.each([
+  ['120', 120_000],
+  ['99999999999999999999', 24 * 3_600_000],
+])('a Retry-After of %s s keeps it open for %i ms', async (seconds, openMs) => {
+  const { emulator, atlas } = await start();
+  emulator.faults({ on, status: 429, headers: { 'Retry-After': seconds } });
+  await outcomes(atlas, 1);
+  skippedMs += openMs - 10_000;
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
+  skippedMs += 10_000;
+  expect(await outcomes(atlas, 1)).toEqual(['created']);
+});
+
+test('a probe that is stopped before it is written leaves the circuit open', async () => {
+  const { emulator, atlas, posts } = await start();
+  emulator.faults([{ on: 'oauth', status: 503 }]);
+  await outcomes(atlas, 1);
+  skippedMs += INITIAL_INTERVAL_MS;
+  const stop = new AbortController();
+  const probe = create(atlas, stop.signal, 'acme');
+  stop.abort(new Error('stopped'));
+  await expect(probe).rejects.toThrow('stopped');
+  const [rejected] = notSent(await outcomes(atlas, 1));
+  expect(rejected?.message).toContain('last error: Atlas returned 503');
+  expect(posts()).toBe(0);
+});
