@@ -1,99 +1,212 @@
-/**
- * Measures our job against a bare workflow of the same shape, in turn, on one server: npm run bench
- *
- * The ratios are what to quote; times on a shared machine are noise.
- */
-import { mkdtempSync, rmSync } from 'node:fs';
+/** Compares our job with a workflow of the same shape whose activities are empty: npm run bench -- --help */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { DEFAULT_TASK_QUEUE, WORKFLOW_TYPES } from '../../src/contract/names';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, type WorkflowHandle } from '@temporalio/client';
+import { Command } from 'commander';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import { connectClient } from '../../src/temporal/connection';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { startDemoWorker } from '../demo/worker';
+import { DEMO_CONFIG, startDemoWorker } from '../demo/worker';
+import { embeddedEnv } from '../temporal/embedded-env';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { freePort } from '../temporal/free-port';
+import { startTethered } from '../temporal/tethered-process';
+import type { Sizes } from './floor-workflow';
 
-const RUNS = 60;
-const WARM_UP_RUNS = 10;
-const CONCURRENT_RUNS = 200;
-const BASELINE_TASK_QUEUE = 'baseline';
+const SEQUENTIAL_RUNS = 60;
+const ROUNDS = 3;
+const COUNTED_RUNS = 30;
+const MS_PER_TICK = 10;
+const METRICS_LAG_MS = 2500;
+const REQUESTS =
+  /^service_requests\{namespace="(?!temporal_system|_unknown_).*operation="(?!RecordWorker|Describe)\w+",service_name="frontend"\} (\d+)$/gm;
+/** Kinds of events that Temporal Cloud bills as an Action. A heartbeat is one too; the requests show those. */
+const BILLED = [
+  'workflowExecutionStarted',
+  'activityTaskStarted',
+  'timerStarted',
+  'markerRecorded',
+  'workflowPropertiesModified',
+];
 
-type Start = (client: Client, id: string) => Promise<unknown>;
+const { given, json } = new Command('npm run bench --')
+  .description(
+    'Compares our job with the same workflow with empty activities. Quote ratios and counts: times on a shared machine are noise.',
+  )
+  .option('--given', 'on the Temporal of TEMPORAL_ADDRESS and so on; its requests are not counted')
+  .option('--json', 'print JSON')
+  .parse()
+  .opts<{ given?: true; json?: true }>();
 
-const SUBJECTS: Readonly<Record<'job' | 'baseline', Start>> = {
-  job: (client, workflowId) =>
-    client.workflow.execute(WORKFLOW_TYPES.prepare, {
-      workflowId,
-      taskQueue: DEFAULT_TASK_QUEUE,
-      args: [{ orgId: DEFAULTS.orgId, accessListIps: ['192.31.196.7'], sink: 'files' }],
-    }),
-  baseline: (client, workflowId) =>
-    client.workflow.execute('baseline', { workflowId, taskQueue: BASELINE_TASK_QUEUE }),
-};
+const taskQueue = `bench-${randomBytes(4).toString('hex')}`;
+const newRequest = () => ({
+  orgId: DEFAULTS.orgId,
+  sourceOrgId: randomBytes(12).toString('hex'),
+  accessListIps: ['192.31.196.7'],
+  sink: 'files',
+});
+
+interface Row {
+  what: string;
+  job: number;
+  floor: number;
+}
 
 async function main(): Promise<void> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-bench-'));
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const temporal = await startEmbeddedTemporal();
+  const metricsPort = await freePort();
+  const server = given ? null : await startEmbeddedTemporal({ metricsPort });
+  const env = server ? embeddedEnv(server.address) : process.env;
+  const { connection, namespace } = await connectClient(env, 10_000);
+  const { workflow } = new Client({ connection, namespace });
   const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
-  const worker = await startDemoWorker({ folder, temporalAddress: temporal.address, atlasUrl: atlas.url });
-  const connection = await NativeConnection.connect({ address: temporal.address });
-  const baselineWorker = await Worker.create({
-    connection,
-    taskQueue: BASELINE_TASK_QUEUE,
-    workflowsPath: require.resolve('./baseline-workflow'),
-    activities: { nothing: () => Promise.resolve() },
+  const jobWorker = await startDemoWorker({
+    folder,
+    temporalAddress: server?.address ?? '',
+    env,
+    atlasUrl: atlas.url,
+    config: `taskQueue: ${taskQueue}\n${DEMO_CONFIG}`,
   });
+  const floorWorker = startTethered(
+    process.execPath,
+    ['--import', 'tsx', path.join(__dirname, 'floor-worker.ts'), `${taskQueue}-floor`],
+    { env, logFile: path.join(folder, 'floor.log') },
+  );
   try {
-    await baselineWorker.runUntil(() => measure(temporal.client));
+    await floorWorker.untilOutput(/RUNNING/);
+    const runJob = async (request = newRequest()) => {
+      const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+      await workflow.execute(WORKFLOW_TYPES.prepare, { workflowId, taskQueue, args: [request] });
+      return workflowId;
+    };
+    const eventsOf = async (id: string) => (await workflow.getHandle(id).fetchHistory()).events ?? [];
+    const sizes = sizesIn(await eventsOf(await runJob()));
+    const runFloor = async () => {
+      const workflowId = `${taskQueue}/${randomBytes(12).toString('hex')}`;
+      await workflow.execute('floor', {
+        workflowId,
+        taskQueue: `${taskQueue}-floor`,
+        args: [newRequest(), sizes],
+      });
+      return workflowId;
+    };
+    const job = { pid: jobWorker.pid, run: runJob };
+    const floor = { pid: floorWorker.pid, run: runFloor };
+    for (const { run } of [job, floor, job, floor]) await batch(run, 20);
+
+    const requests = async () => (server ? requestCount(metricsPort) : NaN);
+    const rows: Row[] = [
+      await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => timed(run)),
+      await compare('50 in flight, ms a run', ROUNDS, ({ run }) => timed(() => batch(run, 50), 50)),
+      await compare('200 in flight, ms a run', ROUNDS, ({ run }) => timed(() => batch(run, 200), 200)),
+      await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) =>
+        differenceOf(() => cpuMs(pid), run),
+      ),
+      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) => differenceOf(requests, run)),
+      await compare('within its activities, ms a run', SEQUENTIAL_RUNS / ROUNDS, async ({ run }) =>
+        activityMs(await eventsOf(await run())),
+      ),
+      await compare('billable Actions a run', ROUNDS, async ({ run }) =>
+        actionsIn(await eventsOf(await run())),
+      ),
+    ];
     const perToken = atlas.requests().length / atlas.createdTokens().length;
-    print('requests to Atlas for each token', perToken.toFixed(4));
+    rows.push({ what: 'requests to Atlas a token', job: perToken, floor: NaN });
+    print(rows);
+
+    async function compare(what: string, times: number, measure: (subject: typeof job) => Promise<number>) {
+      const values: [job: number[], floor: number[]] = [[], []];
+      for (let time = 0; time < times; time++) {
+        values[0].push(await measure(job));
+        values[1].push(await measure(floor));
+      }
+      return { what, job: median(values[0]), floor: median(values[1]) };
+    }
   } finally {
-    await connection.close();
-    await worker.stop();
-    await atlas.close();
-    await temporal.stop();
+    await Promise.all([jobWorker.stop(), floorWorker.end('SIGTERM')]);
+    await Promise.all([atlas.close(), connection.close()]);
+    await server?.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function measure(client: Client): Promise<void> {
-  const latencies = { job: [] as number[], baseline: [] as number[] };
-  for (let run = 0; run < WARM_UP_RUNS + RUNS; run++) {
-    for (const subject of ['job', 'baseline'] as const) {
-      const ms = await timed(() => SUBJECTS[subject](client, `${subject}-${run}`));
-      if (run >= WARM_UP_RUNS) latencies[subject].push(ms);
-    }
-  }
-  compare('one run at a time, median ms', median(latencies.job), median(latencies.baseline));
+type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 
-  const storm = (subject: 'job' | 'baseline') =>
-    timed(() =>
-      Promise.all(
-        Array.from({ length: CONCURRENT_RUNS }, (_, run) =>
-          SUBJECTS[subject](client, `${subject}-storm-${run}`),
-        ),
-      ),
-    );
-  compare(`${CONCURRENT_RUNS} runs at once, ms`, await storm('job'), await storm('baseline'));
+/** Of a clean run of our job. */
+function sizesIn(events: Event[]): Sizes {
+  const sizeOf = (payloads?: { payloads?: { data?: Uint8Array | null }[] | null } | null) =>
+    (payloads?.payloads ?? []).reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
+  const marker = events.find(({ markerRecordedEventAttributes }) => markerRecordedEventAttributes);
+  const inputs = events.map((e) => sizeOf(e.activityTaskScheduledEventAttributes?.input)).filter(Boolean);
+  const results = events.map((e) => sizeOf(e.activityTaskCompletedEventAttributes?.result)).filter(Boolean);
+  const [toCreate = 0, toDeliver = 0] = inputs;
+  const [sealed = 0, receipt = 0] = results;
+  const validated = sizeOf(marker?.markerRecordedEventAttributes?.details?.['result']);
+  return { validated, toCreate, sealed, toDeliver, receipt };
 }
 
-async function timed(work: () => Promise<unknown>): Promise<number> {
+const actionsIn = (events: Event[]) =>
+  events.filter((event) => BILLED.some((name) => event[`${name}EventAttributes` as keyof Event])).length;
+
+/** From the start of each attempt to its result, by the clock of the server. */
+function activityMs(events: Event[]): number {
+  const timeOf = (event?: Event) =>
+    Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
+  return events.reduce((sum, event) => {
+    const startedId = event.activityTaskCompletedEventAttributes?.startedEventId;
+    return startedId ? sum + timeOf(event) - timeOf(events[Number(startedId) - 1]) : sum;
+  }, 0);
+}
+
+const batch = (run: () => Promise<unknown>, runs: number) => Promise.all(Array.from({ length: runs }, run));
+
+/** Milliseconds a run. */
+async function timed(work: () => Promise<unknown>, runs = 1): Promise<number> {
   const startedAt = performance.now();
   await work();
-  return performance.now() - startedAt;
+  return (performance.now() - startedAt) / runs;
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+/** How much a run adds to a counter. */
+async function differenceOf(read: () => number | Promise<number>, run: () => Promise<unknown>) {
+  const before = await read();
+  for (let i = 0; i < COUNTED_RUNS; i++) await run();
+  return ((await read()) - before) / COUNTED_RUNS;
 }
 
-function compare(what: string, job: number, baseline: number): void {
-  print(what, `job ${job.toFixed(1)}, baseline ${baseline.toFixed(1)}, ratio ${(job / baseline).toFixed(2)}`);
+/** NaN where there is no /proc. */
+function cpuMs(pid: number): number {
+  try {
+    const [, times = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
+    const [user, system] = times.split(' ').slice(11, 13).map(Number);
+    return ((user ?? NaN) + (system ?? NaN)) * MS_PER_TICK;
+  } catch {
+    return NaN;
+  }
 }
 
-function print(what: string, figures: string): void {
-  process.stdout.write(`${what.padEnd(36)}${figures}\n`);
+async function requestCount(port: number): Promise<number> {
+  // The server reports with a lag.
+  await sleep(METRICS_LAG_MS);
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return [...text.matchAll(REQUESTS)].reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+
+function print(rows: Row[]): void {
+  const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.floor }));
+  const cells = withRatio.map(({ what, ...figures }) =>
+    [
+      what.padEnd(34),
+      ...Object.values(figures).map((figure) => (Number.isNaN(figure) ? '-' : figure.toFixed(2)).padStart(8)),
+    ].join(''),
+  );
+  const table = ['                                       job   floor   ratio', ...cells].join('\n');
+  process.stdout.write(`${json ? JSON.stringify(withRatio) : table}\n`);
 }
 
 void main();

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { makeKey } from '../../src/sealing';
 import { DEFAULTS } from '../atlas-emulator';
@@ -6,7 +7,7 @@ import { embeddedEnv } from '../temporal/embedded-env';
 import { startTethered } from '../temporal/tethered-process';
 
 /** Sink `files` stores every token, and `rejects` none. */
-const CONFIG = `sinks:
+export const DEMO_CONFIG = `sinks:
   files: {type: file, directory: ./tokens}
   rejects: {type: file, directory: ./sealing-keys.json}
 sealing:
@@ -21,23 +22,28 @@ export async function startDemoWorker(options: {
   atlasUrl: string;
   /** The worker's configuration, in `folder`. */
   config?: string;
+  /** For a Temporal that is not embedded. */
+  env?: NodeJS.ProcessEnv;
 }) {
-  const { folder, temporalAddress, atlasUrl, config = CONFIG } = options;
+  const { folder, temporalAddress, atlasUrl, config = DEMO_CONFIG } = options;
   const configFile = path.join(folder, 'live-migration-prep.yaml');
   const keys = JSON.stringify({ keys: [makeKey(new Date())] });
-  mkdirSync(path.join(folder, 'tokens'));
-  writeFileSync(path.join(folder, 'sealing-keys.json'), keys, { mode: 0o600 });
-  writeFileSync(configFile, config);
+  const first = !existsSync(configFile);
+  if (first) {
+    mkdirSync(path.join(folder, 'tokens'));
+    writeFileSync(path.join(folder, 'sealing-keys.json'), keys, { mode: 0o600 });
+    writeFileSync(configFile, config);
+  }
   const program = path.join(__dirname, '../../dist/worker.js');
   const worker = startTethered(process.execPath, [program, '--config', configFile], {
-    logFile: path.join(folder, 'worker.log'),
+    logFile: path.join(folder, first ? 'worker.log' : `worker-${randomUUID()}.log`),
     env: {
-      ...embeddedEnv(temporalAddress),
+      ...(options.env ?? embeddedEnv(temporalAddress)),
       MONGODB_ATLAS_BASE_URL: atlasUrl,
       MONGODB_ATLAS_CLIENT_ID: DEFAULTS.serviceAccount.clientId,
       MONGODB_ATLAS_CLIENT_SECRET: DEFAULTS.serviceAccount.clientSecret,
     },
   });
   await worker.untilOutput(/"state":"RUNNING"/);
-  return { pid: worker.pid, stop: () => worker.end('SIGTERM') };
+  return { pid: worker.pid, stop: () => worker.end('SIGTERM'), kill: () => worker.end('SIGKILL') };
 }

@@ -13,6 +13,8 @@ export interface EmbeddedTemporalOptions {
   /** Keeps the state in this SQLite file; without one, the state is lost when the server stops. */
   databaseFile?: string;
   logFile?: string;
+  /** Serves the server's metrics for Prometheus. */
+  metricsPort?: number;
 }
 
 export type EmbeddedTemporal = Awaited<ReturnType<typeof startEmbeddedTemporal>>;
@@ -33,13 +35,15 @@ export async function startEmbeddedTemporal({
   port,
   databaseFile,
   logFile,
+  metricsPort,
 }: EmbeddedTemporalOptions = {}) {
   const uiPort = ui ? await freePort() : undefined;
+  const metrics = metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)];
   const dynamicConfig = DYNAMIC_CONFIG.flatMap((setting) => ['--dynamic-config-value', setting]);
   installRuntime();
   const environment = await TestWorkflowEnvironment.createLocal({
     server: {
-      ...server('temporal', [...dynamicConfig, ...NO_USER_SETTINGS], logFile),
+      ...server('temporal', [...dynamicConfig, ...metrics, ...NO_USER_SETTINGS], logFile),
       ui,
       ...(uiPort !== undefined && { uiPort }),
       ...(port !== undefined && { port }),
