@@ -1,0 +1,214 @@
+/** Runs the job many times while workers and the server are killed and Atlas fails: npm run soak -- --help */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { Command } from '@commander-js/extra-typings';
+import pMap from 'p-map';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import type { Receipt } from '../../src/contract/schemas';
+import { connectClient } from '../../src/temporal/connection';
+import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
+import { DEMO_CONFIG, startDemoWorker } from '../demo/worker';
+import { embeddedEnv } from '../temporal/embedded-env';
+import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { freePort } from '../temporal/free-port';
+
+const on = 'linkTokens';
+const FAULTS: Fault[] = [
+  { on, probability: 0.03, status: 503 },
+  { on, probability: 0.03, status: 429, headers: { 'Retry-After': '1' } },
+  { on, probability: 0.03, reset: 'before-body', afterCreating: true },
+];
+const POLL_MS = 500;
+const MAX_START_MS = 10 * 60_000;
+
+const options = new Command('npm run soak --')
+  .description(
+    'Compares the tokens at the Atlas emulator, the files at the sink and the receipts. Exit code 1 on a mismatch.',
+  )
+  .option('--runs <n>', 'how many runs', Number, 200)
+  .option('--workers <n>', 'worker processes', Number, 2)
+  .option('--kill-workers <n>', 'how often a worker is killed and replaced', Number, 0)
+  .option('--kill-server <n>', 'how often the embedded server is killed and restarted', Number, 0)
+  .option(
+    '--faults <json>',
+    'faults of Atlas, as npm run atlas -- --help has them',
+    (json) => JSON.parse(json) as Fault[],
+    FAULTS,
+  )
+  .option('--faults-for <seconds>', 'Atlas fails no longer than this', Number, Infinity)
+  .option('--given', 'on the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
+  .option('--every <seconds>', 'how often to print progress', Number, 10)
+  .parse()
+  .opts();
+
+const taskQueue = `soak-${randomBytes(4).toString('hex')}`;
+const requests = Array.from({ length: options.runs }, (_, run) => ({
+  orgId: DEFAULTS.orgId,
+  sourceOrgId: randomBytes(12).toString('hex'),
+  // Of its own, so that its tokens can be told apart.
+  accessListIps: [`2001:4:112::1:${(run + 1).toString(16)}`],
+  sink: 'files',
+}));
+const idOf = (request: (typeof requests)[number]) => workflowIdFor(request.orgId, request.sourceOrgId);
+
+async function main(): Promise<void> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
+  const port = await freePort();
+  const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(folder, 'temporal.db') });
+  let server = options.given ? null : await startServer();
+  const env = server ? embeddedEnv(server.address) : process.env;
+  const { connection, namespace } = await connectClient(env, 10_000);
+  const { workflow } = new Client({ connection, namespace });
+  const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
+  const config = `taskQueue: ${taskQueue}\n${DEMO_CONFIG}`;
+  const temporalAddress = server?.address ?? '';
+  const startWorker = () => startDemoWorker({ folder, temporalAddress, env, atlasUrl: atlas.url, config });
+  const workers = [await startWorker()];
+  while (workers.length < options.workers) workers.push(await startWorker());
+  const startedAt = Date.now();
+  const elapsedS = () => (Date.now() - startedAt) / 1000;
+
+  try {
+    atlas.faults(options.faults);
+    const starting = pMap(requests, (request) => persist(() => start(request)), { concurrency: 20 });
+    const kills = { worker: 0, server: 0 };
+    let [printedAt, posts] = [0, 0];
+    for (;;) {
+      await sleep(POLL_MS);
+      if (elapsedS() > options.faultsFor) atlas.clearFaults();
+      const share = filesIn(folder).length / options.runs;
+      if (kills.worker < Math.min(options.killWorkers, Math.ceil(share * (options.killWorkers + 1)))) {
+        const index = kills.worker++ % workers.length;
+        await workers[index]?.kill();
+        workers[index] = await startWorker();
+      }
+      if (
+        server &&
+        kills.server < Math.min(options.killServer, Math.ceil(share * (options.killServer + 1)))
+      ) {
+        kills.server++;
+        await server.stop();
+        server = await startServer();
+      }
+      if (elapsedS() >= printedAt + options.every) {
+        const sent = atlas.requestsOn(on).length;
+        const rate = (sent - posts) / (elapsedS() - printedAt);
+        [printedAt, posts] = [elapsedS(), sent];
+        say(
+          `${printedAt.toFixed(0).padStart(6)} s ${filesIn(folder).length} delivered, ${rate.toFixed(1)} requests/s, worker ${workers.map(({ pid }) => memoryMb(pid)).join(' and ')} MB`,
+        );
+      }
+      if (share >= 1 || (await closed().catch(() => 0)) === options.runs) break;
+    }
+    await starting;
+    await verify(kills);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.kill()));
+    await Promise.all([atlas.close(), connection.close()]);
+    await server?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+
+  function start(request: (typeof requests)[number]) {
+    return workflow.start(WORKFLOW_TYPES.prepare, {
+      workflowId: idOf(request),
+      taskQueue,
+      args: [request],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+  }
+
+  async function closed(): Promise<number> {
+    return (await workflow.count(`TaskQueue = '${taskQueue}' AND ExecutionStatus != 'Running'`)).count;
+  }
+
+  async function verify(kills: object): Promise<void> {
+    const tokens = atlas.createdTokens();
+    const files = filesIn(folder).map((name) =>
+      readFileSync(path.join(folder, 'tokens', name), 'utf8').trim(),
+    );
+    const counts = {
+      runs: options.runs,
+      delivered: 0,
+      failed: 0,
+      created: tokens.length,
+      unconfirmed: 0,
+      files: files.length,
+      requests: atlas.requestsOn(on).length,
+      ...kills,
+    };
+    const mismatches: string[] = [];
+    const bySha = new Map(files.map((token) => [createHash('sha256').update(token).digest('hex'), token]));
+    await pMap(
+      requests,
+      async (request) => {
+        const ending = await persist(() => endingOf(request));
+        const created = tokens.filter(({ accessListIps }) => accessListIps[0] === request.accessListIps[0]);
+        const known = 'tokenSha256' in ending ? 1 : 0;
+        counts[known ? 'delivered' : 'failed'] += 1;
+        counts.unconfirmed += ending.unconfirmedTokens;
+        if (created.length > ending.unconfirmedTokens + known)
+          mismatches.push(
+            `${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
+          );
+        if (!('tokenSha256' in ending)) return;
+        const file = bySha.get(ending.tokenSha256);
+        if (!created.some(({ linkToken }) => linkToken === file))
+          mismatches.push(`${idOf(request)}: its token is not in a file of the sink`);
+      },
+      { concurrency: 20 },
+    );
+    if (bySha.size !== counts.delivered || files.length !== counts.delivered)
+      mismatches.push(`${files.length} files for ${counts.delivered} receipts`);
+    for (const mismatch of mismatches) say(mismatch);
+    say(
+      `${mismatches.length === 0 ? 'PASS' : `FAIL (${mismatches.length} mismatches)`} in ${elapsedS().toFixed(0)} s: ${JSON.stringify(counts)}`,
+    );
+    process.exitCode = mismatches.length === 0 ? 0 : 1;
+  }
+
+  async function endingOf(
+    request: (typeof requests)[number],
+  ): Promise<Receipt | { unconfirmedTokens: number }> {
+    try {
+      return (await workflow.getHandle(idOf(request)).result()) as Receipt;
+    } catch (error) {
+      if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) throw error;
+      return error.cause.details?.[0] as { unconfirmedTokens: number };
+    }
+  }
+}
+
+/** Repeats a call of Temporal while the server is away. */
+async function persist<T>(call: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + MAX_START_MS; ;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+/** Without the temporary files that killed workers leave. */
+const filesIn = (folder: string) =>
+  readdirSync(path.join(folder, 'tokens')).filter((name) => name.endsWith('.link-token'));
+
+/** Resident memory; 0 where there is no /proc. */
+function memoryMb(pid: number): number {
+  try {
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+  } catch {
+    return 0;
+  }
+}
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+
+void main();
