@@ -57,16 +57,30 @@ export function futureTime(text: string): Date {
   return date;
 }
 
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000 };
+/** A time, or how long ago it was. */
+export function pastTime(text: string): Date {
+  const agoMs = millisecondsOf(text);
+  if (agoMs > 0) return new Date(Date.now() - agoMs);
+  const date = new Date(text);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
+}
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Node's timers take no more: some 24 days. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** @returns milliseconds. */
 export function duration(text: string): number {
-  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
-  const ms = Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+  const ms = millisecondsOf(text);
   if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
   throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
+}
+
+/** NaN when the text is none. */
+function millisecondsOf(text: string): number {
+  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
 }
 
 export function nonEmpty(text: string): string {

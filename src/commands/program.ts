@@ -13,7 +13,7 @@ import {
   requestCommand,
   shortText,
   targetCommand,
-  time,
+  pastTime,
   uuid,
 } from './options';
 import type { Io } from './io';
@@ -155,7 +155,10 @@ function createCommands(io: Io, stop: Stop) {
       .option('--requested-by <text>', 'runs requested by exactly this')
       .option('--change-reference <text>', 'runs of exactly this change or ticket')
       .addOption(
-        new Option('--since <time>', 'runs that are open, or closed after this time').argParser(time),
+        new Option(
+          '--since <time>',
+          'runs that are open, or closed after this time; or how long ago, such as 2h',
+        ).argParser(pastTime),
       )
       .action(async (options) => {
         const { list } = await import('./list.js');
@@ -220,8 +223,11 @@ function createCommands(io: Io, stop: Stop) {
     new Command('restart')
       .description('start failed runs again after their cause is fixed: first one, then the others')
       .addOption(
-        new Option('--since <time>', 'runs that failed after this time, such as 2026-11-25T09:00:00Z')
-          .argParser(time)
+        new Option(
+          '--since <time>',
+          'runs that failed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
+        )
+          .argParser(pastTime)
           .makeOptionMandatory(),
       )
       .addOption(
