@@ -23,6 +23,18 @@ export function terminalFailure(type: string, message: string, details: unknown[
   return withoutStack(ApplicationFailure.create({ type, message, nonRetryable: true, details }));
 }
 
+/** Of a request that the SDK cannot write as JSON, to pass it on. Any other error would block the workflow task. */
+export function unwritableRequest(): ApplicationFailure {
+  const problem = {
+    field: 'request',
+    description: 'cannot be written as JSON again: remove what is nested deeply',
+  };
+  return failureOf('InvalidRequest', `the request is not valid: it ${problem.description}`, {
+    fields: [problem],
+    unconfirmedTokens: 0,
+  });
+}
+
 /** What an activity failed with, without the wrapping of Temporal. */
 export function causeOf(error: unknown): unknown {
   return error instanceof ActivityFailure ? error.cause : error;

@@ -11,7 +11,7 @@ import type { PrepareRequest, Receipt, Recovery, SealedToken } from '../contract
 import { cancelled } from './cancelled';
 import { createToken } from './create';
 import { deliver } from './deliver';
-import { causeOf, failureOf, isRunFailureType, reportOf } from './failures';
+import { causeOf, failureOf, isRunFailureType, reportOf, unwritableRequest } from './failures';
 import { countDelivery, countRun } from './metrics';
 import { createProgress } from './progress';
 import { validation } from './proxies';
@@ -119,17 +119,7 @@ function isShort(timeoutMs: number | undefined): boolean {
 }
 
 function invalid(cause: unknown): ApplicationFailure {
-  if (!(cause instanceof TemporalFailure)) {
-    // The SDK writes the request as JSON to pass it to the activity.
-    const problem = {
-      field: 'request',
-      description: 'cannot be written as JSON again: remove what is nested deeply',
-    };
-    return failureOf('InvalidRequest', `the request is not valid: it ${problem.description}`, {
-      fields: [problem],
-      unconfirmedTokens: 0,
-    });
-  }
+  if (!(cause instanceof TemporalFailure)) return unwritableRequest();
   const { message, details } = reportOf(cause);
   const type =
     cause instanceof ApplicationFailure && isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';

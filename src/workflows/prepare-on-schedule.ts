@@ -4,6 +4,7 @@ import {
   CancelledFailure,
   ChildWorkflowFailure,
   ParentClosePolicy,
+  TemporalFailure,
   WorkflowIdReusePolicy,
   isCancellation,
   startChild,
@@ -14,7 +15,7 @@ import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
-import { failureOf, failureOfActivity, terminalFailure } from './failures';
+import { failureOf, failureOfActivity, terminalFailure, unwritableRequest } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { repeatable } from './proxies';
 
@@ -78,7 +79,7 @@ function failureOfChild(error: unknown): unknown {
       unconfirmedTokens: 0,
     });
   }
-  return error;
+  return error instanceof TemporalFailure ? error : unwritableRequest();
 }
 
 /** As much as the child's workflow id needs, and what the child does not see; the child checks the rest. */

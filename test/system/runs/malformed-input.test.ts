@@ -81,13 +81,19 @@ describe('a request cannot wedge its run', () => {
     );
   });
 
-  it('with an entry nested too deep to be passed on', async () => {
+  it.each<[workflowType: string, inputOf: (request: PrepareRequest) => object]>([
+    [WORKFLOW_TYPES.prepare, (request) => request],
+    [WORKFLOW_TYPES.prepareOnSchedule, (request) => ({ request, always: true })],
+  ])('of %s with an entry nested too deep to be passed on', async (workflowType, inputOf) => {
     const request = deployment.newRequest({ accessListIps: ['NESTED'] });
-    const json = JSON.stringify(request).replace('"NESTED"', '['.repeat(50_000) + ']'.repeat(50_000));
+    const json = JSON.stringify(inputOf(request)).replace(
+      '"NESTED"',
+      '['.repeat(50_000) + ']'.repeat(50_000),
+    );
     const handle = await start(
-      WORKFLOW_TYPES.prepare,
+      workflowType,
       [RawValue.fromPayload(jsonPayload(json))],
-      idOf(request),
+      workflowType === WORKFLOW_TYPES.prepare ? idOf(request) : {},
     );
     expect(await refusedFields(handle)).not.toEqual([]);
   });
