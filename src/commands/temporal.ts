@@ -26,6 +26,7 @@ export async function withTemporal<T>(
   // A stopped command ends at its next call.
   signal.addEventListener('abort', () => void connection.close());
   try {
+    signal.throwIfAborted();
     return await work(new Client({ connection, namespace }));
   } catch (error) {
     if (error instanceof CommandError) throw error;

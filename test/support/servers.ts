@@ -97,6 +97,8 @@ export interface TcpProxy extends TestServer {
   /** From now on nothing passes, and no connection ends: as a firewall that drops packets. */
   cut(): void;
   restore(): void;
+  /** How many sockets are open, of clients and to the target. */
+  open(): number;
 }
 
 export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
@@ -120,6 +122,7 @@ export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
   });
   return {
     ...(await listen(server, 'tcp')),
+    open: () => sockets.size,
     cut() {
       isCut = true;
       for (const socket of sockets) socket.pause();
@@ -131,20 +134,28 @@ export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
   };
 }
 
-/** Passes gRPC calls on, but those whose path matches, which it answers with NOT_FOUND. */
-export function serveRejectingGrpcProxy(targetPort: number, rejected: RegExp): Promise<TestServer> {
+/** Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by default. */
+export function serveRejectingGrpcProxy(
+  targetPort: number,
+  rejected: RegExp,
+  status = 5,
+): Promise<TestServer> {
   const target = http2.connect(`http://127.0.0.1:${targetPort}`);
   const server = http2.createServer();
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);
     if (rejected.test(String(headers[':path']))) {
-      const response = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '5' };
+      const response = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status) };
       stream.respond(response, { endStream: true });
       return;
     }
     const call = target.request(headers);
     call.on('error', () => stream.destroy());
-    call.on('response', (response) => {
+    call.on('response', (response, flags) => {
+      if (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) {
+        stream.respond(response, { endStream: true });
+        return;
+      }
       stream.respond(response, { waitForTrailers: true });
       call.on('trailers', (trailers: http2.IncomingHttpHeaders) =>
         stream.on('wantTrailers', () => stream.sendTrailers(trailers)),

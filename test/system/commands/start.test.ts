@@ -1,10 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import { cleanUpLater } from '../../support/clean-up';
 import { setScene, type Scene } from '../../support/command-line';
+import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { objectIn } from '../../support/run-command';
+import { objectIn, startCommand } from '../../support/run-command';
+import { serveTcpProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
@@ -28,6 +32,21 @@ async function statusOf(workflowId: string): Promise<string> {
 }
 
 describe('start', () => {
+  it('starts nothing after it was interrupted while it connected', async () => {
+    const { address, client } = await sharedTemporal();
+    const proxy = await serveTcpProxy(Number(address.split(':')[1]));
+    cleanUpLater(() => proxy.close());
+    proxy.cut();
+    const { workflowId, options } = scene.newTarget();
+    const command = startCommand(['start', ...options, ...REQUEST], embeddedEnv(`127.0.0.1:${proxy.port}`));
+    await eventually('a connection', () => proxy.open() > 0);
+    command.interrupt();
+    expect(await command.exited).toMatchObject({ code: 130 });
+    proxy.restore();
+    await eventually('no connection', () => proxy.open() === 0);
+    await expect(client.workflow.getHandle(workflowId).describe()).rejects.toThrow(/not found/i);
+  });
+
   it('says how to follow the run, and does not wait', async () => {
     const { workflowId, options } = scene.newTarget();
     expect(await scene.client('start', ...options, ...REQUEST)).toEqual({
