@@ -1,16 +1,17 @@
 import type { Client } from '@temporalio/client';
+import { WORKFLOW_TYPES } from '../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt, receiptIn } from './outcome';
 import type { Output } from './output';
-import { isDelivered, isOurs, leftTokens, type Run } from './runs';
+import { isDelivered, leftTokens, type Run } from './runs';
 import { commandLine } from './target';
 
 /** Left tokens that one message names. */
 const MAX_NAMED = 5;
 
 /** @throws CommandError when an open run is none of ours: it keeps the id from every run of ours. */
-export function refuseForeign({ workflowId, runId, type }: Run): void {
-  if (isOurs({ type })) return;
+export function refuseForeign({ workflowId, runId, type }: Run, ours: string = WORKFLOW_TYPES.prepare): void {
+  if (type === ours) return;
   throw new CommandError(
     `an open run of another workflow type (${type}) has the id ${workflowId}: end that run first`,
     EXIT_CODES.refused,

@@ -12,6 +12,7 @@ import { CommandError, EXIT_CODES } from './command-error';
 import { failureError } from './outcome';
 import type { Output } from './output';
 import { describeStillNoPoller } from './pollers';
+import { refuseForeign } from './refusals';
 import type { Io } from './io';
 
 /**
@@ -81,8 +82,10 @@ async function startOrJoin(
     return client.workflow.getHandle(workflowId, started.firstExecutionRunId);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const open = await client.workflow.getHandle(workflowId).describe();
+    refuseForeign(open, WORKFLOW_TYPES.revokeLink);
     output.say(`joined the open ${workflowId}`);
-    return client.workflow.getHandle(workflowId);
+    return client.workflow.getHandle(workflowId, open.runId);
   }
 }
 

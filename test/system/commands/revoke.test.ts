@@ -2,6 +2,7 @@ import type { RevokeRequest } from '../../../src/contract/schemas';
 import { revocationIdFor } from '../../../src/contract/names';
 import { setScene, type Scene } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
+import { startForeignRun } from '../../support/foreign-run';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
@@ -64,6 +65,17 @@ describe('revoke', () => {
     expect(second.stdout).toMatch(/^joined the open .*\norganization \S+ has no link: nothing was removed/);
     expect(objectIn(await first)).toMatchObject({ workflowId, outcome: 'noLink', credential: 'default' });
     expect(requestsToRemove()).toBe(before + 3);
+  });
+
+  it('refuses to join a run of another workflow type, which would end as if the link were gone', async () => {
+    const { client } = await sharedTemporal();
+    const foreign = await startForeignRun(client, workflowId);
+    const { code, stderr } = await scene.client('--timeout', '10s', 'revoke', ...org, '--yes');
+    await foreign.terminate();
+    expect({ code, stderr }).toEqual({
+      code: 6,
+      stderr: `live-migration-prep: an open run of another workflow type (foreign) has the id ${workflowId}: end that run first\n`,
+    });
   });
 
   it('stops waiting after --timeout, and says how to see the end', async () => {
