@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { WorkflowFailedError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { checkReportSchema, type CheckReport, type Finding, type PrepareRequest } from '../contract/schemas';
@@ -10,6 +10,9 @@ import { describeStillNoPoller } from './pollers';
 /** Three tries fit into a minute. */
 const TIMEOUT_MS = 90_000;
 const POLLER_INTERVAL_MS = 2000;
+
+/** Of gRPC's status codes. */
+const PERMISSION_DENIED = 7;
 
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
@@ -81,13 +84,18 @@ async function endingOf(result: Promise<unknown>): Promise<unknown> {
 async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promise<T>): Promise<T> {
   const waiting = Symbol();
   for (;;) {
-    const outcome = await Promise.race([work, sleep(POLLER_INTERVAL_MS, waiting)]);
+    // It must not keep the process from ending.
+    const outcome = await Promise.race([work, sleep(POLLER_INTERVAL_MS, waiting, { ref: false })]);
     if (outcome !== waiting) return outcome;
     await requirePoller(client, taskQueue);
   }
 }
 
+/** Who may start runs need not be allowed to describe task queues. */
 async function requirePoller(client: Client, taskQueue: string): Promise<void> {
-  const problem = await describeStillNoPoller(client, taskQueue);
+  const problem = await describeStillNoPoller(client, taskQueue).catch((error: unknown) => {
+    if (isGrpcServiceError(error) && (error.code as number) === PERMISSION_DENIED) return null;
+    throw error;
+  });
   if (problem) throw new CommandError(problem);
 }

@@ -182,8 +182,9 @@ function notesOf({ unconfirmed }: ListOptions, unknown: Unknown, retained: strin
   ].filter((note) => typeof note === 'string');
 }
 
+/** Who may list runs need not be allowed to describe the namespace. */
 async function retainedSince({ connection, options: { namespace } }: Client): Promise<string | null> {
-  const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const seconds = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0);
+  const described = await connection.workflowService.describeNamespace({ namespace }).catch(() => null);
+  const seconds = Number(described?.config?.workflowExecutionRetentionTtl?.seconds ?? 0);
   return seconds > 0 ? new Date(Date.now() - seconds * 1000).toISOString() : null;
 }

@@ -1,6 +1,9 @@
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { cleanUpLater } from '../../support/clean-up';
 import { setScene, type Scene } from '../../support/command-line';
 import { newOrgId } from '../../support/ids';
-import { objectIn } from '../../support/run-command';
+import { objectIn, run } from '../../support/run-command';
+import { serveRejectingGrpcProxy } from '../../support/servers';
 import { deploy, sharedTemporal } from '../../support/setting';
 
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
@@ -60,6 +63,26 @@ describe('start --dry-run', () => {
     expect({ code, stderr }).toEqual({ code: 6, stderr: refused.stderr });
     expect(scene.atlas.requestsOn('linkTokens')).toHaveLength(posts);
   });
+});
+
+it('list, start --dry-run and doctor --remote need no permission to describe the namespace or a task queue', async () => {
+  const { address } = await sharedTemporal();
+  const PERMISSION_DENIED = 7;
+  const denied = /\/Describe(Namespace|TaskQueue)$/;
+  const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
+  cleanUpLater(() => proxy.close());
+  const { taskQueue } = scene.deployment;
+  for (const command of [
+    ['list'],
+    ['start', ...scene.newTarget().options, ...REQUEST, '--dry-run'],
+    ['doctor', '--remote'],
+  ]) {
+    const exit = await run(['--task-queue', taskQueue, ...command], embeddedEnv(`127.0.0.1:${proxy.port}`));
+    expect({ ...exit, command }).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining('live-migration-prep:') as unknown,
+    });
+  }
 });
 
 it('start and watch say that no worker polls the task queue, and the run goes on when one starts', async () => {
