@@ -33,7 +33,8 @@ async function main(): Promise<void> {
 
   let worker: Worker | null = null;
   drainOnSignals(() => worker, logger);
-  const { connection, namespace } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  const temporal = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  const { connection, namespace } = temporal;
   const created = await createWorker(config, { connection, namespace, meter });
   worker = created.worker;
 
@@ -51,11 +52,12 @@ async function main(): Promise<void> {
   const watch = setInterval(() => {
     if (created.worker.getState() === 'FAILED') endFailed(logger);
   }, FAILURE_CHECK_INTERVAL_MS);
-  const stopFollowing = followApiKey(connection, process.env, logger);
+  const stopFollowing = followApiKey(temporal, process.env, logger);
   await worker.run().catch(() => endFailed(logger));
   clearInterval(watch);
   stopFollowing();
-  await Promise.all([created.close(), health.close(), undelivered?.close()]);
+  undelivered?.close();
+  await Promise.all([created.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');
 }

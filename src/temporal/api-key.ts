@@ -1,4 +1,5 @@
 import type { NativeConnection } from '@temporalio/worker';
+import type { TemporalConnection } from './connection';
 import { readTemporalSettings } from './settings';
 
 const CHECK_INTERVAL_MS = 10_000;
@@ -14,12 +15,12 @@ interface Log {
  * @returns what ends it.
  */
 export function followApiKey(
-  connection: Pick<NativeConnection, 'setApiKey'>,
+  { connection, apiKey: first }: Pick<TemporalConnection<NativeConnection>, 'connection' | 'apiKey'>,
   env: NodeJS.ProcessEnv,
   log: Log,
   intervalMs = CHECK_INTERVAL_MS,
 ): () => void {
-  let current = readTemporalSettings(env).connectionOptions.apiKey;
+  let current = first;
   let lastProblem = '';
 
   async function renew(): Promise<void> {

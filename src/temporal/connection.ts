@@ -9,6 +9,8 @@ export interface TemporalConnection<C> {
   connection: C;
   address: string;
   namespace: string;
+  /** That it was opened with. */
+  apiKey: TemporalSettings['connectionOptions']['apiKey'];
   /** The error for a call that did not reach Temporal, or not with sufficient permission. */
   unreachable: (error: unknown) => TemporalUnreachableError;
 }
@@ -53,7 +55,7 @@ async function connect<C>(
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);
   });
-  return { connection, address, namespace, unreachable };
+  return { connection, address, namespace, apiKey: connectionOptions.apiKey, unreachable };
 }
 
 /** A shorter header is a word such as `prod`, which a message may hold by chance. */

@@ -14,7 +14,7 @@ export function watchUndelivered(
   client: Client,
   meter: MetricMeter,
   { taskQueue, logger }: { taskQueue: string; logger: Logger },
-): { close(): Promise<void> } {
+): { close(): void } {
   const runs = meter.createGauge(
     'link_token_undelivered_runs',
     'int',
@@ -33,16 +33,15 @@ export function watchUndelivered(
     'Attempts to list undelivered runs, by outcome',
   );
   const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Running' AND TaskQueue = ${JSON.stringify(taskQueue)}`;
-  const closing = new AbortController();
+  let closed = false;
   let refused = false;
 
   async function check(): Promise<void> {
     try {
       let count = 0;
       let startedAtMs = Date.now();
-      // With Temporal away, the list would wait for it.
-      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(INTERVAL_MS)]);
-      await client.withAbortSignal(signal, async () => {
+      // With Temporal away, the list would wait for it. The worker's connection ignores an AbortSignal.
+      await client.withDeadline(Date.now() + INTERVAL_MS, async () => {
         for await (const { memo, startTime } of client.workflow.list({ query })) {
           if (memo?.['step'] !== UNDELIVERED) continue;
           count += 1;
@@ -54,7 +53,7 @@ export function watchUndelivered(
       checks.add(1, { outcome: 'ok' });
       refused = false;
     } catch (error) {
-      if (closing.signal.aborted) return;
+      if (closed) return;
       checks.add(1, { outcome: 'failed' });
       if (!refused)
         logger.warn(
@@ -70,8 +69,7 @@ export function watchUndelivered(
   return {
     close() {
       clearInterval(timer);
-      closing.abort();
-      return checking;
+      closed = true;
     },
   };
 }

@@ -11,7 +11,7 @@ import { eventually } from '../../support/eventually';
 /** Of gRPC: not compressed, and no bytes long. */
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
-it('takes up the API key when its file changes, and keeps the former while the file is broken', async () => {
+it('takes up the API key when its file has changed since the connection was opened, and keeps the former while the file is broken', async () => {
   const keys: unknown[] = [];
   const server = http2.createServer().on('stream', (stream, { authorization }) => {
     keys.push(authorization);
@@ -33,23 +33,28 @@ it('takes up the API key when its file changes, and keeps the former while the f
   const log: string[] = [];
   const note = (message: string) => void log.push(message);
 
-  const { connection } = await connectWorker(env, 10_000);
+  const connected = await connectWorker(env, 10_000);
+  const { connection } = connected;
   const lastKey = async () => {
     await connection.workflowService.getSystemInfo({}).catch(() => undefined);
     return keys.at(-1);
   };
-  const stop = followApiKey(connection, env, { info: note, warn: note }, 20);
+  expect(await lastKey()).toBe('Bearer key-1');
+  // Rotated while the worker starts.
+  write('key-2');
+  const stop = followApiKey(connected, env, { info: note, warn: note }, 20);
   try {
-    expect(await lastKey()).toBe('Bearer key-1');
-    writeFileSync(file, 'api_key = "key-2');
+    await eventually('the key of a rotation before', async () => (await lastKey()) === 'Bearer key-2');
+    log.length = 0;
+    writeFileSync(file, 'api_key = "broken');
     await eventually('a warning', () => log.length === 1);
-    expect(await lastKey()).toBe('Bearer key-1');
+    expect(await lastKey()).toBe('Bearer key-2');
     write('key-3');
     await eventually('a new key', () => log.length === 2);
     expect(await lastKey()).toBe('Bearer key-3');
     expect(log[0]).toMatch(/^kept Temporal's former API key: the profile file .* is not valid TOML/);
     expect(log[1]).toBe("took up Temporal's new API key");
-    expect(log.join()).not.toContain('key-2');
+    expect(log.join()).not.toContain('broken');
   } finally {
     stop();
     await connection.close();

@@ -5,7 +5,7 @@ import { watchUndelivered } from '../../../src/worker/metrics-undelivered';
 
 it('a server that refuses to list runs is reported once, and nothing ends', async () => {
   const client = {
-    withAbortSignal: () => Promise.reject(new Error('PERMISSION_DENIED')),
+    withDeadline: () => Promise.reject(new Error('PERMISSION_DENIED')),
   } as unknown as Client;
   const lines: LogEntry[] = [];
   const logger = new DefaultLogger('INFO', (line) => lines.push(line));
@@ -13,7 +13,7 @@ it('a server that refuses to list runs is reported once, and nothing ends', asyn
   const watch = watchUndelivered(client, noopMetricMeter, { taskQueue: 'any', logger });
   await jest.advanceTimersByTimeAsync(3 * 60_000);
   jest.useRealTimers();
-  await watch.close();
+  watch.close();
   expect(lines).toMatchObject([
     {
       level: 'WARN',
