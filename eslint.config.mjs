@@ -2,8 +2,8 @@ import { defineConfig } from 'eslint/config';
 import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** The floors of src/, from the top. A file imports from its own folder and from lower floors only. */
-const FLOORS = [
+/** The layers of src/, from the top. A file imports from its own folder and from lower layers only. */
+const LAYERS = [
   ['client.ts', 'worker.ts'],
   ['commands', 'worker'],
   ['activities'],
@@ -15,14 +15,14 @@ const FLOORS = [
 ];
 
 const zones = [
-  ...FLOORS.flatMap((floor, index) =>
-    floor.map((room) => ({
-      target: `./src/${room}`,
-      from: FLOORS.slice(0, index + 1)
+  ...LAYERS.flatMap((layer, index) =>
+    layer.map((module) => ({
+      target: `./src/${module}`,
+      from: LAYERS.slice(0, index + 1)
         .flat()
-        .filter((other) => other !== room)
+        .filter((other) => other !== module)
         .map((other) => `./src/${other}`),
-      message: 'imports run one way: see docs/architecture.md, Rooms',
+      message: 'imports run one way: see docs/architecture.md, Modules',
     })),
   ),
   {

@@ -10,7 +10,7 @@ import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
 const NOWHERE = embeddedEnv('127.0.0.1:1');
 
-/** Prints, last, the packages and the rooms of src/ whose files a command has loaded. */
+/** Prints, last, the packages and the folders of src/ whose files a command has loaded. */
 const LIST_LOADED = `
   process.on('exit', () => {
     const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
