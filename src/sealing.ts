@@ -75,7 +75,7 @@ export function createSealer(readKeySet: () => string): Sealer {
     try {
       keys = parseKeySet(readKeySet());
     } catch {
-      // The caller reports the missing key, which is what the operator has to repair.
+      // The caller reports the missing key, which is what the operator has to fix.
     }
   }
 

@@ -23,7 +23,7 @@ const createdSchema = z.object({ createdAt: z.iso.datetime() });
 
 /**
  * Finds out whether a schedule has a reason to create a token: whether the source is linked already, and how old the
- * pair's last token is. The sink is asked where it can say it of the source, else Atlas, which says it of the
+ * pair's last token is. A sink that knows the link of the source decides, else Atlas, which knows only that of the
  * organization.
  *
  * A retry is safe: it only reads.

@@ -27,7 +27,7 @@ export interface Used extends CheckTarget {
 }
 
 export type Outcome = Omit<Finding, 'check'> & {
-  /** Whether the same check may succeed soon, with nothing repaired. */
+  /** Whether the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;
 };
 
@@ -68,7 +68,7 @@ function failed(cause: unknown): Outcome {
  * What a worker needs: its sealing keys, and every credential and sink, or those that a request uses. They change
  * nothing and create no link-token.
  *
- * @param showIds whether findings may name organizations that nobody asked about.
+ * @param showIds whether findings may name organizations that the request does not name.
  */
 export function workerChecks(checked: Checked, used: Used | null, showIds: boolean): Check[] {
   const { organizations, sinks } = checked;

@@ -26,7 +26,7 @@ export interface DeliveryOutcome {
   message: string;
   /** Whether the sink was sent the token, or may have been. */
   tokenMayBeThere: boolean;
-  /** The wait that the sink asked for. */
+  /** The wait that the sink requested. */
   retryAfterMs?: number | undefined;
 }
 

@@ -53,7 +53,7 @@ const REDIRECT: Row = {
 const ACCOUNT_SUSPENDED: Row = {
   when: oneOf(402),
   ...REJECTED,
-  remedy: 'settle the account of the organization in Atlas',
+  remedy: "resolve the suspension of the organization's account in Atlas",
 };
 const VERSION_WITHDRAWN: Row = {
   when: oneOf(406, 410, 415),
@@ -67,7 +67,7 @@ const OTHER_REFUSAL: Row = {
 };
 const NO_HTTP_STATUS: Meaning = {
   ...INVALID,
-  remedy: 'this is not a status of HTTP: check what is between the worker and Atlas',
+  remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
 };
 
 /** Atlas's errorCode does not tell retryable from terminal: UNEXPECTED_ERROR was recorded with 401, 404 and 500. */
@@ -106,7 +106,7 @@ const LINK_TOKEN_ROWS: readonly Row[] = [
 ];
 
 const ACCESS_TOKEN_ROWS: readonly Row[] = [
-  { when: between(200, 299), ...INVALID, remedy: 'check what is between the worker and Atlas' },
+  { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
   // At most 100 access tokens of an account are live; within the hour one expires.
   { when: (status, errorCode) => status === 403 && errorCode === 'access_denied', ...RETRY },
   { when: oneOf(408, 425, 429), ...RETRY },
@@ -120,7 +120,7 @@ const SERVICE_ACCOUNT_REJECTED: Meaning = {
 
 /** Every call that creates nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
-  { when: between(200, 299), ...INVALID, remedy: 'check what is between the worker and Atlas' },
+  { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
   REDIRECT,
   { when: oneOf(408, 425, 429), ...RETRY },
   { when: oneOf(401), ...REJECTED, remedy: 'check that the credential is correct and has not expired' },

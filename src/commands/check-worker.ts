@@ -17,7 +17,7 @@ const PERMISSION_DENIED = 7;
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
  *
- * @returns the report; `failure` is that of the workflow, null when all is well.
+ * @returns the report; `failure` is that of the workflow, null when it completed.
  * @throws CommandError when no worker reports.
  */
 export async function checkWorker(

@@ -19,8 +19,8 @@ export function requestCommand(name: string) {
       ).conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
-    .option('--requested-by <text>', 'who requested it, kept for the audit')
-    .option('--change-reference <text>', 'change or ticket, kept for the audit');
+    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
+    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
 }
 
 export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;

@@ -31,7 +31,7 @@ export function createOutput(
   json: boolean,
   { signal, goesOn }: Pick<Stop, 'signal' | 'goesOn'> = createStop(),
 ): Output {
-  // What a stopped command still does ends in errors that are nobody's business.
+  // What a stopped command still does may end in errors, which concern nobody.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
   return {
     goesOn,

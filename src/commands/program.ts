@@ -95,7 +95,10 @@ function createCommands(io: Io, stop: Stop) {
       .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
       .option('--again', 'create a token even if an earlier run delivered or left one', false)
       .addOption(
-        new Option('--dry-run', 'check the request inside a worker, or look at the runs, and start nothing')
+        new Option(
+          '--dry-run',
+          'start nothing: check the request in a worker, or with --from the runs of each line',
+        )
           .default(false)
           .conflicts('wait'),
       )
@@ -207,12 +210,16 @@ function createCommands(io: Io, stop: Stop) {
           .argParser(organizationId)
           .makeOptionMandatory(),
       )
-      .option('--yes', 'remove it without asking', false)
+      .option('--yes', 'remove it without a confirmation', false)
       .addOption(
-        new Option('--requested-by <text>', 'who requested it, kept for the audit').argParser(shortText),
+        new Option('--requested-by <text>', 'who requested it, kept for the audit trail').argParser(
+          shortText,
+        ),
       )
       .addOption(
-        new Option('--change-reference <text>', 'change or ticket, kept for the audit').argParser(shortText),
+        new Option('--change-reference <text>', 'change or ticket, kept for the audit trail').argParser(
+          shortText,
+        ),
       )
       .action(async ({ org: orgId, yes, ...audit }) => {
         const { confirmRevocation, revoke } = await import('./revoke.js');
@@ -221,7 +228,7 @@ function createCommands(io: Io, stop: Stop) {
       }),
 
     new Command('restart')
-      .description('start failed runs again after their cause is fixed: first one, then the others')
+      .description('start failed runs again once the cause is fixed: one first, then the others')
       .addOption(
         new Option(
           '--since <time>',
@@ -244,7 +251,7 @@ function createCommands(io: Io, stop: Stop) {
     new Command('keys')
       .description('create the keys that seal tokens in histories')
       .requiredOption('--file <file>', 'file to write, mode 0600')
-      .option('--rotate', 'put a new key before those in the file, which go on opening tokens', false)
+      .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
       .action(async (options) => {
         const { makeKeys } = await import('./keys.js');
         await makeKeys(options, output());
@@ -254,7 +261,7 @@ function createCommands(io: Io, stop: Stop) {
       .description('check the configuration of a worker, and what it needs: run it where the worker runs')
       .option('--config <file>', 'configuration file of the worker')
       .addOption(
-        new Option('--remote', 'check inside a worker of the task queue; needs no configuration')
+        new Option('--remote', 'check in a worker of the task queue; needs no configuration')
           .default(false)
           .conflicts('config'),
       )
@@ -266,7 +273,7 @@ function createCommands(io: Io, stop: Stop) {
       }),
 
     new Command('schedule')
-      .description('keep the links of organizations up on a schedule')
+      .description('create and list schedules that keep links up')
       .addCommand(
         inheriting(
           requestCommand('create')

@@ -16,16 +16,16 @@ import { refuseForeign } from './refusals';
 import type { Io } from './io';
 
 /**
- * Names what is removed, and asks on the terminal.
+ * Names what is removed, and waits for a confirmation on the terminal.
  *
- * @throws CommandError when the person says no, or nobody can be asked.
+ * @throws CommandError when it is not confirmed, or there is no terminal.
  */
 export async function confirmRevocation(
   orgId: string,
   { stdin, stderr }: Pick<Io, 'stdin' | 'stderr'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const what = `Atlas removes the link of organization ${orgId} and its API key, whichever token made it: a running migration of any of its sources is cut`;
+  const what = `Atlas removes the link of organization ${orgId} and its API key, whichever token made it: this interrupts a running migration of any of its sources`;
   if (!stdin?.isTTY) {
     throw new CommandError(
       [`nothing was removed: there is no terminal to confirm it on, so pass --yes`, what],

@@ -169,7 +169,7 @@ function organizationsSchema({ credentials, sinks }: Names) {
   const oneOf = (names: readonly string[]) =>
     z.string().refine((name) => names.includes(name), {
       error: ({ input }) =>
-        `${String(input)} is not configured: name one of ${names.join(', ') || 'none yet'}`,
+        `${String(input)} is not configured: ${names.length > 0 ? `name one of ${names.join(', ')}` : 'configure it'}`,
     });
   return z
     .record(

@@ -56,7 +56,7 @@ const TEXT_RULES: readonly ((text: string) => Finding | null)[] = [
       ? null
       : {
           problem:
-            'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, no host name and no port',
+            'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, without a host name or a port',
         },
   checkMask,
 ];
@@ -72,7 +72,7 @@ const BLOCK_RULES: readonly ((block: Block) => Finding | null)[] = [
     block.prefixLength === 0 ? { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` } : null,
   (block) => {
     const network = networkOf(block);
-    return network === textOf(block) ? null : { problem: 'has bits set below its mask', instead: network };
+    return network === textOf(block) ? null : { problem: 'has host bits set', instead: network };
   },
   ({ address, prefixLength }) => {
     const { refusedBelow, warnedBelow } = WIDTHS[address.kind()];
@@ -135,9 +135,11 @@ function checkMask(text: string): Finding | null {
   if (bits === 32 && ipaddr.IPv4.isValidFourPartDecimal(mask)) {
     const prefixLength = ipaddr.IPv4.parse(mask).prefixLengthFromSubnetMask();
     if (prefixLength !== null)
-      return { problem: 'has its mask in dots', instead: `${addressText}/${prefixLength}` };
+      return { problem: 'has a dotted netmask', instead: `${addressText}/${prefixLength}` };
   }
-  return { problem: `has a mask out of range: write ${addressText}/ and a number from 1 to ${bits}` };
+  return {
+    problem: `has a prefix length out of range: write ${addressText}/ and a number from 1 to ${bits}`,
+  };
 }
 
 /** Strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2, in IPv6 too. */

@@ -63,7 +63,7 @@ export interface CreateInput {
 
 /** Details of a failed creation attempt that Temporal does not retry. */
 export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirmedTokens'> {
-  /** The wait that Atlas asked for, in a `TokenUnconfirmed` failure: the workflow waits before the next attempt. */
+  /** The wait that Atlas requested, in a `TokenUnconfirmed` failure: the workflow waits before the next attempt. */
   retryAfterMs?: number;
   /** False when nothing can have been created, although the type of the failure leaves that open. */
   tokenMayExist?: false;
@@ -73,7 +73,7 @@ export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirme
 export interface DeliveryFailureDetails {
   /** Whether the sink was sent the token, or may have been. */
   tokenMayBeThere: boolean;
-  /** The wait that the sink asked for. */
+  /** The wait that the sink requested. */
   retryAfterMs?: number;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Compares two requests as text: the organizations, the sink and the set of access list entries. Who asked, and why,
+ * Compares two requests as text: the organizations, the sink and the set of access list entries. Who requests it, and why,
  * does not count. What is not a text counts only by its kind, since validation refuses such a request: so this takes any
  * input, however deep, and never throws, as workflow code needs.
  *
- * @returns names of the fields that differ; empty when both ask for the same.
+ * @returns names of the fields that differ; empty when both request the same.
  */
 export function differingFields(left: unknown, right: unknown): string[] {
   const other = comparable(right);

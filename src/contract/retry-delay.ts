@@ -4,7 +4,7 @@ import type { Backoff } from './activities';
  * Exponential backoff with jitter, which Temporal's retry policy lacks.
  *
  * @param attempt from 1.
- * @param retryAfterMs the wait that the server asked for; jitter is added to it and never taken from it.
+ * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken from it.
  * @returns whole milliseconds.
  */
 export function retryDelayMs(backoff: Backoff, attempt: number, retryAfterMs?: number): number {

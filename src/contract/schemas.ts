@@ -141,7 +141,9 @@ export type ScheduledResult = z.output<typeof scheduledResultSchema>;
 export const revokeRequestSchema = z.strictObject(
   {
     orgId: organizationId.describe('Atlas organization whose link is removed'),
-    requestedBy: shortText.nullish().describe('Who asked: a claim for the audit, not an identity'),
+    requestedBy: shortText
+      .nullish()
+      .describe('Who requested it: a claim for the audit trail, not an identity'),
     changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
   },
   'is not an object: write orgId',

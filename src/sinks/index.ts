@@ -39,7 +39,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
       }
       const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
-        // With their codes, by which the configuration words its messages.
+        // With their codes, from which the configuration makes its messages.
         issues.issues.push(
           ...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue),
         );

@@ -77,7 +77,7 @@ function createWebhookSink(
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
 
-    /** OPTIONS has no effect on a server (RFC 9110, 9.2.1), so whatever it responds but an outage is well. */
+    /** OPTIONS has no effect on a server (RFC 9110, 9.2.1), so any response but an outage passes. */
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
       const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });

@@ -71,7 +71,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
       countRun('cancelledWithoutToken');
       await rounds.close({ failure: failureOf('Cancelled', error.message, { unconfirmedTokens: 0 }) });
     } else if (error instanceof ApplicationFailure) {
-      // A mistake of the caller is nothing that an operator could repair.
+      // A mistake of the caller is nothing that an operator could fix.
       log[error.type === 'InvalidRequest' ? 'warn' : 'error']('link-token job failed', {
         type: error.type,
         reason: error.message,

@@ -4,8 +4,8 @@ import { failureOfActivity } from './failures';
 import { repeatable } from './proxies';
 
 /**
- * Removes the link of an Atlas organization and its API key, whichever token made it. As a workflow it is on record who
- * asked for it.
+ * Removes the link of an Atlas organization and its API key, whichever token made it. Its history records who
+ * requested it.
  *
  * @throws ApplicationFailure of type InvalidRequest, AtlasRequestRejected, AtlasResponseInvalid or AtlasUnavailable.
  */

@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 
-/** A redelivery that someone asked for; without `sink` it goes to the sink of the request. */
+/** A requested redelivery; without `sink` it goes to the sink of the request. */
 export interface Redelivery {
   sink?: string | undefined;
 }

@@ -20,7 +20,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   EncryptionFailure: {
     retryable: true,
-    message: 'the KMS key does not encrypt; enable it and grant the worker its use',
+    message: 'the KMS key cannot encrypt; enable it and grant the worker its use',
   },
   InvalidRequestException: {
     retryable: false,
@@ -29,7 +29,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   },
   ResourceNotFoundException: {
     retryable: true,
-    message: 'it was deleted just now, or the KMS key does not exist',
+    message: 'the secret was just deleted, or the KMS key does not exist',
   },
   CredentialsProviderError: {
     retryable: true,
@@ -74,6 +74,6 @@ function meaningOfStatus(status: number | undefined): Meaning {
     return { retryable: true, message: 'no response; check that the worker can reach AWS' };
   }
   return status === 429 || status >= 500
-    ? { retryable: true, message: 'AWS has a problem of its own' }
-    : { retryable: false, message: 'AWS refuses the request; see its API reference' };
+    ? { retryable: true, message: 'AWS returned a server error; check its status page' }
+    : { retryable: false, message: 'AWS rejected the request; see its API reference' };
 }

@@ -15,7 +15,7 @@ const tagText = z
   .string()
   .regex(
     /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u,
-    'contains other characters than letters, digits, spaces and . : / = + - @ _',
+    'contains characters other than letters, digits, spaces and . : / = + - @ _',
   )
   .refine((text) => !/^aws:/i.test(text), 'starts with aws:, which is reserved');
 

@@ -8,8 +8,8 @@ const ADVICE: Advice = {
   401: 'check its credentials',
   403: 'check what its credentials permit',
   404: 'check its address',
-  410: 'it takes no more tokens; configure another sink',
-  413: 'it refuses the size of the body',
+  410: 'it accepts no more tokens; configure another sink',
+  413: 'the request body is too large for it; raise its limit',
 };
 
 /** 4xx that a later attempt can turn into a success: Request Timeout, Too Early, Too Many Requests. */
@@ -47,9 +47,9 @@ export function responseError(
     return new SinkUnavailableError(message, { tokenMayBeThere, retryAfterMs });
   }
   if (status >= 300 && status <= 399) {
-    const message = `${responded}: tokens follow no redirect; configure the address that it redirects to`;
+    const message = `${responded}: the sink follows no redirect; configure the address that it redirects to`;
     return new SinkRejectedError(message, { tokenMayBeThere });
   }
-  const message = `${responded}: ${hint ?? 'it refuses the request; see its own log'}`;
+  const message = `${responded}: ${hint ?? 'it rejected the request; see its log'}`;
   return new SinkRejectedError(message, { tokenMayBeThere });
 }

@@ -42,7 +42,7 @@ export function templateSchema(rule: Rule) {
 /** Schema of a path without placeholders. */
 export const plainPath = z
   .string()
-  .regex(PATH_RULE.characters, `contains other characters than ${PATH_RULE.description}`)
+  .regex(PATH_RULE.characters, `contains characters other than ${PATH_RULE.description}`)
   .refine((path) => !leavesRoot(path), LEAVES_ROOT);
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
@@ -54,7 +54,7 @@ function problemsOf(template: string, { characters, description }: Rule): string
   const known = `{${ID_FIELDS.join('}, {')}}`;
   const checks: [isProblem: boolean, problem: string][] = [
     [unknown.length > 0, `names {${unknown.join('}, {')}}: the placeholders are ${known}`],
-    [!characters.test(filled), `contains other characters than ${description}`],
+    [!characters.test(filled), `contains characters other than ${description}`],
     [leavesRoot(filled), LEAVES_ROOT],
     [names.length === 0, `is the same for every token: add one of ${known}`],
   ];

@@ -32,7 +32,7 @@ describe('revoke', () => {
     const { code, stdout, stderr } = await scene.onTerminal('y\n', 'revoke', ...org, ...audit).exited;
     const [, orgId = ''] = org;
     expect(stderr).toBe(
-      `Atlas removes the link of organization ${orgId} and its API key, whichever token made it: a running migration of any of its sources is cut.\nRemove it? [y/N] `,
+      `Atlas removes the link of organization ${orgId} and its API key, whichever token made it: this interrupts a running migration of any of its sources.\nRemove it? [y/N] `,
     );
     expect(stdout).toMatch(
       new RegExp(

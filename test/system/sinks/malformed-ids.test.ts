@@ -97,7 +97,7 @@ describe.each(Object.entries(CONFIGS))('the sink %s', (_type, config) => {
       const failing = deliver(config(), { sourceOrgId });
       await expect(failing).rejects.toThrow(SinkRejectedError);
       await expect(failing).rejects.toThrow(
-        /^sourceOrgId contains other characters than hexadecimal digits and hyphens/,
+        /^sourceOrgId contains characters other than hexadecimal digits and hyphens/,
       );
       expectNothingSent();
     },
@@ -108,10 +108,10 @@ it.each(['file', 'vault', 'awsSecretsManager'] as const)(
   'the sink %s refuses a malformed organization and a malformed delivery id as well',
   async (type) => {
     await expect(deliver(CONFIGS[type](), { orgId: '../x' })).rejects.toThrow(
-      /^orgId contains other characters/,
+      /^orgId contains characters other than/,
     );
     await expect(deliver(CONFIGS[type](), { deliveryId: '../x' })).rejects.toThrow(
-      /^deliveryId contains other characters/,
+      /^deliveryId contains characters other than/,
     );
     expectNothingSent();
   },

@@ -182,10 +182,10 @@ describe('exit code 2, before Temporal is called, for', () => {
 
   it('every address that is wrong, in one message', async () => {
     const wrong: [address: string, message: string][] = [
-      ['10.1.2.3/24', 'has bits set below its mask: write 10.1.2.0/24'],
+      ['10.1.2.3/24', 'has host bits set: write 10.1.2.0/24'],
       ['010.0.0.1', 'has leading zeros, which some read as octal: write 10.0.0.1'],
-      ['192.31.196.0/33', 'has a mask out of range: write 192.31.196.0/ and a number from 1 to 32'],
-      ['192.31.196.0/255.255.255.0', 'has its mask in dots: write 192.31.196.0/24'],
+      ['192.31.196.0/33', 'has a prefix length out of range: write 192.31.196.0/ and a number from 1 to 32'],
+      ['192.31.196.0/255.255.255.0', 'has a dotted netmask: write 192.31.196.0/24'],
       ['192.31.196. 7', 'contains white space: write 192.31.196.7'],
       ['::ffff:192.31.196.7', 'is an IPv4-mapped IPv6 address: write 192.31.196.7'],
       ['host.example.com', 'is neither an address nor a CIDR block: write one such as'],

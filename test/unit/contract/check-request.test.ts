@@ -66,7 +66,7 @@ describe('checkRequest', () => {
     });
     expect(problems).toEqual({
       orgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
-      'accessListIps[1]': '"10.1.2.3/24" has bits set below its mask: write 10.1.2.0/24',
+      'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       'accessListIps[2]': 'is not a text: write an address or a CIDR block',
       'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/) as unknown,
       'accessListIps[4]': 'is not a text: write an address or a CIDR block',
