@@ -7,14 +7,14 @@ import { describeError } from './temporal';
 /** Runs worked on at once. */
 const CONCURRENCY = 20;
 
-/** `left`: nothing was done, for the reason given. `refused`: the same, and somebody has to look after it. */
+/** `skipped`: nothing was done, for the reason given. `refused`: the same, and somebody has to look after it. */
 export type Action =
   | 'started'
   | 'delivered'
   | 'undelivered'
   | 'failed'
   | 'cancelled'
-  | 'left'
+  | 'skipped'
   | 'refused'
   | 'would start'
   | 'would restart'
@@ -68,7 +68,7 @@ export function createBulkRunner(total: number, output: Output) {
 
 const ACTION_OF: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.undelivered]: 'undelivered',
-  [EXIT_CODES.refused]: 'left',
+  [EXIT_CODES.refused]: 'skipped',
   [EXIT_CODES.cancelled]: 'cancelled',
 };
 

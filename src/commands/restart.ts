@@ -34,7 +34,7 @@ export async function restart(client: Client, options: RestartOptions, output: O
   const work = (run: Run) => restartOne(client, run, options);
   let first: Outcome | undefined;
   let next = 0;
-  while (!options.dryRun && next < runs.length && (first ?? { action: 'left' }).action === 'left') {
+  while (!options.dryRun && next < runs.length && (first ?? { action: 'skipped' }).action === 'skipped') {
     [first] = await bulk.run(runs.slice(next, next + 1), work);
     next += 1;
   }
@@ -75,18 +75,18 @@ async function restartOne(
   failed: Run,
   { taskQueue, failure, dryRun }: RestartOptions,
 ): Promise<Outcome> {
-  const left = (reason: string): Outcome => ({ action: 'left', reason });
+  const skipped = (reason: string): Outcome => ({ action: 'skipped', reason });
   const { workflowId, runId } = failed;
   const runs = await runsOf(client, workflowId);
   const [newest] = runs;
-  if (newest && newest.runId !== runId) return left(describeLater(newest));
+  if (newest && newest.runId !== runId) return skipped(describeLater(newest));
   const [token] = await leftTokens(client, runs);
   if (token) {
-    return left(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
+    return skipped(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
   }
   const { request } = await readRun(client, failed);
   const { problems } = checkRequest(request);
-  if (problems.length > 0) return left(`its request is not valid: ${describeProblems(problems)}`);
+  if (problems.length > 0) return skipped(`its request is not valid: ${describeProblems(problems)}`);
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
   try {
     return await outcomeOf(
@@ -99,7 +99,7 @@ async function restartOne(
     );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return left('another caller started it meanwhile');
+    return skipped('another caller started it meanwhile');
   }
 }
 

@@ -68,7 +68,7 @@ async function startOne(
 }
 
 function isOpenAlready(runId: string): Outcome {
-  return { action: 'left', reason: `a run of an equal request is open (${runId})`, runId };
+  return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }
 
 /** What was delivered before needs nothing; any other refusal needs somebody. */
@@ -76,7 +76,7 @@ function outcomeOfError(error: unknown): Outcome {
   if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failed(error);
   const facts = error.facts as { refused?: string };
   const reason = error.lines.map((line) => line.trim()).join(' ');
-  const action = facts.refused === 'delivered' ? 'left' : 'refused';
+  const action = facts.refused === 'delivered' ? 'skipped' : 'refused';
   return { ...facts, action, reason: shortened(reason, MAX_REASON_LENGTH) };
 }
 

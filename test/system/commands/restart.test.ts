@@ -125,11 +125,11 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
   }, 90_000);
 
   const reasonsToLeave = () => ({
-    [idOf(left.open)]: expect.stringMatching(/^left: a later run is open \(/) as unknown,
-    [idOf(left.delivered)]: expect.stringMatching(/^left: a later run delivered \(/) as unknown,
-    [idOf(left.cancelled)]: expect.stringMatching(/^left: a later run ended CANCELLED \(/) as unknown,
+    [idOf(left.open)]: expect.stringMatching(/^skipped: a later run is open \(/) as unknown,
+    [idOf(left.delivered)]: expect.stringMatching(/^skipped: a later run delivered \(/) as unknown,
+    [idOf(left.cancelled)]: expect.stringMatching(/^skipped: a later run ended CANCELLED \(/) as unknown,
     [idOf(left.token)]: expect.stringMatching(
-      /^left: run \S+ left a token; deliver it: live-migration-prep redeliver --org .* --run-id \S+$/,
+      /^skipped: run \S+ left a token; deliver it: live-migration-prep redeliver --org .* --run-id \S+$/,
     ) as unknown,
   });
 
@@ -182,7 +182,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
 
     const second = await scene.client('--json', 'restart', '--since', since);
     expect(second.code).toBe(0);
-    for (const decision of Object.values(decisionsIn(second))) expect(decision).toMatch(/^left: /);
+    for (const decision of Object.values(decisionsIn(second))) expect(decision).toMatch(/^skipped: /);
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
     expect(await newestRun(others.before)).toMatchObject({ status: 'FAILED' });
   });
@@ -214,7 +214,7 @@ describe('restart of runs whose request is not valid', () => {
     const exit = await scene.client('--json', 'restart', '--since', since, '--failure', 'InvalidRequest');
     expect(exit.code).toBe(0);
     const decisions = decisionsIn(exit);
-    for (const id of ids) expect(decisions[id]).toMatch(/^left: its request is not valid: /);
+    for (const id of ids) expect(decisions[id]).toMatch(/^skipped: its request is not valid: /);
     expect(decisions[idOf(fixed)]).toMatch(/^delivered: file /);
   });
 });

@@ -72,7 +72,7 @@ describe('start --from', () => {
     await exited;
     const second = await scene.client('start', '--from', from, '--results', results);
     expect(second).toMatchObject({ code: 0, stderr: '' });
-    expect(second.stdout).toMatch(new RegExp(`\\n${requests.length} request\\(s\\): .*\\d+ left.*\\n$`));
+    expect(second.stdout).toMatch(new RegExp(`\\n${requests.length} request\\(s\\): .*\\d+ skipped.*\\n$`));
     expect(resultsIn(results).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, i) => [i + 1, idOf(request)]),
     );
@@ -82,7 +82,9 @@ describe('start --from', () => {
     const third = await scene.client('--json', 'start', '--from', from);
     expect(third.code).toBe(0);
     for (const { action, reason } of objectIn(third)['decisions'] as Result[]) {
-      expect(`${action}: ${reason}`).toMatch(/^left: a token for these organizations was delivered before/);
+      expect(`${action}: ${reason}`).toMatch(
+        /^skipped: a token for these organizations was delivered before/,
+      );
     }
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + requests.length);
   });
@@ -132,10 +134,10 @@ describe('start --from', () => {
     const from = fileOf([delivered, failed, fresh, open, { ...other, accessListIps: [] }, left]);
 
     const expected = (start: string): unknown[] => [
-      expect.stringMatching(/^left: a token for these organizations was delivered before \(run /),
+      expect.stringMatching(/^skipped: a token for these organizations was delivered before \(run /),
       expect.stringMatching(start),
       expect.stringMatching(start),
-      expect.stringMatching(/^left: a run of an equal request is open \(/),
+      expect.stringMatching(/^skipped: a run of an equal request is open \(/),
       expect.stringMatching(
         /^refused: OtherRequest: .* is open with a different request accessListIps: open /,
       ),
