@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/common';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import type { Organizations } from '../config/organizations';
@@ -46,29 +47,33 @@ export function checkLinkActivity(
         sourceOrgId !== null && sink.isLinked
           ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(failOfSink)
           : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
-      const delivered = await newestDeliveredTokenAt(workflowIdFor(orgId, sourceOrgId));
-      const lastTokenAt =
-        [known, delivered]
-          .filter((time) => time !== null)
-          .sort(byTime)
-          .at(-1) ?? null;
+      const times = await deliveredTokenTimes(workflowIdFor(orgId, sourceOrgId));
+      const lastTokenAt = [...(known ? [known] : []), ...times].sort(byTime).at(-1) ?? null;
       const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < newTokenAfterMs;
       return { linked, recentToken, lastTokenAt };
     });
   };
 }
 
-/** A schedule knows only of its own runs, and a run that is triggered by hand not even of those. */
-async function newestDeliveredTokenAt(workflowId: string): Promise<string | null> {
+/** More than one, since a run that recovers an older token may be the newest. */
+const RUNS_READ = 5;
+
+/** When the tokens of the newest runs were created. A schedule knows only of its own runs, if at all. */
+async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
   const { workflow } = Context.current().client;
   const query = `WorkflowId = '${workflowId}' AND WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Completed'`;
+  const runIds = new Set<string>();
   try {
-    // Temporal lists the newest first, and runs of one id never overlap.
-    for await (const { runId } of workflow.list({ query, pageSize: 1 })) {
-      const result: unknown = await workflow.getHandle(workflowId, runId).result();
-      return createdSchema.safeParse(result).data?.createdAt ?? null;
+    for await (const { runId } of workflow.list({ query, pageSize: RUNS_READ })) {
+      if (runIds.add(runId).size === RUNS_READ) break;
     }
-    return null;
+    // The list, newest first, lags behind by moments.
+    const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+    if (newest?.status.name === 'COMPLETED') runIds.add(newest.runId);
+    const results = [...runIds].map((runId) => workflow.getHandle(workflowId, runId).result());
+    return (await Promise.all(results)).flatMap(
+      (result) => createdSchema.safeParse(result).data?.createdAt ?? [],
+    );
   } catch (error) {
     const { name, code = name } = error as Error & { code?: string | number };
     throw failureOf({
@@ -76,6 +81,11 @@ async function newestDeliveredTokenAt(workflowId: string): Promise<string | null
       message: `Temporal did not list the runs of ${workflowId} (${code}): the worker needs the permission to list and read workflows`,
     });
   }
+}
+
+function nullIfNotFound(error: unknown): null {
+  if (error instanceof WorkflowNotFoundError) return null;
+  throw error;
 }
 
 function byTime(a: string, b: string): number {

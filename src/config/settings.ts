@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential-config';
-import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import { HOW_TO_MAKE_KEYS } from '../sealing';
 import { secretReference, type ReferenceContext, type Secret } from '../secrets';
@@ -190,7 +190,7 @@ function organizationsSchema({ credentials, sinks }: Names) {
 }
 
 function sinksSchema(context: ReferenceContext) {
-  const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/, 'write letters, digits and . _ - only');
+  const name = z.string().regex(SINK_NAME, 'write letters, digits and . _ - only');
   return z
     .record(name, sinkConfigSchema(context), {
       error: ({ code }) => (code === 'invalid_type' ? 'name at least one sink' : undefined),

@@ -61,7 +61,9 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
   if (always) return { linked: false, recentToken: false, lastTokenAt };
   const { orgId, sourceOrgId = null, sink } = request;
   try {
-    return await repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
+    const state = await repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
+    // Somebody may complete the activity by hand with less.
+    return { linked: false, recentToken: false, lastTokenAt, ...(state as Partial<LinkState> | null) };
   } catch (error) {
     throw isCancellation(error) ? error : failureOfActivity(error);
   }

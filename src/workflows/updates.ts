@@ -1,6 +1,6 @@
 import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { differingFields } from '../contract/compare-requests';
-import { UPDATES, type RefusalType } from '../contract/names';
+import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { terminalFailure } from './failures';
 import type { Progress } from './progress';
@@ -9,8 +9,6 @@ import type { Redelivery, Steering } from './steering';
 
 /** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
 const MAX_WAITING = 5;
-
-const MAX_SINK_NAME_LENGTH = 200;
 
 /**
  * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the shape of their input by
@@ -84,11 +82,7 @@ function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (typeof input !== 'object' || Array.isArray(input)) return false;
   const { sink, ...others } = input as Record<string, unknown>;
   if (Object.keys(others).length > 0) return false;
-  return (
-    sink === undefined ||
-    sink === null ||
-    (typeof sink === 'string' && sink.length > 0 && sink.length <= MAX_SINK_NAME_LENGTH)
-  );
+  return sink === undefined || sink === null || (typeof sink === 'string' && SINK_NAME.test(sink));
 }
 
 function refusal(type: RefusalType, message: string): ApplicationFailure {

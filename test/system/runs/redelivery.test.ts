@@ -82,6 +82,7 @@ describe('redeliver', () => {
         { sink: 3 },
         { sink: '' },
         { sink: 'x'.repeat(201) },
+        { sink: '**x**\u001b[31m' },
         { snik: 'files' },
       ];
       for (const input of inputs) {
