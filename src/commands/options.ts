@@ -43,16 +43,16 @@ export function targetCommand(name: string) {
     );
 }
 
-/** @throws InvalidArgumentError, which commander reports with the option's name. */
-export function time(text: string): Date {
+/** Null when the text is no RFC 3339 date. JavaScript would read `5` as a month of 2001. */
+function dateOf(text: string): Date | null {
   const date = new Date(text);
-  if (Number.isNaN(date.getTime())) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
-  return date;
+  return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
 }
 
 /** @throws InvalidArgumentError, which commander reports with the option's name. */
 export function futureTime(text: string): Date {
-  const date = time(text);
+  const date = dateOf(text);
+  if (!date) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
   if (date.getTime() <= Date.now()) throw new InvalidArgumentError('It has passed.');
   return date;
 }
@@ -61,8 +61,8 @@ export function futureTime(text: string): Date {
 export function pastTime(text: string): Date {
   const agoMs = millisecondsOf(text);
   if (agoMs > 0) return new Date(Date.now() - agoMs);
-  const date = new Date(text);
-  if (!Number.isNaN(date.getTime())) return date;
+  const date = dateOf(text);
+  if (date) return date;
   throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
 }
 

@@ -153,6 +153,11 @@ describe('exit code 2, before Temporal is called, for', () => {
       "option '--since <time>' argument 'yesterday' is invalid. Write one such as 2026-",
     ],
     [
+      'restart since a number',
+      ['restart', '--since', '5'],
+      "option '--since <time>' argument '5' is invalid. Write one such as 2026-",
+    ],
+    [
       'restart after a failure that is none',
       ['restart', ...SINCE, '--failure', 'Sad'],
       'Allowed choices are InvalidRequest, AtlasRequestRejected,',
