@@ -70,6 +70,10 @@ describe('watch', () => {
     const { code, stderr } = await watch.exited;
     expect(code).toBe(7);
     expect(stderr).toMatch(/^live-migration-prep: Cancelled: .*Atlas may have created 1 token\(s\)/m);
+
+    // The old one sends nothing more with this credential until `Retry-After` ends.
+    await scene.deployment.workers.at(-1)?.stop();
+    await scene.deployment.startWorker();
   });
 
   it('ends with 1 and the failure of a run that fails', async () => {
