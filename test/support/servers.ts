@@ -152,13 +152,17 @@ export function serveRejectingGrpcProxy(
     const call = target.request(headers);
     call.on('error', () => stream.destroy());
     call.on('response', (response, flags) => {
+      // The caller may have given up.
+      if (stream.destroyed) return;
       if (flags & http2.constants.NGHTTP2_FLAG_END_STREAM) {
         stream.respond(response, { endStream: true });
         return;
       }
       stream.respond(response, { waitForTrailers: true });
       call.on('trailers', (trailers: http2.IncomingHttpHeaders) =>
-        stream.on('wantTrailers', () => stream.sendTrailers(trailers)),
+        stream.on('wantTrailers', () => {
+          if (!stream.destroyed) stream.sendTrailers(trailers);
+        }),
       );
       call.pipe(stream);
     });
