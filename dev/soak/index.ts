@@ -50,7 +50,7 @@ const taskQueue = `soak-${randomBytes(4).toString('hex')}`;
 const requests = Array.from({ length: options.runs }, (_, run) => ({
   orgId: DEFAULTS.orgId,
   sourceOrgId: randomBytes(12).toString('hex'),
-  // Of its own, so that its tokens can be told apart.
+  // Of its own, which identifies its tokens.
   accessListIps: [`2001:4:112::1:${(run + 1).toString(16)}`],
   sink: 'files',
 }));

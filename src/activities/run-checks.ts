@@ -38,7 +38,7 @@ export function runChecksActivity(checked: Checked): Activities['runChecks'] {
   };
 }
 
-/** What can be told of it even when other fields are wrong. */
+/** What is known of it even when other fields are wrong. */
 function usedBy(input: unknown, { organizations }: Checked): Used {
   const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId).data;

@@ -4,8 +4,10 @@ import {
   type Client,
   type ScheduleDescription,
 } from '@temporalio/client';
+import { ValueError } from '@temporalio/common';
 import { pMapIterable } from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { shortened } from '../contract/printable';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { cronExpressionsOf } from './cron';
 import type { Output } from './output';
@@ -30,11 +32,15 @@ export interface ListedSchedule {
   lastOutcome: string | null;
 }
 
-/** Prints the schedules of `prepareOnSchedule` on a task queue. */
+/** Prints the schedules of `prepareOnSchedule` on a task queue. One whose input has a foreign encoding is named only. */
 export async function listSchedules(client: Client, taskQueue: string, output: Output): Promise<void> {
-  const listed = pMapIterable(idsOf(client), (scheduleId) => readSchedule(client, scheduleId, taskQueue), {
-    concurrency: READ_CONCURRENCY,
-  });
+  const read = (scheduleId: string) =>
+    readSchedule(client, scheduleId, taskQueue).catch((error: unknown) => {
+      if (!(error instanceof ValueError)) throw error;
+      output.note(`schedule ${shortened(scheduleId)} cannot be read: ${shortened(error.message)}`);
+      return null;
+    });
+  const listed = pMapIterable(idsOf(client), read, { concurrency: READ_CONCURRENCY });
   let count = 0;
   for await (const schedule of listed) {
     if (!schedule) continue;
@@ -92,7 +98,8 @@ async function lastOf(
     if (!description) return null;
     if (isOpen(description)) return 'running';
     const { name } = description.status;
-    if (name === 'COMPLETED') return ((await run.result()) as ScheduledResult).outcome;
+    if (name === 'COMPLETED')
+      return ((await run.result()) as Partial<ScheduledResult> | null)?.outcome ?? null;
     return (await readEnding(client, { workflowId, runId }))?.type ?? name.toLowerCase();
   };
   return { lastAt: last.takenAt.toISOString(), lastOutcome: await outcome() };

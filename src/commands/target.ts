@@ -1,4 +1,5 @@
 import { workflowIdFor } from '../contract/names';
+import { shellWord } from '../contract/printable';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { TargetOptions } from './options';
 
@@ -16,6 +17,6 @@ export function commandLine(command: string, workflowId: string, ...options: str
   const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
   const target = org
     ? ['--org', org, ...(sourceOrg ? ['--source-org', sourceOrg] : [])]
-    : ['--workflow-id', `'${workflowId.replaceAll("'", String.raw`'\''`)}'`];
+    : ['--workflow-id', shellWord(workflowId)];
   return ['live-migration-prep', command, ...target, ...options].join(' ');
 }

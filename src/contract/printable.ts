@@ -19,6 +19,11 @@ export function shortened(text: string, maxLength = 60): string {
   return escapeControls(shorten(text, maxLength));
 }
 
+/** A text as one word of a command that someone copies into a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
+}
+
 function shorten(text: string, maxLength: number): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }

@@ -1,4 +1,5 @@
 import { isGrpcServiceError, type ConnectionLike } from '@temporalio/client';
+import { shellWord } from '../contract/printable';
 
 /** A version of a deployment, as Temporal's Worker Versioning names it. */
 export interface WorkerVersion {
@@ -46,5 +47,5 @@ export function describeNoCurrentVersion(
   namespace: string,
   { deploymentName, buildId }: WorkerVersion,
 ): string {
-  return `no version of deployment ${deploymentName} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${namespace} --deployment-name ${deploymentName} --build-id ${buildId}`;
+  return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(deploymentName)} --build-id ${shellWord(buildId)}`;
 }

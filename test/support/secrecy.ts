@@ -7,7 +7,7 @@ export interface Place {
   content: Buffer;
 }
 
-/** A secret by the name under which it may be told. */
+/** A secret, under a name that may be printed. */
 export type Secrets = ReadonlyMap<string, string>;
 
 export function textPlace(name: string, text: string): Place {

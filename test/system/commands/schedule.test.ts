@@ -1,4 +1,6 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
+import { RawValue } from '@temporalio/common';
+import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { ScheduledResult } from '../../../src/contract/schemas';
 import { setScene, type Scene } from '../../support/command-line';
 import { cleanUpLater } from '../../support/clean-up';
@@ -169,5 +171,32 @@ describe('schedule list', () => {
     expect(stderr).toBe('note: the list lags behind by moments\n');
     const elsewhere = await scene.client('--task-queue', newOrgId(), 'schedule', 'list');
     expect(elsewhere.stdout).toBe('0 schedule(s)\n');
+  });
+
+  it('names a schedule whose input it cannot read, and goes on', async () => {
+    const { client } = await sharedTemporal();
+    const scheduleId = `foreign-${newOrgId()}`;
+    const metadata = { encoding: Buffer.from('binary/foreign') };
+    const schedule = await client.schedule.create({
+      scheduleId,
+      spec: {},
+      action: {
+        type: 'startWorkflow',
+        workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+        taskQueue: scene.deployment.taskQueue,
+        args: [RawValue.fromPayload({ metadata, data: Buffer.from('x') })],
+      },
+    });
+    try {
+      const { code, stdout, stderr } = await eventually('the schedule in the list', async () => {
+        const exit = await scene.client('schedule', 'list');
+        return exit.stderr.includes(scheduleId) && exit;
+      });
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^\d+ schedule\(s\)$/m);
+      expect(stderr).toContain(`note: schedule ${scheduleId} cannot be read: `);
+    } finally {
+      await schedule.delete();
+    }
   });
 });

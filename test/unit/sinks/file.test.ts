@@ -108,7 +108,7 @@ describe('the temporary file of an attempt that was killed', () => {
     expect(readdirSync(directory)).toEqual([path.basename(fileOf(delivery))]);
   });
 
-  it('is told apart from the files of others', async () => {
+  it('is distinguished from the files of others', async () => {
     const others = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((name) => leave(name));
     await deliver(newDelivery());
     expect(readdirSync(directory)).toEqual(expect.arrayContaining(others));
