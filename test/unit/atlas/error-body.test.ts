@@ -82,9 +82,16 @@ describe('parseErrorBody', () => {
       fc.property(fc.oneof(body, fc.jsonValue()), (json) => {
         const read = parseErrorBody(json);
         for (const value of Object.values(read)) expect(value).toBeDefined();
-        expect(JSON.stringify(read)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
-        expect(JSON.stringify(read)).not.toMatch(/\\[bfnrt]/);
+        const { fields = [], ...others } = read;
+        const texts = [...Object.values(others), ...fields.flatMap((field) => Object.values(field))];
+        for (const text of texts) {
+          expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
+          // 500 characters, each of which may become an escape of six.
+          expect(text.length).toBeLessThanOrEqual(3000);
+        }
       }),
+      // A backslash and a letter, which JSON writes like an escape.
+      { examples: [[{ reason: '\\b' }], [{ reason: '\b' }]] },
     );
   });
 });
