@@ -29,6 +29,8 @@ export interface Used extends CheckTarget {
 export type Outcome = Omit<Finding, 'check'> & {
   /** Whether the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;
+  /** The field of the request that is wrong. */
+  field?: 'orgId';
 };
 
 export type Check = [name: string, run: (signal: AbortSignal) => Promise<Outcome>];
@@ -41,14 +43,11 @@ export const error = (message: string, retryable = false) =>
 
 /** Runs checks at the same time, each for at most ten seconds. None throws. */
 export function runAll(checks: readonly Check[]): Promise<(Outcome & Finding)[]> {
-  const stop = new AbortController();
-  const results = checks.map(async ([check, run]) => ({ check, ...(await bounded(run, stop.signal)) }));
-  return Promise.all(results).finally(() => stop.abort());
+  return Promise.all(checks.map(async ([check, run]) => ({ check, ...(await bounded(run)) })));
 }
 
-async function bounded(run: Check[1], stop: AbortSignal): Promise<Outcome> {
+async function bounded(run: Check[1]): Promise<Outcome> {
   const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const signal = AbortSignal.any([timeout, stop]);
   const expired = new Promise<Outcome>((resolve) => {
     timeout.addEventListener('abort', () => {
       resolve(
@@ -56,7 +55,7 @@ async function bounded(run: Check[1], stop: AbortSignal): Promise<Outcome> {
       );
     });
   });
-  return Promise.race([run(signal).catch(failed), expired]);
+  return Promise.race([run(timeout).catch(failed), expired]);
 }
 
 function failed(cause: unknown): Outcome {
@@ -85,11 +84,6 @@ export function workerChecks(checked: Checked, used: Used | null, showIds: boole
   ];
 }
 
-/** The name of the check whether the organization of a request is visible. */
-export function organizationCheck(orgId: string): string {
-  return `organization ${orgId}`;
-}
-
 function credentialChecks(
   { atlas, organizations }: Checked,
   name: string,
@@ -110,12 +104,15 @@ function credentialChecks(
     (ids) =>
       ids.includes(used.orgId)
         ? ok(`visible to credential ${name}`)
-        : error(
-            `is not visible to credential ${name}, and a credential belongs to one organization: correct it, or name another credential under atlas.organizations`,
-          ),
+        : {
+            ...error(
+              `is not visible to credential ${name}, and a credential belongs to one organization: correct it, or name another credential under atlas.organizations`,
+            ),
+            field: 'orgId' as const,
+          },
     () => unchecked(`credential ${name} cannot be used`),
   );
-  return [own, [organizationCheck(used.orgId), () => isVisible]];
+  return [own, [`organization ${used.orgId}`, () => isVisible]];
 }
 
 function served(visible: readonly string[], wanted: readonly string[], showIds: boolean): Outcome {

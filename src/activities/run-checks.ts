@@ -1,7 +1,7 @@
 import type { Activities } from '../contract/activities';
 import { escapeControls } from '../contract/printable';
 import { organizationId, type CheckReport } from '../contract/schemas';
-import { organizationCheck, runAll, workerChecks, type Checked, type Used } from './checks';
+import { runAll, workerChecks, type Checked, type Used } from './checks';
 import { invalidRequest, workerCheckFailed } from './failures';
 import { checkConfigured } from './validate-request';
 
@@ -18,10 +18,10 @@ export function runChecksActivity(checked: Checked): Activities['runChecks'] {
       input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
     const used = input === null ? null : usedBy(input, checked);
     const found = await runAll(workerChecks(checked, used, false));
-    const invisible = found.find(
-      ({ check, state }) => used && check === organizationCheck(used.orgId) && state === 'error',
-    );
-    const fields = invisible ? [...problems, { field: 'orgId', description: invisible.message }] : problems;
+    const fields = [
+      ...problems,
+      ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),
+    ];
     const report = printable<CheckReport>({
       findings: found.map(({ check, state, message }) => ({ check, state, message })),
       request: fields.length > 0 ? null : request,
