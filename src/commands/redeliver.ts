@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
-import { CommandError } from './command-error';
+import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt, failureError } from './outcome';
 import type { Output } from './output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
@@ -34,7 +34,7 @@ export async function redeliverAll(
   output: Output,
 ): Promise<void> {
   const runs: UndeliveredRun[] = [];
-  for await (const { workflowId, memo } of listRuns(client, taskQueue, "ExecutionStatus = 'Running'")) {
+  for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
     if (memo?.['step'] === 'undelivered') runs.push({ workflowId, sink: memo['sink'] });
   }
   const bulk = createBulkRunner(runs.length, output);
@@ -86,7 +86,7 @@ async function refuseClosed(client: Client, workflowId: string, output: Output):
   await refuseIfDelivered(client, runs, output);
   throw new CommandError(
     `no run of ${workflowId} is open, and no closed run left a token: nothing to deliver`,
-    1,
+    EXIT_CODES.failed,
     { workflowId },
   );
 }

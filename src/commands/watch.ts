@@ -6,6 +6,7 @@ import { CommandError, EXIT_CODES } from './command-error';
 import { describeReceipt, redeliverLine, unconfirmedLines, undeliveredLine, waitForReceipt } from './outcome';
 import type { Output } from './output';
 import { describeNoPoller } from './pollers';
+import { isOpen } from './runs';
 import { commandLine } from './target';
 
 /** The first; each is longer than the one before. */
@@ -64,7 +65,7 @@ export async function follow(
     pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS)
   ) {
     const description = await handle.describe();
-    if (description.status.name !== 'RUNNING') return waitForReceipt(handle);
+    if (!isOpen(description)) return waitForReceipt(handle);
     const { historyLength } = description;
     if (isIdle(description) && (statusAt !== historyLength || !status)) {
       status = await statusOf(client, handle);

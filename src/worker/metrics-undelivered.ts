@@ -32,7 +32,7 @@ export function watchUndelivered(
     undefined,
     'Attempts to list undelivered runs, by outcome',
   );
-  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Running' AND TaskQueue = ${JSON.stringify(taskQueue)}`;
+  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND CloseTime IS NULL AND TaskQueue = ${JSON.stringify(taskQueue)}`;
   let closed = false;
   let refused = false;
 
