@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/common';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
+import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import type { Activities, LinkCheck } from '../contract/activities';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
@@ -93,15 +94,9 @@ function byTime(a: string, b: string): number {
 }
 
 function failOfAtlas(error: unknown): never {
-  throw repeatableCallFailure(error);
+  throw repeatableCallFailure(classifyAtlasError(error));
 }
 
 function failOfSink(error: unknown): never {
-  const { type, retryable, message, retryAfterMs } = classifyDeliveryError(error);
-  throw failureOf({
-    type,
-    message,
-    nonRetryable: !retryable,
-    ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
-  });
+  throw repeatableCallFailure(classifyDeliveryError(error));
 }

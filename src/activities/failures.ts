@@ -1,5 +1,5 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
-import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
+import type { AtlasOutcome } from '../atlas/outcomes';
 import type { Backoff, DeliveryFailureDetails } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
@@ -8,14 +8,21 @@ import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { withoutStack } from '../contract/without-stack';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
-export function repeatableCallFailure(error: unknown): ApplicationFailure {
-  const { type, retryable, message, details, retryAfterMs } = classifyAtlasError(error);
-  if (!retryable) return terminal(type, message, details);
+export function repeatableCallFailure({
+  type,
+  retryable,
+  message,
+  details,
+  retryAfterMs,
+}: Pick<AtlasOutcome | DeliveryOutcome, 'type' | 'retryable' | 'message' | 'retryAfterMs'> & {
+  details?: object;
+}): ApplicationFailure {
   return failureOf({
     type,
     message,
-    details: [details],
-    ...(retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
+    nonRetryable: !retryable,
+    ...(details && { details: [details] }),
+    ...(retryable && retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }
 

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { AdminApi } from '../atlas/admin-api';
+import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import type { Activities } from '../contract/activities';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
@@ -22,7 +23,7 @@ export function removeLinkActivity(atlas: AdminApi, organizations: Organizations
     if (credential === null) throw invalidRequest([noCredential(orgId)]);
     const removed = await withHeartbeats(() => atlas.removeLink(orgId, credential)).catch(
       (error: unknown) => {
-        throw repeatableCallFailure(error);
+        throw repeatableCallFailure(classifyAtlasError(error));
       },
     );
     const finishedAt = new Date().toISOString();

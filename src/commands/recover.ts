@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import { CommandError, EXIT_CODES } from './command-error';
+import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import type { Output } from './output';
 import { readRun } from './run-history';
 import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs';
@@ -33,22 +33,22 @@ export async function recover(
 /** @throws CommandError that says why this run has no token to deliver. */
 async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
-  const refuse = (why: string, exitCode: 1 | 6) =>
+  const refuse = (why: string, exitCode: ExitCode = EXIT_CODES.failed) =>
     new CommandError(`run ${runId} ${why}`, exitCode, { workflowId, runId });
 
   if (!isOurs(run)) {
     const { prepare } = WORKFLOW_TYPES;
-    throw refuse(`is a run of workflow ${run.type}, not of ${prepare}: it holds no token of ours`, 1);
+    throw refuse(`is a run of workflow ${run.type}, not of ${prepare}: it holds no token of ours`);
   }
   if (isOpen(run)) {
     throw refuse(`is open: ${commandLine('redeliver', workflowId)}`, EXIT_CODES.refused);
   }
   if (isDelivered(run)) throw refuse('delivered its token: there is nothing to deliver', EXIT_CODES.refused);
   const history = await readRun(client, run);
-  if (!history.token) throw refuse(`(${run.status.name}) has no token: there is nothing to deliver`, 1);
+  if (!history.token) throw refuse(`(${run.status.name}) has no token: there is nothing to deliver`);
   const runs = await runsOf(client, workflowId);
   if (runs.some(isOpen)) throw anotherOpen(workflowId);
-  const left = (await leftTokens(client, [...runs, run])).some(
+  const left = (await leftTokens(client, [...runs.filter((other) => other.runId !== runId), run])).some(
     ({ token }) => token.deliveryId === history.token?.deliveryId,
   );
   if (!left) {

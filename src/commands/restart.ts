@@ -6,8 +6,7 @@ import type { PrepareRequest } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
 import type { Output } from './output';
 import { recoverCommand } from './refusals';
-import { readEnding } from './run-events';
-import { readRun } from './run-history';
+import { readEnding, readRequest } from './run-events';
 import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
 import { startRun } from './start-run';
 import { follow } from './watch';
@@ -84,7 +83,7 @@ async function restartOne(
   if (token) {
     return skipped(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
   }
-  const { request } = await readRun(client, failed);
+  const request = await readRequest(client, failed);
   const { problems } = checkRequest(request);
   if (problems.length > 0) return skipped(`its request is not valid: ${describeProblems(problems)}`);
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };

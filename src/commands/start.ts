@@ -10,7 +10,7 @@ import { checkRequestRemotely, describeFindings } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
 import { describeRows } from './outcome';
 import type { Output } from './output';
-import { readRun } from './run-history';
+import { readRequest } from './run-events';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, isOurs, runsOf, type Run } from './runs';
 import { describeStillNoPoller } from './pollers';
@@ -136,7 +136,7 @@ function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReu
 
 async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
   const { workflowId } = open;
-  const { request: running } = await readRun(client, open);
+  const running = await readRequest(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
   const valueIn = (of: unknown, field: string) =>

@@ -208,6 +208,8 @@ describe('after the request was written', () => {
     const seal: Sealer = { ...sealer, seal: (token) => Promise.reject(new Error(token)) };
     const failure = await failureOf(run(inputOf(), { seal }).result);
     expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
-    expect(JSON.stringify(failure) + String(failure.stack)).not.toContain('CANARY');
+    expect(
+      [failure.message, failure.stack, String(failure.cause), JSON.stringify(failure)].join(),
+    ).not.toContain('CANARY');
   });
 });
