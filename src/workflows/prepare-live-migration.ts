@@ -41,9 +41,11 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     const valid = await validation()
       .validateRequest(request, recovery ?? null, runOptions())
       .catch((error: unknown) => {
-        // What a recovery holds is left when its run is cancelled.
-        if (isCancellation(error)) throw cancelled(progress, ...unvalidated(recovery));
-        throw invalid(causeOf(error));
+        if (!isCancellation(error)) throw failureOfValidation(causeOf(error));
+        // A recovery brings its token along, which is left now.
+        const [tokenLeft, sinksTried] = unvalidated(recovery);
+        token = tokenLeft;
+        throw cancelled(progress, token, sinksTried);
       });
     progress.show(valid.request, Date.now() + valid.create.giveUpAfterMs);
     token = recovery?.sealedToken ?? (await createToken(progress, valid));
@@ -118,7 +120,8 @@ function isShort(timeoutMs: number | undefined): boolean {
   return Boolean(timeoutMs) && Number(timeoutMs) < HARMLESS_TIMEOUT_MS;
 }
 
-function invalid(cause: unknown): ApplicationFailure {
+/** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
+function failureOfValidation(cause: unknown): ApplicationFailure {
   if (!(cause instanceof TemporalFailure)) return unwritableRequest();
   const { message, details } = reportOf(cause);
   const type =

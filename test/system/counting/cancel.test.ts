@@ -209,6 +209,22 @@ describe('a cancel while a token waits for its sink', () => {
       });
     },
 
+    async 'in the recovery of its token before a worker takes it: Cancelled, which names the token, as the memo does'() {
+      const run = await startHanging();
+      const { details } = await cancelled(run);
+      const sealedToken = (await createdToken(run.handle)) as SealedToken;
+      const idle = await deploy({ atlas });
+      const handle = await idle.start(run.request, { sealedToken, sinksTried: ['hangs'] });
+      await handle.cancel();
+      await idle.startWorker();
+      const { deliveryId, tokenSha256 } = details ?? {};
+      expect(await ending({ ...run, handle })).toMatchObject({
+        ...ONE_TOKEN_LEFT,
+        details: { deliveryId, sinksTried: ['hangs'] },
+      });
+      expect((await handle.describe()).memo).toMatchObject({ deliveryId, tokenSha256 });
+    },
+
     async 'and then recovered in a new run: delivered, nothing created, the first sink named'() {
       const run = await startHanging();
       const { details } = await cancelled(run);
