@@ -38,7 +38,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
   let cause: unknown;
   for (let tries = 1; ; tries += 1) {
-    // No worker was there when the wait ended.
+    // The timer may fire late, when no worker was running.
     if (tries > 1 && Date.now() >= deadlineAtMs) throw giveUp(cause);
     progress.report(
       'creating',
@@ -68,6 +68,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     if (CancellationScope.current().consideredCancelled || cause instanceof CancelledFailure) {
       throw cancelled(progress, null, []);
     }
+    // Temporal retries what created nothing until the deadline, so such a failure comes back only after it.
     if (!mayExist || isScheduleToClose(cause)) throw giveUp(cause);
 
     const { message, details } = reportOf(cause);

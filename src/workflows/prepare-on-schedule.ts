@@ -29,7 +29,8 @@ const MAX_LISTED = 10;
  * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run for
  * each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
- * @throws ApplicationFailure of the check or of the child, unchanged; CancelledFailure when cancelled.
+ * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its own
+ *   input, `Cancelled` when only the child was cancelled; CancelledFailure when it was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   const request = requestOf(input);
