@@ -2,11 +2,11 @@ import type { ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, RevokeResult, ScheduledResult } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
-import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import { runEvery } from '../../support/schedules';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
@@ -36,26 +36,6 @@ async function setScene(schedules: object = {}) {
   const tokens = () => atlas.createdTokens().length;
   const requestFor = (sink: string) => deployment.newRequest({ orgId, sourceOrgId, sink });
   return { atlas, deployment, tokens, requestFor };
-}
-
-/** Runs `prepareOnSchedule` once a second. */
-async function everySecond({ taskQueue }: Deployment, request: PrepareRequest): Promise<ScheduleHandle> {
-  const { client } = await sharedTemporal();
-  const scheduleId = `schedule-${newOrgId()}`;
-  const schedule = await client.schedule.create({
-    scheduleId,
-    spec: { intervals: [{ every: '1s' }] },
-    policies: { overlap: 'SKIP', catchupWindow: '1m', pauseOnFailure: true },
-    action: {
-      type: 'startWorkflow',
-      workflowType: WORKFLOW_TYPES.prepareOnSchedule,
-      workflowId: scheduleId,
-      taskQueue,
-      args: [{ request }],
-    },
-  });
-  cleanUpLater(() => schedule.delete());
-  return schedule;
 }
 
 /** The results of the first runs of a schedule, at most ten. */
@@ -106,7 +86,7 @@ describe('a schedule', () => {
       const request = requestFor('cloudManager');
       const { receipt } = await endingOf(await deployment.start(request));
 
-      const results = await firstResults(await everySecond(deployment, request), 10);
+      const results = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 10);
       const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
       expect(results).toEqual(Array(10).fill(alreadyLinked));
       expect(tokens()).toBe(1);
@@ -135,7 +115,10 @@ describe('a schedule', () => {
     async 'whose check wrongly says "not linked" creates one token, and none while that is recent, across an open run'() {
       const { deployment, tokens, requestFor } = await setScene();
       const request = requestFor('files');
-      const [first, ...others] = await firstResults(await everySecond(deployment, request), 4);
+      const [first, ...others] = await firstResults(
+        await runEvery('1s', deployment.taskQueue, { request }),
+        4,
+      );
       expect(first).toMatchObject({ outcome: 'prepared' });
       const recentToken = { outcome: 'recentToken', lastTokenAt: first?.receipt?.createdAt, receipt: null };
       expect(others).toEqual([recentToken, recentToken, recentToken]);

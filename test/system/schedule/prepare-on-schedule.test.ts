@@ -4,12 +4,12 @@ import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';
 import { sharedTemporal, startSetting } from '../../support/setting';
+import { runEvery } from '../../support/schedules';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
 
 let atlas: TestAtlas;
@@ -22,24 +22,8 @@ beforeAll(async () => {
 const newRequest = (sink: string) => deployment.newRequest({ sink, accessListIps: [newAddress()] });
 
 /** It creates a token each time, whether or not one is in use. */
-async function createSchedule(request: PrepareRequest): Promise<ScheduleHandle> {
-  const { client } = await sharedTemporal();
-  const scheduleId = `schedule-${newOrgId()}`;
-  const schedule = await client.schedule.create({
-    scheduleId,
-    spec: { intervals: [{ every: '2s' }] },
-    policies: { overlap: 'SKIP', catchupWindow: '1m', pauseOnFailure: true },
-    action: {
-      type: 'startWorkflow',
-      workflowType: WORKFLOW_TYPES.prepareOnSchedule,
-      workflowId: scheduleId,
-      taskQueue: deployment.taskQueue,
-      args: [{ request, always: true } satisfies ScheduledRequest],
-    },
-  });
-  cleanUpLater(() => schedule.delete());
-  return schedule;
-}
+const createSchedule = (request: PrepareRequest) =>
+  runEvery('2s', deployment.taskQueue, { request, always: true });
 
 /** The result of the n-th run that a schedule started. */
 async function resultOf(schedule: ScheduleHandle, n: number): Promise<ScheduledResult> {

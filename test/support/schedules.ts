@@ -1,0 +1,30 @@
+import type { ScheduleHandle } from '@temporalio/client';
+import { WORKFLOW_TYPES } from '../../src/contract/names';
+import type { ScheduledRequest } from '../../src/contract/schemas';
+import { cleanUpLater } from './clean-up';
+import { newOrgId } from './ids';
+import { sharedTemporal } from './setting';
+
+/** Runs `prepareOnSchedule` at an interval, such as `2s`; gone after the last test. */
+export async function runEvery(
+  interval: `${number}s`,
+  taskQueue: string,
+  input: ScheduledRequest,
+): Promise<ScheduleHandle> {
+  const { client } = await sharedTemporal();
+  const scheduleId = `schedule-${newOrgId()}`;
+  const schedule = await client.schedule.create({
+    scheduleId,
+    spec: { intervals: [{ every: interval }] },
+    policies: { overlap: 'SKIP', catchupWindow: '1m', pauseOnFailure: true },
+    action: {
+      type: 'startWorkflow',
+      workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+      workflowId: scheduleId,
+      taskQueue,
+      args: [input],
+    },
+  });
+  cleanUpLater(() => schedule.delete());
+  return schedule;
+}
