@@ -119,6 +119,10 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
 
 /** Why a refusal ends by itself, or null. */
 function temporaryReason(response: HttpResponse): string | null {
+  // A redirect would take the token to an address that no operator configured.
+  if (response.status === 307) {
+    return 'this node is on standby, and no node was active; if that lasts, configure the address of the active node';
+  }
   if (response.status === 412) return 'this node lags behind';
   if (errorsOf(response)?.some((error) => error.startsWith('Upgrading'))) {
     return 'the key/value engine is still being set up';

@@ -353,6 +353,7 @@ describe('the server', () => {
 
     it.each<[string, number, string, string]>([
       ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
+      ['a standby node', 307, '', '307: this node is on standby, and no node was active'],
       ['a lost body', 404, '', '404: the body of the response is missing'],
       ['an engine that is set up', 400, '{"errors":["Upgrading from non-versioned"]}', 'still being set up'],
     ])('%s is tried again', async (_what, ...response) => {
