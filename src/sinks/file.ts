@@ -22,6 +22,15 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, create: createFileSink };
 
 function createFileSink({ directory }: Config): Sink {
+  let sweepAtMs = 0;
+
+  /** Not at each delivery, since it lists the directory. */
+  async function sweepNowAndThen(root: string): Promise<void> {
+    if (Date.now() < sweepAtMs) return;
+    sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;
+    await removeExpiredTemporaryFiles(root);
+  }
+
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
@@ -32,7 +41,7 @@ function createFileSink({ directory }: Config): Sink {
         // An attempt that was killed may have renamed the file without flushing the directory.
         if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(root);
         else await writeFileAtomically(file, delivery.token);
-        await removeExpiredTemporaryFiles(root);
+        await sweepNowAndThen(root);
         return `file ${file} on the worker's host`;
       } catch (error) {
         throw sinkErrorOf(error, directory, await mayExist(path.join(directory, name)));
@@ -71,6 +80,8 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
 
 /** Longer than the longest attempt, so that the file of an attempt in progress is left alone. */
 const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
+
+const SWEEP_INTERVAL_MS = 60_000;
 
 /** `ORGID[.SOURCEORGID].DELIVERYID.link-token[.UUID].tmp` */
 const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token(\.[0-9a-f-]{36})?\.tmp$/;
