@@ -32,6 +32,7 @@ export function createRounds(): Rounds {
     async close(outcome) {
       closed = true;
       end(outcome);
+      if (allHandlersFinished()) return;
       // In a cancelled run any other wait would throw at once, and callers would get no outcome.
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     },
