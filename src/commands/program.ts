@@ -100,7 +100,7 @@ function createCommands(io: Io, stop: Stop) {
           'start nothing: check the request in a worker, or with --from the runs of each line',
         )
           .default(false)
-          .conflicts('wait'),
+          .conflicts(['wait', 'results']),
       )
       .addOption(
         new Option('--from <file>', 'start each request of a file, one JSON object per line').conflicts([

@@ -148,8 +148,11 @@ describe('start --from', () => {
     const results = `${from}.results`;
     const outcomes = () => resultsIn(results).map(({ action, reason }) => `${action}: ${reason}`);
     const tokens = scene.atlas.createdTokens().length;
-    const dry = await scene.client('start', '--from', from, '--results', results, '--dry-run');
-    expect(outcomes()).toEqual(expected('^would start: into sink files$'));
+    const dry = await scene.client('--json', 'start', '--from', from, '--dry-run');
+    const decisions = objectIn(dry)['decisions'] as Result[];
+    expect(decisions.map(({ action, reason }) => `${action}: ${reason}`)).toEqual(
+      expect.arrayContaining(expected('^would start: into sink files$')),
+    );
     expect(dry.code).toBe(6);
     expect(scene.atlas.createdTokens()).toHaveLength(tokens);
 

@@ -90,6 +90,11 @@ describe('exit code 2, before Temporal is called, for', () => {
       ['start', '--from', 'requests.jsonl', '--again'],
       "option '--from <file>' cannot be used with option '--again'",
     ],
+    [
+      '--results with --dry-run, which would overwrite what a start recorded',
+      ['start', '--from', 'requests.jsonl', '--results', 'results.jsonl', '--dry-run'],
+      "option '--dry-run' cannot be used with option '--results <file>'",
+    ],
     ['--results without --from', ['start', ...REQUEST, '--results', 'none'], '--results needs --from'],
     ['an organization that is none', ['start', '--org', 'ABC', ...IP, ...TO_FILES], 'orgId is not 24'],
     [
