@@ -1,15 +1,25 @@
 import type { ScheduleDescription } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 
-type Spec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
-type Calendar = NonNullable<Spec['structuredCalendar']>[number];
+export type ScheduleSpec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
+type Calendar = NonNullable<ScheduleSpec['structuredCalendar']>[number];
+type Interval = NonNullable<ScheduleSpec['interval']>[number];
 type Ranges = Calendar['minute'];
 
-/** The times of a schedule as cron expressions. Temporal keeps calendars only, made of them. */
-export function cronExpressionsOf({ structuredCalendar, interval }: Spec): string[] {
-  return [
-    ...(structuredCalendar ?? []).map(cronExpressionOf),
-    ...(interval ?? []).map((every) => `@every ${Number(every.interval?.seconds ?? 0)}s`),
-  ];
+/** The times of a schedule, and those that it leaves out, as Temporal's cron expressions: it keeps no such text itself. */
+export function cronExpressionsOf({ structuredCalendar, interval, excludeStructuredCalendar }: ScheduleSpec) {
+  return {
+    cron: [
+      ...(structuredCalendar ?? []).map(cronExpressionOf),
+      ...(interval ?? []).map(intervalExpressionOf),
+    ],
+    except: (excludeStructuredCalendar ?? []).map(cronExpressionOf),
+  };
+}
+
+function intervalExpressionOf({ interval, phase }: Interval): string {
+  const [everyMs = 0, phaseMs = 0] = [interval, phase].map(optionalTsToMs);
+  return `@every ${everyMs / 1000}s${phaseMs > 0 ? `/${phaseMs / 1000}s` : ''}`;
 }
 
 /** Five fields; six with a year, seven with a second, as Temporal reads them. */

@@ -1,16 +1,10 @@
-import {
-  isGrpcServiceError,
-  type Client,
-  type WorkflowExecutionInfo,
-  type WorkflowHandle,
-} from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { PrepareRequest } from '../contract/schemas';
+import { nullIfNotFound } from '../temporal/grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
-const CLOSE_EVENT = 2;
-/** Of gRPC's status codes. */
-const NOT_FOUND = new Set([5]);
+const LAST = { historyEventFilterType: 2 };
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 export type HistoryEvent = NonNullable<History['events']>[number];
@@ -21,8 +15,8 @@ export type RunId = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 /** The whole history of a run; empty when it is gone. */
 export async function readEvents(client: Client, { workflowId, runId }: RunId): Promise<HistoryEvent[]> {
   const handle = client.workflow.getHandle(workflowId, runId);
-  const { events } = await handle.fetchHistory().catch(noEventsIfGone);
-  return events ?? [];
+  const history = await handle.fetchHistory().catch(nullIfNotFound);
+  return history?.events ?? [];
 }
 
 /** How a failed run ended. @returns null when it did not fail, or its history is gone. */
@@ -30,11 +24,16 @@ export async function readEnding(
   client: Client,
   run: RunId,
 ): Promise<{ type: string; message: string } | null> {
-  const closeEvent = { historyEventFilterType: CLOSE_EVENT };
-  const failure = (await eventOf(client, run, closeEvent))?.workflowExecutionFailedEventAttributes?.failure;
+  const failure = (await eventOf(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
   return failure
     ? { type: failure.applicationFailureInfo?.type ?? 'unknown', message: failure.message ?? '' }
     : null;
+}
+
+/** What a run returned. @returns undefined when it returned nothing readable, or its history is gone. */
+export async function readResult(client: Client, run: RunId): Promise<unknown> {
+  const closed = (await eventOf(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
+  return valuesIn(closed?.result)[0];
 }
 
 /** What a run was started with. @returns null when its history is gone. */
@@ -52,17 +51,11 @@ async function eventOf(
   which: { historyEventFilterType: number } | { maximumPageSize: number },
 ): Promise<HistoryEvent | undefined> {
   const execution = { workflowId, runId };
-  const { history } = await connection.workflowService
+  // The list names a run for moments after its history was deleted.
+  const response = await connection.workflowService
     .getWorkflowExecutionHistory({ namespace, execution, ...which })
-    .catch(noEventsIfGone);
-  return history?.events?.[0];
-}
-
-/** The list names a run for moments after its history was deleted. */
-function noEventsIfGone(error: unknown) {
-  // The SDK wraps this error in its other calls, and not in fetchHistory.
-  if (isGrpcServiceError(error) && NOT_FOUND.has(error.code)) return { events: [], history: null };
-  throw error;
+    .catch(nullIfNotFound);
+  return response?.history?.events?.[0];
 }
 
 /** Values that JSON cannot hold, or that another data converter wrote, are undefined. */

@@ -1,26 +1,23 @@
-import {
-  ScheduleNotFoundError,
-  WorkflowNotFoundError,
-  type Client,
-  type ScheduleDescription,
-} from '@temporalio/client';
-import { ValueError } from '@temporalio/common';
+import type { Client, ScheduleDescription } from '@temporalio/client';
+import { optionalTsToDate } from '@temporalio/common/lib/time';
 import { pMapIterable } from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { shortened } from '../contract/printable';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
+import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from './cron';
 import type { Output } from './output';
-import { readEnding } from './run-events';
+import { readEnding, readResult, valuesIn } from './run-events';
 import { READ_CONCURRENCY, isOpen } from './runs';
 
 export interface ListedSchedule {
   scheduleId: string;
+  /** Null, like the others of the request, where the input of the schedule has a foreign encoding. */
   orgId: string | null;
   sourceOrgId: string | null;
   sink: string | null;
   always: boolean;
   cron: string[];
+  except: string[];
   timezone: string | null;
   paused: boolean;
   /** Temporal writes the reason of a pause here. */
@@ -32,14 +29,9 @@ export interface ListedSchedule {
   lastOutcome: string | null;
 }
 
-/** Prints the schedules of `prepareOnSchedule` on a task queue. One whose input has a foreign encoding is named only. */
+/** Prints the schedules of `prepareOnSchedule` on a task queue. */
 export async function listSchedules(client: Client, taskQueue: string, output: Output): Promise<void> {
-  const read = (scheduleId: string) =>
-    readSchedule(client, scheduleId, taskQueue).catch((error: unknown) => {
-      if (!(error instanceof ValueError)) throw error;
-      output.note(`schedule ${shortened(scheduleId)} cannot be read: ${shortened(error.message)}`);
-      return null;
-    });
+  const read = (scheduleId: string) => readSchedule(client, scheduleId, taskQueue);
   const listed = pMapIterable(idsOf(client), read, { concurrency: READ_CONCURRENCY });
   let count = 0;
   for await (const schedule of listed) {
@@ -51,11 +43,18 @@ export async function listSchedules(client: Client, taskQueue: string, output: O
   output.note('the list lags behind by moments');
 }
 
-async function* idsOf(client: Client): AsyncGenerator<string> {
-  for await (const { scheduleId, action } of client.schedule.list()) {
-    // Of a schedule that was just created, the list does not have the action yet.
-    if (!action || action.workflowType === WORKFLOW_TYPES.prepareOnSchedule) yield scheduleId;
-  }
+/** The calls of the SDK fail at a payload that they cannot decode, and anybody can create a schedule. */
+async function* idsOf({ workflowService, options: { namespace } }: Client): AsyncGenerator<string> {
+  let nextPageToken: Uint8Array = new Uint8Array();
+  do {
+    const page = await workflowService.listSchedules({ namespace, nextPageToken });
+    for (const { scheduleId, info } of page.schedules) {
+      // Of a schedule that was just created, the list does not have the action yet.
+      const type = info?.workflowType?.name ?? WORKFLOW_TYPES.prepareOnSchedule;
+      if (scheduleId && type === WORKFLOW_TYPES.prepareOnSchedule) yield scheduleId;
+    }
+    ({ nextPageToken } = page);
+  } while (nextPageToken.length > 0);
 }
 
 /** @returns null when it is not ours, or gone. */
@@ -64,61 +63,73 @@ async function readSchedule(
   scheduleId: string,
   taskQueue: string,
 ): Promise<ListedSchedule | null> {
-  const schedule = await client.schedule.getHandle(scheduleId).describe().catch(nullIfGone);
-  if (schedule?.action.workflowType !== WORKFLOW_TYPES.prepareOnSchedule) return null;
-  if (schedule.action.taskQueue !== taskQueue) return null;
-  const { action, state, info, raw } = schedule;
-  const [input] = (action.args ?? []) as [{ request?: Partial<PrepareRequest>; always?: boolean }?];
+  const { workflowService, options } = client;
+  const described = await workflowService
+    .describeSchedule({ namespace: options.namespace, scheduleId })
+    .catch(nullIfNotFound);
+  const { spec, action, state } = described?.schedule ?? {};
+  const start = action?.startWorkflow;
+  if (start?.workflowType?.name !== WORKFLOW_TYPES.prepareOnSchedule) return null;
+  if (start.taskQueue?.name !== taskQueue) return null;
+  const [input] = valuesIn(start.input) as [{ request?: Partial<PrepareRequest>; always?: boolean }?];
   const { orgId = null, sourceOrgId = null, sink = null } = input?.request ?? {};
+  const paused = state?.paused ?? false;
+  const [nextAt] = described?.info?.futureActionTimes ?? [];
   return {
     scheduleId,
     orgId,
     sourceOrgId,
     sink,
     always: input?.always ?? false,
-    cron: cronExpressionsOf(raw.schedule?.spec ?? {}),
-    timezone: schedule.spec.timezone || null,
-    paused: state.paused,
-    note: state.note || null,
-    nextAt: (!state.paused && info.nextActionTimes[0]?.toISOString()) || null,
-    ...(await lastOf(client, info)),
+    ...cronExpressionsOf(spec ?? {}),
+    timezone: spec?.timezoneName || null,
+    paused,
+    note: state?.notes || null,
+    nextAt: paused ? null : textOf(nextAt),
+    ...(await lastOf(client, described?.info?.recentActions?.at(-1))),
   };
 }
 
+type Info = NonNullable<ScheduleDescription['raw']['info']>;
+
 async function lastOf(
   client: Client,
-  { recentActions }: ScheduleDescription['info'],
+  last: NonNullable<Info['recentActions']>[number] | undefined,
 ): Promise<Pick<ListedSchedule, 'lastAt' | 'lastOutcome'>> {
-  const last = recentActions.at(-1);
-  if (!last) return { lastAt: null, lastOutcome: null };
-  const { workflowId, firstExecutionRunId: runId } = last.action.workflow;
-  const run = client.workflow.getHandle(workflowId, runId);
-  const description = await run.describe().catch(nullIfGone);
+  const { workflowId, runId } = last?.startWorkflowResult ?? {};
+  if (!workflowId || !runId) return { lastAt: null, lastOutcome: null };
+  const run = { workflowId, runId };
+  const description = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
   const outcome = async () => {
     if (!description) return null;
     if (isOpen(description)) return 'running';
     const { name } = description.status;
-    if (name === 'COMPLETED')
-      return ((await run.result()) as Partial<ScheduledResult> | null)?.outcome ?? null;
-    return (await readEnding(client, { workflowId, runId }))?.type ?? name.toLowerCase();
+    if (name === 'COMPLETED') {
+      return (
+        ((await readResult(client, run)) as Partial<ScheduledResult> | null | undefined)?.outcome ?? null
+      );
+    }
+    return (await readEnding(client, run))?.type ?? name.toLowerCase();
   };
-  return { lastAt: last.takenAt.toISOString(), lastOutcome: await outcome() };
+  return { lastAt: textOf(last?.actualTime), lastOutcome: await outcome() };
+}
+
+function textOf(time: Parameters<typeof optionalTsToDate>[0]): string | null {
+  return optionalTsToDate(time)?.toISOString() ?? null;
 }
 
 function linesOf(schedule: ListedSchedule): string[] {
-  const { scheduleId, orgId, sourceOrgId, sink, cron, timezone, note, nextAt, lastAt } = schedule;
+  const { scheduleId, orgId, sourceOrgId, sink, cron, except, timezone, note, nextAt, lastAt } = schedule;
   const rows = [
     ['pair', [orgId ?? 'unknown', sourceOrgId].filter(Boolean).join(' / ')],
     ['sink', `${sink ?? 'unknown'}${schedule.always ? '; creates a token each time (--always)' : ''}`],
-    ['when', `${cron.join(', ')}${timezone ? ` (${timezone})` : ''}`],
+    [
+      'when',
+      `${[...cron, ...except.map((times) => `except ${times}`)].join(', ')}${timezone ? ` (${timezone})` : ''}`,
+    ],
     ['next', schedule.paused ? 'paused' : (nextAt ?? 'never again')],
     ['last', lastAt ? `${lastAt} ${schedule.lastOutcome ?? 'unknown: its history is gone'}` : 'never'],
     ...(note ? [['note', note]] : []),
   ];
   return [scheduleId, ...rows.map(([name = '', value = '']) => `  ${name.padEnd(6)}${value}`)];
-}
-
-function nullIfGone(error: unknown): null {
-  if (error instanceof ScheduleNotFoundError || error instanceof WorkflowNotFoundError) return null;
-  throw error;
 }
