@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/common';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
@@ -8,6 +7,7 @@ import type { Activities, LinkCheck } from '../contract/activities';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
+import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { failureOf, repeatableCallFailure } from './failures';
 import { withHeartbeats } from './heartbeat';
@@ -59,6 +59,9 @@ export function checkLinkActivity(
 /** More than one, since a run that recovers an older token may be the newest. */
 const RUNS_READ = 5;
 
+/** Until somebody changes the worker's permissions, or the server. */
+const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemented, GRPC.invalidArgument];
+
 /** When the tokens of the newest runs were created. A schedule knows only of its own runs, if at all. */
 async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
   const { workflow } = Context.current().client;
@@ -71,22 +74,21 @@ async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
     // The list, newest first, lags behind by moments.
     const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
     if (newest?.status.name === 'COMPLETED') runIds.add(newest.runId);
-    const results = [...runIds].map((runId) => workflow.getHandle(workflowId, runId).result());
+    const results = [...runIds].map((runId) =>
+      workflow.getHandle(workflowId, runId).result().catch(nullIfNotFound),
+    );
     return (await Promise.all(results)).flatMap(
       (result) => createdSchema.safeParse(result).data?.createdAt ?? [],
     );
   } catch (error) {
-    const { name, code = name } = error as Error & { code?: string | number };
+    const code = grpcCodeOf(error);
+    const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
     throw failureOf({
       type: 'TemporalUnavailable',
-      message: `Temporal did not list the runs of ${workflowId} (${code}): the worker needs the permission to list and read workflows`,
+      message: `Temporal did not list and read the runs of ${workflowId} (${reason}): grant the worker the permission to list and read workflows`,
+      nonRetryable: code !== null && REFUSED_CODES.includes(code),
     });
   }
-}
-
-function nullIfNotFound(error: unknown): null {
-  if (error instanceof WorkflowNotFoundError) return null;
-  throw error;
 }
 
 function byTime(a: string, b: string): number {

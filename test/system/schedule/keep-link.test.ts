@@ -4,13 +4,18 @@ import type { PrepareRequest, RevokeResult, ScheduledResult } from '../../../src
 import { atOnce } from '../../support/at-once';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
+import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { runEvery } from '../../support/schedules';
+import { serveRejectingGrpcProxy } from '../../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
-async function setScene(schedules: object = {}) {
+/** Of gRPC's status codes. */
+const PERMISSION_DENIED = 7;
+
+async function setScene(schedules: object = {}, temporalAddress?: string) {
   const atlas = await startAtlas();
   const { orgId, sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
   const deployment = await deploy({
@@ -32,7 +37,7 @@ async function setScene(schedules: object = {}) {
       },
     },
   });
-  await deployment.startWorker();
+  await deployment.startWorker(temporalAddress === undefined ? {} : { TEMPORAL_ADDRESS: temporalAddress });
   const tokens = () => atlas.createdTokens().length;
   const requestFor = (sink: string) => deployment.newRequest({ orgId, sourceOrgId, sink });
   return { atlas, deployment, tokens, requestFor };
@@ -145,6 +150,22 @@ describe('a schedule', () => {
         details: { status: 403, unconfirmedTokens: 0 },
       });
       expect(ending.message).toContain('to the available-projects request');
+      expect(tokens()).toBe(0);
+    },
+
+    async 'whose worker may not list runs fails at once, names the permission, and creates no token'() {
+      const { address } = await sharedTemporal();
+      const denied = /\/ListWorkflowExecutions$/;
+      const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
+      cleanUpLater(() => proxy.close());
+      const { deployment, tokens, requestFor } = await setScene({}, `127.0.0.1:${proxy.port}`);
+      const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
+      expect(ending).toMatchObject({
+        type: 'TemporalUnavailable',
+        message: expect.stringContaining(
+          'grant the worker the permission to list and read workflows',
+        ) as unknown,
+      });
       expect(tokens()).toBe(0);
     },
 
