@@ -5,7 +5,7 @@ import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import type { Activities, LinkCheck } from '../contract/activities';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { organizationId } from '../contract/schemas';
+import { organizationId, sinkName } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
 import { classifyDeliveryError } from './delivery-outcomes';
@@ -16,7 +16,7 @@ import { parseInput } from './parse-input';
 const inputSchema = z.object({
   orgId: organizationId,
   sourceOrgId: organizationId.nullable(),
-  sink: z.string('is missing or not a text: name a configured sink').max(200),
+  sink: sinkName,
   lastTokenAt: z.iso.datetime().nullable(),
 }) satisfies z.ZodType<LinkCheck>;
 
@@ -37,9 +37,9 @@ export function checkLinkActivity(
   newTokenAfterMs: number,
 ): Activities['checkLink'] {
   return async function checkLink(input) {
-    const { orgId, sourceOrgId, sink: sinkName, lastTokenAt: known } = parseInput(inputSchema, input);
+    const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(inputSchema, input);
     const credential = organizations.credentialFor(orgId);
-    const sink = organizations.sinksFor(orgId).includes(sinkName) ? sinks.get(sinkName) : undefined;
+    const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
     // The run that is started next reports all problems of the request at once.
     if (credential === null || !sink) return { linked: false, recentToken: false, lastTokenAt: known };
 

@@ -1,9 +1,8 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import { z } from 'zod';
 import type { Activities, DeliverPlan } from '../contract/activities';
 import { quote } from '../contract/printable';
-import { sealedTokenSchema, type Receipt } from '../contract/schemas';
+import { sealedTokenSchema, sinkName, type Receipt } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { OpenedToken, Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -14,8 +13,6 @@ import { parseInput } from './parse-input';
 import { requireOwnRun } from './require-own-run';
 
 const STOPPED = 'the worker stopped before the sink had confirmed the token; another attempt follows';
-
-const sinkNameSchema = z.string().min(1).max(200);
 
 /**
  * Opens a sealed token, delivers it to the named sink and returns the receipt. Everything that it uses of the token comes
@@ -29,11 +26,11 @@ export function deliverLinkTokenActivity(
   organizations: Organizations,
   plan: DeliverPlan,
 ): Activities['deliverLinkToken'] {
-  return async function deliverLinkToken(sealedToken, sinkName) {
+  return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const { jwe } = parseInput(sealedTokenSchema, sealedToken);
-    const name = parseInput(sinkNameSchema, sinkName);
+    const name = parseInput(sinkName, sinkInput);
     try {
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireOwnRun(info, token.orgId, token.sourceOrgId);

@@ -1,18 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, isGrpcServiceError, type Client } from '@temporalio/client';
+import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { checkReportSchema, type CheckReport, type Finding, type PrepareRequest } from '../contract/schemas';
+import { GRPC, grpcCodeOf } from '../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 import { describeStillNoPoller } from './pollers';
 
 /** Three tries fit into a minute. */
 const TIMEOUT_MS = 90_000;
 const POLLER_INTERVAL_MS = 2000;
-
-/** Of gRPC's status codes. */
-const PERMISSION_DENIED = 7;
 
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
@@ -32,7 +30,7 @@ export async function checkWorker(
     args: request ? [request] : [],
     workflowExecutionTimeout: TIMEOUT_MS,
   });
-  const outcome = await unlessNoPoller(client, taskQueue, endingOf(handle.result()));
+  const outcome: unknown = await unlessNoPoller(client, taskQueue, handle.result().catch(causeOfFailure));
   const failure = outcome instanceof ApplicationFailure ? outcome : null;
   const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
   if (parsed.success) return { report: parsed.data, failure };
@@ -73,11 +71,9 @@ export function describeFindings(findings: readonly Finding[]): string[] {
   return findings.map(({ check, state, message }) => `${state.padEnd(10)}${check}: ${message}`);
 }
 
-async function endingOf(result: Promise<unknown>): Promise<unknown> {
-  return result.catch((error: unknown) => {
-    if (error instanceof WorkflowFailedError) return error.cause;
-    throw error;
-  });
+function causeOfFailure(error: unknown): unknown {
+  if (error instanceof WorkflowFailedError) return error.cause;
+  throw error;
 }
 
 /** A worker may stop meanwhile, or have stopped just before. */
@@ -94,7 +90,7 @@ async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promis
 /** Who may start runs need not be allowed to describe task queues. */
 async function requirePoller(client: Client, taskQueue: string): Promise<void> {
   const problem = await describeStillNoPoller(client, taskQueue).catch((error: unknown) => {
-    if (isGrpcServiceError(error) && (error.code as number) === PERMISSION_DENIED) return null;
+    if (grpcCodeOf(error) === GRPC.permissionDenied) return null;
     throw error;
   });
   if (problem) throw new CommandError(problem);

@@ -1,4 +1,5 @@
 import type { Client, Connection } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 import {
   error,
   ok,
@@ -12,6 +13,7 @@ import {
 import { createAdminApi } from '../atlas/admin-api';
 import { loadConfig } from '../config';
 import { createOrganizations } from '../config/organizations';
+import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { createSinks } from '../sinks';
 import { connectClient, type TemporalConnection } from '../temporal/connection';
@@ -25,11 +27,6 @@ const TEMPORAL_TIMEOUT_MS = 4000;
 /** The time to recover a token from a closed run. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
-export interface DoctorOptions {
-  /** Whether a warning fails the command, too. */
-  strict: boolean;
-}
-
 /**
  * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It changes
  * nothing and creates no link-token.
@@ -38,7 +35,7 @@ export interface DoctorOptions {
  */
 export async function doctor(
   configFile: string | undefined,
-  { strict }: DoctorOptions,
+  strict: boolean,
   output: Output,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
@@ -70,7 +67,7 @@ export async function doctor(
 export async function doctorRemote(
   client: Client,
   taskQueue: string,
-  { strict }: DoctorOptions,
+  strict: boolean,
   output: Output,
 ): Promise<void> {
   const { report: found } = await checkWorker(client, taskQueue);
@@ -121,11 +118,11 @@ const UNREACHABLE = unchecked('Temporal cannot be reached');
 
 async function checkNamespace({ connection, address, namespace }: TemporalConnection<Connection>) {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const retentionMs = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) * 1000;
+  const retentionMs = optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
   const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
   return warning(
-    `${retention}: recommended are ${hours(RECOMMENDED_RETENTION_MS)}, the time to recover a token from a cancelled or terminated run; lengthen it with: temporal operator namespace update --namespace ${namespace} --retention 7d`,
+    `${retention}: recommended are ${hours(RECOMMENDED_RETENTION_MS)}, the time to recover a token from a cancelled or terminated run; lengthen it with: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 7d`,
   );
 }
 

@@ -1,31 +1,14 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { pMapIterable } from 'p-map';
-import { workflowIdFor, type FailureType } from '../contract/names';
+import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
+import type { ListOptions } from './options';
 import type { Output } from './output';
 import { listUnconfirmed } from './list-unconfirmed';
 import { readEnding, readRequest } from './run-events';
 import { READ_CONCURRENCY, isOpen, listRuns } from './runs';
-import { commandLine } from './target';
-
-/** Of all these filters a run must match each. */
-export interface ListOptions {
-  taskQueue: string;
-  /** Open, and no sink has confirmed the token. */
-  undelivered?: boolean | undefined;
-  /** Undelivered, by a request for this sink. */
-  sink?: string | undefined;
-  /** Atlas may hold tokens that no worker received. */
-  unconfirmed?: boolean | undefined;
-  failure?: FailureType | undefined;
-  org?: string | undefined;
-  requestedBy?: string | undefined;
-  changeReference?: string | undefined;
-  /** Open, or closed after this time. */
-  since?: Date | undefined;
-  /** Prints the attempts behind the unconfirmed tokens, by organization. */
-  report?: boolean | undefined;
-}
+import { recoverCommand } from './refusals';
 
 /** What the list of Temporal and the memo say of a run; `failure` and `request` only where a filter reads them. */
 export interface ListedRun {
@@ -93,11 +76,12 @@ function listedRun(info: WorkflowExecutionInfo): ListedRun {
   const memo = info.memo ?? {};
   const open = isOpen(info);
   const undelivered = open && memo['step'] === 'undelivered';
+  const delivered = info.status.name === 'COMPLETED';
   const text = (value: unknown) => (typeof value === 'string' ? value : null);
   return {
     workflowId,
     runId,
-    state: undelivered ? 'undelivered' : (STATES[info.status.name] ?? info.status.name.toLowerCase()),
+    state: undelivered ? 'undelivered' : delivered ? 'delivered' : info.status.name.toLowerCase(),
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens: Number(memo['unconfirmedTokens'] ?? 0),
@@ -105,8 +89,6 @@ function listedRun(info: WorkflowExecutionInfo): ListedRun {
     deliveryId: text(memo['deliveryId']),
   };
 }
-
-const STATES: Readonly<Record<string, string>> = { COMPLETED: 'delivered' };
 
 /** @returns null when the history is gone that a filter needs. */
 async function look(client: Client, run: ListedRun, options: ListOptions): Promise<ListedRun | null> {
@@ -156,11 +138,12 @@ function rowOf(startedAt: string, state: string, workflowId: string, detail: str
   return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${detail}`.trimEnd();
 }
 
-function detailOf({ workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, ...run }: ListedRun) {
+function detailOf(run: ListedRun): string {
+  const { sink, deliveryId, closedAt, unconfirmedTokens } = run;
   const { requestedBy, changeReference } = run.request ?? {};
   return [
     sink !== null && `waits on sink ${sink}`,
-    closedAt && deliveryId && `left a token: ${commandLine('redeliver', workflowId, '--run-id', runId)}`,
+    closedAt && deliveryId && `left a token: ${recoverCommand(run)}`,
     unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
     run.failure && `${run.failure.type}: ${run.failure.message}`,
     requestedBy && `requested by ${requestedBy}`,
@@ -185,6 +168,6 @@ function notesOf({ unconfirmed }: ListOptions, unknown: Unknown, retained: strin
 /** Who may list runs need not be allowed to describe the namespace. */
 async function retainedSince({ connection, options: { namespace } }: Client): Promise<string | null> {
   const described = await connection.workflowService.describeNamespace({ namespace }).catch(() => null);
-  const seconds = Number(described?.config?.workflowExecutionRetentionTtl?.seconds ?? 0);
-  return seconds > 0 ? new Date(Date.now() - seconds * 1000).toISOString() : null;
+  const retentionMs = optionalTsToMs(described?.config?.workflowExecutionRetentionTtl);
+  return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
 }

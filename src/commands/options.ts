@@ -1,12 +1,38 @@
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
-import { ORGANIZATION_ID } from '../contract/names';
+import { Command, Option } from '@commander-js/extra-typings';
+import { FAILURE_TYPES } from '../contract/names';
+import {
+  collect,
+  duration,
+  futureTime,
+  nonEmpty,
+  organizationId,
+  pastTime,
+  shortText,
+  uuid,
+} from './option-parsers';
 
-/** Options of the commands that share them. This file stays free of what takes long to load: `--help` needs it. */
+/**
+ * The commands with their options, and the types of these. This file stays free of what takes long to load: `--help`
+ * needs it.
+ */
+
+/** The task queue is an option of the program. */
+type OptionsOf<Create extends () => { opts(): object }> = ReturnType<ReturnType<Create>['opts']> & {
+  taskQueue: string;
+};
+
+const organization = (description: string) => new Option('--org <id>', description).argParser(organizationId);
+const requestedBy = (description = 'who requested it, kept for the audit trail') =>
+  new Option('--requested-by <text>', description);
+const changeReference = (description = 'change or ticket, kept for the audit trail') =>
+  new Option('--change-reference <text>', description);
+const failure = () =>
+  new Option('--failure <type>', 'runs that ended with this failure type').choices(FAILURE_TYPES);
 
 export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
 
 /** A command whose options make a request. */
-export function requestCommand(name: string) {
+function requestCommand(name: string) {
   return new Command(name)
     .requiredOption('--org <id>', 'Atlas organization in which the link-token is created')
     .requiredOption('--sink <name>', "name of a sink in the workers' configuration")
@@ -19,18 +45,16 @@ export function requestCommand(name: string) {
       ).conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
-    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
-    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
+    .addOption(requestedBy())
+    .addOption(changeReference());
 }
 
 export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
 
 /** A command whose options name the run of one pair of organizations. */
-export function targetCommand(name: string) {
+function targetCommand(name: string) {
   return new Command(name)
-    .addOption(
-      new Option('--org <id>', 'Atlas organization of the run; or --workflow-id').argParser(organizationId),
-    )
+    .addOption(organization('Atlas organization of the run; or --workflow-id'))
     .addOption(
       new Option('--source-org <id>', 'source organization of the run, if it has one').argParser(
         organizationId,
@@ -43,69 +67,133 @@ export function targetCommand(name: string) {
     );
 }
 
-/** Null when the text is no RFC 3339 date. JavaScript would read `5` as a month of 2001. */
-function dateOf(text: string): Date | null {
-  const date = new Date(text);
-  return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
-}
+export type StartOptions = Pick<OptionsOf<typeof startCommand>, 'taskQueue' | 'wait' | 'again' | 'dryRun'>;
+export type StartFromOptions = Omit<StartOptions, 'again'> & { results?: string | undefined };
 
-/** @throws InvalidArgumentError, which commander reports with the option's name. */
-export function futureTime(text: string): Date {
-  const date = dateOf(text);
-  if (!date) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
-  if (date.getTime() <= Date.now()) throw new InvalidArgumentError('It has passed.');
-  return date;
-}
+export const startCommand = () =>
+  requestCommand('start')
+    .description('create a link-token and deliver it to a sink')
+    .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
+    .option('--again', 'create a token even if an earlier run delivered or left one', false)
+    .addOption(
+      new Option(
+        '--dry-run',
+        'start nothing: check the request in a worker, or with --from the runs of each line',
+      )
+        .default(false)
+        .conflicts(['wait', 'results']),
+    )
+    .addOption(
+      new Option('--from <file>', 'start each request of a file, one JSON object per line').conflicts([
+        ...['org', 'sourceOrg', 'sink', 'ip', 'ipsFile', 'accessList', 'requestedBy', 'changeReference'],
+        'again',
+      ]),
+    )
+    .option('--results <file>', 'with --from: file that gets the outcome of each line, as JSON')
+    .on('option:from', function (this: Command) {
+      for (const option of this.options) option.mandatory = false;
+    });
 
-/** A time, or how long ago it was. */
-export function pastTime(text: string): Date {
-  const agoMs = millisecondsOf(text);
-  if (agoMs > 0) return new Date(Date.now() - agoMs);
-  const date = dateOf(text);
-  if (date) return date;
-  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
-}
+export const watchCommand = () =>
+  targetCommand('watch').description('follow a run until it ends, or until its delivery failed');
 
-const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** Node's timers take no more: some 24 days. */
-const MAX_DURATION_MS = 2 ** 31 - 1;
+/** Of all its filters a run must match each. */
+export type ListOptions = OptionsOf<typeof listCommand>;
 
-/** @returns milliseconds. */
-export function duration(text: string): number {
-  const ms = millisecondsOf(text);
-  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
-  throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
-}
+export const listCommand = () =>
+  new Command('list')
+    .description('list runs that match every filter, newest first')
+    .option('--undelivered', 'open runs whose token no sink has confirmed')
+    .option('--sink <name>', 'undelivered runs that wait on this sink')
+    .option('--unconfirmed', 'runs after which Atlas may hold tokens that no worker received')
+    .addOption(
+      new Option(
+        '--report',
+        'of unconfirmed tokens: each attempt with its time, by organization, to compare in Atlas',
+      ).implies({ unconfirmed: true }),
+    )
+    .addOption(failure().conflicts(['undelivered', 'sink']))
+    .addOption(organization('runs of this Atlas organization'))
+    .addOption(requestedBy('runs requested by exactly this'))
+    .addOption(changeReference('runs of exactly this change or ticket'))
+    .addOption(
+      new Option(
+        '--since <time>',
+        'runs that are open, or closed after this time; or how long ago, such as 2h',
+      ).argParser(pastTime),
+    );
 
-/** NaN when the text is none. */
-function millisecondsOf(text: string): number {
-  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
-  return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
-}
+export const cancelCommand = () =>
+  targetCommand('cancel').description('cancel a run; a token that still arrives gets one delivery attempt');
 
-export function nonEmpty(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It is empty.');
-  return text;
-}
+export const redeliverCommand = () =>
+  targetCommand('redeliver')
+    .description('deliver the token of an undelivered run now, or the token that a closed run left')
+    .addOption(new Option('--sink <name>', "another sink than that of the run's request").argParser(nonEmpty))
+    .addOption(new Option('--run-id <id>', 'the closed run whose token is to be delivered').argParser(uuid))
+    .addOption(
+      new Option('--all', 'every undelivered run of the task queue')
+        .default(false)
+        .conflicts(['org', 'sourceOrg', 'workflowId', 'runId']),
+    );
 
-/** As the contract bounds `requestedBy` and `changeReference`. */
-export function shortText(text: string): string {
-  if (text.length > 200) throw new InvalidArgumentError('It is longer than 200 characters: shorten it.');
-  return nonEmpty(text);
-}
+export const revokeCommand = () =>
+  new Command('revoke')
+    .description("remove an organization's link and its API key from Atlas, whichever token made it")
+    .addOption(organization('Atlas organization whose link is removed').makeOptionMandatory())
+    .option('--yes', 'remove it without a confirmation', false)
+    .addOption(requestedBy().argParser(shortText))
+    .addOption(changeReference().argParser(shortText));
 
-export function uuid(text: string): string {
-  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) return text;
-  throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');
-}
+export type RestartOptions = OptionsOf<typeof restartCommand>;
 
-export function collect(value: string, earlier: string[] | undefined): string[] {
-  return [...(earlier ?? []), value];
-}
+export const restartCommand = () =>
+  new Command('restart')
+    .description('start failed runs again once the cause is fixed: one first, then the others')
+    .addOption(
+      new Option(
+        '--since <time>',
+        'runs that failed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
+      )
+        .argParser(pastTime)
+        .makeOptionMandatory(),
+    )
+    .addOption(failure().default('AtlasRequestRejected' as const))
+    .option('--dry-run', 'only print what would be done', false);
 
-export function organizationId(text: string): string {
-  if (ORGANIZATION_ID.test(text)) return text;
-  throw new InvalidArgumentError(
-    'It is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
+export const keysCommand = () =>
+  new Command('keys')
+    .description('create the keys that seal tokens in histories')
+    .requiredOption('--file <file>', 'file to write, mode 0600')
+    .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false);
+
+export const doctorCommand = () =>
+  new Command('doctor')
+    .description('check the configuration of a worker, and what it needs: run it where the worker runs')
+    .option('--config <file>', 'configuration file of the worker')
+    .addOption(
+      new Option('--remote', 'check in a worker of the task queue; needs no configuration')
+        .default(false)
+        .conflicts('config'),
+    )
+    .option('--strict', 'exit with 1 on warnings, too', false);
+
+export type ScheduleOptions = Omit<OptionsOf<typeof scheduleCreateCommand>, keyof RequestOptions>;
+
+export const scheduleCreateCommand = () =>
+  requestCommand('create')
+    .description('create a Temporal Schedule of the workflow prepareOnSchedule')
+    .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
+    .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+    .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+    .addOption(
+      new Option('--jitter <duration>', 'delay each time by a random part of this').argParser(duration),
+    )
+    .addOption(new Option('--until <time>', 'start nothing after this time').argParser(futureTime))
+    .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
+    .option('--always', 'create a token each time, even while the source is linked', false);
+
+export const scheduleListCommand = () =>
+  new Command('list').description(
+    'list the schedules of prepareOnSchedule, with their next time and last outcome',
   );
-}

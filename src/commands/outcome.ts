@@ -100,7 +100,7 @@ export function describeReceipt(receipt: Receipt): string[] {
   ]);
 }
 
-type Row = [name: string, value: string];
+type Row = readonly [name: string, value: string];
 
 export function describeRows(rows: readonly Row[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);

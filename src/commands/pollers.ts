@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { tsToMs } from '@temporalio/common/lib/time';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { describeNoCurrentVersion } from '../temporal/current-version';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
@@ -47,7 +47,7 @@ export async function describeNoPoller(
     namespace,
     taskQueue: { name: taskQueue },
   });
-  const lastPollMs = ({ lastAccessTime }: Poller) => (lastAccessTime ? tsToMs(lastAccessTime) : 0);
+  const lastPollMs = ({ lastAccessTime }: Poller) => optionalTsToMs(lastAccessTime) ?? 0;
   const live = pollers.filter((poller) => Date.now() - lastPollMs(poller) < POLL_EXPIRES_MS);
   if (live.length > 0) {
     if (versioningInfo?.currentDeploymentVersion || !live.every(isVersioned)) return null;

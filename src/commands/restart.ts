@@ -1,24 +1,15 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import pMap from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
-import type { FailureType } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
+import type { RestartOptions } from './options';
 import type { Output } from './output';
 import { recoverCommand } from './refusals';
 import { readEnding, readRequest } from './run-events';
 import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
 import { startRun } from './start-run';
 import { follow } from './watch';
-
-export interface RestartOptions {
-  taskQueue: string;
-  /** Runs that failed after this time. */
-  since: Date;
-  /** Runs that ended with this failure type. */
-  failure: FailureType;
-  dryRun: boolean;
-}
 
 /**
  * Starts failed runs again, once their cause is fixed: each with the request it had, under its id. One goes first; the

@@ -79,7 +79,7 @@ async function startOrJoin(
       workflowIdConflictPolicy: 'FAIL',
     });
     output.say(`started ${workflowId}`);
-    return client.workflow.getHandle(workflowId, started.firstExecutionRunId);
+    return started;
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const open = await client.workflow.getHandle(workflowId).describe();

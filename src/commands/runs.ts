@@ -1,6 +1,7 @@
-import { WorkflowNotFoundError, type Client, type WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { nullIfNotFound } from '../temporal/grpc';
 import { readRun, type RunHistory } from './run-history';
 
 /** Histories read at once. */
@@ -76,9 +77,4 @@ async function runsListed(client: Client, workflowId: string): Promise<Run[]> {
   const query = `WorkflowId = ${JSON.stringify(workflowId)}`;
   for await (const run of client.workflow.list({ query })) runs.push(run);
   return runs;
-}
-
-function nullIfNotFound(error: unknown): null {
-  if (error instanceof WorkflowNotFoundError) return null;
-  throw error;
 }

@@ -3,22 +3,8 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
+import type { ScheduleOptions } from './options';
 import type { Output } from './output';
-
-interface ScheduleOptions {
-  taskQueue: string;
-  /** Else the workflow id of the pair. */
-  scheduleId?: string | undefined;
-  cron: string[];
-  timezone?: string | undefined;
-  /** Each time is delayed by a random part of this. */
-  jitterMs?: number | undefined;
-  /** No run starts after this. */
-  until?: Date | undefined;
-  note?: string | undefined;
-  /** Creates a token each time, whether or not one is in use. */
-  always: boolean;
-}
 
 /** After an outage of Temporal, a time missed by less is made up for. */
 const CATCH_UP_MS = 600_000;
@@ -30,7 +16,7 @@ const CATCH_UP_MS = 600_000;
 export async function createSchedule(
   client: Client,
   request: PrepareRequest,
-  { taskQueue, cron, timezone, jitterMs, until, note, always, ...options }: ScheduleOptions,
+  { taskQueue, cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
   output: Output,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);

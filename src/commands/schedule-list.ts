@@ -5,6 +5,7 @@ import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from './cron';
+import { describeRows } from './outcome';
 import type { Output } from './output';
 import { readEnding, readResult, valuesIn } from './run-events';
 import { READ_CONCURRENCY, isOpen } from './runs';
@@ -120,7 +121,7 @@ function textOf(time: Parameters<typeof optionalTsToDate>[0]): string | null {
 
 function linesOf(schedule: ListedSchedule): string[] {
   const { scheduleId, orgId, sourceOrgId, sink, cron, except, timezone, note, nextAt, lastAt } = schedule;
-  const rows = [
+  const rows = describeRows([
     ['pair', [orgId ?? 'unknown', sourceOrgId].filter(Boolean).join(' / ')],
     ['sink', `${sink ?? 'unknown'}${schedule.always ? '; creates a token each time (--always)' : ''}`],
     [
@@ -129,7 +130,7 @@ function linesOf(schedule: ListedSchedule): string[] {
     ],
     ['next', schedule.paused ? 'paused' : (nextAt ?? 'never again')],
     ['last', lastAt ? `${lastAt} ${schedule.lastOutcome ?? 'unknown: its history is gone'}` : 'never'],
-    ...(note ? [['note', note]] : []),
-  ];
-  return [scheduleId, ...rows.map(([name = '', value = '']) => `  ${name.padEnd(6)}${value}`)];
+    ...(note ? [['note', note] as const] : []),
+  ]);
+  return [scheduleId, ...rows];
 }

@@ -4,20 +4,12 @@ import { shortened } from '../contract/printable';
 import { createBulkRunner, failed, outcomeOf, type Outcome } from './bulk';
 import { CommandError, EXIT_CODES } from './command-error';
 import { inputFile } from './input-file';
+import type { StartFromOptions } from './options';
 import type { Output } from './output';
 import { describeStillNoPoller } from './pollers';
 import type { NumberedRequest, RequestsFile } from './requests-file';
 import { lookAtRuns, startOrJoin } from './start';
 import { follow } from './watch';
-
-export interface StartFromOptions {
-  taskQueue: string;
-  /** Waits for each run until it ends or is undelivered. */
-  wait: boolean;
-  dryRun: boolean;
-  /** File that gets the outcome of each request, as JSON on a line. */
-  results?: string | undefined;
-}
 
 /** A reason may quote an access list. */
 const MAX_REASON_LENGTH = 1000;

@@ -8,6 +8,7 @@ import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { checkRequestRemotely, describeFindings } from './check-worker';
 import { CommandError, EXIT_CODES } from './command-error';
+import type { StartOptions } from './options';
 import { describeRows } from './outcome';
 import type { Output } from './output';
 import { readRequest } from './run-events';
@@ -17,16 +18,6 @@ import { describeStillNoPoller } from './pollers';
 import { startRun } from './start-run';
 import { commandLine } from './target';
 import { watch } from './watch';
-
-export interface StartOptions {
-  taskQueue: string;
-  /** Waits until the run ends or is undelivered. */
-  wait: boolean;
-  /** Creates a token even if an earlier run delivered or left one. */
-  again: boolean;
-  /** Checks, and starts nothing. */
-  dryRun?: boolean;
-}
 
 /** Runs that start and end while this command looks: after so many looks it gives up. */
 const MAX_LOOKS = 5;
@@ -62,7 +53,7 @@ export async function startOrJoin(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
-  { taskQueue, again }: StartOptions,
+  { taskQueue, again }: Omit<StartOptions, 'dryRun'>,
   output: Output,
 ): Promise<{ joined: boolean; runId: string }> {
   for (let looks = 1; ; looks += 1) {

@@ -1,12 +1,17 @@
-import { Client, WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
+import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient } from '../temporal/connection';
+import { GRPC, grpcErrorOf } from '../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 
 /** Together with the start of the program less than 5 s, on a busy machine too. */
 const CONNECT_TIMEOUT_MS = 3000;
-/** gRPC's DEADLINE_EXCEEDED, PERMISSION_DENIED, UNAVAILABLE and UNAUTHENTICATED. */
-const UNREACHABLE_CODES = new Set([4, 7, 14, 16]);
+const UNREACHABLE_CODES: readonly number[] = [
+  GRPC.deadlineExceeded,
+  GRPC.permissionDenied,
+  GRPC.unavailable,
+  GRPC.unauthenticated,
+];
 
 /**
  * Runs a command with a client of the Temporal that TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profile name.
@@ -33,7 +38,7 @@ export async function withTemporal<T>(
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
     if (error instanceof NamespaceNotFoundError) throw cannotReach(unreachable(error));
     const cause = grpcErrorOf(error);
-    if (cause && UNREACHABLE_CODES.has(cause.code)) throw cannotReach(unreachable(cause));
+    if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));
     throw new CommandError(describeError(error));
   } finally {
     await connection.close();
@@ -56,10 +61,4 @@ function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError 
   return new CommandError(
     `Temporal knows no run ${run}: it never ran in this namespace, or the retention period has ended`,
   );
-}
-
-function grpcErrorOf(error: unknown) {
-  if (isGrpcServiceError(error)) return error;
-  const cause = error instanceof Error ? error.cause : undefined;
-  return isGrpcServiceError(cause) ? cause : null;
 }

@@ -1,3 +1,4 @@
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 import type { HistoryEvent } from './run-events';
 
 export interface UnconfirmedAttempt {
@@ -34,6 +35,5 @@ export function unconfirmedAttemptsIn(events: readonly HistoryEvent[]): Unconfir
 }
 
 function timeOf({ eventTime }: HistoryEvent): string {
-  const { seconds, nanos } = eventTime ?? {};
-  return new Date(Number(seconds ?? 0) * 1000 + (nanos ?? 0) / 1_000_000).toISOString();
+  return new Date(optionalTsToMs(eventTime) ?? 0).toISOString();
 }

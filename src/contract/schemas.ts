@@ -23,7 +23,7 @@ const accessListIps = z
     `has more than ${MAX_ACCESS_LIST_ENTRIES} entries: write whole networks as CIDR blocks instead`,
   );
 
-const sinkName = z
+export const sinkName = z
   .string('is missing or not a text: name a configured sink')
   .min(1, 'is empty: name a configured sink')
   .max(200, 'is longer than 200 characters: name a configured sink');

@@ -1,13 +1,8 @@
-import type { NativeConnection } from '@temporalio/worker';
+import type { Logger, NativeConnection } from '@temporalio/worker';
 import type { TemporalConnection } from './connection';
 import { readTemporalSettings } from './settings';
 
 const CHECK_INTERVAL_MS = 10_000;
-
-interface Log {
-  info(message: string): void;
-  warn(message: string): void;
-}
 
 /**
  * Takes up the API key when the profile file changes, so that a rotated key needs no restart.
@@ -17,7 +12,7 @@ interface Log {
 export function followApiKey(
   { connection, apiKey: first }: Pick<TemporalConnection<NativeConnection>, 'connection' | 'apiKey'>,
   env: NodeJS.ProcessEnv,
-  log: Log,
+  log: Pick<Logger, 'info' | 'warn'>,
   intervalMs = CHECK_INTERVAL_MS,
 ): () => void {
   let current = first;

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection, isGrpcServiceError } from '@temporalio/client';
+import { Connection } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../contract/printable';
+import { GRPC, grpcErrorOf } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
@@ -61,24 +62,18 @@ async function connect<C>(
 /** A shorter header is a word such as `prod`, which a message may hold by chance. */
 const MIN_SECRET_LENGTH = 8;
 
-/** PERMISSION_DENIED and UNAUTHENTICATED of gRPC. */
-const REFUSED_CODES: readonly number[] = [7, 16];
+const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unauthenticated];
 
 function describeUnreachable(error: unknown, { address, namespace, secrets }: TemporalSettings): string {
-  // The client hides the server's reason in the cause.
-  const cause = error instanceof Error && isGrpcServiceError(error.cause) ? error.cause : error;
-  const message = isGrpcServiceError(cause)
-    ? cause.details
-    : error instanceof Error
-      ? error.message
-      : 'unknown';
+  const cause = grpcErrorOf(error);
+  const message = cause?.details ?? (error instanceof Error ? error.message : 'unknown');
   // Settings are checked beforehand, so this is for what a server or a later SDK may quote.
   const quotes =
     message.includes('Metadata string value') ||
     secrets.some((secret) => secret.length >= MIN_SECRET_LENGTH && message.includes(secret));
   const reason = quotes ? 'the reason quotes a credential' : escapeControls(message);
   const remedy =
-    isGrpcServiceError(cause) && REFUSED_CODES.includes(cause.code)
+    cause && REFUSED_CODES.includes(cause.code)
       ? 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace'
       : 'start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE';
   return `cannot reach Temporal at ${address}, namespace ${namespace} (${reason}): ${remedy}`;

@@ -1,5 +1,6 @@
-import { isGrpcServiceError, type ConnectionLike } from '@temporalio/client';
+import type { ConnectionLike } from '@temporalio/client';
 import { shellWord } from '../contract/printable';
+import { GRPC, grpcCodeOf } from './grpc';
 
 /** A version of a deployment, as Temporal's Worker Versioning names it. */
 export interface WorkerVersion {
@@ -8,10 +9,6 @@ export interface WorkerVersion {
 }
 
 const TIMEOUT_MS = 5000;
-
-/** Of gRPC's status codes. */
-const NOT_FOUND = 5;
-const UNIMPLEMENTED = 12;
 
 /**
  * Why workers of this deployment get no work: as long as no version is current, Temporal gives versioned workers none.
@@ -33,12 +30,12 @@ export async function missingCurrentVersion(
     const { workerDeploymentInfo } = await connection.withDeadline(Date.now() + TIMEOUT_MS, describe);
     if (workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId) return null;
   } catch (error) {
-    const code = isGrpcServiceError(error) ? (error.code as number) : null;
-    if (code === UNIMPLEMENTED) {
+    const code = grpcCodeOf(error);
+    if (code === GRPC.unimplemented) {
       return 'this Temporal server has no worker deployments: upgrade it, or unset TEMPORAL_DEPLOYMENT_NAME and TEMPORAL_WORKER_BUILD_ID';
     }
     // The deployment appears with the first poll of its first worker.
-    if (code !== NOT_FOUND) throw error;
+    if (code !== GRPC.notFound) throw error;
   }
   return describeNoCurrentVersion(namespace, version);
 }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { hostPort } from './host-port';
 
 export interface Health {
   /** Where it listens, such as `http://127.0.0.1:8080`. */
@@ -37,13 +38,13 @@ export async function startHealth(
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const code = error.code ?? error.message;
-      reject(new Error(`cannot listen on ${host}:${port} (${code}): set health.port to a free port`));
+      reject(new Error(`cannot listen on ${hostPort(host, port)} (${code}): set health.port to a free port`));
     });
     server.listen(port, host, resolve);
   });
   const address = server.address() as AddressInfo;
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: `http://${hostPort(host, address.port)}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,12 +1,9 @@
 import type { NativeConnection, Worker, WorkerStatus } from '@temporalio/worker';
+import { GRPC, grpcCodeOf } from '../temporal/grpc';
 
 /** An idle poll lasts a minute (Temporal's `matching.longPollExpirationInterval`), and probes may be 10 s apart. */
 const MAX_POLL_AGE_MS = 70_000;
 const TIMEOUT_MS = 1000;
-
-/** Codes of gRPC. */
-const PERMISSION_DENIED = 7;
-const UNIMPLEMENTED = 12;
 
 /** What readiness depends on. */
 export interface ReadinessSources {
@@ -68,8 +65,8 @@ export function readinessSources(
         const time = pollers.find(({ identity }) => identity === worker.options.identity)?.lastAccessTime;
         return time ? `${String(time.seconds)}.${time.nanos}` : null;
       } catch (error) {
-        const { code } = error as { code?: number };
-        if (code === PERMISSION_DENIED || code === UNIMPLEMENTED) return undefined;
+        const code = grpcCodeOf(error);
+        if (code === GRPC.permissionDenied || code === GRPC.unimplemented) return undefined;
         throw error;
       }
     },

@@ -166,8 +166,8 @@ describe('schedule list', () => {
       const exit = await scene.client('schedule', 'list');
       return exit.stdout.includes(' recentToken\n') && exit;
     });
-    expect(stdout).toContain(`\n  when  ${EACH_SECOND} (Europe/Dublin)\n`);
-    expect(stdout).toContain('\n  note  repaired\n');
+    expect(stdout).toContain(`\n  when            ${EACH_SECOND} (Europe/Dublin)\n`);
+    expect(stdout).toContain('\n  note            repaired\n');
     expect(stderr).toBe('note: the list lags behind by moments\n');
     const elsewhere = await scene.client('--task-queue', newOrgId(), 'schedule', 'list');
     expect(elsewhere.stdout).toBe('0 schedule(s)\n');
@@ -204,7 +204,7 @@ describe('schedule list', () => {
     });
     expect(code).toBe(0);
     expect(stdout).toContain(
-      `${scheduleId}\n  pair  unknown\n  sink  unknown\n  when  @every 3600s/300s, except 0 * 25 12 *\n`,
+      `${scheduleId}\n  pair            unknown\n  sink            unknown\n  when            @every 3600s/300s, except 0 * 25 12 *\n`,
     );
   });
 });

@@ -1,0 +1,69 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { ORGANIZATION_ID } from '../contract/names';
+
+/** Null when the text is no RFC 3339 date. JavaScript would read `5` as a month of 2001. */
+function dateOf(text: string): Date | null {
+  const date = new Date(text);
+  return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
+}
+
+/** @throws InvalidArgumentError, which commander reports with the option's name. */
+export function futureTime(text: string): Date {
+  const date = dateOf(text);
+  if (!date) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
+  if (date.getTime() <= Date.now()) throw new InvalidArgumentError('It has passed.');
+  return date;
+}
+
+/** A time, or how long ago it was. */
+export function pastTime(text: string): Date {
+  const agoMs = millisecondsOf(text);
+  if (agoMs > 0) return new Date(Date.now() - agoMs);
+  const date = dateOf(text);
+  if (date) return date;
+  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
+}
+
+const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+/** Node's timers take no more: some 24 days. */
+const MAX_DURATION_MS = 2 ** 31 - 1;
+
+/** @returns milliseconds. */
+export function duration(text: string): number {
+  const ms = millisecondsOf(text);
+  if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
+  throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
+}
+
+/** NaN when the text is none. */
+function millisecondsOf(text: string): number {
+  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+}
+
+export function nonEmpty(text: string): string {
+  if (text === '') throw new InvalidArgumentError('It is empty.');
+  return text;
+}
+
+/** As the contract bounds `requestedBy` and `changeReference`. */
+export function shortText(text: string): string {
+  if (text.length > 200) throw new InvalidArgumentError('It is longer than 200 characters: shorten it.');
+  return nonEmpty(text);
+}
+
+export function uuid(text: string): string {
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) return text;
+  throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');
+}
+
+export function collect(value: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), value];
+}
+
+export function organizationId(text: string): string {
+  if (ORGANIZATION_ID.test(text)) return text;
+  throw new InvalidArgumentError(
+    'It is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
+  );
+}
