@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../../dev/temporal/free-port';
 import { ALERTS_FOLDER, alertRules } from '../support/alerts';
@@ -11,6 +12,7 @@ import type { Deployment } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { scrape, valueOf, type Sample } from '../support/scrape';
+import { serveRejectingGrpcProxy } from '../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../support/setting';
 import { untilStep } from '../support/updates';
 
@@ -18,6 +20,9 @@ jest.setTimeout(120_000);
 
 const ALERTS = path.join(ALERTS_FOLDER, 'alerts.yaml');
 const on = 'linkTokens';
+/** Longer than the 5 s of LinkTokenTasksLate. */
+const LATE_MS = 6000;
+const PERMISSION_DENIED = 7;
 
 const promtool = (args: string[]) => promisify(execFile)('promtool', args);
 
@@ -27,6 +32,14 @@ describe('the alerts', () => {
     ['test', 'rules', path.join(ALERTS_FOLDER, 'alerts.test.yaml')],
   ])('pass promtool %s %s', async (...args) => {
     await promtool(args);
+  });
+
+  it('have a cause below', () => {
+    expect(Object.keys(CAUSES).sort()).toEqual(
+      alertRules()
+        .map(({ alert }) => alert)
+        .sort(),
+    );
   });
 });
 
@@ -69,6 +82,9 @@ async function untilScraped(port: number, isThere: (samples: Sample[]) => unknow
 /** Makes it happen. Returns a scrape after it, or null when there is nothing to scrape any more. */
 type Cause = (worker: Worker) => Promise<Sample[] | null>;
 
+/** A program that Node.js loads first, and in which nothing can be encrypted. */
+const NO_ENCRYPTION = "SubtleCrypto.prototype.encrypt = () => Promise.reject(new Error('no encryption'));";
+
 const CAUSES: Record<string, Cause> = {
   async LinkTokenRunFailed({ deployment, atlas, port }) {
     atlas.faults({ on, status: 403 });
@@ -81,6 +97,13 @@ const CAUSES: Record<string, Cause> = {
     atlas.faults({ on, afterCreating: true, reset: 'before-body' });
     await endingOf(await deployment.start());
     return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'delivered' }) === 2);
+  },
+  async LinkTokenLost({ deployment, port }) {
+    const preload = path.join(deployment.folder, 'no-encryption.cjs');
+    writeFileSync(preload, NO_ENCRYPTION);
+    await restart(deployment, { NODE_OPTIONS: `--require ${preload}` });
+    await endingOf(await deployment.start());
+    return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'TokenLost' }));
   },
   async LinkTokenLeft({ deployment, port }) {
     const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
@@ -108,15 +131,31 @@ const CAUSES: Record<string, Cause> = {
     const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
     await untilStep(handle, 'undelivered');
     // The worker looks again only after a minute; one that starts looks at once.
-    const [worker] = deployment.workers;
-    await worker?.stop();
-    await deployment.startWorker();
+    await restart(deployment);
     return untilScraped(port, (s) => valueOf(s, 'link_token_undelivered_runs'));
+  },
+  async LinkTokenUndeliveredUnknown({ deployment, port }) {
+    const { address } = await sharedTemporal();
+    const lists = /\/ListWorkflowExecutions$/;
+    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, PERMISSION_DENIED);
+    cleanUpLater(() => proxy.close());
+    await restart(deployment, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+    return untilScraped(port, (s) =>
+      valueOf(s, 'link_token_undelivered_checks_total', { outcome: 'failed' }),
+    );
   },
   async LinkTokenWorkersBusy({ deployment, atlas, port }) {
     atlas.faults({ on, delayMs: 3000 });
     await deployment.start();
     return untilScraped(port, (s) => slots(s) === 0);
+  },
+  async LinkTokenTasksLate({ deployment, port }) {
+    await deployment.workers[0]?.stop();
+    const handle = await deployment.start();
+    await sleep(LATE_MS);
+    await deployment.startWorker();
+    await endingOf(handle);
+    return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'delivered' }));
   },
   async LinkTokenWorkerMissing({ deployment }) {
     await deployment.workers[0]?.stop();
@@ -124,19 +163,27 @@ const CAUSES: Record<string, Cause> = {
   },
 };
 
+/** What else a cause fires. */
+const ALSO: Record<string, string[]> = { LinkTokenLost: ['LinkTokenUnconfirmed'] };
+
+/** These fire when their cause lasts: the counters of the worker, which was started for it, grow as much every minute. */
+const LASTING = ['LinkTokenTasksLate', 'LinkTokenUndeliveredUnknown'];
+
+async function restart(deployment: Deployment, env?: Record<string, string>): Promise<void> {
+  await deployment.workers[0]?.stop();
+  await deployment.startWorker(env);
+}
+
 const slots = (samples: Sample[]) =>
   valueOf(samples, 'temporal_worker_task_slots_available', { worker_type: 'ActivityWorker' });
 
 describe('on scrapes of a real worker', () => {
-  it.each(Object.entries(CAUSES))(
-    '%s fires, and nothing else; before, nothing fires',
-    async (alert, cause) => {
-      const worker = await startWorker({ worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 } });
-      const before = await cleanScrape(worker);
-      const after = await cause(worker);
-      await expectFiring(before, after, alert);
-    },
-  );
+  it.each(Object.entries(CAUSES))('%s fires; before, nothing fires', async (alert, cause) => {
+    const worker = await startWorker({ worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 } });
+    const before = await cleanScrape(worker);
+    const after = await cause(worker);
+    await expectFiring(before, after, alert);
+  });
 });
 
 const MINUTES_BEFORE = 120;
@@ -148,8 +195,7 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
   for (const sample of before) series.set(seriesOf(sample), `${sample.value}x${MINUTES_BEFORE} `);
   for (const sample of after ?? []) {
     const name = seriesOf(sample);
-    // Ages go on growing.
-    const step = sample.name.endsWith('_oldest_seconds') && sample.value > 0 ? 60 : 0;
+    const step = growth(sample, LASTING.includes(alert));
     const values = `${sample.value}+${step}x${MINUTES_AFTER}`;
     series.set(name, (series.get(name) ?? `_x${MINUTES_BEFORE + 1} `) + values);
   }
@@ -157,7 +203,10 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
   const firing = {
     expr: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[${MINUTES_AFTER}m]))`,
     eval_time: `${MINUTES_BEFORE + MINUTES_AFTER}m`,
-    exp_samples: [{ labels: `{alertname="${alert}"}`, value: 1 }],
+    exp_samples: [alert, ...(ALSO[alert] ?? [])].map((name) => ({
+      labels: `{alertname="${name}"}`,
+      value: 1,
+    })),
   };
   const folder = mkdtempSync(path.join(os.tmpdir(), 'alerts-'));
   cleanUpLater(() => rmSync(folder, { recursive: true }));
@@ -178,6 +227,12 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
     }),
   );
   await promtool(['test', 'rules', file]);
+}
+
+/** How much a series grows in a minute. */
+function growth({ name, value }: Sample, lasting: boolean): number {
+  if (name.endsWith('_oldest_seconds') && value > 0) return 60;
+  return lasting && /_(total|bucket|count|sum)$/.test(name) ? value : 0;
 }
 
 function seriesOf({ name, labels }: Sample): string {
