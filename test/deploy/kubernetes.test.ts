@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import Ajv from 'ajv';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
+import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { makeKey } from '../../src/sealing';
 import { cleanUpLater } from '../support/clean-up';
 
@@ -42,7 +44,39 @@ function validate(name: string, manifests: readonly unknown[], version: string):
   });
 }
 
-/** Kubernetes has no schema of the controller's resources; its template of a pod is the same. */
+const CRDS = path.join(__dirname, 'crds');
+
+interface Crd {
+  spec: { names: { kind: string }; versions: { name: string; schema: { openAPIV3Schema: Schema } }[] };
+}
+
+interface Schema extends Record<string, unknown> {
+  properties?: Record<string, Schema>;
+  items?: Schema;
+}
+
+/** Rejects unknown fields, as `kubectl apply` does; the server would drop them. */
+function strict(schema: Schema): Schema {
+  const { properties, items, ...rest } = schema;
+  if (items) return { ...rest, items: strict(items) };
+  if (!properties) return schema;
+  const entries = Object.entries(properties).map(([name, property]) => [name, strict(property)] as const);
+  return { additionalProperties: false, ...rest, properties: Object.fromEntries(entries) };
+}
+
+/** What does not fit the schema of the Worker Controller's resource. */
+function controllerErrors({ kind, apiVersion }: Manifest, manifest: unknown): unknown {
+  const crds = readdirSync(CRDS)
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => parse(readFileSync(path.join(CRDS, name), 'utf8')) as Crd);
+  const crd = crds.find(({ spec }) => spec.names.kind === kind);
+  const version = crd?.spec.versions.find(({ name }) => apiVersion === `temporal.io/${name}`);
+  if (!version) throw new Error(`no schema of ${apiVersion} ${kind}`);
+  const ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+  return ajv.validate(strict(version.schema.openAPIV3Schema), manifest) ? null : ajv.errorsText();
+}
+
+/** The Worker Controller's template of a pod is that of a Deployment. */
 function asDeployment({ metadata, spec: { replicas, template } }: Manifest) {
   const selector = { matchLabels: { 'app.kubernetes.io/name': 'live-migration-prep' } };
   return { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas, selector, template } };
@@ -131,6 +165,33 @@ describe.each([
     ]);
     const readme = readFileSync(path.join(KUBERNETES, 'README.md'), 'utf8');
     for (const name of names) expect(readme).toContain(`--from-file=${name}`);
+  });
+});
+
+describe("the Worker Controller's resources", () => {
+  const manifests = render('worker-controller').filter(({ apiVersion }) =>
+    apiVersion.startsWith('temporal.io/'),
+  );
+
+  it.each(manifests)('$kind fits the schema', (manifest) => {
+    expect(controllerErrors(manifest, manifest)).toBeNull();
+  });
+
+  it.each(manifests)('$kind with an unknown field, or without what it needs, does not', (manifest) => {
+    const wrong = { ...manifest, spec: { ...manifest.spec, replica: 3 } };
+    expect(controllerErrors(manifest, wrong)).toBe('data/spec must NOT have additional properties');
+    const empty = { ...manifest, spec: {} };
+    expect(controllerErrors(manifest, empty)).toContain('must have required property');
+  });
+
+  it('names a connection that exists, and a gate that the worker has', () => {
+    const [connection, deployment] = ['Connection', 'WorkerDeployment'].map((kind) =>
+      manifests.find((manifest) => manifest.kind === kind),
+    );
+    expect(deployment?.spec).toMatchObject({
+      workerOptions: { connectionRef: { name: connection?.metadata.name } },
+      rollout: { gate: { workflowType: WORKFLOW_TYPES.checkWorker } },
+    });
   });
 });
 
