@@ -42,19 +42,31 @@ function repair({ nas }: { nas: string }): void {
   mkdirSync(nas);
 }
 
-function startVersion(deployment: Deployment, buildId: string): Promise<WorkerProcess> {
+/** As Temporal's Worker Controller names it: by the Kubernetes namespace and the resource. */
+const nameOf = ({ taskQueue }: Deployment) => `kubernetes/${taskQueue}`;
+
+function startVersion(
+  deployment: Deployment,
+  buildId: string,
+  env: Record<string, string> = {},
+): Promise<WorkerProcess> {
   return deployment.startWorker({
-    TEMPORAL_DEPLOYMENT_NAME: deployment.taskQueue,
+    TEMPORAL_DEPLOYMENT_NAME: nameOf(deployment),
     TEMPORAL_WORKER_BUILD_ID: buildId,
+    ...env,
   });
 }
 
 /** As soon as the server knows the version. */
-async function makeCurrent({ taskQueue }: Deployment, buildId: string): Promise<void> {
+async function makeCurrent(deployment: Deployment, buildId: string): Promise<void> {
   const { client } = await sharedTemporal();
   await eventually(`version ${buildId} is current`, () =>
     client.workflowService
-      .setWorkerDeploymentCurrentVersion({ namespace: 'default', deploymentName: taskQueue, buildId })
+      .setWorkerDeploymentCurrentVersion({
+        namespace: 'default',
+        deploymentName: nameOf(deployment),
+        buildId,
+      })
       .catch(() => null),
   );
 }
@@ -69,16 +81,16 @@ describe('a versioned worker', () => {
   it('says at start that no version is current, and how to make it so', async () => {
     const deployment = await deployVersioned();
     const worker = await startVersion(deployment, '1.0');
-    const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${deployment.taskQueue} --build-id 1.0`;
+    const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${nameOf(deployment)} --build-id 1.0`;
     await eventually(
       'the warning',
       () =>
         worker.logged(
-          `no version of deployment ${deployment.taskQueue} is current, so its workers get no work: ${command}`,
+          `no version of deployment ${nameOf(deployment)} is current, so its workers get no work: ${command}`,
         ).length,
     );
     expect(worker.logged('worker starts')).toMatchObject([
-      { deployment: { name: deployment.taskQueue, buildId: '1.0' } },
+      { deployment: { name: nameOf(deployment), buildId: '1.0' } },
     ]);
 
     const { orgId, accessListIps } = deployment.newRequest();
@@ -127,6 +139,40 @@ describe('a versioned worker', () => {
     expect(endings.map(({ type }) => type)).toEqual(Array(20).fill('delivered'));
     expect(atlas.createdTokens().length - before).toBe(20);
   });
+
+  it('is ready before its version is current, or a rollout would never reach it, and after that', async () => {
+    const deployment = await deployVersioned();
+    for (const buildId of ['1.0', '2.0']) {
+      const worker = await startVersion(deployment, buildId);
+      const untilReady = () =>
+        eventually('ready', async () => (await fetch(`${worker.healthUrl()}/readyz`)).status === 200);
+      await untilReady();
+      await makeCurrent(deployment, buildId);
+      await untilReady();
+    }
+  });
+
+  it('passes the gate of a rollout, checkWorker on its version, unless its credential is wrong', async () => {
+    const deployment = await deployVersioned();
+    repair(deployment);
+    const { taskQueue } = deployment;
+    await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    await startVersion(deployment, '2.0', { MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong' });
+    const { client } = await sharedTemporal();
+    const gate = (buildId: string): Promise<Handle> =>
+      eventually('a known version', () =>
+        client.workflow
+          .start(WORKFLOW_TYPES.checkWorker, {
+            workflowId: `gate-${taskQueue}-${buildId}`,
+            taskQueue,
+            versioningOverride: { pinnedTo: { deploymentName: nameOf(deployment), buildId } },
+          })
+          .catch(() => null),
+      );
+    await (await gate('1.0')).result();
+    expect(await endingOf(await gate('2.0'))).toMatchObject({ type: WORKER_CHECK_FAILED });
+  });
 });
 
 /** A round of delivery has failed on this worker for each of the 20 runs. */
@@ -134,26 +180,5 @@ async function untilEachTried(worker: WorkerProcess): Promise<void> {
   await eventually('a round of each run', () => {
     const tokens = worker.logged('link-token not delivered').map(({ deliveryId }) => deliveryId);
     return new Set(tokens).size === 20;
-
-    it('whose credential is wrong does not pass the gate of a rollout, checkWorker on its version', async () => {
-      const deployment = await deployVersioned();
-      const { taskQueue } = deployment;
-      await startVersion(deployment, '1.0');
-      await makeCurrent(deployment, '1.0');
-      await deployment.startWorker({
-        TEMPORAL_DEPLOYMENT_NAME: taskQueue,
-        TEMPORAL_WORKER_BUILD_ID: '2.0',
-        MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong',
-      });
-      const { client } = await sharedTemporal();
-      const check = (buildId: string) =>
-        client.workflow.start(WORKFLOW_TYPES.checkWorker, {
-          workflowId: `gate-${taskQueue}-${buildId}`,
-          taskQueue,
-          versioningOverride: { pinnedTo: { deploymentName: taskQueue, buildId } },
-        }) as Promise<unknown> as Promise<Handle>;
-      const gate = await eventually('a known version', () => check('2.0').catch(() => null));
-      expect(await endingOf(gate)).toMatchObject({ type: WORKER_CHECK_FAILED });
-    });
   });
 }
