@@ -19,10 +19,5 @@ if [ ${#packages[@]} -gt 0 ]; then
   echo "check:deploy cannot run: install Debian's packages ${packages[*]}" >&2
   exit 3
 fi
-if ! kubectl kustomize --help >/dev/null 2>&1; then
-  echo 'check:deploy cannot run: install kubectl 1.27 or newer (https://kubernetes.io/docs/tasks/tools/)' >&2
-  exit 3
-fi
-
-node dev/setup/index.mjs kubernetes-validate
+node dev/setup/index.mjs kubernetes-validate kubectl
 CHECK_DEPLOY=1 exec node node_modules/jest/bin/jest.js "$@"

@@ -39,6 +39,7 @@ const TOOLS = {
     program: 'bin/kubernetes-validate',
     isPython: true,
   },
+  kubectl: { title: 'Kubernetes command line', program: 'bin/kubectl' },
 };
 
 /** @param {string} name of a tool */

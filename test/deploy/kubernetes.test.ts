@@ -10,6 +10,7 @@ import { makeKey } from '../../src/sealing';
 import { cleanUpLater } from '../support/clean-up';
 
 const ROOT = path.join(__dirname, '../..');
+const KUBECTL = path.join(ROOT, '.cache/bin/kubectl');
 const KUBERNETES = path.join(ROOT, 'deploy/kubernetes');
 /** The oldest that is maintained, and the newest. */
 const VERSIONS = ['1.34', '1.37'];
@@ -27,7 +28,7 @@ interface Manifest {
 }
 
 function render(overlay: string): Manifest[] {
-  const rendered = execFileSync('kubectl', ['kustomize', path.join(KUBERNETES, 'overlays', overlay)], {
+  const rendered = execFileSync(KUBECTL, ['kustomize', path.join(KUBERNETES, 'overlays', overlay)], {
     encoding: 'utf8',
   });
   return parseAllDocuments(rendered).map((document) => document.toJS() as Manifest);
