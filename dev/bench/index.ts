@@ -1,25 +1,18 @@
 /** Compares our job with a workflow of the same shape whose activities are empty: npm run bench -- --help */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
-import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
-import { connectClient } from '../../src/temporal/connection';
-import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { DEMO_CONFIG, startDemoWorker } from '../demo/worker';
-import { embeddedEnv } from '../temporal/embedded-env';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 import { startTethered } from '../temporal/tethered-process';
 import type { Sizes } from './floor-workflow';
+import { cpuMs, idOf, newRequest, startJob } from './job';
 
 const SEQUENTIAL_RUNS = 60;
 const ROUNDS = 3;
 const COUNTED_RUNS = 30;
-const MS_PER_TICK = 10;
 const METRICS_LAG_MS = 2500;
 const REQUESTS =
   /^service_requests\{namespace="(?!temporal_system|_unknown_).*operation="(?!RecordWorker|Describe)\w+",service_name="frontend"\} (\d+)$/gm;
@@ -41,14 +34,6 @@ const { given, json } = new Command('npm run bench --')
   .parse()
   .opts<{ given?: true; json?: true }>();
 
-const taskQueue = `bench-${randomBytes(4).toString('hex')}`;
-const newRequest = () => ({
-  orgId: DEFAULTS.orgId,
-  sourceOrgId: randomBytes(12).toString('hex'),
-  accessListIps: ['192.31.196.7'],
-  sink: 'files',
-});
-
 interface Row {
   what: string;
   job: number;
@@ -56,20 +41,11 @@ interface Row {
 }
 
 async function main(): Promise<void> {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-bench-'));
   const metricsPort = await freePort();
   const server = given ? null : await startEmbeddedTemporal({ metricsPort });
-  const env = server ? embeddedEnv(server.address) : process.env;
-  const { connection, namespace } = await connectClient(env, 10_000);
-  const { workflow } = new Client({ connection, namespace });
-  const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
-  const jobWorker = await startDemoWorker({
-    folder,
-    temporalAddress: server?.address ?? '',
-    env,
-    atlasUrl: atlas.url,
-    config: `taskQueue: ${taskQueue}\n${DEMO_CONFIG}`,
-  });
+  const measured = await startJob({ server });
+  const { folder, env, workflow, atlas, taskQueue } = measured;
+  const jobWorker = await measured.startWorker();
   const floorWorker = startTethered(
     process.execPath,
     ['--import', 'tsx', path.join(__dirname, 'floor-worker.ts'), `${taskQueue}-floor`],
@@ -77,10 +53,10 @@ async function main(): Promise<void> {
   );
   try {
     await floorWorker.untilOutput(/RUNNING/);
-    const runJob = async (request = newRequest()) => {
-      const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-      await workflow.execute(WORKFLOW_TYPES.prepare, { workflowId, taskQueue, args: [request] });
-      return workflowId;
+    const runJob = async () => {
+      const request = newRequest();
+      await (await measured.start(request)).result();
+      return idOf(request);
     };
     const eventsOf = async (id: string) => (await workflow.getHandle(id).fetchHistory()).events ?? [];
     const sizes = sizesIn(await eventsOf(await runJob()));
@@ -130,9 +106,8 @@ async function main(): Promise<void> {
     }
   } finally {
     await Promise.all([jobWorker.stop(), floorWorker.end('SIGTERM')]);
-    await Promise.all([atlas.close(), connection.close()]);
+    await measured.close();
     await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -177,17 +152,6 @@ async function differenceOf(read: () => number | Promise<number>, run: () => Pro
   const before = await read();
   for (let i = 0; i < COUNTED_RUNS; i++) await run();
   return ((await read()) - before) / COUNTED_RUNS;
-}
-
-/** NaN where there is no /proc. */
-function cpuMs(pid: number): number {
-  try {
-    const [, times = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ');
-    const [user, system] = times.split(' ').slice(11, 13).map(Number);
-    return ((user ?? NaN) + (system ?? NaN)) * MS_PER_TICK;
-  } catch {
-    return NaN;
-  }
 }
 
 async function requestCount(port: number): Promise<number> {

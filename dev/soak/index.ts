@@ -1,19 +1,16 @@
 /** Runs the job many times while workers and the server are killed and Atlas fails: npm run soak -- --help */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Command } from '@commander-js/extra-typings';
 import pMap from 'p-map';
-import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { Receipt } from '../../src/contract/schemas';
-import { connectClient } from '../../src/temporal/connection';
-import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
-import { DEMO_CONFIG, startDemoWorker } from '../demo/worker';
-import { embeddedEnv } from '../temporal/embedded-env';
+import type { Fault } from '../atlas-emulator';
+import { idOf, memoryMiB, newRequest, startJob } from '../bench/job';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 
@@ -46,28 +43,19 @@ const options = new Command('npm run soak --')
   .parse()
   .opts();
 
-const taskQueue = `soak-${randomBytes(4).toString('hex')}`;
 const requests = Array.from({ length: options.runs }, (_, run) => ({
-  orgId: DEFAULTS.orgId,
-  sourceOrgId: randomBytes(12).toString('hex'),
+  ...newRequest(),
   // Of its own, which identifies its tokens.
   accessListIps: [`2001:4:112::1:${(run + 1).toString(16)}`],
-  sink: 'files',
 }));
-const idOf = (request: (typeof requests)[number]) => workflowIdFor(request.orgId, request.sourceOrgId);
 
 async function main(): Promise<void> {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
   const port = await freePort();
-  const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(folder, 'temporal.db') });
+  const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
+  const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(database, 'temporal.db') });
   let server = options.given ? null : await startServer();
-  const env = server ? embeddedEnv(server.address) : process.env;
-  const { connection, namespace } = await connectClient(env, 10_000);
-  const { workflow } = new Client({ connection, namespace });
-  const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
-  const config = `taskQueue: ${taskQueue}\n${DEMO_CONFIG}`;
-  const temporalAddress = server?.address ?? '';
-  const startWorker = () => startDemoWorker({ folder, temporalAddress, env, atlasUrl: atlas.url, config });
+  const job = await startJob({ server });
+  const { folder, workflow, atlas, startWorker } = job;
   const workers = [await startWorker()];
   while (workers.length < options.workers) workers.push(await startWorker());
   const startedAt = Date.now();
@@ -75,7 +63,7 @@ async function main(): Promise<void> {
 
   try {
     atlas.faults(options.faults);
-    const starting = pMap(requests, (request) => persist(() => start(request)), { concurrency: 20 });
+    const starting = pMap(requests, (request) => persist(() => job.start(request)), { concurrency: 20 });
     const kills = { worker: 0, server: 0 };
     let [printedAt, posts] = [0, 0];
     for (;;) {
@@ -100,7 +88,7 @@ async function main(): Promise<void> {
         const rate = (sent - posts) / (elapsedS() - printedAt);
         [printedAt, posts] = [elapsedS(), sent];
         say(
-          `${printedAt.toFixed(0).padStart(6)} s ${filesIn(folder).length} delivered, ${rate.toFixed(1)} requests/s, worker ${workers.map(({ pid }) => memoryMb(pid)).join(' and ')} MB`,
+          `${printedAt.toFixed(0).padStart(6)} s ${filesIn(folder).length} delivered, ${rate.toFixed(1)} requests/s, worker ${workers.map(({ pid }) => memoryMiB(pid)).join(' and ')} MiB`,
         );
       }
       if (share >= 1 || (await closed().catch(() => 0)) === options.runs) break;
@@ -109,22 +97,13 @@ async function main(): Promise<void> {
     await verify(kills);
   } finally {
     await Promise.all(workers.map((worker) => worker.kill()));
-    await Promise.all([atlas.close(), connection.close()]);
+    await job.close();
     await server?.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-
-  function start(request: (typeof requests)[number]) {
-    return workflow.start(WORKFLOW_TYPES.prepare, {
-      workflowId: idOf(request),
-      taskQueue,
-      args: [request],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    });
+    rmSync(database, { recursive: true, force: true });
   }
 
   async function closed(): Promise<number> {
-    return (await workflow.count(`TaskQueue = '${taskQueue}' AND ExecutionStatus != 'Running'`)).count;
+    return (await workflow.count(`TaskQueue = '${job.taskQueue}' AND ExecutionStatus != 'Running'`)).count;
   }
 
   async function verify(kills: object): Promise<void> {
@@ -199,15 +178,6 @@ async function persist<T>(call: () => Promise<T>): Promise<T> {
 /** Without the temporary files that killed workers leave. */
 const filesIn = (folder: string) =>
   readdirSync(path.join(folder, 'tokens')).filter((name) => name.endsWith('.link-token'));
-
-/** Resident memory; 0 where there is no /proc. */
-function memoryMb(pid: number): number {
-  try {
-    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
-  } catch {
-    return 0;
-  }
-}
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 

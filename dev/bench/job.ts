@@ -1,0 +1,93 @@
+/** What measurements share: the job on a Temporal server and the Atlas emulator, and what its workers use. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { Client } from '@temporalio/client';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import type { PrepareRequest } from '../../src/contract/schemas';
+import { connectClient } from '../../src/temporal/connection';
+import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
+import { DEMO_CONFIG, startDemoWorker } from '../demo/worker';
+import { embeddedEnv } from '../temporal/embedded-env';
+
+const MS_PER_TICK = 10;
+
+/** A request that no other run has. Of the demo's sinks, `rejects` stores no token. */
+export const newRequest = (sink = 'files') => ({
+  orgId: DEFAULTS.orgId,
+  sourceOrgId: randomBytes(12).toString('hex'),
+  accessListIps: ['192.31.196.7'],
+  sink,
+});
+
+export const idOf = ({ orgId, sourceOrgId }: ReturnType<typeof newRequest>) =>
+  workflowIdFor(orgId, sourceOrgId);
+
+/**
+ * @param options.server embedded; without one, that of TEMPORAL_ADDRESS and so on.
+ * @param options.config more of the workers' configuration, in YAML.
+ */
+export async function startJob({
+  server,
+  config = '',
+}: {
+  server: { address: string } | null;
+  config?: string;
+}) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
+  const env = server ? embeddedEnv(server.address) : process.env;
+  const { connection, namespace } = await connectClient(env, 10_000);
+  const { workflow } = new Client({ connection, namespace });
+  const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
+  const taskQueue = `measured-${randomBytes(4).toString('hex')}`;
+  return {
+    folder,
+    env,
+    workflow,
+    atlas,
+    taskQueue,
+    startWorker: () =>
+      startDemoWorker({
+        folder,
+        env,
+        temporalAddress: '',
+        atlasUrl: atlas.url,
+        config: `taskQueue: ${taskQueue}\n${DEMO_CONFIG}${config}`,
+      }),
+    start: (request: PrepareRequest & ReturnType<typeof newRequest>) =>
+      workflow.start(WORKFLOW_TYPES.prepare, {
+        workflowId: idOf(request),
+        taskQueue,
+        args: [request],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+      }),
+    async close() {
+      await Promise.all([atlas.close(), connection.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** CPU time of a process; NaN where there is no /proc. */
+export function cpuMs(pid: number): number {
+  const [user, system] = readProc(pid, 'stat')
+    .replace(/^.*\) /, '')
+    .split(' ')
+    .slice(11, 13);
+  return (Number(user ?? NaN) + Number(system ?? NaN)) * MS_PER_TICK;
+}
+
+/** Resident memory now, or with VmHWM the most so far; NaN where there is no /proc. */
+export function memoryMiB(pid: number, field = 'VmRSS'): number {
+  const [, kiB] = new RegExp(`${field}:\\s+(\\d+)`).exec(readProc(pid, 'status')) ?? [];
+  return Math.round(Number(kiB) / 1024);
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
