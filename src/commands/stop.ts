@@ -1,33 +1,27 @@
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 
-/** Ends a command before its work is done, by --timeout or Ctrl-C. What it started goes on. */
-export interface Stop {
-  /** Aborted with the CommandError that ends the command. */
-  readonly signal: AbortSignal;
-  /** What goes on when the command is stopped: lines that end with the command that follows it. */
-  readonly goesOn: (...lines: string[]) => void;
-  readonly interrupt: () => void;
-  startTimeout(timeoutMs: number): void;
-  /** @throws CommandError as soon as the command is stopped. */
-  race<T>(work: Promise<T>): Promise<T>;
-}
+export type Stop = ReturnType<typeof createStop>;
 
-export function createStop(): Stop {
+/** Ends a command before its work is done, by --timeout or Ctrl-C. What it started goes on. */
+export function createStop() {
   const stopped = new AbortController();
   const { signal } = stopped;
   let followUp: string[] = [];
   const stop = (why: string, exitCode: ExitCode) =>
     stopped.abort(new CommandError([why, ...followUp], exitCode));
   return {
+    /** Aborted with the CommandError that ends the command. */
     signal,
-    goesOn(...lines) {
+    /** What goes on when the command is stopped: lines that end with the command that follows it. */
+    goesOn: (...lines: string[]) => {
       followUp = lines;
     },
     interrupt: () => stop('interrupted', EXIT_CODES.interrupted),
-    startTimeout(timeoutMs) {
+    startTimeout(timeoutMs: number) {
       setTimeout(() => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut), timeoutMs).unref();
     },
-    race: (work) =>
+    /** @throws CommandError as soon as the command is stopped. */
+    race: <T>(work: Promise<T>): Promise<T> =>
       Promise.race([
         work,
         new Promise<never>((_resolve, reject) => {

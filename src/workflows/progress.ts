@@ -4,23 +4,10 @@ import { escapeControls } from '../contract/printable';
 import type { SealedToken, Status, ValidRequest } from '../contract/schemas';
 import { countUnconfirmedToken } from './metrics';
 
-/** What a run says of itself: the Query `status`, the current details of the Temporal UI, and the memo. */
-export interface Progress {
-  readonly status: Readonly<Status>;
-  report(step: Step, description: string, nextTryAtMs?: number): void;
-  /** Shows the request in the current details, and until when creation is tried. */
-  show(request: ValidRequest, createUntilMs: number): void;
-  /** Counts a token that Atlas may have created and the worker never received. */
-  countUnconfirmed(): void;
-  /** Takes over what is known of a token, be it new or of a closed run. */
-  hold(token: SealedToken): void;
-  /** Lists the run among those whose token is not delivered. A clean run writes no memo. */
-  listUndelivered(sink: string, token: SealedToken): void;
-  /** Ends that listing; the memo goes on naming a token that may be left. */
-  unlist(tokenLeft: SealedToken | null): void;
-}
+export type Progress = ReturnType<typeof createProgress>;
 
-export function createProgress(): Progress {
+/** What a run says of itself: the Query `status`, the current details of the Temporal UI, and the memo. */
+export function createProgress() {
   let status: Status = {
     step: 'validating',
     description: 'checking the request',
@@ -34,33 +21,38 @@ export function createProgress(): Progress {
 
   setHandler(defineQuery<Status>(STATUS_QUERY), () => status);
 
-  const progress: Progress = {
-    get status() {
+  const progress = {
+    get status(): Readonly<Status> {
       return status;
     },
-    report(step, description, nextTryAtMs) {
+    report(step: Step, description: string, nextTryAtMs?: number) {
       const nextTryAt = nextTryAtMs === undefined ? null : new Date(nextTryAtMs).toISOString();
       status = { ...status, step, description, nextTryAt };
       setCurrentDetails(currentDetailsOf(status, request, createUntil));
     },
-    show(valid, createUntilMs) {
+    /** Shows the request in the current details, and until when creation is tried. */
+    show(valid: ValidRequest, createUntilMs: number) {
       request = valid;
       createUntil = new Date(createUntilMs).toISOString();
     },
+    /** Counts a token that Atlas may have created and the worker never received. */
     countUnconfirmed() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       upsertMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
     },
-    hold({ deliveryId, unconfirmedTokens }) {
+    /** Takes over what is known of a token, be it new or of a closed run. */
+    hold({ deliveryId, unconfirmedTokens }: SealedToken) {
       status = { ...status, deliveryId, unconfirmedTokens };
     },
-    listUndelivered(sink, { deliveryId, tokenSha256 }) {
+    /** Lists the run among those whose token is not delivered. A clean run writes no memo. */
+    listUndelivered(sink: string, { deliveryId, tokenSha256 }: SealedToken) {
       if (listed) return;
       listed = true;
       upsertMemo({ step: 'undelivered', sink, deliveryId, tokenSha256 });
     },
-    unlist(tokenLeft) {
+    /** Ends that listing; the memo goes on naming a token that may be left. */
+    unlist(tokenLeft: SealedToken | null) {
       if (tokenLeft) {
         const { deliveryId, tokenSha256 } = tokenLeft;
         upsertMemo({ step: null, sink: null, deliveryId, tokenSha256 });

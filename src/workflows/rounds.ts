@@ -2,21 +2,12 @@ import type { ApplicationFailure } from '@temporalio/workflow';
 import { CancellationScope, allHandlersFinished, condition } from '@temporalio/workflow';
 import type { Receipt } from '../contract/schemas';
 
-export type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+
+export type Rounds = ReturnType<typeof createRounds>;
 
 /** Delivery rounds and the run's ending, as callers of the Updates wait for them. */
-export interface Rounds {
-  /** Why the last round failed; null before the first ended. */
-  lastFailure(): ApplicationFailure | null;
-  /** Ends a failed round: all who wait get its failure, and the run goes on. */
-  fail(failure: ApplicationFailure): void;
-  /** Ends the run: all who wait get its outcome, and have got it when this resolves. */
-  close(outcome: Outcome): Promise<void>;
-  /** The outcome of the round under way, or of the run when it ends before that. */
-  next(): Promise<Receipt>;
-}
-
-export function createRounds(): Rounds {
+export function createRounds() {
   let ended = 0;
   let closed = false;
   let last: Outcome | null = null;
@@ -27,16 +18,20 @@ export function createRounds(): Rounds {
   }
 
   return {
+    /** Why the last round failed; null before the first ended. */
     lastFailure: () => (last && 'failure' in last ? last.failure : null),
-    fail: (failure) => end({ failure }),
-    async close(outcome) {
+    /** Ends a failed round: all who wait get its failure, and the run goes on. */
+    fail: (failure: ApplicationFailure) => end({ failure }),
+    /** Ends the run: all who wait get its outcome, and have got it when this resolves. */
+    async close(outcome: Outcome) {
       closed = true;
       end(outcome);
       if (allHandlersFinished()) return;
       // In a cancelled run any other wait would throw at once, and callers would get no outcome.
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     },
-    async next() {
+    /** The outcome of the round under way, or of the run when it ends before that. */
+    async next(): Promise<Receipt> {
       const before = ended;
       await CancellationScope.nonCancellable(() => condition(() => ended > before || closed));
       const outcome = last as Outcome;

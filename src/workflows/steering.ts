@@ -5,20 +5,16 @@ export interface Redelivery {
   sink?: string | undefined;
 }
 
-/** How the Update `redeliver` steers the delivery loop: it sets what comes next and stops what is under way. */
-export interface Steering {
-  /** The redelivery that has no outcome yet. */
-  redelivery: Redelivery | null;
-  /** Runs an attempt that a redelivery stops. */
-  run<T>(attempt: () => Promise<T>): Promise<T>;
-  redeliver(redelivery: Redelivery): void;
-}
+export type Steering = ReturnType<typeof createSteering>;
 
-export function createSteering(): Steering {
+/** How the Update `redeliver` steers the delivery loop: it sets what comes next and stops what is under way. */
+export function createSteering() {
   let scope: CancellationScope | null = null;
-  const steering: Steering = {
-    redelivery: null,
-    async run(attempt) {
+  const steering = {
+    /** The redelivery that has no outcome yet. */
+    redelivery: null as Redelivery | null,
+    /** Runs an attempt that a redelivery stops. */
+    async run<T>(attempt: () => Promise<T>): Promise<T> {
       scope = new CancellationScope();
       try {
         return await scope.run(attempt);
@@ -26,7 +22,7 @@ export function createSteering(): Steering {
         scope = null;
       }
     },
-    redeliver(redelivery) {
+    redeliver(redelivery: Redelivery): void {
       steering.redelivery = redelivery;
       scope?.cancel();
     },
