@@ -3,22 +3,15 @@ import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
-import type { Activities, LinkCheck } from '../contract/activities';
+import type { Activities } from '../contract/activities';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { organizationId, sinkName } from '../contract/schemas';
+import { linkCheckSchema } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { failureOf, repeatableCallFailure } from './failures';
 import { withHeartbeats } from './heartbeat';
 import { parseInput } from './parse-input';
-
-const inputSchema = z.object({
-  orgId: organizationId,
-  sourceOrgId: organizationId.nullable(),
-  sink: sinkName,
-  lastTokenAt: z.iso.datetime().nullable(),
-}) satisfies z.ZodType<LinkCheck>;
 
 /** Of a receipt, as much as is needed; receipts may grow. */
 const createdSchema = z.object({ createdAt: z.iso.datetime() });
@@ -37,7 +30,7 @@ export function checkLinkActivity(
   newTokenAfterMs: number,
 ): Activities['checkLink'] {
   return async function checkLink(input) {
-    const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(inputSchema, input);
+    const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(linkCheckSchema, input);
     const credential = organizations.credentialFor(orgId);
     const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
     // The run that is started next reports all problems of the request at once.

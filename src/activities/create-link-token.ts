@@ -1,9 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import { z } from 'zod';
-import type { Activities, CreateInput, CreatePlan } from '../contract/activities';
+import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
-import { validRequestSchema, type SealedToken } from '../contract/schemas';
+import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
@@ -13,13 +12,6 @@ import { withHeartbeats } from './heartbeat';
 import { lastFailure } from './last-failure';
 import { parseInput } from './parse-input';
 import { requireOwnRun } from './require-own-run';
-
-const inputSchema = z.object({
-  request: validRequestSchema,
-  unconfirmedTokens: z.int().min(0),
-  tries: z.int().min(1),
-  deadlineAtMs: z.number(),
-});
 
 const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
 
@@ -66,7 +58,7 @@ export function createLinkTokenActivity(
   return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(inputSchema, input);
+    const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(createInputSchema, input);
     const { sink: _, ...facts } = request;
     const { problems } = checkAccessList(facts.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);

@@ -1,6 +1,8 @@
 import type {
   CheckReport,
+  CreateInput,
   FailureDetails,
+  LinkCheck,
   PrepareRequest,
   Receipt,
   Recovery,
@@ -51,16 +53,6 @@ export interface ValidatedRequest {
   deliver: DeliverPlan;
 }
 
-export interface CreateInput {
-  request: ValidRequest;
-  /** How many tokens earlier attempts of this run may have created. */
-  unconfirmedTokens: number;
-  /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
-  tries: number;
-  /** No POST is sent after this time (milliseconds since the epoch). */
-  deadlineAtMs: number;
-}
-
 /** Details of a failed creation attempt that Temporal does not retry. */
 export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirmedTokens'> {
   /** The wait that Atlas requested, in a `TokenUnconfirmed` failure: the workflow waits before the next attempt. */
@@ -75,15 +67,6 @@ export interface DeliveryFailureDetails {
   tokenMayBeThere: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number;
-}
-
-/** A pair of organizations for which a schedule would create a token. */
-export interface LinkCheck {
-  orgId: string;
-  sourceOrgId: string | null;
-  sink: string;
-  /** When the last token that the schedule knows of was created (RFC 3339). */
-  lastTokenAt: string | null;
 }
 
 export interface LinkState {

@@ -177,6 +177,30 @@ export const statusSchema = z.object({
 
 export type Status = z.output<typeof statusSchema>;
 
+/** Input of the activity `createLinkToken`. */
+export const createInputSchema = z.object({
+  request: validRequestSchema,
+  /** How many tokens earlier attempts of this run may have created. */
+  unconfirmedTokens: z.int().min(0),
+  /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
+  tries: z.int().min(1),
+  /** No POST is sent after this time (milliseconds since the epoch). */
+  deadlineAtMs: z.number(),
+});
+
+export type CreateInput = z.output<typeof createInputSchema>;
+
+/** Input of the activity `checkLink`: a pair of organizations for which a schedule would create a token. */
+export const linkCheckSchema = z.object({
+  orgId: organizationId,
+  sourceOrgId: organizationId.nullable(),
+  sink: sinkName,
+  /** When the last token that the schedule knows of was created. */
+  lastTokenAt: z.iso.datetime().nullable(),
+});
+
+export type LinkCheck = z.output<typeof linkCheckSchema>;
+
 const fieldProblem = z.object({
   field: z.string().describe('Path of the field, such as accessListIps[3]'),
   description: z.string().describe('What is wrong, and what to write instead'),

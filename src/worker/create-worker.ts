@@ -6,7 +6,6 @@ import { createAdminApi } from '../atlas/admin-api';
 import type { Config } from '../config';
 import { createOrganizations } from '../config/organizations';
 import { createSinks } from '../sinks';
-import { activityLimits } from './activity-limits';
 import { activityTimeouts } from './activity-timeouts';
 import { logInterceptor } from './log-interceptor';
 import { countAttempts, timeAtlasRequests } from './metrics';
@@ -43,7 +42,7 @@ export async function createWorker(
     }),
     interceptors: { activity: [logInterceptor, countAttempts(meter)] },
     ...versioning(config),
-    ...activityLimits(config.worker),
+    ...activityLimits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: '3s',
     // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
@@ -62,5 +61,16 @@ function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeployme
       useWorkerVersioning: true,
       defaultVersioningBehavior: 'AUTO_UPGRADE',
     },
+  };
+}
+
+function activityLimits({ worker: { maxConcurrentActivities, maxActivitiesPerSecond } }: Config) {
+  return {
+    maxConcurrentActivityTaskExecutions: maxConcurrentActivities,
+    ...(maxActivitiesPerSecond !== undefined && {
+      maxActivitiesPerSecond,
+      // The limit applies to polls, and an activity that is dispatched eagerly arrives without one (temporalio/sdk-rust#669).
+      maxEagerActivityReservationsPerWorkflowTask: 0,
+    }),
   };
 }

@@ -1,4 +1,4 @@
-import type { LogLevel, Logger, RuntimeOptions } from '@temporalio/worker';
+import { DefaultLogger, type LogLevel, type Logger, type RuntimeOptions } from '@temporalio/worker';
 import pino from 'pino';
 
 export type LogLevelName = Lowercase<LogLevel>;
@@ -32,17 +32,9 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { error: describeError, err: describeError },
   });
-  const log = (logLevel: LogLevel, message: string, meta: object = {}) => {
-    lines[PINO_LEVELS[logLevel]](meta, message);
-  };
-  return {
-    log,
-    trace: (message, meta) => log('TRACE', message, meta),
-    debug: (message, meta) => log('DEBUG', message, meta),
-    info: (message, meta) => log('INFO', message, meta),
-    warn: (message, meta) => log('WARN', message, meta),
-    error: (message, meta) => log('ERROR', message, meta),
-  };
+  return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta = {} }) => {
+    lines[PINO_LEVELS[entryLevel]](meta, message);
+  });
 }
 
 const PINO_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;

@@ -1,24 +1,15 @@
 import type { Delivery } from '../sink';
 
-/** What a secret store keeps of a delivery: text only, and no key where the request named nothing. */
-export interface StoredToken {
-  linkToken: string;
-  deliveryId: string;
-  orgId: string;
-  sourceOrgId?: string;
-  tokenSha256: string;
-  createdAt: string;
-  requestedBy?: string;
-  changeReference?: string;
-}
-
-/** Always the same for the same delivery, key by key: stores compare it to recognise a repetition. */
-export function storedTokenOf(delivery: Delivery): StoredToken {
+/**
+ * What a secret store keeps of a delivery: text only, and no key where the request named nothing. Always the same for
+ * the same delivery, key by key: stores compare it to recognise a repetition.
+ */
+export function storedTokenOf(delivery: Delivery) {
   return { linkToken: delivery.token, ...factsOf(delivery) };
 }
 
 /** The part without the token, which may be shown. */
-export function factsOf(delivery: Delivery): Omit<StoredToken, 'linkToken'> {
+export function factsOf(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
   return {
     deliveryId,

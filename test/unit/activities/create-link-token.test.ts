@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { AtlasConnectionError } from '../../../src/atlas/errors';
-import type { CreateInput } from '../../../src/contract/activities';
+import type { CreateInput } from '../../../src/contract/schemas';
 import type { SealedToken, ValidRequest } from '../../../src/contract/schemas';
 import type { Sealer } from '../../../src/sealing';
 import {
