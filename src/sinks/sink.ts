@@ -21,7 +21,8 @@ export interface Sink {
    *
    * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
    *   throws the signal's reason.
-   * @returns where the token is now, in terms that an operator can follow; never the token.
+   * @returns where the token is now, in terms that an operator can follow, and the same for a repetition; never the
+   *   token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read and no token was sent.
    */
@@ -45,7 +46,8 @@ export interface Sink {
 export interface SinkErrorOptions {
   /**
    * Whether this attempt may have put the token into the sink: true from the moment a request with the token is
-   * written, unless the sink certainly refused it. True by default, so say false only where it is certain.
+   * written, unless the sink certainly refused it. True by default, so say false only where it is certain. The activity
+   * accounts for earlier attempts.
    */
   tokenMayBeThere?: boolean;
 }

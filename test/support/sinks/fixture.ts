@@ -5,16 +5,22 @@ import type { Env } from './make-sink';
 export interface Fixture {
   /** What becomes of the former token when the same organizations get a new one, as the docs say. */
   readonly formerToken: 'stays beside it' | 'stays as an older version' | 'is replaced';
-  /** A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. */
+  /**
+   * A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. The contract test asks
+   * before each attempt, and makes one sink for all that are equal.
+   */
   configFor(delivery: Delivery): object;
   readonly env: Env;
   /** Every secret that must not be shown, beside the tokens. */
   readonly canaries: readonly string[];
   /** What a successful delivery returns. */
   locationOf(delivery: Delivery): RegExp;
-  /** Every token that is held for the organizations of this delivery, the oldest first. */
+  /** Every token that is held for the organizations of this delivery, the oldest first; also after `refuse`. */
   held(delivery: Delivery): Promise<string[]>;
-  /** Makes this delivery fail permanently. */
+  /**
+   * Makes this delivery fail permanently, and no later one. Where one would spoil the place for all, let `configFor`
+   * name another place for this delivery.
+   */
   refuse(delivery: Delivery): Promise<void>;
   /** Makes the sink unreachable, and reachable again with what it held. */
   breakDown(): Promise<void>;
