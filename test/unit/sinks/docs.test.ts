@@ -30,11 +30,11 @@ describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
     expect(pageOf(type)).toMatch(new RegExp(`^# Sink \`${type}\`\\n`));
   });
 
-  it('says what the sink stores', () => {
+  it('has the heading: What the sink stores', () => {
     expect(pageOf(type)).toMatch(/^## What the sink stores\n/m);
   });
 
-  it('has an example, and each is a whole configuration', async () => {
+  it('has an example in a block of yaml, and each is a whole configuration', async () => {
     const examples = blocksIn(pageOf(type), 'yaml');
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
@@ -50,7 +50,7 @@ describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
     }
   });
 
-  it('has a row for each setting', () => {
+  it('has a table with a row for each setting, its name in backquotes', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
     const { shape } = sinkType.configSchema(context) as unknown as z.ZodObject;
     const page = pageOf(type);
