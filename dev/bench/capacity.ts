@@ -1,10 +1,12 @@
-/** Measures the figures of docs/production.md, on Linux: node --import tsx dev/bench/capacity.ts [RUNS] */
+/** Measures the figures of docs/production.md, on Linux: node --import tsx dev/bench/capacity.ts [RUNS [UNDELIVERED]] */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { cpuMs, memoryMiB, newRequest, startJob } from './job';
 
-const RUNS = Number(process.argv[2] ?? 1000);
+const [RUNS = 1000, UNDELIVERED = RUNS] = process.argv.slice(2).map(Number);
+/** A list of thousands of runs is work for the server. */
+const LIST_INTERVAL_MS = 10_000;
 const CONCURRENT_RUNS = 100;
 const CONFIG = `retries:
   deliver: {roundMs: 1000}
@@ -19,14 +21,19 @@ async function main(): Promise<void> {
   try {
     report('idle worker', memory());
     const [usedMs, startedAtMs] = [cpuMs(worker.pid), performance.now()];
-    await startAll('files', (handle) => handle.result());
+    await startAll(RUNS, 'files', (handle) => handle.result());
     const elapsedS = (performance.now() - startedAtMs) / 1000;
     report(`${RUNS} runs, ${CONCURRENT_RUNS} at once`, `${(RUNS / elapsedS).toFixed(1)} runs a second`);
     report('CPU of the worker for each', `${((cpuMs(worker.pid) - usedMs) / RUNS).toFixed(1)} ms`);
     report('worker afterwards', memory());
-    await startAll('rejects', () => Promise.resolve());
-    while ((await undelivered()) < RUNS) await sleep(1000);
-    report(`worker with ${RUNS} undelivered runs`, memory());
+    let started = 0;
+    await startAll(UNDELIVERED, 'rejects', async () => {
+      started += 1;
+      // Otherwise the server starts runs only, and the worker gets none of them.
+      while (started - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) await sleep(100);
+    });
+    while ((await undelivered()) < UNDELIVERED) await sleep(LIST_INTERVAL_MS);
+    report(`worker with ${UNDELIVERED} undelivered runs`, memory());
     const listedAtMs = performance.now();
     await undelivered();
     report('listing these', `${(performance.now() - listedAtMs).toFixed(0)} ms`);
@@ -38,8 +45,8 @@ async function main(): Promise<void> {
 
   type Handle = Awaited<ReturnType<typeof job.start>>;
 
-  function startAll(sink: string, until: (handle: Handle) => Promise<unknown>) {
-    const requests = Array.from({ length: RUNS }, () => newRequest(sink));
+  function startAll(runs: number, sink: string, until: (handle: Handle) => Promise<unknown>) {
+    const requests = Array.from({ length: runs }, () => newRequest(sink));
     return pMap(requests, async (request) => until(await job.start(request)), {
       concurrency: CONCURRENT_RUNS,
     });
