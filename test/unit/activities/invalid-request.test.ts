@@ -6,6 +6,7 @@ import { createOrganizations } from '../../../src/config/organizations';
 import type { ValidatedRequest } from '../../../src/contract/activities';
 import { escapeControls } from '../../../src/contract/printable';
 import { recoverySchema, validRequestSchema } from '../../../src/contract/schemas';
+import { ANY_CHARACTER } from '../../support/any-character';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 /** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
@@ -50,7 +51,7 @@ function expectBoundedAndPrintable(failure: ApplicationFailure | null): void {
 
 describe('a failure InvalidRequest is bounded and printable', () => {
   const text = fc.oneof(
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: ANY_CHARACTER }),
     fc.constantFrom(
       '\u001b[2J',
       '\u009b',
@@ -61,7 +62,7 @@ describe('a failure InvalidRequest is bounded and printable', () => {
       '010.0.0.1',
       ORG,
     ),
-    fc.string({ unit: 'binary', minLength: 1, maxLength: 4 }).map((unit) => unit.repeat(20_000)),
+    fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 4 }).map((unit) => unit.repeat(20_000)),
   );
   const anything = fc.oneof(
     fc.jsonValue(),

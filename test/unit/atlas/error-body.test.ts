@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { parseErrorBody } from '../../../src/atlas/error-body';
+import { ANY_CHARACTER } from '../../support/any-character';
 
 /** The body recorded at Atlas, every field present. */
 const RECORDED = {
@@ -68,11 +69,11 @@ describe('parseErrorBody', () => {
   });
 
   it('never throws, and gives bounded, printable texts only', () => {
-    const field = fc.record({ field: fc.jsonValue(), description: fc.string({ unit: 'binary' }) });
+    const field = fc.record({ field: fc.jsonValue(), description: fc.string({ unit: ANY_CHARACTER }) });
     const detail = fc.record({ fields: fc.array(fc.oneof(field, fc.jsonValue())) });
     const body = fc.record(
       {
-        errorCode: fc.oneof(fc.string({ unit: 'binary', maxLength: 2000 }), fc.jsonValue()),
+        errorCode: fc.oneof(fc.string({ unit: ANY_CHARACTER, maxLength: 2000 }), fc.jsonValue()),
         reason: fc.jsonValue(),
         badRequestDetail: fc.oneof(detail, fc.jsonValue()),
       },
