@@ -152,7 +152,7 @@ const TEST_CONFIG = {
   atlas: { requestTimeoutMs: 5000 },
   retries: {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
-    deliver: { initialIntervalMs: 20, maximumIntervalMs: 100, roundMs: 1500, firstPauseMs: 600_000 },
+    deliver: { initialIntervalMs: 20, maximumIntervalMs: 400, roundMs: 1500, firstPauseMs: 600_000 },
   },
   health: { port: 0 },
 } satisfies Config;

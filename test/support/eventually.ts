@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const POLL_MS = 20;
+const MIN_PAUSE_MS = 20;
+const MAX_PAUSE_MS = 100;
 
 /**
- * Polls until the result is neither null, undefined nor false. The timeout is for what never happens, on the busiest
- * machine.
+ * Polls until the result is neither null, undefined nor false; less often as time goes on, since polls of a server are
+ * what a test computes most with. The timeout is for what never happens, on the busiest machine.
  *
  * @throws Error that says what was waited for.
  */
@@ -13,11 +14,12 @@ export async function eventually<T>(
   poll: () => Promise<T> | T,
   timeoutMs = 150_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
-  const deadline = Date.now() + timeoutMs;
+  const start = Date.now();
   for (;;) {
     const result = await poll();
     if (result) return result as NonNullable<Exclude<T, false>>;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
-    await sleep(POLL_MS);
+    const waitedMs = Date.now() - start;
+    if (waitedMs > timeoutMs) throw new Error(`waited ${timeoutMs} ms for: ${what}`);
+    await sleep(Math.min(Math.max(waitedMs / 10, MIN_PAUSE_MS), MAX_PAUSE_MS));
   }
 }

@@ -36,21 +36,15 @@ const runs = (count: number, more: () => Partial<PrepareRequest> = () => ({})) =
 
 async function startAll(requests: readonly PrepareRequest[]): Promise<void> {
   await pMap(requests, (request) => scene.deployment.start(request), { concurrency: 20 });
-  await untilSettled();
+  for (const request of requests) await eventually('a run at rest', () => isAtRest(request));
 }
 
-/** Each run has ended, or waits for minutes. */
-async function untilSettled(): Promise<void> {
-  const query = `TaskQueue = '${scene.deployment.taskQueue}' AND ExecutionStatus = 'Running'`;
-  await eventually('every run at rest', async () => {
-    for await (const { workflowId, runId } of client.workflow.list({ query })) {
-      const { raw, status } = await client.workflow.getHandle(workflowId, runId).describe();
-      const [pending] = raw.pendingActivities ?? [];
-      const waits = !pending || Number(pending.scheduledTime?.seconds) * 1000 > Date.now() + 60_000;
-      if (status.name === 'RUNNING' && (!waits || raw.pendingWorkflowTask)) return false;
-    }
-    return true;
-  });
+/** It has ended, or waits for minutes. */
+async function isAtRest(request: PrepareRequest): Promise<boolean> {
+  const { raw, status } = await scene.deployment.handleOf(request).describe();
+  const [pending] = raw.pendingActivities ?? [];
+  const waits = !pending || Number(pending.scheduledTime?.seconds) * 1000 > Date.now() + 60_000;
+  return status.name !== 'RUNNING' || (waits && !raw.pendingWorkflowTask);
 }
 
 async function endAll(requests: readonly PrepareRequest[], how: 'cancel' | 'terminate'): Promise<void> {

@@ -19,9 +19,9 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
   const deployment = await deploy({
     atlas,
     config: {
-      // So that a request that waits for this machine does not count as lost.
+      // So that an attempt that waits for this machine does not count as lost.
       atlas: { requestTimeoutMs: 60_000 },
-      worker: { maxConcurrentActivities: RUNS },
+      worker: { maxConcurrentActivities: RUNS, heartbeatTimeoutMs: 60_000 },
       retries: { create: { initialIntervalMs: INITIAL_INTERVAL_MS } },
     },
   });

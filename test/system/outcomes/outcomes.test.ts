@@ -56,24 +56,22 @@ it('the rows in an envelope have one of each class', () => {
 });
 
 describe('a Retry-After', () => {
-  const withRetryAfter = async (status: number, seconds: string) => {
-    // Of its own: it stops the requests of the credential.
-    const setting = await start('serviceAccount');
-    return run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, setting);
-  };
-
   it.each([
     [429, 0],
     [503, 1],
   ])(
     'of %i: no second request before its time; past the deadline AtlasUnavailable at once, with the reason',
     async (status, unconfirmedTokens) => {
-      const { seen, requestTimes } = await withRetryAfter(status, '1');
+      // Of its own: it stops the requests of the credential.
+      const setting = await start('serviceAccount');
+      const withRetryAfter = (seconds: string) =>
+        run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, setting);
+      const { seen, requestTimes } = await withRetryAfter('1');
       expect(seen).toEqual({ type: 'delivered', unconfirmedTokens, posts: 2, tokens: 1 });
       const [first = 0, second = 0] = requestTimes;
       expect(second - first).toBeGreaterThanOrEqual(1000);
 
-      const late = await withRetryAfter(status, '7200');
+      const late = await withRetryAfter('7200');
       expect(late.seen).toEqual({ type: 'AtlasUnavailable', unconfirmedTokens, posts: 1, tokens: 0 });
       expect(late.message).toMatch(
         new RegExp(`^gave up: the retry deadline .*; last error: Atlas returned ${status}`),

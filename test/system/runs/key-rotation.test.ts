@@ -10,7 +10,7 @@ it(`the key rotates in one of two workers while ${RUNS} runs are in progress, an
   const atlas = await startAtlas();
   const retries = {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
-    deliver: { initialIntervalMs: 20, maximumIntervalMs: 500, roundMs: 600_000 },
+    deliver: { initialIntervalMs: 500, maximumIntervalMs: 2000, roundMs: 600_000 },
   };
   const deployment = await deploy({ atlas, config: { retries } });
   const first = await deployment.startWorker();

@@ -26,8 +26,8 @@ async function deployVersioned(): Promise<Deployment & { nas: string }> {
           initialIntervalMs: 20,
           maximumIntervalMs: 100,
           roundMs: 1000,
-          firstPauseMs: 300,
-          maximumPauseMs: 300,
+          firstPauseMs: 2000,
+          maximumPauseMs: 2000,
         },
       },
     },
@@ -104,17 +104,25 @@ describe('a versioned worker', () => {
     expect(another.output()).not.toContain('set-current-version');
   });
 
-  it('leaves an undelivered run to the version that became current, and its own workers may be gone', async () => {
+  it('whose credential is wrong does not pass the gate of a rollout, checkWorker on its version', async () => {
     const deployment = await deployVersioned();
-    const first = await startVersion(deployment, '1.0');
+    const { taskQueue } = deployment;
+    await startVersion(deployment, '1.0');
     await makeCurrent(deployment, '1.0');
-    const handle = await undelivered(deployment);
-
-    await startVersion(deployment, '2.0');
-    await makeCurrent(deployment, '2.0');
-    await first.stop();
-    repair(deployment);
-    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+    await deployment.startWorker({
+      TEMPORAL_DEPLOYMENT_NAME: taskQueue,
+      TEMPORAL_WORKER_BUILD_ID: '2.0',
+      MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong',
+    });
+    const { client } = await sharedTemporal();
+    const check = (buildId: string) =>
+      client.workflow.start(WORKFLOW_TYPES.checkWorker, {
+        workflowId: `gate-${taskQueue}-${buildId}`,
+        taskQueue,
+        versioningOverride: { pinnedTo: { deploymentName: taskQueue, buildId } },
+      }) as Promise<unknown> as Promise<Handle>;
+    const gate = await eventually('a known version', () => check('2.0').catch(() => null));
+    expect(await endingOf(gate)).toMatchObject({ type: WORKER_CHECK_FAILED });
   });
 
   it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
@@ -136,7 +144,7 @@ describe('a versioned worker', () => {
 
     repair(deployment);
     const endings = await Promise.all(handles.map(endingOf));
-    expect(endings.map(({ type }) => type)).toEqual(Array(20).fill('delivered'));
+    expect(endings).toMatchObject(Array(20).fill({ type: 'delivered', unconfirmedTokens: 0 }));
     expect(atlas.createdTokens().length - before).toBe(20);
   });
 
