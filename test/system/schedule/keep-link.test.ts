@@ -181,37 +181,44 @@ describe('a schedule', () => {
 });
 
 describe('revokeLink', () => {
-  atOnce({
-    async 'goes on after a 503, and says that there is no link when there is none'() {
-      const { atlas, deployment } = await setScene();
-      const { orgId } = atlas.account;
-      atlas.faults({ on: 'deleteLinkTokens', status: 503 });
-      const result = (await (await revoke(deployment, orgId)).result()) as unknown as RevokeResult;
-      expect(result).toMatchObject({ orgId, outcome: 'noLink', credential: 'default' });
-      expect(atlas.requestsOn('deleteLinkTokens')).toHaveLength(2);
-    },
+  let scene: Awaited<ReturnType<typeof setScene>>;
 
-    async 'fails with the reason when Atlas refuses it'() {
-      const { atlas, deployment } = await setScene();
-      atlas.faults({ on: 'deleteLinkTokens', status: 403 });
-      const ending = await endingOf(await revoke(deployment, atlas.account.orgId));
-      expect(ending).toMatchObject({ type: 'AtlasRequestRejected', details: { status: 403 } });
-      expect(ending.message).toContain('to the link-removal request');
-    },
+  beforeAll(async () => {
+    scene = await setScene();
+  });
 
-    async 'removes nothing under another workflow id, for an organization without a credential, or without one'() {
-      const { atlas, deployment } = await setScene();
-      const { orgId } = atlas.account;
-      deployment.configure({
-        atlas: { organizations: { [orgId]: { credential: 'default', sinks: ['files'] } } },
-      });
-      await deployment.workers[0]?.stop();
-      await deployment.startWorker();
-      for (const [org, id] of [[orgId, newOrgId()], [newOrgId()], ['x']] as const) {
-        const ending = await endingOf(await revoke(deployment, org, id));
-        expect(ending).toMatchObject({ type: 'InvalidRequest' });
-      }
-      expect(atlas.requestsOn('deleteLinkTokens')).toHaveLength(0);
-    },
+  const removals = () => scene.atlas.requestsOn('deleteLinkTokens').length;
+
+  it('goes on after a 503, and says that there is no link when there is none', async () => {
+    const { atlas, deployment } = scene;
+    const { orgId } = atlas.account;
+    atlas.faults({ on: 'deleteLinkTokens', status: 503 });
+    const result = (await (await revoke(deployment, orgId)).result()) as unknown as RevokeResult;
+    expect(result).toMatchObject({ orgId, outcome: 'noLink', credential: 'default' });
+    expect(removals()).toBe(2);
+  });
+
+  it('fails with the reason when Atlas refuses it', async () => {
+    const { atlas, deployment } = scene;
+    atlas.faults({ on: 'deleteLinkTokens', status: 403 });
+    const ending = await endingOf(await revoke(deployment, atlas.account.orgId));
+    expect(ending).toMatchObject({ type: 'AtlasRequestRejected', details: { status: 403 } });
+    expect(ending.message).toContain('to the link-removal request');
+  });
+
+  it('removes nothing under another workflow id, for an organization without a credential, or without one', async () => {
+    const { atlas, deployment } = scene;
+    const { orgId } = atlas.account;
+    const before = removals();
+    deployment.configure({
+      atlas: { organizations: { [orgId]: { credential: 'default', sinks: ['files'] } } },
+    });
+    await deployment.workers[0]?.stop();
+    await deployment.startWorker();
+    for (const [org, id] of [[orgId, newOrgId()], [newOrgId()], ['x']] as const) {
+      const ending = await endingOf(await revoke(deployment, org, id));
+      expect(ending).toMatchObject({ type: 'InvalidRequest' });
+    }
+    expect(removals()).toBe(before);
   });
 });

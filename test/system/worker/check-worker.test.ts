@@ -1,4 +1,4 @@
-import { rmdirSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
@@ -62,9 +62,14 @@ async function running(config: Config = {}, env: Record<string, string> = {}): P
 const states = ({ findings }: CheckReport) => findings.map(({ check, state }) => `${check}: ${state}`);
 
 describe('checkWorker', () => {
+  let usual: Deployment;
+
+  beforeAll(async () => {
+    usual = await running();
+  });
+
   it('completes with a finding for each part, and names no organization', async () => {
-    const deployment = await running();
-    const report = await check(deployment);
+    const report = await check(usual);
     expect(report).toMatchObject({ type: 'completed', request: null, fields: [], attempts: 1 });
     expect(states(report)).toEqual(['sealing keys: ok', 'credential default: ok', 'sink files: ok']);
     expect(JSON.stringify(report)).not.toContain(atlas.account.orgId);
@@ -80,15 +85,14 @@ describe('checkWorker', () => {
   });
 
   it('tries again after a brief error of Atlas', async () => {
-    const deployment = await running();
     atlas.faults({ on: 'orgs', status: 503 });
-    expect(await check(deployment)).toMatchObject({ type: 'completed', attempts: 2 });
+    expect(await check(usual)).toMatchObject({ type: 'completed', attempts: 2 });
   });
 
   it('fails with the report of the third try when the error stays', async () => {
-    const deployment = await running();
-    rmdirSync(deployment.tokensFolder);
-    const report = await check(deployment);
+    rmdirSync(usual.tokensFolder);
+    const report = await check(usual);
+    mkdirSync(usual.tokensFolder);
     expect(report).toMatchObject({ type: 'WorkerCheckFailed', attempts: 3 });
     expect(report.message).toMatch(/^sink files: the directory .* cannot be written \(ENOENT\)/);
   });
