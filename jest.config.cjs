@@ -22,6 +22,7 @@ const common = {
 module.exports = {
   // The system tests wait more than they compute: for processes, heartbeats and Temporal's timeouts.
   maxWorkers: 2 * os.availableParallelism(),
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 180_000,
   projects: process.env['CHECK_DEPLOY']
