@@ -123,6 +123,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
       .strictObject({
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
         maxActivitiesPerSecond: z.number().positive().optional(),
+        maxCachedWorkflows: z.int().min(2).optional(),
         heartbeatTimeoutMs: z.int().min(SECOND_MS).default(TEN_SECONDS_MS),
       })
       .prefault({}),

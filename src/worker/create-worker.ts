@@ -42,7 +42,7 @@ export async function createWorker(
     }),
     interceptors: { activity: [logInterceptor, countAttempts(meter)] },
     ...versioning(config),
-    ...activityLimits(config),
+    ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: '3s',
     // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
@@ -64,9 +64,11 @@ function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeployme
   };
 }
 
-function activityLimits({ worker: { maxConcurrentActivities, maxActivitiesPerSecond } }: Config) {
+function limits({ worker: { maxConcurrentActivities, maxActivitiesPerSecond, maxCachedWorkflows } }: Config) {
   return {
     maxConcurrentActivityTaskExecutions: maxConcurrentActivities,
+    // Otherwise derived from the limit of the heap.
+    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
     ...(maxActivitiesPerSecond !== undefined && {
       maxActivitiesPerSecond,
       // The limit applies to polls, and an activity that is dispatched eagerly arrives without one (temporalio/sdk-rust#669).

@@ -104,27 +104,6 @@ describe('a versioned worker', () => {
     expect(another.output()).not.toContain('set-current-version');
   });
 
-  it('whose credential is wrong does not pass the gate of a rollout, checkWorker on its version', async () => {
-    const deployment = await deployVersioned();
-    const { taskQueue } = deployment;
-    await startVersion(deployment, '1.0');
-    await makeCurrent(deployment, '1.0');
-    await deployment.startWorker({
-      TEMPORAL_DEPLOYMENT_NAME: taskQueue,
-      TEMPORAL_WORKER_BUILD_ID: '2.0',
-      MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong',
-    });
-    const { client } = await sharedTemporal();
-    const check = (buildId: string) =>
-      client.workflow.start(WORKFLOW_TYPES.checkWorker, {
-        workflowId: `gate-${taskQueue}-${buildId}`,
-        taskQueue,
-        versioningOverride: { pinnedTo: { deploymentName: taskQueue, buildId } },
-      }) as Promise<unknown> as Promise<Handle>;
-    const gate = await eventually('a known version', () => check('2.0').catch(() => null));
-    expect(await endingOf(gate)).toMatchObject({ type: WORKER_CHECK_FAILED });
-  });
-
   it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
     const deployment = await deployVersioned();
     const old = await startVersion(deployment, '1.0');
