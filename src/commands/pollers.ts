@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { describeNoCurrentVersion } from '../temporal/current-version';
+import {
+  describeIdleCurrentVersion,
+  describeNoCurrentVersion,
+  type WorkerVersion,
+} from '../temporal/current-version';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
 const POLL_EXPIRES_MS = 70_000;
@@ -28,9 +32,11 @@ type Poller = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>
 /** `WORKER_VERSIONING_MODE_VERSIONED` of Temporal's API. */
 const VERSIONED = 2;
 
-/** Such a worker gets work only once a version is current. */
-function isVersioned({ deploymentOptions }: Poller): boolean {
-  return (deploymentOptions?.workerVersioningMode as number | undefined) === VERSIONED;
+/** The version of a worker that gets work only while that version is current; null of any other. */
+function versionOf({ deploymentOptions }: Poller): WorkerVersion | null {
+  const { workerVersioningMode, deploymentName, buildId } = deploymentOptions ?? {};
+  if ((workerVersioningMode as number | undefined) !== VERSIONED) return null;
+  return { deploymentName: String(deploymentName), buildId: String(buildId) };
 }
 
 /**
@@ -49,14 +55,17 @@ export async function describeNoPoller(
   });
   const lastPollMs = ({ lastAccessTime }: Poller) => optionalTsToMs(lastAccessTime) ?? 0;
   const live = pollers.filter((poller) => Date.now() - lastPollMs(poller) < POLL_EXPIRES_MS);
-  if (live.length > 0) {
-    if (versioningInfo?.currentDeploymentVersion || !live.every(isVersioned)) return null;
-    const { deploymentName, buildId } = live[0]?.deploymentOptions ?? {};
-    return describeNoCurrentVersion(namespace, {
-      deploymentName: String(deploymentName),
-      buildId: String(buildId),
-    });
+  const current = versioningInfo?.currentDeploymentVersion;
+  const versions = live.map(versionOf);
+  const [version = null] = versions.filter((one) => one !== null);
+  if (current && live.length > 0) {
+    const { deploymentName, buildId } = current;
+    if (versions.some((one) => one?.buildId === buildId && one?.deploymentName === deploymentName))
+      return null;
+    return describeIdleCurrentVersion(namespace, String(buildId), version);
   }
+  if (versions.includes(null)) return null;
+  if (version) return describeNoCurrentVersion(namespace, version);
   const lastMs = Math.max(0, ...pollers.map(lastPollMs));
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
   return `no worker polls task queue ${taskQueue}${last}: start one, or correct --task-queue`;

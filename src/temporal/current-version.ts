@@ -40,9 +40,21 @@ export async function missingCurrentVersion(
   return describeNoCurrentVersion(namespace, version);
 }
 
-export function describeNoCurrentVersion(
+export function describeNoCurrentVersion(namespace: string, version: WorkerVersion): string {
+  const { deploymentName } = version;
+  return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: ${commandFor(namespace, version)}`;
+}
+
+/** @param version of a worker that polls, when there is one. */
+export function describeIdleCurrentVersion(
   namespace: string,
-  { deploymentName, buildId }: WorkerVersion,
+  currentBuildId: string,
+  version: WorkerVersion | null,
 ): string {
-  return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(deploymentName)} --build-id ${shellWord(buildId)}`;
+  const instead = version ? `, or give the work to another version: ${commandFor(namespace, version)}` : '';
+  return `no worker of the current version ${shellWord(currentBuildId)} polls, and no other gets work: start one${instead}`;
+}
+
+function commandFor(namespace: string, { deploymentName, buildId }: WorkerVersion): string {
+  return `temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(deploymentName)} --build-id ${shellWord(buildId)}`;
 }

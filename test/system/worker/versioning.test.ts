@@ -71,6 +71,11 @@ async function makeCurrent(deployment: Deployment, buildId: string): Promise<voi
   );
 }
 
+function optionsOf(deployment: Deployment): string[] {
+  const { orgId, accessListIps } = deployment.newRequest();
+  return ['--org', orgId, '--ip', ...accessListIps, '--sink', 'files'];
+}
+
 async function undelivered(deployment: Deployment): Promise<Handle> {
   const handle = await deployment.start();
   await untilStep(handle, 'undelivered');
@@ -93,9 +98,7 @@ describe('a versioned worker', () => {
       { deployment: { name: nameOf(deployment), buildId: '1.0' } },
     ]);
 
-    const { orgId, accessListIps } = deployment.newRequest();
-    const options = ['--org', orgId, '--ip', ...accessListIps, '--sink', 'files'];
-    const start = await deployment.runClient('start', ...options);
+    const start = await deployment.runClient('start', ...optionsOf(deployment));
     expect(start.stdout + start.stderr).toContain(`is current, so its workers get no work: ${command}`);
 
     await makeCurrent(deployment, '1.0');
