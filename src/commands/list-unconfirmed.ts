@@ -3,9 +3,8 @@ import pMap from 'p-map';
 import type { PrepareRequest } from '../contract/schemas';
 import type { Output } from './output';
 import type { RunId } from './run-events';
-import { readRun } from './run-history';
+import { readRun, type UnconfirmedAttempt } from './run-history';
 import { READ_CONCURRENCY } from './runs';
-import type { UnconfirmedAttempt } from './unconfirmed-attempts';
 
 interface Organization {
   orgId: string;
