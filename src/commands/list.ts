@@ -1,6 +1,6 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { pMapIterable } from 'p-map';
+import { pMapIterable, pMapSkip } from 'p-map';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import type { ListOptions } from './options';
@@ -30,10 +30,9 @@ export interface ListedRun {
 export async function list(client: Client, options: ListOptions, output: Output): Promise<void> {
   const unknown = { terminated: 0, historiesGone: 0 };
   const listed = listRuns(client, options.taskQueue, ...conditionsOf(options));
-  const found = pMapIterable(candidates(listed, options, unknown), (run) => look(client, run, options), {
+  const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, unknown), {
     concurrency: READ_CONCURRENCY,
   });
-  const matches = matchesIn(found, options, unknown);
   if (options.report) await listUnconfirmed(client, matches, output);
   else await printRuns(matches, output);
   output.note(...notesOf(options, unknown, await retainedSince(client)));
@@ -55,20 +54,35 @@ interface Unknown {
   historiesGone: number;
 }
 
-/** The runs that match as far as the list tells. */
-async function* candidates(
-  listed: AsyncIterable<WorkflowExecutionInfo>,
-  { undelivered, sink, unconfirmed }: ListOptions,
+/** The run with what the filters read of it, where it matches every filter. */
+async function matchOf(
+  client: Client,
+  run: ListedRun,
+  { undelivered, sink, unconfirmed, failure, requestedBy, changeReference }: ListOptions,
   unknown: Unknown,
-): AsyncGenerator<ListedRun> {
-  for await (const info of listed) {
-    const run = listedRun(info);
-    if (run.state === 'terminated' && run.unconfirmedTokens === 0) unknown.terminated += 1;
-    if (undelivered && run.state !== 'undelivered') continue;
-    if (sink !== undefined && run.sink !== sink) continue;
-    if (unconfirmed && run.unconfirmedTokens === 0) continue;
-    yield run;
+): Promise<ListedRun | typeof pMapSkip> {
+  if (run.state === 'terminated' && run.unconfirmedTokens === 0) unknown.terminated += 1;
+  if (undelivered && run.state !== 'undelivered') return pMapSkip;
+  if (sink !== undefined && run.sink !== sink) return pMapSkip;
+  if (unconfirmed && run.unconfirmedTokens === 0) return pMapSkip;
+  const historyGone = (): typeof pMapSkip => {
+    unknown.historiesGone += 1;
+    return pMapSkip;
+  };
+  if (failure) {
+    const ending = await readEnding(client, run);
+    if (!ending) return historyGone();
+    if (ending.type !== failure) return pMapSkip;
+    run = { ...run, failure: ending };
   }
+  if (requestedBy !== undefined || changeReference !== undefined) {
+    const request = await readRequest(client, run);
+    if (!request) return historyGone();
+    if (requestedBy !== undefined && request.requestedBy !== requestedBy) return pMapSkip;
+    if (changeReference !== undefined && request.changeReference !== changeReference) return pMapSkip;
+    run = { ...run, request };
+  }
+  return run;
 }
 
 function listedRun(info: WorkflowExecutionInfo): ListedRun {
@@ -88,39 +102,6 @@ function listedRun(info: WorkflowExecutionInfo): ListedRun {
     sink: undelivered ? text(memo['sink']) : null,
     deliveryId: text(memo['deliveryId']),
   };
-}
-
-/** @returns null when the history is gone that a filter needs. */
-async function look(client: Client, run: ListedRun, options: ListOptions): Promise<ListedRun | null> {
-  const { failure, requestedBy, changeReference } = options;
-  if (failure) {
-    const ending = await readEnding(client, run);
-    if (!ending) return null;
-    run = { ...run, failure: ending };
-  }
-  if (requestedBy !== undefined || changeReference !== undefined) {
-    const request = await readRequest(client, run);
-    if (!request) return null;
-    run = { ...run, request };
-  }
-  return run;
-}
-
-async function* matchesIn(
-  found: AsyncIterable<ListedRun | null>,
-  { failure, requestedBy, changeReference }: ListOptions,
-  unknown: Unknown,
-): AsyncGenerator<ListedRun> {
-  for await (const run of found) {
-    if (!run) unknown.historiesGone += 1;
-    else if (
-      (!failure || run.failure?.type === failure) &&
-      (requestedBy === undefined || run.request?.requestedBy === requestedBy) &&
-      (changeReference === undefined || run.request?.changeReference === changeReference)
-    ) {
-      yield run;
-    }
-  }
 }
 
 async function printRuns(runs: AsyncIterable<ListedRun>, output: Output): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Client, ScheduleDescription } from '@temporalio/client';
 import { optionalTsToDate } from '@temporalio/common/lib/time';
-import { pMapIterable } from 'p-map';
+import { pMapIterable, pMapSkip } from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
@@ -36,7 +36,6 @@ export async function listSchedules(client: Client, taskQueue: string, output: O
   const listed = pMapIterable(idsOf(client), read, { concurrency: READ_CONCURRENCY });
   let count = 0;
   for await (const schedule of listed) {
-    if (!schedule) continue;
     count += 1;
     output.print(schedule, linesOf(schedule));
   }
@@ -58,20 +57,20 @@ async function* idsOf({ workflowService, options: { namespace } }: Client): Asyn
   } while (nextPageToken.length > 0);
 }
 
-/** @returns null when it is not ours, or gone. */
+/** @returns pMapSkip when it is not ours, or gone. */
 async function readSchedule(
   client: Client,
   scheduleId: string,
   taskQueue: string,
-): Promise<ListedSchedule | null> {
+): Promise<ListedSchedule | typeof pMapSkip> {
   const { workflowService, options } = client;
   const described = await workflowService
     .describeSchedule({ namespace: options.namespace, scheduleId })
     .catch(nullIfNotFound);
   const { spec, action, state } = described?.schedule ?? {};
   const start = action?.startWorkflow;
-  if (start?.workflowType?.name !== WORKFLOW_TYPES.prepareOnSchedule) return null;
-  if (start.taskQueue?.name !== taskQueue) return null;
+  if (start?.workflowType?.name !== WORKFLOW_TYPES.prepareOnSchedule) return pMapSkip;
+  if (start.taskQueue?.name !== taskQueue) return pMapSkip;
   const [input] = valuesIn(start.input) as [{ request?: Partial<PrepareRequest>; always?: boolean }?];
   const { orgId = null, sourceOrgId = null, sink = null } = input?.request ?? {};
   const paused = state?.paused ?? false;
