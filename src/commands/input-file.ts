@@ -1,21 +1,18 @@
 import { statSync, type Stats } from 'node:fs';
 import { CommandError, EXIT_CODES } from './command-error';
 
-/** An existing file that an option names. */
-export interface InputFile {
-  stats: Stats;
-  refuse: (why: string) => CommandError;
-  /** @param error of an operation on the file. */
-  unreadable: (error: unknown) => CommandError;
-}
+export type InputFile = ReturnType<typeof inputFile>;
 
 /**
+ * An existing file that an option names.
+ *
  * @param option such as `--from`.
  * @param remedy what to do instead of naming a pipe or a device, whose end may never come.
  * @throws CommandError with exit code 2.
  */
-export function inputFile(option: string, file: string, remedy: string): InputFile {
+export function inputFile(option: string, file: string, remedy: string) {
   const refuse = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
+  /** @param error of an operation on the file. */
   const unreadable = (error: unknown) =>
     refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   let stats: Stats;

@@ -6,20 +6,15 @@ import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import { HELP, examplesOf, optionDescription } from './help';
 import { duration } from './option-parsers';
 import * as define from './options';
-import type { Io } from './io';
-import { createOutput } from './output';
+import { createOutput, type Io } from './output';
 import { createStop, type Stop } from './stop';
 import { workflowIdOf } from './target';
 
-export interface Program {
-  /** @param args without the names of Node and of the program. */
-  run(args: readonly string[]): Promise<ExitCode>;
-}
-
 /** The command line, for a process or for a test. */
-export function createProgram(io: Io): Program {
+export function createProgram(io: Io) {
   return {
-    async run(args) {
+    /** @param args without the names of Node and of the program. */
+    async run(args: readonly string[]): Promise<ExitCode> {
       const stop = createStop();
       io.interrupt?.addEventListener('abort', stop.interrupt);
       const program = createCommands(io, stop);

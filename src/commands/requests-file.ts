@@ -17,20 +17,14 @@ export interface NumberedRequest {
 
 type Line = NumberedRequest | { line: number; problem: string };
 
-/** A file with a request as JSON on each line. It is read twice, and never held in memory. */
-export interface RequestsFile {
-  file: InputFile;
-  count: number;
-  /** @throws CommandError when the file has changed since it was checked. */
-  requests(): AsyncGenerator<NumberedRequest>;
-}
+export type RequestsFile = Awaited<ReturnType<typeof openRequestsFile>>;
 
 /**
- * Checks every line.
+ * Checks every line of a file with a request as JSON on each. It is read twice, and never held in memory.
  *
  * @throws CommandError with the problems of every line, and exit code 2.
  */
-export async function openRequestsFile(path: string): Promise<RequestsFile> {
+export async function openRequestsFile(path: string) {
   const file = inputFile('--from', path, 'write the requests to one');
   const lineOf = new Map<string, number>();
   const problems: string[] = [];
@@ -48,7 +42,8 @@ export async function openRequestsFile(path: string): Promise<RequestsFile> {
   return {
     file,
     count: lineOf.size,
-    async *requests() {
+    /** @throws CommandError when the file has changed since it was checked. */
+    async *requests(): AsyncGenerator<NumberedRequest> {
       for await (const read of linesOf(path, file)) {
         if ('problem' in read) throw file.refuse(`has changed: line ${read.line}: ${read.problem}`);
         yield read;

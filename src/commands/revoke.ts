@@ -10,10 +10,9 @@ import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
 import { failureError } from './outcome';
-import type { Output } from './output';
+import type { Io, Output } from './output';
 import { describeStillNoPoller } from './pollers';
 import { refuseForeign } from './refusals';
-import type { Io } from './io';
 
 /**
  * Names what is removed, and waits for a confirmation on the terminal.
