@@ -6,16 +6,7 @@ export interface Organization {
   sinks: string[];
 }
 
-export interface Organizations {
-  /** Null when no credential is configured for this organization. */
-  credentialFor(orgId: string): string | null;
-  /** Names of the permitted sinks, in the order of the configuration. */
-  sinksFor(orgId: string): string[];
-  /** Names of the credentials. */
-  credentials(): string[];
-  /** Ids of the organizations that the map gives to a credential; none without a map. */
-  servedBy(credential: string): string[];
-}
+export type Organizations = ReturnType<typeof createOrganizations>;
 
 /** Anything with names, such as a Map by name. */
 interface Named {
@@ -35,23 +26,21 @@ export function createOrganizations({
   organizations: ReadonlyMap<string, Organization> | null;
   credentials: Named;
   sinks: Named;
-}): Organizations {
+}) {
   const names = [...credentials.keys()];
-  if (organizations) {
-    return {
-      credentials: () => names,
-      servedBy: (name) =>
-        [...organizations].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
-      credentialFor: (orgId) => organizations.get(orgId)?.credential ?? null,
-      sinksFor: (orgId) => organizations.get(orgId)?.sinks ?? [],
-    };
-  }
   const [onlyCredential = null] = names;
   const allSinks = [...sinks.keys()];
   return {
+    /** Null when no credential is configured for this organization. */
+    credentialFor: (orgId: string): string | null =>
+      organizations ? (organizations.get(orgId)?.credential ?? null) : onlyCredential,
+    /** Names of the permitted sinks, in the order of the configuration. */
+    sinksFor: (orgId: string): string[] =>
+      organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks,
+    /** Names of the credentials. */
     credentials: () => names,
-    servedBy: () => [],
-    credentialFor: () => onlyCredential,
-    sinksFor: () => allSinks,
+    /** Ids of the organizations that the map gives to a credential; none without a map. */
+    servedBy: (name: string) =>
+      [...(organizations ?? [])].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
   };
 }
