@@ -6,17 +6,9 @@ import {
   toClientOptions,
   type ClientConfigProfile,
   type ClientConfigTLS,
-  type ClientConnectConfig,
 } from '@temporalio/envconfig';
 
-/** How to reach Temporal, checked. */
-export interface TemporalSettings {
-  address: string;
-  namespace: string;
-  connectionOptions: ClientConnectConfig['connectionOptions'];
-  /** What no message may quote. */
-  secrets: readonly string[];
-}
+export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 
 /** Thrown when Temporal's environment variables or profile file are wrong. The message quotes no secret. */
 export class TemporalSettingsError extends Error {
@@ -31,12 +23,13 @@ type Variables = Readonly<Record<string, string>>;
  *
  * @throws TemporalSettingsError
  */
-export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
+export function readTemporalSettings(env: NodeJS.ProcessEnv) {
   const variables = withoutEmpty(env);
   checkSwitches(variables);
   const profile = readProfile(variables);
   const address = checkText('address', profile.address ?? 'localhost:7233', ADDRESS);
   const namespace = checkText('namespace', profile.namespace ?? 'default', NAMESPACE);
+  /** What no message may quote. */
   const secrets = [
     ...(profile.apiKey === undefined ? [] : [checkText('api_key', profile.apiKey, API_KEY)]),
     ...Object.entries(profile.grpcMeta ?? {}).map(([name, value]) =>

@@ -10,17 +10,11 @@ import { activityTimeouts } from './activity-timeouts';
 import { logInterceptor } from './log-interceptor';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
-export interface CreatedWorker {
-  worker: Worker;
-  /** Closes what the activities hold open; only after `worker.run()` has returned. */
-  close(): Promise<void>;
-}
-
 /** Makes a worker with everything it needs. It takes no work until `worker.run()`. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
-): Promise<CreatedWorker> {
+) {
   const atlas = createAdminApi({
     ...config.atlas,
     backoff: config.retries.create,
@@ -48,7 +42,11 @@ export async function createWorker(
     // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
     shutdownGraceTime: plans.create.attemptTimeoutMs,
   });
-  return { worker, close: () => atlas.close() };
+  return {
+    worker,
+    /** Closes what the activities hold open; only after `worker.run()` has returned. */
+    close: () => atlas.close(),
+  };
 }
 
 /** AUTO_UPGRADE, so that a run that waits for its delivery goes on in the version that is current then. */

@@ -2,22 +2,17 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { hostPort } from './host-port';
 
-export interface Health {
-  /** Where it listens, such as `http://127.0.0.1:8080`. */
-  url: string;
-  close(): Promise<void>;
-}
-
 /**
  * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and why).
  *
  * @param notReady says why no work can be taken now, or null.
+ * @returns where it listens, such as `http://127.0.0.1:8080`, and what ends it.
  * @throws Error when the port is taken, naming it.
  */
 export async function startHealth(
   { host, port }: { host: string; port: number },
   notReady: () => Promise<string | null>,
-): Promise<Health> {
+): Promise<{ url: string; close: () => Promise<void> }> {
   const answers: Record<string, () => Promise<string | null>> = {
     '/livez': () => Promise.resolve(null),
     '/readyz': notReady,

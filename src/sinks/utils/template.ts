@@ -2,13 +2,6 @@ import { z } from 'zod';
 import { SinkRejectedError, type Delivery } from '../sink';
 import { ID_FIELDS, pathId, type IdField } from './delivery-id';
 
-/** A path or a name that depends on the delivery. */
-export interface Template {
-  uses(field: IdField): boolean;
-  /** @throws SinkRejectedError when the delivery lacks an id that the template names, or an id is malformed. */
-  fill(delivery: Pick<Delivery, IdField>): string;
-}
-
 /** Characters that a store permits around the placeholders. */
 interface Rule {
   characters: RegExp;
@@ -65,11 +58,13 @@ function leavesRoot(path: string): boolean {
   return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
 }
 
-function createTemplate(template: string): Template {
+/** A path or a name that depends on the delivery. */
+function createTemplate(template: string) {
   const uses = (field: IdField) => template.includes(`{${field}}`);
   return {
     uses,
-    fill: (delivery) =>
+    /** @throws SinkRejectedError when the delivery lacks an id that the template names, or an id is malformed. */
+    fill: (delivery: Pick<Delivery, IdField>) =>
       ID_FIELDS.filter(uses).reduce<string>((filled, field) => {
         const value = delivery[field];
         if (value === null) throw lacksSourceOrgId(template);

@@ -14,24 +14,6 @@ export interface KvSecret {
   customMetadata: Readonly<Record<string, string>>;
 }
 
-/** A mount of the key/value secrets engine, version 2. Its HTTP API is the same in Vault and OpenBao. */
-export interface Kv {
-  /** @throws SinkUnavailableError, SinkRejectedError; so do the others. */
-  read(path: string, signal: AbortSignal): Promise<KvSecret>;
-  /**
-   * Writes a new version if the newest is still `cas`.
-   *
-   * @returns its number, or null when another write came between.
-   */
-  write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number | null>;
-  /** Sets these keys of the custom metadata and leaves the others; null removes a key. */
-  patchMetadata(
-    path: string,
-    customMetadata: Readonly<Record<string, string | null>>,
-    signal: AbortSignal,
-  ): Promise<void>;
-}
-
 const readSchema = z.object({
   data: z.object({
     data: z.record(z.string(), z.unknown()).nullable(),
@@ -49,7 +31,8 @@ const CAPABILITIES = {
   metadata: 'patch',
 };
 
-export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend): Kv {
+/** A mount of the key/value secrets engine, version 2. Its HTTP API is the same in Vault and OpenBao. */
+export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
   /** One request, and one more with a new token when the former has expired. */
   async function sendAuthenticated(
     request: Omit<Parameters<VaultSend>[0], 'token'>,
@@ -81,7 +64,8 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
   }
 
   return {
-    async read(path, signal) {
+    /** @throws SinkUnavailableError, SinkRejectedError; so do the others. */
+    async read(path: string, signal: AbortSignal): Promise<KvSecret> {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
       // The response to a deleted version is 404 too, with its number.
@@ -96,7 +80,12 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       throw errorOf(response, 'data', path);
     },
 
-    async write(path, data, cas, signal) {
+    /**
+     * Writes a new version if the newest is still `cas`.
+     *
+     * @returns its number, or null when another write came between.
+     */
+    async write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number | null> {
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
@@ -108,8 +97,9 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       return written.data.data.version;
     },
 
-    async patchMetadata(path, customMetadata, signal) {
-      const body = { custom_metadata: customMetadata };
+    /** Sets these keys of the custom metadata and leaves the others; null removes a key. */
+    async patchMetadata(path: string, custom_metadata: Record<string, string | null>, signal: AbortSignal) {
+      const body = { custom_metadata };
       const request = { method: 'PATCH', path: `${mount}/metadata/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
       if (!isSuccess(response)) throw errorOf(response, 'metadata', path);
