@@ -40,22 +40,7 @@ export class SealedTokenUnreadableError extends Error {
   }
 }
 
-export interface Sealer {
-  /** Key ids of the set; the first seals, all open. */
-  keyIds(): string[];
-  /** Seals a token that has just arrived, and gives it its delivery id. */
-  seal(
-    linkToken: string,
-    facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
-    workflowId: string,
-  ): Promise<SealedToken>;
-  /**
-   * Opens a sealed token for the workflow id that it was sealed for. Everything returned comes from inside the seal.
-   *
-   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
-   */
-  open(jwe: string, workflowId: string): Promise<OpenedToken>;
-}
+export type Sealer = ReturnType<typeof createSealer>;
 
 interface Key {
   kid: string;
@@ -67,7 +52,7 @@ interface Key {
  *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that says what is wrong with the set, without its content.
  */
-export function createSealer(readKeySet: () => string): Sealer {
+export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
   /** A set that cannot be read now leaves the former one in use. */
@@ -94,9 +79,15 @@ export function createSealer(readKeySet: () => string): Sealer {
   }
 
   return {
+    /** Key ids of the set; the first seals, all open. */
     keyIds: () => keys.map(({ kid }) => kid),
 
-    async seal(linkToken, facts, workflowId) {
+    /** Seals a token that has just arrived, and gives it its delivery id. */
+    async seal(
+      linkToken: string,
+      facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
+      workflowId: string,
+    ): Promise<SealedToken> {
       const sealed: TokenFacts = {
         ...facts,
         deliveryId: randomUUID(),
@@ -111,7 +102,12 @@ export function createSealer(readKeySet: () => string): Sealer {
       return { jwe, ...sealed };
     },
 
-    async open(jwe, workflowId) {
+    /**
+     * Opens a sealed token for the workflow id that it was sealed for. Everything returned comes from inside the seal.
+     *
+     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
+     */
+    async open(jwe: string, workflowId: string): Promise<OpenedToken> {
       const { kid, aud } = readHeader(jwe);
       const key = keyNamed(kid);
       if (aud !== workflowId) {
