@@ -87,7 +87,7 @@ function createCloudManagerSink(config: Config): Sink {
             `${server} accepted the token but did not report SYNCED within ${syncTimeoutMs} ms: check Live Migration in the settings of organization ${sourceOrgId}, and that ${config.baseUrl.host} can reach Atlas`,
           );
         }
-        await pause(pollIntervalMs, signal);
+        await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
         synced = await withTokenMayBeThere(true, isSynced({ path: `${link}/status` }, signal));
       }
       return `${server}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`;
@@ -128,12 +128,4 @@ function statusOf(what: string, response: HttpResponse): z.output<typeof linkSch
   throw new SinkRejectedError(
     `${what} responded with ${response.status} and without the status of the link: check that baseUrl is Cloud Manager or Ops Manager`,
   );
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(ms, undefined, { signal });
-  } catch {
-    signal.throwIfAborted();
-  }
 }
