@@ -1,24 +1,12 @@
 import path from 'node:path';
-import { createSealer, type Sealer } from '../sealing';
-import type { Secret } from '../secrets';
-import { readEnvironment, type Deployment, type Env } from './environment';
-import { readSettings, type Settings } from './settings';
-
-export type { CreateRetrySettings, DeliverRetrySettings } from './settings';
+import { createSealer } from '../sealing';
+import { readEnvironment, type Env } from './environment';
+import { readSettings } from './settings';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
 /** The whole configuration of a worker, checked. */
-export interface Config extends Omit<Settings, 'sealing'> {
-  atlas: Settings['atlas'] & { baseUrl: string };
-  sealing: Sealer;
-  /** The JWK set that `sealing` was made from; a file can be read again. */
-  sealingKeys: Secret;
-  /** Null: the worker is not versioned. */
-  deployment: Deployment | null;
-  /** Problems that do not stop the worker. */
-  warnings: string[];
-}
+export type Config = ReturnType<typeof loadConfig>;
 
 /** Thrown with every problem of the configuration at once. Messages hold no secret. */
 export class ConfigError extends Error {
@@ -37,7 +25,7 @@ export class ConfigError extends Error {
  * @param file from `--config`; else LIVE_MIGRATION_PREP_CONFIG, else live-migration-prep.yaml in the working folder.
  * @throws ConfigError
  */
-export function loadConfig(env: Env, file?: string): Config {
+export function loadConfig(env: Env, file?: string) {
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
   const environment = readEnvironment(env);
   const settings = readSettings(configFile, env, environment.values);
@@ -49,8 +37,11 @@ export function loadConfig(env: Env, file?: string): Config {
     ...rest,
     atlas: { ...atlas, baseUrl: environment.values.baseUrl },
     sealing: createSealer(() => sealing.keys.read()),
+    /** The JWK set that `sealing` was made from; a file can be read again. */
     sealingKeys: sealing.keys,
+    /** Null: the worker is not versioned. */
     deployment: environment.values.deployment,
+    /** Problems that do not stop the worker. */
     warnings: [...environment.warnings, ...settings.warnings],
   };
 }

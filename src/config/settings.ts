@@ -19,8 +19,6 @@ const SIX_HOURS_MS = 6 * HOUR_MS;
 const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
-export type CreateRetrySettings = Settings['retries']['create'];
-export type DeliverRetrySettings = Settings['retries']['deliver'];
 
 /**
  * Reads the YAML file. What the environment holds completes it.
