@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 import { isOpen } from './runs';
-import { commandLine } from './target';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {

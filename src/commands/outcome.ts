@@ -1,5 +1,6 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { commandLine } from '../contract/command-line';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
@@ -9,7 +10,6 @@ import {
 } from '../contract/names';
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import { commandLine } from './target';
 
 /** Refusals that a person can act on. After the others the run itself tells more. */
 type Refusal = Extract<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest'>;

@@ -1,4 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
@@ -6,7 +7,6 @@ import type { Output } from './output';
 import { readRun } from './run-history';
 import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs';
 import { startRun } from './start-run';
-import { commandLine } from './target';
 import { watch } from './watch';
 
 /** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */

@@ -1,4 +1,5 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
@@ -7,7 +8,6 @@ import { describeReceipt, failureError } from './outcome';
 import type { Output } from './output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
 import { isOpen, listRuns, runsOf } from './runs';
-import { commandLine } from './target';
 import { follow } from './watch';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */

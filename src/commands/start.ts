@@ -3,6 +3,7 @@ import {
   type Client,
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
 import { differingFields } from '../contract/compare-requests';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
@@ -16,7 +17,6 @@ import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals'
 import { isOpen, isOurs, runsOf, type Run } from './runs';
 import { describeStillNoPoller } from './pollers';
 import { startRun } from './start-run';
-import { commandLine } from './target';
 import { watch } from './watch';
 
 /** Runs that start and end while this command looks: after so many looks it gives up. */

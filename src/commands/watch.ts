@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../contract/names';
 import { statusSchema, type Receipt, type Status } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
@@ -7,7 +8,6 @@ import { describeReceipt, redeliverLine, unconfirmedLines, undeliveredLine, wait
 import type { Output } from './output';
 import { describeNoPoller } from './pollers';
 import { isOpen } from './runs';
-import { commandLine } from './target';
 
 /** The first; each is longer than the one before. */
 const POLL_INTERVAL_MS = 250;

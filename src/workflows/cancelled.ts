@@ -1,4 +1,5 @@
 import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
+import { commandLine } from '../contract/command-line';
 import type { SealedToken } from '../contract/schemas';
 import { failureOf } from './failures';
 import type { Progress } from './progress';
@@ -30,8 +31,8 @@ export function cancelled(
   });
 }
 
-function tokenLeft({ orgId, sourceOrgId, deliveryId }: SealedToken, sinksTried: readonly string[]): string {
-  const source = sourceOrgId ? ` --source-org ${sourceOrgId}` : '';
+function tokenLeft({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
+  const { workflowId, runId } = workflowInfo();
   const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
-  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with \`live-migration-prep redeliver --org ${orgId}${source} --run-id ${workflowInfo().runId}\``;
+  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with \`${commandLine('redeliver', workflowId, '--run-id', runId)}\``;
 }

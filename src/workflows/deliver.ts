@@ -1,5 +1,13 @@
-import { ApplicationFailure, CancellationScope, condition, isCancellation, log } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  log,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities';
+import { commandLine } from '../contract/command-line';
 import type { Receipt, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
 import { causeOf, failureOf, isDeliveryFailureType, reportOf } from './failures';
@@ -77,11 +85,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       type: failure.type,
       reason: failure.message,
     });
-    progress.report(
-      'undelivered',
-      `${String(failure.type)}: ${failure.message}; ${remedyOf(token)}`,
-      nextTryAtMs,
-    );
+    progress.report('undelivered', `${String(failure.type)}: ${failure.message}; ${remedy()}`, nextTryAtMs);
     progress.listUndelivered(delivering.sink, token);
     rounds.fail(failure);
     try {
@@ -107,7 +111,6 @@ function withJitter(pauseMs: number): number {
 }
 
 /** The UI renders it as Markdown, which changes `--` and drops `<name>` outside backticks. */
-function remedyOf({ orgId, sourceOrgId }: SealedToken): string {
-  const source = sourceOrgId ? ` --source-org ${sourceOrgId}` : '';
-  return `after repairing the sink: \`live-migration-prep redeliver --org ${orgId}${source}\` (with \`--sink <name>\` to another sink)`;
+function remedy(): string {
+  return `after repairing the sink: \`${commandLine('redeliver', workflowInfo().workflowId)}\` (with \`--sink <name>\` to another sink)`;
 }

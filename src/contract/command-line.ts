@@ -1,0 +1,12 @@
+import { shellWord } from './printable';
+
+const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
+
+/** A command of this product for one run, as a person can paste it into a shell. */
+export function commandLine(command: string, workflowId: string, ...options: string[]): string {
+  const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
+  const target = org
+    ? ['--org', org, ...(sourceOrg ? ['--source-org', sourceOrg] : [])]
+    : ['--workflow-id', shellWord(workflowId)];
+  return ['live-migration-prep', command, ...target, ...options].join(' ');
+}
