@@ -7,7 +7,6 @@ import { inputFile, type InputFile } from './input-file';
 
 /** More than a request with 1,000 addresses takes. */
 const MAX_LINE_BYTES = 128 * 1024;
-const LINE_FEED = 10;
 
 export interface NumberedRequest {
   line: number;
@@ -58,13 +57,13 @@ async function* linesOf(path: string, file: InputFile): AsyncGenerator<Line> {
   let line = 0;
   for await (const bytes of splitLines(path, file)) {
     line += 1;
-    if (bytes === null) {
+    if (bytes.length > MAX_LINE_BYTES) {
       yield { line, problem: `is longer than ${MAX_LINE_BYTES / 1024} KiB` };
       continue;
     }
     let text: string;
     try {
-      text = decoder.decode(bytes).trim();
+      text = decoder.decode(Buffer.from(bytes, 'latin1')).trim();
     } catch {
       yield { line, problem: 'is not UTF-8' };
       continue;
@@ -86,33 +85,17 @@ function parseLine(line: number, text: string): Line {
   return { line, workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
 }
 
-/** @returns null for a line that is too long, which is not held. */
-async function* splitLines(path: string, file: InputFile): AsyncGenerator<Buffer | null> {
-  let parts: Buffer[] = [];
-  let length = 0;
-  const add = (part: Buffer) => {
-    length += part.length;
-    if (length > MAX_LINE_BYTES) parts = [];
-    else parts.push(part);
-  };
-  const take = () => {
-    const bytes = length > MAX_LINE_BYTES ? null : Buffer.concat(parts);
-    parts = [];
-    length = 0;
-    return bytes;
-  };
+/** Lines as Latin-1, which has a character for each byte. Of a line that is too long, no more is held than shows it. */
+async function* splitLines(path: string, file: InputFile): AsyncGenerator<string> {
+  let rest = '';
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
-      let start = 0;
-      for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-        add(chunk.subarray(start, end));
-        yield take();
-        start = end + 1;
-      }
-      add(chunk.subarray(start));
+    for await (const chunk of createReadStream(path, 'latin1') as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n');
+      rest = (lines.pop() ?? '').slice(0, MAX_LINE_BYTES + 1);
+      yield* lines;
     }
   } catch (error) {
-    throw error instanceof CommandError ? error : file.unreadable(error);
+    throw file.unreadable(error);
   }
-  if (length > 0) yield take();
+  if (rest !== '') yield rest;
 }
