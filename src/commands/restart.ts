@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import pMap from 'p-map';
+import pMap, { pMapSkip } from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
@@ -50,14 +50,9 @@ async function failedRuns(
     if (!known || known.startTime < run.startTime) newest.set(run.workflowId, run);
   }
   output.say(`reading the failures of ${newest.size} run(s)`);
-  const runs = await pMap(
-    newest.values(),
-    async (run) => ({ run, type: (await readEnding(client, run))?.type }),
-    {
-      concurrency: READ_CONCURRENCY,
-    },
-  );
-  return runs.filter(({ type }) => type === failure).map(({ run }) => run);
+  const failedAsNamed = async (run: Run) =>
+    (await readEnding(client, run))?.type === failure ? run : pMapSkip;
+  return pMap(newest.values(), failedAsNamed, { concurrency: READ_CONCURRENCY });
 }
 
 async function restartOne(

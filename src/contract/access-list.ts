@@ -180,20 +180,13 @@ function bitsOf(address: Address): number {
 }
 
 function networkOf({ address, prefixLength }: Block): string {
-  const cidr = `${address.toString()}/${prefixLength}`;
-  const network =
-    address instanceof ipaddr.IPv6
-      ? ipaddr.IPv6.networkAddressFromCIDR(cidr)
-      : ipaddr.IPv4.networkAddressFromCIDR(cidr);
+  const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
+  const network = family.networkAddressFromCIDR(`${address.toString()}/${prefixLength}`);
   return textOf({ address: network, prefixLength });
 }
 
 /** The form Atlas is sent: compressed lower-case IPv6 (RFC 5952), and no mask on a single address. */
 function textOf({ address, prefixLength }: Block): string {
-  const text = address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
-  return text + suffix(address, prefixLength);
-}
-
-function suffix(address: Address, prefixLength: number): string {
-  return prefixLength === bitsOf(address) ? '' : `/${prefixLength}`;
+  const text = address.toString();
+  return prefixLength === bitsOf(address) ? text : `${text}/${prefixLength}`;
 }
