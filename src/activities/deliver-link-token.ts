@@ -2,9 +2,9 @@ import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities, DeliverPlan } from '../contract/activities';
 import { quote } from '../contract/printable';
-import { sealedTokenSchema, sinkName, type Receipt } from '../contract/schemas';
+import { sealedTokenSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
-import type { OpenedToken, Sealer } from '../sealing';
+import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { deliveryFailure } from './failures';
@@ -35,11 +35,12 @@ export function deliverLinkTokenActivity(
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireOwnRun(info, token.orgId, token.sourceOrgId);
       const sink = permittedSink(token.orgId, name);
-      const { linkToken, ...facts } = token;
+      // Picked by their schema, so that the token cannot slip into a receipt.
+      const facts = tokenFactsSchema.parse(token);
       const location = await withHeartbeats(() =>
-        sink.deliver({ ...facts, token: linkToken }, cancellationSignal),
+        sink.deliver({ ...facts, token: token.linkToken }, cancellationSignal),
       );
-      return receiptOf(token, name, location);
+      return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
@@ -87,24 +88,4 @@ function isFirstAttempt({
 /** No attempt starts after it; schedule-to-close leaves room for one that started before. */
 function roundEndMs({ scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs }: Info): number {
   return scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
-}
-
-/** Field by field, so that the token cannot slip into a receipt. */
-function receiptOf(token: OpenedToken, sink: string, location: string): Omit<Receipt, 'alsoTried'> {
-  return {
-    orgId: token.orgId,
-    sourceOrgId: token.sourceOrgId,
-    sink,
-    deliveryId: token.deliveryId,
-    location,
-    accessListIps: token.accessListIps,
-    credential: token.credential,
-    tokenSha256: token.tokenSha256,
-    createdAt: token.createdAt,
-    deliveredAt: new Date().toISOString(),
-    unconfirmedTokens: token.unconfirmedTokens,
-    warnings: token.warnings,
-    requestedBy: token.requestedBy,
-    changeReference: token.changeReference,
-  };
 }
