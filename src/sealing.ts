@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { CompactEncrypt, base64url, compactDecrypt, decodeProtectedHeader } from 'jose';
+import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
 import { quote } from './contract/printable';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from './contract/schemas';
@@ -108,16 +108,29 @@ export function createSealer(readKeySet: () => string) {
      * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
      */
     async open(jwe: string, workflowId: string): Promise<OpenedToken> {
-      const { kid, aud } = readHeader(jwe);
-      const key = keyNamed(kid);
-      if (aud !== workflowId) {
+      const keyOf = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
+        const { secret } = keyNamed(String(kid));
+        if (aud === workflowId) return secret;
         throw new SealedTokenUnreadableError(
           'the token was sealed for another workflow id: deliver it in a run of its own id',
           false,
         );
+      };
+      try {
+        const { plaintext } = await compactDecrypt(jwe, keyOf, {
+          keyManagementAlgorithms: ['dir'],
+          contentEncryptionAlgorithms: ['A256GCM'],
+        });
+        const payload = payloadSchema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
+        const { version: _, ...opened } = payload;
+        return opened;
+      } catch (error) {
+        if (error instanceof SealedTokenUnreadableError) throw error;
+        throw new SealedTokenUnreadableError(
+          'the sealed token was altered, or sealed with another key of the same id: take it from the history of its own run',
+          false,
+        );
       }
-      const { version: _, ...opened } = await decrypt(jwe, key);
-      return opened;
     },
   };
 }
@@ -160,32 +173,4 @@ function parseKeySet(json: string): [Key, ...Key[]] {
     );
   }
   return parsed.data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) })) as [Key, ...Key[]];
-}
-
-function readHeader(jwe: string): { kid: string; aud: unknown } {
-  try {
-    const { kid, aud } = decodeProtectedHeader(jwe);
-    return { kid: String(kid), aud };
-  } catch {
-    throw altered();
-  }
-}
-
-async function decrypt(jwe: string, key: Key): Promise<z.output<typeof payloadSchema>> {
-  try {
-    const { plaintext } = await compactDecrypt(jwe, key.secret, {
-      keyManagementAlgorithms: ['dir'],
-      contentEncryptionAlgorithms: ['A256GCM'],
-    });
-    return payloadSchema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
-  } catch {
-    throw altered();
-  }
-}
-
-function altered(): SealedTokenUnreadableError {
-  return new SealedTokenUnreadableError(
-    'the sealed token was altered, or sealed with another key of the same id: take it from the history of its own run',
-    false,
-  );
 }
