@@ -99,7 +99,7 @@ function noPoller(client: Client, taskQueue: string): Promise<string | null> {
   return describeNoPoller(workflowService, options.namespace, taskQueue).catch(() => null);
 }
 
-/** The memo says it where no worker answers the Query. It stays while a later round is under way. */
+/** The memo says it where no worker responds to the Query. It stays while a later round is under way. */
 function isUndelivered({ memo }: WorkflowExecutionDescription, status: Status | null): boolean {
   return (status?.step ?? memo?.['step']) === 'undelivered';
 }

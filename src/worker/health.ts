@@ -13,18 +13,18 @@ export async function startHealth(
   { host, port }: { host: string; port: number },
   notReady: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const answers: Record<string, () => Promise<string | null>> = {
+  const checks: Record<string, () => Promise<string | null>> = {
     '/livez': () => Promise.resolve(null),
     '/readyz': notReady,
   };
   const server = createServer((request, response) => {
-    const answer = answers[request.url ?? ''];
-    if (!answer) {
+    const check = checks[request.url ?? ''];
+    if (!check) {
       response.writeHead(404).end();
       return;
     }
     const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
-    void answer()
+    void check()
       .catch(failed)
       .then((problem) => {
         response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
