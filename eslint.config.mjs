@@ -31,6 +31,12 @@ const zones = [
     except: ['./workflows', './contract'],
     message: 'workflows import only contract/',
   },
+  {
+    target: ['./src/commands/cli', './src/commands/runs'],
+    from: './src/commands/*.ts',
+    message: 'what commands share imports no command',
+  },
+  { target: './src/commands/cli', from: './src/commands/runs', message: 'cli/ knows nothing of runs' },
   { target: './src/!(workflows)/**', from: './src/workflows', message: 'workflows are loaded as one bundle' },
   {
     target: './src',

@@ -1,8 +1,8 @@
 import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { Output } from './output';
-import { isOpen } from './runs';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { Output } from './cli/output';
+import { isOpen } from './runs/find-runs';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {

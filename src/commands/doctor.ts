@@ -17,10 +17,10 @@ import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { createSinks } from '../sinks';
 import { connectClient, type TemporalConnection } from '../temporal/connection';
-import { checkWorker, describeFindings } from './check-worker';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { Output } from './output';
-import { describeNoPoller } from './pollers';
+import { checkWorker, describeFindings } from './runs/check-worker';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { Output } from './cli/output';
+import { describeNoPoller } from './runs/pollers';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 

@@ -2,8 +2,8 @@ import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomically } from '../atomic-file';
 import { createSealer, makeKey } from '../sealing';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { Output } from './output';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { Output } from './cli/output';
 
 /**
  * Writes the JWK set that seals tokens. A new file has mode 0600; an existing one keeps its owner and mode, and is

@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { PrepareRequest } from '../contract/schemas';
-import type { Output } from './output';
-import type { RunId } from './run-events';
-import { readRun, type UnconfirmedAttempt } from './run-history';
-import { READ_CONCURRENCY } from './runs';
+import type { Output } from './cli/output';
+import type { RunId } from './runs/run-events';
+import { readRun, type UnconfirmedAttempt } from './runs/run-history';
+import { READ_CONCURRENCY } from './runs/find-runs';
 
 interface Organization {
   orgId: string;

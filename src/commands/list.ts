@@ -3,12 +3,12 @@ import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { pMapIterable, pMapSkip } from 'p-map';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import type { ListOptions } from './options';
-import type { Output } from './output';
+import type { ListOptions } from './cli/options';
+import type { Output } from './cli/output';
 import { listUnconfirmed } from './list-unconfirmed';
-import { readEnding, readRequest } from './run-events';
-import { READ_CONCURRENCY, isOpen, listRuns } from './runs';
-import { recoverCommand } from './refusals';
+import { readEnding, readRequest } from './runs/run-events';
+import { READ_CONCURRENCY, isOpen, listRuns } from './runs/find-runs';
+import { recoverCommand } from './runs/refusals';
 
 /** What the list of Temporal and the memo say of a run; `failure` and `request` only where a filter reads them. */
 export interface ListedRun {

@@ -2,13 +2,13 @@ import { Command, CommanderError, Option, type CommandUnknownOpts } from '@comma
 import type { Client } from '@temporalio/client';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { VERSION } from '../http/version';
-import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import { HELP, examplesOf, optionDescription } from './help';
-import { duration } from './option-parsers';
-import * as define from './options';
-import { createOutput, type Io } from './output';
-import { createStop, type Stop } from './stop';
-import { workflowIdOf } from './target';
+import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
+import { HELP, examplesOf, optionDescription } from './cli/help';
+import { duration } from './cli/option-parsers';
+import * as define from './cli/options';
+import { createOutput, type Io } from './cli/output';
+import { createStop, type Stop } from './cli/stop';
+import { workflowIdOf } from './cli/target';
 
 /** The command line, for a process or for a test. */
 export function createProgram(io: Io) {
@@ -70,14 +70,14 @@ function createCommands(io: Io, stop: Stop) {
     };
   };
   const withClient = async (work: (client: Client) => Promise<void>) => {
-    const { withTemporal } = await import('./temporal.js');
+    const { withTemporal } = await import('./cli/temporal.js');
     await withTemporal(env(), stop.signal, work);
   };
 
   const commands = [
     define.startCommand().action(async ({ wait, again, dryRun, from, results, ...options }) => {
       if (from !== undefined) {
-        const { openRequestsFile } = await import('./requests-file.js');
+        const { openRequestsFile } = await import('./cli/requests-file.js');
         const file = await openRequestsFile(from);
         const { startFrom } = await import('./start-from.js');
         return withClient((client) =>
@@ -85,7 +85,7 @@ function createCommands(io: Io, stop: Stop) {
         );
       }
       if (results !== undefined) throw new CommandError('--results needs --from', EXIT_CODES.usage);
-      const { requestOf } = await import('./request.js');
+      const { requestOf } = await import('./cli/request.js');
       const request = requestOf(options);
       const { start } = await import('./start.js');
       return withClient((client) =>
@@ -153,7 +153,7 @@ function createCommands(io: Io, stop: Stop) {
       .addCommand(
         inheriting(
           define.scheduleCreateCommand().action(async (options) => {
-            const { requestOf } = await import('./request.js');
+            const { requestOf } = await import('./cli/request.js');
             const request = requestOf(options);
             const { createSchedule } = await import('./schedule-create.js');
             await withClient((client) =>

@@ -2,11 +2,11 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import { commandLine } from '../contract/command-line';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import type { Output } from './output';
-import { readRun } from './run-history';
-import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs';
-import { startRun } from './start-run';
+import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
+import type { Output } from './cli/output';
+import { readRun } from './runs/run-history';
+import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
+import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
 /** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */

@@ -2,12 +2,12 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import { commandLine } from '../contract/command-line';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
-import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt, failureError } from './outcome';
-import type { Output } from './output';
-import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
-import { isOpen, listRuns, runsOf } from './runs';
+import { createBulkRunner, outcomeOf, type Outcome } from './runs/bulk';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import { describeReceipt, failureError } from './cli/outcome';
+import type { Output } from './cli/output';
+import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
+import { isOpen, listRuns, runsOf } from './runs/find-runs';
 import { follow } from './watch';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */

@@ -2,13 +2,21 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import pMap, { pMapSkip } from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
-import { createBulkRunner, outcomeOf, type Outcome } from './bulk';
-import type { RestartOptions } from './options';
-import type { Output } from './output';
-import { recoverCommand } from './refusals';
-import { readEnding, readRequest } from './run-events';
-import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, listRuns, runsOf, type Run } from './runs';
-import { startRun } from './start-run';
+import { createBulkRunner, outcomeOf, type Outcome } from './runs/bulk';
+import type { RestartOptions } from './cli/options';
+import type { Output } from './cli/output';
+import { recoverCommand } from './runs/refusals';
+import { readEnding, readRequest } from './runs/run-events';
+import {
+  READ_CONCURRENCY,
+  isDelivered,
+  isOpen,
+  leftTokens,
+  listRuns,
+  runsOf,
+  type Run,
+} from './runs/find-runs';
+import { startRun } from './runs/start-run';
 import { follow } from './watch';
 
 /**

@@ -8,11 +8,11 @@ import {
 import { CancelledFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
-import { CommandError, EXIT_CODES } from './command-error';
-import { failureError } from './outcome';
-import type { Io, Output } from './output';
-import { describeStillNoPoller } from './pollers';
-import { refuseForeign } from './refusals';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import { failureError } from './cli/outcome';
+import type { Io, Output } from './cli/output';
+import { describeStillNoPoller } from './runs/pollers';
+import { refuseForeign } from './runs/refusals';
 
 /**
  * Names what is removed, and waits for a confirmation on the terminal.

@@ -1,10 +1,10 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
-import { checkRequestRemotely } from './check-worker';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { ScheduleOptions } from './options';
-import type { Output } from './output';
+import { checkRequestRemotely } from './runs/check-worker';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { ScheduleOptions } from './cli/options';
+import type { Output } from './cli/output';
 
 /** After an outage of Temporal, a time missed by less is made up for. */
 const CATCH_UP_MS = 600_000;

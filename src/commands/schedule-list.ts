@@ -5,10 +5,10 @@ import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from './cron';
-import { describeRows } from './outcome';
-import type { Output } from './output';
-import { readEnding, readResult, valuesIn } from './run-events';
-import { READ_CONCURRENCY, isOpen } from './runs';
+import { describeRows } from './cli/outcome';
+import type { Output } from './cli/output';
+import { readEnding, readResult, valuesIn } from './runs/run-events';
+import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
 export interface ListedSchedule {
   scheduleId: string;

@@ -1,13 +1,13 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import { shortened } from '../contract/printable';
-import { createBulkRunner, failed, outcomeOf, type Outcome } from './bulk';
-import { CommandError, EXIT_CODES } from './command-error';
-import { inputFile } from './input-file';
-import type { StartFromOptions } from './options';
-import type { Output } from './output';
-import { describeStillNoPoller } from './pollers';
-import type { NumberedRequest, RequestsFile } from './requests-file';
+import { createBulkRunner, failed, outcomeOf, type Outcome } from './runs/bulk';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import { inputFile } from './cli/input-file';
+import type { StartFromOptions } from './cli/options';
+import type { Output } from './cli/output';
+import { describeStillNoPoller } from './runs/pollers';
+import type { NumberedRequest, RequestsFile } from './cli/requests-file';
 import { lookAtRuns, startOrJoin } from './start';
 import { follow } from './watch';
 

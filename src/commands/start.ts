@@ -7,16 +7,16 @@ import { commandLine } from '../contract/command-line';
 import { differingFields } from '../contract/compare-requests';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
-import { checkRequestRemotely, describeFindings } from './check-worker';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { StartOptions } from './options';
-import { describeRows } from './outcome';
-import type { Output } from './output';
-import { readRequest } from './run-events';
-import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './refusals';
-import { isOpen, isOurs, runsOf, type Run } from './runs';
-import { describeStillNoPoller } from './pollers';
-import { startRun } from './start-run';
+import { checkRequestRemotely, describeFindings } from './runs/check-worker';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { StartOptions } from './cli/options';
+import { describeRows } from './cli/outcome';
+import type { Output } from './cli/output';
+import { readRequest } from './runs/run-events';
+import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
+import { isOpen, isOurs, runsOf, type Run } from './runs/find-runs';
+import { describeStillNoPoller } from './runs/pollers';
+import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
 /** Runs that start and end while this command looks: after so many looks it gives up. */

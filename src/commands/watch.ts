@@ -3,11 +3,17 @@ import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temp
 import { commandLine } from '../contract/command-line';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../contract/names';
 import { statusSchema, type Receipt, type Status } from '../contract/schemas';
-import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt, redeliverLine, unconfirmedLines, undeliveredLine, waitForReceipt } from './outcome';
-import type { Output } from './output';
-import { describeNoPoller } from './pollers';
-import { isOpen } from './runs';
+import { CommandError, EXIT_CODES } from './cli/command-error';
+import {
+  describeReceipt,
+  redeliverLine,
+  unconfirmedLines,
+  undeliveredLine,
+  waitForReceipt,
+} from './cli/outcome';
+import type { Output } from './cli/output';
+import { describeNoPoller } from './runs/pollers';
+import { isOpen } from './runs/find-runs';
 
 /** The first; each is longer than the one before. */
 const POLL_INTERVAL_MS = 250;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
-import type { Io } from '../../src/commands/output';
+import type { Io } from '../../src/commands/cli/output';
 import type { TestAtlas } from './atlas';
 import type { Config, Deployment } from './deployment';
 import { newOrgId } from './ids';

@@ -1,5 +1,5 @@
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import type { Io } from '../../src/commands/output';
+import type { Io } from '../../src/commands/cli/output';
 import { createProgram } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
 

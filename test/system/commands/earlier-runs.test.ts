@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
-import { leftTokens } from '../../../src/commands/runs';
+import { leftTokens } from '../../../src/commands/runs/find-runs';
 import { start } from '../../../src/commands/start';
-import { createOutput } from '../../../src/commands/output';
+import { createOutput } from '../../../src/commands/cli/output';
 import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
 import { setScene, type Scene, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';

@@ -1,5 +1,5 @@
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
-import { EXIT_CODES, type ExitCode } from '../../../src/commands/command-error';
+import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { setScene, type Scene, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { objectsIn, type ClientExit } from '../../support/run-command';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { EXIT_CODES } from '../../../src/commands/command-error';
+import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
 import { objectIn, run } from '../../support/run-command';

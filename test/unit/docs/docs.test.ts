@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { AtlasResponseError } from '../../../src/atlas/errors';
 import { classifyAtlasError } from '../../../src/atlas/outcomes';
-import { EXIT_CODES } from '../../../src/commands/command-error';
+import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { createProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';

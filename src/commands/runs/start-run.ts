@@ -1,6 +1,6 @@
 import type { Client, WorkflowIdReusePolicy } from '@temporalio/client';
-import { WORKFLOW_TYPES } from '../contract/names';
-import type { PrepareRequest, Recovery } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import type { RunId } from './run-events';
 
 /**

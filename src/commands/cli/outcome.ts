@@ -1,14 +1,14 @@
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../../contract/command-line';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
   type DeliveryFailureType,
   type FailureType,
   type RefusalType,
-} from '../contract/names';
-import { failureDetailsSchema, receiptSchema, type Receipt } from '../contract/schemas';
+} from '../../contract/names';
+import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 
 /** Refusals that a person can act on. After the others the run itself tells more. */

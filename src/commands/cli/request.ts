@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { checkRequest } from '../contract/check-request';
-import type { PrepareRequest } from '../contract/schemas';
+import { checkRequest } from '../../contract/check-request';
+import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
 import { inputFile } from './input-file';
 import type { RequestOptions } from './options';

@@ -1,8 +1,8 @@
 import pMap from 'p-map';
-import type { Receipt } from '../contract/schemas';
-import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import type { Output } from './output';
-import { describeError } from './temporal';
+import type { Receipt } from '../../contract/schemas';
+import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
+import type { Output } from '../cli/output';
+import { describeError } from '../cli/temporal';
 
 /** Runs worked on at once. */
 const CONCURRENCY = 20;

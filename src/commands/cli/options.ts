@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { FAILURE_TYPES } from '../contract/names';
+import { FAILURE_TYPES } from '../../contract/names';
 import {
   collect,
   duration,

@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
-import { commandLine } from '../contract/command-line';
-import { WORKFLOW_TYPES } from '../contract/names';
-import { CommandError, EXIT_CODES } from './command-error';
-import { describeReceipt, receiptIn } from './outcome';
-import type { Output } from './output';
-import { isDelivered, leftTokens, type Run } from './runs';
+import { commandLine } from '../../contract/command-line';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { describeReceipt, receiptIn } from '../cli/outcome';
+import type { Output } from '../cli/output';
+import { isDelivered, leftTokens, type Run } from './find-runs';
 
 /** Left tokens that one message names. */
 const MAX_NAMED = 5;

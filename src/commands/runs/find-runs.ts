@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
-import { WORKFLOW_TYPES } from '../contract/names';
-import { nullIfNotFound } from '../temporal/grpc';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import { nullIfNotFound } from '../../temporal/grpc';
 import { readRun, type RunHistory } from './run-history';
 
 /** Histories read at once. */

@@ -7,10 +7,10 @@ import {
   openRequestsFile,
   type NumberedRequest,
   type RequestsFile,
-} from '../../../src/commands/requests-file';
-import { workflowIdFor } from '../../../src/contract/names';
-import type { PrepareRequest } from '../../../src/contract/schemas';
-import { newOrgId } from '../../support/ids';
+} from '../../../../src/commands/cli/requests-file';
+import { workflowIdFor } from '../../../../src/contract/names';
+import type { PrepareRequest } from '../../../../src/contract/schemas';
+import { newOrgId } from '../../../support/ids';
 
 let folder: string;
 

@@ -2,10 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { WORKFLOW_TYPES } from '../contract/names';
-import { checkReportSchema, type CheckReport, type Finding, type PrepareRequest } from '../contract/schemas';
-import { GRPC, grpcCodeOf } from '../temporal/grpc';
-import { CommandError, EXIT_CODES } from './command-error';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import {
+  checkReportSchema,
+  type CheckReport,
+  type Finding,
+  type PrepareRequest,
+} from '../../contract/schemas';
+import { GRPC, grpcCodeOf } from '../../temporal/grpc';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeStillNoPoller } from './pollers';
 
 /** Three tries fit into a minute. */

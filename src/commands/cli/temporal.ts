@@ -1,7 +1,7 @@
 import { Client, WorkflowNotFoundError } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { connectClient } from '../temporal/connection';
-import { GRPC, grpcErrorOf } from '../temporal/grpc';
+import { connectClient } from '../../temporal/connection';
+import { GRPC, grpcErrorOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 
 /** Together with the start of the program less than 5 s, on a busy machine too. */

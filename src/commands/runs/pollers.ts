@@ -5,7 +5,7 @@ import {
   describeIdleCurrentVersion,
   describeNoCurrentVersion,
   type WorkerVersion,
-} from '../temporal/current-version';
+} from '../../temporal/current-version';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
 const POLL_EXPIRES_MS = 70_000;

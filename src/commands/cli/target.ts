@@ -1,4 +1,4 @@
-import { workflowIdFor } from '../contract/names';
+import { workflowIdFor } from '../../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { TargetOptions } from './options';
 

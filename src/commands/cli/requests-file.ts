@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
-import { checkRequest, describeProblems } from '../contract/check-request';
-import { workflowIdFor } from '../contract/names';
-import type { PrepareRequest } from '../contract/schemas';
+import { checkRequest, describeProblems } from '../../contract/check-request';
+import { workflowIdFor } from '../../contract/names';
+import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
 import { inputFile, type InputFile } from './input-file';
 

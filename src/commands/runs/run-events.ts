@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import type { PrepareRequest } from '../contract/schemas';
-import { nullIfNotFound } from '../temporal/grpc';
+import type { PrepareRequest } from '../../contract/schemas';
+import { nullIfNotFound } from '../../temporal/grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const LAST = { historyEventFilterType: 2 };

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
+import { recoverySchema, sealedTokenSchema } from '../../contract/schemas';
 import { readEvents, valuesIn, type HistoryEvent, type RunId } from './run-events';
 
 export type RunHistory = ReturnType<typeof historyOf>;

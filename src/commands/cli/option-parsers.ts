@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { ORGANIZATION_ID } from '../contract/names';
+import { ORGANIZATION_ID } from '../../contract/names';
 
 /** Null when the text is no RFC 3339 date. JavaScript would read `5` as a month of 2001. */
 function dateOf(text: string): Date | null {

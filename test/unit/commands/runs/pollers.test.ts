@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { optionalDateToTs } from '@temporalio/common/lib/time';
-import { describeNoPoller } from '../../../src/commands/pollers';
+import { describeNoPoller } from '../../../../src/commands/runs/pollers';
 
 const deploymentName = 'kubernetes/prep';
 const EXPIRED_MS = 80_000;

@@ -1,4 +1,4 @@
-import { escapeControls } from '../contract/printable';
+import { escapeControls } from '../../contract/printable';
 import type { CommandError } from './command-error';
 import { createStop, type Stop } from './stop';
 
