@@ -63,7 +63,15 @@ async function main(): Promise<void> {
 
   try {
     atlas.faults(options.faults);
-    const starting = pMap(requests, (request) => persist(() => job.start(request)), { concurrency: 20 });
+    let started = 0;
+    const starting = pMap(
+      requests,
+      async (request) => {
+        await persist(() => job.start(request));
+        started++;
+      },
+      { concurrency: 20 },
+    );
     const kills = { worker: 0, server: 0 };
     let [printedAt, posts] = [0, 0];
     for (;;) {
@@ -88,7 +96,7 @@ async function main(): Promise<void> {
         const rate = (sent - posts) / (elapsedS() - printedAt);
         [printedAt, posts] = [elapsedS(), sent];
         say(
-          `${printedAt.toFixed(0).padStart(6)} s ${filesIn(folder).length} delivered, ${rate.toFixed(1)} requests/s, worker ${workers.map(({ pid }) => memoryMiB(pid)).join(' and ')} MiB`,
+          `${printedAt.toFixed(0).padStart(6)} s ${started} started, ${filesIn(folder).length} delivered, ${rate.toFixed(1)} requests/s, worker ${workers.map(({ pid }) => memoryMiB(pid)).join(' and ')} MiB`,
         );
       }
       if (share >= 1 || (await closed().catch(() => 0)) === options.runs) break;
