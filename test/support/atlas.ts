@@ -31,6 +31,8 @@ interface TestAtlasOptions {
   port?: number;
   https?: { key: string; cert: string };
   account?: AtlasAccount;
+  /** More organizations, each with credentials of its own. */
+  others?: readonly AtlasAccount[];
   settings?: SeedInput['settings'];
 }
 
@@ -47,24 +49,32 @@ export function newAccount(): AtlasAccount {
   };
 }
 
-/** Starts an emulator with one organization of its own and no rate limit. */
+/** Starts an emulator with one organization of its own, or with more, and no rate limit. */
 export async function startTestAtlas({
   account = newAccount(),
+  others = [],
   settings,
   ...options
 }: TestAtlasOptions = {}): Promise<TestAtlas> {
-  const { orgId, clientId, clientSecret, publicKey, privateKey } = account;
-  const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = account;
+  const accounts = [account, ...others];
   const emulator = await startAtlasEmulator({
     ...options,
     seed: {
-      organizations: [{ id: orgId, name: 'Test organization' }],
-      serviceAccounts: [{ clientId, clientSecret, orgId }],
-      sourceOrganizations: [{ id: sourceOrgId, name: 'Test source' }],
-      apiKeys: [
+      organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
+      serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({
+        clientId,
+        clientSecret,
+        orgId,
+      })),
+      sourceOrganizations: accounts.map(({ sourceOrgId }) => ({ id: sourceOrgId, name: 'Test source' })),
+      apiKeys: accounts.flatMap(({ publicKey, privateKey, orgId, ...source }) => [
         { publicKey, privateKey, orgId },
-        { publicKey: sourcePublicKey, privateKey: sourcePrivateKey, orgId: sourceOrgId },
-      ],
+        {
+          publicKey: source.sourcePublicKey,
+          privateKey: source.sourcePrivateKey,
+          orgId: source.sourceOrgId,
+        },
+      ]),
       settings: { rateLimit: { enabled: false }, ...settings },
     },
   });
@@ -87,4 +97,31 @@ export function credentialEnv(account: AtlasAccount, type: CredentialType): Reco
         MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
         MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,
       };
+}
+
+/**
+ * Section `atlas` of a configuration in which each of these accounts has a credential of its own, beside the one of the
+ * environment, and what the section refers to.
+ */
+export function organizationsOf(
+  { account }: Pick<TestAtlas, 'account'>,
+  others: readonly { account: AtlasAccount; type: CredentialType }[],
+  sinks: readonly string[],
+): { atlas: object; env: Record<string, string> } {
+  const env: Record<string, string> = {};
+  const credentials: Record<string, object> = {};
+  const organizations: Record<string, object> = { [account.orgId]: { credential: 'default', sinks } };
+  const secret = (value: string) => {
+    const name = `SECRET_${Object.keys(env).length}`;
+    env[name] = value;
+    return { env: name };
+  };
+  for (const { account: other, type } of others) {
+    const { orgId, clientId, clientSecret, publicKey, privateKey } = other;
+    const named = type === 'serviceAccount' ? { clientId, clientSecret } : { publicKey, privateKey };
+    const fields = Object.entries(named).map(([field, value]) => [field, secret(value)] as const);
+    credentials[`of-${orgId}`] = { type, ...Object.fromEntries(fields) };
+    organizations[orgId] = { credential: `of-${orgId}`, sinks };
+  }
+  return { atlas: { credentials, organizations }, env };
 }

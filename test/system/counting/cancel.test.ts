@@ -1,13 +1,13 @@
 import type { Fault } from '../../../dev/atlas-emulator';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
-import type { TestAtlas } from '../../support/atlas';
+import { newAccount, organizationsOf, type TestAtlas } from '../../support/atlas';
 import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, startWaiting, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
@@ -21,14 +21,20 @@ let atlas: TestAtlas;
 let receiver: WebhookReceiver;
 let deployment: Deployment;
 let beforeAnyWorker: Handle;
+/** Whose credentials no other run uses. */
+const accounts = [newAccount(), newAccount(), newAccount()];
 
 beforeAll(async () => {
-  [atlas, receiver] = await Promise.all([startAtlas(), startWebhookReceiver()]);
+  [atlas, receiver] = await Promise.all([startAtlas({ others: accounts }), startWebhookReceiver()]);
+  const sinks = { ...FILE_SINKS, hangs: receiver.sink('hangs') };
+  const others = accounts.map((account) => ({ account, type: 'serviceAccount' as const }));
+  const organizations = organizationsOf(atlas, others, Object.keys(sinks));
   deployment = await deploy({
     atlas,
-    env: receiver.env,
+    env: { ...receiver.env, ...organizations.env },
     config: {
-      sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') },
+      sinks,
+      atlas: organizations.atlas,
       worker: { heartbeatTimeoutMs: 20_000 },
     },
   });
@@ -40,36 +46,32 @@ beforeAll(async () => {
 interface Run {
   request: PrepareRequest;
   handle: Handle;
-  atlas: TestAtlas;
 }
 
 let turn: Promise<unknown> = Promise.resolve();
 
 /** Faults hit whoever comes next, so runs meet theirs one after the other. Without faults: until its token is there. */
 function start(sink: string, ...faults: Fault[]): Promise<Run> {
-  const started = turn.then(() => startIn({ atlas, deployment }, sink, faults));
-  turn = started.catch(() => undefined);
-  return started;
+  return inTurn({ sink }, faults);
 }
 
 /** With a credential of its own: no other run waits for its circuit breaker. */
-async function startAlone(...faults: Fault[]): Promise<Run> {
-  const own = await startSetting();
-  return startIn(own, 'files', faults);
+function startAlone(...faults: Fault[]): Promise<Run> {
+  return inTurn({ orgId: accounts.pop()?.orgId ?? 'none is left' }, faults);
 }
 
-async function startIn(
-  scene: { atlas: TestAtlas; deployment: Deployment },
-  sink: string,
-  faults: Fault[],
-): Promise<Run> {
-  const request = scene.deployment.newRequest({ sink, accessListIps: [newAddress()] });
-  scene.atlas.faults(faults);
-  const handle = await scene.deployment.start(request);
-  const hasMet = () =>
-    faults.length > 0 ? scene.atlas.state().faults.length === 0 : scene.atlas.created(request) === 1;
-  await eventually('the faults', hasMet);
-  return { request, handle, atlas: scene.atlas };
+function inTurn(more: Partial<PrepareRequest>, faults: Fault[]): Promise<Run> {
+  const started = turn.then(async () => {
+    const request = deployment.newRequest({ ...more, accessListIps: [newAddress()] });
+    atlas.faults(faults);
+    const handle = await deployment.start(request);
+    const hasMet = () =>
+      faults.length > 0 ? atlas.state().faults.length === 0 : atlas.created(request) === 1;
+    await eventually('the faults', hasMet);
+    return { request, handle };
+  });
+  turn = started.catch(() => undefined);
+  return started;
 }
 
 /** A run whose delivery hangs. */
@@ -80,7 +82,7 @@ async function startHanging(): Promise<Run> {
 }
 
 /** The ending, and how many tokens Atlas created. */
-async function ending({ request, handle, atlas }: Run): Promise<Ending & { created: number }> {
+async function ending({ request, handle }: Run): Promise<Ending & { created: number }> {
   const ended = await endingOf(handle);
   const created = atlas.created(request);
   expectCounted(ended, created);

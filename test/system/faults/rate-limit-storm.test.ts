@@ -3,7 +3,7 @@ import type { Handle } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
 import { deploy, startAtlas } from '../../support/setting';
 
-const RUNS = 500;
+const RUNS = 160;
 const STARTS_AT_ONCE = 20;
 const RETRY_AFTER_MS = 4000;
 /** The jitter of a first retry after `Retry-After` is anything up to this. */

@@ -1,23 +1,45 @@
-import type { CredentialType } from '../../support/atlas';
+import { newAccount, organizationsOf, type AtlasAccount, type CredentialType } from '../../support/atlas';
 import { endingOf } from '../../support/ending';
-import { startSetting, type Setting } from '../../support/setting';
+import { deploy, startAtlas, type Setting } from '../../support/setting';
 import { ENVELOPED, HANGING, ROWS, type Row } from './rows';
 
-/** @param atlas settings of section `atlas`. */
-const start = (credential: CredentialType, atlas: object = {}) =>
-  startSetting({ credential, config: { atlas } });
+/** An organization for each credential that a test needs; the faults of one test stop no other's requests. */
+const accounts: Record<CredentialType | '429' | '503', AtlasAccount> = {
+  serviceAccount: newAccount(),
+  apiKey: newAccount(),
+  429: newAccount(),
+  503: newAccount(),
+};
+
+/** @param settings of section `atlas`. */
+async function start(settings: object = {}): Promise<Setting> {
+  const { serviceAccount, ...others } = accounts;
+  const atlas = await startAtlas({ account: serviceAccount, others: Object.values(others) });
+  const credentials = Object.entries(others).map(([name, account]) => {
+    return { account, type: name === 'apiKey' ? ('apiKey' as const) : ('serviceAccount' as const) };
+  });
+  const organizations = organizationsOf(atlas, credentials, ['files']);
+  const config = { atlas: { ...organizations.atlas, ...settings } };
+  const deployment = await deploy({ atlas, config, env: organizations.env });
+  return { atlas, deployment, worker: await deployment.startWorker() };
+}
 
 /** What Atlas saw of one run, and how the run ended. */
-async function run({ faults, expire }: Pick<Row, 'faults' | 'expire'>, { atlas, deployment }: Setting) {
+async function run(
+  { faults, expire }: Pick<Row, 'faults' | 'expire'>,
+  { atlas, deployment }: Setting,
+  { orgId }: AtlasAccount,
+) {
+  const startRun = () => deployment.start(deployment.newRequest({ orgId }));
   atlas.clearFaults();
   if (expire) {
     // So that there is something to expire.
-    await endingOf(await deployment.start());
+    await endingOf(await startRun());
     atlas.expire(expire);
   }
   atlas.faults(faults);
   const before = { posts: atlas.posts().length, tokens: atlas.createdTokens().length };
-  const { type, unconfirmedTokens, message } = await endingOf(await deployment.start());
+  const { type, unconfirmedTokens, message } = await endingOf(await startRun());
   const requests = atlas.posts().slice(before.posts);
   const tokens = atlas.createdTokens().length - before.tokens;
   return {
@@ -27,26 +49,30 @@ async function run({ faults, expire }: Pick<Row, 'faults' | 'expire'>, { atlas, 
   };
 }
 
-const inEnvelope = { envelope: true, pretty: true };
+const inAnEnvelope = { envelope: true, pretty: true };
 
-describe.each<[how: string, rows: Row[], start: () => Promise<Setting>]>([
-  ['as a service account', ROWS.serviceAccount, () => start('serviceAccount')],
-  ['as an API key', ROWS.apiKey, () => start('apiKey')],
-  ['in an envelope', ENVELOPED.serviceAccount, () => start('serviceAccount', inEnvelope)],
-  ['as an API key, in an envelope', ENVELOPED.apiKey, () => start('apiKey', inEnvelope)],
-  ['that Atlas never responds to', HANGING, () => start('serviceAccount', { requestTimeoutMs: 2000 })],
-])('the outcome of a link-token request %s', (_how, rows, startSettingOf) => {
+describe.each<[where: string, settings: object, rows: [CredentialType, Row[]][]]>([
+  ['', {}, Object.entries(ROWS) as [CredentialType, Row[]][]],
+  [' in an envelope', inAnEnvelope, Object.entries(ENVELOPED) as [CredentialType, Row[]][]],
+  [' that Atlas never responds to', { requestTimeoutMs: 2000 }, [['serviceAccount', HANGING]]],
+])('the outcome of a link-token request%s', (_where, settings, rows) => {
   let setting: Setting;
   beforeAll(async () => {
-    setting = await startSettingOf();
+    setting = await start(settings);
   });
   afterAll(() => setting.worker.stop());
 
-  it.each(rows)('$what: $type, $posts request(s), $unconfirmedTokens unconfirmed', async (row) => {
-    const { type, posts, unconfirmedTokens, tokens } = row;
-    const { seen } = await run(row, setting);
-    expect(seen).toEqual({ type, posts, unconfirmedTokens, tokens });
-  });
+  const cases = rows.flatMap(([credential, ofCredential]) =>
+    ofCredential.map((row) => ({ credential, ...row })),
+  );
+  it.each(cases)(
+    'by $credential: $what: $type, $posts request(s), $unconfirmedTokens unconfirmed',
+    async ({ credential, ...row }) => {
+      const { type, posts, unconfirmedTokens, tokens } = row;
+      const { seen } = await run(row, setting, accounts[credential]);
+      expect(seen).toEqual({ type, posts, unconfirmedTokens, tokens });
+    },
+  );
 });
 
 it('the rows in an envelope have one of each class', () => {
@@ -56,16 +82,25 @@ it('the rows in an envelope have one of each class', () => {
 });
 
 describe('a Retry-After', () => {
+  let setting: Setting;
+  beforeAll(async () => {
+    setting = await start();
+  });
+
   it.each([
     [429, 0],
     [503, 1],
-  ])(
+  ] as const)(
     'of %i: no second request before its time; past the deadline AtlasUnavailable at once, with the reason',
     async (status, unconfirmedTokens) => {
-      // Of its own: it stops the requests of the credential.
-      const setting = await start('serviceAccount');
+      // It stops the requests of the credential.
+      const account = accounts[status];
       const withRetryAfter = (seconds: string) =>
-        run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, setting);
+        run(
+          { faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] },
+          setting,
+          account,
+        );
       const { seen, requestTimes } = await withRetryAfter('1');
       expect(seen).toEqual({ type: 'delivered', unconfirmedTokens, posts: 2, tokens: 1 });
       const [first = 0, second = 0] = requestTimes;
