@@ -71,9 +71,11 @@ export const LANGUAGES: Record<string, Language> = {
     install(folder) {
       const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' };
       execFileSync('go', ['vet', './...'], { cwd: folder, env, stdio: 'pipe' });
-      execFileSync('go', ['build', '-o', 'bin/', './...'], { cwd: folder, env, stdio: 'pipe' });
+      // Where programs of an earlier time are, which Go does not link again.
+      const build = ['build', '-trimpath', '-o', `${path.join(CACHE, 'go')}/`, './...'];
+      execFileSync('go', build, { cwd: folder, env, stdio: 'pipe' });
     },
-    command: (program) => [`./bin/${program}`],
+    command: (program) => [path.join(CACHE, 'go', program)],
   },
 };
 
