@@ -1,4 +1,4 @@
-import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/names';
 import { newAccount, type TestAtlas } from '../../support/atlas';
@@ -186,15 +186,29 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
     expect(await newestRun(others.before)).toMatchObject({ status: 'FAILED' });
   });
-});
 
-describe('restart of runs whose request is not valid', () => {
-  it('reports and leaves them, and the rest go on', async () => {
-    const scene = await setScene();
+  it('against a sink that rejects exits with 5: the first run is undelivered and goes on, the others are not started', async () => {
+    const { atlas, deployment } = scene;
+    const tokens = atlas.createdTokens().length;
+    const sinceThen = new Date().toISOString();
+    const requests = [1, 2].map(() => deployment.newRequest({ sink: 'blocked' }));
+    atlas.faults({ on, status: 403, times: 2 });
+    for (const request of requests) await endingOf(await deployment.start(request));
+    await untilListed(scene, 14);
+
+    const exit = await scene.client('--json', 'restart', '--since', sinceThen);
+    expect(exit.code).toBe(5);
+    expect(Object.values(decisionsIn(exit)).sort()).toEqual([
+      'not restarted: the first restarted run did not deliver',
+      expect.stringMatching(/^undelivered: SinkRejected: /),
+    ]);
+    expect(atlas.createdTokens()).toHaveLength(tokens + 1);
+  });
+
+  it('reports and leaves runs whose request is not valid, and the rest go on', async () => {
     const { atlas, deployment } = scene;
     const { client } = await sharedTemporal();
-    await deployment.startWorker();
-    const since = new Date().toISOString();
+    const sinceThen = new Date().toISOString();
     const { taskQueue } = deployment;
     const ids: string[] = [];
     for (const args of [[], [null], [{ orgId: atlas.account.orgId }]]) {
@@ -209,35 +223,13 @@ describe('restart of runs whose request is not valid', () => {
     await deployment.workers[0]?.stop();
     deployment.configure({ sinks: { later: { type: 'file', directory: 'tokens' } } });
     await deployment.startWorker();
-    await untilListed(scene, 4);
+    await untilListed(scene, 18);
 
-    const exit = await scene.client('--json', 'restart', '--since', since, '--failure', 'InvalidRequest');
+    const invalid = ['--since', sinceThen, '--failure', 'InvalidRequest'];
+    const exit = await scene.client('--json', 'restart', ...invalid);
     expect(exit.code).toBe(0);
     const decisions = decisionsIn(exit);
     for (const id of ids) expect(decisions[id]).toMatch(/^skipped: its request is not valid: /);
     expect(decisions[idOf(fixed)]).toMatch(/^delivered: file /);
-  });
-});
-
-describe('restart against a sink that rejects', () => {
-  it('exits with 5: the first run is undelivered and goes on, the others are not started', async () => {
-    const scene = await setScene(WITH_BLOCKED_SINK);
-    const { atlas, deployment } = scene;
-    const sink: BlockedSink = blockSink(deployment);
-    await deployment.startWorker();
-    const since = new Date().toISOString();
-    const requests = [1, 2].map(() => deployment.newRequest({ sink: 'blocked' }));
-    atlas.faults({ on, status: 403, times: 2 });
-    for (const request of requests) await endingOf(await deployment.start(request));
-    await untilListed(scene, 2);
-
-    const exit = await scene.client('--json', 'restart', '--since', since);
-    expect(exit.code).toBe(5);
-    expect(Object.values(decisionsIn(exit)).sort()).toEqual([
-      'not restarted: the first restarted run did not deliver',
-      expect.stringMatching(/^undelivered: SinkRejected: /),
-    ]);
-    expect(atlas.createdTokens()).toHaveLength(1);
-    expect(sink.directory).toBeDefined();
   });
 });

@@ -97,18 +97,6 @@ describe('a worker is', () => {
   let runs: Record<string, Run>;
 
   atOnce({
-    async 'killed in two attempts: two'() {
-      const scene = await setScene();
-      const { request, handle } = await scene.start({ on, delayMs: LONG_MS });
-      const met = scene.meet(createsAndHangs);
-      await scene.replaceWorker();
-      await met;
-      await scene.replaceWorker();
-      const ending = await endingOf(handle);
-      expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 2 });
-      expect(scene.atlas.created(request)).toBe(2);
-    },
-
     async 'killed, and there are a 500, a 429 and a refused connection besides: two'() {
       const options = { account: newAccount(), port: await freePort() };
       const scene = await setScene(options);
@@ -128,40 +116,6 @@ describe('a worker is', () => {
       expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 2 });
       expect([createdBefore, restarted.created(request)]).toEqual([1, 1]);
     },
-
-    async 'frozen during a POST, past its heartbeat timeout, and goes on: the token that it received is counted'() {
-      const scene = await setScene();
-      const { expectOneUnconfirmed } = await freezeDuringPost(scene);
-      process.kill(scene.worker.pid, 'SIGCONT');
-      await expectOneUnconfirmed();
-    },
-
-    async 'frozen, and another worker takes over before it goes on: the same'() {
-      const scene = await setScene();
-      const { handle, expectOneUnconfirmed } = await freezeDuringPost(scene);
-      await scene.deployment.startWorker();
-      await handle.result();
-      process.kill(scene.worker.pid, 'SIGCONT');
-      await expectOneUnconfirmed();
-    },
-
-    async 'frozen while a delivery succeeds and a redelivery to another sink comes: one receipt, which its caller gets too'() {
-      const { receiver, deployment, worker } = await setScene();
-      const request = deployment.newRequest({ sink: 'hangs' });
-      const handle = await deployment.start(request);
-      await eventually('an attempt', () => receiver.hanging(request) === 1);
-      process.kill(worker.pid, 'SIGSTOP');
-      receiver.release(request);
-      const redelivery = redeliver(handle, { sink: 'files' });
-      // The worker finds both when it goes on.
-      await eventually('the Update', async () => (await handle.describe()).raw.pendingWorkflowTask);
-      process.kill(worker.pid, 'SIGCONT');
-      const { receipt } = await endingOf(handle);
-      expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
-      expect(await redelivery).toMatchObject({ receipt });
-      expect(receiver.stored(request)).toHaveLength(1);
-      expect(deployment.tokens()).toEqual([]);
-    },
   });
 
   beforeAll(async () => {
@@ -170,16 +124,13 @@ describe('a worker is', () => {
     const meet: typeof scene.meet = (...args) => scene.meet(...args);
     const replaceWorker: typeof scene.replaceWorker = (...args) => scene.replaceWorker(...args);
     atlas = scene.atlas;
-    const startInBackOff = async () => {
-      const run = await start({ on, status: 429, headers: { 'Retry-After': '600' } });
+    /** With requests that are under way together, since the first 429 stops those that come after it. */
+    const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' }, delayMs: 4000 };
+    const untilBackOff = async ({ handle }: Run) => {
       const { client } = await sharedTemporal();
       await eventually('back-off', async () => {
-        return (await pendingActivity(client, run.handle.workflowId))?.attempt === 2;
+        return (await pendingActivity(client, handle.workflowId))?.attempt === 2;
       });
-      // The circuit breaker of the next worker does not know of it.
-      await scene.deployment.workers.at(-1)?.stop();
-      await scene.deployment.startWorker();
-      return run;
     };
     const resetInBackOff = async (run: Run, ...options: string[]) => {
       const met = meet(createsAndHangs);
@@ -191,8 +142,14 @@ describe('a worker is', () => {
       await operate(run, verb);
       return run;
     };
-    const reset = await startInBackOff();
-    const cleared = await startInBackOff();
+    const twice = await start({ on, delayMs: LONG_MS });
+    const reset = await start(tooManyRequests);
+    const cleared = await start(tooManyRequests);
+    await Promise.all([reset, cleared].map(untilBackOff));
+    const met = meet(createsAndHangs);
+    // The circuit breaker of the next worker does not know of the 429.
+    await replaceWorker();
+    await met;
     await resetInBackOff(reset);
     await resetInBackOff(cleared, '--clear-heartbeat-details');
     const during = await start({ on, delayMs: LONG_MS });
@@ -203,25 +160,26 @@ describe('a worker is', () => {
     // Last, since the others need an access token.
     atlas.expire('accessTokens');
     const before = await start({ on: 'oauth', delayMs: LONG_MS });
-    runs = { before, during, after, reset, cleared, resetDuring, unpaused, pausedAndReset };
+    runs = { before, during, after, twice, reset, cleared, resetDuring, unpaused, pausedAndReset };
     await replaceWorker();
   });
 
-  async function expectOneUnconfirmed({ handle, request }: Run, created: number): Promise<void> {
+  async function expectUnconfirmed(unconfirmedTokens: number, { handle, request }: Run, created: number) {
     const ending = await endingOf(handle);
-    expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens: 1 });
+    expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens });
     expect(atlas.created(request)).toBe(created);
     expectCounted(ending, created);
   }
 
   it.each([
-    ['killed before the POST: one, an upper bound', 'before', 1],
-    ['killed during the POST: one', 'during', 1],
-    ['killed after Atlas created a token, before its response: one', 'after', 2],
-    ['killed after a 429, `temporal activity reset` in back-off, and a token: one', 'reset', 2],
-    ['the same with --clear-heartbeat-details: one', 'cleared', 2],
-    ['killed after `temporal activity reset` during the POST, and a token: one', 'resetDuring', 2],
-  ])('%s', (_when, name, created) => expectOneUnconfirmed(runs[name] as Run, created));
+    ['killed before the POST: one, an upper bound', 'before', 1, 1],
+    ['killed during the POST: one', 'during', 1, 1],
+    ['killed after Atlas created a token, before its response: one', 'after', 1, 2],
+    ['killed in two attempts: two', 'twice', 2, 2],
+    ['killed after a 429, `temporal activity reset` in back-off, and a token: one', 'reset', 1, 2],
+    ['the same with --clear-heartbeat-details: one', 'cleared', 1, 2],
+    ['killed after `temporal activity reset` during the POST, and a token: one', 'resetDuring', 1, 2],
+  ])('%s', (_when, name, count, created) => expectUnconfirmed(count, runs[name] as Run, created));
 
   // The server does not time out an activity that is paused.
   it.each([
@@ -232,7 +190,48 @@ describe('a worker is', () => {
     async (_then, name, verb) => {
       const run = runs[name] as Run;
       await operate(run, verb);
-      await expectOneUnconfirmed(run, 2);
+      await expectUnconfirmed(1, run, 2);
     },
   );
+});
+
+describe('a worker is frozen', () => {
+  let scene: Awaited<ReturnType<typeof setScene>>;
+  beforeAll(async () => {
+    scene = await setScene();
+  });
+
+  const goOn = () => process.kill(scene.worker.pid, 'SIGCONT');
+
+  it('while a delivery succeeds and a redelivery to another sink comes: one receipt, which its caller gets too', async () => {
+    const { receiver, deployment, worker } = scene;
+    const request = deployment.newRequest({ sink: 'hangs' });
+    const handle = await deployment.start(request);
+    await eventually('an attempt', () => receiver.hanging(request) === 1);
+    process.kill(worker.pid, 'SIGSTOP');
+    receiver.release(request);
+    const redelivery = redeliver(handle, { sink: 'files' });
+    // The worker finds both when it goes on.
+    await eventually('the Update', async () => (await handle.describe()).raw.pendingWorkflowTask);
+    goOn();
+    const { receipt } = await endingOf(handle);
+    expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
+    expect(await redelivery).toMatchObject({ receipt });
+    expect(receiver.stored(request)).toHaveLength(1);
+    expect(deployment.tokens()).toEqual([]);
+  });
+
+  it('during a POST, past its heartbeat timeout, and goes on: the token that it received is counted', async () => {
+    const { expectOneUnconfirmed } = await freezeDuringPost(scene);
+    goOn();
+    await expectOneUnconfirmed();
+  });
+
+  it('during a POST, and another worker takes over before it goes on: the same', async () => {
+    const { handle, expectOneUnconfirmed } = await freezeDuringPost(scene);
+    await scene.deployment.startWorker();
+    await handle.result();
+    goOn();
+    await expectOneUnconfirmed();
+  });
 });

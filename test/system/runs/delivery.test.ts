@@ -1,31 +1,24 @@
-import { mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { makeKey } from '../../../src/sealing';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
-import type { Config, Deployment, Handle } from '../../support/deployment';
+import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { deploy, startSetting } from '../../support/setting';
 import { redeliver, statusOf, untilStep } from '../../support/updates';
 
-/** A round outlasts the test, so that the run is not undelivered in between. */
-const PATIENT = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
-
 let atlas: TestAtlas;
 let shared: Deployment;
 
 beforeAll(async () => {
-  ({ atlas, deployment: shared } = await startSetting());
+  const sinks = { ...FILE_SINKS, missing: { type: 'file', directory: 'missing' } };
+  // A round outlasts the test, so that no run is undelivered in between.
+  const retries = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
+  ({ atlas, deployment: shared } = await startSetting({ config: { sinks, retries } }));
 });
-
-/** An installation whose sink's directory is missing, with a worker. */
-async function deployWithoutDirectory(config: Config = {}) {
-  const deployment = await deploy({ atlas, config });
-  rmdirSync(deployment.tokensFolder);
-  const worker = await deployment.startWorker();
-  return { deployment, worker };
-}
 
 /** The token that Atlas created for a request with an address of its own. */
 function tokenOf({ accessListIps: [address = ''] }: { accessListIps: string[] }): string | undefined {
@@ -62,34 +55,24 @@ describe('a token is delivered', () => {
     },
 
     async 'when its sink is unavailable at first'() {
-      const { deployment } = await deployWithoutDirectory({ retries: PATIENT });
-      const request = newRequest(deployment);
-      const handle = await deployment.start(request);
+      const request = newRequest(shared, { sink: 'missing' });
+      const handle = await shared.start(request);
       expect(await untilDeliveryFails(handle)).toContain('ENOENT');
-      mkdirSync(deployment.tokensFolder);
+      const directory = path.join(shared.folder, 'missing');
+      mkdirSync(directory);
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
-      expect(deployment.tokens()).toEqual([tokenOf(request)]);
+      const [file = ''] = readdirSync(directory);
+      expect(readFileSync(path.join(directory, file), 'utf8')).toBe(tokenOf(request));
     },
 
-    async 'after its worker was killed, and the sealing key rotated'() {
-      const { deployment, worker } = await deployWithoutDirectory();
+    async 'after its worker was killed and its key replaced: once the key is back, without a restart; until then SealedTokenUnreadable names it'() {
+      const deployment = await deploy({ atlas });
+      rmdirSync(deployment.tokensFolder);
+      const worker = await deployment.startWorker();
       const request = newRequest(deployment);
       const handle = await deployment.start(request);
       await untilStep(handle, 'undelivered');
       await worker.kill();
-      await deployment.runClient('keys', '--file', deployment.keysFile, '--rotate');
-      mkdirSync(deployment.tokensFolder);
-      await deployment.startWorker();
-      expect(await redeliver(handle)).toMatchObject({ type: 'delivered' });
-      expect(deployment.tokens()).toEqual([tokenOf(request)]);
-    },
-
-    async 'once its missing key is back, without a restart; until then SealedTokenUnreadable names it'() {
-      const { deployment, worker } = await deployWithoutDirectory();
-      const request = newRequest(deployment);
-      const handle = await deployment.start(request);
-      await untilStep(handle, 'undelivered');
-      await worker.stop();
       mkdirSync(deployment.tokensFolder);
 
       const [former] = keysIn(deployment.keysFile);
