@@ -49,6 +49,8 @@ let folder: string;
 let temporal: EmbeddedTemporal;
 let atlas: TestAtlas;
 let main: Deployment;
+/** With an API key. It gives up soon. */
+let hasty: Deployment;
 const deployments: Deployment[] = [];
 const handles: Handle[] = [];
 
@@ -154,6 +156,10 @@ beforeAll(async () => {
     { SIGNING_SECRET: `whsec_${signingKey}` },
   );
   await main.startWorker();
+  const create = { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 1000 };
+  const sinks = { ...FILE_SINKS, missing: { type: 'file', directory: 'missing' } };
+  hasty = await deployHere({ retries: { create }, sinks }, {}, 'apiKey');
+  await hasty.startWorker();
 });
 
 describe('every kind of ending', () => {
@@ -169,10 +175,8 @@ describe('every kind of ending', () => {
   });
 
   it('delivered, and rejected, as an API key', async () => {
-    const deployment = await deployHere({}, {}, 'apiKey');
-    await deployment.startWorker();
-    await expectEnding(deployment, 'delivered');
-    await expectEnding(deployment, 'AtlasRequestRejected', { on, status: 401 });
+    await expectEnding(hasty, 'delivered');
+    await expectEnding(hasty, 'AtlasRequestRejected', { on, status: 401 });
   });
 
   it.each<[what: string, status: number, body: (token: string) => Fault['body'], type: Ending['type']]>([
@@ -197,10 +201,7 @@ describe('every kind of ending', () => {
   });
 
   it('AtlasUnavailable', async () => {
-    const create = { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 1000 };
-    const deployment = await deployHere({ retries: { create } });
-    await deployment.startWorker();
-    await expectEnding(deployment, 'AtlasUnavailable', { on, reset: 'mid-body', times: 1000 });
+    await expectEnding(hasty, 'AtlasUnavailable', { on, reset: 'mid-body', times: 1000 });
     atlas.clearFaults();
   });
 
@@ -210,14 +211,12 @@ describe('every kind of ending', () => {
     expect(await endingOf(handle)).toMatchObject({ type: 'InvalidRequest' });
   });
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('a worker that ends by %s during a delivery', async (signal) => {
-    const deployment = await deployHere({ sinks: { files: { type: 'file', directory: 'missing' } } });
-    const worker = await deployment.startWorker();
-    const handle = await startMarked(deployment);
+  it('none: the worker is killed during a delivery', async () => {
+    const handle = await startMarked(hasty, { sink: 'missing' });
     await untilDeliveryFails(handle);
-    noteCommandLine(worker.pid);
-    if (signal === 'SIGKILL') await worker.kill();
-    else await worker.stop();
+    const [worker] = hasty.workers;
+    noteCommandLine(Number(worker?.pid));
+    await worker?.kill();
     await handle.terminate();
   });
 });
@@ -332,6 +331,8 @@ describe('secrets are in their places only', () => {
     const served = await Promise.all(handles.map((handle) => handle.describe()));
     const queried = handles.filter((_handle, i) => served[i]?.taskQueue === main.taskQueue);
     for (const handle of queried) await noteRun(handle);
+    // The worker is stopped during this delivery.
+    await untilDeliveryFails(await startMarked(main, { sink: 'missing' }));
     for (const { workers } of deployments) for (const { pid } of workers) noteCommandLine(pid);
     await Promise.all(deployments.flatMap(({ workers }) => workers.map((worker) => worker.stop())));
     atlas

@@ -56,7 +56,7 @@ async function deliveryIds(requests: readonly PrepareRequest[]): Promise<Set<str
 
 describe('start --from', () => {
   it('killed in the middle and run again creates one token for each line', async () => {
-    const requests = newRequests(Number(process.env['LINES'] ?? 60));
+    const requests = newRequests(Number(process.env['LINES'] ?? 30));
     const tokens = scene.atlas.createdTokens().length;
     const from = fileOf(requests);
     const results = `${from}.results`;
@@ -90,7 +90,7 @@ describe('start --from', () => {
   });
 
   it('stopped by Ctrl-C records only what it knows, and says what goes on', async () => {
-    const requests = newRequests(100);
+    const requests = newRequests(40);
     const from = fileOf(requests);
     const results = `${from}.results`;
     const command = scene.follow('start', '--from', from, '--results', results);

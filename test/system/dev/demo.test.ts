@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 
@@ -55,63 +56,64 @@ async function areOpen(ports: number[]): Promise<boolean[]> {
 }
 
 describe('npm run demo', () => {
-  test('tells its three stories on one screen, and leaves nothing', async () => {
-    const demo = startDemo();
-    expect(await demo.exited).toBe(0);
-    const [, ...stories] = demo.output().split(/^Story \d: /m);
-    expect(stories).toEqual([
-      expect.stringMatching(/^a clean run[^]* delivered[^]*unconfirmed +0/) as unknown,
-      expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/) as unknown,
-      expect.stringMatching(
-        /^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/,
-      ) as unknown,
-    ]);
-    expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
-    expect(demo.leftOver()).toEqual([]);
-  });
+  atOnce({
+    async 'tells its three stories on one screen, and leaves nothing'() {
+      const demo = startDemo();
+      expect(await demo.exited).toBe(0);
+      const [, ...stories] = demo.output().split(/^Story \d: /m);
+      expect(stories).toEqual([
+        expect.stringMatching(/^a clean run[^]* delivered[^]*unconfirmed +0/) as unknown,
+        expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/) as unknown,
+        expect.stringMatching(
+          /^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/,
+        ) as unknown,
+      ]);
+      expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
+      expect(demo.leftOver()).toEqual([]);
+    },
 
-  test('leaves nothing after Ctrl-C in the middle of a story', async () => {
-    const demo = startDemo('--keep');
-    await demo.untilPrinted('Story 2');
-    const ports = demo.ports();
-    expect(await areOpen(ports)).toEqual([true, true]);
-    demo.child.kill('SIGINT');
-    expect(await demo.exited).toBe(130);
-    expect(demo.leftOver()).toEqual([]);
-    expect(await areOpen(ports)).toEqual([false, false]);
-  });
+    async 'leaves nothing after Ctrl-C in the middle of a story'() {
+      const demo = startDemo();
+      await demo.untilPrinted('Story 1');
+      const ports = demo.ports();
+      expect(await areOpen(ports)).toEqual([true, true]);
+      demo.child.kill('SIGINT');
+      expect(await demo.exited).toBe(130);
+      expect(demo.leftOver()).toEqual([]);
+      expect(await areOpen(ports)).toEqual([false, false]);
+    },
 
-  test('--keep prints commands that work as they stand; when it is killed, its processes end too', async () => {
-    const demo = startDemo('--keep');
-    await demo.untilPrinted('dist/client.js watch');
-    const shown = demo.output().split('In another terminal')[1] ?? '';
-    const commands = shown.split('\n').filter((line) => line.startsWith('  '));
-    expect(commands.map((command) => command.trim().split(' ')[0])).toEqual([
-      ...['export', 'export'],
-      ...['curl', 'node', 'node'],
-    ]);
-    // A machine may lack curl, which this function stands in for.
-    const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
-    const output = execFileSync('sh', ['-ec', [curl, ...commands].join('\n')], {
-      cwd: ROOT,
-      env: { ...process.env, TEMPORAL_ADDRESS: 'production.invalid:7233' },
-      encoding: 'utf8',
-    });
-    expect(output).toMatch(/started [^]* delivered[^]*unconfirmed +3/);
+    async '--keep prints commands that work as they stand; when it is killed, its processes end too'() {
+      const demo = startDemo('--keep');
+      await demo.untilPrinted('dist/client.js watch');
+      const shown = demo.output().split('In another terminal')[1] ?? '';
+      const commands = shown.split('\n').filter((line) => line.startsWith('  '));
+      expect(commands.map((command) => command.trim().split(' ')[0])).toEqual([
+        ...['export', 'export'],
+        ...['curl', 'node', 'node'],
+      ]);
+      // A machine may lack curl, which this function stands in for.
+      const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
+      const output = execFileSync('sh', ['-ec', [curl, ...commands].join('\n')], {
+        cwd: ROOT,
+        env: { ...process.env, TEMPORAL_ADDRESS: 'production.invalid:7233' },
+        encoding: 'utf8',
+      });
+      expect(output).toMatch(/started [^]* delivered[^]*unconfirmed +3/);
 
-    const ports = demo.ports();
-    expect(await areOpen(ports)).toEqual([true, true]);
-    demo.child.kill('SIGKILL');
-    await eventually('the end of its processes', async () => !(await areOpen(ports)).includes(true));
-  });
+      const ports = demo.ports();
+      expect(await areOpen(ports)).toEqual([true, true]);
+      demo.child.kill('SIGKILL');
+      await eventually('the end of its processes', async () => !(await areOpen(ports)).includes(true));
+    },
 
-  test.each([
-    ['--kepe', 1, /unknown option '--kepe'[^]*Usage: npm run demo -- \[options\]/],
-    ['--help', 0, /^Usage: npm run demo -- \[options\][^]*--keep/],
-  ])('%s prints the usage and starts nothing', async (flag, exitCode, expected) => {
-    const demo = startDemo(flag);
-    expect(await demo.exited).toBe(exitCode);
-    expect(demo.output()).toMatch(expected);
-    expect(demo.leftOver()).toEqual([]);
+    async 'an unknown option: prints the usage and starts nothing'() {
+      const demo = startDemo('--kepe');
+      expect(await demo.exited).toBe(1);
+      expect(demo.output()).toMatch(
+        /unknown option '--kepe'[^]*Usage: npm run demo -- \[options\][^]*--keep/,
+      );
+      expect(demo.leftOver()).toEqual([]);
+    },
   });
 });

@@ -86,37 +86,6 @@ async function revoke({ taskQueue }: Deployment, orgId: string, workflowId = rev
 
 describe('a schedule', () => {
   atOnce({
-    async 'of a linked organization creates no token in ten runs, and one once the link is removed'() {
-      const { deployment, tokens, requestFor } = await setScene({ newTokenAfterMs: 0 });
-      const request = requestFor('cloudManager');
-      const { receipt } = await endingOf(await deployment.start(request));
-
-      const results = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 10);
-      const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
-      expect(results).toEqual(Array(10).fill(alreadyLinked));
-      expect(tokens()).toBe(1);
-
-      const revoked = (await (await revoke(deployment, request.orgId)).result()) as unknown as RevokeResult;
-      expect(revoked).toMatchObject({ outcome: 'removed', credential: 'default' });
-      expect(await resultOnce(deployment, request)).toMatchObject({
-        outcome: expect.stringMatching(/prepared|alreadyRunning/) as string,
-      });
-      await eventually('a second token', () => tokens() === 2);
-    },
-
-    async 'whose sink cannot know learns from Atlas that the organization is linked'() {
-      const { atlas, deployment, tokens, requestFor } = await setScene();
-      await endingOf(await deployment.start(requestFor('cloudManager')));
-      const other = { ...requestFor('files'), sourceOrgId: newOrgId() };
-      expect(await resultOnce(deployment, other)).toEqual({
-        outcome: 'alreadyLinked',
-        lastTokenAt: null,
-        receipt: null,
-      });
-      expect(atlas.requestsOn('availableProjects')).toHaveLength(1);
-      expect(tokens()).toBe(1);
-    },
-
     async 'whose check wrongly says "not linked" creates one token, and none while that is recent, across an open run'() {
       const { deployment, tokens, requestFor } = await setScene();
       const request = requestFor('files');
@@ -138,21 +107,6 @@ describe('a schedule', () => {
       expect(tokens()).toBe(2);
     },
 
-    async 'with a link check that Atlas refuses fails with the reason, and creates no token'() {
-      const { atlas, deployment, tokens, requestFor } = await setScene();
-      atlas.faults([
-        { on: 'availableProjects', status: 503 },
-        { on: 'availableProjects', status: 403 },
-      ]);
-      const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
-      expect(ending).toMatchObject({
-        type: 'AtlasRequestRejected',
-        details: { status: 403, unconfirmedTokens: 0 },
-      });
-      expect(ending.message).toContain('to the available-projects request');
-      expect(tokens()).toBe(0);
-    },
-
     async 'whose worker may not list runs fails at once, names the permission, and creates no token'() {
       const { address } = await sharedTemporal();
       const denied = /\/ListWorkflowExecutions$/;
@@ -168,28 +122,19 @@ describe('a schedule', () => {
       });
       expect(tokens()).toBe(0);
     },
-
-    async 'with always: true asks nobody'() {
-      const { atlas, deployment, tokens, requestFor } = await setScene();
-      await endingOf(await deployment.start(requestFor('cloudManager')));
-      const request = requestFor('cloudManager');
-      await (await once(deployment, { request, always: true })).result();
-      expect(atlas.requestsOn('migrationLinkStatus')).toHaveLength(0);
-      expect(tokens()).toBe(2);
-    },
   });
 });
 
-describe('revokeLink', () => {
+describe('of one organization,', () => {
   let scene: Awaited<ReturnType<typeof setScene>>;
 
   beforeAll(async () => {
-    scene = await setScene();
+    scene = await setScene({ newTokenAfterMs: 0 });
   });
 
   const removals = () => scene.atlas.requestsOn('deleteLinkTokens').length;
 
-  it('goes on after a 503, and says that there is no link when there is none', async () => {
+  it('revokeLink goes on after a 503, and says that there is no link when there is none', async () => {
     const { atlas, deployment } = scene;
     const { orgId } = atlas.account;
     atlas.faults({ on: 'deleteLinkTokens', status: 503 });
@@ -198,7 +143,7 @@ describe('revokeLink', () => {
     expect(removals()).toBe(2);
   });
 
-  it('fails with the reason when Atlas refuses it', async () => {
+  it('revokeLink fails with the reason when Atlas refuses it', async () => {
     const { atlas, deployment } = scene;
     atlas.faults({ on: 'deleteLinkTokens', status: 403 });
     const ending = await endingOf(await revoke(deployment, atlas.account.orgId));
@@ -206,7 +151,65 @@ describe('revokeLink', () => {
     expect(ending.message).toContain('to the link-removal request');
   });
 
-  it('removes nothing under another workflow id, for an organization without a credential, or without one', async () => {
+  it('a scheduled run with a link check that Atlas refuses fails with the reason, and creates no token', async () => {
+    const { atlas, deployment, tokens, requestFor } = scene;
+    atlas.faults([
+      { on: 'availableProjects', status: 503 },
+      { on: 'availableProjects', status: 403 },
+    ]);
+    const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
+    expect(ending).toMatchObject({
+      type: 'AtlasRequestRejected',
+      details: { status: 403, unconfirmedTokens: 0 },
+    });
+    expect(ending.message).toContain('to the available-projects request');
+    expect(tokens()).toBe(0);
+  });
+
+  it('a scheduled run whose sink cannot know learns from Atlas that the organization is linked', async () => {
+    const { atlas, deployment, tokens, requestFor } = scene;
+    const checks = atlas.requestsOn('availableProjects').length;
+    await endingOf(await deployment.start(requestFor('cloudManager')));
+    const other = { ...requestFor('files'), sourceOrgId: newOrgId() };
+    expect(await resultOnce(deployment, other)).toEqual({
+      outcome: 'alreadyLinked',
+      lastTokenAt: null,
+      receipt: null,
+    });
+    expect(atlas.requestsOn('availableProjects')).toHaveLength(checks + 1);
+    expect(tokens()).toBe(1);
+  });
+
+  it('a scheduled run with always: true asks nobody', async () => {
+    const { atlas, deployment, tokens, requestFor } = scene;
+    const before = tokens();
+    await endingOf(await deployment.start(requestFor('cloudManager')));
+    const request = requestFor('cloudManager');
+    await (await once(deployment, { request, always: true })).result();
+    expect(atlas.requestsOn('migrationLinkStatus')).toHaveLength(0);
+    expect(tokens()).toBe(before + 2);
+  });
+
+  it('a schedule of a linked organization creates no token in ten runs, and one once the link is removed', async () => {
+    const { deployment, tokens, requestFor } = scene;
+    const before = tokens();
+    const request = requestFor('cloudManager');
+    const { receipt } = await endingOf(await deployment.start(request));
+
+    const results = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 10);
+    const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
+    expect(results).toEqual(Array(10).fill(alreadyLinked));
+    expect(tokens()).toBe(before + 1);
+
+    const revoked = (await (await revoke(deployment, request.orgId)).result()) as unknown as RevokeResult;
+    expect(revoked).toMatchObject({ outcome: 'removed', credential: 'default' });
+    expect(await resultOnce(deployment, request)).toMatchObject({
+      outcome: expect.stringMatching(/prepared|alreadyRunning/) as string,
+    });
+    await eventually('a second token', () => tokens() === before + 2);
+  });
+
+  it('revokeLink removes nothing under another workflow id, for an organization without a credential, or without one', async () => {
     const { atlas, deployment } = scene;
     const { orgId } = atlas.account;
     const before = removals();

@@ -1,5 +1,6 @@
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { atOnce } from '../../support/at-once';
+import type { TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
@@ -35,29 +36,20 @@ async function deliverOne(deployment: Deployment): Promise<void> {
   expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
 }
 
-function endsIdle(signal: NodeJS.Signals): () => Promise<void> {
-  return async () => {
-    // Draining for the grace time would take longer than the test may.
-    const config = { atlas: { requestTimeoutMs: 300_000 } };
-    const { atlas, deployment, worker } = await startSetting({ config });
-    await deliverOne(deployment);
-    expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
-
-    process.kill(worker.pid, signal);
-    expect(await worker.exited).toEqual({ code: 0, signal: null });
-    expect(atlas.requestsOn('oauthRevoke')).toHaveLength(1);
-    expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
-    expect(worker.logged(`${signal}: draining; a second signal ends at once`)).toHaveLength(1);
-    expect(worker.logged('worker stopped')).toHaveLength(1);
-  };
+/** A worker that has delivered, and has nothing to do. */
+async function expectIdleEnd(atlas: TestAtlas, worker: WorkerProcess, signal: NodeJS.Signals): Promise<void> {
+  expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
+  const revoked = atlas.requestsOn('oauthRevoke').length;
+  process.kill(worker.pid, signal);
+  expect(await worker.exited).toEqual({ code: 0, signal: null });
+  expect(atlas.requestsOn('oauthRevoke')).toHaveLength(revoked + 1);
+  expect(atlas.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
+  expect(worker.logged(`${signal}: draining; a second signal ends at once`)).toHaveLength(1);
+  expect(worker.logged('worker stopped')).toHaveLength(1);
 }
 
 describe('a worker', () => {
   atOnce({
-    'with nothing to do ends at SIGTERM with 0 and revokes its access token': endsIdle('SIGTERM'),
-
-    'with nothing to do ends at SIGINT with 0 and revokes its access token': endsIdle('SIGINT'),
-
     async 'ends at SIGTERM within the documented bound while Atlas hangs'() {
       const requestTimeoutMs = 2000;
       const atlas = await startAtlas();
@@ -110,17 +102,21 @@ describe('a worker', () => {
       expect(await worker.stop()).toEqual({ code: 1, signal: null });
     },
 
-    async 'drained while Atlas creates a token keeps the token, which is delivered'() {
-      const config = { atlas: { requestTimeoutMs: 60_000 } };
+    async 'drained while Atlas creates a token keeps the token, which is delivered; idle at SIGTERM, it ends with 0 and revokes its access token'() {
+      // Draining an idle worker for the grace time would take longer than the test may.
+      const config = { atlas: { requestTimeoutMs: 300_000 } };
       const { atlas, deployment, worker } = await startSetting({ config });
       atlas.faults({ on: 'linkTokens', delayMs: 3000, afterCreating: true });
       const handle = await deployment.start();
       await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
 
       expect(await worker.stop()).toEqual({ code: 0, signal: null });
-      await deployment.startWorker();
+      const next = await deployment.startWorker();
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
       expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
+
+      await deliverOne(deployment);
+      await expectIdleEnd(atlas, next, 'SIGTERM');
     },
 
     async 'lives on while Temporal is gone, is not ready, says so, and can be stopped'() {
@@ -136,11 +132,12 @@ describe('a worker', () => {
       expect(await worker.stop()).toEqual({ code: 0, signal: null });
     },
 
-    async 'is not ready while its polls do not reach Temporal, and is ready again afterwards'() {
+    async 'is not ready while its polls do not reach Temporal, and is ready again afterwards; idle at SIGINT, it ends with 0 and revokes its access token'() {
       const { address } = await sharedTemporal();
       const proxy = await serveTcpProxy(Number(address.split(':')[1]));
       cleanUpLater(() => proxy.close());
-      const deployment = await deploy({ atlas: await startAtlas() });
+      const atlas = await startAtlas();
+      const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
       const worker = await deployment.startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
       await untilReady(worker);
 
@@ -150,6 +147,7 @@ describe('a worker', () => {
       proxy.restore();
       await untilReady(worker);
       await deliverOne(deployment);
+      await expectIdleEnd(atlas, worker, 'SIGINT');
     },
   });
 });
