@@ -111,19 +111,6 @@ describe('watch', () => {
     });
   });
 
-  it('of an undelivered run whose workers are gone says so', async () => {
-    const others = await setScene(WITH_BLOCKED_SINK);
-    blockSink(others.deployment);
-    const worker = await others.deployment.startWorker();
-    const { options } = others.newTarget();
-    await others.client('start', ...options, ...TO_BLOCKED, '--wait');
-    await worker.stop();
-    const { code, stderr } = await others.client('watch', ...options);
-    expect(code).toBe(5);
-    expect(stderr).toContain('undelivered: no worker responds, so the reason is in the history only');
-    expect(stderr).toContain(`after repairing the sink: live-migration-prep redeliver ${options.join(' ')}`);
-  });
-
   it('of a terminated run says what to do with its token', async () => {
     const { workflowId, options } = await undelivered();
     await client.workflow.getHandle(workflowId).terminate('\u001b[31mby mistake');
@@ -202,4 +189,15 @@ describe.each(['watch', 'cancel', 'redeliver'])('%s', (command) => {
       error: `Temporal knows no run ${workflowId}: it never ran in this namespace, or the retention period has ended`,
     });
   });
+});
+
+it('watch of an undelivered run whose workers are gone says so', async () => {
+  blocked.block();
+  const { options } = scene.newTarget();
+  await scene.client('start', ...options, ...TO_BLOCKED, '--wait');
+  await scene.deployment.workers.at(-1)?.stop();
+  const { code, stderr } = await scene.client('watch', ...options);
+  expect(code).toBe(5);
+  expect(stderr).toContain('undelivered: no worker responds, so the reason is in the history only');
+  expect(stderr).toContain(`after repairing the sink: live-migration-prep redeliver ${options.join(' ')}`);
 });

@@ -3,19 +3,35 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
-import type { Deployment, Handle } from '../../support/deployment';
+import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
-import { deploy, startSetting } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 import { startForeignWorker } from './foreign-worker';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
+/** Runs with a malformed recovery, cancelled before there was a worker. */
+let cancelledEarly: Handle[];
 
 beforeAll(async () => {
-  ({ atlas, deployment } = await startSetting());
+  atlas = await startAtlas();
+  deployment = await deploy({ atlas, config: { sinks: FILE_SINKS } });
+  cancelledEarly = await Promise.all(
+    [
+      { sealedToken: {}, sinksTried: 5 },
+      { sealedToken: {}, sinksTried: [{ toString: 5 }] },
+      { sealedToken: 7 },
+      'x',
+    ].map(async (recovery) => {
+      const handle = await deployment.start(deployment.newRequest(), recovery as never);
+      await handle.cancel();
+      return handle;
+    }),
+  );
+  await deployment.startWorker();
 });
 
 interface CancelledRun {
@@ -122,20 +138,5 @@ it('a malformed recovery: InvalidRequest that names it, and Atlas is not called'
 });
 
 it('a malformed recovery that is cancelled before its validation ends, and blocks nothing', async () => {
-  const stopped = await deploy({ atlas });
-  const recoveries: unknown[] = [
-    { sealedToken: {}, sinksTried: 5 },
-    { sealedToken: {}, sinksTried: [{ toString: 5 }] },
-    { sealedToken: 7 },
-    'x',
-  ];
-  const handles = await Promise.all(
-    recoveries.map(async (recovery) => {
-      const handle = await stopped.start(stopped.newRequest(), recovery as never);
-      await handle.cancel();
-      return handle;
-    }),
-  );
-  await stopped.startWorker();
-  for (const handle of handles) await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+  for (const handle of cancelledEarly) await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
 });
