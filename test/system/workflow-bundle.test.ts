@@ -17,6 +17,7 @@ describe('the bundle of the workflows', () => {
     const others = ours.filter((module) => !module.startsWith('./dist/workflows/'));
     const shared = [
       'names',
+      'command-line',
       'compare-requests',
       'log-attributes',
       'printable',
