@@ -21,7 +21,11 @@ export async function redeliver(
   if (!isOpen(run)) return refuseClosed(client, workflowId, output);
   refuseForeign(run);
   output.goesOn(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, workflowId, sink);
+  const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+    // It ended meanwhile.
+    return refuseClosed(client, workflowId, output);
+  });
   const requested = sink ?? run.memo?.['sink'];
   output.print({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
 }
