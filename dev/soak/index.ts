@@ -38,6 +38,7 @@ const options = new Command('npm run soak --')
     FAULTS,
   )
   .option('--faults-for <seconds>', 'Atlas fails no longer than this', Number, Infinity)
+  .option('--config <yaml>', "more of the workers' configuration: 'worker: {maxCachedWorkflows: 500}'", '')
   .option('--given', 'on the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
   .option('--every <seconds>', 'how often to print progress', Number, 10)
   .parse()
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
   const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
   const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(database, 'temporal.db') });
   let server = options.given ? null : await startServer();
-  const job = await startJob({ server });
+  const job = await startJob({ server, config: options.config });
   const { folder, workflow, atlas, startWorker } = job;
   const workers = [await startWorker()];
   while (workers.length < options.workers) workers.push(await startWorker());
