@@ -10,7 +10,7 @@ export interface TemporalConnection<C> {
   connection: C;
   address: string;
   namespace: string;
-  /** That it was opened with. */
+  /** The API key that it was opened with. */
   apiKey: TemporalSettings['connectionOptions']['apiKey'];
   /** The error for a call that did not reach Temporal, or not with sufficient permission. */
   unreachable: (error: unknown) => TemporalUnreachableError;

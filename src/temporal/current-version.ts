@@ -46,7 +46,7 @@ export function describeNoCurrentVersion(namespace: string, version: WorkerVersi
 }
 
 /** @param version of a worker that polls, when there is one. */
-export function describeIdleCurrentVersion(
+export function describeCurrentWithoutWorker(
   namespace: string,
   currentBuildId: string,
   version: WorkerVersion | null,

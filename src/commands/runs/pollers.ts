@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import {
-  describeIdleCurrentVersion,
+  describeCurrentWithoutWorker,
   describeNoCurrentVersion,
   type WorkerVersion,
 } from '../../temporal/current-version';
@@ -62,7 +62,7 @@ export async function describeNoPoller(
     const { deploymentName, buildId } = current;
     if (versions.some((one) => one?.buildId === buildId && one?.deploymentName === deploymentName))
       return null;
-    return describeIdleCurrentVersion(namespace, String(buildId), version);
+    return describeCurrentWithoutWorker(namespace, String(buildId), version);
   }
   if (versions.includes(null)) return null;
   if (version) return describeNoCurrentVersion(namespace, version);

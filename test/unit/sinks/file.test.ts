@@ -108,6 +108,26 @@ describe('the temporary file of an attempt that was killed', () => {
     expect(readdirSync(directory)).toEqual([path.basename(fileOf(delivery))]);
   });
 
+  it('is looked for once a minute, since the directory may be long', async () => {
+    const now = jest.spyOn(Date, 'now');
+    const sink = await makeSink({ type: 'file', directory });
+    const { signal } = new AbortController();
+    const startedMs = Date.now();
+    const leftAfterMs = async (ms: number) => {
+      now.mockReturnValue(startedMs + ms);
+      await sink.deliver(newDelivery(), signal);
+      return readdirSync(directory).filter((name) => name.endsWith('.tmp')).length;
+    };
+    try {
+      expect(await leftAfterMs(0)).toBe(0);
+      leave(`${path.basename(fileOf(newDelivery()))}.0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp`);
+      expect(await leftAfterMs(59_000)).toBe(1);
+      expect(await leftAfterMs(61_000)).toBe(0);
+    } finally {
+      now.mockRestore();
+    }
+  });
+
   it('is distinguished from the files of others', async () => {
     const others = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((name) => leave(name));
     await deliver(newDelivery());
