@@ -9,7 +9,7 @@ import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from 
 import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
-/** Delivers the token that exactly one closed run left, by a new run of the same id. Nothing is created. */
+/** Delivers the token that the closed run `runId` left, by a new run of the same id. Nothing is created. */
 export async function recover(
   client: Client,
   workflowId: string,

@@ -15,7 +15,7 @@ import { follow } from './watch';
 const MAX_REASON_LENGTH = 1000;
 
 /**
- * Starts a run for each request of a file, a few at once, but where a run is open or has delivered: so the command can be
+ * Starts a run for each request of a file, a few at once, except where a run is open or has delivered: so the command can be
  * repeated.
  */
 export async function startFrom(

@@ -117,7 +117,7 @@ async function dryRun(
   ]);
 }
 
-/** A run that this look did not see closed may have ended since, and left a token. */
+/** Another run may have started and ended since the look, and left a token. */
 function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReusePolicy {
   if (again) return 'ALLOW_DUPLICATE';
   if (!newest) return 'REJECT_DUPLICATE';

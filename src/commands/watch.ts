@@ -95,8 +95,8 @@ function isIdle({ raw }: WorkflowExecutionDescription): boolean {
 
 /** A task waits for a worker, or for the time of its next attempt. */
 function isWaiting({ raw }: WorkflowExecutionDescription): boolean {
-  const [{ state } = raw.pendingWorkflowTask ?? {}] = raw.pendingActivities ?? [];
-  return Number(state) === SCHEDULED;
+  const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
+  return Number(pending?.state) === SCHEDULED;
 }
 
 /** Who may follow a run need not be allowed to describe task queues. */

@@ -85,7 +85,7 @@ function parseLine(line: number, text: string): Line {
   return { line, workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
 }
 
-/** Lines as Latin-1, which has a character for each byte. Of a line that is too long, no more is held than shows it. */
+/** Lines as Latin-1, which has a character for each byte. A line that is too long is cut off where that shows. */
 async function* splitLines(path: string, file: InputFile): AsyncGenerator<string> {
   let rest = '';
   try {

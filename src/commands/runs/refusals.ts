@@ -27,7 +27,7 @@ export async function refuseIfDelivered(client: Client, runs: readonly Run[], ou
   const receipt = receiptIn(await client.workflow.getHandle(workflowId, runId).result());
   if (receipt) output.say(...describeReceipt(receipt));
   throw new CommandError(
-    `a token for these organizations was delivered before (run ${runId}): pass --again to create another`,
+    `a token for these organizations was delivered before (run ${runId}): start --again creates another`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'delivered', receipt },
   );
@@ -49,7 +49,7 @@ export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): P
           `  ${recoverCommand(run)}`,
         ]),
       ...(more > 0 ? [`and ${more} more`] : []),
-      'or pass --again to create another',
+      'or create another with start --again',
     ],
     EXIT_CODES.refused,
     { workflowId, runId, deliveryId: newest.token.deliveryId, refused: 'tokenLeft' },

@@ -75,7 +75,7 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
     const refused = await scene.client('start', ...options, ...TO_FILES);
     expect(refused.code).toBe(6);
     expect(refused.stdout).toContain(deliveryId);
-    expect(refused.stderr).toMatch(/was delivered before \(run .*\): pass --again to create another/);
+    expect(refused.stderr).toMatch(/was delivered before \(run .*\): start --again creates another/);
 
     const json = await scene.client('--json', 'start', ...options, ...TO_FILES, '--wait');
     expect(json.code).toBe(6);

@@ -62,7 +62,7 @@ const CASES: [
       await scene.client('start', ...options, ...TO_FILES, '--wait');
       return scene.client('start', ...options, ...TO_FILES);
     },
-    'pass --again to create another',
+    'start --again creates another',
   ],
   [
     'cancelled',
