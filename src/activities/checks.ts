@@ -26,14 +26,14 @@ export interface Used extends CheckTarget {
   sink: string | null;
 }
 
-export type Outcome = Omit<Finding, 'check'> & {
+export type CheckResult = Omit<Finding, 'check'> & {
   /** Whether the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;
   /** The field of the request that is wrong. */
   field?: 'orgId';
 };
 
-export type Check = [name: string, run: (signal: AbortSignal) => Promise<Outcome>];
+export type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckResult>];
 
 export const ok = (message: string) => ({ state: 'ok', message }) as const;
 export const unchecked = (message: string) => ({ state: 'unchecked', message }) as const;
@@ -42,13 +42,13 @@ export const error = (message: string, retryable = false) =>
   ({ state: 'error', message, retryable }) as const;
 
 /** Runs checks at the same time, each for at most ten seconds. None throws. */
-export function runAll(checks: readonly Check[]): Promise<(Outcome & Finding)[]> {
+export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
   return Promise.all(checks.map(async ([check, run]) => ({ check, ...(await bounded(run)) })));
 }
 
-async function bounded(run: Check[1]): Promise<Outcome> {
+async function bounded(run: Check[1]): Promise<CheckResult> {
   const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const expired = new Promise<Outcome>((resolve) => {
+  const expired = new Promise<CheckResult>((resolve) => {
     timeout.addEventListener('abort', () => {
       resolve(
         error(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`, true),
@@ -58,7 +58,7 @@ async function bounded(run: Check[1]): Promise<Outcome> {
   return Promise.race([run(timeout).catch(failed), expired]);
 }
 
-function failed(cause: unknown): Outcome {
+function failed(cause: unknown): CheckResult {
   const { message, retryable } = classifyDeliveryError(cause);
   return error(message, retryable);
 }
@@ -115,7 +115,7 @@ function credentialChecks(
   return [own, [`organization ${used.orgId}`, () => isVisible]];
 }
 
-function served(visible: readonly string[], wanted: readonly string[], showIds: boolean): Outcome {
+function served(visible: readonly string[], wanted: readonly string[], showIds: boolean): CheckResult {
   const missing = wanted.filter((orgId) => !visible.includes(orgId));
   if (missing.length > 0) {
     const which = showIds
@@ -131,7 +131,7 @@ function served(visible: readonly string[], wanted: readonly string[], showIds: 
   );
 }
 
-async function checkKeys(sealer: Sealer): Promise<Outcome> {
+async function checkKeys(sealer: Sealer): Promise<CheckResult> {
   await probeSealer(sealer);
   const [first, ...others] = sealer.keyIds();
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);

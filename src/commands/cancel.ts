@@ -3,12 +3,14 @@ import { commandLine } from '../contract/command-line';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import { isOpen } from './runs/find-runs';
+import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
 export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
   const newest = client.workflow.getHandle(workflowId);
   // Temporal accepts the request for a run that has ended, too.
   const run = await newest.describe();
+  refuseForeign(run);
   const { runId } = run;
   if (!isOpen(run)) {
     const status = run.status.name;

@@ -1,15 +1,6 @@
 import type { Client, Connection } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import {
-  error,
-  ok,
-  runAll,
-  unchecked,
-  warning,
-  workerChecks,
-  type Check,
-  type Outcome,
-} from '../activities/checks';
+import { error, ok, runAll, unchecked, warning, workerChecks, type CheckResult } from '../activities/checks';
 import { createAdminApi } from '../atlas/admin-api';
 import { loadConfig } from '../config';
 import { createOrganizations } from '../config/organizations';
@@ -20,7 +11,7 @@ import { connectClient, type TemporalConnection } from '../temporal/connection';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
-import { describeNoPoller } from './runs/pollers';
+import { whyNoWorker } from './runs/pollers';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
@@ -48,12 +39,12 @@ export async function doctor(
       sinks: await createSinks(config.sinks),
       organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
     };
-    const found = await runAll([
-      ...temporalChecks(env, config.taskQueue),
-      ...workerChecks(checked, null, true),
+    const found = await Promise.all([
+      checkTemporal(env, config.taskQueue),
+      runAll(workerChecks(checked, null, true)),
     ]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
-    report([...warnings, ...found], strict, output);
+    report([warnings, ...found].flat(), strict, output);
   } finally {
     await atlas.close();
   }
@@ -91,30 +82,30 @@ function report(found: readonly Finding[], strict: boolean, output: Output): voi
   );
 }
 
-/** Both use one connection, which the second closes. */
-function temporalChecks(env: NodeJS.ProcessEnv, taskQueue: string): Check[] {
-  const connecting = connectClient(env, TEMPORAL_TIMEOUT_MS);
-  const namespace = connecting
-    .then((temporal) =>
-      checkNamespace(temporal).catch((cause: unknown) => Promise.reject(temporal.unreachable(cause))),
-    )
-    .catch((cause: unknown) => error((cause as Error).message));
-  const polled = connecting.then(
-    async (temporal) => {
-      const { state } = await namespace;
-      const outcome = state === 'error' ? UNREACHABLE : await checkPollers(temporal, taskQueue);
-      await temporal.connection.close();
-      return outcome;
-    },
-    () => UNREACHABLE,
-  );
-  return [
-    ['Temporal', () => namespace],
-    [`task queue ${taskQueue}`, () => polled],
+/** Temporal and the task queue. */
+async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
+  const findings = (temporal: CheckResult, queue: CheckResult) => [
+    { check: 'Temporal', ...temporal },
+    { check: `task queue ${taskQueue}`, ...queue },
   ];
+  const unreachable = (cause: unknown) =>
+    findings(error((cause as Error).message), unchecked('Temporal cannot be reached'));
+  let temporal: TemporalConnection<Connection>;
+  try {
+    temporal = await connectClient(env, TEMPORAL_TIMEOUT_MS);
+  } catch (cause) {
+    return unreachable(cause);
+  }
+  try {
+    return await temporal.connection.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
+      findings(await checkNamespace(temporal), await checkPollers(temporal, taskQueue)),
+    );
+  } catch (cause) {
+    return unreachable(temporal.unreachable(cause));
+  } finally {
+    await temporal.connection.close();
+  }
 }
-
-const UNREACHABLE = unchecked('Temporal cannot be reached');
 
 async function checkNamespace({ connection, address, namespace }: TemporalConnection<Connection>) {
   const { config } = await connection.workflowService.describeNamespace({ namespace });
@@ -130,9 +121,9 @@ async function checkNamespace({ connection, address, namespace }: TemporalConnec
 async function checkPollers(
   { connection, namespace }: TemporalConnection<Connection>,
   taskQueue: string,
-): Promise<Outcome> {
+): Promise<CheckResult> {
   try {
-    const problem = await describeNoPoller(connection.workflowService, namespace, taskQueue);
+    const problem = await whyNoWorker(connection.workflowService, namespace, taskQueue);
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);

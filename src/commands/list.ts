@@ -5,10 +5,10 @@ import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
-import { listUnconfirmed } from './list-unconfirmed';
+import { listUnconfirmed } from './list-report';
 import { readEnding, readRequest } from './runs/run-events';
 import { READ_CONCURRENCY, isOpen, listRuns } from './runs/find-runs';
-import { recoverCommand } from './runs/refusals';
+import { redeliverClosedCommand } from './runs/refusals';
 
 /** What the list of Temporal and the memo say of a run; `failure` and `request` only where a filter reads them. */
 export interface ListedRun {
@@ -28,14 +28,14 @@ export interface ListedRun {
 
 /** Prints runs as Temporal lists them, newest first, and never holds more than a few of them. */
 export async function list(client: Client, options: ListOptions, output: Output): Promise<void> {
-  const unknown = { terminated: 0, historiesGone: 0 };
+  const notShown: NotShown = { terminated: 0, historiesGone: 0 };
   const listed = listRuns(client, options.taskQueue, ...conditionsOf(options));
-  const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, unknown), {
+  const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, notShown), {
     concurrency: READ_CONCURRENCY,
   });
   if (options.report) await listUnconfirmed(client, matches, output);
   else await printRuns(matches, output);
-  output.note(...notesOf(options, unknown, await retainedSince(client)));
+  output.note(...notesOf(options, notShown, await retainedSince(client)));
 }
 
 function conditionsOf({ undelivered, sink, failure, org, since }: ListOptions): string[] {
@@ -47,7 +47,8 @@ function conditionsOf({ undelivered, sink, failure, org, since }: ListOptions): 
   ].filter((condition) => typeof condition === 'string');
 }
 
-interface Unknown {
+/** What the list leaves out, and why. */
+interface NotShown {
   /** Runs without a count of unconfirmed tokens that were terminated. */
   terminated: number;
   /** Runs that a filter could not be applied to. */
@@ -59,14 +60,14 @@ async function matchOf(
   client: Client,
   run: ListedRun,
   { undelivered, sink, unconfirmed, failure, requestedBy, changeReference }: ListOptions,
-  unknown: Unknown,
+  notShown: NotShown,
 ): Promise<ListedRun | typeof pMapSkip> {
-  if (run.state === 'terminated' && run.unconfirmedTokens === 0) unknown.terminated += 1;
+  if (run.state === 'terminated' && run.unconfirmedTokens === 0) notShown.terminated += 1;
   if (undelivered && run.state !== 'undelivered') return pMapSkip;
   if (sink !== undefined && run.sink !== sink) return pMapSkip;
   if (unconfirmed && run.unconfirmedTokens === 0) return pMapSkip;
   const historyGone = (): typeof pMapSkip => {
-    unknown.historiesGone += 1;
+    notShown.historiesGone += 1;
     return pMapSkip;
   };
   if (failure) {
@@ -124,7 +125,7 @@ function detailOf(run: ListedRun): string {
   const { requestedBy, changeReference } = run.request ?? {};
   return [
     sink !== null && `waits on sink ${sink}`,
-    closedAt && deliveryId && `left a token: ${recoverCommand(run)}`,
+    closedAt && deliveryId && `left a token: ${redeliverClosedCommand(run)}`,
     unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
     run.failure && `${run.failure.type}: ${run.failure.message}`,
     requestedBy && `requested by ${requestedBy}`,
@@ -135,14 +136,14 @@ function detailOf(run: ListedRun): string {
 }
 
 /** What the list cannot know. */
-function notesOf({ unconfirmed }: ListOptions, unknown: Unknown, retained: string | null): string[] {
+function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: string | null): string[] {
   return [
     `the list lags behind by moments${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
     unconfirmed &&
-      unknown.terminated > 0 &&
-      `${unknown.terminated} terminated run(s) are not shown: a request that was on its way when they ended is in no count`,
-    unknown.historiesGone > 0 &&
-      `${unknown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
+      notShown.terminated > 0 &&
+      `${notShown.terminated} terminated run(s) are not shown: a request that was on its way when they ended is in no count`,
+    notShown.historiesGone > 0 &&
+      `${notShown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
   ].filter((note) => typeof note === 'string');
 }
 

@@ -86,7 +86,7 @@ function createCommands(io: Io, stop: Stop) {
       }
       if (results !== undefined) throw new CommandError('--results needs --from', EXIT_CODES.usage);
       const { requestOf } = await import('./cli/request.js');
-      const request = requestOf(options);
+      const request = requestOf(options, 'nothing was started');
       const { start } = await import('./start.js');
       return withClient((client) =>
         start(client, request, { wait, again, dryRun, taskQueue: taskQueue() }, output()),
@@ -117,9 +117,9 @@ function createCommands(io: Io, stop: Stop) {
       }
       const workflowId = workflowIdOf(options);
       if (runId) {
-        const { recover } = await import('./recover.js');
+        const { redeliverClosed } = await import('./redeliver-closed.js');
         return withClient((client) =>
-          recover(client, workflowId, { sink, runId, taskQueue: taskQueue() }, output()),
+          redeliverClosed(client, workflowId, { sink, runId, taskQueue: taskQueue() }, output()),
         );
       }
       const { redeliver } = await import('./redeliver.js');
@@ -154,7 +154,7 @@ function createCommands(io: Io, stop: Stop) {
         inheriting(
           define.scheduleCreateCommand().action(async (options) => {
             const { requestOf } = await import('./cli/request.js');
-            const request = requestOf(options);
+            const request = requestOf(options, 'no schedule was created');
             const { createSchedule } = await import('./schedule-create.js');
             await withClient((client) =>
               createSchedule(client, request, { ...options, taskQueue: taskQueue() }, output()),

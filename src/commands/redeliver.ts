@@ -2,13 +2,13 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@
 import { commandLine } from '../contract/command-line';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import { createBulkRunner, outcomeOf, type Outcome } from './runs/bulk';
+import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import { describeReceipt, failureError } from './cli/outcome';
+import { describeReceipt, failureError } from './cli/endings';
 import type { Output } from './cli/output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { isOpen, listRuns, runsOf } from './runs/find-runs';
-import { follow } from './watch';
+import { follow } from './runs/follow';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
 export async function redeliver(
@@ -18,13 +18,13 @@ export async function redeliver(
   output: Output,
 ): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
-  if (!isOpen(run)) return refuseClosed(client, workflowId, output);
+  if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
-  output.goesOn(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
     // It ended meanwhile.
-    return refuseClosed(client, workflowId, output);
+    return refuseClosed(client, workflowId);
   });
   const requested = sink ?? run.memo?.['sink'];
   output.print({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
@@ -42,7 +42,9 @@ export async function redeliverAll(
     if (memo?.['step'] === 'undelivered') runs.push({ workflowId, sink: memo['sink'] });
   }
   const bulk = createBulkRunner(runs.length, output);
-  output.goesOn('the runs go on; see which are still undelivered: live-migration-prep list --undelivered');
+  output.setFollowUp(
+    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
+  );
   await bulk.run(runs, (run) => redeliverOne(client, run, sink));
   bulk.finish('undelivered run(s)');
 }
@@ -59,7 +61,11 @@ interface UndeliveredRun {
   sink: unknown;
 }
 
-async function redeliverOne(client: Client, run: UndeliveredRun, sink: string | undefined): Promise<Outcome> {
+async function redeliverOne(
+  client: Client,
+  run: UndeliveredRun,
+  sink: string | undefined,
+): Promise<RunOutcome> {
   try {
     const outcome = await outcomeOf(sendRedeliver(client, run.workflowId, sink));
     const [note] = outcome.receipt ? elsewhere(outcome.receipt, sink ?? run.sink) : [];
@@ -84,10 +90,10 @@ async function sendRedeliver(client: Client, workflowId: string, sink: string | 
   }
 }
 
-async function refuseClosed(client: Client, workflowId: string, output: Output): Promise<never> {
+async function refuseClosed(client: Client, workflowId: string): Promise<never> {
   const runs = await runsOf(client, workflowId);
   await refuseIfTokenLeft(client, runs);
-  await refuseIfDelivered(client, runs, output);
+  await refuseIfDelivered(client, runs);
   throw new CommandError(
     `no run of ${workflowId} is open, and no closed run left a token: nothing to deliver`,
     EXIT_CODES.failed,

@@ -2,10 +2,10 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import pMap, { pMapSkip } from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
-import { createBulkRunner, outcomeOf, type Outcome } from './runs/bulk';
+import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import type { RestartOptions } from './cli/options';
 import type { Output } from './cli/output';
-import { recoverCommand } from './runs/refusals';
+import { redeliverClosedCommand } from './runs/refusals';
 import { readEnding, readRequest } from './runs/run-events';
 import {
   READ_CONCURRENCY,
@@ -17,7 +17,7 @@ import {
   type Run,
 } from './runs/find-runs';
 import { startRun } from './runs/start-run';
-import { follow } from './watch';
+import { follow } from './runs/follow';
 
 /**
  * Starts failed runs again, once their cause is fixed: each with the request it had, under its id. One goes first; the
@@ -26,13 +26,17 @@ import { follow } from './watch';
 export async function restart(client: Client, options: RestartOptions, output: Output): Promise<void> {
   const runs = await failedRuns(client, options, output);
   const bulk = createBulkRunner(runs.length, output);
-  output.goesOn(
+  output.setFollowUp(
     `what was restarted goes on; list it: live-migration-prep list --since ${new Date().toISOString()}`,
   );
   const work = (run: Run) => restartOne(client, run, options);
-  let first: Outcome | undefined;
+  let first: RunOutcome | undefined;
   let next = 0;
-  while (!options.dryRun && next < runs.length && (first ?? { action: 'skipped' }).action === 'skipped') {
+  while (
+    !options.dryRun &&
+    next < runs.length &&
+    (!first || first.action === 'skipped' || first.action === 'refused')
+  ) {
     [first] = await bulk.run(runs.slice(next, next + 1), work);
     next += 1;
   }
@@ -41,7 +45,7 @@ export async function restart(client: Client, options: RestartOptions, output: O
   bulk.finish(`run(s) failed with ${options.failure} since ${options.since.toISOString()}`);
 }
 
-function notRestarted(): Promise<Outcome> {
+function notRestarted(): Promise<RunOutcome> {
   return Promise.resolve({ action: 'not restarted', reason: 'the first restarted run did not deliver' });
 }
 
@@ -67,19 +71,20 @@ async function restartOne(
   client: Client,
   failed: Run,
   { taskQueue, failure, dryRun }: RestartOptions,
-): Promise<Outcome> {
-  const skipped = (reason: string): Outcome => ({ action: 'skipped', reason });
+): Promise<RunOutcome> {
+  const skipped = (reason: string): RunOutcome => ({ action: 'skipped', reason });
+  const refused = (reason: string): RunOutcome => ({ action: 'refused', reason });
   const { workflowId, runId } = failed;
   const runs = await runsOf(client, workflowId);
   const [newest] = runs;
   if (newest && newest.runId !== runId) return skipped(describeLater(newest));
   const [token] = await leftTokens(client, runs);
   if (token) {
-    return skipped(`run ${token.run.runId} left a token; deliver it: ${recoverCommand(token.run)}`);
+    return refused(`run ${token.run.runId} left a token; deliver it: ${redeliverClosedCommand(token.run)}`);
   }
   const request = await readRequest(client, failed);
   const { problems } = checkRequest(request);
-  if (problems.length > 0) return skipped(`its request is not valid: ${describeProblems(problems)}`);
+  if (problems.length > 0) return refused(`its request is not valid: ${describeProblems(problems)}`);
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
   try {
     return await outcomeOf(

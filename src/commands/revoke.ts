@@ -9,9 +9,9 @@ import { CancelledFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import { failureError } from './cli/outcome';
+import { failureError } from './cli/endings';
 import type { Io, Output } from './cli/output';
-import { describeStillNoPoller } from './runs/pollers';
+import { whyStillNoWorker } from './runs/pollers';
 import { refuseForeign } from './runs/refusals';
 
 /**
@@ -48,12 +48,14 @@ export async function revoke(
 ): Promise<void> {
   const { orgId } = request;
   const workflowId = revocationIdFor(orgId);
-  const handle = await startOrJoin(client, workflowId, request, taskQueue, output);
-  output.goesOn(`the removal goes on; see how it ends: temporal workflow result --workflow-id ${workflowId}`);
-  const problem = await describeStillNoPoller(client, taskQueue).catch(() => null);
+  const handle = await startOrJoinRevocation(client, workflowId, request, taskQueue, output);
+  output.setFollowUp(
+    `the removal goes on; see how it ends: temporal workflow result --workflow-id ${workflowId}`,
+  );
+  const problem = await whyStillNoWorker(client, taskQueue).catch(() => null);
   if (problem) output.say(problem);
   const result: RevokeResult = await handle.result().catch((error: unknown) => {
-    throw error instanceof WorkflowFailedError ? endingOf(error.cause, workflowId) : error;
+    throw error instanceof WorkflowFailedError ? revocationFailed(error.cause, workflowId) : error;
   });
   const { outcome, credential, finishedAt } = result;
   output.print({ workflowId, ...result }, [
@@ -63,7 +65,7 @@ export async function revoke(
   ]);
 }
 
-async function startOrJoin(
+async function startOrJoinRevocation(
   client: Client,
   workflowId: string,
   request: RevokeRequest,
@@ -88,7 +90,7 @@ async function startOrJoin(
   }
 }
 
-function endingOf(cause: Error | undefined, workflowId: string): CommandError {
+function revocationFailed(cause: Error | undefined, workflowId: string): CommandError {
   const known = failureError(cause, workflowId);
   if (known) return known;
   const exitCode = cause instanceof CancelledFailure ? EXIT_CODES.cancelled : EXIT_CODES.failed;

@@ -4,9 +4,8 @@ import { pMapIterable, pMapSkip } from 'p-map';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
-import { cronExpressionsOf } from './cron';
-import { describeRows } from './cli/outcome';
-import type { Output } from './cli/output';
+import { cronExpressionsOf } from '../temporal/cron';
+import { describeRows, type Output } from './cli/output';
 import { readEnding, readResult, valuesIn } from './runs/run-events';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 

@@ -1,15 +1,15 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import { shortened } from '../contract/printable';
-import { createBulkRunner, failed, outcomeOf, type Outcome } from './runs/bulk';
+import { createBulkRunner, failed, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
 import type { Output } from './cli/output';
-import { describeStillNoPoller } from './runs/pollers';
+import { whyStillNoWorker } from './runs/pollers';
 import type { NumberedRequest, RequestsFile } from './cli/requests-file';
 import { lookAtRuns, startOrJoin } from './start';
-import { follow } from './watch';
+import { follow } from './runs/follow';
 
 /** A reason may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -28,14 +28,14 @@ export async function startFrom(
   const record = results === undefined ? () => undefined : openResults(results, from);
   const bulk = createBulkRunner(from.count, output);
   if (!dryRun) {
-    const problem = await describeStillNoPoller(client, taskQueue).catch(() => null);
+    const problem = await whyStillNoWorker(client, taskQueue).catch(() => null);
     if (problem) output.note(problem);
-    output.goesOn(
+    output.setFollowUp(
       'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',
     );
   }
   await bulk.run(from.requests(), async (item) => {
-    const outcome = await startOne(client, item, options, output).catch(outcomeOfError);
+    const outcome = await startOne(client, item, options).catch(outcomeOfError);
     if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome });
     return outcome;
   });
@@ -46,37 +46,35 @@ async function startOne(
   client: Client,
   { workflowId, request }: NumberedRequest,
   { taskQueue, wait, dryRun }: StartFromOptions,
-  output: Output,
-): Promise<Outcome> {
-  const silent: Output = { ...output, say: () => undefined };
+): Promise<RunOutcome> {
   if (dryRun) {
-    const { open } = await lookAtRuns(client, workflowId, request, false, silent);
+    const { open } = await lookAtRuns(client, workflowId, request, false);
     return open ? isOpenAlready(open.runId) : { action: 'would start', reason: `into sink ${request.sink}` };
   }
-  const started = await startOrJoin(client, workflowId, request, { taskQueue, wait, again: false }, silent);
+  const started = await startOrJoin(client, workflowId, request, { taskQueue, again: false });
   const { runId } = started;
   if (wait) return { runId, ...(await outcomeOf(follow(client, { workflowId, runId }))) };
   return started.joined ? isOpenAlready(runId) : { action: 'started', reason: `run ${runId}`, runId };
 }
 
-function isOpenAlready(runId: string): Outcome {
+function isOpenAlready(runId: string): RunOutcome {
   return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }
 
 /** What was delivered before needs nothing; any other refusal needs somebody. */
-function outcomeOfError(error: unknown): Outcome {
+function outcomeOfError(error: unknown): RunOutcome {
   if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failed(error);
   const facts = error.facts as { refused?: string };
+  if (facts.refused === 'delivered') return { ...facts, action: 'skipped', reason: error.lines[0] ?? '' };
   const reason = error.lines.map((line) => line.trim()).join(' ');
-  const action = facts.refused === 'delivered' ? 'skipped' : 'refused';
-  return { ...facts, action, reason: shortened(reason, MAX_REASON_LENGTH) };
+  return { ...facts, action: 'refused', reason: shortened(reason, MAX_REASON_LENGTH) };
 }
 
 /** @throws CommandError when the file cannot be written, or is the file of requests. */
 function openResults(path: string, { file: { stats: requests } }: RequestsFile): (result: object) => void {
   if (existsSync(path)) {
-    const { stats, refuse } = inputFile('--results', path, 'name one, or a new one');
-    if (stats.ino === requests.ino && stats.dev === requests.dev) throw refuse('is the file of requests');
+    const { stats, invalid } = inputFile('--results', path, 'name one, or a new one');
+    if (stats.ino === requests.ino && stats.dev === requests.dev) throw invalid('is the file of requests');
   }
   const file = openForWriting(path);
   return (result) => writeSync(file, `${JSON.stringify(result)}\n`);

@@ -10,12 +10,11 @@ import type { PrepareRequest } from '../contract/schemas';
 import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { StartOptions } from './cli/options';
-import { describeRows } from './cli/outcome';
-import type { Output } from './cli/output';
+import { describeRows, type Output } from './cli/output';
 import { readRequest } from './runs/run-events';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { isOpen, isOurs, runsOf, type Run } from './runs/find-runs';
-import { describeStillNoPoller } from './runs/pollers';
+import { whyStillNoWorker } from './runs/pollers';
 import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
@@ -31,13 +30,13 @@ export async function start(
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   if (options.dryRun) return dryRun(client, workflowId, request, options, output);
-  const { joined, runId } = await startOrJoin(client, workflowId, request, options, output);
+  const { joined, runId } = await startOrJoin(client, workflowId, request, options);
   const what = `${joined ? 'joined the open run' : 'started'} ${workflowId}`;
   if (options.wait) {
     output.say(what);
     return watch(client, { workflowId, runId }, output, { joined });
   }
-  const problem = await describeStillNoPoller(client, options.taskQueue).catch(() => null);
+  const problem = await whyStillNoWorker(client, options.taskQueue).catch(() => null);
   output.print({ workflowId, joined, ...(problem && { warning: problem }) }, [
     what,
     ...(problem ? [problem] : []),
@@ -46,18 +45,18 @@ export async function start(
 }
 
 /**
- * Decides by a look at the runs of the id, and starts by policies under which the server refuses whenever that look is
- * out of date: then it looks again.
+ * Looks at the runs of the id, and starts under a policy by which the server refuses when a run was opened or delivered
+ * since: then it looks again. A run that was started and failed since is not noticed: of a token that it left, `list`
+ * tells.
  */
 export async function startOrJoin(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
-  { taskQueue, again }: Omit<StartOptions, 'dryRun'>,
-  output: Output,
+  { taskQueue, again }: Pick<StartOptions, 'taskQueue' | 'again'>,
 ): Promise<{ joined: boolean; runId: string }> {
   for (let looks = 1; ; looks += 1) {
-    const { runs, open } = await lookAtRuns(client, workflowId, request, again, output);
+    const { runs, open } = await lookAtRuns(client, workflowId, request, again);
     if (open) return { joined: true, runId: open.runId };
     const workflowIdReusePolicy = reusePolicyFor(runs, again);
     try {
@@ -81,7 +80,6 @@ export async function lookAtRuns(
   workflowId: string,
   request: PrepareRequest,
   again: boolean,
-  output: Output,
 ): Promise<{ runs: Run[]; open: Run | undefined }> {
   const runs = await runsOf(client, workflowId);
   const open = runs.find(isOpen);
@@ -89,7 +87,7 @@ export async function lookAtRuns(
     refuseForeign(open);
     await refuseIfDifferent(client, open, request);
   } else if (!again) {
-    await refuseIfDelivered(client, runs, output);
+    await refuseIfDelivered(client, runs);
     await refuseIfTokenLeft(client, runs);
   }
   return { runs, open };
@@ -103,7 +101,7 @@ async function dryRun(
   output: Output,
 ): Promise<void> {
   const report = await checkRequestRemotely(client, taskQueue, request, 'nothing was started');
-  const { open } = await lookAtRuns(client, workflowId, request, again, output);
+  const { open } = await lookAtRuns(client, workflowId, request, again);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   output.print({ workflowId, wouldJoin: open !== undefined, ...report }, [
     `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
@@ -117,7 +115,6 @@ async function dryRun(
   ]);
 }
 
-/** Another run may have started and ended since the look, and left a token. */
 function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReusePolicy {
   if (again) return 'ALLOW_DUPLICATE';
   if (!newest) return 'REJECT_DUPLICATE';

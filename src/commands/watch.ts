@@ -1,32 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
-import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../contract/names';
-import { statusSchema, type Receipt, type Status } from '../contract/schemas';
-import { CommandError, EXIT_CODES } from './cli/command-error';
-import {
-  describeReceipt,
-  redeliverLine,
-  unconfirmedLines,
-  undeliveredLine,
-  waitForReceipt,
-} from './cli/outcome';
+import { describeReceipt } from './cli/endings';
 import type { Output } from './cli/output';
-import { describeNoPoller } from './runs/pollers';
-import { isOpen } from './runs/find-runs';
-
-/** The first; each is longer than the one before. */
-const POLL_INTERVAL_MS = 250;
-const MAX_POLL_INTERVAL_MS = 1000;
-const STATUS_TIMEOUT_MS = 3000;
-
-/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED of Temporal's API: no worker has it. */
-const SCHEDULED = 1;
-
-const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
-  createLinkToken: 'creating',
-  deliverLinkToken: 'delivering',
-};
+import { follow } from './runs/follow';
 
 /**
  * Prints a line whenever the step, the attempt or the last failure changes. Ends when the run ends or is undelivered.
@@ -42,116 +18,9 @@ export async function watch(
 ): Promise<void> {
   const { workflowId } = run;
   const at = () => new Date().toISOString();
-  output.goesOn(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await follow(client, run, (progress) =>
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`),
   );
   output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
-}
-
-/**
- * Follows a run until it ends or its token is undelivered.
- *
- * @param report gets a line whenever something changes.
- * @throws CommandError with the ending; with exit code 5 when the run is undelivered and goes on.
- */
-export async function follow(
-  client: Client,
-  { workflowId, runId }: { workflowId: string; runId?: string },
-  report: (progress: string) => void = () => undefined,
-): Promise<Receipt> {
-  runId ??= (await client.workflow.getHandle(workflowId).describe()).runId;
-  const handle = client.workflow.getHandle(workflowId, runId);
-  let lastLine = '';
-  let status: Status | null = null;
-  let statusAt = -1;
-  for (
-    let pollIntervalMs = POLL_INTERVAL_MS;
-    ;
-    pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS)
-  ) {
-    const description = await handle.describe();
-    if (!isOpen(description)) return waitForReceipt(handle);
-    const { historyLength } = description;
-    if (isIdle(description) && (statusAt !== historyLength || !status)) {
-      status = await statusOf(client, handle);
-      statusAt = historyLength;
-    }
-    const current = statusAt === historyLength ? status : null;
-    if (isIdle(description) && isUndelivered(description, current)) throw undelivered(workflowId, current);
-    const progress = progressOf(description, current) ?? lastLine;
-    const problem = isWaiting(description) ? await noPoller(client, description.taskQueue) : null;
-    const line = [progress, problem].filter(Boolean).join('; ');
-    if (line !== lastLine) report(line);
-    lastLine = line;
-    await sleep(pollIntervalMs);
-  }
-}
-
-/** Nothing is under way: the run waits for a time or for an Update. */
-function isIdle({ raw }: WorkflowExecutionDescription): boolean {
-  return !raw.pendingActivities?.length && !raw.pendingWorkflowTask;
-}
-
-/** A task waits for a worker, or for the time of its next attempt. */
-function isWaiting({ raw }: WorkflowExecutionDescription): boolean {
-  const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
-  return Number(pending?.state) === SCHEDULED;
-}
-
-/** Who may follow a run need not be allowed to describe task queues. */
-function noPoller(client: Client, taskQueue: string): Promise<string | null> {
-  const { workflowService, options } = client;
-  return describeNoPoller(workflowService, options.namespace, taskQueue).catch(() => null);
-}
-
-/** The memo says it where no worker responds to the Query. It stays while a later round is under way. */
-function isUndelivered({ memo }: WorkflowExecutionDescription, status: Status | null): boolean {
-  return (status?.step ?? memo?.['step']) === 'undelivered';
-}
-
-/** @returns null when no worker responds. */
-async function statusOf(client: Client, handle: WorkflowHandle): Promise<Status | null> {
-  const result: unknown = await client.connection
-    .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
-    .catch(() => null);
-  return statusSchema.safeParse(result).data ?? null;
-}
-
-function undelivered(workflowId: string, status: Status | null): CommandError {
-  const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
-  return new CommandError(
-    [
-      ...(status
-        ? [description]
-        : [
-            'undelivered: no worker responds, so the reason is in the history only',
-            redeliverLine(workflowId),
-          ]),
-      ...unconfirmedLines(unconfirmedTokens),
-      undeliveredLine(nextTryAt),
-    ],
-    EXIT_CODES.undelivered,
-    { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },
-  );
-}
-
-/**
- * Workflow code cannot see the attempts of an activity; the server lists those of pending ones.
- *
- * @returns null when there is nothing to report.
- */
-function progressOf({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
-  const [pending] = raw.pendingActivities ?? [];
-  if (!pending) {
-    if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
-    return status && describeStatus(status);
-  }
-  const step = STEP_OF_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
-  const failure = pending.lastFailure?.message;
-  return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
-}
-
-function describeStatus({ step, description, nextTryAt }: Status): string {
-  return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
 }

@@ -11,16 +11,16 @@ export type InputFile = ReturnType<typeof inputFile>;
  * @throws CommandError with exit code 2.
  */
 export function inputFile(option: string, file: string, remedy: string) {
-  const refuse = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
+  const invalid = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
   /** @param error of an operation on the file. */
   const unreadable = (error: unknown) =>
-    refuse(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    invalid(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
   let stats: Stats;
   try {
     stats = statSync(file);
   } catch (error) {
     throw unreadable(error);
   }
-  if (!stats.isFile()) throw refuse(`is not a regular file: ${remedy}`);
-  return { stats, refuse, unreadable };
+  if (!stats.isFile()) throw invalid(`is not a regular file: ${remedy}`);
+  return { stats, invalid, unreadable };
 }

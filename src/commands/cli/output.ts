@@ -27,12 +27,12 @@ export type Output = ReturnType<typeof createOutput>;
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
-  { signal, goesOn }: Pick<Stop, 'signal' | 'goesOn'> = createStop(),
+  { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'> = createStop(),
 ) {
   // What a stopped command still does may end in errors, which concern nobody.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
   return {
-    goesOn,
+    setFollowUp,
     signal,
     /** Lines for a person; left out of `--json`. */
     say(...lines: string[]) {
@@ -54,6 +54,13 @@ export function createOutput(
       stderr.write(linesOf([`live-migration-prep: ${first}`, ...others]));
     },
   };
+}
+
+export type Row = readonly [name: string, value: string];
+
+/** Lines of two columns. */
+export function describeRows(rows: readonly Row[]): string[] {
+  return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
 function linesOf(lines: readonly string[]): string {

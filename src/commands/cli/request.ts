@@ -11,9 +11,10 @@ const MAX_FILE_BYTES = 1024 * 1024;
 /**
  * Makes the request, and checks what needs no configuration before anything is started.
  *
+ * @param consequence of a problem, such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
-export function requestOf(options: RequestOptions): PrepareRequest {
+export function requestOf(options: RequestOptions, consequence: string): PrepareRequest {
   const request: PrepareRequest = {
     orgId: options.org,
     accessListIps: addressesOf(options),
@@ -26,7 +27,7 @@ export function requestOf(options: RequestOptions): PrepareRequest {
   if (problems.length === 0) return request;
   throw new CommandError(
     [
-      `nothing was started: the request has ${problems.length} problem(s)`,
+      `${consequence}: the request has ${problems.length} problem(s)`,
       ...problems.map(({ field, description }) => `  ${field} ${description}`),
     ],
     EXIT_CODES.usage,
@@ -45,12 +46,12 @@ function addressesOf({ ip = [], ipsFile, accessList }: RequestOptions): string[]
 }
 
 function readIpsFile(file: string): string[] {
-  const { stats, refuse, unreadable } = inputFile(
+  const { stats, invalid, unreadable } = inputFile(
     '--ips-file',
     file,
     'write the list to one, or repeat --ip',
   );
-  if (stats.size > MAX_FILE_BYTES) throw refuse('is larger than 1 MiB: name a list of addresses');
+  if (stats.size > MAX_FILE_BYTES) throw invalid('is larger than 1 MiB: name a list of addresses');
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -62,7 +63,7 @@ function readIpsFile(file: string): string[] {
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '');
   if (entries.length === 0) {
-    throw refuse('contains no address: pass --no-access-list instead to send an empty list');
+    throw invalid('contains no address: pass --no-access-list instead to send an empty list');
   }
   return entries;
 }

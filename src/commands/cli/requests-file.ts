@@ -37,14 +37,14 @@ export async function openRequestsFile(path: string) {
     const summary = `nothing was started: --from ${path} has problems in ${problems.length} line(s)`;
     throw new CommandError([summary, ...problems], EXIT_CODES.usage);
   }
-  if (lineOf.size === 0) throw file.refuse('contains no request');
+  if (lineOf.size === 0) throw file.invalid('contains no request');
   return {
     file,
     count: lineOf.size,
     /** @throws CommandError when the file has changed since it was checked. */
     async *requests(): AsyncGenerator<NumberedRequest> {
       for await (const read of linesOf(path, file)) {
-        if ('problem' in read) throw file.refuse(`has changed: line ${read.line}: ${read.problem}`);
+        if ('problem' in read) throw file.invalid(`has changed: line ${read.line}: ${read.problem}`);
         yield read;
       }
     },

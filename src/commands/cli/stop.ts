@@ -13,7 +13,7 @@ export function createStop() {
     /** Aborted with the CommandError that ends the command. */
     signal,
     /** What goes on when the command is stopped: lines that end with the command that follows it. */
-    goesOn: (...lines: string[]) => {
+    setFollowUp: (...lines: string[]) => {
       followUp = lines;
     },
     interrupt: () => stop('interrupted', EXIT_CODES.interrupted),

@@ -29,7 +29,7 @@ export interface Decision {
   runId?: string;
 }
 
-export type Outcome = Omit<Decision, 'workflowId'>;
+export type RunOutcome = Omit<Decision, 'workflowId'>;
 
 /** @param total of runs, for the progress in each line. */
 export function createBulkRunner(total: number, output: Output) {
@@ -38,7 +38,7 @@ export function createBulkRunner(total: number, output: Output) {
     /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
     run: <Item extends { workflowId: string }>(
       items: Iterable<Item> | AsyncIterable<Item>,
-      work: (item: Item) => Promise<Outcome>,
+      work: (item: Item) => Promise<RunOutcome>,
     ): Promise<Decision[]> =>
       pMap(
         items,
@@ -73,7 +73,7 @@ const ACTION_OF: Partial<Record<ExitCode, Action>> = {
 };
 
 /** What a wait for a delivery led to. */
-export async function outcomeOf(delivery: Promise<Receipt>): Promise<Outcome> {
+export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome> {
   try {
     const receipt = await delivery;
     return { action: 'delivered', reason: receipt.location, receipt };
@@ -83,7 +83,7 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<Outcome> {
   }
 }
 
-export function failed(error: unknown): Outcome {
+export function failed(error: unknown): RunOutcome {
   return { action: 'failed', reason: describeError(error) };
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../../contract/schemas';
 import { GRPC, grpcCodeOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { describeStillNoPoller } from './pollers';
+import { whyStillNoWorker } from './pollers';
 
 /** Three tries fit into a minute. */
 const TIMEOUT_MS = 90_000;
@@ -94,7 +94,7 @@ async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promis
 
 /** Who may start runs need not be allowed to describe task queues. */
 async function requirePoller(client: Client, taskQueue: string): Promise<void> {
-  const problem = await describeStillNoPoller(client, taskQueue).catch((error: unknown) => {
+  const problem = await whyStillNoWorker(client, taskQueue).catch((error: unknown) => {
     if (grpcCodeOf(error) === GRPC.permissionDenied) return null;
     throw error;
   });

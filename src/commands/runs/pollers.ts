@@ -14,14 +14,14 @@ const POLL_EXPIRES_MS = 70_000;
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
-/** {@link describeNoPoller}, for at most two seconds and a half. */
-export async function describeStillNoPoller(
+/** {@link whyNoWorker}, for at most two seconds and a half. */
+export async function whyStillNoWorker(
   { workflowService, options: { namespace } }: Pick<Client, 'workflowService' | 'options'>,
   taskQueue: string,
 ): Promise<string | null> {
   const deadlineMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const problem = await describeNoPoller(workflowService, namespace, taskQueue);
+    const problem = await whyNoWorker(workflowService, namespace, taskQueue);
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
@@ -44,7 +44,7 @@ function versionOf({ deploymentOptions }: Poller): WorkerVersion | null {
  *
  * @returns null when one does, else a line for a person.
  */
-export async function describeNoPoller(
+export async function whyNoWorker(
   workflowService: Client['workflowService'],
   namespace: string,
   taskQueue: string,

@@ -2,32 +2,33 @@ import type { Client } from '@temporalio/client';
 import { commandLine } from '../../contract/command-line';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { describeReceipt, receiptIn } from '../cli/outcome';
-import type { Output } from '../cli/output';
+import { describeReceipt, receiptIn } from '../cli/endings';
 import { isDelivered, leftTokens, type Run } from './find-runs';
 
 /** Left tokens that one message names. */
 const MAX_NAMED = 5;
 
-/** @throws CommandError when an open run is none of ours: it keeps the id from every run of ours. */
+/** @throws CommandError when a run is none of ours. While it is open, it keeps the id from every run of ours. */
 export function refuseForeign({ workflowId, runId, type }: Run, ours: string = WORKFLOW_TYPES.prepare): void {
   if (type === ours) return;
   throw new CommandError(
-    `an open run of another workflow type (${type}) has the id ${workflowId}: end that run first`,
+    `the run of ${workflowId} is of workflow type ${type}, not ${ours}: Temporal's own CLI shows it, and ends it while it is open`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );
 }
 
 /** @throws CommandError when any run of the id delivered a token: a second one must not follow by accident. */
-export async function refuseIfDelivered(client: Client, runs: readonly Run[], output: Output): Promise<void> {
+export async function refuseIfDelivered(client: Client, runs: readonly Run[]): Promise<void> {
   const delivered = runs.find(isDelivered);
   if (!delivered) return;
   const { workflowId, runId } = delivered;
   const receipt = receiptIn(await client.workflow.getHandle(workflowId, runId).result());
-  if (receipt) output.say(...describeReceipt(receipt));
   throw new CommandError(
-    `a token for these organizations was delivered before (run ${runId}): start --again creates another`,
+    [
+      `a token for these organizations was delivered before (run ${runId}): start --again creates another`,
+      ...(receipt ? describeReceipt(receipt) : []),
+    ],
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'delivered', receipt },
   );
@@ -46,7 +47,7 @@ export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): P
         .slice(0, MAX_NAMED)
         .flatMap(({ run, token }) => [
           `run ${run.runId} (${run.status.name}) left token ${token.deliveryId}, which is not confirmed as delivered; deliver it:`,
-          `  ${recoverCommand(run)}`,
+          `  ${redeliverClosedCommand(run)}`,
         ]),
       ...(more > 0 ? [`and ${more} more`] : []),
       'or create another with start --again',
@@ -56,6 +57,6 @@ export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): P
   );
 }
 
-export function recoverCommand({ workflowId, runId }: Pick<Run, 'workflowId' | 'runId'>): string {
+export function redeliverClosedCommand({ workflowId, runId }: Pick<Run, 'workflowId' | 'runId'>): string {
   return commandLine('redeliver', workflowId, '--run-id', runId);
 }

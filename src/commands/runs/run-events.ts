@@ -10,10 +10,10 @@ type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 export type HistoryEvent = NonNullable<History['events']>[number];
 type Payloads = { payloads?: unknown[] | null } | null | undefined;
 
-export type RunId = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
+export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 
 /** The whole history of a run; empty when it is gone. */
-export async function readEvents(client: Client, { workflowId, runId }: RunId): Promise<HistoryEvent[]> {
+export async function readEvents(client: Client, { workflowId, runId }: RunRef): Promise<HistoryEvent[]> {
   const handle = client.workflow.getHandle(workflowId, runId);
   const history = await handle.fetchHistory().catch(nullIfNotFound);
   return history?.events ?? [];
@@ -22,7 +22,7 @@ export async function readEvents(client: Client, { workflowId, runId }: RunId): 
 /** How a failed run ended. @returns null when it did not fail, or its history is gone. */
 export async function readEnding(
   client: Client,
-  run: RunId,
+  run: RunRef,
 ): Promise<{ type: string; message: string } | null> {
   const failure = (await eventOf(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
   return failure
@@ -31,13 +31,13 @@ export async function readEnding(
 }
 
 /** What a run returned. @returns undefined when it returned nothing readable, or its history is gone. */
-export async function readResult(client: Client, run: RunId): Promise<unknown> {
+export async function readResult(client: Client, run: RunRef): Promise<unknown> {
   const closed = (await eventOf(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
   return valuesIn(closed?.result)[0];
 }
 
 /** What a run was started with. @returns null when its history is gone. */
-export async function readRequest(client: Client, run: RunId): Promise<Partial<PrepareRequest> | null> {
+export async function readRequest(client: Client, run: RunRef): Promise<Partial<PrepareRequest> | null> {
   const started = await eventOf(client, run, { maximumPageSize: 1 });
   if (!started) return null;
   const [request] = valuesIn(started.workflowExecutionStartedEventAttributes?.input);
@@ -47,7 +47,7 @@ export async function readRequest(client: Client, run: RunId): Promise<Partial<P
 /** One event, without the rest of the history. */
 async function eventOf(
   { connection, options: { namespace } }: Client,
-  { workflowId, runId }: RunId,
+  { workflowId, runId }: RunRef,
   which: { historyEventFilterType: number } | { maximumPageSize: number },
 ): Promise<HistoryEvent | undefined> {
   const execution = { workflowId, runId };

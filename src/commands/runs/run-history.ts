@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { recoverySchema, sealedTokenSchema } from '../../contract/schemas';
-import { readEvents, valuesIn, type HistoryEvent, type RunId } from './run-events';
+import { readEvents, valuesIn, type HistoryEvent, type RunRef } from './run-events';
 
 export type RunHistory = ReturnType<typeof historyOf>;
 
@@ -12,7 +12,7 @@ export interface UnconfirmedAttempt {
 }
 
 /** Reads one run. Nothing is known of it when its history is gone. */
-export async function readRun(client: Client, run: RunId): Promise<RunHistory> {
+export async function readRun(client: Client, run: RunRef): Promise<RunHistory> {
   return historyOf(await readEvents(client, run));
 }
 

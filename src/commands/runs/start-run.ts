@@ -1,7 +1,7 @@
 import type { Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
-import type { RunId } from './run-events';
+import type { RunRef } from './run-events';
 
 /**
  * Starts `prepareLiveMigration`, and does not wait.
@@ -17,7 +17,7 @@ export async function startRun(
     args: [request: PrepareRequest, recovery?: Recovery];
     workflowIdReusePolicy: WorkflowIdReusePolicy;
   },
-): Promise<RunId> {
+): Promise<RunRef> {
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
     priority: { fairnessKey: options.args[0].orgId },

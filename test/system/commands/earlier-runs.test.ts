@@ -74,7 +74,7 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
 
     const refused = await scene.client('start', ...options, ...TO_FILES);
     expect(refused.code).toBe(6);
-    expect(refused.stdout).toContain(deliveryId);
+    expect(refused.stderr).toContain(deliveryId);
     expect(refused.stderr).toMatch(/was delivered before \(run .*\): start --again creates another/);
 
     const json = await scene.client('--json', 'start', ...options, ...TO_FILES, '--wait');
@@ -262,10 +262,14 @@ describe('a run that another caller started under the id', () => {
       ['start', ...options, ...TO_FILES, '--wait'],
       ['start', ...options, ...TO_FILES, '--again'],
       ['redeliver', ...options],
+      ['watch', ...options],
+      ['cancel', ...options],
     ]) {
       const { code, stderr } = await scene.client(...command);
       expect(code).toBe(6);
-      expect(stderr).toContain(`an open run of another workflow type (foreign) has the id ${workflowId}`);
+      expect(stderr).toContain(
+        `the run of ${workflowId} is of workflow type foreign, not prepareLiveMigration`,
+      );
     }
     await foreign.terminate();
   });

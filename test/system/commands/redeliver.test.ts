@@ -241,8 +241,8 @@ describe('redeliver --run-id', () => {
           await foreign.complete();
           return { ...target, runId: foreign.runId };
         },
-        1,
-        'is a run of workflow foreign, not of prepareLiveMigration',
+        6,
+        'is of workflow type foreign, not prepareLiveMigration',
       ],
       [
         'Temporal does not know',

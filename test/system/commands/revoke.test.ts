@@ -74,7 +74,7 @@ describe('revoke', () => {
     await foreign.terminate();
     expect({ code, stderr }).toEqual({
       code: 6,
-      stderr: `live-migration-prep: an open run of another workflow type (foreign) has the id ${workflowId}: end that run first\n`,
+      stderr: `live-migration-prep: the run of ${workflowId} is of workflow type foreign, not revokeLink: Temporal's own CLI shows it, and ends it while it is open\n`,
     });
   });
 

@@ -56,6 +56,11 @@ describe('exit code 2, before Temporal is called, for', () => {
       '--no-access-list',
     ],
     [
+      'schedule create with a wrong address',
+      ['schedule', 'create', ...ORG, ...TO_FILES, '--ip', '10.0.0.1/33', '--cron', '0 6 * * 1'],
+      'no schedule was created: the request has 1 problem(s)',
+    ],
+    [
       'schedule create without a time',
       ['schedule', 'create', ...REQUEST],
       "required option '--cron <expression>' not specified",

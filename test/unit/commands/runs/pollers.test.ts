@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { optionalDateToTs } from '@temporalio/common/lib/time';
-import { describeNoPoller } from '../../../../src/commands/runs/pollers';
+import { whyNoWorker } from '../../../../src/commands/runs/pollers';
 
 const deploymentName = 'kubernetes/prep';
 const EXPIRED_MS = 80_000;
@@ -24,7 +24,7 @@ function problemOf(pollers: Polled[], currentBuildId?: string): Promise<string |
         : null,
     });
   const workflowService = { describeTaskQueue } as unknown as Client['workflowService'];
-  return describeNoPoller(workflowService, 'default', 'prep');
+  return whyNoWorker(workflowService, 'default', 'prep');
 }
 
 const command = (buildId: string) =>

@@ -10,6 +10,7 @@ import {
 } from '../../contract/names';
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
+import { describeRows, type Row } from './output';
 
 /** Refusals that a person can act on. After the others the run itself tells more. */
 type Refusal = Extract<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest'>;
@@ -98,12 +99,6 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['unconfirmed', `${receipt.unconfirmedTokens} token(s)`],
     ...receipt.warnings.map((warning): Row => ['warning', warning]),
   ]);
-}
-
-type Row = readonly [name: string, value: string];
-
-export function describeRows(rows: readonly Row[]): string[] {
-  return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
 function endingOf(cause: Error | undefined, workflowId: string): CommandError {

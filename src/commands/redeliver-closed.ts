@@ -1,16 +1,16 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
-import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import type { Output } from './cli/output';
 import { readRun } from './runs/run-history';
-import { isDelivered, isOpen, isOurs, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
+import { isDelivered, isOpen, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
+import { refuseForeign } from './runs/refusals';
 import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
 /** Delivers the token that the closed run `runId` left, by a new run of the same id. Nothing is created. */
-export async function recover(
+export async function redeliverClosed(
   client: Client,
   workflowId: string,
   { taskQueue, runId, sink }: { taskQueue: string; runId: string; sink: string | undefined },
@@ -33,28 +33,23 @@ export async function recover(
 /** @throws CommandError that says why this run has no token to deliver. */
 async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
-  const refuse = (why: string, exitCode: ExitCode = EXIT_CODES.failed) =>
+  const refusal = (why: string, exitCode: ExitCode = EXIT_CODES.refused) =>
     new CommandError(`run ${runId} ${why}`, exitCode, { workflowId, runId });
 
-  if (!isOurs(run)) {
-    const { prepare } = WORKFLOW_TYPES;
-    throw refuse(`is a run of workflow ${run.type}, not of ${prepare}: it holds no token of ours`);
-  }
-  if (isOpen(run)) {
-    throw refuse(`is open: ${commandLine('redeliver', workflowId)}`, EXIT_CODES.refused);
-  }
-  if (isDelivered(run)) throw refuse('delivered its token: there is nothing to deliver', EXIT_CODES.refused);
-  const history = await readRun(client, run);
-  if (!history.token) throw refuse(`(${run.status.name}) has no token: there is nothing to deliver`);
+  refuseForeign(run);
+  if (isOpen(run)) throw refusal(`is open: ${commandLine('redeliver', workflowId)}`);
+  if (isDelivered(run)) throw refusal('delivered its token: there is nothing to deliver');
   const runs = await runsOf(client, workflowId);
-  if (runs.some(isOpen)) throw anotherOpen(workflowId);
-  const left = (await leftTokens(client, [...runs.filter((other) => other.runId !== runId), run])).some(
-    ({ token }) => token.deliveryId === history.token?.deliveryId,
-  );
+  const others = runs.filter((other) => other.runId !== runId);
+  const left = (await leftTokens(client, [run, ...others])).find((one) => one.run.runId === runId);
   if (!left) {
-    throw refuse(`left token ${history.token.deliveryId}, which was delivered since`, EXIT_CODES.refused);
+    const { token } = await readRun(client, run);
+    throw token
+      ? refusal(`left token ${token.deliveryId}, which was delivered since`)
+      : refusal(`(${run.status.name}) has no token: there is nothing to deliver`, EXIT_CODES.failed);
   }
-  return { ...history, token: history.token, run };
+  if (runs.some(isOpen)) throw anotherOpen(workflowId);
+  return left;
 }
 
 function anotherOpen(workflowId: string): CommandError {

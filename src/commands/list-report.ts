@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { PrepareRequest } from '../contract/schemas';
 import type { Output } from './cli/output';
-import type { RunId } from './runs/run-events';
+import type { RunRef } from './runs/run-events';
 import { readRun, type UnconfirmedAttempt } from './runs/run-history';
 import { READ_CONCURRENCY } from './runs/find-runs';
 
@@ -10,15 +10,15 @@ interface Organization {
   orgId: string;
   /** Of its runs, as their memos count. */
   unconfirmedTokens: number;
-  attempts: (UnconfirmedAttempt & RunId)[];
+  attempts: (UnconfirmedAttempt & RunRef)[];
   /** Tokens of the same runs that arrived: their keys in Atlas are accounted for. */
-  created: ({ createdAt: string; deliveryId: string } & RunId)[];
+  created: ({ createdAt: string; deliveryId: string } & RunRef)[];
 }
 
 /** Prints, for each organization, when the attempts were made that may have created a token, to compare in Atlas. */
 export async function listUnconfirmed(
   client: Client,
-  runs: AsyncIterable<RunId & { unconfirmedTokens: number }>,
+  runs: AsyncIterable<RunRef & { unconfirmedTokens: number }>,
   output: Output,
 ): Promise<void> {
   const organizations = new Map<string, Organization>();
