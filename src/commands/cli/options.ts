@@ -103,13 +103,13 @@ export type ListOptions = OptionsOf<typeof listCommand>;
 export const listCommand = () =>
   new Command('list')
     .description('list runs that match every filter, newest first')
-    .option('--undelivered', 'open runs whose token no sink has confirmed')
+    .option('--undelivered', 'open runs whose last round of delivery failed')
     .option('--sink <name>', 'undelivered runs that wait on this sink')
-    .option('--unconfirmed', 'runs after which Atlas may hold tokens that no worker received')
+    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no worker received')
     .addOption(
       new Option(
         '--report',
-        'of unconfirmed tokens: each attempt with its time, by organization, to compare in Atlas',
+        'list, by organization, the attempts that may have created those tokens, to compare in Atlas',
       ).implies({ unconfirmed: true }),
     )
     .addOption(failure().conflicts(['undelivered', 'sink']))
@@ -119,7 +119,7 @@ export const listCommand = () =>
     .addOption(
       new Option(
         '--since <time>',
-        'runs that are open, or closed after this time; or how long ago, such as 2h',
+        'runs that are open, or closed since then: a time, or how long ago, such as 2h',
       ).argParser(pastTime),
     );
 
