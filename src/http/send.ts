@@ -1,6 +1,7 @@
 import { EnvHttpProxyAgent, fetch, type Dispatcher, type Response } from 'undici';
 import { VERSION } from './version';
 import { parseRetryAfterMs } from './retry-after';
+import { withTimeout } from './with-timeout';
 
 const MAX_BODY_BYTES = 1024 * 1024;
 
@@ -69,26 +70,26 @@ export function createSender(timeoutMs: number): Sender {
   const dispatcher = new EnvHttpProxyAgent();
   return {
     async send({ url, headers, ...init }, { abort, abortUntilWritten, bodyOptional = false } = {}) {
-      abort?.throwIfAborted();
       abortUntilWritten?.throwIfAborted();
-      const timeout = AbortSignal.timeout(timeoutMs);
       const progress = { written: false };
       try {
-        const response = await fetch(url, {
-          ...init,
-          headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },
-          redirect: 'manual',
-          signal: abort ? AbortSignal.any([abort, timeout]) : timeout,
-          dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
+        return await withTimeout(timeoutMs, abort, async (signal) => {
+          const response = await fetch(url, {
+            ...init,
+            headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },
+            redirect: 'manual',
+            signal,
+            dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
+          });
+          const text = await readBody(response, bodyOptional);
+          return {
+            status: response.status,
+            json: parseJson(text),
+            text,
+            challenge: response.headers.get('www-authenticate'),
+            retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), new Date()),
+          };
         });
-        const text = await readBody(response, bodyOptional);
-        return {
-          status: response.status,
-          json: parseJson(text),
-          text,
-          challenge: response.headers.get('www-authenticate'),
-          retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), new Date()),
-        };
       } catch (error) {
         abort?.throwIfAborted();
         if (!progress.written) abortUntilWritten?.throwIfAborted();

@@ -1,6 +1,7 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { VERSION } from '../../http/version';
+import { withTimeout } from '../../http/with-timeout';
 import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { labelOf } from '../utils/label';
@@ -147,20 +148,11 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       action: string,
       send: (options: SendOptions) => Promise<Output>,
     ): Promise<Output> => {
-      signal.throwIfAborted();
-      // Not AbortSignal.any over AbortSignal.timeout: Node 20 lets both be garbage-collected, and they never fire.
-      const ending = new AbortController();
-      const end = () => ending.abort();
-      const timer = setTimeout(end, timeoutMs);
-      signal.addEventListener('abort', end, { once: true });
       try {
-        return await send({ abortSignal: ending.signal });
+        return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
       } catch (error) {
         signal.throwIfAborted();
         throw sinkErrorOfAws(`secretsmanager:${action} for secret ${name} in ${region}`, error);
-      } finally {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', end);
       }
     };
   }
