@@ -122,7 +122,10 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
         maxActivitiesPerSecond: z.number().positive().optional(),
         maxCachedWorkflows: z.int().min(2).optional(),
-        heartbeatTimeoutMs: z.int().min(SECOND_MS).default(TEN_SECONDS_MS),
+        heartbeatTimeoutMs: z
+          .int()
+          .min(3 * SECOND_MS)
+          .default(TEN_SECONDS_MS),
       })
       .prefault({}),
     schedules: z.strictObject({ newTokenAfterMs: z.int().min(0).default(SEVEN_DAYS_MS) }).prefault({}),

@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
+import { heartbeatIntervalMs } from '../activities/heartbeat';
 import { createAdminApi } from '../atlas/admin-api';
 import type { Config } from '../config';
 import { createOrganizations } from '../config/organizations';
@@ -38,7 +39,7 @@ export async function createWorker(
     ...versioning(config),
     ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
-    maxHeartbeatThrottleInterval: '3s',
+    maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
     // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
     shutdownGraceTime: plans.create.attemptTimeoutMs,
   });

@@ -91,9 +91,9 @@ const WRONG: [what: string, yaml: string, env: Env, problem: string | RegExp][] 
   ],
   [
     'a heartbeat timeout shorter than a heartbeat takes',
-    `${SINKS}worker: {heartbeatTimeoutMs: 999}\n`,
+    `${SINKS}worker: {heartbeatTimeoutMs: 2999}\n`,
     {},
-    /^lmp\.yaml:3 worker\.heartbeatTimeoutMs: .*>=1000/,
+    /^lmp\.yaml:3 worker\.heartbeatTimeoutMs: .*>=3000/,
   ],
   [
     'no activity a second',

@@ -1,0 +1,26 @@
+import { withHeartbeats } from '../../../src/activities/heartbeat';
+import { attemptIn } from './attempt';
+
+afterEach(() => jest.useRealTimers());
+
+it.each<[heartbeatTimeoutMs: number | undefined, heartbeats: number]>([
+  [3000, 9],
+  [10_000, 3],
+  [60_000, 3],
+  [undefined, 3],
+  [0, 3],
+])('with a heartbeat timeout of %p ms, 9 s of work send %d heartbeats', async (heartbeatTimeoutMs, count) => {
+  jest.useFakeTimers();
+  const attempt = attemptIn({ heartbeatTimeoutMs } as Parameters<typeof attemptIn>[0]);
+  let sent = 0;
+  attempt.on('heartbeat', () => (sent += 1));
+  const done = attempt.run(() =>
+    withHeartbeats(async () => {
+      await jest.advanceTimersByTimeAsync(9000);
+    }),
+  );
+  await done;
+  expect(sent).toBe(count);
+  await jest.advanceTimersByTimeAsync(9000);
+  expect(sent).toBe(count);
+});
