@@ -11,9 +11,6 @@ import { leastRetryDelayMs } from '../contract/retry-delay';
 import { AtlasCircuitOpenError, AtlasConnectionError, AtlasResponseError } from './errors';
 import { classifyAtlasError } from './outcomes';
 
-/** A worker tries again in the end, whatever a proxy writes into `Retry-After`. */
-const MAX_OPEN_MS = 24 * 3_600_000;
-
 const TOO_MANY_REQUESTS = 429;
 
 /**
@@ -41,7 +38,7 @@ export function createCircuit(credentialName: string, backoff: Backoff): Circuit
     const error = 'error' in result ? result.error : null;
     const { message, details, retryAfterMs = 0 } = classifyAtlasError(error);
     if (opens(error)) failure = { message, details };
-    const openMs = Math.min(Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt)), MAX_OPEN_MS);
+    const openMs = Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt));
     untilMs = Date.now() + openMs;
     failures = attempt;
     return openMs;

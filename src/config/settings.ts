@@ -17,6 +17,8 @@ const TEN_MINUTES_MS = 10 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const SIX_HOURS_MS = 6 * HOUR_MS;
 const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
+/** Far beyond any outage, and far below what a date can hold. */
+const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 
@@ -101,16 +103,19 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
     retries: z
       .strictObject({
         create: z
-          .strictObject({ ...backoff, giveUpAfterMs: z.int().min(SECOND_MS).default(HOUR_MS) })
+          .strictObject({
+            ...backoff,
+            giveUpAfterMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(HOUR_MS),
+          })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .prefault({}),
         deliver: z
           .strictObject({
             ...backoff,
             // How long one round of attempts lasts. The pause between rounds doubles from the first to the maximum.
-            roundMs: z.int().min(SECOND_MS).default(TEN_MINUTES_MS),
+            roundMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(TEN_MINUTES_MS),
             firstPauseMs: z.int().min(1).default(TEN_MINUTES_MS),
-            maximumPauseMs: z.int().min(1).default(SIX_HOURS_MS),
+            maximumPauseMs: z.int().min(1).max(LONGEST_WAIT_MS).default(SIX_HOURS_MS),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
@@ -205,7 +210,7 @@ function sinksSchema(context: ReferenceContext) {
 const backoff = {
   initialIntervalMs: z.int().min(1).default(SECOND_MS),
   backoffCoefficient: z.number().min(1).default(2),
-  maximumIntervalMs: z.int().min(1).default(MINUTE_MS),
+  maximumIntervalMs: z.int().min(1).max(LONGEST_WAIT_MS).default(MINUTE_MS),
 };
 
 /**

@@ -1,13 +1,16 @@
+/** In the end an attempt is made, whatever a server or a proxy writes. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+
 /**
  * Reads `Retry-After`: whole seconds or an HTTP date (RFC 9110, 10.2.3).
  *
- * @returns milliseconds from `now`, at least 0; undefined when the header is absent or is neither.
+ * @returns milliseconds from `now`, from 0 to a day; undefined when the header is absent or is neither.
  */
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  if (/^\d+$/.test(value)) return Math.min(Number(value) * 1000, MAX_RETRY_AFTER_MS);
   // Date.parse alone would read "-5" or "1.5" as a date.
   const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_RETRY_AFTER_MS);
 }

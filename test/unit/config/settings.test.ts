@@ -95,6 +95,17 @@ const WRONG: [what: string, yaml: string, env: Env, problem: string | RegExp][] 
     {},
     /^lmp\.yaml:3 worker\.heartbeatTimeoutMs: .*>=3000/,
   ],
+  ...[
+    'create: {giveUpAfterMs: 2592000001}',
+    'create: {maximumIntervalMs: 2592000001}',
+    'deliver: {roundMs: 2592000001}',
+    'deliver: {maximumPauseMs: 2592000001}',
+  ].map((setting): (typeof WRONG)[number] => [
+    `a wait of more than 30 days: ${setting}`,
+    `${SINKS}retries:\n  ${setting}\n`,
+    {},
+    /^lmp\.yaml:4 retries\.(create|deliver)\.\w+Ms: .*2592000000/,
+  ]),
   [
     'no activity a second',
     `${SINKS}worker: {maxActivitiesPerSecond: 0}\n`,

@@ -10,6 +10,10 @@ describe('parseRetryAfterMs', () => {
     ['a date', 'Fri, 02 Jan 2026 03:05:05 GMT', 60_000],
     ['a date of RFC 850', 'Friday, 02-Jan-26 03:05:05 GMT', 60_000],
     ['a date of asctime', 'Fri Jan  2 03:05:05 2026 GMT', 60_000],
+    ['more than a day as a day', '86401', 86_400_000],
+    ['more than a date holds as a day', '99999999999999', 86_400_000],
+    ['more than a number holds as a day', '9'.repeat(400), 86_400_000],
+    ['a date in the year 9999 as a day', 'Fri, 31 Dec 9999 23:59:59 GMT', 86_400_000],
     ['a date in the past', 'Fri, 02 Jan 2026 03:03:05 GMT', 0],
   ])('reads %s', (_what, header, milliseconds) => {
     expect(parseRetryAfterMs(header, NOW)).toBe(milliseconds);
