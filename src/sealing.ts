@@ -20,7 +20,10 @@ const keySetSchema = z.object({
     ),
 });
 
-const payloadSchema = tokenFactsSchema.extend({ version: z.literal(1), linkToken: z.string().min(1) });
+/** Of the payload. */
+const VERSION = 1;
+
+const payloadSchema = tokenFactsSchema.extend({ version: z.literal(VERSION), linkToken: z.string().min(1) });
 
 /** A token out of its seal, with everything that delivery uses. */
 export type OpenedToken = TokenFacts & { linkToken: string };
@@ -95,7 +98,7 @@ export function createSealer(readKeySet: () => string) {
         createdAt: new Date().toISOString(),
       };
       const [{ kid, secret }] = keys;
-      const payload = new TextEncoder().encode(JSON.stringify({ version: 1, linkToken, ...sealed }));
+      const payload = new TextEncoder().encode(JSON.stringify({ version: VERSION, linkToken, ...sealed }));
       const jwe = await new CompactEncrypt(payload)
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
         .encrypt(secret);
@@ -121,8 +124,9 @@ export function createSealer(readKeySet: () => string) {
           keyManagementAlgorithms: ['dir'],
           contentEncryptionAlgorithms: ['A256GCM'],
         });
-        const payload = payloadSchema.parse(JSON.parse(new TextDecoder().decode(plaintext)));
-        const { version: _, ...opened } = payload;
+        const payload: unknown = JSON.parse(new TextDecoder().decode(plaintext));
+        requireOwnVersion(payload);
+        const { version: _, ...opened } = payloadSchema.parse(payload);
         return opened;
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
@@ -133,6 +137,16 @@ export function createSealer(readKeySet: () => string) {
       }
     },
   };
+}
+
+/** After a rollback, workers of the newer release may still be there. */
+function requireOwnVersion(payload: unknown): void {
+  const { version } = payload as { version?: unknown };
+  if (version === VERSION) return;
+  throw new SealedTokenUnreadableError(
+    `the token was sealed by another release (version ${String(version)} of the payload, not ${VERSION}): deliver it with a worker of that release`,
+    true,
+  );
 }
 
 /** Seals and opens a dummy, so that a broken key is found before a token exists. */

@@ -89,7 +89,7 @@ function byTime(a: string, b: string): number {
 }
 
 function failOfAtlas(error: unknown): never {
-  throw repeatableCallFailure(classifyAtlasError(error));
+  throw repeatableCallFailure(classifyAtlasError(error, 'availableProjects'));
 }
 
 function failOfSink(error: unknown): never {

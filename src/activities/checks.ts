@@ -94,7 +94,7 @@ function credentialChecks(
   const result = visible.then(
     (ids) => (used ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), showIds)),
     (cause: unknown) => {
-      const { message, retryable } = classifyAtlasError(cause);
+      const { message, retryable } = classifyAtlasError(cause, 'orgs');
       return error(message, retryable);
     },
   );

@@ -24,7 +24,7 @@ const TOO_LATE: AtlasOutcome = {
 const STOPPED: AtlasOutcome = {
   ...NOT_SENT,
   retryable: true,
-  message: 'the worker stopped before it sent the request to Atlas',
+  message: 'the attempt was stopped before it sent the request to Atlas; another follows',
 };
 
 const NO_CREDENTIAL: AtlasOutcome = {
@@ -75,7 +75,7 @@ export function createLinkTokenActivity(
     const linkToken = await withHeartbeats(() =>
       atlas.createLinkToken(facts.orgId, facts.accessListIps, credential, cancellationSignal),
     ).catch((error: unknown) => {
-      if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error));
+      if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error, 'linkTokens'));
       // Nothing was sent. A worker that shuts down leaves the attempt to another.
       if (context.cancellationDetails?.cancelRequested) throw error;
       return fail(STOPPED);

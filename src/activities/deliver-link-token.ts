@@ -12,8 +12,6 @@ import { withHeartbeats } from './heartbeat';
 import { parseInput } from './parse-input';
 import { requireOwnRun } from './require-own-run';
 
-const STOPPED = 'the worker stopped before the sink had confirmed the token; another attempt follows';
-
 /**
  * Opens a sealed token, delivers it to the named sink and returns the receipt. Everything that it uses of the token comes
  * from inside the seal.
@@ -45,9 +43,7 @@ export function deliverLinkTokenActivity(
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const outcome = classifyDeliveryError(
-        context.cancellationDetails?.workerShutdown ? new SinkUnavailableError(STOPPED) : error,
-      );
+      const outcome = classifyDeliveryError(error);
       // An earlier attempt of this activity may have sent it.
       const tokenMayBeThere = outcome.tokenMayBeThere || !isFirstAttempt(info);
       throw deliveryFailure(

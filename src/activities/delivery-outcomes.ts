@@ -1,3 +1,4 @@
+import { CancelledFailure } from '@temporalio/common';
 import { SealedTokenUnreadableError } from '../sealing';
 import { SecretUnavailableError } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../sinks/sink';
@@ -20,6 +21,11 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   }
   if (error instanceof SecretUnavailableError) {
     return { ...unavailable, message: error.message, tokenMayBeThere: false };
+  }
+  // The worker stops, or an operator paused or reset the activity.
+  if (error instanceof CancelledFailure) {
+    const message = 'the attempt was stopped before the sink had confirmed the token; another follows';
+    return { ...unavailable, message, tokenMayBeThere: true };
   }
   // The message of a library may hold a secret.
   const name = error instanceof Error ? error.name : typeof error;

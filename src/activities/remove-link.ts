@@ -23,7 +23,7 @@ export function removeLinkActivity(atlas: AdminApi, organizations: Organizations
     if (credential === null) throw invalidRequest([noCredential(orgId)]);
     const removed = await withHeartbeats(() => atlas.removeLink(orgId, credential)).catch(
       (error: unknown) => {
-        throw repeatableCallFailure(classifyAtlasError(error));
+        throw repeatableCallFailure(classifyAtlasError(error, 'removeLink'));
       },
     );
     const finishedAt = new Date().toISOString();

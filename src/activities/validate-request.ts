@@ -34,7 +34,8 @@ export function validateRequestActivity(
     );
     const found = [...checked.problems, ...recoveryProblems(recovery), ...runProblems(checked.request, run)];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
-    return { request: checked.request, ...plans };
+    const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
+    return { request: { ...checked.request, accessListIps }, ...plans };
   };
 }
 

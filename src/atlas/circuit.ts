@@ -36,7 +36,7 @@ export function createCircuit(credentialName: string, backoff: Backoff): Circuit
 
   const halfOpenAfter = new DelegateBackoff<{ attempt: number; result: object }>(({ attempt, result }) => {
     const error = 'error' in result ? result.error : null;
-    const { message, details, retryAfterMs = 0 } = classifyAtlasError(error);
+    const { message, details, retryAfterMs = 0 } = classifyAtlasError(error, 'linkTokens');
     if (opens(error)) failure = { message, details };
     const openMs = Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt));
     untilMs = Date.now() + openMs;
@@ -61,7 +61,7 @@ export function createCircuit(credentialName: string, backoff: Backoff): Circuit
 
 /** Whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
 function opens(error: unknown): boolean {
-  const { retryable, tokenMayExist, retryAfterMs } = classifyAtlasError(error);
+  const { retryable, tokenMayExist, retryAfterMs } = classifyAtlasError(error, 'linkTokens');
   if (!retryable) return false;
   if (error instanceof AtlasConnectionError) return true;
   if (!(error instanceof AtlasResponseError)) return false;

@@ -182,8 +182,12 @@ const CALLS: Record<Endpoint, Call> = {
 const INVALID_CERTIFICATE =
   /^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)/;
 
-/** Classifies whatever a call of the Admin API throws, except the reason of an abort signal. */
-export function classifyAtlasError(error: unknown): AtlasOutcome {
+/**
+ * Classifies whatever a call of the Admin API throws, except the reason of an abort signal.
+ *
+ * @param endpoint of the call, for an error that does not say where it happened.
+ */
+export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
   if (error instanceof AtlasResponseError) return classifyResponse(error);
   if (error instanceof AtlasConnectionError) return classifyConnection(error);
   if (error instanceof AtlasCircuitOpenError) {
@@ -197,13 +201,16 @@ export function classifyAtlasError(error: unknown): AtlasOutcome {
   if (error instanceof CredentialNotConfiguredError) {
     return { ...RETRY, message: error.message, details: {} };
   }
-  // The response may have arrived, and a retry would create another token. The message of such an error may hold it.
+  // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;
+  const message = `the worker failed with an unexpected error (${name}) while it called Atlas`;
+  if (endpoint !== 'linkTokens') return { ...INVALID, message: `${message}: report it`, details: {} };
+  // The response may have arrived, and a retry would create another token.
   return {
     type: 'TokenLost',
     retryable: false,
     tokenMayExist: true,
-    message: `the worker failed with an unexpected error (${name}) while it called Atlas; check in Atlas whether a link-token was created before you start again`,
+    message: `${message}; check in Atlas whether a link-token was created before you start again`,
     details: {},
   };
 }

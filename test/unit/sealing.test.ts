@@ -115,7 +115,7 @@ describe('what is outside the seal has no effect', () => {
   });
 });
 
-describe('a sealed token does not open, and no retry helps,', () => {
+describe('a sealed token does not open', () => {
   it('under another workflow id', async () => {
     const { jwe } = await sealOne();
     const error = await failureOf(sealer.open(jwe, `${WORKFLOW_ID}/64f1c0ffee5eed0000005c01`));
@@ -158,16 +158,23 @@ describe('a sealed token does not open, and no retry helps,', () => {
     expect(error.retryable).toBe(false);
   });
 
-  it.each<[what: string, payload: object]>([
-    ['of another version', { version: 2, linkToken: TOKEN }],
-    ['without a token', { version: 1 }],
-    ['with a source organization that is a path', { version: 1, linkToken: TOKEN, sourceOrgId: '../x' }],
-  ])('with a payload %s', async (_what, payload) => {
+  it.each<[what: string, payload: object, message: string, retryable: boolean]>([
+    ['without a token', { version: 1 }, 'was altered', false],
+    [
+      'with a path as its source',
+      { version: 1, linkToken: TOKEN, sourceOrgId: '../x' },
+      'was altered',
+      false,
+    ],
+    ['of a newer release', { version: 2, linkToken: TOKEN }, 'with a worker of that release', true],
+  ])('with a payload %s', async (_what, payload, message, retryable) => {
     const { jwe: _, ...facts } = await sealOne();
     const jwe = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ ...facts, ...payload })))
       .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID })
       .encrypt(base64url.decode(first.k));
-    await failureOf(sealer.open(jwe, WORKFLOW_ID));
+    const error = await failureOf(sealer.open(jwe, WORKFLOW_ID));
+    expect(error.message).toContain(message);
+    expect(error.retryable).toBe(retryable);
   });
 });
 

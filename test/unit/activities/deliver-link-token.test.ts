@@ -181,17 +181,21 @@ test('a cancelled attempt stops and says nothing of the sink', async () => {
   expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toBeInstanceOf(CancelledFailure);
 });
 
-test('an attempt of a worker that stops is followed by another, and says so', async () => {
+test.each<[what: string, details: object]>([
+  ['of a worker that stops', { workerShutdown: true }],
+  ['that an operator pauses', { paused: true }],
+  ['that an operator resets', { reset: true }],
+])('an attempt %s is followed by another, and says so', async (_what, details) => {
   const env = attemptIn();
   const deliver: Deliver = (_delivery, signal) =>
     new Promise((_resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason as Error));
-      env.cancel('WORKER_SHUTDOWN', { workerShutdown: true } as never);
+      env.cancel('CANCELLED', details as never);
     });
   expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toMatchObject({
     type: 'SinkUnavailable',
     nonRetryable: false,
-    message: 'the worker stopped before the sink had confirmed the token; another attempt follows',
+    message: 'the attempt was stopped before the sink had confirmed the token; another follows',
     details: [{ tokenMayBeThere: true }],
   });
 });

@@ -217,7 +217,7 @@ describe('createLinkToken', () => {
     const { signal } = new AbortController();
     const error: unknown = await atlas.createLinkToken(ORG, [], 'other', signal).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(CredentialNotConfiguredError);
-    expect(classifyAtlasError(error)).toMatchObject({ retryable: true, tokenMayExist: false });
+    expect(classifyAtlasError(error, 'linkTokens')).toMatchObject({ retryable: true, tokenMayExist: false });
     expect(emulator.requests()).toEqual([]);
   });
 });

@@ -38,7 +38,7 @@ async function outcomes(atlas: AdminApi, requests: number, credential = 'acme') 
   const one = () => create(atlas, undefined, credential);
   const settled = await Promise.allSettled(Array.from({ length: requests }, one));
   return settled.map((result) =>
-    result.status === 'fulfilled' ? ('created' as const) : classifyAtlasError(result.reason),
+    result.status === 'fulfilled' ? ('created' as const) : classifyAtlasError(result.reason, 'linkTokens'),
   );
 }
 

@@ -9,7 +9,7 @@ import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets';
 
 function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
-  return classifyAtlasError(new AtlasResponseError(endpoint, { status, json, retryAfterMs }));
+  return classifyAtlasError(new AtlasResponseError(endpoint, { status, json, retryAfterMs }), 'linkTokens');
 }
 
 type Expected = [type: FailureType, retryable: boolean, tokenMayExist: boolean];
@@ -139,7 +139,7 @@ describe('a request that creates nothing', () => {
         new AtlasConnectionError(endpoint, false, 'CERT_HAS_EXPIRED'),
       ];
       for (const error of errors) {
-        const { message, tokenMayExist } = classifyAtlasError(error);
+        const { message, tokenMayExist } = classifyAtlasError(error, 'linkTokens');
         expect([message, tokenMayExist]).toEqual([expect.not.stringContaining('link-token'), false]);
       }
     },
@@ -154,7 +154,10 @@ describe('a connection that failed', () => {
     [true, 'oauthToken', false],
     [true, 'orgs', false],
   ])('(written %j, to %s) is retried; a token may exist: %j', (written, endpoint, tokenMayExist) => {
-    const outcome = classifyAtlasError(new AtlasConnectionError(endpoint, written, 'ECONNRESET'));
+    const outcome = classifyAtlasError(
+      new AtlasConnectionError(endpoint, written, 'ECONNRESET'),
+      'linkTokens',
+    );
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist });
     expect(outcome.details).toEqual({ reason: 'ECONNRESET' });
   });
@@ -169,7 +172,9 @@ describe('a connection that failed', () => {
     [false, 'ECONNREFUSED', 'no connection to Atlas (ECONNREFUSED)'],
     [false, 'TIMEOUT', 'no connection to Atlas (TIMEOUT)'],
   ])('(written %j) with %s says so', (written, code, message) => {
-    expect(classifyAtlasError(new AtlasConnectionError('linkTokens', written, code)).message).toBe(message);
+    expect(
+      classifyAtlasError(new AtlasConnectionError('linkTokens', written, code), 'linkTokens').message,
+    ).toBe(message);
   });
 
   it.each([
@@ -185,7 +190,7 @@ describe('a connection that failed', () => {
     'INVALID_CA',
     'HOSTNAME_MISMATCH',
   ])('for the certificate (%s) is not retried', (code) => {
-    const outcome = classifyAtlasError(new AtlasConnectionError('linkTokens', false, code));
+    const outcome = classifyAtlasError(new AtlasConnectionError('linkTokens', false, code), 'linkTokens');
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: false, tokenMayExist: false });
     expect(outcome.message).toBe(
       `the TLS certificate of Atlas is not trusted (${code}): check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS`,
@@ -195,7 +200,9 @@ describe('a connection that failed', () => {
   it.each(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR', 'EPROTO', 'ENOTFOUND'])(
     'before the request was written (%s) is retried',
     (code) => {
-      expect(classifyAtlasError(new AtlasConnectionError('linkTokens', false, code)).retryable).toBe(true);
+      expect(
+        classifyAtlasError(new AtlasConnectionError('linkTokens', false, code), 'linkTokens').retryable,
+      ).toBe(true);
     },
   );
 });
@@ -208,7 +215,7 @@ describe("an error of the worker's own", () => {
       'the worker has no credential named "payments": configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker',
     ],
   ])('before anything is sent (%s) is retried, and no token may exist', (error, message) => {
-    expect(classifyAtlasError(error)).toEqual({
+    expect(classifyAtlasError(error, 'linkTokens')).toEqual({
       type: 'AtlasUnavailable',
       retryable: true,
       tokenMayExist: false,
@@ -220,9 +227,21 @@ describe("an error of the worker's own", () => {
   it.each([new TypeError('CANARY'), 'CANARY', null, { message: 'CANARY' }])(
     'that is not known (%#) is TokenLost, and its own message goes nowhere',
     (error) => {
-      const outcome = classifyAtlasError(error);
+      const outcome = classifyAtlasError(error, 'linkTokens');
       expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
       expect(JSON.stringify(outcome)).not.toContain('CANARY');
     },
+  );
+
+  it.each(['removeLink', 'availableProjects', 'orgs', 'oauthToken'] as const)(
+    'that is not known, of a call of %s, which creates nothing, loses no token',
+    (endpoint) =>
+      expect(classifyAtlasError(new TypeError('CANARY'), endpoint)).toEqual({
+        type: 'AtlasResponseInvalid',
+        retryable: false,
+        tokenMayExist: false,
+        message: 'the worker failed with an unexpected error (TypeError) while it called Atlas: report it',
+        details: {},
+      }),
   );
 });

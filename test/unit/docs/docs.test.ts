@@ -90,7 +90,7 @@ describe('the table of responses in docs/architecture.md says what the code does
 
   it.each(rows)('%i: %s', (status, outcome, tokenMayExist) => {
     const error = new AtlasResponseError('linkTokens', { status, json: null, retryAfterMs: undefined });
-    const classified = classifyAtlasError(error);
+    const classified = classifyAtlasError(error, 'linkTokens');
     expect({
       outcome: classified.retryable ? 'retried' : `fails: \`${classified.type}\``,
       tokenMayExist: classified.tokenMayExist ? 'yes' : 'no',
