@@ -10,7 +10,7 @@ import { classifyDeliveryError } from './delivery-outcomes';
 const CHECK_TIMEOUT_MS = 10_000;
 
 /** What a worker needs, and what is checked. */
-export interface Checked {
+export interface WorkerParts {
   atlas: AdminApi;
   sealer: Sealer;
   /** By name. */
@@ -19,7 +19,7 @@ export interface Checked {
 }
 
 /** What a request uses. */
-export interface Used extends CheckTarget {
+export interface RequestScope extends CheckTarget {
   /** Null when the configuration has none for the organization. */
   credential: string | null;
   /** Null when the organization has no such sink. */
@@ -38,7 +38,7 @@ export type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckRe
 export const ok = (message: string) => ({ state: 'ok', message }) as const;
 export const unchecked = (message: string) => ({ state: 'unchecked', message }) as const;
 export const warning = (message: string) => ({ state: 'warning', message }) as const;
-export const error = (message: string, retryable = false) =>
+export const failedCheck = (message: string, retryable = false) =>
   ({ state: 'error', message, retryable }) as const;
 
 /** Runs checks at the same time, each for at most ten seconds. None throws. */
@@ -51,7 +51,10 @@ async function bounded(run: Check[1]): Promise<CheckResult> {
   const expired = new Promise<CheckResult>((resolve) => {
     timeout.addEventListener('abort', () => {
       resolve(
-        error(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`, true),
+        failedCheck(
+          `no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`,
+          true,
+        ),
       );
     });
   });
@@ -60,74 +63,74 @@ async function bounded(run: Check[1]): Promise<CheckResult> {
 
 function failed(cause: unknown): CheckResult {
   const { message, retryable } = classifyDeliveryError(cause);
-  return error(message, retryable);
+  return failedCheck(message, retryable);
 }
 
 /**
  * What a worker needs: its sealing keys, and every credential and sink, or those that a request uses. They change
  * nothing and create no link-token.
  *
- * @param showIds whether findings may name organizations that the request does not name.
+ * @param withIds whether findings may name organizations that the request does not name.
  */
-export function workerChecks(checked: Checked, used: Used | null, showIds: boolean): Check[] {
-  const { organizations, sinks } = checked;
-  const credentials = used ? [used.credential] : organizations.credentials();
-  const sinkNames = used ? [used.sink] : [...sinks.keys()];
+export function workerChecks(parts: WorkerParts, scope: RequestScope | null, withIds: boolean): Check[] {
+  const { organizations, sinks } = parts;
+  const credentials = scope ? [scope.credential] : organizations.credentials();
+  const sinkNames = scope ? [scope.sink] : [...sinks.keys()];
   return [
-    ['sealing keys', () => checkKeys(checked.sealer)],
+    ['sealing keys', () => checkKeys(parts.sealer)],
     ...credentials
       .filter((name) => name !== null)
-      .flatMap((name) => credentialChecks(checked, name, used, showIds)),
+      .flatMap((name) => credentialChecks(parts, name, scope, withIds)),
     ...sinkNames
       .filter((name) => name !== null)
-      .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), used, signal)]),
+      .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), scope, signal)]),
   ];
 }
 
 function credentialChecks(
-  { atlas, organizations }: Checked,
+  { atlas, organizations }: WorkerParts,
   name: string,
-  used: Used | null,
-  showIds: boolean,
+  scope: RequestScope | null,
+  withIds: boolean,
 ): Check[] {
   const visible = atlas.visibleOrganizations(name);
   const result = visible.then(
-    (ids) => (used ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), showIds)),
+    (ids) => (scope ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), withIds)),
     (cause: unknown) => {
       const { message, retryable } = classifyAtlasError(cause, 'orgs');
-      return error(message, retryable);
+      return failedCheck(message, retryable);
     },
   );
   const own: Check = [`credential ${name}`, () => result];
-  if (!used) return [own];
+  if (!scope) return [own];
   const isVisible = visible.then(
     (ids) =>
-      ids.includes(used.orgId)
+      ids.includes(scope.orgId)
         ? ok(`visible to credential ${name}`)
         : {
-            ...error(
+            ...failedCheck(
               `is not visible to credential ${name}, and a credential belongs to one organization: correct it, or name another credential under atlas.organizations`,
             ),
             field: 'orgId' as const,
           },
     () => unchecked(`credential ${name} cannot be used`),
   );
-  return [own, [`organization ${used.orgId}`, () => isVisible]];
+  return [own, [`organization ${scope.orgId}`, () => isVisible]];
 }
 
-function served(visible: readonly string[], wanted: readonly string[], showIds: boolean): CheckResult {
+function served(visible: readonly string[], wanted: readonly string[], withIds: boolean): CheckResult {
   const missing = wanted.filter((orgId) => !visible.includes(orgId));
   if (missing.length > 0) {
-    const which = showIds
+    const which = withIds
       ? `${missing.join(', ')} (it can see ${visible.join(', ') || 'none'})`
       : `${missing.length} of the ${wanted.length} organization(s) that it serves`;
-    return error(
+    return failedCheck(
       `accepted by Atlas, but cannot see ${which}: a credential belongs to one organization, so name another for the rest under atlas.organizations`,
     );
   }
   if (visible.length === 0) return warning('accepted by Atlas; can see no organization: check its roles');
   return ok(
-    `accepted by Atlas; can see ${showIds ? visible.join(', ') : wanted.length > 0 ? 'every organization that it serves' : 'an organization'}`,
+    `accepted by Atlas; can see ${withIds ? visible.join(', ') : wanted.length > 0 ? 'every organization that it serves' : 'an organization'}`,
   );
 }
 

@@ -1,13 +1,13 @@
 import type { Activities } from '../contract/activities';
 import { checkLinkActivity } from './check-link';
-import type { Checked } from './checks';
+import type { WorkerParts } from './checks';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type Plans } from './validate-request';
 
-export interface ActivityDependencies extends Checked {
+export interface ActivityDependencies extends WorkerParts {
   plans: Plans;
   /** A schedule creates no token while the pair's last one is younger. */
   newTokenAfterMs: number;

@@ -1,7 +1,7 @@
 import type { Activities } from '../contract/activities';
 import { escapeControls } from '../contract/printable';
 import { organizationId, type CheckReport } from '../contract/schemas';
-import { runAll, workerChecks, type Checked, type Used } from './checks';
+import { runAll, workerChecks, type WorkerParts, type RequestScope } from './checks';
 import { invalidRequest, workerCheckFailed } from './failures';
 import { checkConfigured } from './validate-request';
 
@@ -11,13 +11,13 @@ import { checkConfigured } from './validate-request';
  *
  * A retry is safe. Only what may end by itself is retried.
  */
-export function runChecksActivity(checked: Checked): Activities['runChecks'] {
+export function runChecksActivity(parts: WorkerParts): Activities['runChecks'] {
   return async function runChecks(input) {
-    const { organizations, sinks } = checked;
+    const { organizations, sinks } = parts;
     const { request, problems } =
       input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
-    const used = input === null ? null : usedBy(input, checked);
-    const found = await runAll(workerChecks(checked, used, false));
+    const scope = input === null ? null : scopeOf(input, parts);
+    const found = await runAll(workerChecks(parts, scope, false));
     const fields = [
       ...problems,
       ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),
@@ -39,7 +39,7 @@ export function runChecksActivity(checked: Checked): Activities['runChecks'] {
 }
 
 /** What is known of it even when other fields are wrong. */
-function usedBy(input: unknown, { organizations }: Checked): Used {
+function scopeOf(input: unknown, { organizations }: WorkerParts): RequestScope {
   const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId).data;
   if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };

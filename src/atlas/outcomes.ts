@@ -135,7 +135,7 @@ const REPEATABLE_ROWS: readonly Row[] = [
   { when: between(500, 599), ...RETRY },
 ];
 
-interface Call {
+interface EndpointRules {
   /** Such as: Atlas returned 403 to the link-token request. */
   request: string;
   /** What a success holds. */
@@ -145,7 +145,7 @@ interface Call {
   otherwise: Meaning;
 }
 
-const CALLS: Record<Endpoint, Call> = {
+const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
   linkTokens: {
     request: 'link-token request',
     content: 'a link-token',
@@ -217,7 +217,7 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
 
 function classifyResponse(error: AtlasResponseError): AtlasOutcome {
   const { endpoint, status, body } = error;
-  const { rows, otherwise } = CALLS[endpoint];
+  const { rows, otherwise } = ENDPOINT_RULES[endpoint];
   const { type, retryable, tokenMayExist, remedy } =
     rows.find(({ when }) => when(status, body.errorCode)) ?? otherwise;
   return {
@@ -232,7 +232,7 @@ function classifyResponse(error: AtlasResponseError): AtlasOutcome {
 
 /** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
 function describeResponse({ endpoint, status, body }: AtlasResponseError): string {
-  const { request, content } = CALLS[endpoint];
+  const { request, content } = ENDPOINT_RULES[endpoint];
   const without = status >= 200 && status < 300 ? ` without ${content}` : '';
   const reason = body.detail ?? body.reason;
   const fields = body.fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');

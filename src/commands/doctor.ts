@@ -1,6 +1,14 @@
 import type { Client, Connection } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { error, ok, runAll, unchecked, warning, workerChecks, type CheckResult } from '../activities/checks';
+import {
+  failedCheck,
+  ok,
+  runAll,
+  unchecked,
+  warning,
+  workerChecks,
+  type CheckResult,
+} from '../activities/checks';
 import { createAdminApi } from '../atlas/admin-api';
 import { loadConfig } from '../config';
 import { createOrganizations } from '../config/organizations';
@@ -89,7 +97,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
     { check: `task queue ${taskQueue}`, ...queue },
   ];
   const unreachable = (cause: unknown) =>
-    findings(error((cause as Error).message), unchecked('Temporal cannot be reached'));
+    findings(failedCheck((cause as Error).message), unchecked('Temporal cannot be reached'));
   let temporal: TemporalConnection<Connection>;
   try {
     temporal = await connectClient(env, TEMPORAL_TIMEOUT_MS);

@@ -7,7 +7,7 @@ import { createAdminApi } from '../atlas/admin-api';
 import type { Config } from '../config';
 import { createOrganizations } from '../config/organizations';
 import { createSinks } from '../sinks';
-import { activityTimeouts } from './activity-timeouts';
+import { retryPlans } from './retry-plans';
 import { logInterceptor } from './log-interceptor';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
@@ -21,7 +21,7 @@ export async function createWorker(
     backoff: config.retries.create,
     onRequest: timeAtlasRequests(meter),
   });
-  const plans = activityTimeouts({ ...config, ...config.atlas, ...config.worker });
+  const plans = retryPlans({ ...config, ...config.atlas, ...config.worker });
   const worker = await Worker.create({
     connection,
     namespace,

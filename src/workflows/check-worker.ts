@@ -1,7 +1,7 @@
 import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
-import { causeOf, reportOf, terminalFailure } from './failures';
+import { causeOf, messageAndDetails, terminalFailure } from './failures';
 import { checks } from './proxies';
 
 /**
@@ -16,7 +16,7 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
   } catch (error) {
     if (isCancellation(error)) throw error;
     const cause = causeOf(error);
-    const { message, details } = reportOf(cause);
+    const { message, details } = messageAndDetails(cause);
     const type =
       cause instanceof ApplicationFailure && cause.type === 'InvalidRequest'
         ? cause.type

@@ -12,7 +12,7 @@ import { TOKEN_UNCONFIRMED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
-import { causeOf, failureOf, isRunFailureType, reportOf } from './failures';
+import { causeOf, failureOf, isRunFailureType, messageAndDetails } from './failures';
 import type { Progress } from './progress';
 import { creation } from './proxies';
 
@@ -28,7 +28,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
   const target = sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
   const deadlineAtMs = Date.now() + plan.giveUpAfterMs;
   const giveUp = (cause: unknown) => {
-    const { message, details } = reportOf(cause);
+    const { message, details } = messageAndDetails(cause);
     const { unconfirmedTokens } = progress.status;
     return failureOf('AtlasUnavailable', `gave up: the retry deadline passed; last error: ${message}`, {
       ...publicDetails(details),
@@ -71,7 +71,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     // Temporal retries what created nothing until the deadline, so such a failure comes back only after it.
     if (!mayExist || isScheduleToClose(cause)) throw giveUp(cause);
 
-    const { message, details } = reportOf(cause);
+    const { message, details } = messageAndDetails(cause);
     const { retryAfterMs } = details as CreationFailureDetails;
     const delayMs = retryDelayMs(plan, tries, retryAfterMs);
     const nextTryAtMs = Date.now() + delayMs;
@@ -92,7 +92,7 @@ const NOTHING_CREATED: readonly unknown[] = ['InvalidRequest', 'AtlasRequestReje
 function tokenMayExist(cause: unknown): boolean {
   if (cause instanceof ApplicationFailure) {
     if (NOTHING_CREATED.includes(cause.type)) return false;
-    return (reportOf(cause).details as CreationFailureDetails).tokenMayExist !== false;
+    return (messageAndDetails(cause).details as CreationFailureDetails).tokenMayExist !== false;
   }
   return !(cause instanceof CancelledFailure);
 }
@@ -120,7 +120,10 @@ function isTerminal(cause: unknown): cause is ApplicationFailure {
 function terminal(cause: ApplicationFailure, { status }: Progress): ApplicationFailure {
   const type = isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';
   const { unconfirmedTokens } = status;
-  return failureOf(type, cause.message, { ...publicDetails(reportOf(cause).details), unconfirmedTokens });
+  return failureOf(type, cause.message, {
+    ...publicDetails(messageAndDetails(cause).details),
+    unconfirmedTokens,
+  });
 }
 
 /** Without what only the workflow needs. */

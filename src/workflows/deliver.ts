@@ -10,17 +10,17 @@ import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities
 import { commandLine } from '../contract/command-line';
 import type { Receipt, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
-import { causeOf, failureOf, isDeliveryFailureType, reportOf } from './failures';
+import { causeOf, failureOf, isDeliveryFailureType, messageAndDetails } from './failures';
 import { countFailedRound } from './metrics';
 import type { Progress } from './progress';
 import { delivery } from './proxies';
 import type { Rounds } from './rounds';
-import type { Steering } from './steering';
+import type { RedeliveryControl } from './redelivery-control';
 
 interface Delivery {
   progress: Progress;
   rounds: Rounds;
-  steering: Steering;
+  control: RedeliveryControl;
   plan: DeliverPlan;
   token: SealedToken;
   /** Of the request: where each round goes, unless a redelivery names another. */
@@ -37,45 +37,47 @@ interface Delivery {
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
  */
 export async function deliver(delivering: Delivery): Promise<Receipt> {
-  const { progress, rounds, steering, plan, token } = delivering;
+  const { progress, rounds, control, plan, token } = delivering;
   const { orgId, sourceOrgId, deliveryId } = token;
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
 
   for (;;) {
-    const { redelivery } = steering;
+    const { redelivery } = control;
     const sink = redelivery?.sink ?? delivering.sink;
-    const lastChance = CancellationScope.current().consideredCancelled;
+    const isFinalAttempt = CancellationScope.current().consideredCancelled;
     const attempt = () =>
       delivery(
         plan,
-        redelivery !== null || lastChance,
+        redelivery !== null || isFinalAttempt,
         orgId,
         `deliver token ${deliveryId} of ${orgId}${sourceOrgId ? ` for source organization ${sourceOrgId}` : ''} to sink ${sink}`,
       ).deliverLinkToken(token, sink);
     progress.report('delivering', `delivering token ${deliveryId} to sink ${sink}`);
     let cause: unknown;
     try {
-      const receipt = await (lastChance ? CancellationScope.nonCancellable(attempt) : steering.run(attempt));
+      const receipt = await (isFinalAttempt
+        ? CancellationScope.nonCancellable(attempt)
+        : control.run(attempt));
       sinksTried.delete(sink);
       return { ...receipt, alsoTried: [...sinksTried] };
     } catch (error) {
       cause = causeOf(error);
     }
 
-    const details = reportOf(cause).details as Partial<DeliveryFailureDetails>;
+    const details = messageAndDetails(cause).details as Partial<DeliveryFailureDetails>;
     // An attempt that timed out or was cancelled does not tell.
     if (!(cause instanceof ApplicationFailure) || details.tokenMayBeThere !== false) sinksTried.add(sink);
-    if (lastChance || CancellationScope.current().consideredCancelled) {
+    if (isFinalAttempt || CancellationScope.current().consideredCancelled) {
       throw cancelled(progress, token, [...sinksTried]);
     }
     // A redelivery stopped this attempt: its failure says nothing, and the redelivery is next.
-    if (steering.redelivery !== redelivery) continue;
+    if (control.redelivery !== redelivery) continue;
 
     const failure = deliveryFailureOf(cause, progress);
     const waitMs = Math.max(withJitter(pauseMs), details.retryAfterMs ?? 0);
     const nextTryAtMs = Date.now() + waitMs;
-    steering.redelivery = null;
+    control.redelivery = null;
     if (!redelivery) pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
     countFailedRound(String(failure.type), token);
     log.warn('link-token not delivered', {
@@ -89,7 +91,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     progress.listUndelivered(delivering.sink, token);
     rounds.fail(failure);
     try {
-      await condition(() => steering.redelivery !== null, waitMs);
+      await condition(() => control.redelivery !== null, waitMs);
     } catch (error) {
       if (!isCancellation(error)) throw error;
       throw cancelled(progress, token, [...sinksTried]);
@@ -98,7 +100,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
 }
 
 function deliveryFailureOf(cause: unknown, progress: Progress): ApplicationFailure {
-  const { message } = reportOf(cause);
+  const { message } = messageAndDetails(cause);
   const type =
     cause instanceof ApplicationFailure && isDeliveryFailureType(cause.type) ? cause.type : 'SinkUnavailable';
   const { unconfirmedTokens } = progress.status;

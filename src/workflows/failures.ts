@@ -41,13 +41,13 @@ export function causeOf(error: unknown): unknown {
 }
 
 /** The message and details of a failed activity; of a timed-out one, those of its last failed attempt. */
-export function reportOf(cause: unknown): { message: string; details: object } {
+export function messageAndDetails(cause: unknown): { message: string; details: object } {
   if (cause instanceof ApplicationFailure) {
     return { message: cause.message, details: cause.details?.[0] ?? {} };
   }
   if (cause instanceof TimeoutFailure) {
     const last = lastAttemptFailureOf(cause);
-    if (last) return reportOf(last);
+    if (last) return messageAndDetails(last);
     return { message: 'an attempt ended without a result (a timeout, or its worker was lost)', details: {} };
   }
   return { message: cause instanceof Error ? cause.message : String(cause), details: {} };
@@ -66,7 +66,7 @@ export function failureOfActivity(error: unknown): ApplicationFailure {
   const cause = causeOf(error);
   const reported = (cause instanceof TimeoutFailure && lastAttemptFailureOf(cause)) || cause;
   const type = reported instanceof ApplicationFailure && reported.type ? reported.type : 'AtlasUnavailable';
-  const { message, details } = reportOf(reported);
+  const { message, details } = messageAndDetails(reported);
   return failureOf(type, message, { unconfirmedTokens: 0, ...details });
 }
 

@@ -11,12 +11,12 @@ import type { PrepareRequest, Receipt, Recovery, SealedToken } from '../contract
 import { cancelled } from './cancelled';
 import { createToken } from './create';
 import { deliver } from './deliver';
-import { causeOf, failureOf, isRunFailureType, reportOf, unwritableRequest } from './failures';
+import { causeOf, failureOf, isRunFailureType, messageAndDetails, unwritableRequest } from './failures';
 import { countDelivery, countRun } from './metrics';
 import { createProgress } from './progress';
 import { validation } from './proxies';
 import { createRounds } from './rounds';
-import { createSteering } from './steering';
+import { createRedeliveryControl } from './redelivery-control';
 import { handleUpdates } from './updates';
 
 const HARMLESS_TIMEOUT_MS = 365 * 24 * 3_600_000;
@@ -32,8 +32,8 @@ const HARMLESS_TIMEOUT_MS = 365 * 24 * 3_600_000;
 export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
   const progress = createProgress();
   const rounds = createRounds();
-  const steering = createSteering();
-  handleUpdates(request, progress, rounds, steering);
+  const control = createRedeliveryControl();
+  handleUpdates(request, progress, rounds, control);
 
   /** The token, once it exists and until it is delivered. */
   let token: SealedToken | null = null;
@@ -53,7 +53,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     const receipt = await deliver({
       progress,
       rounds,
-      steering,
+      control,
       plan: valid.deliver,
       token,
       sink: valid.request.sink,
@@ -77,7 +77,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
       log[error.type === 'InvalidRequest' ? 'warn' : 'error']('link-token job failed', {
         type: error.type,
         reason: error.message,
-        ...reportOf(error).details,
+        ...messageAndDetails(error).details,
       });
       progress.report(
         error.type === 'Cancelled' ? 'cancelled' : 'failed',
@@ -123,7 +123,7 @@ function isShort(timeoutMs: number | undefined): boolean {
 /** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
 function failureOfValidation(cause: unknown): ApplicationFailure {
   if (!(cause instanceof TemporalFailure)) return unwritableRequest();
-  const { message, details } = reportOf(cause);
+  const { message, details } = messageAndDetails(cause);
   const type =
     cause instanceof ApplicationFailure && isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';
   return failureOf(type, message, { unconfirmedTokens: 0, ...details });

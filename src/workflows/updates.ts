@@ -5,7 +5,7 @@ import type { Receipt } from '../contract/schemas';
 import { terminalFailure } from './failures';
 import type { Progress } from './progress';
 import type { Rounds } from './rounds';
-import type { Redelivery, Steering } from './steering';
+import type { Redelivery, RedeliveryControl } from './redelivery-control';
 
 /** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
 const MAX_WAITING = 5;
@@ -18,7 +18,7 @@ export function handleUpdates(
   request: unknown,
   progress: Progress,
   rounds: Rounds,
-  steering: Steering,
+  control: RedeliveryControl,
 ): void {
   let waiting = 0;
 
@@ -26,7 +26,7 @@ export function handleUpdates(
     defineUpdate<Receipt, [unknown]>(UPDATES.redeliver),
     (input) => {
       // Before the first await, so that of two Updates in one workflow task only one passes the validator.
-      steering.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
+      control.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
       return rounds.next();
     },
     {
@@ -38,7 +38,7 @@ export function handleUpdates(
         if (step !== 'delivering' && step !== 'undelivered') {
           throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
-        if (steering.redelivery) {
+        if (control.redelivery) {
           throw refusal('RedeliveryUnderWay', 'a redelivery is in progress: wait for its outcome');
         }
       },

@@ -12,7 +12,7 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { makeKey } from '../../../src/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
-import { activityTimeouts } from '../../../src/worker/activity-timeouts';
+import { retryPlans } from '../../../src/worker/retry-plans';
 import { credentialEnv, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Handle } from '../../support/deployment';
@@ -77,7 +77,7 @@ beforeAll(async () => {
       sinks,
       organizations: createOrganizations({ ...config.atlas, sinks }),
       ...config.schedules,
-      plans: activityTimeouts({
+      plans: retryPlans({
         retries: config.retries,
         requestTimeoutMs: config.atlas.requestTimeoutMs,
         heartbeatTimeoutMs: config.worker.heartbeatTimeoutMs,

@@ -8,7 +8,7 @@ const MARGIN_MS = 10_000;
 /** Enough for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 
-export function activityTimeouts(settings: {
+export function retryPlans(settings: {
   retries: {
     create: Omit<CreatePlan, 'attemptTimeoutMs' | 'heartbeatTimeoutMs'>;
     deliver: Omit<DeliverPlan, 'attemptTimeoutMs' | 'heartbeatTimeoutMs'>;

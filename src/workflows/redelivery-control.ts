@@ -5,12 +5,12 @@ export interface Redelivery {
   sink?: string | undefined;
 }
 
-export type Steering = ReturnType<typeof createSteering>;
+export type RedeliveryControl = ReturnType<typeof createRedeliveryControl>;
 
 /** How the Update `redeliver` steers the delivery loop: it sets what comes next and stops what is under way. */
-export function createSteering() {
+export function createRedeliveryControl() {
   let scope: CancellationScope | null = null;
-  const steering = {
+  const control = {
     /** The redelivery that has no outcome yet. */
     redelivery: null as Redelivery | null,
     /** Runs an attempt that a redelivery stops. */
@@ -23,9 +23,9 @@ export function createSteering() {
       }
     },
     redeliver(redelivery: Redelivery): void {
-      steering.redelivery = redelivery;
+      control.redelivery = redelivery;
       scope?.cancel();
     },
   };
-  return steering;
+  return control;
 }
