@@ -2,7 +2,7 @@ import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities, DeliverPlan } from '../contract/activities';
 import { quote } from '../contract/printable';
-import { sealedTokenSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
+import { deliveryFactsSchema, sealedTokenSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -33,10 +33,10 @@ export function deliverLinkTokenActivity(
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireOwnRun(info, token.orgId, token.sourceOrgId);
       const sink = permittedSink(token.orgId, name);
-      // Picked by their schema, so that the token cannot slip into a receipt.
+      // Picked by their schemas, so that the token cannot slip into a receipt, nor anything else into a sink.
       const facts = tokenFactsSchema.parse(token);
       const location = await withHeartbeats(() =>
-        sink.deliver({ ...facts, token: token.linkToken }, cancellationSignal),
+        sink.deliver({ ...deliveryFactsSchema.parse(token), token: token.linkToken }, cancellationSignal),
       );
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {

@@ -5,10 +5,10 @@ import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
-import { validateRequestActivity, type Plans } from './validate-request';
+import { validateRequestActivity, type RetryPlans } from './validate-request';
 
 export interface ActivityDependencies extends WorkerParts {
-  plans: Plans;
+  plans: RetryPlans;
   /** A schedule creates no token while the pair's last one is younger. */
   newTokenAfterMs: number;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Activities, CreatePlan, DeliverPlan, RunOptions } from '../contract/activities';
+import type { Activities, RunOptions, ValidatedRequest } from '../contract/activities';
 import { checkRequest, problemOf, type CheckedRequest } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { quote } from '../contract/printable';
@@ -8,10 +8,7 @@ import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest, noCredential } from './failures';
 
-export interface Plans {
-  create: CreatePlan;
-  deliver: DeliverPlan;
-}
+export type RetryPlans = Omit<ValidatedRequest, 'request'>;
 
 /**
  * Checks a request before anything costs: its fields, every address, the sink, the credential, and how the run was
@@ -22,7 +19,7 @@ export interface Plans {
 export function validateRequestActivity(
   organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,
-  plans: Plans,
+  plans: RetryPlans,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, run) {

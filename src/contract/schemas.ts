@@ -85,6 +85,14 @@ export const tokenFactsSchema = z.object(tokenFacts);
 
 export type TokenFacts = z.output<typeof tokenFactsSchema>;
 
+/** What a sink gets of these, beside the token. */
+export const deliveryFactsSchema = tokenFactsSchema.omit({
+  accessListIps: true,
+  credential: true,
+  warnings: true,
+  unconfirmedTokens: true,
+});
+
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
  * for people. A sealed token is bounded: its facts come from a bounded request.

@@ -1,14 +1,9 @@
 import type { z } from 'zod';
-import type { TokenFacts } from '../contract/schemas';
+import type { deliveryFactsSchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets';
 
 /** One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. */
-export interface Delivery extends Pick<
-  TokenFacts,
-  'deliveryId' | 'orgId' | 'sourceOrgId' | 'tokenSha256' | 'createdAt' | 'requestedBy' | 'changeReference'
-> {
-  token: string;
-}
+export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
 
 export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
 

@@ -1,6 +1,6 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { tokenFactsSchema } from '../contract/schemas';
+import { deliveryFactsSchema } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets';
 import type { Delivery, Sink, SinkType } from './sink';
 import { createSinkSend } from './utils/http-client';
@@ -92,8 +92,7 @@ export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
     timestamp: z.iso.datetime().describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
-    data: tokenFactsSchema
-      .omit({ accessListIps: true, credential: true, warnings: true, unconfirmedTokens: true })
+    data: deliveryFactsSchema
       .extend({ linkToken: z.string().min(1).describe('The link-token: a credential') })
       .describe('The token and what is known of it'),
   })
@@ -103,19 +102,9 @@ export const linkTokenCreatedSchema = z
   });
 
 function eventOf({ token, ...facts }: Delivery, now: Date): z.output<typeof linkTokenCreatedSchema> {
-  const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = facts;
   return {
     type: 'link-token.created',
     timestamp: now.toISOString(),
-    data: {
-      deliveryId,
-      orgId,
-      sourceOrgId,
-      linkToken: token,
-      tokenSha256,
-      createdAt,
-      requestedBy,
-      changeReference,
-    },
+    data: { ...facts, linkToken: token },
   };
 }

@@ -85,7 +85,8 @@ describe('a sealed token', () => {
       location: 'file x',
       deliveredAt: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
     });
-    expect(deliveries).toEqual([{ ...facts, token: 'CANARY-token' }]);
+    const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
+    expect(deliveries).toEqual([{ ...given, token: 'CANARY-token' }]);
   });
 });
 
