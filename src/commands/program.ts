@@ -8,6 +8,7 @@ import { duration } from './cli/option-parsers';
 import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
+import { suggestedCommands } from './cli/suggested-commands';
 import { workflowIdOf } from './cli/target';
 
 /** The command line, for a process or for a test. */
@@ -25,7 +26,8 @@ export function createProgram(io: Io) {
         // Where commander gave up, it may not have read --json yet.
         const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
         const reported = errorOf(error);
-        if (reported.lines.length > 0) createOutput(io, json).error(reported);
+        const complete = suggestedCommands(program.opts());
+        if (reported.lines.length > 0) createOutput(io, json, stop, complete).error(reported);
         return reported.exitCode;
       }
     },
@@ -59,7 +61,7 @@ function createCommands(io: Io, stop: Stop) {
       outputError: () => undefined,
     })
     .configureHelp({ optionDescription, showGlobalOptions: true });
-  const output = () => createOutput(io, program.opts().json, stop);
+  const output = () => createOutput(io, program.opts().json, stop, suggestedCommands(program.opts()));
   const taskQueue = () => program.opts().taskQueue;
   const env = () => {
     const { address, namespace } = program.opts();
@@ -118,9 +120,9 @@ function createCommands(io: Io, stop: Stop) {
       const workflowId = workflowIdOf(options);
       if (runId) {
         const { redeliverClosed } = await import('./redeliver-closed.js');
-        return withClient((client) =>
-          redeliverClosed(client, workflowId, { sink, runId, taskQueue: taskQueue() }, output()),
-        );
+        const isGiven = program.getOptionValueSource('taskQueue') === 'cli';
+        const to = { sink, taskQueue: isGiven ? taskQueue() : undefined };
+        return withClient((client) => redeliverClosed(client, { workflowId, runId }, to, output()));
       }
       const { redeliver } = await import('./redeliver.js');
       return withClient((client) => redeliver(client, workflowId, sink, output()));

@@ -3,25 +3,30 @@ import { commandLine } from '../contract/command-line';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import type { Output } from './cli/output';
+import type { RunRef } from './runs/run-events';
 import { readRun } from './runs/run-history';
 import { isDelivered, isOpen, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
 import { refuseForeign } from './runs/refusals';
 import { startRun } from './runs/start-run';
 import { watch } from './watch';
 
-/** Delivers the token that the closed run `runId` left, by a new run of the same id. Nothing is created. */
+/**
+ * Delivers the token that a closed run left, by a new run of the same id. Nothing is created.
+ *
+ * @param to instead of the sink and the task queue of the closed run.
+ */
 export async function redeliverClosed(
   client: Client,
-  workflowId: string,
-  { taskQueue, runId, sink }: { taskQueue: string; runId: string; sink: string | undefined },
+  { workflowId, runId }: RunRef,
+  { sink, taskQueue }: { sink: string | undefined; taskQueue: string | undefined },
   output: Output,
 ): Promise<void> {
-  const { request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
+  const { run: closed, request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
   const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
   output.say(`delivering token ${token.deliveryId} of run ${runId} to sink ${recovered.sink}`);
   const run = await startRun(client, {
     workflowId,
-    taskQueue,
+    taskQueue: taskQueue ?? closed.taskQueue,
     args: [recovered, { sealedToken: token, sinksTried }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {

@@ -23,11 +23,14 @@ export type Output = ReturnType<typeof createOutput>;
 /**
  * What a command prints: lines for a person, or JSON for a machine, one object per line. Much of it comes from callers
  * and from the server, so control characters are escaped here, once for all.
+ *
+ * @param complete completes the commands in a line for a person.
  */
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
   { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'> = createStop(),
+  complete = (line: string) => line,
 ) {
   // What a stopped command still does may end in errors, which concern nobody.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
@@ -36,21 +39,21 @@ export function createOutput(
     signal,
     /** Lines for a person; left out of `--json`. */
     say(...lines: string[]) {
-      if (!json) write(lines);
+      if (!json) write(lines.map(complete));
     },
     /** A part of the outcome, or the outcome: lines for a person, or the value as JSON. */
     print(value: object, lines: string | readonly string[]) {
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
-      write(json ? [JSON.stringify(value)] : [lines].flat());
+      write(json ? [JSON.stringify(value)] : [lines].flat().map(complete));
     },
     /** Lines that qualify the outcome, on standard error. */
     note(...lines: string[]) {
-      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${line}`)));
+      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${complete(line)}`)));
     },
     /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
     error({ message, lines, facts }: CommandError) {
-      if (json) stdout.write(linesOf([JSON.stringify({ error: message, ...facts })]));
-      const [first = '', ...others] = lines;
+      if (json) stdout.write(linesOf([JSON.stringify({ error: complete(message), ...facts })]));
+      const [first = '', ...others] = lines.map(complete);
       stderr.write(linesOf([`live-migration-prep: ${first}`, ...others]));
     },
   };

@@ -7,7 +7,10 @@ import { readRun, type RunHistory } from './run-history';
 /** Histories read at once. */
 export const READ_CONCURRENCY = 20;
 
-export type Run = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'status' | 'startTime'>;
+export type Run = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'runId' | 'type' | 'taskQueue' | 'status' | 'startTime'
+>;
 
 export function isOpen({ status: { name } }: Pick<Run, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';

@@ -47,9 +47,9 @@ const CASES: [
     'timedOut',
     async ({ options }) => {
       await idle.client('start', ...options, ...TO_FILES);
-      return idle.client('watch', ...options, '--timeout', '4s');
+      return idle.client('watch', ...options, '--namespace', 'default', '--timeout', '4s');
     },
-    'timed out after 4 s\nthe run goes on; follow it: live-migration-prep watch ',
+    'timed out after 4 s\nthe run goes on; follow it: live-migration-prep --namespace default watch --org',
   ],
   [
     'undelivered',
@@ -149,7 +149,9 @@ describe('of runs that no worker takes,', () => {
     const restart = ['restart', '--since', '2026-01-01T00:00:00Z', '--failure', 'InvalidRequest'];
     const { code, stderr } = await idle.client(...restart, '--timeout', '2s');
     expect(code).toBe(EXIT_CODES.timedOut);
-    expect(stderr).toMatch(/what was restarted goes on; list it: live-migration-prep list --since \d{4}-/);
+    expect(stderr).toMatch(
+      RegExp(`; list it: live-migration-prep --task-queue ${idle.deployment.taskQueue} list --since \\d{4}-`),
+    );
     expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
   });
 });

@@ -1,10 +1,11 @@
 import type { Client } from '@temporalio/client';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
 import { setScene, type Scene, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
-import { objectIn } from '../../support/run-command';
+import { objectIn, run } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
 const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
@@ -151,12 +152,14 @@ describe('redeliver', () => {
 
 describe('redeliver --run-id', () => {
   it.each(['cancel', 'terminate'] as const)(
-    'delivers the token that a %s left, and creates none',
+    'delivers the token that a %s left, on the task queue of that run, and creates none',
     async (how) => {
       const { workflowId, options, runId } = await endedWithToken(how);
       const before = posts();
       blocked.repair();
-      const { code, stdout } = await scene.client('redeliver', ...options, '--run-id', runId);
+      const { address } = await sharedTemporal();
+      const withoutQueue = ['redeliver', ...options, '--run-id', runId, '--timeout', '20s'];
+      const { code, stdout } = await run(withoutQueue, embeddedEnv(address));
       expect(code).toBe(0);
       expect(stdout).toMatch(new RegExp(`^delivering token [\\da-f-]{36} of run ${runId} to sink blocked\n`));
       expect(blocked.tokens()).toEqual([lastToken()]);
@@ -168,6 +171,14 @@ describe('redeliver --run-id', () => {
       expect(again.stderr).toMatch(/left token .*, which was delivered since/);
     },
   );
+
+  it('starts on the task queue of --task-queue', async () => {
+    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const taskQueue = `nobody-${newOrgId()}`;
+    const toQueue = ['--run-id', runId, '--task-queue', taskQueue, '--timeout', '2s'];
+    expect(await scene.client('redeliver', ...options, ...toQueue)).toMatchObject({ code: 4 });
+    expect((await client.workflow.getHandle(workflowId).describe()).taskQueue).toBe(taskQueue);
+  });
 
   it('delivers to another sink by --sink; the receipt names the one that may have the token', async () => {
     const { options, runId } = await endedWithToken('cancel');

@@ -1,0 +1,26 @@
+import { DEFAULT_TASK_QUEUE } from '../../contract/names';
+import { shellWord } from '../../contract/printable';
+
+/** Commands that a message may suggest. */
+const SUGGESTED = /\blive-migration-prep (?=(cancel|list|redeliver|restart|schedule|start|watch)\b)/g;
+
+/** These are about one run, which has a task queue. */
+const OF_A_RUN: readonly string[] = ['cancel', 'redeliver', 'watch'];
+
+/**
+ * Completes the commands in a line by the options with which this one reaches Temporal. The line may be the message of
+ * a run, which knows none of them.
+ */
+export function suggestedCommands(options: { address?: string; namespace?: string; taskQueue: string }) {
+  const { address, namespace, taskQueue } = options;
+  const connection = [...option('--address', address), ...option('--namespace', namespace)];
+  const queue = taskQueue === DEFAULT_TASK_QUEUE ? [] : option('--task-queue', taskQueue);
+  return (line: string): string =>
+    line.replace(SUGGESTED, (program: string, command: string) =>
+      [program, ...connection, ...(OF_A_RUN.includes(command) ? [] : queue)].join(''),
+    );
+}
+
+function option(name: string, value: string | undefined): string[] {
+  return value === undefined ? [] : [`${name} ${shellWord(value)} `];
+}
