@@ -42,7 +42,8 @@ async def earlier_token(client: Client, workflow_id: str) -> tuple[str, bool] | 
     async for run in client.list_workflows(query):
         if run.status and run.status.name == "COMPLETED":
             return run.run_id, True
-        if (await run.memo()).get("deliveryId"):
+        terminated = run.status and run.status.name == "TERMINATED"
+        if terminated or (await run.memo()).get("deliveryId"):
             return run.run_id, False
     return None
 

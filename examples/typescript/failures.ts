@@ -57,7 +57,8 @@ async function earlierToken() {
   const query = `WorkflowId = '${workflowId}' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'`;
   for await (const run of client.workflow.list({ query })) {
     if (run.status.name === 'COMPLETED') return { runId: run.runId, delivered: true };
-    if (run.memo?.['deliveryId']) return { runId: run.runId, delivered: false };
+    const tokenMayBeLeft = run.status.name === 'TERMINATED' || run.memo?.['deliveryId'];
+    if (tokenMayBeLeft) return { runId: run.runId, delivered: false };
   }
   return null;
 }

@@ -145,9 +145,9 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     });
 
     it.each([
-      ['cancelled', 7, 'cancelled (Cancelled)'],
-      ['terminated', 1, 'terminated'],
-    ] as const)('failures: the run is %s while the caller waits', async (how, code, expected) => {
+      ['cancelled', 7, 'cancelled (Cancelled)', [0, 'delivered', '']],
+      ['terminated', 1, 'terminated', [6, 'refused (token left)', '']],
+    ] as const)('failures: the run is %s while the caller waits', async (how, code, expected, next) => {
       const request = newRequest();
       atlas.faults({ on: 'linkTokens', times: 100, status: 503 });
       const ended = outcome('failures', request);
@@ -159,6 +159,9 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       await (how === 'cancelled' ? run.cancel() : run.terminate());
       atlas.clearFaults();
       expect(await ended).toEqual([code, expected, '']);
+      const query = `WorkflowId = '${run.workflowId}' AND ExecutionStatus != 'Running'`;
+      await eventually('it in the list', async () => (await client.workflow.count(query)).count === 1);
+      expect(await outcome('failures', request)).toEqual(next);
     });
   });
 }

@@ -81,7 +81,8 @@ func earlierToken(ctx context.Context, c client.Client, workflowID string) (runI
 			if run.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 				return run.Execution.RunId, true, nil
 			}
-			if _, left := run.Memo.GetFields()["deliveryId"]; left {
+			_, left := run.Memo.GetFields()["deliveryId"]
+			if left || run.Status == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED {
 				return run.Execution.RunId, false, nil
 			}
 		}
