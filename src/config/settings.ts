@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential-config';
+import { describeIssue } from '../contract/describe-issue';
 import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import { HOW_TO_MAKE_KEYS } from '../sealing';
@@ -41,7 +42,9 @@ export function readSettings(
     warn: (message: string) => warnings.push(message),
   };
   const names = namesIn(yaml.content, environment);
-  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
+  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content, {
+    error: describeIssue,
+  });
   const problems = parsed.error?.issues.flatMap((issue) => problemsOf(issue, yaml)) ?? [];
   return { values: parsed.data ?? null, problems, warnings };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { describeIssue } from '../contract/describe-issue';
 import type { ReferenceContext } from '../secrets';
 import { awsSecretsManagerSink } from './aws-secrets-manager';
 import { cloudManagerSink } from './cloud-manager';
@@ -37,7 +38,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
         });
         return z.NEVER;
       }
-      const parsed = sinkType.configSchema(context).safeParse(rest);
+      const parsed = sinkType.configSchema(context).safeParse(rest, { error: describeIssue });
       if (!parsed.success) {
         // With their codes, from which the configuration makes its messages.
         issues.issues.push(

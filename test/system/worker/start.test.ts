@@ -43,7 +43,7 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
         /environment variable MONGODB_ATLAS_CLIENT_SECRET is not set/,
         /:\d+ atlas\.requestTimeoutMs: /,
         /:\d+ colour: is not a setting: remove it, or correct its name$/m,
-        /:\d+ health\.port: .*65535$/m,
+        /:\d+ health\.port: is too large: write 65535 or less$/m,
         /:\d+ sealing\.keys: .*LIVE_MIGRATION_PREP_SEALING_KEYS.* live-migration-prep keys --file sealing-keys\.json$/m,
         /:\d+ sinks\.files\.type: is not a type of sink: write one of file, /,
       ]) {
