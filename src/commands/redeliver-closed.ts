@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
 import type { PrepareRequest } from '../contract/schemas';
-import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
+import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import type { RunRef } from './runs/run-events';
 import { readRun } from './runs/run-history';
@@ -38,20 +38,23 @@ export async function redeliverClosed(
 /** @throws CommandError that says why this run has no token to deliver. */
 async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
-  const refusal = (why: string, exitCode: ExitCode = EXIT_CODES.refused) =>
-    new CommandError(`run ${runId} ${why}`, exitCode, { workflowId, runId });
+  const refusal = (refused: string, why: string) =>
+    new CommandError(`run ${runId} ${why}`, EXIT_CODES.refused, { workflowId, runId, refused });
 
   refuseForeign(run);
-  if (isOpen(run)) throw refusal(`is open: ${commandLine('redeliver', workflowId)}`);
-  if (isDelivered(run)) throw refusal('delivered its token: there is nothing to deliver');
+  if (isOpen(run)) throw refusal('open', `is open: ${commandLine('redeliver', workflowId)}`);
+  if (isDelivered(run)) throw refusal('delivered', 'delivered its token: there is nothing to deliver');
   const runs = await runsOf(client, workflowId);
   const others = runs.filter((other) => other.runId !== runId);
   const left = (await leftTokens(client, [run, ...others])).find((one) => one.run.runId === runId);
   if (!left) {
     const { token } = await readRun(client, run);
-    throw token
-      ? refusal(`left token ${token.deliveryId}, which was delivered since`)
-      : refusal(`(${run.status.name}) has no token: there is nothing to deliver`, EXIT_CODES.failed);
+    if (token) throw refusal('delivered', `left token ${token.deliveryId}, which was delivered since`);
+    throw new CommandError(
+      `run ${runId} (${run.status.name}) has no token: there is nothing to deliver`,
+      EXIT_CODES.failed,
+      { workflowId, runId },
+    );
   }
   if (runs.some(isOpen)) throw anotherOpen(workflowId);
   return left;
@@ -61,6 +64,6 @@ function anotherOpen(workflowId: string): CommandError {
   return new CommandError(
     `another run of ${workflowId} is open: wait for it to end, or cancel it`,
     EXIT_CODES.refused,
-    { workflowId },
+    { workflowId, refused: 'open' },
   );
 }

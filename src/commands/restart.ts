@@ -73,18 +73,23 @@ async function restartOne(
   { taskQueue, failure, dryRun }: RestartOptions,
 ): Promise<RunOutcome> {
   const skipped = (reason: string): RunOutcome => ({ action: 'skipped', reason });
-  const refused = (reason: string): RunOutcome => ({ action: 'refused', reason });
+  const refused = (why: string, reason: string): RunOutcome => ({ action: 'refused', refused: why, reason });
   const { workflowId, runId } = failed;
   const runs = await runsOf(client, workflowId);
   const [newest] = runs;
   if (newest && newest.runId !== runId) return skipped(describeLater(newest));
   const [token] = await leftTokens(client, runs);
   if (token) {
-    return refused(`run ${token.run.runId} left a token; deliver it: ${redeliverClosedCommand(token.run)}`);
+    return refused(
+      'tokenLeft',
+      `run ${token.run.runId} left a token; deliver it: ${redeliverClosedCommand(token.run)}`,
+    );
   }
   const request = await readRequest(client, failed);
   const { problems } = checkRequest(request);
-  if (problems.length > 0) return refused(`its request is not valid: ${describeProblems(problems)}`);
+  if (problems.length > 0) {
+    return refused('invalidRequest', `its request is not valid: ${describeProblems(problems)}`);
+  }
   if (dryRun) return { action: 'would restart', reason: `${failure} in run ${runId}` };
   try {
     return await outcomeOf(

@@ -9,7 +9,7 @@ export const EXIT_CODES = {
   timedOut: 4,
   /** The token exists and no sink has confirmed it; the run goes on. */
   undelivered: 5,
-  /** Delivered before, another request is open, or an earlier run left a token. */
+  /** The state of the run does not allow it. */
   refused: 6,
   cancelled: 7,
   /** Stopped by a signal; the run goes on. */

@@ -7,12 +7,13 @@ TEMPORAL_TLS… or a profile file.
 
 Exit codes:
   0    done
-  1    failed
-  2    usage
+  1    failed: the message says why
+  2    an option is missing, unknown or not valid
   3    Temporal cannot be reached
   4    timed out waiting; the run goes on
   5    undelivered: the token exists, and the run goes on
-  6    refused: delivered before, another request is open, or an earlier run left a token
+  6    refused: the state of the run does not allow it, such as a delivered or left token, a different open request, or
+       a redelivery in progress
   7    cancelled
   130  interrupted; the run goes on`;
 

@@ -25,6 +25,8 @@ export interface Decision {
   workflowId: string;
   action: Action;
   reason: string;
+  /** Why, as one word. */
+  refused?: string;
   receipt?: Receipt;
   runId?: string;
 }

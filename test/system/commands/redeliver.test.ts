@@ -5,7 +5,7 @@ import { setScene, type Scene, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
-import { objectIn, run } from '../../support/run-command';
+import { objectIn, objectsIn, run } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
 const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
@@ -166,8 +166,9 @@ describe('redeliver --run-id', () => {
       expect(posts()).toBe(before);
       expect(await statusOf(workflowId)).toBe('COMPLETED');
 
-      const again = await scene.client('redeliver', ...options, '--run-id', runId);
+      const again = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
       expect(again.code).toBe(6);
+      expect(objectIn(again)).toMatchObject({ refused: 'delivered' });
       expect(again.stderr).toMatch(/left token .*, which was delivered since/);
     },
   );
@@ -194,8 +195,9 @@ describe('redeliver --run-id', () => {
     expect(rejected.code).toBe(5);
     expect(objectIn(rejected)).toMatchObject({ workflowId, type: 'SinkRejected' });
 
-    const other = await scene.client('redeliver', ...options, '--run-id', runId);
+    const other = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
     expect(other.code).toBe(6);
+    expect(objectIn(other)).toMatchObject({ refused: 'open' });
     expect(other.stderr).toContain(`another run of ${workflowId} is open`);
 
     const second = await newestRunId(workflowId);
@@ -221,7 +223,7 @@ describe('redeliver --run-id', () => {
   });
 
   describe('refuses, and starts nothing, a run that', () => {
-    it.each<[what: string, run: () => Promise<EndedRun>, code: number, message: string]>([
+    it.each<[what: string, run: () => Promise<EndedRun>, exit: object, message: string]>([
       [
         'has no token',
         async () => {
@@ -230,7 +232,7 @@ describe('redeliver --run-id', () => {
           await scene.client('start', ...target.options, ...TO_FILES, '--wait');
           return { ...target, runId: await newestRunId(target.workflowId) };
         },
-        1,
+        { code: 1 },
         '(FAILED) has no token: there is nothing to deliver',
       ],
       [
@@ -240,10 +242,10 @@ describe('redeliver --run-id', () => {
           await scene.client('start', ...target.options, ...TO_FILES, '--wait');
           return { ...target, runId: await newestRunId(target.workflowId) };
         },
-        6,
+        { code: 6, refused: 'delivered' },
         'delivered its token: there is nothing to deliver',
       ],
-      ['is open', undelivered, 6, 'is open: live-migration-prep redeliver --org'],
+      ['is open', undelivered, { code: 6, refused: 'open' }, 'is open: live-migration-prep redeliver --org'],
       [
         'is of another workflow type',
         async () => {
@@ -252,20 +254,22 @@ describe('redeliver --run-id', () => {
           await foreign.complete();
           return { ...target, runId: foreign.runId };
         },
-        6,
+        { code: 6, refused: 'foreignRun' },
         'is of workflow type foreign, not prepareLiveMigration',
       ],
       [
         'Temporal does not know',
         () => Promise.resolve({ ...scene.newTarget(), runId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' }),
-        1,
+        { code: 1 },
         'Temporal knows no run',
       ],
-    ])('%s', async (_what, prepare, code, message) => {
+    ])('%s', async (_what, prepare, expected, message) => {
       const { workflowId, options, runId } = await prepare();
       const before = posts();
-      const exit = await scene.client('redeliver', ...options, '--run-id', runId);
-      expect(exit).toMatchObject({ code, stdout: '' });
+      const exit = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
+      const [outcome, ...others] = objectsIn(exit);
+      expect({ code: exit.code, refused: outcome?.['refused'] }).toEqual(expected);
+      expect(others).toEqual([]);
       expect(exit.stderr).toContain(message);
       expect(await newestRunId(workflowId).catch(() => runId)).toBe(runId);
       expect(posts()).toBe(before);

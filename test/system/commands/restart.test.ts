@@ -145,6 +145,9 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
       ),
       ...reasonsToLeave(),
     });
+    expect(objectIn(exit)['decisions']).toContainEqual(
+      expect.objectContaining({ workflowId: idOf(left.token), refused: 'tokenLeft' }),
+    );
     for (const [i, request] of failed.entries()) {
       expect(await newestRun(request)).toEqual({ runId: failedRunIds[i], status: 'FAILED' });
     }
