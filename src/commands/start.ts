@@ -34,10 +34,10 @@ export async function start(
   const what = `${joined ? 'joined the open run' : 'started'} ${workflowId}`;
   if (options.wait) {
     output.say(what);
-    return watch(client, { workflowId, runId }, output, { joined });
+    return watch(client, { workflowId, runId }, output, { runId, joined });
   }
   const problem = await whyStillNoWorker(client, options.taskQueue).catch(() => null);
-  output.print({ workflowId, joined, ...(problem && { warning: problem }) }, [
+  output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
     what,
     ...(problem ? [problem] : []),
     `follow it: ${commandLine('watch', workflowId)}`,

@@ -76,7 +76,9 @@ describe('start', () => {
     const exit = await scene.client('start', ...options, ...REQUEST, ...audit, '--wait', '--json');
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     const { receipt, ...others } = objectIn(exit);
-    expect(others).toEqual({ workflowId, joined: false });
+    const { client } = await sharedTemporal();
+    const { runId } = await client.workflow.getHandle(workflowId).describe();
+    expect(others).toEqual({ workflowId, runId, joined: false });
     expect(receiptSchema.parse(receipt)).toMatchObject({
       accessListIps: ['192.31.196.7'],
       requestedBy: 'ana',
@@ -180,7 +182,10 @@ describe('start --wait against a sink that rejects', () => {
     const start = ['--json', 'start', ...options, ...TO_BLOCKED];
     expect(await scene.client(...start, '--wait')).toMatchObject({ code: 5 });
     const posts = scene.atlas.posts().length;
-    expect(objectIn(await scene.client(...start))).toMatchObject({ joined: true });
+    expect(objectIn(await scene.client(...start))).toMatchObject({
+      joined: true,
+      runId: expect.any(String) as unknown,
+    });
     blocked.repair();
     const redelivered = await scene.client('--json', 'redeliver', ...options);
     expect(objectIn(redelivered).receipt.sink).toBe('blocked');
