@@ -1,13 +1,5 @@
-import {
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-  log,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancellationScope, condition, isCancellation, log } from '@temporalio/workflow';
 import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities';
-import { commandLine } from '../contract/command-line';
 import type { Receipt, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
 import { causeOf, failureOf, isDeliveryFailureType, messageAndDetails } from './failures';
@@ -87,7 +79,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       type: failure.type,
       reason: failure.message,
     });
-    progress.report('undelivered', `${String(failure.type)}: ${failure.message}; ${remedy()}`, nextTryAtMs);
+    progress.report('undelivered', `${String(failure.type)}: ${failure.message}`, nextTryAtMs);
     progress.listUndelivered(delivering.sink, token);
     rounds.fail(failure);
     try {
@@ -110,9 +102,4 @@ function deliveryFailureOf(cause: unknown, progress: Progress): ApplicationFailu
 /** Up to a fifth less, so that runs that failed together do not all try again together. */
 function withJitter(pauseMs: number): number {
   return Math.round(pauseMs * (1 - Math.random() / 5));
-}
-
-/** The UI renders it as Markdown, which changes `--` and drops `<name>` outside backticks. */
-function remedy(): string {
-  return `after repairing the sink: \`${commandLine('redeliver', workflowInfo().workflowId)}\` (with \`--sink <name>\` to another sink)`;
 }

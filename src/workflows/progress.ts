@@ -1,4 +1,5 @@
-import { defineQuery, setCurrentDetails, setHandler, upsertMemo } from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
+import { commandLine } from '../contract/command-line';
 import { STATUS_QUERY, type Step } from '../contract/names';
 import { escapeControls } from '../contract/printable';
 import type { SealedToken, Status, ValidRequest } from '../contract/schemas';
@@ -73,6 +74,7 @@ function currentDetailsOf(
 ): string {
   const paragraphs = [
     `**${step}**: ${description}`,
+    step === 'undelivered' && remedy(),
     nextTryAt && `Next try: ${nextTryAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
     request &&
@@ -80,6 +82,11 @@ function currentDetailsOf(
     request && describeRequest(request),
   ];
   return paragraphs.filter(Boolean).join('\n\n');
+}
+
+/** Markdown changes `--` and drops `<name>` outside backticks. */
+function remedy(): string {
+  return `After repairing the sink: \`${commandLine('redeliver', workflowInfo().workflowId)}\` (with \`--sink <name>\` to another sink)`;
 }
 
 function describeRequest(request: ValidRequest): string {

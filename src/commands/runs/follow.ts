@@ -95,12 +95,8 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
   const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
   return new CommandError(
     [
-      ...(status
-        ? [description]
-        : [
-            'undelivered: no worker responds, so the reason is in the history only',
-            redeliverLine(workflowId),
-          ]),
+      status ? description : 'undelivered: no worker responds, so the reason is in the history only',
+      redeliverLine(workflowId),
       ...unconfirmedLines(unconfirmedTokens),
       undeliveredLine(nextTryAt),
     ],

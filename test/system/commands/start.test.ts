@@ -167,8 +167,9 @@ describe('start --wait against a sink that rejects', () => {
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain('\nthe token is kept, encrypted, and the run goes on; next try at ');
     expect(stderr).toContain(
-      `after repairing the sink: \`live-migration-prep redeliver ${options.join(' ')}\` `,
+      `\nafter repairing the sink: live-migration-prep redeliver ${options.join(' ')}   (--sink `,
     );
+    expect(stderr).not.toContain('`');
     expect(await statusOf(workflowId)).toBe('RUNNING');
 
     const again = await scene.client('--json', ...start);

@@ -185,8 +185,7 @@ describe('redeliver', () => {
     async 'the memo lists a run while it is undelivered, and no longer afterwards'() {
       const request = deployment.newRequest({ sink: 'rejects' });
       const handle = await undelivered(request);
-      const { deliveryId, description } = await statusOf(handle);
-      expect(description).toContain(`redeliver --org ${request.orgId} --source-org ${request.sourceOrgId}`);
+      const { deliveryId } = await statusOf(handle);
       expect((await handle.describe()).memo).toMatchObject({
         step: 'undelivered',
         sink: 'rejects',
