@@ -28,7 +28,7 @@ const payloadSchema = tokenFactsSchema.extend({ version: z.literal(VERSION), lin
 /** A token out of its seal, with everything that delivery uses. */
 export type OpenedToken = TokenFacts & { linkToken: string };
 
-export const HOW_TO_MAKE_KEYS = 'make one with: live-migration-prep keys --file sealing-keys.json';
+export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
 
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
 export class SealedTokenUnreadableError extends Error {

@@ -23,7 +23,7 @@ import { whyNoWorker } from './runs/pollers';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
-/** The time to recover a token from a closed run. */
+/** To recover a token from a closed run. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
 /**
@@ -121,7 +121,7 @@ async function checkNamespace({ connection, address, namespace }: TemporalConnec
   const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
   return warning(
-    `${retention}: recommended are ${hours(RECOMMENDED_RETENTION_MS)}, the time to recover a token from a cancelled or terminated run; lengthen it with: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 7d`,
+    `${retention}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that a token left by a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 7d`,
   );
 }
 

@@ -61,7 +61,7 @@ export async function revoke(
   output.print({ workflowId, ...result }, [
     outcome === 'removed'
       ? `removed the link of organization ${orgId} and its API key, at ${finishedAt} with credential ${credential}`
-      : `organization ${orgId} has no link: nothing was removed, unless an attempt whose response was lost did it`,
+      : `organization ${orgId} has no link: there was none, or an earlier attempt, whose response was lost, removed it`,
   ]);
 }
 

@@ -1,7 +1,7 @@
 /**
  * Compares two requests as text: the organizations, the sink and the set of access list entries. Who requests it, and why,
- * does not count. What is not a text counts only by its kind, since validation refuses such a request: so this takes any
- * input, however deep, and never throws, as workflow code needs.
+ * does not count. A value that is not a string is compared by its type only, because validation refuses it. So the
+ * function takes any input and never throws, which workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */

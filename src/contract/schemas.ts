@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { ORGANIZATION_ID, STEPS } from './names';
 
 export const organizationId = z
-  .string('is missing or not a text: write 24 lower-case hexadecimal digits')
+  .string('is missing or not a string: write 24 lower-case hexadecimal digits')
   .regex(
     ORGANIZATION_ID,
     'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
   );
 
-const shortText = z.string('is not a text').max(200, 'is longer than 200 characters: shorten it');
+const shortText = z.string('is not a string').max(200, 'is longer than 200 characters: shorten it');
 
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
 export const MAX_ACCESS_LIST_ENTRIES = 1000;
 
 const accessListIps = z
   .array(
-    z.string('is not a text: write an address or a CIDR block'),
-    'is missing or not a list: write [] where the source skips it',
+    z.string('is not a string: write an address or a CIDR block'),
+    'is missing or not a list: write [] where the source skips the access list',
   )
   .max(
     MAX_ACCESS_LIST_ENTRIES,
@@ -24,7 +24,7 @@ const accessListIps = z
   );
 
 export const sinkName = z
-  .string('is missing or not a text: name a configured sink')
+  .string('is missing or not a string: name a configured sink')
   .min(1, 'is empty: name a configured sink')
   .max(200, 'is longer than 200 characters: name a configured sink');
 

@@ -283,7 +283,7 @@ describe('a key set', () => {
   ])('that %s is refused with a remedy and without its content', (_what, json, message) => {
     const load = () => createSealer(() => json);
     expect(load).toThrow(message);
-    expect(load).toThrow('make one with: live-migration-prep keys --file sealing-keys.json');
+    expect(load).toThrow('make the keys with: live-migration-prep keys --file sealing-keys.json');
     expect(load).not.toThrow(/CANARY/);
     expect(load).not.toThrow(first.k);
   });

@@ -73,12 +73,12 @@ export type StartFromOptions = Omit<StartOptions, 'again'> & { results?: string 
 export const startCommand = () =>
   requestCommand('start')
     .description('create a link-token and deliver it to a sink')
-    .option('--wait', 'wait until the token is delivered, or its delivery failed', false)
+    .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
     .option('--again', 'create a token even if an earlier run delivered or left one', false)
     .addOption(
       new Option(
         '--dry-run',
-        'start nothing: check the request in a worker, or with --from the runs of each line',
+        'start nothing; let a worker check the request (with --from: look at earlier runs only)',
       )
         .default(false)
         .conflicts(['wait', 'results']),
@@ -95,9 +95,9 @@ export const startCommand = () =>
     });
 
 export const watchCommand = () =>
-  targetCommand('watch').description('follow a run until it ends, or until its delivery failed');
+  targetCommand('watch').description('follow a run until it ends or is undelivered');
 
-/** Of all its filters a run must match each. */
+/** A run must match every filter. */
 export type ListOptions = OptionsOf<typeof listCommand>;
 
 export const listCommand = () =>
@@ -119,7 +119,7 @@ export const listCommand = () =>
     .addOption(
       new Option(
         '--since <time>',
-        'runs that are open, or closed since then: a time, or how long ago, such as 2h',
+        'open runs, and runs that closed since: a time, or an age such as 2h',
       ).argParser(pastTime),
     );
 
@@ -129,7 +129,9 @@ export const cancelCommand = () =>
 export const redeliverCommand = () =>
   targetCommand('redeliver')
     .description('deliver the token of an undelivered run now, or the token that a closed run left')
-    .addOption(new Option('--sink <name>', "another sink than that of the run's request").argParser(nonEmpty))
+    .addOption(
+      new Option('--sink <name>', "deliver to this sink instead of the request's").argParser(nonEmpty),
+    )
     .addOption(new Option('--run-id <id>', 'the closed run whose token is to be delivered').argParser(uuid))
     .addOption(
       new Option('--all', 'every undelivered run of the task queue')
@@ -139,7 +141,7 @@ export const redeliverCommand = () =>
 
 export const revokeCommand = () =>
   new Command('revoke')
-    .description("remove an organization's link and its API key from Atlas, whichever token made it")
+    .description('remove the link of an Atlas organization, and the API key of that link')
     .addOption(organization('Atlas organization whose link is removed').makeOptionMandatory())
     .option('--yes', 'remove it without a confirmation', false)
     .addOption(requestedBy().argParser(shortText))
@@ -169,7 +171,7 @@ export const keysCommand = () =>
 
 export const doctorCommand = () =>
   new Command('doctor')
-    .description('check the configuration of a worker, and what it needs: run it where the worker runs')
+    .description("check a worker's configuration and all that it uses; run it on the worker's host")
     .option('--config <file>', 'configuration file of the worker')
     .addOption(
       new Option('--remote', 'check in a worker of the task queue; needs no configuration')
@@ -182,14 +184,18 @@ export type ScheduleOptions = Omit<OptionsOf<typeof scheduleCreateCommand>, keyo
 
 export const scheduleCreateCommand = () =>
   requestCommand('create')
-    .description('create a Temporal Schedule of the workflow prepareOnSchedule')
+    .description('create a schedule that creates a token whenever the link is down')
     .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
     .addOption(
       new Option('--jitter <duration>', 'delay each time by a random part of this').argParser(duration),
     )
-    .addOption(new Option('--until <time>', 'start nothing after this time').argParser(futureTime))
+    .addOption(
+      new Option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z').argParser(
+        futureTime,
+      ),
+    )
     .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
     .option('--always', 'create a token each time, even while the source is linked', false);
 

@@ -165,7 +165,7 @@ describe('doctor', () => {
       'a retention under 72 h',
       { TEMPORAL_NAMESPACE: 'default' },
       () => undefined,
-      /^warning   Temporal: .* retains closed runs for 24 h: recommended are 72 h.*temporal operator namespace update/m,
+      /^warning   Temporal: .* retains closed runs for 24 h: set at least 72 h.*temporal operator namespace update/m,
     ],
     [
       'a secret file that others can read',

@@ -62,7 +62,7 @@ describe('revoke', () => {
     const first = scene.client('--json', 'revoke', ...org, '--yes');
     await eventually('the first request', () => requestsToRemove() > before);
     const second = await scene.client('revoke', ...org, '--yes');
-    expect(second.stdout).toMatch(/^joined the open .*\norganization \S+ has no link: nothing was removed/);
+    expect(second.stdout).toMatch(/^joined the open .*\norganization \S+ has no link: there was none/);
     expect(objectIn(await first)).toMatchObject({ workflowId, outcome: 'noLink', credential: 'default' });
     expect(requestsToRemove()).toBe(before + 3);
   });

@@ -115,7 +115,7 @@ describe('the environment', () => {
     [
       'broken sealing keys',
       { LIVE_MIGRATION_PREP_SEALING_KEYS: `{"keys":[{"k":"${CANARY}` },
-      /^environment variable LIVE_MIGRATION_PREP_SEALING_KEYS cannot be used: .*not JSON; make one with: live-migration-prep keys --file sealing-keys\.json$/,
+      /^environment variable LIVE_MIGRATION_PREP_SEALING_KEYS cannot be used: .*not JSON; make the keys with: live-migration-prep keys --file sealing-keys\.json$/,
     ],
   ])('with %s is refused', (_what, env, problem) => {
     const { problems, values } = read(env);

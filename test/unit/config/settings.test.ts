@@ -187,7 +187,7 @@ const WRONG: [what: string, yaml: string, env: Env, problem: string | RegExp][] 
     'no sealing key',
     SINKS,
     { LIVE_MIGRATION_PREP_SEALING_KEYS: undefined },
-    'lmp.yaml sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; make one with: live-migration-prep keys --file sealing-keys.json',
+    'lmp.yaml sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; make the keys with: live-migration-prep keys --file sealing-keys.json',
   ],
   [
     'several credentials and no map of organizations',

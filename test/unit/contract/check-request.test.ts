@@ -67,22 +67,22 @@ describe('checkRequest', () => {
     expect(problems).toEqual({
       orgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
       'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
-      'accessListIps[2]': 'is not a text: write an address or a CIDR block',
+      'accessListIps[2]': 'is not a string: write an address or a CIDR block',
       'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/) as unknown,
-      'accessListIps[4]': 'is not a text: write an address or a CIDR block',
+      'accessListIps[4]': 'is not a string: write an address or a CIDR block',
       sink: 'is empty: name a configured sink',
       sourceOrgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
       requestedBy: 'is longer than 200 characters: shorten it',
-      changeReference: 'is not a text',
+      changeReference: 'is not a string',
       'sinks, url': 'is not a field of a request: remove it',
     });
   });
 
   it('names every field that is missing', () => {
     expect(problemsOf({})).toEqual({
-      orgId: 'is missing or not a text: write 24 lower-case hexadecimal digits',
-      accessListIps: 'is missing or not a list: write [] where the source skips it',
-      sink: 'is missing or not a text: name a configured sink',
+      orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
+      accessListIps: 'is missing or not a list: write [] where the source skips the access list',
+      sink: 'is missing or not a string: name a configured sink',
     });
   });
 
