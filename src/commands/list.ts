@@ -1,6 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { pMapIterable, pMapSkip } from 'p-map';
+import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import type { ListOptions } from './cli/options';
@@ -88,20 +89,18 @@ async function matchOf(
 
 function listedRun(info: WorkflowExecutionInfo): ListedRun {
   const { workflowId, runId, startTime, closeTime } = info;
-  const memo = info.memo ?? {};
-  const open = isOpen(info);
-  const undelivered = open && memo['step'] === 'undelivered';
+  const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
+  const undelivered = isOpen(info) && step === 'undelivered';
   const delivered = info.status.name === 'COMPLETED';
-  const text = (value: unknown) => (typeof value === 'string' ? value : null);
   return {
     workflowId,
     runId,
     state: undelivered ? 'undelivered' : delivered ? 'delivered' : info.status.name.toLowerCase(),
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
-    unconfirmedTokens: Number(memo['unconfirmedTokens'] ?? 0),
-    sink: undelivered ? text(memo['sink']) : null,
-    deliveryId: text(memo['deliveryId']),
+    unconfirmedTokens,
+    sink: undelivered ? sink : null,
+    deliveryId,
   };
 }
 

@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
+import { readMemo } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
@@ -26,7 +27,7 @@ export async function redeliver(
     // It ended meanwhile.
     return refuseClosed(client, workflowId);
   });
-  const requested = sink ?? run.memo?.['sink'];
+  const requested = sink ?? readMemo(run.memo).sink;
   output.print({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
 }
 
@@ -39,7 +40,8 @@ export async function redeliverAll(
 ): Promise<void> {
   const runs: UndeliveredRun[] = [];
   for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    if (memo?.['step'] === 'undelivered') runs.push({ workflowId, sink: memo['sink'] });
+    const { step, sink: requested } = readMemo(memo);
+    if (step === 'undelivered') runs.push({ workflowId, sink: requested });
   }
   const bulk = createBulkRunner(runs.length, output);
   output.setFollowUp(
@@ -50,15 +52,15 @@ export async function redeliverAll(
 }
 
 /** Another redelivery, or the round that this one stopped, may have delivered first. */
-export function elsewhere({ sink }: Receipt, requested: unknown): string[] {
-  if (typeof requested !== 'string' || requested === sink) return [];
+function elsewhere({ sink }: Receipt, requested: string | null): string[] {
+  if (requested === null || requested === sink) return [];
   return [`delivered to sink ${sink}, not to ${requested}: another delivery of this token came first`];
 }
 
 interface UndeliveredRun {
   workflowId: string;
   /** Of its request. */
-  sink: unknown;
+  sink: string | null;
 }
 
 async function redeliverOne(

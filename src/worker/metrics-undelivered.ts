@@ -1,10 +1,9 @@
 import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
-import { WORKFLOW_TYPES, type Step } from '../contract/names';
+import { isUndelivered } from '../contract/memo';
+import { WORKFLOW_TYPES } from '../contract/names';
 
 const INTERVAL_MS = 60_000;
-
-const UNDELIVERED: Step = 'undelivered';
 
 /**
  * Measures how many runs of the task queue wait with an undelivered token, and for how long, now and every minute. It
@@ -43,7 +42,7 @@ export function watchUndelivered(
       // With Temporal away, the list would wait for it. The worker's connection ignores an AbortSignal.
       await client.withDeadline(Date.now() + INTERVAL_MS, async () => {
         for await (const { memo, startTime } of client.workflow.list({ query })) {
-          if (memo?.['step'] !== UNDELIVERED) continue;
+          if (!isUndelivered(memo)) continue;
           count += 1;
           startedAtMs = Math.min(startedAtMs, startTime.getTime());
         }

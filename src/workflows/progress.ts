@@ -1,5 +1,6 @@
 import { defineQuery, setCurrentDetails, setHandler, upsertMemo, workflowInfo } from '@temporalio/workflow';
 import { commandLine } from '../contract/command-line';
+import type { RunMemo } from '../contract/memo';
 import { STATUS_QUERY, type Step } from '../contract/names';
 import { escapeControls } from '../contract/printable';
 import type { SealedToken, Status, ValidRequest } from '../contract/schemas';
@@ -39,7 +40,7 @@ export function createProgress() {
     /** Counts a token that Atlas may have created and the worker never received. */
     countUnconfirmed() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
-      upsertMemo({ unconfirmedTokens: status.unconfirmedTokens });
+      remember({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
     },
     /** Takes over what is known of a token, be it new or of a closed run. */
@@ -50,20 +51,24 @@ export function createProgress() {
     listUndelivered(sink: string, { deliveryId, tokenSha256 }: SealedToken) {
       if (listed) return;
       listed = true;
-      upsertMemo({ step: 'undelivered', sink, deliveryId, tokenSha256 });
+      remember({ step: 'undelivered', sink, deliveryId, tokenSha256 });
     },
     /** Ends that listing; the memo goes on naming a token that may be left. */
     unlist(tokenLeft: SealedToken | null) {
       if (tokenLeft) {
         const { deliveryId, tokenSha256 } = tokenLeft;
-        upsertMemo({ step: null, sink: null, deliveryId, tokenSha256 });
+        remember({ step: null, sink: null, deliveryId, tokenSha256 });
       } else if (listed) {
-        upsertMemo({ step: null, sink: null, deliveryId: null, tokenSha256: null });
+        remember({ step: null, sink: null, deliveryId: null, tokenSha256: null });
       }
     },
   };
   progress.report(status.step, status.description);
   return progress;
+}
+
+function remember(fields: Partial<RunMemo>): void {
+  upsertMemo(fields);
 }
 
 /** Markdown. Whoever starts the run, it reads the same: nothing depends on what a caller set. */

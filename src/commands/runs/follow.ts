@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
@@ -51,7 +52,9 @@ export async function follow(
       statusAt = historyLength;
     }
     const current = statusAt === historyLength ? status : null;
-    if (isIdle(description) && isUndelivered(description, current)) throw undelivered(workflowId, current);
+    // The memo says it where no worker responds to the Query.
+    const waits = current ? current.step === 'undelivered' : isUndelivered(description.memo);
+    if (waits && isIdle(description)) throw undelivered(workflowId, current);
     const progress = progressOf(description, current) ?? lastLine;
     const problem = isWaiting(description) ? await noPoller(client, description.taskQueue) : null;
     const line = [progress, problem].filter(Boolean).join('; ');
@@ -76,11 +79,6 @@ function isWaiting({ raw }: WorkflowExecutionDescription): boolean {
 function noPoller(client: Client, taskQueue: string): Promise<string | null> {
   const { workflowService, options } = client;
   return whyNoWorker(workflowService, options.namespace, taskQueue).catch(() => null);
-}
-
-/** The memo says it where no worker responds to the Query. It stays while a later round is under way. */
-function isUndelivered({ memo }: WorkflowExecutionDescription, status: Status | null): boolean {
-  return (status?.step ?? memo?.['step']) === 'undelivered';
 }
 
 /** @returns null when no worker responds. */

@@ -1,0 +1,25 @@
+import { z } from 'zod';
+
+const text = z.string().nullable().catch(null);
+
+/** The memo of a run, from which lists know it. A field is null while it is not set. */
+const runMemoSchema = z.object({
+  step: z.literal('undelivered').nullable().catch(null),
+  /** Of the request, while the run is undelivered. */
+  sink: text,
+  deliveryId: text,
+  tokenSha256: text,
+  unconfirmedTokens: z.int().min(0).catch(0),
+});
+
+export type RunMemo = z.output<typeof runMemoSchema>;
+
+/** Reads a memo that anybody may have written: what is not ours is left out. */
+export function readMemo(memo: Record<string, unknown> | undefined): RunMemo {
+  return runMemoSchema.parse(memo ?? {});
+}
+
+/** From the first failed round of delivery until the run ends, even while a later round is under way. */
+export function isUndelivered(memo: Record<string, unknown> | undefined): boolean {
+  return readMemo(memo).step === 'undelivered';
+}
