@@ -8,6 +8,7 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { linkCheckSchema } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
+import { visibilityQuery } from '../temporal/visibility';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { failureOf, repeatableCallFailure } from './failures';
 import { withHeartbeats } from './heartbeat';
@@ -58,7 +59,11 @@ const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemen
 /** When the tokens of the newest runs were created. A schedule knows only of its own runs, if at all. */
 async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
   const { workflow } = Context.current().client;
-  const query = `WorkflowId = '${workflowId}' AND WorkflowType = '${WORKFLOW_TYPES.prepare}' AND ExecutionStatus = 'Completed'`;
+  const query = visibilityQuery({
+    WorkflowId: workflowId,
+    WorkflowType: WORKFLOW_TYPES.prepare,
+    ExecutionStatus: 'Completed',
+  });
   const runIds = new Set<string>();
   try {
     for await (const { runId } of workflow.list({ query, pageSize: RUNS_READ })) {

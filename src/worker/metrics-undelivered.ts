@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
 import { isUndelivered } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { visibilityQuery } from '../temporal/visibility';
 
 const INTERVAL_MS = 60_000;
 
@@ -31,7 +32,8 @@ export function watchUndelivered(
     undefined,
     'Attempts to list undelivered runs, by outcome',
   );
-  const query = `WorkflowType = '${WORKFLOW_TYPES.prepare}' AND CloseTime IS NULL AND TaskQueue = ${JSON.stringify(taskQueue)}`;
+  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
+  const query = visibilityQuery(fields, 'CloseTime IS NULL');
   let closed = false;
   let refused = false;
 

@@ -2,6 +2,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import pMap from 'p-map';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import { nullIfNotFound } from '../../temporal/grpc';
+import { visibilityQuery } from '../../temporal/visibility';
 import { readRun, type RunHistory } from './run-history';
 
 /** Histories read at once. */
@@ -28,12 +29,8 @@ export function isDelivered(run: Run): boolean {
 
 /** Runs of a task queue, from the list: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
-  const query = [
-    `WorkflowType = '${WORKFLOW_TYPES.prepare}'`,
-    `TaskQueue = ${JSON.stringify(taskQueue)}`,
-    ...conditions,
-  ];
-  return client.workflow.list({ query: query.join(' AND ') });
+  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
+  return client.workflow.list({ query: visibilityQuery(fields, ...conditions) });
 }
 
 /** Every run of one workflow id that Temporal still lists, newest first. */
@@ -77,7 +74,7 @@ export async function leftTokens(client: Client, runs: readonly Run[]): Promise<
 
 async function runsListed(client: Client, workflowId: string): Promise<Run[]> {
   const runs: Run[] = [];
-  const query = `WorkflowId = ${JSON.stringify(workflowId)}`;
+  const query = visibilityQuery({ WorkflowId: workflowId });
   for await (const run of client.workflow.list({ query })) runs.push(run);
   return runs;
 }
