@@ -11,7 +11,7 @@ const LAYERS = [
   ['atlas', 'sinks'],
   ['http', 'temporal', 'sealing.ts', 'atomic-file.ts'],
   ['secrets.ts'],
-  ['contract'],
+  ['contract', 'errno.ts'],
 ];
 
 const zones = [

@@ -1,6 +1,7 @@
 import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { writeFileAtomically } from '../atomic-file';
+import { errnoOf } from '../errno';
 import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
@@ -36,7 +37,7 @@ export async function makeKeys(
     await writeFileAtomically(former?.realFile ?? file, text, former?.ownership);
   } catch (error) {
     throw new CommandError(
-      `${file} cannot be written (${codeOf(error)}): name a file in a folder that you can write to, or run this as its owner`,
+      `${file} cannot be written (${errnoOf(error)}): name a file in a folder that you can write to, or run this as its owner`,
     );
   }
   const mode = ((former?.ownership.mode ?? 0o600) & 0o777).toString(8).padStart(4, '0');
@@ -49,7 +50,7 @@ export async function makeKeys(
 async function readKeySet(file: string) {
   const unreadable = (error: unknown) => {
     throw new CommandError(
-      `${file} cannot be read (${codeOf(error)}): correct its path, or run this as its owner`,
+      `${file} cannot be read (${errnoOf(error)}): correct its path, or run this as its owner`,
     );
   };
   const realFile = await realpath(file).catch(unreadable);
@@ -57,8 +58,4 @@ async function readKeySet(file: string) {
   createSealer(() => text);
   const { keys } = JSON.parse(text) as { keys: unknown[] };
   return { realFile, ownership: await stat(realFile), keys };
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }

@@ -1,6 +1,7 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import { shortened } from '../contract/printable';
+import { errnoOf } from '../errno';
 import { createBulkRunner, failed, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
@@ -84,7 +85,6 @@ function openForWriting(path: string): number {
   try {
     return openSync(path, 'w');
   } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException;
-    throw new CommandError(`--results ${path} cannot be written (${code})`, EXIT_CODES.usage);
+    throw new CommandError(`--results ${path} cannot be written (${errnoOf(error)})`, EXIT_CODES.usage);
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { LineCounter, isNode, parseDocument, type Document } from 'yaml';
+import { errnoOf } from '../errno';
 import { findYamlProblems } from './yaml-problems';
 
 const MAX_BYTES = 1024 * 1024;
@@ -32,7 +33,7 @@ export function readYamlFile(file: string): YamlFile {
     text = readText(file);
   } catch (error) {
     return refused(
-      `${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
+      `${file} cannot be read (${errnoOf(error)}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
     );
   }
   if (text === null) return refused(`${name} is larger than 1 MiB`);

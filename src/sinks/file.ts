@@ -3,6 +3,7 @@ import { access, lstat, readdir, readFile, realpath, rm } from 'node:fs/promises
 import path from 'node:path';
 import { z } from 'zod';
 import { syncDirectory, writeFileAtomically } from '../atomic-file';
+import { errnoOf } from '../errno';
 import type { ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
 import { pathIds } from './utils/delivery-id';
@@ -68,7 +69,7 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   try {
     found = await lstat(file);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
   if (found.isFile() && (await readFile(file, 'utf8')) === token) return true;
@@ -109,7 +110,7 @@ const PERMANENT: Readonly<Record<string, string>> = {
 
 function sinkErrorOf(error: unknown, directory: string, tokenMayBeThere: boolean): Error {
   if (error instanceof SinkRejectedError) return error;
-  const code = codeOf(error);
+  const code = errnoOf(error);
   const permanent = PERMANENT[code];
   if (permanent) {
     return new SinkRejectedError(`the directory ${directory} of the sink ${permanent}: correct its path`, {
@@ -126,10 +127,6 @@ function sinkErrorOf(error: unknown, directory: string, tokenMayBeThere: boolean
 function mayExist(file: string): Promise<boolean> {
   return lstat(file).then(
     () => true,
-    (error: unknown) => codeOf(error) !== 'ENOENT' && !(codeOf(error) in PERMANENT),
+    (error: unknown) => errnoOf(error) !== 'ENOENT' && !(errnoOf(error) in PERMANENT),
   );
-}
-
-function codeOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }

@@ -7,6 +7,7 @@ import {
   type ClientConfigProfile,
   type ClientConfigTLS,
 } from '@temporalio/envconfig';
+import { errnoOf } from '../errno';
 
 export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 
@@ -143,8 +144,7 @@ function parsePem<T>(
   try {
     pem = loadConfigData(source);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new TemporalSettingsError(`${where} cannot be read (${code}): correct the path`);
+    throw new TemporalSettingsError(`${where} cannot be read (${errnoOf(error)}): correct the path`);
   }
   try {
     return parse(Buffer.from(pem ?? []));

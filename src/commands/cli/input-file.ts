@@ -1,4 +1,5 @@
 import { statSync, type Stats } from 'node:fs';
+import { errnoOf } from '../../errno';
 import { CommandError, EXIT_CODES } from './command-error';
 
 export type InputFile = ReturnType<typeof inputFile>;
@@ -13,8 +14,7 @@ export type InputFile = ReturnType<typeof inputFile>;
 export function inputFile(option: string, file: string, remedy: string) {
   const invalid = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
   /** @param error of an operation on the file. */
-  const unreadable = (error: unknown) =>
-    invalid(`cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+  const unreadable = (error: unknown) => invalid(`cannot be read (${errnoOf(error)})`);
   let stats: Stats;
   try {
     stats = statSync(file);
