@@ -37,8 +37,6 @@ export function loadConfig(env: Env, file?: string) {
     ...rest,
     atlas: { ...atlas, baseUrl: environment.values.baseUrl },
     sealing: createSealer(() => sealing.keys.read()),
-    /** The JWK set that `sealing` was made from; a file can be read again. */
-    sealingKeys: sealing.keys,
     /** Null: the worker is not versioned. */
     deployment: environment.values.deployment,
     /** Problems that do not stop the worker. */
