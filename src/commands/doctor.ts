@@ -1,5 +1,4 @@
 import type { Client, Connection } from '@temporalio/client';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
 import {
   failedCheck,
   ok,
@@ -16,6 +15,7 @@ import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { createSinks } from '../sinks';
 import { connectClient, type TemporalConnection } from '../temporal/connection';
+import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
@@ -116,8 +116,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
 }
 
 async function checkNamespace({ connection, address, namespace }: TemporalConnection<Connection>) {
-  const { config } = await connection.workflowService.describeNamespace({ namespace });
-  const retentionMs = optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
+  const retentionMs = await retentionMsOf(connection.workflowService, namespace);
   const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
   return warning(

@@ -1,9 +1,9 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { pMapIterable, pMapSkip } from 'p-map';
 import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
+import { retentionMsOf } from '../temporal/retention';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import { listUnconfirmed } from './list-report';
@@ -148,7 +148,6 @@ function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: str
 
 /** Who may list runs need not be allowed to describe the namespace. */
 async function retainedSince({ connection, options: { namespace } }: Client): Promise<string | null> {
-  const described = await connection.workflowService.describeNamespace({ namespace }).catch(() => null);
-  const retentionMs = optionalTsToMs(described?.config?.workflowExecutionRetentionTtl);
+  const retentionMs = await retentionMsOf(connection.workflowService, namespace).catch(() => 0);
   return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
 }

@@ -1,0 +1,11 @@
+import type { Client } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
+
+/** How long a namespace keeps closed runs, in milliseconds. */
+export async function retentionMsOf(
+  workflowService: Client['workflowService'],
+  namespace: string,
+): Promise<number> {
+  const { config } = await workflowService.describeNamespace({ namespace });
+  return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
+}
