@@ -52,7 +52,7 @@ export async function revoke(
   output.setFollowUp(
     `the removal goes on; see how it ends: temporal workflow result --workflow-id ${workflowId}`,
   );
-  const problem = await whyStillNoWorker(client, taskQueue).catch(() => null);
+  const problem = await whyStillNoWorker(client, taskQueue);
   if (problem) output.say(problem);
   const result: RevokeResult = await handle.result().catch((error: unknown) => {
     throw error instanceof WorkflowFailedError ? revocationFailed(error.cause, workflowId) : error;

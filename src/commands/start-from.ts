@@ -29,7 +29,7 @@ export async function startFrom(
   const record = results === undefined ? () => undefined : openResults(results, from);
   const bulk = createBulkRunner(from.count, output);
   if (!dryRun) {
-    const problem = await whyStillNoWorker(client, taskQueue).catch(() => null);
+    const problem = await whyStillNoWorker(client, taskQueue);
     if (problem) output.note(problem);
     output.setFollowUp(
       'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',

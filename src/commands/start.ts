@@ -36,7 +36,7 @@ export async function start(
     output.say(what);
     return watch(client, { workflowId, runId }, output, { runId, joined });
   }
-  const problem = await whyStillNoWorker(client, options.taskQueue).catch(() => null);
+  const problem = await whyStillNoWorker(client, options.taskQueue);
   output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
     what,
     ...(problem ? [problem] : []),

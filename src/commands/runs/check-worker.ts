@@ -9,7 +9,6 @@ import {
   type Finding,
   type PrepareRequest,
 } from '../../contract/schemas';
-import { GRPC, grpcCodeOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { whyStillNoWorker } from './pollers';
 
@@ -92,11 +91,7 @@ async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promis
   }
 }
 
-/** Who may start runs need not be allowed to describe task queues. */
 async function requirePoller(client: Client, taskQueue: string): Promise<void> {
-  const problem = await whyStillNoWorker(client, taskQueue).catch((error: unknown) => {
-    if (grpcCodeOf(error) === GRPC.permissionDenied) return null;
-    throw error;
-  });
+  const problem = await whyStillNoWorker(client, taskQueue);
   if (problem) throw new CommandError(problem);
 }

@@ -14,14 +14,18 @@ const POLL_EXPIRES_MS = 70_000;
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
-/** {@link whyNoWorker}, for at most two seconds and a half. */
+/**
+ * {@link whyNoWorker}, for at most two seconds and a half.
+ *
+ * @returns null, too, where Temporal does not say: who may start runs need not be allowed to describe task queues.
+ */
 export async function whyStillNoWorker(
   { workflowService, options: { namespace } }: Pick<Client, 'workflowService' | 'options'>,
   taskQueue: string,
 ): Promise<string | null> {
   const deadlineMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const problem = await whyNoWorker(workflowService, namespace, taskQueue);
+    const problem = await whyNoWorker(workflowService, namespace, taskQueue).catch(() => null);
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
