@@ -49,7 +49,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
       });
     progress.show(valid.request, Date.now() + valid.create.giveUpAfterMs);
     token = recovery?.sealedToken ?? (await createToken(progress, valid));
-    progress.hold(token);
+    progress.setToken(token);
     const receipt = await deliver({
       progress,
       rounds,
@@ -62,7 +62,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     const { orgId, deliveryId, sink, location } = receipt;
     log.info('link-token delivered', { orgId, deliveryId, sink, location });
     progress.report('delivered', `the token is in ${location}`);
-    progress.unlist(null);
+    progress.endUndelivered(null);
     countDelivery(receipt);
     countRun('delivered');
     await rounds.close({ receipt });
@@ -83,7 +83,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
         error.type === 'Cancelled' ? 'cancelled' : 'failed',
         `${String(error.type)}: ${error.message}`,
       );
-      progress.unlist(token);
+      progress.endUndelivered(token);
       countRun(String(error.type));
       await rounds.close({ failure: error });
     }

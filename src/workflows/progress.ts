@@ -44,7 +44,7 @@ export function createProgress() {
       countUnconfirmedToken();
     },
     /** Takes over what is known of a token, be it new or of a closed run. */
-    hold({ deliveryId, unconfirmedTokens }: SealedToken) {
+    setToken({ deliveryId, unconfirmedTokens }: SealedToken) {
       status = { ...status, deliveryId, unconfirmedTokens };
     },
     /** Lists the run among those whose token is not delivered. A clean run writes no memo. */
@@ -54,7 +54,7 @@ export function createProgress() {
       remember({ step: 'undelivered', sink, deliveryId, tokenSha256 });
     },
     /** Ends that listing; the memo goes on naming a token that may be left. */
-    unlist(tokenLeft: SealedToken | null) {
+    endUndelivered(tokenLeft: SealedToken | null) {
       if (tokenLeft) {
         const { deliveryId, tokenSha256 } = tokenLeft;
         remember({ step: null, sink: null, deliveryId, tokenSha256 });
@@ -99,7 +99,7 @@ function describeRequest(request: ValidRequest): string {
   const lines = [
     `Atlas organization: ${orgId}`,
     `Source organization: ${sourceOrgId ?? 'not named'}`,
-    `Access list: ${accessListIps.length} entries`,
+    `Entries of the access list: ${accessListIps.length}`,
     `Sink: ${sink}`,
     requestedBy && `Requested by (a claim): ${literal(requestedBy)}`,
     changeReference && `Change: ${literal(changeReference)}`,

@@ -37,7 +37,7 @@ function requestDetails(
   const lines = [
     `Atlas organization: ${orgId}`,
     `Source organization: ${sourceOrgId}`,
-    'Access list: 1 entries',
+    'Entries of the access list: 1',
     `Sink: ${sink}`,
     ...more,
   ];
@@ -76,11 +76,12 @@ describe('status, current details and activity summaries say what a run does', (
     const { description } = await untilStep(handle, 'creating');
     expect(description).toMatch(
       new RegExp(
-        `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and 1 access list entries \\(try 1, until \\d{4}-.*Z\\)$`,
+        `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and an access list of 1 \\(try 1\\)$`,
       ),
     );
-    const [, until] = /until (\S+)\)$/.exec(description) ?? [];
-    expect(await currentDetails(handle)).toBe(
+    const details = await currentDetails(handle);
+    const [, until = ''] = /^Creation gives up: (\d{4}-.*Z)$/m.exec(details) ?? [];
+    expect(details).toBe(
       `**creating**: ${description}\n\nCreation gives up: ${until}${requestDetails(
         request,
         '0',
