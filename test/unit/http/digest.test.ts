@@ -8,6 +8,8 @@ const USERNAME = 'Mufasa';
 const PASSWORD = 'Circle of Life';
 const REQUEST = { method: 'GET', uri: '/dir/index.html?a=1', headers: { accept: 'a/b' } };
 const ATLAS = 'Digest realm="MMS Public API", domain="", nonce="abc", algorithm=MD5, qop="auth", stale=false';
+const STALE = ATLAS.replace('abc', 'def').replace('false', 'TRUE');
+const UNKNOWN_ALGORITHM = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"';
 
 function secretOf(value: string): Secret {
   return { source: 'the test', read: () => value };
@@ -20,31 +22,29 @@ function parametersOf(header = ''): Record<string, string | undefined> {
   return Object.fromEntries(pairs.map(([, name = '', quoted, bare]) => [name, quoted ?? bare]));
 }
 
-/** A server that responds with one challenge after another, and then with 200. */
-function server(...challenges: (string | null)[]) {
+/** A client of a server that responds with one challenge after another, and then with 200. */
+function clientOf(challenges: (string | null)[], username = USERNAME) {
   const seen: Record<string, string>[] = [];
-  const left = [...challenges];
+  const withDigest = createDigest(secretOf(username), secretOf(PASSWORD));
+  const send = (headers: Record<string, string>) => {
+    seen.push(headers);
+    const challenge = challenges[seen.length - 1];
+    return Promise.resolve(
+      challenge === undefined ? { status: 200, challenge: null } : { status: 401, challenge },
+    );
+  };
   return {
     seen,
-    signatures: () => seen.map(({ authorization }) => authorization),
-    send: (headers: Record<string, string>) => {
-      seen.push(headers);
-      const challenge = left.shift();
-      return Promise.resolve(
-        challenge === undefined ? { status: 200, challenge: null } : { status: 401, challenge },
-      );
-    },
+    request: (method = 'GET') => withDigest({ ...REQUEST, method }, send),
+    signatures: () => seen.map(({ authorization }) => parametersOf(authorization)),
   };
 }
 
-const digest = () => createDigest(secretOf(USERNAME), secretOf(PASSWORD));
-
 describe('HTTP Digest', () => {
   it('sends the first request unsigned, and signs what follows as RFC 7616 says', async () => {
-    const { seen, send } = server(ATLAS);
-    const withDigest = digest();
-    expect(await withDigest(REQUEST, send)).toMatchObject({ status: 200 });
-    await withDigest({ ...REQUEST, method: 'POST' }, send);
+    const { seen, request } = clientOf([ATLAS]);
+    expect(await request()).toMatchObject({ status: 200 });
+    await request('POST');
 
     const [unsigned, ...signed] = seen;
     expect(unsigned).toEqual({ accept: 'a/b' });
@@ -74,36 +74,29 @@ describe('HTTP Digest', () => {
   });
 
   it('counts in hexadecimal, before the response', async () => {
-    const { signatures, send } = server(ATLAS);
-    const withDigest = digest();
-    await withDigest(REQUEST, send);
-    await Promise.all(Array.from({ length: 16 }, () => withDigest(REQUEST, send)));
-    const counts = signatures().map((signature) => parametersOf(signature)['nc']);
+    const { signatures, request } = clientOf([ATLAS]);
+    await request();
+    await Promise.all(Array.from({ length: 16 }, () => request()));
+    const counts = signatures().map(({ nc }) => nc);
     expect(counts.slice(-3)).toEqual(['0000000f', '00000010', '00000011']);
     expect(new Set(counts).size).toBe(counts.length);
   });
 
   it('signs with the nonce of the latest challenge, and counts from one', async () => {
-    const { signatures, send } = server(ATLAS, ATLAS.replace('abc', 'def').replace('false', 'true'));
-    await digest()(REQUEST, send);
-    expect(signatures().map((s) => [parametersOf(s)['nonce'], parametersOf(s)['nc']])).toEqual([
+    const { signatures, request } = clientOf([ATLAS, STALE]);
+    await request();
+    expect(signatures().map(({ nonce, nc }) => [nonce, nc])).toEqual([
       [undefined, undefined],
       ['abc', '00000001'],
       ['def', '00000001'],
     ]);
   });
 
-  it('sends back what is opaque', async () => {
-    const { signatures, send } = server(`${ATLAS}, opaque="5ccc069c"`);
-    await digest()(REQUEST, send);
-    expect(parametersOf(signatures()[1])['opaque']).toBe('5ccc069c');
-  });
-
-  it('escapes a username that has a quote in it, and signs it unescaped', async () => {
-    const { signatures, send } = server(ATLAS);
-    await createDigest(secretOf('a"b\\c'), secretOf(PASSWORD))(REQUEST, send);
-    const { username, cnonce = '', response } = parametersOf(signatures()[1]);
-    expect(username).toBe('a\\"b\\\\c');
+  it('sends back what is opaque, and escapes a username with a quote, which it signs unescaped', async () => {
+    const { signatures, request } = clientOf([`${ATLAS}, opaque="5ccc069c"`], 'a"b\\c');
+    await request();
+    const { opaque, username, cnonce = '', response } = signatures()[1] ?? {};
+    expect([opaque, username]).toEqual(['5ccc069c', 'a\\"b\\\\c']);
     const ha1 = md5('a"b\\c', 'MMS Public API', PASSWORD);
     expect(response).toBe(md5(ha1, 'abc', '00000001', cnonce, 'auth', md5('GET', REQUEST.uri)));
   });
@@ -111,63 +104,35 @@ describe('HTTP Digest', () => {
   it.each([
     ['beside another scheme', `Basic realm="other", ${ATLAS}`],
     ['before another scheme', `${ATLAS}, Basic realm="other"`],
-    [
-      'behind one with an algorithm that is not known',
-      `Digest realm="r", nonce="n", algorithm=SHA-256, ${ATLAS}`,
-    ],
+    ['behind one with an algorithm that is not known', `${UNKNOWN_ALGORITHM}, ${ATLAS}`],
     ['in other letters', ATLAS.replace('Digest', 'DIGEST').replace('realm', 'Realm')],
     ['with spaces around its signs', ATLAS.replaceAll('=', ' = ')],
   ])('finds its challenge %s', async (_where, challenge) => {
-    const { signatures, send } = server(challenge);
-    expect(await digest()(REQUEST, send)).toMatchObject({ status: 200 });
-    expect(parametersOf(signatures()[1])).toMatchObject({ realm: 'MMS Public API', nonce: 'abc' });
+    const { signatures, request } = clientOf([challenge]);
+    expect(await request()).toMatchObject({ status: 200 });
+    expect(signatures()[1]).toMatchObject({ realm: 'MMS Public API', nonce: 'abc' });
   });
 
   it.each([
-    ['no challenge', null],
-    ['an empty one', ''],
-    ['another scheme', 'Basic realm="r"'],
-    ['no nonce', 'Digest realm="r"'],
-    ['an algorithm that is not known', 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'],
-  ])('returns a 401 with %s', async (_what, challenge) => {
-    const { seen, send } = server(challenge);
-    expect(await digest()(REQUEST, send)).toEqual({ status: 401, challenge });
-    expect(seen).toHaveLength(1);
-  });
-
-  it('returns a second challenge that is not stale: the key is wrong', async () => {
-    const { seen, send } = server(ATLAS, ATLAS);
-    expect(await digest()(REQUEST, send)).toMatchObject({ status: 401 });
-    expect(seen).toHaveLength(2);
-  });
-
-  it('gives up after three challenges, however stale', async () => {
-    const stale = ATLAS.replace('false', 'TRUE');
-    const { seen, send } = server(stale, stale, stale, stale, stale);
-    expect(await digest()(REQUEST, send)).toMatchObject({ status: 401 });
-    expect(seen).toHaveLength(4);
+    ['no challenge', [null], 1],
+    ['an empty one', [''], 1],
+    ['another scheme', ['Basic realm="r"'], 1],
+    ['no nonce', ['Digest realm="r"'], 1],
+    ['an algorithm that is not known', [UNKNOWN_ALGORITHM], 1],
+    ['a second challenge that is not stale: the key is wrong', [ATLAS, ATLAS], 2],
+    ['a third challenge, however stale', [STALE, STALE, STALE, STALE, STALE], 4],
+  ])('returns a 401 with %s', async (_what, challenges, requests) => {
+    const { seen, request } = clientOf(challenges);
+    expect(await request()).toEqual({ status: 401, challenge: challenges[requests - 1] });
+    expect(seen).toHaveLength(requests);
   });
 
   it('never throws over a challenge, whatever it holds', async () => {
-    const word = fc.constantFrom(
-      'Digest ',
-      'realm=',
-      'nonce=',
-      '"',
-      '\\',
-      ',',
-      ' ',
-      '=',
-      'stale=true',
-      'algorithm=MD5',
-    );
-    const challenge = fc.oneof(
-      fc.string({ unit: ANY_CHARACTER }),
-      fc.array(word).map((words) => words.join('')),
-    );
+    const parts = ['Digest ', 'realm=', 'nonce=', '"', '\\', ',', ' ', '=', 'stale=true', 'algorithm=MD5'];
+    const joined = fc.array(fc.constantFrom(...parts)).map((chosen) => chosen.join(''));
     await fc.assert(
-      fc.asyncProperty(challenge, async (text) => {
-        expect(await digest()(REQUEST, server(text).send)).toBeDefined();
+      fc.asyncProperty(fc.oneof(fc.string({ unit: ANY_CHARACTER }), joined), async (challenge) => {
+        expect(await clientOf([challenge]).request()).toBeDefined();
       }),
     );
   });
