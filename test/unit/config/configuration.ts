@@ -1,9 +1,8 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError, loadConfig, type Config } from '../../../src/config';
 import { makeKey } from '../../../src/sealing';
+import { temporaryFolder } from '../temporary-folder';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });
@@ -23,14 +22,7 @@ export const API_KEY_ENV = {
 
 export type Env = Record<string, string | undefined>;
 
-let folder: string;
-beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'config-'))));
-afterEach(() => rmSync(folder, { recursive: true }));
-
-/** Path of a file in the test's own folder. */
-export function fileIn(name: string): string {
-  return path.join(folder, name);
-}
+export const fileIn = temporaryFolder();
 
 export function write(name: string, content: string, mode = 0o600): string {
   const file = fileIn(name);

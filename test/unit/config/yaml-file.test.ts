@@ -43,45 +43,34 @@ describe('a YAML file', () => {
     expect(read(yaml + '#'.repeat(1024 * 1024 - yaml.length)).problems).toEqual([]);
   });
 
+  const nestedTwice = `x: &x ${nested(60).slice(3)}y: ${nested(60).slice(3).replace('[]', '[*x]')}`;
   it.each<[what: string, yaml: string, problem: string]>([
-    ['a tab', `sinks:\n\tdrop: ${CANARY}\n`, 'lmp.yaml:2 Tabs are not allowed as indentation'],
-    ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, 'lmp.yaml:3 repeats a key of line 1: remove one'],
-    ['an open quote', `a: x\nb: "${CANARY}\n`, 'lmp.yaml:3 Missing closing "quote'],
-    [
-      'a reserved character',
-      `a: x\nb: @${CANARY}\n`,
-      'lmp.yaml:2 Plain value cannot start with reserved character @',
-    ],
+    ['a tab', `sinks:\n\tdrop: ${CANARY}\n`, ':2 Tabs are not allowed as indentation'],
+    ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 repeats a key of line 1: remove one'],
+    ['an open quote', `a: x\nb: "${CANARY}\n`, ':3 Missing closing "quote'],
+    ['an @', `a: x\nb: @${CANARY}\n`, ':2 Plain value cannot start with reserved character @'],
     [
       'an alias without its anchor',
       `a: x\nb: *${CANARY}\n`,
-      'lmp.yaml:2 has an alias (*…) without an anchor (&…) above it: quote a text that starts with *',
+      ':2 has an alias (*…) without an anchor (&…) above it: quote a text that starts with *',
     ],
-    [
-      'an alias inside its anchor',
-      'a: x\nb: &b [*b]\n',
-      'lmp.yaml:2 has an alias (*…) inside its own anchor (&…)',
-    ],
+    ['an alias in its anchor', 'a: x\nb: &b [*b]\n', ':2 has an alias (*…) inside its own anchor (&…)'],
     [
       'aliases that expand to too much',
       laughs(10),
-      'lmp.yaml has aliases (*…) that expand to more than 100000 values: write fewer',
+      ' has aliases (*…) that expand to more than 100000 values: write fewer',
     ],
-    ['a second document', `a: x\n---\nb: ${CANARY}\n`, 'lmp.yaml:2 starts a second document (---): keep one'],
-    ['101 levels', nested(101), 'lmp.yaml is nested more than 100 levels deep'],
-    ['5,000 levels', nested(5000), 'lmp.yaml is nested more than 100 levels deep'],
-    [
-      'levels that aliases add up to',
-      `x: &x ${nested(60).slice(3)}y: ${nested(60).slice(3).replace('[]', '[*x]')}`,
-      'lmp.yaml is nested more than 100 levels deep',
-    ],
-    ['a key that JavaScript reserves', 'sinks:\n  __proto__: {}\n', 'lmp.yaml:2 __proto__ cannot be a name'],
-    ['1 MiB and a byte', '#'.repeat(1024 * 1024 + 1), 'lmp.yaml is larger than 1 MiB'],
-    ['30 MB', 'a: [\n'.repeat(6_000_000), 'lmp.yaml is larger than 1 MiB'],
+    ['a second document', `a: x\n---\nb: ${CANARY}\n`, ':2 starts a second document (---): keep one'],
+    ['101 levels', nested(101), ' is nested more than 100 levels deep'],
+    ['5,000 levels', nested(5000), ' is nested more than 100 levels deep'],
+    ['levels that aliases add up to', nestedTwice, ' is nested more than 100 levels deep'],
+    ['a key that JavaScript reserves', 'sinks:\n  __proto__: {}\n', ':2 __proto__ cannot be a name'],
+    ['1 MiB and a byte', '#'.repeat(1024 * 1024 + 1), ' is larger than 1 MiB'],
+    ['30 MB', 'a: [\n'.repeat(6_000_000), ' is larger than 1 MiB'],
   ])('with %s is refused, where and why, and not quoted', (_what, yaml, problem) => {
     const { content, problems } = read(yaml);
     expect(content).toBeUndefined();
-    expect(problems).toContain(problem);
+    expect(problems).toContain(`lmp.yaml${problem}`);
     expect(problems.join()).not.toContain('CANARY');
   });
 
@@ -102,43 +91,9 @@ describe('a YAML file', () => {
   });
 
   it('is read or refused, whatever it says, and no problem quotes it', () => {
-    const part = fc.constantFrom(
-      ...[
-        'a',
-        'b',
-        CANARY,
-        ': ',
-        '\n',
-        '\n  ',
-        '- ',
-        '[',
-        ']',
-        '{',
-        '}',
-        ',',
-        '&a ',
-        '*a',
-        '"',
-        "'",
-        '|',
-        '>',
-      ],
-      ...[
-        '#',
-        '? ',
-        '!',
-        '!!int ',
-        '%',
-        '@',
-        '\t',
-        '---\n',
-        '...\n',
-        '<<: ',
-        '__proto__',
-        '\u0000',
-        '\uFEFF',
-      ],
-    );
+    const signs = Array.from('ab:-[]{},"\'|>#%@?!\t\n\u0000\uFEFF');
+    const longer = [': ', '\n  ', '- ', '&a ', '*a', '? ', '!!int ', '---\n', '...\n', '<<: ', '__proto__'];
+    const part = fc.constantFrom(CANARY, ...signs, ...longer);
     fc.assert(
       fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
         const { content, problems } = read(parts.join(''));

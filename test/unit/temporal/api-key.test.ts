@@ -1,12 +1,13 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import { followApiKey } from '../../../src/temporal/api-key';
 import { connectWorker } from '../../../src/temporal/connection';
 import { eventually } from '../../support/eventually';
+import { temporaryFolder } from '../temporary-folder';
+
+const fileIn = temporaryFolder();
 
 /** Of gRPC: not compressed, and no bytes long. */
 const EMPTY_MESSAGE = Buffer.alloc(5);
@@ -21,8 +22,7 @@ it('takes up the API key when its file has changed since the connection was open
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'temporal-api-key-'));
-  const file = path.join(folder, 'temporal.toml');
+  const file = fileIn('temporal.toml');
   const write = (key: string) =>
     writeFileSync(file, `[profile.default]\napi_key = "${key}"\n[profile.default.tls]\ndisabled = true\n`);
   write('key-1');
@@ -59,6 +59,5 @@ it('takes up the API key when its file has changed since the connection was open
     stop();
     await connection.close();
     server.close();
-    rmSync(folder, { recursive: true });
   }
 });
