@@ -1,6 +1,5 @@
+import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
-import type { AtlasEmulator } from '../../../dev/atlas-emulator';
-import type { AdminApi, AdminApiOptions } from '../../../src/atlas/admin-api';
 import {
   AtlasConnectionError,
   AtlasResponseError,
@@ -8,19 +7,33 @@ import {
 } from '../../../src/atlas/errors';
 import { classifyAtlasError } from '../../../src/atlas/outcomes';
 import { VERSION } from '../../../src/http/version';
-import { closingAfterEach } from '../../support/closing';
-import { ADDRESSES, CREDENTIALS, KEY, ORG, atlasAt, create, secretOf, startEmulator } from './emulated';
 import { serveHttp, type HttpHandler } from '../../support/servers';
+import { rejectionOf } from '../rejection';
+import {
+  ADDRESSES,
+  CREDENTIALS,
+  KEY,
+  KINDS,
+  ORG,
+  atlasAt,
+  closing,
+  create,
+  secretOf,
+  start,
+  type Kind,
+} from './emulated';
 
-const closing = closingAfterEach();
-const KINDS = ['serviceAccount', 'apiKey'] as const;
+const CHALLENGE = { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' };
 
-async function start(
-  kind: (typeof KINDS)[number],
-  options?: Partial<AdminApiOptions>,
-): Promise<[AdminApi, AtlasEmulator]> {
-  const emulator = closing(await startEmulator());
-  return [closing(atlasAt(emulator, CREDENTIALS[kind], options)), emulator];
+/** Grants each access token and challenges what is not signed; the handler responds to the rest. */
+async function serveAtlas(respond: HttpHandler) {
+  const server = await serveHttp((request, response) => {
+    if (request.url?.startsWith('/api/oauth/'))
+      response.end('{"access_token":"CANARY-bearer","expires_in":3600}');
+    else if (!request.headers.authorization) response.writeHead(401, CHALLENGE).end();
+    else respond(request, response);
+  });
+  return closing(server);
 }
 
 describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) => {
@@ -31,35 +44,26 @@ describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) 
   });
 
   it.each([
-    ['envelope', { envelope: true }],
-    ['pretty', { pretty: true }],
-    ['both', { envelope: true, pretty: true }],
-  ])('returns the same with %s', async (_what, options) => {
+    ['envelope=true', { envelope: true }],
+    ['pretty=true', { pretty: true }],
+    ['envelope=true&pretty=true', { envelope: true, pretty: true }],
+  ])('returns the same with %s', async (query, options) => {
     const [atlas, emulator] = await start(kind, options);
     const linkToken = await create(atlas);
     expect(emulator.createdTokens()).toMatchObject([{ linkToken }]);
-    const flags = Object.keys(options).map((name) => `${name}=true`);
-    expect(emulator.requestsOn('linkTokens').at(-1)?.path).toMatch(
-      new RegExp(`/linkTokens\\?${flags.join('&')}$`),
-    );
+    expect(emulator.requestsOn('linkTokens').at(-1)?.path.split('/').at(-1)).toBe(`linkTokens?${query}`);
   });
 
   it.each([
-    [400, 'IPV6_UNSUPPORTED'],
     [401, 'NOT_ORG_OWNER'],
-    [402, 'ACCOUNT_SUSPENDED'],
     [403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST'],
-    [404, 'ORG_NOT_FOUND'],
     [429, 'RATE_LIMITED'],
     [500, 'UNEXPECTED_ERROR'],
   ])('throws the status inside an envelope: %i %s', async (status, errorCode) => {
     const [atlas, emulator] = await start(kind, { envelope: true });
     emulator.faults({ on: 'linkTokens', status, errorCode });
-    await expect(create(atlas)).rejects.toMatchObject({
-      name: 'AtlasResponseError',
-      status,
-      body: { errorCode },
-    });
+    const error = { name: 'AtlasResponseError', status, body: { errorCode } };
+    await expect(create(atlas)).rejects.toMatchObject(error);
     expect(emulator.createdTokens()).toEqual([]);
   });
 
@@ -93,9 +97,8 @@ describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) 
     const [atlas, emulator] = await start(kind);
     await create(atlas);
     const before = emulator.requests().length;
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < 100; round++)
       await Promise.all(Array.from({ length: 10 }, () => create(atlas)));
-    }
     expect(emulator.createdTokens()).toHaveLength(1001);
     expect((emulator.requests().length - before) / 1000).toBeLessThanOrEqual(1.01);
   });
@@ -103,55 +106,41 @@ describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) 
 
 describe('createLinkToken', () => {
   /** The signed POST as the server saw it. */
-  async function postSentBy(kind: (typeof KINDS)[number], orgId = ORG) {
-    const posts: { headers: Record<string, unknown>; method?: string; url?: string; text: string }[] = [];
-    const server = closing(
-      await serveHttp(({ url = '', method = '', headers, text }, response) => {
-        if (url.startsWith('/api/oauth/')) response.end('{"access_token":"bearer","expires_in":3600}');
-        else if (!headers.authorization) {
-          response.writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' }).end();
-        } else {
-          posts.push({ method, url, headers: { ...headers, host: 'Atlas' }, text });
-          response.end('{"linkToken":"token"}');
-        }
-      }),
-    );
+  async function postSentBy(kind: Kind, orgId = ORG) {
+    const posts: (IncomingMessage & { text: string })[] = [];
+    const server = await serveAtlas((request, response) => {
+      posts.push(request);
+      response.end('{"linkToken":"token"}');
+    });
     const atlas = closing(atlasAt(server, CREDENTIALS[kind]));
     const { signal } = new AbortController();
     await expect(atlas.createLinkToken(orgId, ADDRESSES, 'default', signal)).resolves.toBe('token');
     expect(posts).toHaveLength(1);
-    return posts[0];
+    const { method, url, text, headers: { authorization = '', host: _, ...headers } = {} } = posts[0] ?? {};
+    return { method, url, text, headers, authorization };
   }
 
   it('sends the addresses in the media type of the published operation', async () => {
-    const { headers, ...post } = (await postSentBy('serviceAccount')) ?? {};
+    const post = await postSentBy('serviceAccount');
     expect(post).toEqual({
       method: 'POST',
       url: `/api/atlas/v2/orgs/${ORG}/liveMigrations/linkTokens`,
       text: JSON.stringify({ accessListIps: ADDRESSES }),
+      headers: expect.objectContaining({
+        accept: 'application/vnd.atlas.2023-01-01+json',
+        'content-type': 'application/vnd.atlas.2023-01-01+json',
+        'user-agent': `live-migration-prep/${VERSION}`,
+      }) as unknown,
+      authorization: 'Bearer CANARY-bearer',
     });
-    expect(headers).toMatchObject({
-      accept: 'application/vnd.atlas.2023-01-01+json',
-      'content-type': 'application/vnd.atlas.2023-01-01+json',
-      authorization: 'Bearer bearer',
-      'user-agent': `live-migration-prep/${VERSION}`,
-    });
-  });
-
-  it('sends the same with an API key but for the Authorization header', async () => {
-    const unsigned = ({ headers, ...post }: Awaited<ReturnType<typeof postSentBy>> & object) => {
-      const { authorization, ...others } = headers;
-      return { ...post, headers: others, scheme: String(authorization).split(' ')[0] };
-    };
-    const [bearer, digest] = [await postSentBy('serviceAccount'), await postSentBy('apiKey')];
-    expect(digest && unsigned(digest)).toEqual({ ...(bearer && unsigned(bearer)), scheme: 'Digest' });
+    const authorization = expect.stringMatching(/^Digest /) as unknown;
+    expect(await postSentBy('apiKey')).toEqual({ ...post, authorization });
   });
 
   it.each(KINDS)('of an id that is no organization stays below its path: %s', async (kind) => {
-    const post = await postSentBy(kind, 'ffffffffffffffffffffffff/apiKeys?x=#../..');
-    expect(post?.url).toBe(
-      '/api/atlas/v2/orgs/ffffffffffffffffffffffff%2FapiKeys%3Fx%3D%23..%2F../liveMigrations/linkTokens',
-    );
+    const { url } = await postSentBy(kind, 'ffffffffffffffffffffffff/apiKeys?x=#../..');
+    const segment = 'ffffffffffffffffffffffff%2FapiKeys%3Fx%3D%23..%2F..';
+    expect(url).toBe(`/api/atlas/v2/orgs/${segment}/liveMigrations/linkTokens`);
   });
 
   it.each([
@@ -171,25 +160,19 @@ describe('createLinkToken', () => {
     ['null', { status: 201, body: null }],
     ['a page', { status: 200, html: true }],
     ['nothing', { status: 200, body: '' }],
+    ['two mebibytes', { status: 201, body: { linkToken: 'x'.repeat(2_000_000) } }],
   ])('throws a success that holds %s', async (_what, fault) => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'linkTokens', ...fault });
-    await expect(create(atlas)).rejects.toMatchObject({
-      name: 'AtlasResponseError',
-      endpoint: 'linkTokens',
-      status: fault.status,
-    });
+    const error = { name: 'AtlasResponseError', endpoint: 'linkTokens', status: fault.status };
+    await expect(create(atlas)).rejects.toMatchObject(error);
   });
 
-  it('accepts a token of nearly a mebibyte, and throws a response that is longer', async () => {
+  it('accepts a token of nearly a mebibyte', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     const linkToken = 'x'.repeat(1_000_000);
-    emulator.faults([
-      { on: 'linkTokens', status: 201, body: { linkToken } },
-      { on: 'linkTokens', status: 201, body: { linkToken: linkToken + linkToken } },
-    ]);
+    emulator.faults({ on: 'linkTokens', status: 201, body: { linkToken } });
     await expect(create(atlas)).resolves.toBe(linkToken);
-    await expect(create(atlas)).rejects.toMatchObject({ name: 'AtlasResponseError', status: 201 });
   });
 
   it('survives an error that is a page, and reads how long to wait', async () => {
@@ -202,20 +185,14 @@ describe('createLinkToken', () => {
     ['an envelope without content', '{"status":500}', 500],
     ['a status that is none', '{"status":5,"content":{}}', 201],
   ])('reads %s', async (_what, body, status) => {
-    const server = closing(
-      await serveHttp(({ url }, response) => {
-        if (url === '/api/oauth/token') response.end('{"access_token":"t","expires_in":3600}');
-        else response.writeHead(201).end(body);
-      }),
-    );
+    const server = await serveAtlas((_request, response) => response.writeHead(201).end(body));
     const atlas = closing(atlasAt(server, CREDENTIALS.serviceAccount, { envelope: true }));
     await expect(create(atlas)).rejects.toMatchObject({ status });
   });
 
   it('knows only the credentials that are configured', async () => {
     const [atlas, emulator] = await start('serviceAccount');
-    const { signal } = new AbortController();
-    const error: unknown = await atlas.createLinkToken(ORG, [], 'other', signal).catch((e: unknown) => e);
+    const error = await rejectionOf(create(atlas, undefined, 'other'));
     expect(error).toBeInstanceOf(CredentialNotConfiguredError);
     expect(classifyAtlasError(error, 'linkTokens')).toMatchObject({ retryable: true, tokenMayExist: false });
     expect(emulator.requests()).toEqual([]);
@@ -223,66 +200,55 @@ describe('createLinkToken', () => {
 });
 
 describe('no error of the client shows a secret', () => {
-  const SECRETS = ['CANARY-secret', 'CANARY-bearer', 'CANARY-private', 'CANARY-token'];
-  const ACCESS_TOKEN = '{"access_token":"CANARY-bearer","expires_in":3600}';
   const CREATED = '{"linkToken":"CANARY-token"}';
-
+  const [id, secret] = [secretOf('mdb_sa_id_1'), secretOf('CANARY-secret')];
+  const [publicKey, privateKey] = [secretOf(KEY.publicKey), secretOf('CANARY-private')];
   const credentials = {
-    serviceAccount: {
-      type: 'serviceAccount',
-      clientId: secretOf('mdb_sa_id_1'),
-      clientSecret: secretOf('CANARY-secret'),
-    },
-    apiKey: {
-      type: 'apiKey',
-      publicKey: secretOf(KEY.publicKey),
-      privateKey: secretOf('CANARY-private'),
-    },
+    serviceAccount: { type: 'serviceAccount', clientId: id, clientSecret: secret },
+    apiKey: { type: 'apiKey', publicKey, privateKey },
   } as const;
 
+  const body = (status: number, text: string): HttpHandler => {
+    return (_request, response) => response.writeHead(status).end(text);
+  };
   const RESPONSES: [what: string, respond: HttpHandler][] = [
-    ['refuses', (_request, response) => response.writeHead(403).end('{"errorCode":"X","detail":"No."}')],
-    ['fails', (_request, response) => response.writeHead(500).end()],
+    ['refuses', body(403, '{"errorCode":"X","detail":"No."}')],
+    ['fails', body(500, '')],
     ['redirects', (_request, response) => response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()],
-    [
-      'names the token otherwise',
-      (_request, response) => response.writeHead(201).end(CREATED.replace('linkT', 't')),
-    ],
-    ['cuts its JSON short', (_request, response) => response.writeHead(201).end(CREATED.slice(0, -1))],
+    ['names the token otherwise', body(201, CREATED.replace('linkT', 't'))],
+    ['cuts its JSON short', body(201, CREATED.slice(0, -1))],
     [
       'cuts its body short',
-      (_request, response) => {
-        response.writeHead(201, { 'Content-Length': 99 }).write(CREATED, () => response.destroy());
-      },
+      (_request, response) =>
+        response.writeHead(201, { 'Content-Length': 99 }).write(CREATED, () => response.destroy()),
     ],
-    ['resets', (request) => request.socket.resetAndDestroy()],
+    ['resets', ({ socket }) => socket.resetAndDestroy()],
     ['hangs', () => undefined],
-    ['speaks no HTTP', (request) => request.socket.end(`${CREATED}\r\n\r\n`)],
+    ['speaks no HTTP', ({ socket }) => socket.end(`${CREATED}\r\n\r\n`)],
     [
       'sends headers too long',
       (_request, response) => response.writeHead(201, { 'X-Token': 'CANARY-token'.repeat(5000) }).end(),
     ],
   ];
 
-  describe.each(KINDS)('%s', (kind) => {
-    it.each(RESPONSES)('when Atlas %s', async (_what, respond) => {
-      const server = closing(
-        await serveHttp((request, response) => {
-          if (request.url?.startsWith('/api/oauth/')) response.end(ACCESS_TOKEN);
-          else if (!request.headers.authorization) {
-            response.writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' }).end();
-          } else respond(request, response);
-        }),
-      );
-      const atlas = closing(atlasAt(server, credentials[kind], { requestTimeoutMs: 300 }));
-      expectNoSecretIn(await errorOf(create(atlas)));
-    });
-  });
+  async function expectNoSecretFrom(...args: Parameters<typeof atlasAt>): Promise<void> {
+    const error = await rejectionOf(create(closing(atlasAt(...args))));
+    expect(error instanceof AtlasResponseError || error instanceof AtlasConnectionError).toBe(true);
+    const shown = (error as Error).message + inspect(error, { showHidden: true, depth: 10 });
+    expect(shown).not.toContain('CANARY');
+    expect(shown).not.toContain(Buffer.from('mdb_sa_id_1:CANARY-secret').toString('base64').slice(0, 30));
+  }
+
+  it.each(KINDS.flatMap((kind) => RESPONSES.map(([what, respond]) => [what, kind, respond] as const)))(
+    'when Atlas %s, to a credential of the kind %s',
+    async (_what, kind, respond) => {
+      await expectNoSecretFrom(await serveAtlas(respond), credentials[kind], { requestTimeoutMs: 300 });
+    },
+  );
 
   it.each(RESPONSES)('when the token endpoint %s', async (_what, respond) => {
     const server = closing(await serveHttp(respond));
-    const atlas = closing(atlasAt(server, credentials.serviceAccount, { requestTimeoutMs: 300 }));
-    expectNoSecretIn(await errorOf(create(atlas)));
+    await expectNoSecretFrom(server, credentials.serviceAccount, { requestTimeoutMs: 300 });
   });
 
   it.each([
@@ -290,29 +256,9 @@ describe('no error of the client shows a secret', () => {
     ['a private key', { ...credentials.apiKey, privateKey: secretOf('CANARY-private\r\nX: y') }],
     ['a public key', { ...credentials.apiKey, publicKey: secretOf('CANARY-private\r\nX: y') }],
   ])('when %s would break a header', async (_what, credential) => {
-    const server = closing(
-      await serveHttp((_request, response) => {
-        response.writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' }).end();
-      }),
-    );
-    expectNoSecretIn(await errorOf(create(closing(atlasAt(server, credential)))));
+    const challenge: HttpHandler = (_request, response) => response.writeHead(401, CHALLENGE).end();
+    await expectNoSecretFrom(closing(await serveHttp(challenge)), credential);
   });
-
-  async function errorOf(work: Promise<unknown>): Promise<unknown> {
-    return work.then(
-      () => {
-        throw new Error('it did not fail');
-      },
-      (error: unknown) => error,
-    );
-  }
-
-  function expectNoSecretIn(error: unknown): void {
-    expect(error instanceof AtlasResponseError || error instanceof AtlasConnectionError).toBe(true);
-    const shown = [(error as Error).message, inspect(error, { showHidden: true, depth: 10 })].join('\n');
-    const basic = Buffer.from('mdb_sa_id_1:CANARY-secret').toString('base64');
-    for (const secret of [...SECRETS, basic.slice(0, 30)]) expect(shown).not.toContain(secret);
-  }
 });
 
 describe('visibleOrganizations', () => {
@@ -328,9 +274,7 @@ describe('visibleOrganizations', () => {
   ])('throws %s', async (_what, fault) => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'orgs', ...fault });
-    await expect(atlas.visibleOrganizations('default')).rejects.toMatchObject({
-      endpoint: 'orgs',
-      status: fault.status,
-    });
+    const error = { endpoint: 'orgs', status: fault.status };
+    await expect(atlas.visibleOrganizations('default')).rejects.toMatchObject(error);
   });
 });

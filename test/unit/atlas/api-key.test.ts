@@ -1,35 +1,21 @@
 import type { AtlasEmulator } from '../../../dev/atlas-emulator';
-import type { AdminApi } from '../../../src/atlas/admin-api';
-import { closingAfterEach } from '../../support/closing';
-import { CREDENTIALS, KEY, atlasAt, create, secretOf, startEmulator } from './emulated';
-
-const closing = closingAfterEach();
-
-async function start(): Promise<[AdminApi, AtlasEmulator]> {
-  const emulator = closing(await startEmulator());
-  return [closing(atlasAt(emulator, CREDENTIALS.apiKey)), emulator];
-}
+import { KEY, create, fifty, secretOf, start } from './emulated';
 
 const counts = (emulator: AtlasEmulator) => {
   const posts = emulator.requestsOn('linkTokens');
-  return {
-    posts: posts.length,
-    challenges: posts.filter(({ challenge }) => challenge).length,
-    created: emulator.createdTokens().length,
-  };
+  const challenges = posts.filter(({ challenge }) => challenge).length;
+  return { posts: posts.length, challenges, created: emulator.createdTokens().length };
 };
-
-const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
 
 describe('an API key', () => {
   it('pays one challenge, then uses the nonce again', async () => {
-    const [atlas, emulator] = await start();
+    const [atlas, emulator] = await start('apiKey');
     for (let i = 0; i < 20; i++) await create(atlas);
     expect(counts(emulator)).toEqual({ posts: 21, challenges: 1, created: 20 });
   });
 
   it('gets another nonce when its own is stale', async () => {
-    const [atlas, emulator] = await start();
+    const [atlas, emulator] = await start('apiKey');
     await create(atlas);
     emulator.expire('nonces');
     await create(atlas);
@@ -37,7 +23,7 @@ describe('an API key', () => {
   });
 
   it('creates one token for each of fifty attempts at once: cold, warm, and after its nonce went stale', async () => {
-    const [atlas, emulator] = await start();
+    const [atlas, emulator] = await start('apiKey');
     await fifty(() => create(atlas));
     expect(emulator.createdTokens()).toHaveLength(50);
     const cold = counts(emulator);
@@ -49,7 +35,7 @@ describe('an API key', () => {
   });
 
   it('keeps up with nonces that expire while fifty attempts are under way', async () => {
-    const [atlas, emulator] = await start();
+    const [atlas, emulator] = await start('apiKey');
     for (let round = 0; round < 2; round++) {
       const attempts = Array.from({ length: 50 }, () => create(atlas));
       await Promise.race(attempts);
@@ -60,37 +46,31 @@ describe('an API key', () => {
   });
 
   it('treats a 401 that is no challenge as a refusal', async () => {
-    const emulator = closing(await startEmulator());
+    const [atlas, emulator] = await start('apiKey');
     emulator.seed({ apiKeys: [{ ...KEY, roles: ['ORG_MEMBER'] }] });
-    const atlas = closing(atlasAt(emulator, CREDENTIALS.apiKey));
+    const error = { endpoint: 'linkTokens', status: 401, body: { errorCode: 'NOT_ORG_OWNER' } };
     for (const posts of [2, 3]) {
-      await expect(create(atlas)).rejects.toMatchObject({
-        endpoint: 'linkTokens',
-        status: 401,
-        body: { errorCode: 'NOT_ORG_OWNER' },
-      });
+      await expect(create(atlas)).rejects.toMatchObject(error);
       expect(counts(emulator)).toEqual({ posts, challenges: 1, created: 0 });
     }
   });
 
   it('treats a second challenge that is not stale as a refusal: the key is wrong', async () => {
-    const emulator = closing(await startEmulator());
-    const wrong = { ...CREDENTIALS.apiKey, type: 'apiKey', publicKey: secretOf(KEY.publicKey) } as const;
-    const atlas = closing(atlasAt(emulator, { ...wrong, privateKey: secretOf('wrong') }));
+    const wrong = {
+      type: 'apiKey',
+      publicKey: secretOf(KEY.publicKey),
+      privateKey: secretOf('wrong'),
+    } as const;
+    const [atlas, emulator] = await start('apiKey', { credentials: new Map([['default', wrong]]) });
     await expect(create(atlas)).rejects.toMatchObject({ status: 401 });
     expect(counts(emulator)).toEqual({ posts: 2, challenges: 2, created: 0 });
   });
 
   it('that was rotated is picked up with the next challenge', async () => {
-    const [, emulator] = await start();
     let privateKey = KEY.privateKey;
-    const atlas = closing(
-      atlasAt(emulator, {
-        type: 'apiKey',
-        publicKey: secretOf(KEY.publicKey),
-        privateKey: { source: 'the test', read: () => privateKey },
-      }),
-    );
+    const rotated = { source: 'the test', read: () => privateKey };
+    const credential = { type: 'apiKey', publicKey: secretOf(KEY.publicKey), privateKey: rotated } as const;
+    const [atlas, emulator] = await start('apiKey', { credentials: new Map([['default', credential]]) });
     await create(atlas);
     privateKey = 'rotated';
     emulator.seed({ apiKeys: [{ ...KEY, privateKey }], settings: { rateLimit: { enabled: false } } });
@@ -102,7 +82,7 @@ describe('an API key', () => {
     ['an error behind the challenge', { status: 500 }, 2],
     ['an error before the challenge', { status: 503, beforeAuthentication: true }, 1],
   ])('passes on %s', async (_what, fault, posts) => {
-    const [atlas, emulator] = await start();
+    const [atlas, emulator] = await start('apiKey');
     emulator.faults({ on: 'linkTokens', ...fault });
     await expect(create(atlas)).rejects.toMatchObject({ status: fault.status });
     expect(counts(emulator)).toMatchObject({ posts, created: 0 });

@@ -7,6 +7,7 @@ import {
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential-config';
 import type { Secret } from '../../../src/secrets';
+import { closingAfterEach } from '../../support/closing';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const ADDRESSES = ['192.31.196.7'];
@@ -22,7 +23,10 @@ function seeded<T>([first]: readonly T[]): T {
 export const ACCOUNT = seeded(DEFAULT_SEED.serviceAccounts);
 export const KEY = seeded(DEFAULT_SEED.apiKeys);
 
-export const CREDENTIALS: Record<'serviceAccount' | 'apiKey', CredentialConfig> = {
+export const KINDS = ['serviceAccount', 'apiKey'] as const;
+export type Kind = (typeof KINDS)[number];
+
+export const CREDENTIALS: Record<Kind, CredentialConfig> = {
   serviceAccount: {
     type: 'serviceAccount',
     clientId: secretOf(ACCOUNT.clientId),
@@ -48,6 +52,19 @@ export function atlasAt(
     ...options,
   });
 }
+
+export const closing = closingAfterEach();
+
+/** The client and an emulator of its own; both are closed after the test. */
+export async function start(
+  kind: Kind,
+  options?: Partial<AdminApiOptions>,
+): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
+  const emulator = closing(await startEmulator());
+  return [closing(atlasAt(emulator, CREDENTIALS[kind], options)), emulator];
+}
+
+export const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
 
 export function create(
   atlas: AdminApi,

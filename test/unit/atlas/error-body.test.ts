@@ -2,47 +2,32 @@ import fc from 'fast-check';
 import { parseErrorBody } from '../../../src/atlas/error-body';
 import { ANY_CHARACTER } from '../../support/any-character';
 
-/** The body recorded at Atlas, every field present. */
-const RECORDED = {
-  badRequestDetail: null,
-  detail: 'The address x is odd.',
-  error: 400,
+const KNOWN = {
   errorCode: 'INVALID_IP_ADDRESS_OR_CIDR_NOTATION',
-  parameters: ['x'],
+  detail: 'The address x is odd.',
   reason: 'Bad Request',
 };
-const KNOWN = { errorCode: RECORDED.errorCode, detail: RECORDED.detail, reason: RECORDED.reason };
+/** The body recorded at Atlas, every field present. */
+const RECORDED = { ...KNOWN, badRequestDetail: null, error: 400, parameters: ['x'] };
 
 describe('parseErrorBody', () => {
-  it('reads the body that was recorded', () => {
-    expect(parseErrorBody(RECORDED)).toEqual(KNOWN);
-  });
-
-  it.each([[null], [[]], [['x', 5]], [[{ a: 1 }]], ['text']])(
-    'whatever the parameters are: %j',
+  it.each([[['x']], [null], [[{ a: 1 }]]])(
+    'reads the body recorded, whatever parameters is: %j',
     (parameters) => {
       expect(parseErrorBody({ ...RECORDED, parameters })).toEqual(KNOWN);
     },
   );
 
   it('reads which fields are wrong, and passes over a field that has no name', () => {
-    const fields = [
-      { field: 'accessListIps[0]', description: 'is odd' },
-      { field: null, description: 'no name' },
-      'text',
-      { field: 'accessListIps[1]', description: 'is odd too' },
-    ];
-    expect(parseErrorBody({ badRequestDetail: { fields } }).fields).toEqual([
-      { field: 'accessListIps[0]', description: 'is odd' },
-      { field: 'accessListIps[1]', description: 'is odd too' },
-    ]);
+    const first = { field: 'accessListIps[0]', description: 'is odd' };
+    const second = { field: 'accessListIps[1]', description: 'is odd too' };
+    const fields = [first, { field: null, description: 'no name' }, 'text', second];
+    expect(parseErrorBody({ badRequestDetail: { fields } }).fields).toEqual([first, second]);
   });
 
   it("reads the token endpoint's own form", () => {
-    expect(parseErrorBody({ error: 'access_denied', error_description: 'Too many.' })).toEqual({
-      errorCode: 'access_denied',
-      detail: 'Too many.',
-    });
+    const parsed = parseErrorBody({ error: 'access_denied', error_description: 'Too many.' });
+    expect(parsed).toEqual({ errorCode: 'access_denied', detail: 'Too many.' });
   });
 
   it.each(['errorCode', 'detail', 'reason', 'badRequestDetail'])('keeps the others when %s is odd', (odd) => {
@@ -63,9 +48,8 @@ describe('parseErrorBody', () => {
   });
 
   it('escapes control characters, which Atlas quotes where a caller sent them', () => {
-    expect(parseErrorBody({ detail: 'a\u001b[2Jb\u202ec\n' })).toEqual({
-      detail: 'a\\u001b[2Jb\\u202ec\\u000a',
-    });
+    const detail = 'a\\u001b[2Jb\\u202ec\\u000a';
+    expect(parseErrorBody({ detail: 'a\u001b[2Jb\u202ec\n' })).toEqual({ detail });
   });
 
   it('never throws, and gives bounded, printable texts only', () => {
