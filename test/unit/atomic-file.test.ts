@@ -1,25 +1,10 @@
-import {
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { chownSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { writeFileAtomically } from '../../src/atomic-file';
+import { temporaryFolder } from './temporary-folder';
 
-let folder: string;
+const fileIn = temporaryFolder();
 let file: string;
-
-beforeEach(() => {
-  folder = mkdtempSync(path.join(tmpdir(), 'atomic-file-'));
-  file = path.join(folder, 'file');
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+beforeEach(() => void (file = fileIn('file')));
 
 describe('writeFileAtomically', () => {
   it('makes a file for its owner alone, whatever the umask', async () => {
@@ -31,7 +16,7 @@ describe('writeFileAtomically', () => {
     }
     expect(readFileSync(file, 'utf8')).toBe('new');
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    expect(readdirSync(folder)).toEqual(['file']);
+    expect(readdirSync(fileIn())).toEqual(['file']);
   });
 
   it.each([0o644, 0o660, 0o400])('takes over mode %i where it is given one', async (mode) => {
@@ -52,10 +37,10 @@ describe('writeFileAtomically', () => {
   it('leaves no temporary file when it fails', async () => {
     mkdirSync(file);
     await expect(writeFileAtomically(file, 'new')).rejects.toThrow(/EISDIR/);
-    expect(readdirSync(folder)).toEqual(['file']);
+    expect(readdirSync(fileIn())).toEqual(['file']);
   });
 
   it('fails where the folder is missing', async () => {
-    await expect(writeFileAtomically(path.join(folder, 'missing', 'file'), 'new')).rejects.toThrow(/ENOENT/);
+    await expect(writeFileAtomically(fileIn('missing/file'), 'new')).rejects.toThrow(/ENOENT/);
   });
 });

@@ -1,22 +1,17 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
-import { sealedTokenSchema, type TokenFacts } from '../../src/contract/schemas';
+import { sealedTokenSchema } from '../../src/contract/schemas';
 import { SealedTokenUnreadableError, createSealer, makeKey, probeSealer } from '../../src/sealing';
 import { ANY_CHARACTER } from '../support/any-character';
+import { rejectionOf } from './rejection';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const WORKFLOW_ID = `live-migration-prep/${ORG}`;
 const TOKEN = 'CANARY-link-token-4f1b';
 const FACTS = {
-  orgId: ORG,
-  sourceOrgId: null,
-  accessListIps: ['192.31.196.7'],
-  credential: 'default',
-  warnings: ['a warning'],
-  requestedBy: 'Ada',
-  changeReference: 'CHG-1',
-  unconfirmedTokens: 2,
+  ...{ orgId: ORG, sourceOrgId: null, accessListIps: ['192.31.196.7'], credential: 'default' },
+  ...{ warnings: ['a warning'], requestedBy: 'Ada', changeReference: 'CHG-1', unconfirmedTokens: 2 },
 };
 
 type Key = ReturnType<typeof makeKey>;
@@ -29,11 +24,14 @@ const [first, second] = [key('first'), key('second')];
 const sealer = sealerOf(first);
 const sealOne = (workflowId = WORKFLOW_ID) => sealer.seal(TOKEN, FACTS, workflowId);
 
+/** Encrypted by whoever has the first key. */
+const encrypt = (payload: object, header: { kid?: string } = {}) =>
+  new CompactEncrypt(new TextEncoder().encode(JSON.stringify(payload)))
+    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID, ...header })
+    .encrypt(base64url.decode(first.k));
+
 async function failureOf(work: Promise<unknown>): Promise<SealedTokenUnreadableError> {
-  const error = await work.then(
-    () => new Error('it did not fail'),
-    (reason: unknown) => reason,
-  );
+  const error = await rejectionOf(work);
   expect(error).toBeInstanceOf(SealedTokenUnreadableError);
   expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain('CANARY');
   return error as SealedTokenUnreadableError;
@@ -45,28 +43,17 @@ describe('a sealed token', () => {
     await expect(sealer.open(jwe, WORKFLOW_ID)).resolves.toEqual({ linkToken: TOKEN, ...facts });
   });
 
-  it('carries the facts and the SHA-256 of the token, and has the shape of the contract', async () => {
+  it('carries the facts and the SHA-256 of the token, and its header names the key and the run', async () => {
     const sealed = await sealer.seal('abc', FACTS, WORKFLOW_ID);
-    expect(sealed).toMatchObject({
-      ...FACTS,
-      tokenSha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-    });
+    const tokenSha256 = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+    expect(sealed).toMatchObject({ ...FACTS, tokenSha256 });
     expect(sealedTokenSchema.parse(sealed)).toEqual(sealed);
-  });
-
-  it('names in its header the key and the run, and nothing else', async () => {
-    const { jwe } = await sealOne();
-    expect(decodeProtectedHeader(jwe)).toEqual({
-      alg: 'dir',
-      enc: 'A256GCM',
-      kid: 'first',
-      aud: WORKFLOW_ID,
-    });
+    const header = { alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID };
+    expect(decodeProtectedHeader(sealed.jwe)).toEqual(header);
   });
 
   it('has a delivery id of its own each time', async () => {
-    const [one, other] = await Promise.all([sealOne(), sealOne()]);
-    expect(one.deliveryId).not.toBe(other.deliveryId);
+    expect((await sealOne()).deliveryId).not.toBe((await sealOne()).deliveryId);
   });
 
   it('opens to the very same token, whatever characters it has, and shows it nowhere', async () => {
@@ -75,51 +62,37 @@ describe('a sealed token', () => {
         const sealed = await sealer.seal(token, FACTS, WORKFLOW_ID);
         const { linkToken } = await sealer.open(sealed.jwe, WORKFLOW_ID);
         expect(linkToken).toBe(token);
-        const segments = sealed.jwe
-          .split('.')
-          .map((part) => Buffer.from(part, 'base64url').toString('latin1'));
-        const visible = JSON.stringify(sealed) + segments.join();
+        const decode = (part: string) => Buffer.from(part, 'base64url').toString('latin1');
+        const visible = JSON.stringify(sealed) + sealed.jwe.split('.').map(decode).join();
         if (token.length >= 8) expect(visible).not.toContain(token);
       }),
     );
   });
 });
 
-describe('what is outside the seal has no effect', () => {
-  /** Another value, of the shape that the contract allows. */
-  const OTHER: TokenFacts = {
-    orgId: '0'.repeat(24),
-    sourceOrgId: '0'.repeat(24),
-    accessListIps: ['0.0.0.0/0'],
-    credential: 'other',
-    warnings: [],
-    requestedBy: 'Mallory',
-    changeReference: null,
-    deliveryId: '00000000-0000-4000-8000-000000000000',
-    tokenSha256: '0'.repeat(64),
-    createdAt: '9999-12-31T23:59:59.000Z',
-    unconfirmedTokens: 0,
-  };
-
-  it.each(Object.keys(OTHER) as (keyof TokenFacts)[])('an altered %s', async (field) => {
-    const sealed = await sealOne();
-    const altered = sealedTokenSchema.parse({ ...sealed, [field]: OTHER[field] });
-    expect(altered[field]).not.toEqual(sealed[field]);
-    const { jwe: _, ...facts } = sealed;
-    await expect(sealer.open(altered.jwe, WORKFLOW_ID)).resolves.toEqual({ linkToken: TOKEN, ...facts });
-  });
-
-  it('covers every field that is outside', async () => {
-    const { jwe: _, ...outside } = await sealOne();
-    expect(Object.keys(OTHER).sort()).toEqual(Object.keys(outside).sort());
-  });
-});
-
 describe('a sealed token does not open', () => {
-  it('under another workflow id', async () => {
-    const { jwe } = await sealOne();
-    const error = await failureOf(sealer.open(jwe, `${WORKFLOW_ID}/64f1c0ffee5eed0000005c01`));
-    expect(error.message).toContain('was sealed for another workflow id');
+  it.each<[how: string, work: (jwe: string) => Promise<unknown>, message: string]>([
+    [
+      'under another workflow id',
+      (jwe) => sealer.open(jwe, `${WORKFLOW_ID}/64f1c0ffee5eed0000005c01`),
+      'was sealed for another workflow id',
+    ],
+    [
+      'with its header exchanged for one of another run',
+      async (jwe) => {
+        const [header] = (await sealOne('other')).jwe.split('.');
+        return sealer.open([header, ...jwe.split('.').slice(1)].join('.'), 'other');
+      },
+      'was altered',
+    ],
+    [
+      'with another key of the same id',
+      (jwe) => sealerOf(key('first')).open(jwe, WORKFLOW_ID),
+      'another key of the same id',
+    ],
+  ])('%s', async (_how, work, message) => {
+    const error = await failureOf(work((await sealOne()).jwe));
+    expect(error.message).toContain(message);
     expect(error.retryable).toBe(false);
   });
 
@@ -130,49 +103,25 @@ describe('a sealed token does not open', () => {
       fc.asyncProperty(at, fc.constantFrom('A', 'Q', 'g', 'w'), async (i, letter) => {
         const altered = jwe.slice(0, i) + letter + jwe.slice(i + 1);
         // The last letter of a part has bits that mean nothing.
-        const same = altered.split('.').every((part, n) => {
-          return Buffer.from(part, 'base64url').equals(Buffer.from(jwe.split('.')[n] ?? '', 'base64url'));
-        });
-        fc.pre(!same);
+        const bytes = (text: string) =>
+          text.split('.').map((part) => Buffer.from(part, 'base64url').toString('hex'));
+        fc.pre(bytes(altered).join() !== bytes(jwe).join());
         await failureOf(sealer.open(altered, WORKFLOW_ID));
       }),
     );
-  });
-
-  it('with its header exchanged for one of another run', async () => {
-    const [mine, other] = await Promise.all([sealOne(), sealOne('other')]);
-    const jwe = [other.jwe.split('.')[0], ...mine.jwe.split('.').slice(1)].join('.');
-    const error = await failureOf(sealer.open(jwe, 'other'));
-    expect(error.message).toContain('was altered');
-    expect(error.retryable).toBe(false);
   });
 
   it.each(['', 'no JWE', 'a.b.c.d.e', '....', 'eyJhbGciOiJub25lIn0....'])('from %j', async (jwe) => {
     await failureOf(sealer.open(jwe, WORKFLOW_ID));
   });
 
-  it('with another key of the same id', async () => {
-    const { jwe } = await sealOne();
-    const error = await failureOf(sealerOf(key('first')).open(jwe, WORKFLOW_ID));
-    expect(error.message).toContain('another key of the same id');
-    expect(error.retryable).toBe(false);
-  });
-
   it.each<[what: string, payload: object, message: string, retryable: boolean]>([
     ['without a token', { version: 1 }, 'was altered', false],
-    [
-      'with a path as its source',
-      { version: 1, linkToken: TOKEN, sourceOrgId: '../x' },
-      'was altered',
-      false,
-    ],
+    ['with a path', { version: 1, linkToken: TOKEN, sourceOrgId: '../x' }, 'was altered', false],
     ['of a newer release', { version: 2, linkToken: TOKEN }, 'with a worker of that release', true],
   ])('with a payload %s', async (_what, payload, message, retryable) => {
     const { jwe: _, ...facts } = await sealOne();
-    const jwe = await new CompactEncrypt(new TextEncoder().encode(JSON.stringify({ ...facts, ...payload })))
-      .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID })
-      .encrypt(base64url.decode(first.k));
-    const error = await failureOf(sealer.open(jwe, WORKFLOW_ID));
+    const error = await failureOf(sealer.open(await encrypt({ ...facts, ...payload }), WORKFLOW_ID));
     expect(error.message).toContain(message);
     expect(error.retryable).toBe(retryable);
   });
@@ -201,48 +150,36 @@ describe('a key set', () => {
   });
 
   it('is not read again for a key that it has', async () => {
-    let reads = 0;
-    const counting = createSealer(() => {
-      reads += 1;
-      return jsonOf(first);
-    });
+    const read = jest.fn(() => jsonOf(first));
     const { jwe } = await sealOne();
+    const counting = createSealer(read);
     await counting.open(jwe, WORKFLOW_ID);
     await failureOf(counting.open(jwe, 'another workflow id'));
-    expect(reads).toBe(1);
+    expect(read).toHaveBeenCalledTimes(1);
   });
 
   it('without the key of a token: the error names the key, and a retry may help', async () => {
     const { jwe } = await sealOne();
     const error = await failureOf(sealerOf(second).open(jwe, WORKFLOW_ID));
-    expect(error.message).toMatch(
-      /sealed with key "first", which this worker does not have: put that key into/,
+    expect(error.message).toContain(
+      'sealed with key "first", which this worker does not have: put that key into',
     );
     expect(error.retryable).toBe(true);
   });
 
   it('quotes no more of an unknown key id than a line, and no control character', async () => {
-    const jwe = await new CompactEncrypt(new Uint8Array())
-      .setProtectedHeader({
-        alg: 'dir',
-        enc: 'A256GCM',
-        kid: '\u001b[2J'.padEnd(100_000, 'x'),
-        aud: WORKFLOW_ID,
-      })
-      .encrypt(base64url.decode(first.k));
+    const jwe = await encrypt({}, { kid: '\u001b[2J'.padEnd(100_000, 'x') });
     const { message } = await failureOf(sealer.open(jwe, WORKFLOW_ID));
     expect(message.length).toBeLessThan(400);
     expect(message).not.toContain('\u001b');
   });
 
+  const unreadable = () => {
+    throw new Error('CANARY');
+  };
   it.each<[what: string, broken: () => string]>([
     ['is broken', () => '{"keys": ['],
-    [
-      'cannot be read',
-      () => {
-        throw new Error('CANARY');
-      },
-    ],
+    ['cannot be read', unreadable],
   ])('that %s when it is read again leaves the former one in use', async (_what, broken) => {
     let read = () => jsonOf(first);
     const running = createSealer(() => read());

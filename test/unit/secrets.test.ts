@@ -1,34 +1,28 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { SecretUnavailableError, secretReference, type Secret } from '../../src/secrets';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { SecretUnavailableError, secretReference } from '../../src/secrets';
+import { temporaryFolder } from './temporary-folder';
 
 const CANARY = 'CANARY-6f0c';
 
-let folder: string;
-beforeEach(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'secrets-'))));
-afterEach(() => rmSync(folder, { recursive: true }));
+const fileIn = temporaryFolder();
 
 function refer(reference: unknown, env: Record<string, string> = {}) {
   const warnings: string[] = [];
-  const context = { env, baseDirectory: folder, warn: (message: string) => warnings.push(message) };
+  const context = { env, baseDirectory: fileIn(), warn: (message: string) => warnings.push(message) };
   const parsed = secretReference(context).safeParse(reference);
   return { secret: parsed.data, problems: parsed.error?.issues.map(({ message }) => message), warnings };
 }
 
 function fileOf(content: string, mode = 0o600): string {
-  const file = path.join(folder, 'secret');
-  writeFileSync(file, content);
-  chmodSync(file, mode);
-  return file;
+  writeFileSync(fileIn('secret'), content);
+  chmodSync(fileIn('secret'), mode);
+  return fileIn('secret');
 }
-
-const valueOf = (secret: Secret | undefined) => secret?.read();
 
 describe('a reference to a secret', () => {
   it('reads a variable of the environment', () => {
     const { secret } = refer({ env: 'MY_SECRET' }, { MY_SECRET: CANARY });
-    expect(valueOf(secret)).toBe(CANARY);
+    expect(secret?.read()).toBe(CANARY);
     expect(secret?.source).toBe('environment variable MY_SECRET');
   });
 
@@ -39,37 +33,24 @@ describe('a reference to a secret', () => {
     ['with all line ends but the last', `${CANARY}\n\n`, `${CANARY}\n`],
   ])('reads a file, %s', (_how, content, value) => {
     fileOf(content);
-    expect(valueOf(refer({ file: 'secret' }).secret)).toBe(value);
+    expect(refer({ file: 'secret' }).secret?.read()).toBe(value);
   });
 
-  it('reads a file by its whole path', () => {
-    expect(valueOf(refer({ file: fileOf(CANARY) }).secret)).toBe(CANARY);
-  });
-
-  it('sees that a file was rotated', () => {
-    fileOf('before');
-    const { secret } = refer({ file: 'secret' });
+  it('reads a file by its whole path, again each time, and throws what names the file once it is gone', () => {
+    const file = fileOf('before');
+    const { secret } = refer({ file });
+    expect(secret?.read()).toBe('before');
     fileOf('after');
-    expect(valueOf(secret)).toBe('after');
-  });
-
-  it('throws SecretUnavailableError, which names the file, once the file is gone', () => {
-    const file = fileOf(CANARY);
-    const { secret } = refer({ file: 'secret' });
+    expect(secret?.read()).toBe('after');
     rmSync(file);
     expect(() => secret?.read()).toThrow(SecretUnavailableError);
     expect(() => secret?.read()).toThrow(`file ${file} cannot be read (ENOENT)`);
   });
 
-  it.each([
-    ['others', 0o604, true],
-    ['the group', 0o640, false],
-    ['the owner alone', 0o600, false],
-  ])('to a file that %s can read warns: mode %o → %s', (_who, mode, warned) => {
-    const file = fileOf(CANARY, mode);
-    expect(refer({ file: 'secret' }).warnings).toEqual(
-      warned ? [`file ${file} can be read by others: chmod o= it`] : [],
-    );
+  it('to a file that others can read warns, not to one that its group can read', () => {
+    const file = fileOf(CANARY, 0o604);
+    expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: chmod o= it`]);
+    expect(refer({ file: fileOf(CANARY, 0o640) }).warnings).toEqual([]);
   });
 
   it.each([
@@ -78,9 +59,9 @@ describe('a reference to a secret', () => {
     ['a missing file', { file: 'nope' }, /nope cannot be read \(ENOENT\)/],
     ['an empty file', { file: 'empty' }, /empty is empty/],
     ['a folder', { file: '.' }, /cannot be read \(EISDIR\)/],
-  ])('to %s is a problem', (_what, reference, words) => {
-    writeFileSync(path.join(folder, 'empty'), '\n');
-    expect(refer(reference, { EMPTY: '' }).problems).toEqual([expect.stringMatching(words)]);
+  ])('to %s is a problem', (_what, reference, problem) => {
+    writeFileSync(fileIn('empty'), '\n');
+    expect(refer(reference, { EMPTY: '' }).problems).toEqual([expect.stringMatching(problem)]);
   });
 
   it.each([
