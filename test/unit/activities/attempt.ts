@@ -6,11 +6,18 @@ import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';
 import { createSealer, makeKey, type Sealer } from '../../../src/sealing';
+import { rejectionOf } from '../rejection';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const UNMAPPED_ORG = '64f1c0ffee5eed0000000b72';
 export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
+
+/** What both activities need of a plan; waits are too short to notice. */
+export const PLAN = {
+  ...{ initialIntervalMs: 1, backoffCoefficient: 2, maximumIntervalMs: 3 },
+  ...{ attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 10_000 },
+};
 
 export const sealer = newSealer();
 
@@ -45,11 +52,7 @@ export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
 }
 
 /** As `temporal activity execute` calls it. */
-const OUTSIDE = {
-  inWorkflow: false,
-  workflowExecution: undefined,
-  workflowType: undefined,
-} as unknown as Partial<Info>;
+const OUTSIDE: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
 
 /** Whoever may start work in the namespace can call an activity from here. */
 export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
@@ -60,14 +63,7 @@ export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
   ['in a run with an id of its own', { workflowExecution: { workflowId: `${OWN_ID}-2`, runId: 'run' } }],
 ];
 
-export async function failureOf(work: Promise<unknown>): Promise<ApplicationFailure> {
-  return work.then(
-    () => {
-      throw new Error('it did not fail');
-    },
-    (error: unknown) => error as ApplicationFailure,
-  );
-}
+export const failureOf = (work: Promise<unknown>) => rejectionOf(work) as Promise<ApplicationFailure>;
 
 /** Fields that an InvalidRequest names. */
 export async function refusedFields(work: Promise<unknown>): Promise<string[]> {

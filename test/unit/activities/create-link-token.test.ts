@@ -2,13 +2,12 @@ import { CancelledFailure } from '@temporalio/common';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { AtlasConnectionError } from '../../../src/atlas/errors';
-import type { CreateInput } from '../../../src/contract/schemas';
-import type { SealedToken, ValidRequest } from '../../../src/contract/schemas';
-import type { Sealer } from '../../../src/sealing';
+import type { CreateInput, SealedToken, ValidRequest } from '../../../src/contract/schemas';
 import {
   FOREIGN_CALLERS,
   ORG,
   OWN_ID,
+  PLAN,
   SOURCE_ORG,
   UNMAPPED_ORG,
   attemptIn,
@@ -19,59 +18,41 @@ import {
 } from './attempt';
 
 const REQUEST: ValidRequest = {
-  orgId: ORG,
-  sourceOrgId: SOURCE_ORG,
-  accessListIps: ['192.31.196.7'],
-  sink: 'drop',
-  credential: 'acme',
-  warnings: [],
-  requestedBy: null,
-  changeReference: null,
-};
-
-const PLAN = {
-  initialIntervalMs: 1,
-  backoffCoefficient: 2,
-  maximumIntervalMs: 3,
-  attemptTimeoutMs: 60_000,
-  heartbeatTimeoutMs: 10_000,
-  giveUpAfterMs: 60_000,
+  ...{ orgId: ORG, sourceOrgId: SOURCE_ORG, accessListIps: ['192.31.196.7'], sink: 'drop' },
+  ...{ credential: 'acme', warnings: [], requestedBy: null, changeReference: null },
 };
 
 type Create = AdminApi['createLinkToken'];
 
+interface Attempt {
+  env?: ReturnType<typeof attemptIn>;
+  create?: Create;
+  seal?: typeof sealer;
+  plan?: typeof PLAN;
+}
+
+const created = () => Promise.resolve('CANARY-token');
+
 /** One attempt, and the calls of the Admin API that it made. */
 function run(
   input: unknown,
-  {
-    env = attemptIn(),
-    create = () => Promise.resolve('CANARY-token'),
-    seal = sealer,
-    served = organizations,
-    plan = PLAN,
-  }: {
-    env?: ReturnType<typeof attemptIn>;
-    create?: Create;
-    seal?: Sealer;
-    served?: typeof organizations;
-    plan?: typeof PLAN;
-  } = {},
+  { env = attemptIn(), create = created, seal = sealer, plan = PLAN }: Attempt = {},
 ) {
   const calls: Parameters<Create>[] = [];
-  const atlas = {
-    createLinkToken(...args: Parameters<Create>) {
-      calls.push(args);
-      return create(...args);
-    },
-  } as unknown as AdminApi;
-  const activity = createLinkTokenActivity(atlas, seal, served, plan);
-  return {
-    calls,
-    result: env.run<[unknown], SealedToken, (input: unknown) => Promise<SealedToken>>(
-      activity as (input: unknown) => Promise<SealedToken>,
-      input,
-    ),
+  const createLinkToken: Create = (...args) => {
+    calls.push(args);
+    return create(...args);
   };
+  const atlas = { createLinkToken } as unknown as AdminApi;
+  const activity = createLinkTokenActivity(atlas, seal, organizations, { ...plan, giveUpAfterMs: 3_600_000 });
+  type Untyped = (input: unknown) => Promise<SealedToken>;
+  const result = env.run<[unknown], SealedToken, Untyped>(activity as Untyped, input);
+  return { calls, result };
+}
+
+async function runWithoutCall(...args: Parameters<typeof run>): Promise<void> {
+  const { calls, result } = run(...args);
+  await result.finally(() => expect(calls).toEqual([]));
 }
 
 const inputOf = (change: object = {}, more: Partial<CreateInput> = {}) => ({
@@ -85,24 +66,18 @@ const inputOf = (change: object = {}, more: Partial<CreateInput> = {}) => ({
 test('a created token comes back sealed for its run, with the count and the credential that created it', async () => {
   const { calls, result } = run(inputOf({ credential: 'renamed meanwhile' }));
   const sealed = await result;
-  expect(calls.map(([orgId, entries, credential]) => [orgId, entries, credential])).toEqual([
-    [ORG, ['192.31.196.7'], 'acme'],
-  ]);
+  expect(calls).toEqual([[ORG, ['192.31.196.7'], 'acme', expect.any(AbortSignal)]]);
   expect(JSON.stringify(sealed)).not.toContain('CANARY');
   await expect(sealer.open(sealed.jwe, OWN_ID)).resolves.toMatchObject({
-    linkToken: 'CANARY-token',
-    orgId: ORG,
-    sourceOrgId: SOURCE_ORG,
-    credential: 'acme',
-    unconfirmedTokens: 2,
+    ...{ linkToken: 'CANARY-token', credential: 'acme', unconfirmedTokens: 2 },
+    ...{ orgId: ORG, sourceOrgId: SOURCE_ORG },
   });
 });
 
 describe('nothing that comes from the namespace is trusted: no call of Atlas', () => {
   it.each(FOREIGN_CALLERS)('%s', async (_what, info) => {
-    const { calls, result } = run(inputOf(), { env: attemptIn(info) });
-    expect(await refusedFields(result)).toEqual(['workflowId']);
-    expect(calls).toEqual([]);
+    const attempt = runWithoutCall(inputOf(), { env: attemptIn(info) });
+    expect(await refusedFields(attempt)).toEqual(['workflowId']);
   });
 
   it.each<[what: string, change: object, field: string]>([
@@ -113,28 +88,19 @@ describe('nothing that comes from the namespace is trusted: no call of Atlas', (
     ['a text of a megabyte', { requestedBy: 'x'.repeat(1_000_000) }, 'request.requestedBy'],
     ['more fields than a request has', { url: 'https://example.com' }, 'request.url'],
   ])('%s', async (_what, change, field) => {
-    const { calls, result } = run(inputOf(change));
-    expect(await refusedFields(result)).toEqual([field]);
-    expect(calls).toEqual([]);
+    expect(await refusedFields(runWithoutCall(inputOf(change)))).toEqual([field]);
   });
 
   it.each([undefined, null, 'text', [], {}])('%j for an input', async (input) => {
-    const { calls, result } = run(input);
-    expect(await refusedFields(result)).not.toEqual([]);
-    expect(calls).toEqual([]);
+    expect(await refusedFields(runWithoutCall(input))).not.toEqual([]);
   });
 
   it('an organization that the configuration does not serve', async () => {
-    const env = attemptIn({
-      workflowExecution: { workflowId: `live-migration-prep/${UNMAPPED_ORG}/${SOURCE_ORG}`, runId: 'run' },
-    });
-    const { calls, result } = run(inputOf({ orgId: UNMAPPED_ORG }), { env });
-    expect(await failureOf(result)).toMatchObject({
-      type: 'AtlasUnavailable',
-      nonRetryable: false,
-      message: expect.stringContaining('no credential for this organization') as unknown,
-    });
-    expect(calls).toEqual([]);
+    const workflowId = `live-migration-prep/${UNMAPPED_ORG}/${SOURCE_ORG}`;
+    const env = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
+    const failure = await failureOf(runWithoutCall(inputOf({ orgId: UNMAPPED_ORG }), { env }));
+    expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false });
+    expect(failure.message).toContain('no credential for this organization');
   });
 });
 
@@ -150,10 +116,9 @@ it.each([
     const { result } = run(inputOf({}, { tries }), {
       env: attemptIn({ attempt }),
       create: () => Promise.reject(new AtlasConnectionError('linkTokens', false, 'ECONNREFUSED')),
-      plan: { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000, giveUpAfterMs: 3_600_000 },
+      plan: { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000 },
     });
-    const failure = await failureOf(result);
-    const nextRetryDelay = Number(failure.nextRetryDelay);
+    const nextRetryDelay = Number((await failureOf(result)).nextRetryDelay);
     expect(nextRetryDelay).toBeGreaterThanOrEqual(leastS * 1000);
     expect(nextRetryDelay).toBeLessThanOrEqual(mostS * 1000);
   },
@@ -161,55 +126,44 @@ it.each([
 
 describe('an attempt sends nothing', () => {
   it('after the deadline', async () => {
-    const { calls, result } = run(inputOf({}, { deadlineAtMs: Date.now() - 1 }));
-    expect(await failureOf(result)).toMatchObject({
-      type: 'AtlasUnavailable',
-      nonRetryable: true,
-      message: expect.stringMatching(/^gave up: the retry deadline passed/) as unknown,
-    });
-    expect(calls).toEqual([]);
+    const failure = await failureOf(runWithoutCall(inputOf({}, { deadlineAtMs: Date.now() - 1 })));
+    expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: true });
+    expect(failure.message).toMatch(/^gave up: the retry deadline passed/);
   });
 
-  it.each([
-    [
-      'the run is cancelled: the activity ends cancelled',
-      'CANCELLED',
-      { cancelRequested: true },
-      CancelledFailure,
-    ],
-    ['the worker stops: Temporal retries elsewhere', 'WORKER_SHUTDOWN', { workerShutdown: true }, Error],
-  ] as const)('when, before it is written, %s', async (_what, reason, details, type) => {
+  /** The failure of an attempt that is stopped before its request is written. */
+  function stopped(...how: Parameters<ReturnType<typeof attemptIn>['cancel']>) {
     const env = attemptIn();
-    const { result } = run(inputOf(), {
-      env,
-      create: (_org, _list, _credential, signal) =>
-        new Promise((_resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason as Error));
-          env.cancel(reason, details as never);
-        }),
-    });
-    const failure = await failureOf(result);
-    expect(failure).toBeInstanceOf(type);
-    if (reason === 'WORKER_SHUTDOWN') {
-      expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false });
-    }
+    const create: Create = (_org, _list, _credential, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+        env.cancel(...how);
+      });
+    return failureOf(run(inputOf(), { env, create }).result);
+  }
+
+  it('when, before it is written, the run is cancelled: the activity ends cancelled', async () => {
+    expect(await stopped('CANCELLED', { cancelRequested: true } as never)).toBeInstanceOf(CancelledFailure);
+  });
+
+  it('when, before it is written, the worker stops: Temporal retries elsewhere', async () => {
+    const failure = await stopped('WORKER_SHUTDOWN', { workerShutdown: true } as never);
+    expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false });
   });
 });
 
 describe('after the request was written', () => {
   it('a response that does not come makes the token unconfirmed', async () => {
-    const { result } = run(inputOf(), {
-      create: () => Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET')),
-    });
-    expect(await failureOf(result)).toMatchObject({ type: 'TokenUnconfirmed', nonRetryable: true });
+    const create = () => Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET'));
+    const failure = await failureOf(run(inputOf(), { create }).result);
+    expect(failure).toMatchObject({ type: 'TokenUnconfirmed', nonRetryable: true });
   });
 
   it('a token that cannot be sealed is lost, and its text is nowhere', async () => {
-    const seal: Sealer = { ...sealer, seal: (token) => Promise.reject(new Error(token)) };
+    const seal = { ...sealer, seal: (token: string) => Promise.reject(new Error(token)) };
     const failure = await failureOf(run(inputOf(), { seal }).result);
     expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
-    expect(
-      [failure.message, failure.stack, String(failure.cause), JSON.stringify(failure)].join(),
-    ).not.toContain('CANARY');
+    const { message, stack, cause } = failure;
+    expect([message, stack, String(cause), JSON.stringify(failure)].join()).not.toContain('CANARY');
   });
 });

@@ -8,6 +8,7 @@ import {
   FOREIGN_CALLERS,
   ORG,
   OWN_ID,
+  PLAN,
   SOURCE_ORG,
   attemptIn,
   failureOf,
@@ -18,46 +19,21 @@ import {
 } from './attempt';
 
 const FACTS = {
-  orgId: ORG,
-  sourceOrgId: SOURCE_ORG,
-  accessListIps: ['192.31.196.7'],
-  credential: 'acme',
-  warnings: ['a warning'],
-  requestedBy: 'Ada',
-  changeReference: 'CHG-1',
-  unconfirmedTokens: 2,
+  ...{ orgId: ORG, sourceOrgId: SOURCE_ORG, accessListIps: ['192.31.196.7'], credential: 'acme' },
+  ...{ warnings: ['a warning'], requestedBy: 'Ada', changeReference: 'CHG-1', unconfirmedTokens: 2 },
 };
+const ROUND = { roundMs: 60_000, firstPauseMs: 60_000, maximumPauseMs: 60_000 };
 
-const PLAN = {
-  initialIntervalMs: 1,
-  backoffCoefficient: 2,
-  maximumIntervalMs: 3,
-  attemptTimeoutMs: 60_000,
-  heartbeatTimeoutMs: 10_000,
-  roundMs: 60_000,
-  firstPauseMs: 60_000,
-  maximumPauseMs: 60_000,
-};
-
+const seal = (workflowId: string, by = sealer) => by.seal('CANARY-token', FACTS, workflowId);
 let sealed: SealedToken;
-beforeAll(async () => {
-  sealed = await sealer.seal('CANARY-token', FACTS, OWN_ID);
-});
+beforeAll(async () => void (sealed = await seal(OWN_ID)));
 
 type Deliver = Sink['deliver'];
 
+const confirmed: Deliver = () => Promise.resolve('file x');
+
 /** One attempt, and what sinks were sent in it. */
-function run(
-  token: unknown,
-  sinkName: unknown = 'drop',
-  {
-    env = attemptIn(),
-    deliver = () => Promise.resolve('file x'),
-  }: {
-    env?: ReturnType<typeof attemptIn>;
-    deliver?: Deliver;
-  } = {},
-) {
+function run(token: unknown, sinkName: unknown = 'drop', { env = attemptIn(), deliver = confirmed } = {}) {
   const deliveries: Delivery[] = [];
   const sink: Sink = {
     deliver(delivery, signal) {
@@ -65,49 +41,42 @@ function run(
       return deliver(delivery, signal);
     },
   };
-  const sinks = new Map([
-    ['drop', sink],
-    ['secret', sink],
-  ]);
-  const activity = deliverLinkTokenActivity(sealer, sinks, organizations, PLAN) as (
+  const sinks = new Map(Object.entries({ drop: sink, secret: sink }));
+  const activity = deliverLinkTokenActivity(sealer, sinks, organizations, { ...PLAN, ...ROUND }) as (
     ...args: unknown[]
   ) => Promise<unknown>;
-  return { deliveries, result: env.run(activity, token, sinkName) };
+  return {
+    deliveries,
+    result: env.run(activity, token, sinkName),
+  };
 }
 
-describe('a sealed token', () => {
-  it('goes to the sink as it was sealed, and the receipt says everything but the token', async () => {
-    const { deliveries, result } = run(sealed);
-    const { jwe: _, ...facts } = sealed;
-    expect(await result).toEqual({
-      ...facts,
-      sink: 'drop',
-      location: 'file x',
-      deliveredAt: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
-    });
-    const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
-    expect(deliveries).toEqual([{ ...given, token: 'CANARY-token' }]);
-  });
+async function runWithoutDelivery(...args: Parameters<typeof run>): Promise<void> {
+  const { deliveries, result } = run(...args);
+  await result.finally(() => expect(deliveries).toEqual([]));
+}
+
+test('a sealed token goes to the sink as it was sealed, and the receipt says everything but the token', async () => {
+  const { deliveries, result } = run(sealed);
+  const { jwe: _, ...facts } = sealed;
+  const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/) as unknown;
+  expect(await result).toEqual({ ...facts, sink: 'drop', location: 'file x', deliveredAt });
+  const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
+  expect(deliveries).toEqual([{ ...given, token: 'CANARY-token' }]);
 });
 
 describe('nothing that comes from the namespace is trusted: no sink gets anything', () => {
   it.each(FOREIGN_CALLERS)('%s', async (_what, info) => {
-    const workflowId = info.workflowExecution?.workflowId ?? OWN_ID;
     // Sealed for the caller's run, as far as there is one, so that the seal alone does not stop it.
-    const token = await sealer.seal('CANARY-token', FACTS, workflowId);
-    const { deliveries, result } = run(token, 'drop', { env: attemptIn(info) });
-    expect(await failureOf(result)).toMatchObject({
-      type: info.workflowExecution || info.workflowType ? 'InvalidRequest' : 'SealedTokenUnreadable',
-      nonRetryable: true,
-    });
-    expect(deliveries).toEqual([]);
+    const token = await seal(info.workflowExecution?.workflowId ?? OWN_ID);
+    const type = info.workflowExecution || info.workflowType ? 'InvalidRequest' : 'SealedTokenUnreadable';
+    const failure = await failureOf(runWithoutDelivery(token, 'drop', { env: attemptIn(info) }));
+    expect(failure).toMatchObject({ type, nonRetryable: true });
   });
 
   it('a token that was sealed for another run', async () => {
-    const token = await sealer.seal('CANARY-token', FACTS, workflowIdFor(ORG));
-    const { deliveries, result } = run(token);
-    expect(await failureOf(result)).toMatchObject({ type: 'SealedTokenUnreadable', nonRetryable: true });
-    expect(deliveries).toEqual([]);
+    const failure = await failureOf(runWithoutDelivery(await seal(workflowIdFor(ORG))));
+    expect(failure).toMatchObject({ type: 'SealedTokenUnreadable', nonRetryable: true });
   });
 
   it.each<[what: string, token: () => unknown, sink: unknown]>([
@@ -118,53 +87,36 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     ['no sink', () => sealed, null],
     ['a sink that is no text', () => sealed, { name: 'drop' }],
   ])('%s', async (_what, token, sink) => {
-    const { deliveries, result } = run(token(), sink);
-    expect(await refusedFields(result)).not.toEqual([]);
-    expect(deliveries).toEqual([]);
+    expect(await refusedFields(runWithoutDelivery(token(), sink))).not.toEqual([]);
   });
 
   it('a sink that is not permitted for the organization', async () => {
-    const { deliveries, result } = run(sealed, 'secret');
-    expect(await failureOf(result)).toMatchObject({
-      type: 'SinkRejected',
-      nonRetryable: true,
-      message: expect.stringContaining(`secret is not permitted for organization ${ORG}`) as unknown,
-      details: [{ tokenMayBeThere: false }],
-    });
-    expect(deliveries).toEqual([]);
+    const failure = await failureOf(runWithoutDelivery(sealed, 'secret'));
+    expect(failure).toMatchObject({ type: 'SinkRejected', nonRetryable: true });
+    expect(failure.message).toContain(`secret is not permitted for organization ${ORG}`);
+    expect(failure.details).toEqual([{ tokenMayBeThere: false }]);
   });
 });
 
-describe('what another worker may have, after its restart, is retried', () => {
-  it('a sink that this worker lacks', async () => {
-    expect(await failureOf(run(sealed, 'down').result)).toMatchObject({
-      type: 'SinkUnavailable',
-      nonRetryable: false,
-      details: [{ tokenMayBeThere: false }],
-    });
-  });
-
-  it('a key that this worker lacks', async () => {
-    const token = await newSealer().seal('CANARY-token', FACTS, OWN_ID);
-    expect(await failureOf(run(token).result)).toMatchObject({
-      type: 'SealedTokenUnreadable',
-      nonRetryable: false,
-      details: [{ tokenMayBeThere: false }],
-    });
-  });
+test('a sink or a key that this worker lacks is waited for: another may have it', async () => {
+  const lacking = [run(sealed, 'down').result, run(await seal(OWN_ID, newSealer())).result];
+  const retried = { nonRetryable: false, details: [{ tokenMayBeThere: false }] };
+  expect(await Promise.all(lacking.map(failureOf))).toMatchObject([
+    { type: 'SinkUnavailable', ...retried },
+    { type: 'SealedTokenUnreadable', ...retried },
+  ]);
 });
 
 describe('whether the sink may have the token', () => {
   const notSent = () => Promise.reject(new SinkUnavailableError('down', { tokenMayBeThere: false }));
   const sent = () => Promise.reject(new SinkRejectedError('no', { tokenMayBeThere: true }));
-  const retried: Partial<Info> = { attempt: 2 };
   /** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
   const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
 
   it.each<[what: string, info: Partial<Info>, deliver: Deliver, tokenMayBeThere: boolean]>([
     ['not, when the first attempt did not send it', {}, notSent, false],
     ['yes, when the sink was sent it', {}, sent, true],
-    ['yes, after an earlier attempt', retried, notSent, true],
+    ['yes, after an earlier attempt', { attempt: 2 }, notSent, true],
     ['yes, after an attempt before a reset', reset, notSent, true],
   ])('%s', async (_what, info, deliver, tokenMayBeThere) => {
     const failure = await failureOf(run(sealed, 'drop', { env: attemptIn(info), deliver }).result);
@@ -172,40 +124,39 @@ describe('whether the sink may have the token', () => {
   });
 });
 
-test('a cancelled attempt stops and says nothing of the sink', async () => {
-  const env = attemptIn();
-  const deliver: Deliver = (_delivery, signal) =>
-    new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(new SinkUnavailableError('stopped')));
-      env.cancel();
-    });
-  expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toBeInstanceOf(CancelledFailure);
-});
+describe('an attempt that is stopped while the sink has the token', () => {
+  function stopped(details?: object) {
+    const env = attemptIn();
+    const deliver: Deliver = (_delivery, signal) =>
+      new Promise((_resolve, reject) => {
+        const error = new SinkUnavailableError('stopped');
+        signal.addEventListener('abort', () => reject(details ? (signal.reason as Error) : error));
+        env.cancel('CANCELLED', details as never);
+      });
+    return failureOf(run(sealed, 'drop', { env, deliver }).result);
+  }
 
-test.each<[what: string, details: object]>([
-  ['of a worker that stops', { workerShutdown: true }],
-  ['that an operator pauses', { paused: true }],
-  ['that an operator resets', { reset: true }],
-])('an attempt %s is followed by another, and says so', async (_what, details) => {
-  const env = attemptIn();
-  const deliver: Deliver = (_delivery, signal) =>
-    new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason as Error));
-      env.cancel('CANCELLED', details as never);
+  it('since it is cancelled says nothing of the sink', async () => {
+    expect(await stopped()).toBeInstanceOf(CancelledFailure);
+  });
+
+  it.each([
+    ['its worker stops', { workerShutdown: true }],
+    ['an operator pauses it', { paused: true }],
+    ['an operator resets it', { reset: true }],
+  ])('since %s is followed by another, and says so', async (_what, details) => {
+    expect(await stopped(details)).toMatchObject({
+      type: 'SinkUnavailable',
+      nonRetryable: false,
+      message: 'the attempt was stopped before the sink had confirmed the token; another follows',
+      details: [{ tokenMayBeThere: true }],
     });
-  expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toMatchObject({
-    type: 'SinkUnavailable',
-    nonRetryable: false,
-    message: 'the attempt was stopped before the sink had confirmed the token; another follows',
-    details: [{ tokenMayBeThere: true }],
   });
 });
 
 test('an attempt that would be followed by another after the end of the round ends it', async () => {
   const env = attemptIn({ scheduledTimestampMs: Date.now() - 60_000, scheduleToCloseTimeoutMs: 60_000 });
   const deliver = () => Promise.reject(new SinkUnavailableError('down'));
-  expect(await failureOf(run(sealed, 'drop', { env, deliver }).result)).toMatchObject({
-    type: 'SinkUnavailable',
-    nonRetryable: true,
-  });
+  const failure = await failureOf(run(sealed, 'drop', { env, deliver }).result);
+  expect(failure).toMatchObject({ type: 'SinkUnavailable', nonRetryable: true });
 });

@@ -1,26 +1,17 @@
-import type { ApplicationFailure } from '@temporalio/common';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { createOrganizations } from '../../../src/config/organizations';
 import type { RunOptions } from '../../../src/contract/activities';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails, PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import type { Sink } from '../../../src/sinks/sink';
+import { ORG, PLAN, SOURCE_ORG, UNMAPPED_ORG, failureOf, refusedFields } from './attempt';
 
-const ORG = '64f1c0ffee5eed0000000a71';
-const OTHER_ORG = '64f1c0ffee5eed0000000b72';
-const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
+const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
 
-const retry = {
-  initialIntervalMs: 1,
-  backoffCoefficient: 2,
-  maximumIntervalMs: 3,
-  attemptTimeoutMs: 4,
-  heartbeatTimeoutMs: 5,
-};
 const PLANS = {
-  create: { ...retry, giveUpAfterMs: 6 },
-  deliver: { ...retry, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
+  create: { ...PLAN, giveUpAfterMs: 6 },
+  deliver: { ...PLAN, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
 };
 
 const names = (...keys: string[]) => new Map(keys.map((key) => [key, null]));
@@ -51,37 +42,20 @@ function validate(request: unknown, { organizations = mapped, sinks = new Map(),
 }
 
 async function problemsOf(work: Promise<unknown>): Promise<[field: string, description: string][]> {
-  const failure = await work.then(
-    () => {
-      throw new Error('it was valid');
-    },
-    (error: unknown) => error as ApplicationFailure,
-  );
-  expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
-  const [{ fields = [] }] = failure.details as [FailureDetails];
+  const [{ fields = [] }] = (await failureOf(work)).details as [FailureDetails];
   return fields.map(({ field, description }) => [field, description]);
 }
 
-const fieldsOf = async (work: Promise<unknown>) => (await problemsOf(work)).map(([field]) => field);
-
-describe('a valid request', () => {
-  it.each([
-    ['of the map', mapped, 'acme'],
-    ['that serves every organization', unmapped, 'default'],
-  ])('is returned with the credential %s, and how to retry', async (_which, organizations, credential) => {
-    await expect(validate(REQUEST, { organizations })).resolves.toEqual({
-      request: {
-        ...REQUEST,
-        sourceOrgId: null,
-        requestedBy: null,
-        changeReference: null,
-        warnings: [],
-        credential,
-      },
-      ...PLANS,
-    });
-  });
-});
+it.each([
+  ['of the map', mapped, 'acme'],
+  ['that serves every organization', unmapped, 'default'],
+])(
+  'a valid request is returned with the credential %s, and how to retry',
+  async (_which, organizations, credential) => {
+    const request = { ...REQUEST, ...LEFT_OUT, credential };
+    await expect(validate(REQUEST, { organizations })).resolves.toEqual({ request, ...PLANS });
+  },
+);
 
 describe('a request is refused', () => {
   it.each([
@@ -95,8 +69,8 @@ describe('a request is refused', () => {
   });
 
   it('for an organization without a credential; the problem says where to name one', async () => {
-    const run = { workflowId: workflowIdFor(OTHER_ORG) };
-    expect(await problemsOf(validate({ ...REQUEST, orgId: OTHER_ORG }, { run }))).toEqual([
+    const run = { workflowId: workflowIdFor(UNMAPPED_ORG) };
+    expect(await problemsOf(validate({ ...REQUEST, orgId: UNMAPPED_ORG }, { run }))).toEqual([
       ['orgId', expect.stringMatching(/no credential in the worker's configuration.*atlas\.organizations/)],
     ]);
   });
@@ -111,17 +85,13 @@ describe('a request is refused', () => {
   });
 
   it.each([
-    ['that of another organization', workflowIdFor(OTHER_ORG)],
+    ['that of another organization', workflowIdFor(UNMAPPED_ORG)],
     ['that of a pair', workflowIdFor(ORG, SOURCE_ORG)],
     ['longer', `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z`],
     ['freely chosen', 'mine'],
   ])('in a run whose id is %s', async (_what, workflowId) => {
-    expect(await problemsOf(validate(REQUEST, { run: { workflowId } }))).toEqual([
-      [
-        'workflowId',
-        `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`,
-      ],
-    ]);
+    const problem = `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`;
+    expect(await problemsOf(validate(REQUEST, { run: { workflowId } }))).toEqual([['workflowId', problem]]);
   });
 
   it('in a run with timeouts, a retry policy or cron of its own', async () => {
@@ -134,17 +104,12 @@ describe('a request is refused', () => {
 
   it('with every problem of the request, the configuration and the run in one failure', async () => {
     const request = { ...REQUEST, sink: 'nope', accessListIps: ['10.1.2.3/24', 'x'], extra: 1 };
-    expect(await fieldsOf(validate(request, { run: { refusedOptions: ['cronSchedule'] } }))).toEqual([
-      'extra',
-      'accessListIps[0]',
-      'accessListIps[1]',
-      'sink',
-      'cronSchedule',
-    ]);
+    const fields = await refusedFields(validate(request, { run: { refusedOptions: ['cronSchedule'] } }));
+    expect(fields).toEqual(['extra', 'accessListIps[0]', 'accessListIps[1]', 'sink', 'cronSchedule']);
   });
 
   it.each([null, undefined, 'text', 5, []])('when it is %j', async (input) => {
-    expect(await fieldsOf(validate(input))).toEqual(['request']);
+    expect(await refusedFields(validate(input))).toEqual(['request']);
   });
 });
 
@@ -155,46 +120,30 @@ describe('a recovery', () => {
     tokenSha256: 'a'.repeat(64),
     createdAt: '2026-01-02T03:04:05.000Z',
     unconfirmedTokens: 0,
-    orgId: ORG,
-    sourceOrgId: null,
-    accessListIps: ['192.31.196.7'],
-    credential: 'acme',
-    warnings: [],
-    requestedBy: null,
-    changeReference: null,
+    ...{ orgId: ORG, accessListIps: ['192.31.196.7'], credential: 'acme', ...LEFT_OUT },
   };
+  const sealedWith = (change: object) => ({ sealedToken: { ...sealedToken, ...change }, sinksTried: [] });
 
   it('needs no valid access list, since it creates nothing, and shows that of the token', async () => {
     const request = { ...REQUEST, accessListIps: ['no longer allowed'] };
-    await expect(
-      validate(request, { recovery: { sealedToken, sinksTried: ['vault'] } }),
-    ).resolves.toMatchObject({ request: { accessListIps: ['192.31.196.7'] } });
+    const recovery = { sealedToken, sinksTried: ['vault'] };
+    const recovered = { request: { accessListIps: ['192.31.196.7'] } };
+    await expect(validate(request, { recovery })).resolves.toMatchObject(recovered);
   });
 
   it.each<[what: string, recovery: unknown, field: string]>([
     ['that is no object', 'text', 'recovery'],
     ['without a sealed token', { sinksTried: [] }, 'recovery.sealedToken'],
     ['without the sinks tried', { sealedToken }, 'recovery.sinksTried'],
-    [
-      'with a delivery id that is none',
-      { sealedToken: { ...sealedToken, deliveryId: '../x' }, sinksTried: [] },
-      'recovery.sealedToken.deliveryId',
-    ],
-    [
-      'with a sealed token of more than a megabyte',
-      { sealedToken: { ...sealedToken, jwe: 'x'.repeat(1024 * 1024 + 1) }, sinksTried: [] },
-      'recovery.sealedToken.jwe',
-    ],
+    ['with a malformed delivery id', sealedWith({ deliveryId: '../x' }), 'recovery.sealedToken.deliveryId'],
+    ['of over a megabyte', sealedWith({ jwe: 'x'.repeat(1024 * 1024 + 1) }), 'recovery.sealedToken.jwe'],
   ])('is refused: one %s', async (_what, recovery, field) => {
-    expect(await fieldsOf(validate(REQUEST, { recovery }))).toEqual([field]);
+    expect(await refusedFields(validate(REQUEST, { recovery }))).toEqual([field]);
   });
 
   it('goes to a permitted sink, in the run of its organizations', async () => {
-    const recovery = { sealedToken, sinksTried: [] };
-    const run = { workflowId: 'mine' };
-    expect(await fieldsOf(validate({ ...REQUEST, sink: 'secret' }, { recovery, run }))).toEqual([
-      'sink',
-      'workflowId',
-    ]);
+    const recovered = { recovery: sealedWith({}), run: { workflowId: 'mine' } };
+    const fields = await refusedFields(validate({ ...REQUEST, sink: 'secret' }, recovered));
+    expect(fields).toEqual(['sink', 'workflowId']);
   });
 });
