@@ -1,10 +1,7 @@
-import { isIPv6 } from 'node:net';
 import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { checkEntry, type CheckedEntry } from '../../../src/contract/access-list';
 import { ANY_CHARACTER } from '../../support/any-character';
-
-const NOT_AN_ADDRESS = /^is neither an address nor a CIDR block/;
 
 /** The text that a problem advises, where it names one. */
 function adviceOf(checked: CheckedEntry): string | null {
@@ -17,31 +14,14 @@ function entryOf(text: string): string | null {
   return 'entry' in checked ? checked.entry : null;
 }
 
-const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] = [
-  ['a host name', 'db.example.com', NOT_AN_ADDRESS],
-  ['a bare word', 'anywhere', NOT_AN_ADDRESS],
-  ['a port', '192.31.196.7:27017', NOT_AN_ADDRESS],
-  ['a port behind IPv6', '[2001:4:112::1]:27017', NOT_AN_ADDRESS],
-  ['brackets', '[2001:4:112::1]', NOT_AN_ADDRESS],
-  ['a URL', 'https://192.31.196.7', NOT_AN_ADDRESS],
-  ['a range', '192.31.196.1-192.31.196.9', NOT_AN_ADDRESS],
-  ['a list', '192.31.196.1,192.31.196.9', NOT_AN_ADDRESS],
-  ['three parts', '192.31.196', NOT_AN_ADDRESS],
-  ['five parts', '192.31.196.7.1', NOT_AN_ADDRESS],
-  ['an octet too large', '192.31.196.256', NOT_AN_ADDRESS],
-  ['a number', '3223307271', NOT_AN_ADDRESS],
-  ['hexadecimal IPv4', '0xc0.31.196.7', NOT_AN_ADDRESS],
-  ['two gaps in IPv6', '2001::4:112::1', NOT_AN_ADDRESS],
-  ['a group too long', '2001:4:112::00001', NOT_AN_ADDRESS],
-  ['a mask alone', '/24', NOT_AN_ADDRESS],
-  ['two masks', '192.31.196.0/24/24', NOT_AN_ADDRESS],
-  ['a zone on nothing', '%eth0', NOT_AN_ADDRESS],
-  ['a control character', '192.31.196.7\0', NOT_AN_ADDRESS],
-  ['leading zeros inside IPv6', '2001:4:112::010.0.0.1', NOT_AN_ADDRESS],
+const NOT_ADDRESSES = `
+  db.example.com anywhere 192.31.196.7:27017 [2001:4:112::1]:27017 [2001:4:112::1] https://192.31.196.7
+  192.31.196.1-192.31.196.9 192.31.196.1,192.31.196.9 192.31.196 192.31.196.7.1 192.31.196.256 3223307271
+  0xc0.31.196.7 2001::4:112::1 2001:4:112::00001 /24 192.31.196.0/24/24 %eth0 192.31.196.7\0 2001:4:112::010.0.0.1`;
 
+const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] = [
   ['nothing', '', /^is empty: remove it$/],
   ['only white space', ' \t', /^is empty: remove it$/],
-  ['a space in front', ' 192.31.196.7', /white space/, '192.31.196.7'],
   ['a line end', '192.31.196.7\r\n', /white space/, '192.31.196.7'],
   ['a space before the mask', '192.31.196.0 /24', /white space/, '192.31.196.0/24'],
   ['a no-break space', '192.31.196.7\u00a0', /white space/, '192.31.196.7'],
@@ -57,11 +37,7 @@ const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] 
   ['bits set below an IPv6 mask', '2001:4:112::1/64', /bits set/, '2001:4:112::/64'],
   ['bits set in a block of loopback', '127.0.0.1/8', /bits set.* and 127\.0\.0\.0\/8 includes 127/],
 
-  [
-    'a mask out of range',
-    '192.31.196.0/33',
-    /prefix length out of range: write 192\.31\.196\.0\/ and a number from 1 to 32$/,
-  ],
+  ['a mask out of range', '192.31.196.0/33', /out of range: write 192\.31\.196\.0\/ and .* from 1 to 32$/],
   ['an IPv6 mask out of range', '2001:4:112::/129', /from 1 to 128$/],
   ['no mask behind the slash', '192.31.196.0/', /has a prefix length out of range/],
   ['a negative mask', '192.31.196.0/-1', /has a prefix length out of range/],
@@ -87,17 +63,13 @@ const REFUSED: [what: string, text: string, problem: RegExp, advice?: string][] 
   ['all of IPv4', '0.0.0.0/0', /^lets in the whole Internet/],
   ['all of IPv4 by another name', '192.31.196.7/0', /^lets in the whole Internet/],
   ['all of IPv6', '::/0', /^lets in the whole Internet/],
-  [
-    'half of IPv4',
-    '0.0.0.0/1',
-    /^is too wide .*: write the public address .* or a block of \/16 or narrower$/,
-  ],
+  ['half of IPv4', '0.0.0.0/1', /^is too wide .*: write the public .* or a block of \/16 or narrower$/],
   ['a /7 of IPv4', '16.0.0.0/7', /^is too wide to be a source/],
   ['half of IPv6', '8000::/1', /^is too wide .* or a block of \/32 or narrower$/],
   ['a /19 of IPv6', '2600:2000::/19', /^is too wide to be a source/],
   ['all unique local addresses', 'fc00::/7', /^is too wide to be a source/],
   [
-    'a special-purpose block',
+    'link-local',
     '169.254.169.254',
     /^includes 169\.254\.0\.0\/16 \(link-local, RFC 3927\), which is never a source: write the public address that the source connects from$/,
   ],
@@ -108,22 +80,21 @@ const ACCEPTED: [what: string, text: string, entry: string][] = [
   ['a block', '192.31.196.0/24', '192.31.196.0/24'],
   ['a block of one', '192.31.196.7/32', '192.31.196.7'],
   ['an octet of 0', '192.31.0.7', '192.31.0.7'],
-  ['the address below loopback', '126.255.255.255', '126.255.255.255'],
-  ['the address above loopback', '128.0.0.0', '128.0.0.0'],
-  ['the address below multicast', '223.255.255.255', '223.255.255.255'],
   ['IPv6 in its longest form', '2001:0004:0112:0000:0001:0000:0000:0001', '2001:4:112:0:1::1'],
   ['IPv6 in capitals', '2001:4:112::A', '2001:4:112::a'],
   ['an IPv6 block', '2001:4:112:0::/48', '2001:4:112::/48'],
   ['an IPv6 block of one', '2001:4:112::1/128', '2001:4:112::1'],
   ['IPv6 with dots at the end', '2001:4:112::192.31.196.7', '2001:4:112::c01f:c407'],
-  ['IPv6 just below link-local', 'fe7f:ffff::1', 'fe7f:ffff::1'],
+  ['the widest block without a warning', '17.2.0.0/16', '17.2.0.0/16'],
+  ['the same of IPv6', '2600:1000::/32', '2600:1000::/32'],
 ];
 
+const PRIVATE_10 = 'includes 10.0.0.0/8 (private, RFC 1918)';
 const PEERING = 'Atlas sees it only over a peering or a private endpoint';
 const WIDE = 'is a wide block: write a narrower one if that covers the source';
 
 const WARNED: [what: string, text: string, warning: string][] = [
-  ['a private address', '10.1.2.3', `includes 10.0.0.0/8 (private, RFC 1918): ${PEERING}`],
+  ['a private address', '10.1.2.3', `${PRIVATE_10}: ${PEERING}`],
   ['a private block', '172.31.0.0/16', `includes 172.16.0.0/12 (private, RFC 1918): ${PEERING}`],
   ['carrier-grade NAT', '100.64.0.1', `includes 100.64.0.0/10 (carrier-grade NAT, RFC 6598): ${PEERING}`],
   ['unique local IPv6', 'fd00::/48', `includes fc00::/7 (unique local, RFC 4193): ${PEERING}`],
@@ -131,15 +102,9 @@ const WARNED: [what: string, text: string, warning: string][] = [
   ['a /15 of IPv4', '17.2.0.0/15', WIDE],
   ['a /20 of IPv6', '2600:1000::/20', WIDE],
   ['a /31 of IPv6', '2600:1000::/31', WIDE],
-  ['all of 10/8', '10.0.0.0/8', `includes 10.0.0.0/8 (private, RFC 1918): ${PEERING}; ${WIDE}`],
-  [
-    'a block around private ones',
-    '172.0.0.0/8',
-    `includes 172.16.0.0/12 (private, RFC 1918): ${PEERING}; ${WIDE}`,
-  ],
+  ['all of 10/8', '10.0.0.0/8', `${PRIVATE_10}: ${PEERING}; ${WIDE}`],
+  ['a wider block', '172.0.0.0/8', `includes 172.16.0.0/12 (private, RFC 1918): ${PEERING}; ${WIDE}`],
 ];
-
-const NOT_WARNED = ['17.2.0.0/16', '2600:1000::/32'];
 
 /** IANA's registries as of October 2025, every line, with what it says of global reachability; then what others say. */
 const NOT_REACHABLE = `
@@ -155,62 +120,60 @@ const REACHABLE = `
   64:ff9b::/96 2001:1::1/128 2001:1::2/128 2001:1::3/128 2001:3::/32 2001:4:112::/48 2001:20::/28 2001:30::/28
   2620:4f:8000::/48`;
 
-/** A block as numbers: its first and last address, and how many bits its addresses have. */
-function toRange(cidr: string) {
-  const [address = '', prefixLength] = cidr.split('/');
-  const { parts, width } = isIPv6(address)
-    ? { parts: ipaddr.IPv6.parse(address).parts, width: 16 }
-    : { parts: ipaddr.IPv4.parse(address).octets, width: 8 };
-  const first = parts.reduce((sum, part) => (sum << BigInt(width)) + BigInt(part), 0n);
-  const bits = parts.length * width;
-  return { first, last: first + (1n << BigInt(bits - Number(prefixLength ?? bits))) - 1n, bits };
+interface Range {
+  first: bigint;
+  last: bigint;
+  /** Of an address. */
+  bits: number;
+}
+
+/** A block as numbers. */
+function toRange(cidr: string): Range {
+  const [text = '', mask] = cidr.split('/');
+  const bytes = ipaddr.parse(text).toByteArray();
+  const first = bytes.reduce((sum, byte) => (sum << 8n) + BigInt(byte), 0n);
+  const bits = bytes.length * 8;
+  return { first, last: first + (1n << BigInt(bits - Number(mask ?? bits))) - 1n, bits };
 }
 
 function toAddress(value: bigint, bits: number): string {
-  const width = bits === 32 ? 8n : 16n;
-  const parts = Array.from({ length: bits / Number(width) }, (_, i) =>
-    Number((value >> (BigInt(bits) - width * BigInt(i + 1))) & ((1n << width) - 1n)),
+  const bytes = Array.from({ length: bits / 8 }, (_, i) =>
+    Number((value >> BigInt(bits - 8 - 8 * i)) & 255n),
   );
-  return bits === 32
-    ? parts.join('.')
-    : ipaddr.IPv6.parse(parts.map((part) => part.toString(16)).join(':')).toRFC5952String();
+  const address = ipaddr.fromByteArray(bytes);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }
 
-function toRanges(list: string) {
-  return list
-    .trim()
-    .split(/\s+/)
-    .map((cidr) => ({ cidr, ...toRange(cidr) }));
+/** The block of that size around an address. */
+function toBlock(value: bigint, bits: number, prefixLength: number): string {
+  const host = BigInt(bits - prefixLength);
+  return `${toAddress((value >> host) << host, bits)}/${prefixLength}`;
 }
 
-function isWithin(ranges: ReturnType<typeof toRanges>, value: bigint, bits: number): boolean {
-  return ranges.some((range) => range.bits === bits && range.first <= value && value <= range.last);
+const textsOf = (list: string) => list.trim().split(/\s+/);
+const toRanges = (list: string) => textsOf(list).map((cidr) => ({ cidr, ...toRange(cidr) }));
+
+function isWithin(list: string, value: bigint, bits: number): boolean {
+  return toRanges(list).some((range) => range.bits === bits && range.first <= value && value <= range.last);
 }
 
 /** The first and the last address of a block, and their neighbours outside of it. */
-function edgesOf({ first, last, bits }: ReturnType<typeof toRange>): bigint[] {
+function edgesOf({ first, last, bits }: Range): bigint[] {
   return [first - 1n, first, last, last + 1n].filter((value) => value >= 0n && value < 1n << BigInt(bits));
 }
 
-const SPECIAL = {
-  refused: toRanges(NOT_REACHABLE),
-  warned: toRanges(PRIVATE),
-  accepted: toRanges(REACHABLE),
-};
-
 describe('of the special-purpose registries, checkEntry', () => {
-  it.each(toRanges(NOT_REACHABLE + PRIVATE.replace(/^/, ' ') + REACHABLE))(
+  it.each(toRanges([NOT_REACHABLE, PRIVATE, REACHABLE].join(' ')))(
     'classifies the edges of $cidr as they are registered',
     (range) => {
       for (const value of edgesOf(range)) {
+        const isIn = (list: string) => isWithin(list, value, range.bits);
         const address = toAddress(value, range.bits);
-        const isRefused =
-          isWithin(SPECIAL.refused, value, range.bits) && !isWithin(SPECIAL.accepted, value, range.bits);
         const checked = checkEntry(address);
-        if (isRefused)
+        if (isIn(NOT_REACHABLE) && !isIn(REACHABLE))
           expect(checked).toHaveProperty('problem', expect.stringContaining('which is never a source'));
         else expect(checked).toHaveProperty('entry', address);
-        expect('warning' in checked).toBe(isWithin(SPECIAL.warned, value, range.bits));
+        expect('warning' in checked).toBe(isIn(PRIVATE));
       }
     },
   );
@@ -218,10 +181,8 @@ describe('of the special-purpose registries, checkEntry', () => {
   it.each(toRanges(NOT_REACHABLE))(
     'refuses $cidr, and every block that contains it',
     ({ cidr, first, bits }) => {
-      for (let length = Number(cidr.split('/')[1]); length > 0; length -= 1) {
-        const network = (first >> BigInt(bits - length)) << BigInt(bits - length);
-        expect(checkEntry(`${toAddress(network, bits)}/${length}`)).toHaveProperty('problem');
-      }
+      for (let length = Number(cidr.split('/')[1]); length > 0; length -= 1)
+        expect(checkEntry(toBlock(first, bits, length))).toHaveProperty('problem');
     },
   );
 
@@ -232,19 +193,18 @@ describe('of the special-purpose registries, checkEntry', () => {
 });
 
 describe('checkEntry', () => {
+  it.each(textsOf(NOT_ADDRESSES))('refuses %j, which is neither an address nor a block', (text) => {
+    const problem = expect.stringMatching(/^is neither an address nor a CIDR block/) as unknown;
+    expect(checkEntry(text)).toEqual({ problem });
+  });
+
   it.each(REFUSED.map(([what, text, problem, advice = null]) => [what, text, problem, advice] as const))(
     'refuses %s: %j',
     (_what, text, problem, advice) => {
       const checked = checkEntry(text);
       expect(checked).toEqual({ problem: expect.stringMatching(problem) as unknown });
       expect(adviceOf(checked)).toBe(advice);
-    },
-  );
-
-  it.each(REFUSED.filter(([, , , advice]) => advice))(
-    'accepts, as it is, what it advises for %s',
-    (_what, _text, _problem, advice = '') => {
-      expect(checkEntry(advice)).toMatchObject({ entry: advice });
+      if (advice !== null) expect(entryOf(advice)).toBe(advice);
     },
   );
 
@@ -256,79 +216,42 @@ describe('checkEntry', () => {
     expect(checkEntry(text)).toEqual({ entry: text, warning });
   });
 
-  it.each(NOT_WARNED)('has no warning for %s', (text) => {
-    expect(checkEntry(text)).toEqual({ entry: text });
-  });
-
-  it('says no more than a line of a text of a megabyte', () => {
-    for (const text of [
-      `1${'%/'.repeat(500_000)}`,
-      '0.'.repeat(500_000),
-      ':'.repeat(1_000_000),
-      ' 1'.repeat(500_000),
-    ]) {
+  it.each([`1${'%/'.repeat(500_000)}`, '0.'.repeat(500_000), ':'.repeat(1e6), ' 1'.repeat(500_000)])(
+    'says no more than a line of a text of a megabyte (%#)',
+    (text) => {
       const checked = checkEntry(text);
       expect('problem' in checked && checked.problem.length).toBeLessThan(300);
-    }
-  });
+    },
+  );
 });
 
-const octets = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 });
+const octets = fc.array(fc.nat(255), { minLength: 4, maxLength: 4 }).map((parts) => parts.join('.'));
 const groups = fc.array(fc.nat(0xffff), { minLength: 8, maxLength: 8 });
+const inHexadecimal = (parts: number[]) => parts.map((part) => part.toString(16)).join(':');
 
-/** An address with the bits below the mask cleared, written in full. */
-function ipv4Block(parts: number[], prefixLength: number): string {
-  const value = parts.reduce((sum, part) => sum * 256 + part, 0);
-  const network = value - (value % 2 ** (32 - prefixLength));
-  return `${[24, 16, 8, 0].map((shift) => Math.floor(network / 2 ** shift) % 256).join('.')}/${prefixLength}`;
-}
-
-function ipv6Block(parts: number[], prefixLength: number): string {
-  const kept = parts.map((part, i) => {
-    const bits = Math.min(16, Math.max(0, prefixLength - 16 * i));
-    return part - (part % 2 ** (16 - bits));
-  });
-  return `${kept.map((part) => part.toString(16)).join(':')}/${prefixLength}`;
-}
-
-/** First parts of which every block of at least 8 or 20 bits is free of refused addresses. */
-const publicIpv4 = octets.filter(
-  ([first = 0]) => first < 224 && ![0, 127, 169, 192, 198, 203].includes(first),
+const special = fc.constantFrom('::ffff:10.1.2.3', '::', '0.0.0.0', 'fe80::1%eth0', '255.255.255.255');
+const mask = fc.oneof(
+  fc.constant(''),
+  fc.nat(140).map((n) => `/${n}`),
+  octets.map((netmask) => `/${netmask}`),
 );
-const publicIpv6 = groups.map(([, ...rest]) => [0x2600, ...rest]);
-
+const pieces = fc.constantFrom('0', '00', ' ', '.', ':', '/', '%', '\t', 'f', '-', '255');
 const mangled = fc
   .tuple(
-    fc.oneof(
-      octets.map((parts) => parts.join('.')),
-      groups.map((parts) => parts.map((part) => part.toString(16)).join(':')),
-      fc.ipV6(),
-      fc.constantFrom('::ffff:10.1.2.3', '::', '::1', '0.0.0.0', 'fe80::1%eth0', '255.255.255.255'),
-    ),
-    fc.oneof(
-      fc.constant(''),
-      fc.nat(140).map((n) => `/${n}`),
-      octets.map((parts) => `/${parts.join('.')}`),
-    ),
-    fc.array(
-      fc.tuple(fc.nat(60), fc.constantFrom('0', '00', ' ', '.', ':', '/', '%', '\t', 'f', '-', '255')),
-      {
-        maxLength: 3,
-      },
-    ),
+    fc.oneof(octets, groups.map(inHexadecimal), fc.ipV6(), special),
+    mask,
+    fc.array(fc.tuple(fc.nat(60), pieces), { maxLength: 3 }),
   )
   .map(([address, mask, insertions]) =>
     insertions.reduce((text, [at, piece]) => text.slice(0, at) + piece + text.slice(at), address + mask),
   );
+const letters = fc.string({ unit: fc.constantFrom(...'0123456789abcdef.:/% '.split('')) });
 
 describe('for any text, checkEntry', () => {
   it.each([
     ['mangled addresses', mangled],
     ['strings', fc.string({ unit: ANY_CHARACTER })],
-    [
-      'strings of the letters of addresses',
-      fc.string({ unit: fc.constantFrom(...'0123456789abcdef.:/% '.split('')) }),
-    ],
+    ['strings of the letters of addresses', letters],
   ])('advises only what it accepts, and accepts its own entries unchanged: %s', (_what, texts) => {
     fc.assert(
       fc.property(texts, (text) => {
@@ -342,10 +265,17 @@ describe('for any text, checkEntry', () => {
 });
 
 describe('any public address or block whose bits below the mask are clear is accepted', () => {
+  /** Addresses of which every block of at least 8 or 20 bits is free of refused ones. */
+  const publicIpv4 = fc
+    .bigInt({ min: 0n, max: (224n << 24n) - 1n })
+    .filter((value) => ![0n, 127n, 169n, 192n, 198n, 203n].includes(value >> 24n));
+  const publicIpv6 = groups.map(([, ...rest]) => [0x2600, ...rest]);
+  const lengths = fc.integer({ min: 8, max: 31 });
+
   it('in IPv4, as it is', () => {
     fc.assert(
-      fc.property(publicIpv4, fc.integer({ min: 8, max: 31 }), (parts, prefixLength) => {
-        for (const text of [ipv4Block(parts, prefixLength), parts.join('.')])
+      fc.property(publicIpv4, lengths, (value, length) => {
+        for (const text of [toBlock(value, 32, length), toAddress(value, 32)])
           expect(entryOf(text)).toBe(text);
       }),
     );
@@ -353,26 +283,21 @@ describe('any public address or block whose bits below the mask are clear is acc
 
   it('in IPv6, as the same block', () => {
     fc.assert(
-      fc.property(publicIpv6, fc.integer({ min: 20, max: 128 }), (parts, prefixLength) => {
-        const checked = checkEntry(ipv6Block(parts, prefixLength));
-        if (!('entry' in checked)) throw new Error(checked.problem);
-        const [address = '', mask = '128'] = checked.entry.split('/');
-        expect(isIPv6(address)).toBe(true);
-        expect(new URL(`http://[${address}]`).hostname).toBe(
-          new URL(`http://[${ipv6Block(parts, prefixLength).split('/')[0] ?? ''}]`).hostname,
-        );
-        expect(Number(mask)).toBe(prefixLength);
+      fc.property(publicIpv6, fc.integer({ min: 20, max: 128 }), (parts, length) => {
+        const kept = parts.map((part, i) => part & ~(0xffff >> Math.min(16, Math.max(0, length - 16 * i))));
+        const [address = '', mask = '128'] = entryOf(`${inHexadecimal(kept)}/${length}`)?.split('/') ?? [];
+        expect(`[${address}]`).toBe(new URL(`http://[${inHexadecimal(kept)}]`).hostname);
+        expect(Number(mask)).toBe(length);
       }),
     );
   });
 
   it('and with bits set below the mask, the advice is that block', () => {
     fc.assert(
-      fc.property(publicIpv4, fc.integer({ min: 8, max: 31 }), (parts, prefixLength) => {
-        const text = `${parts.join('.')}/${prefixLength}`;
-        const block = ipv4Block(parts, prefixLength);
-        fc.pre(text !== block);
-        expect(adviceOf(checkEntry(text))).toBe(block);
+      fc.property(publicIpv4, lengths, (value, length) => {
+        const text = `${toAddress(value, 32)}/${length}`;
+        fc.pre(text !== toBlock(value, 32, length));
+        expect(adviceOf(checkEntry(text))).toBe(toBlock(value, 32, length));
       }),
     );
   });

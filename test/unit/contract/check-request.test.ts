@@ -7,22 +7,20 @@ const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 const GOOD = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
 
 function problemsOf(input: unknown): Record<string, string> {
-  return Object.fromEntries(
-    checkRequest(input).problems.map(({ field, description }) => [field, description]),
-  );
+  const { problems } = checkRequest(input);
+  return Object.fromEntries(problems.map(({ field, description }) => [field, description]));
 }
 
-describe('checkRequest', () => {
-  it('fills what was left out with null', () => {
-    expect(checkRequest(GOOD)).toEqual({
-      request: { ...GOOD, sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] },
-      problems: [],
-    });
-  });
+const fieldsOf = (change: object) => Object.keys(problemsOf({ ...GOOD, ...change }));
 
-  it('takes null for what may be left out', () => {
-    const input = { ...GOOD, sourceOrgId: null, requestedBy: null, changeReference: null };
-    expect(checkRequest(input)).toEqual(checkRequest(GOOD));
+describe('checkRequest', () => {
+  const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null };
+  it.each([
+    ['left out', {}],
+    ['null', LEFT_OUT],
+  ])('takes fields that are %s as null', (_what, given) => {
+    const request = { ...GOOD, ...LEFT_OUT, warnings: [] };
+    expect(checkRequest({ ...GOOD, ...given })).toEqual({ request, problems: [] });
   });
 
   it('keeps what is given', () => {
@@ -35,14 +33,8 @@ describe('checkRequest', () => {
   });
 
   it('sends the same address once, however it is written, and warns of it', () => {
-    const accessListIps = [
-      '2001:0004:0112::1',
-      '192.31.196.7',
-      '2001:4:112:0::1',
-      '192.31.196.7/32',
-      '10.0.0.1',
-      '10.0.0.1',
-    ];
+    const twice = ['2001:4:112:0::1', '192.31.196.7/32', '10.0.0.1', '10.0.0.1'];
+    const accessListIps = ['2001:0004:0112::1', '192.31.196.7', ...twice];
     const { request } = checkRequest({ ...GOOD, accessListIps });
     expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '10.0.0.1']);
     expect(request?.warnings).toEqual([
@@ -53,7 +45,8 @@ describe('checkRequest', () => {
     ]);
   });
 
-  it('names every problem in one answer, each with its index and its value', () => {
+  it('names every problem at once, each with its index and its value', () => {
+    const malformedId = expect.stringContaining('24 lower-case hexadecimal digits') as unknown;
     const problems = problemsOf({
       orgId: ORG.toUpperCase(),
       accessListIps: ['192.31.196.7', '10.1.2.3/24', 5, 'example.com', null],
@@ -65,13 +58,13 @@ describe('checkRequest', () => {
       url: 'https://example.com',
     });
     expect(problems).toEqual({
-      orgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
+      orgId: malformedId,
       'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',
       'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/) as unknown,
       'accessListIps[4]': 'is not a string: write an address or a CIDR block',
       sink: 'is empty: name a configured sink',
-      sourceOrgId: expect.stringContaining('24 lower-case hexadecimal digits') as unknown,
+      sourceOrgId: malformedId,
       requestedBy: 'is longer than 200 characters: shorten it',
       changeReference: 'is not a string',
       'sinks, url': 'is not a field of a request: remove it',
@@ -87,51 +80,35 @@ describe('checkRequest', () => {
   });
 
   it.each([null, undefined, 'a text', 5, true, [], [GOOD]])('refuses %j, which is no object', (input) => {
-    expect(checkRequest(input)).toEqual({
-      request: null,
-      problems: [{ field: 'request', description: 'is not an object: write orgId, accessListIps and sink' }],
-    });
+    const description = 'is not an object: write orgId, accessListIps and sink';
+    expect(checkRequest(input)).toEqual({ request: null, problems: [{ field: 'request', description }] });
   });
 
-  it.each([
-    ['upper-case', ORG.toUpperCase()],
-    ['one digit short', ORG.slice(1)],
-    ['one digit long', `${ORG}0`],
-    ['not hexadecimal', `${ORG.slice(1)}g`],
-    ['with a line end', `${ORG}\n`],
-    ['with a path', `${ORG.slice(0, 20)}/../`],
-    ['empty', ''],
-  ])('refuses an organization id that is %s', (_what, id) => {
-    expect(Object.keys(problemsOf({ ...GOOD, orgId: id, sourceOrgId: id }))).toEqual([
-      'orgId',
-      'sourceOrgId',
-    ]);
-  });
+  const [short, path] = [ORG.slice(1), `${ORG.slice(0, 20)}/../`];
+  it.each([ORG.toUpperCase(), short, `${ORG}0`, `${short}g`, `${ORG}\n`, path, ''])(
+    'refuses an organization id that is %j',
+    (id) => expect(fieldsOf({ orgId: id, sourceOrgId: id })).toEqual(['orgId', 'sourceOrgId']),
+  );
 
   it.each([null, ' 192.31.196.7', { 0: '192.31.196.7' }])('refuses %j as access list', (accessListIps) => {
-    expect(Object.keys(problemsOf({ ...GOOD, accessListIps }))).toEqual(['accessListIps']);
+    expect(fieldsOf({ accessListIps })).toEqual(['accessListIps']);
   });
 
   it('takes 1,000 entries and refuses one more', () => {
     const entries = (count: number) => Array.from({ length: count }, (_, i) => `8.8.${i >> 8}.${i & 255}`);
     expect(checkRequest({ ...GOOD, accessListIps: entries(1000) }).request?.accessListIps).toHaveLength(1000);
-    expect(Object.keys(problemsOf({ ...GOOD, accessListIps: entries(1001) }))).toEqual(['accessListIps']);
-  });
-
-  it('refuses 10,000 entries with one problem that says what to write instead', () => {
-    const { problems } = checkRequest({ ...GOOD, accessListIps: Array(10_000).fill('not an address') });
+    const { problems } = checkRequest({ ...GOOD, accessListIps: entries(1001) });
     expect(describeProblems(problems)).toBe(
       'accessListIps has more than 1000 entries: write whole networks as CIDR blocks instead',
     );
   });
 
+  const manyNames = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`field${i}`, 1]));
   it.each<[what: string, change: object]>([
     ['an entry', { accessListIps: ['x'.repeat(100_000)] }],
     ['a name', { ['x'.repeat(100_000)]: 1 }],
-    [
-      'a hundred thousand names',
-      Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`field${i}`, 1])),
-    ],
+    ['a hundred thousand names', manyNames],
+    ['ten thousand entries', { accessListIps: Array(10_000).fill('not an address') }],
   ])('quotes no more of %s than a few lines', (_what, change) => {
     const { problems } = checkRequest({ ...GOOD, ...change });
     expect(problems).toHaveLength(1);

@@ -12,37 +12,14 @@ const REQUEST = {
 const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(depth)) as unknown;
 
 describe('two requests are the same', () => {
-  it.each<[what: string, other: object]>([
-    ['when nothing differs', {}],
-    ['whoever asks, and why', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
-    ['with the entries in another order', { accessListIps: ['192.31.196.0/24', '192.31.196.7'] }],
-    ['with an entry twice', { accessListIps: ['192.31.196.7', '192.31.196.0/24', '192.31.196.7'] }],
-  ])('%s', (_what, change) => {
-    expect(differingFields(REQUEST, { ...REQUEST, ...change })).toEqual([]);
-  });
+  const { sourceOrgId: _, ...withoutSource } = REQUEST;
 
-  it('without a source organization, be it null or left out', () => {
-    const { sourceOrgId: _, ...without } = REQUEST;
-    expect(differingFields(without, { ...without, sourceOrgId: null })).toEqual([]);
-  });
-
-  it('whatever the order and the duplicates of their entries', () => {
-    const shuffled = fc.uniqueArray(fc.string(), { minLength: 1 }).chain((entries) =>
-      fc.tuple(
-        fc.constant(entries),
-        fc
-          .array(fc.constantFrom(...entries))
-          .chain((more) =>
-            fc.shuffledSubarray([...entries, ...more], { minLength: entries.length + more.length }),
-          ),
-      ),
-    );
-    fc.assert(
-      fc.property(shuffled, ([entries, others]) => {
-        const request = { ...REQUEST, accessListIps: entries };
-        expect(differingFields(request, { ...REQUEST, accessListIps: others })).toEqual([]);
-      }),
-    );
+  it.each<[what: string, request: object, other: object]>([
+    ['when nothing differs', REQUEST, REQUEST],
+    ['whoever asks, and why', REQUEST, { ...REQUEST, requestedBy: 'Ada', changeReference: 'CHG-1' }],
+    ['without a source, be it null or left out', withoutSource, { ...withoutSource, sourceOrgId: null }],
+  ])('%s', (_what, request, other) => {
+    expect(differingFields(request, other)).toEqual([]);
   });
 });
 
@@ -51,33 +28,26 @@ describe('two requests differ', () => {
     ['in the organization', { orgId: '64f1c0ffee5eed0000000b72' }, ['orgId']],
     ['in the source organization', { sourceOrgId: null }, ['sourceOrgId']],
     ['in the sink', { sink: 'vault' }, ['sink']],
-    ['by an entry more', { accessListIps: [...REQUEST.accessListIps, '192.175.48.1'] }, ['accessListIps']],
-    ['by an entry less', { accessListIps: ['192.31.196.7'] }, ['accessListIps']],
-    [
-      'by how an address is written',
-      { accessListIps: ['192.31.196.7/32', '192.31.196.0/24'] },
-      ['accessListIps'],
-    ],
-    ['by two entries in one', { accessListIps: ['192.31.196.7","192.31.196.0/24'] }, ['accessListIps']],
-    [
-      'by a kind where a text is',
-      { orgId: 'number', sink: 5, accessListIps: 'x' },
-      ['orgId', 'sink', 'accessListIps'],
-    ],
+    ['by how it is written', { accessListIps: ['192.31.196.7/32', '192.31.196.0/24'] }, ['accessListIps']],
+    ['by types', { orgId: 'number', sink: 5, accessListIps: 'x' }, ['orgId', 'sink', 'accessListIps']],
   ])('%s', (_what, change, fields) => {
     const other = { ...REQUEST, ...change };
     expect(differingFields(REQUEST, other)).toEqual(fields);
     expect(differingFields(other, REQUEST)).toEqual(fields);
   });
 
-  it('exactly when their sets of entries do', () => {
+  it('in their entries exactly when the sets of these do', () => {
     const lists = fc.array(fc.constantFrom('a', 'b', 'c', '"', ',', '","', 'object', 'missing'));
+    const other = (list: string[]) => fc.oneof(fc.shuffledSubarray([...list, ...list]), lists);
     const setOf = (entries: readonly string[]) => JSON.stringify([...new Set(entries)].sort());
     fc.assert(
-      fc.property(lists, lists, (left, right) => {
-        const differ = differingFields({ accessListIps: left }, { accessListIps: right }).length > 0;
-        expect(differ).toBe(setOf(left) !== setOf(right));
-      }),
+      fc.property(
+        lists.chain((left) => fc.tuple(fc.constant(left), other(left))),
+        ([left, right]) => {
+          const differ = differingFields({ accessListIps: left }, { accessListIps: right }).length > 0;
+          expect(differ).toBe(setOf(left) !== setOf(right));
+        },
+      ),
     );
   });
 });
