@@ -1,21 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
-import { loadConfig } from '../../../src/config';
 import { SINK_TYPES } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { SINK_DOCS, blockOf, blocksIn, pageOf } from '../../support/sinks/docs';
 import { fileNameOf } from '../../support/sinks/file-name';
-
-const WORKER_ENV = {
-  MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_x',
-  MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_x',
-  LIVE_MIGRATION_PREP_SEALING_KEYS: JSON.stringify({
-    keys: [{ kty: 'oct', kid: 'one', alg: 'A256GCM', k: randomBytes(32).toString('base64url') }],
-  }),
-};
+import { load } from '../config/configuration';
 
 /** A value for each environment variable of an example; one that suits every kind of secret. */
 function envOf(yaml: string): Record<string, string> {
@@ -26,11 +16,8 @@ function envOf(yaml: string): Record<string, string> {
 describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
   const { type } = sinkType;
 
-  it('has a page', () => {
-    expect(pageOf(type)).toMatch(new RegExp(`^# Sink \`${type}\`\\n`));
-  });
-
-  it('has the heading: What the sink stores', () => {
+  it('has a page with the heading: What the sink stores', () => {
+    expect(pageOf(type)).toMatch(new RegExp(`^# Sink \`${type}\`\n`));
     expect(pageOf(type)).toMatch(/^## What the sink stores\n/m);
   });
 
@@ -39,14 +26,8 @@ describe.each(SINK_TYPES)('docs/sinks on the type $type', (sinkType) => {
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
       expect(yaml).toContain(`type: ${type}\n`);
-      const folder = mkdtempSync(path.join(tmpdir(), 'sink-docs-'));
-      try {
-        writeFileSync(path.join(folder, 'config.yaml'), yaml);
-        const { sinks } = loadConfig({ ...WORKER_ENV, ...envOf(yaml) }, path.join(folder, 'config.yaml'));
-        for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
+      const { sinks } = load(yaml, envOf(yaml));
+      for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
     }
   });
 

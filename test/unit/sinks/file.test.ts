@@ -2,39 +2,35 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { newOrgId } from '../../support/ids';
 import { newDelivery } from '../../support/sinks/delivery';
 import { makeSink } from '../../support/sinks/make-sink';
+import { temporaryFolder } from '../temporary-folder';
 
-let root: string;
+const fileIn = temporaryFolder();
 let directory: string;
-
 beforeEach(() => {
-  root = mkdtempSync(path.join(tmpdir(), 'sink-file-'));
-  directory = path.join(root, 'tokens');
+  directory = fileIn('tokens');
   mkdirSync(directory);
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 async function deliver(delivery: Delivery, into = directory): Promise<string> {
   const sink = await makeSink({ type: 'file', directory: into });
   return sink.deliver(delivery, new AbortController().signal);
 }
 
-const fileOf = ({ orgId, sourceOrgId, deliveryId }: Delivery, into = directory) =>
-  path.join(into, [orgId, sourceOrgId, deliveryId, 'link-token'].filter(Boolean).join('.'));
+const nameOf = ({ orgId, sourceOrgId, deliveryId }: Delivery) =>
+  [orgId, sourceOrgId, deliveryId, 'link-token'].filter(Boolean).join('.');
+const fileOf = (delivery: Delivery) => path.join(directory, nameOf(delivery));
 
 it('writes the token and nothing else, for its owner alone, whatever the umask', async () => {
   const delivery = newDelivery();
@@ -46,7 +42,7 @@ it('writes the token and nothing else, for its owner alone, whatever the umask',
   }
   expect(readFileSync(fileOf(delivery), 'utf8')).toBe(delivery.token);
   expect(statSync(fileOf(delivery)).mode & 0o777).toBe(0o600);
-  expect(readdirSync(directory)).toEqual([path.basename(fileOf(delivery))]);
+  expect(readdirSync(directory)).toEqual([nameOf(delivery)]);
 });
 
 it('names the file by the Atlas organization alone when there is no source', async () => {
@@ -78,7 +74,7 @@ it('shows a reader the whole token or no file, however many attempts write at on
     writing = false;
   }
   expect([...seen]).toEqual([delivery.token.length]);
-  expect(readdirSync(directory)).toEqual([path.basename(fileOf(delivery))]);
+  expect(readdirSync(directory)).toEqual([nameOf(delivery)]);
 });
 
 describe('the temporary file of an attempt that was killed', () => {
@@ -90,22 +86,17 @@ describe('the temporary file of an attempt that was killed', () => {
     return name;
   };
 
-  it('is in nobody’s way, and removed once it is old', async () => {
+  const UNIQUE = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp';
+
+  it('is in nobody’s way, and removed once it is old, of whichever token it is', async () => {
     const delivery = newDelivery();
-    const name = path.basename(fileOf(delivery));
-    const fresh = leave(`${name}.0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp`, new Date());
-    leave(`${name}.11111111-8f0e-4a55-9b39-0d1f6b1f3f59.tmp`);
-    leave(`${name}.tmp`);
+    const name = nameOf(delivery);
+    const fresh = leave(`${name}.${UNIQUE}`, new Date());
+    for (const old of [`${name}.1${UNIQUE.slice(1)}`, `${name}.tmp`, `${nameOf(newDelivery())}.${UNIQUE}`])
+      leave(old);
     await deliver(delivery);
     expect(readdirSync(directory).sort()).toEqual([name, fresh]);
     expect(readFileSync(fileOf(delivery), 'utf8')).toBe(delivery.token);
-  });
-
-  it('is removed by the next delivery of another token too', async () => {
-    leave(`${path.basename(fileOf(newDelivery()))}.0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp`);
-    const delivery = newDelivery();
-    await deliver(delivery);
-    expect(readdirSync(directory)).toEqual([path.basename(fileOf(delivery))]);
   });
 
   it('is looked for once a minute, since the directory may be long', async () => {
@@ -120,7 +111,7 @@ describe('the temporary file of an attempt that was killed', () => {
     };
     try {
       expect(await leftAfterMs(0)).toBe(0);
-      leave(`${path.basename(fileOf(newDelivery()))}.0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp`);
+      leave(`${nameOf(newDelivery())}.${UNIQUE}`);
       expect(await leftAfterMs(59_000)).toBe(1);
       expect(await leftAfterMs(61_000)).toBe(0);
     } finally {
@@ -144,28 +135,26 @@ it('refuses a file that it did not write', async () => {
 
 it('does not write through a symbolic link at the target', async () => {
   const delivery = newDelivery();
-  const victim = path.join(root, 'victim');
-  writeFileSync(victim, 'precious');
-  symlinkSync(victim, fileOf(delivery));
+  writeFileSync(fileIn('victim'), 'precious');
+  symlinkSync(fileIn('victim'), fileOf(delivery));
   await expect(deliver(delivery)).rejects.toThrow(SinkRejectedError);
-  expect(readFileSync(victim, 'utf8')).toBe('precious');
+  expect(readFileSync(fileIn('victim'), 'utf8')).toBe('precious');
 });
 
 it('waits for a directory that is missing', async () => {
-  await expect(deliver(newDelivery(), path.join(root, 'missing'))).rejects.toThrow(SinkUnavailableError);
+  await expect(deliver(newDelivery(), fileIn('missing'))).rejects.toThrow(SinkUnavailableError);
 });
 
-it('rejects a directory that is a file', async () => {
-  const file = path.join(root, 'file');
-  writeFileSync(file, '');
-  await expect(deliver(newDelivery(), file)).rejects.toThrow(/is not a directory: correct its path/);
-  await expect(deliver(newDelivery(), path.join(file, 'below'))).rejects.toThrow(SinkRejectedError);
-});
-
-it('rejects a symlink loop', async () => {
-  const loop = path.join(root, 'loop');
-  symlinkSync(loop, loop);
-  await expect(deliver(newDelivery(), loop)).rejects.toThrow(/is a symlink loop/);
+it.each([
+  ['that is a file', 'file', 'is not a directory: correct its path'],
+  ['below a file', 'file/below', 'is not a directory: correct its path'],
+  ['that is a symlink loop', 'loop', 'is a symlink loop'],
+])('rejects a directory %s', async (_what, name, problem) => {
+  writeFileSync(fileIn('file'), '');
+  symlinkSync(fileIn('loop'), fileIn('loop'));
+  const delivering = deliver(newDelivery(), fileIn(name));
+  await expect(delivering).rejects.toThrow(SinkRejectedError);
+  await expect(delivering).rejects.toThrow(problem);
 });
 
 const isRoot = process.getuid?.() === 0;
@@ -182,7 +171,7 @@ async function unprivileged(work: () => Promise<void>): Promise<void> {
 }
 
 it('waits for a permission', async () => {
-  chmodSync(root, 0o755);
+  chmodSync(fileIn(), 0o755);
   chmodSync(directory, 0o555);
   await unprivileged(async () => {
     await expect(deliver(newDelivery())).rejects.toThrow(/EACCES.*grant the worker access/);
@@ -192,14 +181,12 @@ it('waits for a permission', async () => {
 });
 
 (isRoot ? it : it.skip)('says that the token may be there when its file cannot be read', async () => {
-  chmodSync(root, 0o755);
+  chmodSync(fileIn(), 0o755);
   chmodSync(directory, 0o755);
   const delivery = newDelivery();
   await deliver(delivery);
   await unprivileged(async () => {
-    await expect(deliver(delivery)).rejects.toMatchObject({
-      name: 'SinkUnavailableError',
-      tokenMayBeThere: true,
-    });
+    const error = { name: 'SinkUnavailableError', tokenMayBeThere: true };
+    await expect(deliver(delivery)).rejects.toMatchObject(error);
   });
 });
