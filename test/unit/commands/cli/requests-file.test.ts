@@ -1,7 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import {
   openRequestsFile,
@@ -9,23 +7,24 @@ import {
   type RequestsFile,
 } from '../../../../src/commands/cli/requests-file';
 import { workflowIdFor } from '../../../../src/contract/names';
-import type { PrepareRequest } from '../../../../src/contract/schemas';
 import { newOrgId } from '../../../support/ids';
+import { rejectionOf } from '../../rejection';
+import { temporaryFolder } from '../../temporary-folder';
 
-let folder: string;
-
-beforeAll(() => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-requests-'));
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const fileIn = temporaryFolder();
 
 function fileOf(content: string | Buffer): string {
-  const file = path.join(folder, newOrgId());
+  const file = fileIn(newOrgId());
   writeFileSync(file, content);
   return file;
 }
 
-const newRequest = (more: object = {}): PrepareRequest => ({
+function newPipe(): string {
+  execFileSync('mkfifo', [fileIn('pipe')]);
+  return fileIn('pipe');
+}
+
+const newRequest = (more: { requestedBy?: string; sourceOrgId?: string } = {}) => ({
   orgId: newOrgId(),
   accessListIps: ['192.31.196.7'],
   sink: 'files',
@@ -38,7 +37,7 @@ async function allIn(file: RequestsFile): Promise<NumberedRequest[]> {
   return read;
 }
 
-async function requestsIn(content: string | Buffer): Promise<NumberedRequest[]> {
+async function requestsIn(content: string | Buffer) {
   const file = await openRequestsFile(fileOf(content));
   const read = await allIn(file);
   expect(read).toHaveLength(file.count);
@@ -82,10 +81,7 @@ describe('a file of requests', () => {
       Buffer.from('{"sink":"\xff"}\n', 'latin1'),
       Buffer.from(`${a}\n${b}\n${JSON.stringify({ ...newRequest(), sinks: 1 })}`),
     ]);
-    const error: unknown = await requestsIn(content).then(
-      () => new Error('no problem'),
-      (thrown: unknown) => thrown,
-    );
+    const error = await rejectionOf(requestsIn(content));
     expect((error as Error).message.split('\n')).toEqual([
       expect.stringMatching(/^nothing was started: --from \S+ has problems in 7 line\(s\)$/),
       '  line 2: is not JSON: write one request as a JSON object on each line',
@@ -100,17 +96,9 @@ describe('a file of requests', () => {
   });
 
   it.each<[what: string, file: () => string, message: string]>([
-    ['that is not there', () => path.join(folder, 'none'), 'cannot be read (ENOENT)'],
-    ['that is a folder', () => folder, 'is not a regular file: write the requests to one'],
-    [
-      'that is a pipe',
-      () => {
-        const file = path.join(folder, newOrgId());
-        execFileSync('mkfifo', [file]);
-        return file;
-      },
-      'is not a regular file',
-    ],
+    ['that is not there', () => fileIn('none'), 'cannot be read (ENOENT)'],
+    ['that is a folder', () => fileIn(), 'is not a regular file: write the requests to one'],
+    ['that is a pipe', newPipe, 'is not a regular file'],
     ['that is empty', () => fileOf('\n \r\n'), 'contains no request'],
     ['in UTF-16', () => fileOf(Buffer.from(`\uFEFF${a}\n`, 'utf16le')), 'line 1: is not UTF-8'],
   ])('%s is refused', async (_what, newFile, message) => {

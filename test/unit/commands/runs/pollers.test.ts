@@ -30,35 +30,22 @@ function problemOf(pollers: Polled[], currentBuildId?: string): Promise<string |
 const command = (buildId: string) =>
   `temporal worker deployment set-current-version --namespace default --deployment-name ${deploymentName} --build-id ${buildId}`;
 
+const NO_WORKER = 'no worker polls task queue prep: start one, or correct --task-queue';
+const GONE = /^no worker polls .* \(the last poll was at 2/;
+const NONE_CURRENT = `no version of deployment ${deploymentName} is current, so its workers get no work: ${command('1.0')}`;
+const NOT_POLLING = 'no worker of the current version 1.0 polls, and no other gets work: start one';
+const OTHER_POLLS = `${NOT_POLLING}, or give the work to another version: ${command('2.0')}`;
+const [one, two, gone] = [{ buildId: '1.0' }, { buildId: '2.0' }, { agoMs: EXPIRED_MS }];
+
 it.each<[what: string, pollers: Polled[], current: string | undefined, problem: RegExp | string | null]>([
   ['a worker', [{}], undefined, null],
-  ['a worker of the current version', [{ buildId: '2.0' }, { buildId: '1.0' }], '1.0', null],
-  ['a worker without a version beside others', [{ buildId: '1.0' }, {}], undefined, null],
-  ['no worker', [], undefined, 'no worker polls task queue prep: start one, or correct --task-queue'],
-  [
-    'a worker that is gone',
-    [{ agoMs: EXPIRED_MS }],
-    undefined,
-    /^no worker polls .* \(the last poll was at 2/,
-  ],
-  [
-    'workers of which no version is current',
-    [{ buildId: '1.0' }],
-    undefined,
-    `no version of deployment ${deploymentName} is current, so its workers get no work: ${command('1.0')}`,
-  ],
-  [
-    'workers beside a current version whose own are gone',
-    [{ buildId: '1.0', agoMs: EXPIRED_MS }, { buildId: '2.0' }],
-    '1.0',
-    `no worker of the current version 1.0 polls, and no other gets work: start one, or give the work to another version: ${command('2.0')}`,
-  ],
-  [
-    'a worker without a version beside a current one',
-    [{}],
-    '1.0',
-    'no worker of the current version 1.0 polls, and no other gets work: start one',
-  ],
+  ['a worker of the current version', [two, one], '1.0', null],
+  ['a worker without a version beside others', [one, {}], undefined, null],
+  ['no worker', [], undefined, NO_WORKER],
+  ['a worker that is gone', [gone], undefined, GONE],
+  ['workers of which no version is current', [one], undefined, NONE_CURRENT],
+  ['workers beside a current version whose own are gone', [{ ...one, ...gone }, two], '1.0', OTHER_POLLS],
+  ['a worker without a version beside a current one', [{}], '1.0', NOT_POLLING],
 ])('of %s it says what to do', async (_what, pollers, current, problem) => {
   const described = await problemOf(pollers, current);
   if (problem instanceof RegExp) expect(described).toMatch(problem);
