@@ -51,50 +51,45 @@ describe('docs/commands.md', () => {
 
 describe('docs/callers.md', () => {
   const callers = page('docs/callers.md');
-  const typesBelow = (heading: string) =>
-    tableBelow(callers, heading).map(([type = '']) => type.replaceAll('`', ''));
 
-  it('explains every failure type of a run', () => {
-    expect(typesBelow('How a run ends')).toEqual(FAILURE_TYPES);
-  });
-
-  it('explains every failure type of a delivery', () => {
-    expect(typesBelow('What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
-  });
-
-  it('explains every refusal of an Update', () => {
-    expect(typesBelow('How an Update is refused')).toEqual(REFUSAL_TYPES);
+  it.each([
+    ['failure type of a run', 'How a run ends', FAILURE_TYPES],
+    ['failure type of a delivery', 'What the Updates fail with', DELIVERY_FAILURE_TYPES],
+    ['refusal of an Update', 'How an Update is refused', REFUSAL_TYPES],
+  ])('explains every %s', (_what, heading, types) => {
+    const explained = tableBelow(callers, heading).map(([type = '']) => type.replaceAll('`', ''));
+    expect(explained).toEqual(types);
   });
 
   it('shows every field of a receipt', () => {
     const [receipt = ''] = codeBlocks(callers, 'json');
-    expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(
-      Object.keys(receiptSchema.shape).sort(),
-    );
+    const fields = Object.keys(receiptSchema.shape).sort();
+    expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
   });
 });
 
 describe('the table of responses in docs/architecture.md says what the code does', () => {
-  const rows = tableBelow(page('docs/architecture.md'), 'What a response from Atlas leads to').flatMap(
-    ([response = '', outcome = '', tokenMayExist = '']) =>
-      response.includes('with a token')
-        ? []
-        : (response.match(/^\d{3}(, \d{3})*/)?.[0].split(', ') ?? []).map(
-            (status) => [Number(status), outcome, tokenMayExist] as const,
-          ),
-  );
+  const table = tableBelow(page('docs/architecture.md'), 'What a response from Atlas leads to');
+  const rows = table.flatMap(([response = '', outcome = '', tokenMayExist = '']) => {
+    if (response.includes('with a token')) return [];
+    const [statuses = ''] = /^\d{3}(, \d{3})*/.exec(response) ?? [];
+    return statuses
+      .split(', ')
+      .filter(Boolean)
+      .map((status) => [Number(status), outcome, tokenMayExist] as const);
+  });
 
   it('it has a row for each class of status', () => {
     expect(new Set(rows.map(([status]) => Math.floor(status / 100)))).toEqual(new Set([2, 3, 4, 5]));
   });
 
   it.each(rows)('%i: %s', (status, outcome, tokenMayExist) => {
-    const error = new AtlasResponseError('linkTokens', { status, json: null, retryAfterMs: undefined });
-    const classified = classifyAtlasError(error, 'linkTokens');
-    expect({
-      outcome: classified.retryable ? 'retried' : `fails: \`${classified.type}\``,
-      tokenMayExist: classified.tokenMayExist ? 'yes' : 'no',
-    }).toEqual({ outcome: outcome.split(',')[0], tokenMayExist });
+    const response = { status, json: null, retryAfterMs: undefined };
+    const classified = classifyAtlasError(new AtlasResponseError('linkTokens', response), 'linkTokens');
+    expect([
+      classified.retryable ? 'retried' : `fails: \`${classified.type}\``,
+      classified.tokenMayExist ? 'yes' : 'no',
+    ]).toEqual([outcome.split(',')[0], tokenMayExist]);
   });
 });
 
@@ -108,9 +103,7 @@ async function help(...command: string[]): Promise<string> {
 /** With subcommands in full, such as `schedule create`. */
 async function commandNames(...parent: string[]): Promise<string[]> {
   const [, list = ''] = (await help(...parent)).split(/^Commands:$/m);
-  const names = [...list.matchAll(/^ {2}([a-z]+)/gm)]
-    .map(([, name = '']) => name)
-    .filter((name) => name !== 'help');
+  const names = [...list.matchAll(/^ {2}(?!help\b)([a-z]+)/gm)].map(([, name = '']) => name);
   if (names.length === 0) return [parent.join(' ')];
   return (await Promise.all(names.map((name) => commandNames(...parent, name)))).flat();
 }

@@ -9,16 +9,6 @@ const PROGRAMS = ['smallest', 'join', 'failures'];
 /** Of the Update with which the examples start a run. */
 const REFUSALS = ['OtherRequest', 'TooManyWaiting'];
 
-interface Package {
-  version: string;
-  dependencies: Record<string, string>;
-  devDependencies: Record<string, string>;
-}
-
-function packageIn(folder: string): Package {
-  return JSON.parse(readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8')) as Package;
-}
-
 describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
   it('branch on every failure type and every refusal', () => {
     const source = sourceOf(language, 'failures');
@@ -42,11 +32,14 @@ describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
 });
 
 it('the TypeScript examples pin the versions of this package', () => {
+  const packageIn = (folder: string) =>
+    JSON.parse(readFileSync(path.join(ROOT, folder, 'package.json'), 'utf8')) as {
+      version: string;
+      dependencies: Record<string, string>;
+      devDependencies: Record<string, string>;
+    };
   const { version, dependencies, devDependencies } = packageIn('.');
-  const ours = {
-    ...dependencies,
-    ...devDependencies,
-    'live-migration-prep': `file:live-migration-prep-${version}.tgz`,
-  };
-  expect(ours).toMatchObject(packageIn('examples/typescript').dependencies);
+  const tarball = { 'live-migration-prep': `file:live-migration-prep-${version}.tgz` };
+  const theirs = packageIn('examples/typescript').dependencies;
+  expect({ ...dependencies, ...devDependencies, ...tarball }).toMatchObject(theirs);
 });

@@ -9,24 +9,22 @@ export interface Page {
   text: string;
 }
 
-/** Every Markdown file of the repository, without what is installed. */
-export function pages(): Page[] {
-  const isOurs = (name: string) => !/(^|\/)(node_modules|\.cache|\.venv|dist)\//.test(name);
-  return [...readdirSync(ROOT, { withFileTypes: true })]
-    .flatMap((entry) => {
-      if (entry.isFile()) return [entry.name];
-      if (!['docs', 'examples', '.github'].includes(entry.name)) return [];
-      return readdirSync(path.join(ROOT, entry.name), { recursive: true, encoding: 'utf8' }).map((name) =>
-        path.join(entry.name, name),
-      );
-    })
-    .filter((name) => name.endsWith('.md') && isOurs(name))
-    .map((name) => ({ name, text: readFileSync(path.join(ROOT, name), 'utf8') }));
-}
-
 export function page(name: string): Page {
   return { name, text: readFileSync(path.join(ROOT, name), 'utf8') };
 }
+
+/** Every Markdown file of the repository, without what is installed. */
+export function pages(): Page[] {
+  const isOurs = (name: string) => !/(^|\/)(node_modules|\.cache|\.venv|dist)\//.test(name);
+  const folders = ['docs', 'examples', '.github'].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+      path.join(folder, name),
+    ),
+  );
+  return [...readdirSync(ROOT), ...folders].filter((name) => name.endsWith('.md') && isOurs(name)).map(page);
+}
+
+const withoutBlocks = ({ text }: Page) => text.replace(/^ *```[^]*?^ *```$/gm, '');
 
 /** The content of the fenced blocks of one language. */
 export function codeBlocks({ text }: Page, language: string): string[] {
@@ -36,35 +34,29 @@ export function codeBlocks({ text }: Page, language: string): string[] {
 }
 
 /** Text in backticks, outside fenced blocks. */
-export function codeSpans({ text }: Page): string[] {
-  const prose = text.replace(/^ *```[^]*?^ *```$/gm, '');
-  return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
+export function codeSpans(found: Page): string[] {
+  return [...withoutBlocks(found).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
 }
 
 /** Relative targets of links and images, with the anchor. */
-export function relativeLinks({ text }: Page): string[] {
-  const prose = text.replace(/^ *```[^]*?^ *```$/gm, '');
-  return [...prose.matchAll(/\]\(([^)\s]+)\)/g)]
+export function relativeLinks(found: Page): string[] {
+  return [...withoutBlocks(found).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = '']) => target)
     .filter((target) => !/^[a-z]+:/.test(target));
 }
 
 /** Anchors of the headings, as GitHub makes them. */
-export function anchors({ text }: Page): string[] {
-  const prose = text.replace(/^ *```[^]*?^ *```$/gm, '');
-  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
-      .replace(/\s/g, '-'),
+export function anchors(found: Page): string[] {
+  const headings = [...withoutBlocks(found).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading.toLowerCase(),
   );
+  return headings.map((heading) => heading.replace(/[^\p{L}\p{N}\s_-]/gu, '').replace(/\s/g, '-'));
 }
 
 /** The part below one heading, up to the next. */
 export function sectionBelow({ name, text }: Page, heading: string): Page {
-  const section = text
-    .split(/^(?=#+ [A-Z])/m)
-    .find((part) => part.replace(/^#+ /, '').startsWith(`${heading}\n`));
+  const sections = text.split(/^(?=#+ [A-Z])/m);
+  const section = sections.find((part) => part.replace(/^#+ /, '').startsWith(`${heading}\n`));
   if (section === undefined) throw new Error(`${name} has no heading ${heading}`);
   return { name, text: section };
 }
@@ -72,10 +64,10 @@ export function sectionBelow({ name, text }: Page, heading: string): Page {
 /** The rows of the first table below a heading: the text of each cell. */
 export function tableBelow(found: Page, heading: string): string[][] {
   const [, rows = ''] = /^((?:\|.*\n)+)/m.exec(sectionBelow(found, heading).text) ?? [];
+  const cells = (row: string) => row.split('|').slice(1, -1);
   return rows
     .trimEnd()
     .split('\n')
     .slice(2)
-    .map((row) => row.split('|').slice(1, -1))
-    .map((cells) => cells.map((cell) => cell.trim()));
+    .map((row) => cells(row).map((cell) => cell.trim()));
 }

@@ -3,10 +3,10 @@ import { closingAfterEach } from '../../support/closing';
 
 const closing = closingAfterEach();
 const ANY_PORT = { host: '127.0.0.1', port: 0 };
+const ready = () => Promise.resolve(null);
 
-async function start(notReady: () => Promise<string | null>, options = ANY_PORT) {
-  return closing(await startHealth(options, notReady));
-}
+const start = async (notReady: () => Promise<string | null>, options = ANY_PORT) =>
+  closing(await startHealth(options, notReady));
 
 async function get(url: string): Promise<[number, string]> {
   const response = await fetch(url);
@@ -14,41 +14,32 @@ async function get(url: string): Promise<[number, string]> {
 }
 
 describe('health', () => {
-  it('says ok while the worker can take work', async () => {
-    const { url } = await start(() => Promise.resolve(null));
-    expect(await get(`${url}/livez`)).toEqual([200, 'ok\n']);
-    expect(await get(`${url}/readyz`)).toEqual([200, 'ok\n']);
-  });
-
-  it('says why no work can be taken, and that the process lives all the same', async () => {
-    const { url } = await start(() => Promise.resolve('the worker is DRAINING'));
-    expect(await get(`${url}/readyz`)).toEqual([503, 'the worker is DRAINING\n']);
-    expect(await get(`${url}/livez`)).toEqual([200, 'ok\n']);
-  });
-
-  it('is not ready, and stays alive, when it cannot tell', async () => {
-    const { url } = await start(() => Promise.reject(new TypeError('CANARY')));
-    expect(await get(`${url}/readyz`)).toEqual([503, 'cannot tell (TypeError)\n']);
+  it.each<[what: string, notReady: () => Promise<string | null>, status: number, text: string]>([
+    ['says ok while the worker can take work', ready, 200, 'ok'],
+    ['says why no work can be taken', () => Promise.resolve('it is DRAINING'), 503, 'it is DRAINING'],
+    ['cannot tell', () => Promise.reject(new TypeError('CANARY')), 503, 'cannot tell (TypeError)'],
+  ])('%s, and that the process lives all the same', async (_what, notReady, status, text) => {
+    const { url } = await start(notReady);
+    expect(await get(`${url}/readyz`)).toEqual([status, `${text}\n`]);
     expect(await get(`${url}/livez`)).toEqual([200, 'ok\n']);
   });
 
   it.each(['/', '/health', '/livez/x', '/constructor', '/__proto__'])('does not know %s', async (path) => {
-    const { url } = await start(() => Promise.resolve(null));
+    const { url } = await start(ready);
     expect(await get(url + path)).toEqual([404, '']);
   });
 
   it('names the port that is taken, and the setting', async () => {
-    const { url } = await start(() => Promise.resolve(null));
-    const port = Number(new URL(url).port);
-    await expect(startHealth({ host: '127.0.0.1', port }, () => Promise.resolve(null))).rejects.toThrow(
+    const port = Number(new URL((await start(ready)).url).port);
+    await expect(startHealth({ ...ANY_PORT, port }, ready)).rejects.toThrow(
       `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
     );
   });
 
   it('gives its port back when it closes', async () => {
-    const health = await startHealth(ANY_PORT, () => Promise.resolve(null));
+    const health = await startHealth(ANY_PORT, ready);
     await get(`${health.url}/livez`);
     await health.close();
-    await start(() => Promise.resolve(null), { ...ANY_PORT, port: Number(new URL(health.url).port) });
+    await start(ready, { ...ANY_PORT, port: Number(new URL(health.url).port) });
   });
 });
