@@ -2,6 +2,7 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { RawValue } from '@temporalio/common';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
@@ -40,6 +41,56 @@ async function refusedFields(handle: Pick<Handle, 'result'>): Promise<string[]> 
   expect(atlas.requests()).toHaveLength(0);
   return details?.fields?.map(({ field }) => field) ?? [];
 }
+
+const startWith = (options: Partial<WorkflowStartOptions>, request = deployment.newRequest()) =>
+  start(WORKFLOW_TYPES.prepare, [request], { ...idOf(request), ...options });
+
+async function expectNotAllowed(handle: Pick<Handle, 'result'>, field: string): Promise<void> {
+  // Temporal bounds a run by its execution timeout too.
+  expect(await refusedFields(handle)).toContain(field);
+  expect((await endingOf(handle)).message).toContain(`${field} is not allowed: `);
+}
+
+describe('a start that could leave a token behind is refused before anything is created', () => {
+  atOnce({
+    async 'with a run timeout'() {
+      await expectNotAllowed(await startWith({ workflowRunTimeout: '1h' }), 'workflowRunTimeout');
+    },
+
+    async 'with an execution timeout'() {
+      await expectNotAllowed(await startWith({ workflowExecutionTimeout: '1h' }), 'workflowExecutionTimeout');
+    },
+
+    async 'with a retry policy, and Temporal does not start it again'() {
+      const handle = await startWith({ retry: { maximumAttempts: 3 } });
+      await expectNotAllowed(handle, 'retryPolicy');
+      expect((await handle.describe()).runId).toBe(handle.firstExecutionRunId);
+    },
+
+    async 'with a cron schedule'() {
+      const { client } = await sharedTemporal();
+      const handle = await startWith({ cronSchedule: '@every 1s' });
+      // To its client such a run has continued as the next one of the cron.
+      const failure = await eventually('an ending', async () => {
+        const { events } = await client.workflow
+          .getHandle(handle.workflowId, handle.firstExecutionRunId)
+          .fetchHistory();
+        return events?.at(-1)?.workflowExecutionFailedEventAttributes?.failure;
+      });
+      await handle.terminate();
+      expect(failure.applicationFailureInfo?.type).toBe('InvalidRequest');
+      expect(failure.message).toContain('cronSchedule is not allowed: ');
+    },
+
+    async 'under another workflow id than the usual one'() {
+      const request = deployment.newRequest();
+      const { type, message } = await endingOf(await startWith({ workflowId: 'another' }, request));
+      expect(type).toBe('InvalidRequest');
+      expect(message).toContain(`workflowId must be ${workflowIdFor(request.orgId, request.sourceOrgId)}: `);
+    },
+  });
+  afterAll(() => expect(atlas.requests()).toEqual([]));
+});
 
 /** A request of checkWorker is optional, and its report has another shape. */
 const { checkWorker: _, ...TYPES } = WORKFLOW_TYPES;
