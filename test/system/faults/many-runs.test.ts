@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Deployment, Handle } from '../../support/deployment';
+import { pendingActivity } from '../../support/ending';
+import { eventually } from '../../support/eventually';
+import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
+
+const RUNS = 80;
+const RETRY_AFTER_MS = 4000;
+/** The jitter of a first retry after `Retry-After` is anything up to this. */
+const INITIAL_INTERVAL_MS = 4000;
+
+const RUNS_IN_OUTAGE = 40;
+const PROBES = 5;
+const PROBE_INTERVAL_MS = 500;
+
+/** So that no attempt times out while it waits for this machine. */
+const PATIENT = {
+  atlas: { requestTimeoutMs: 60_000 },
+  worker: { maxConcurrentActivities: RUNS, heartbeatTimeoutMs: 60_000 },
+};
+
+const startMany = (deployment: Deployment, count: number) =>
+  Promise.all(Array.from({ length: count }, () => deployment.start()));
+
+/** What ended each attempt of a run that may have created a token: the others were retried by Temporal. */
+async function creationFailures(handle: Handle): Promise<string[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).flatMap(
+    ({ activityTaskFailedEventAttributes: failed, activityTaskTimedOutEventAttributes: timedOut }) =>
+      (failed ?? timedOut) ? [(failed ?? timedOut)?.failure?.message ?? ''] : [],
+  );
+}
+
+/** Requests in the fullest window of this length. */
+function fullestWindow(timesMs: readonly number[], windowMs: number): number {
+  return Math.max(...timesMs.map((from) => timesMs.filter((t) => t >= from && t < from + windowMs).length));
+}
+
+test(`${RUNS} runs of one organization that Atlas turned away with 429 come back spread, not early, and all finish`, async () => {
+  const atlas = await startAtlas();
+  const retries = { create: { initialIntervalMs: INITIAL_INTERVAL_MS } };
+  const deployment = await deploy({ atlas, config: { ...PATIENT, retries } });
+  atlas.faults({
+    on: 'linkTokens',
+    probability: 1,
+    status: 429,
+    errorCode: 'RATE_LIMITED',
+    headers: { 'retry-after': String(RETRY_AFTER_MS / 1000) },
+  });
+
+  // Started before there is a worker, so that all of them meet Atlas at once.
+  const handles = await startMany(deployment, RUNS);
+  await deployment.startWorker();
+  await eventually('a request', () => atlas.posts().length > 0);
+  // Later only adds requests that are turned away.
+  await sleep(RETRY_AFTER_MS / 2);
+  atlas.clearFaults();
+  const receipts = await Promise.all(handles.map((handle) => handle.result()));
+
+  const counted = handles.filter((_handle, i) => receipts[i]?.unconfirmedTokens !== 0);
+  // On a machine that is short of time, the server may lose a task on its way to the worker, and times it out.
+  const failures = (await Promise.all(counted.map(creationFailures))).flat();
+  expect(failures.filter((message) => message !== 'activity Heartbeat timeout')).toEqual([]);
+  expect(atlas.createdTokens()).toHaveLength(RUNS);
+  expect(deployment.tokenFiles()).toHaveLength(RUNS);
+
+  const turnedAway = atlas.posts().filter(({ status }) => status === 429);
+  const created = atlas.posts().filter(({ status }) => status === 201);
+  expect(created).toHaveLength(RUNS);
+  const first = (posts: { startedAt: string }[]) =>
+    Math.min(...posts.map(({ startedAt }) => Date.parse(startedAt)));
+  expect(first(created) - first(turnedAway)).toBeGreaterThanOrEqual(RETRY_AFTER_MS);
+  const fullest = fullestWindow(
+    created.map(({ startedAt }) => Date.parse(startedAt)),
+    INITIAL_INTERVAL_MS / 4,
+  );
+  expect(fullest).toBeLessThan(RUNS / 2);
+});
+
+test(`an outage with ${RUNS_IN_OUTAGE} runs in flight leaves one unconfirmed token for each and one for each probe; afterwards all are delivered`, async () => {
+  const { atlas, deployment } = await startSetting({
+    config: {
+      ...PATIENT,
+      retries: {
+        create: { initialIntervalMs: 2 * PROBE_INTERVAL_MS, maximumIntervalMs: 2 * PROBE_INTERVAL_MS },
+      },
+    },
+  });
+  atlas.faults({ on: 'linkTokens', probability: 1, status: 503 });
+  const handles = await startMany(deployment, RUNS_IN_OUTAGE);
+
+  const { client } = await sharedTemporal();
+  const first = () => Date.parse(atlas.posts()[0]?.startedAt ?? '');
+  const probes = () =>
+    atlas.posts().filter(({ startedAt }) => Date.parse(startedAt) >= first() + PROBE_INTERVAL_MS).length;
+  await eventually('a failure that says until when no request is sent', async () => {
+    const pending = await Promise.all(handles.map(({ workflowId }) => pendingActivity(client, workflowId)));
+    return pending.some((activity) =>
+      /^not sent: .* credential default until \d{4}-\S+Z; last error: Atlas returned 503/.test(
+        activity?.lastFailure ?? '',
+      ),
+    );
+  });
+  await eventually('probes', () => probes() >= PROBES);
+  atlas.clearFaults();
+  const receipts = await Promise.all(handles.map((handle) => handle.result()));
+
+  const failed = atlas.posts().filter(({ status }) => status === 503);
+  const times = failed.map(({ startedAt }) => Date.parse(startedAt));
+  const intervals = Math.floor((Math.max(...times) - Math.min(...times)) / PROBE_INTERVAL_MS);
+  const unconfirmed = receipts.reduce((sum, { unconfirmedTokens }) => sum + unconfirmedTokens, 0);
+  const failures = await Promise.all(handles.map(creationFailures));
+  expect(failures.flat().filter((message) => !message.startsWith('Atlas returned 503'))).toEqual([]);
+  expect(unconfirmed).toBe(failed.length);
+  expect(unconfirmed).toBeLessThanOrEqual(RUNS_IN_OUTAGE + intervals);
+  expect(atlas.createdTokens()).toHaveLength(RUNS_IN_OUTAGE);
+  expect(deployment.tokenFiles()).toHaveLength(RUNS_IN_OUTAGE);
+});
