@@ -136,24 +136,24 @@ describe('of runs that no worker takes,', () => {
     expect(code).toBe(EXIT_CODES.timedOut);
     expect(stderr).toContain(followUp());
   });
+});
 
-  it('restart ends with 4, and names the command that lists what it started', async () => {
-    const { workflowId, options } = idle.newTarget();
-    const worker = await idle.deployment.startWorker();
-    const toNone = [...TO_FILES.slice(0, 2), '--sink', 'none'];
-    expect(await idle.client('start', ...options, ...toNone, '--wait')).toMatchObject({ code: 1 });
-    await worker.stop();
-    const { client } = await sharedTemporal();
-    const query = `WorkflowId = '${workflowId}' AND ExecutionStatus = 'Failed'`;
-    await eventually('the list', async () => (await client.workflow.count(query)).count === 1);
-    const restart = ['restart', '--since', '2026-01-01T00:00:00Z', '--failure', 'InvalidRequest'];
-    const { code, stderr } = await idle.client(...restart, '--timeout', '2s');
-    expect(code).toBe(EXIT_CODES.timedOut);
-    expect(stderr).toMatch(
-      RegExp(`; list it: live-migration-prep --task-queue ${idle.deployment.taskQueue} list --since \\d{4}-`),
-    );
-    expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
-  });
+it('restart ends with 4 while Atlas turns its run away, and names the command that lists what it started', async () => {
+  const { workflowId, options } = scene.newTarget();
+  scene.atlas.faults({ on, status: 403 });
+  expect(await scene.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 1 });
+  const { client } = await sharedTemporal();
+  const query = `WorkflowId = '${workflowId}' AND ExecutionStatus = 'Failed'`;
+  await eventually('the list', async () => (await client.workflow.count(query)).count === 1);
+  scene.atlas.faults({ on, status: 429, times: 10_000 });
+  const restart = ['restart', '--since', '2026-01-01T00:00:00Z', '--failure', 'AtlasRequestRejected'];
+  const { code, stderr } = await scene.client(...restart, '--timeout', '2s');
+  expect(code).toBe(EXIT_CODES.timedOut);
+  expect(stderr).toMatch(
+    RegExp(`; list it: live-migration-prep --task-queue ${scene.deployment.taskQueue} list --since \\d{4}-`),
+  );
+  expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
+  scene.atlas.clearFaults();
 });
 
 it('an interrupted command without a run says no more than that', async () => {

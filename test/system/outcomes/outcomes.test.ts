@@ -49,18 +49,23 @@ async function run(
   };
 }
 
+/** Without settings of its own. */
+let usual: Setting;
+beforeAll(async () => {
+  usual = await start();
+});
+
 const inAnEnvelope = { envelope: true, pretty: true };
 
-describe.each<[where: string, settings: object, rows: [CredentialType, Row[]][]]>([
-  ['', {}, Object.entries(ROWS) as [CredentialType, Row[]][]],
+describe.each<[where: string, settings: object | null, rows: [CredentialType, Row[]][]]>([
+  ['', null, Object.entries(ROWS) as [CredentialType, Row[]][]],
   [' in an envelope', inAnEnvelope, Object.entries(ENVELOPED) as [CredentialType, Row[]][]],
   [' that Atlas never responds to', { requestTimeoutMs: 2000 }, [['serviceAccount', HANGING]]],
 ])('the outcome of a link-token request%s', (_where, settings, rows) => {
   let setting: Setting;
   beforeAll(async () => {
-    setting = await start(settings);
+    setting = settings ? await start(settings) : usual;
   });
-  afterAll(() => setting.worker.stop());
 
   const cases = rows.flatMap(([credential, ofCredential]) =>
     ofCredential.map((row) => ({ credential, ...row })),
@@ -82,11 +87,6 @@ it('the rows in an envelope have one of each class', () => {
 });
 
 describe('a Retry-After', () => {
-  let setting: Setting;
-  beforeAll(async () => {
-    setting = await start();
-  });
-
   it.each([
     [429, 0],
     [503, 1],
@@ -96,11 +96,7 @@ describe('a Retry-After', () => {
       // It stops the requests of the credential.
       const account = accounts[status];
       const withRetryAfter = (seconds: string) =>
-        run(
-          { faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] },
-          setting,
-          account,
-        );
+        run({ faults: [{ on: 'linkTokens', status, headers: { 'Retry-After': seconds } }] }, usual, account);
       const { seen, requestTimes } = await withRetryAfter('1');
       expect(seen).toEqual({ type: 'delivered', unconfirmedTokens, posts: 2, tokens: 1 });
       const [first = 0, second = 0] = requestTimes;

@@ -71,6 +71,10 @@ async function makeCurrent(deployment: Deployment, buildId: string): Promise<voi
   );
 }
 
+async function untilReady(worker: WorkerProcess): Promise<void> {
+  await eventually('ready', async () => (await fetch(`${worker.healthUrl()}/readyz`)).status === 200);
+}
+
 function optionsOf(deployment: Deployment): string[] {
   const { orgId, accessListIps } = deployment.newRequest();
   return ['--org', orgId, '--ip', ...accessListIps, '--sink', 'files'];
@@ -83,8 +87,12 @@ async function undelivered(deployment: Deployment): Promise<Handle> {
 }
 
 describe('a versioned worker', () => {
-  it('says at start that no version is current, and how to make it so', async () => {
-    const deployment = await deployVersioned();
+  let deployment: Awaited<ReturnType<typeof deployVersioned>>;
+  beforeAll(async () => {
+    deployment = await deployVersioned();
+  });
+
+  it('says at start that no version is current, and how to make it so; is ready all the same, or a rollout would never reach it', async () => {
     const worker = await startVersion(deployment, '1.0');
     const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${nameOf(deployment)} --build-id 1.0`;
     await eventually(
@@ -97,58 +105,23 @@ describe('a versioned worker', () => {
     expect(worker.logged('worker starts')).toMatchObject([
       { deployment: { name: nameOf(deployment), buildId: '1.0' } },
     ]);
+    await untilReady(worker);
 
     const start = await deployment.runClient('start', ...optionsOf(deployment));
     expect(start.stdout + start.stderr).toContain(`is current, so its workers get no work: ${command}`);
 
     await makeCurrent(deployment, '1.0');
     const another = await startVersion(deployment, '1.0');
+    await Promise.all([worker, another].map(untilReady));
     await undelivered(deployment);
     expect(another.output()).not.toContain('set-current-version');
   });
 
-  it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
-    const deployment = await deployVersioned();
-    const old = await startVersion(deployment, '1.0');
-    await makeCurrent(deployment, '1.0');
-    const before = atlas.createdTokens().length;
-    const handles = await Promise.all(Array.from({ length: 20 }, () => undelivered(deployment)));
-
-    const upgraded = await startVersion(deployment, '2.0');
-    await makeCurrent(deployment, '2.0');
-    await old.stop();
-    await untilEachTried(upgraded);
-
-    const rolledBack = await startVersion(deployment, '1.0');
-    await makeCurrent(deployment, '1.0');
-    await upgraded.stop();
-    await untilEachTried(rolledBack);
-
-    repair(deployment);
-    const endings = await Promise.all(handles.map(endingOf));
-    expect(endings).toMatchObject(Array(20).fill({ type: 'delivered', unconfirmedTokens: 0 }));
-    expect(atlas.createdTokens().length - before).toBe(20);
-  });
-
-  it('is ready before its version is current, or a rollout would never reach it, and after that', async () => {
-    const deployment = await deployVersioned();
-    for (const buildId of ['1.0', '2.0']) {
-      const worker = await startVersion(deployment, buildId);
-      const untilReady = () =>
-        eventually('ready', async () => (await fetch(`${worker.healthUrl()}/readyz`)).status === 200);
-      await untilReady();
-      await makeCurrent(deployment, buildId);
-      await untilReady();
-    }
-  });
-
   it('passes the gate of a rollout, checkWorker on its version, unless its credential is wrong', async () => {
-    const deployment = await deployVersioned();
     repair(deployment);
     const { taskQueue } = deployment;
-    await startVersion(deployment, '1.0');
-    await makeCurrent(deployment, '1.0');
-    await startVersion(deployment, '2.0', { MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong' });
+    const wrong = { MONGODB_ATLAS_CLIENT_SECRET: 'mdb_sa_sk_wrong' };
+    await untilReady(await startVersion(deployment, '2.0', wrong));
     const { client } = await sharedTemporal();
     const gate = (buildId: string): Promise<Handle> =>
       eventually('a known version', () =>
@@ -162,6 +135,30 @@ describe('a versioned worker', () => {
       );
     await (await gate('1.0')).result();
     expect(await endingOf(await gate('2.0'))).toMatchObject({ type: WORKER_CHECK_FAILED });
+  });
+
+  it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
+    const deployment = await deployVersioned();
+    const old = await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    const before = atlas.createdTokens().length;
+    const handles = await Promise.all(Array.from({ length: 20 }, () => undelivered(deployment)));
+
+    const upgraded = await startVersion(deployment, '2.0');
+    await makeCurrent(deployment, '2.0');
+    await untilReady(upgraded);
+    await old.stop();
+    await untilEachTried(upgraded);
+
+    const rolledBack = await startVersion(deployment, '1.0');
+    await makeCurrent(deployment, '1.0');
+    await upgraded.stop();
+    await untilEachTried(rolledBack);
+
+    repair(deployment);
+    const endings = await Promise.all(handles.map(endingOf));
+    expect(endings).toMatchObject(Array(20).fill({ type: 'delivered', unconfirmedTokens: 0 }));
+    expect(atlas.createdTokens().length - before).toBe(20);
   });
 });
 
