@@ -1,5 +1,6 @@
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
+import { cleanUpLater } from '../../support/clean-up';
 import { setScene, type Scene, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { objectsIn, type ClientExit } from '../../support/run-command';
@@ -17,7 +18,17 @@ beforeAll(async () => {
   [scene, idle] = await Promise.all([setScene(WITH_BLOCKED_SINK), setScene(WITH_BLOCKED_SINK)]);
   blockSink(scene.deployment);
   await scene.deployment.startWorker();
+  cleanUpLater(endIdleRuns);
 });
+
+/** The SDK repeats a call that waits for an open run when the server ends, on a connection that is closed by then. */
+async function endIdleRuns(): Promise<void> {
+  const { client } = await sharedTemporal();
+  const query = `TaskQueue = '${idle.deployment.taskQueue}' AND ExecutionStatus = 'Running'`;
+  for await (const { workflowId } of client.workflow.list({ query })) {
+    await client.workflow.getHandle(workflowId).terminate();
+  }
+}
 
 async function interrupted(...args: string[]): Promise<ClientExit> {
   const command = idle.follow(...args);
@@ -152,8 +163,10 @@ it('restart ends with 4 while Atlas turns its run away, and names the command th
   expect(stderr).toMatch(
     RegExp(`; list it: live-migration-prep --task-queue ${scene.deployment.taskQueue} list --since \\d{4}-`),
   );
-  expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
+  const handle = client.workflow.getHandle(workflowId);
+  expect((await handle.describe()).status.name).toBe('RUNNING');
   scene.atlas.clearFaults();
+  await handle.result();
 });
 
 it('an interrupted command without a run says no more than that', async () => {

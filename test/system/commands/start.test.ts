@@ -7,8 +7,8 @@ import { cleanUpLater } from '../../support/clean-up';
 import { setScene, type Scene } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { objectIn, startCommand } from '../../support/run-command';
-import { serveTcpProxy } from '../../support/servers';
+import { objectIn, run, startCommand } from '../../support/run-command';
+import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
@@ -24,6 +24,7 @@ beforeAll(async () => {
   await scene.deployment.startWorker();
 });
 
+const posts = () => scene.atlas.requestsOn('linkTokens').length;
 const lastToken = () => scene.atlas.createdTokens().at(-1);
 
 async function statusOf(workflowId: string): Promise<string> {
@@ -240,21 +241,104 @@ describe('start ten times, in either way, against a sink that rejects', () => {
   });
 });
 
-describe('start, before a worker is there', () => {
-  it('joins the run of an equal request; Atlas is called once', async () => {
+describe('start --dry-run', () => {
+  let before: number;
+  beforeAll(() => {
+    before = posts();
+  });
+
+  it('prints what a run would do with a private address, and starts nothing', async () => {
+    const { workflowId, options } = scene.newTarget();
+    const exit = await scene.client('start', ...options, ...REQUEST, '--ip', '10.0.0.1', '--dry-run');
+    expect(exit).toMatchObject({ code: 0, stderr: '' });
+    expect(exit.stdout.trim().split('\n')).toEqual([
+      `nothing was started; start would start ${workflowId}`,
+      '  credential      default',
+      '  access list     192.31.196.7, 10.0.0.1',
+      '  sink            files',
+      expect.stringMatching(
+        /^ {2}warning {9}accessListIps\[1\] "10\.0\.0\.1" includes 10\.0\.0\.0\/8 \(private, RFC 1918\):/,
+      ),
+      expect.stringMatching(/^ok {8}sealing keys: /),
+      'ok        credential default: accepted by Atlas',
+      `ok        organization ${scene.atlas.account.orgId}: visible to credential default`,
+      expect.stringMatching(/^ok {8}sink files: /),
+    ]);
+    const { client } = await sharedTemporal();
+    await expect(client.workflow.getHandle(workflowId).describe()).rejects.toThrow(/not found/i);
+    expect(posts()).toBe(before);
+  });
+
+  it('names every problem of the request with --json, too', async () => {
+    const [, , ...sourceOrg] = scene.newTarget().options;
+    const request = ['--org', newOrgId(), ...sourceOrg, '--ip', '192.31.196.7', '--sink', 'nowhere'];
+    const exit = await scene.client('start', ...request, '--dry-run', '--json');
+    expect(exit.code).toBe(1);
+    expect(exit.stderr).toMatch(
+      /^live-migration-prep: nothing was started: the request has 2 problem\(s\)\n {2}sink "nowhere" is not a sink of this organization: write one of files, blocked\n {2}orgId is not visible to credential default/,
+    );
+    expect(objectIn(exit)).toMatchObject({
+      type: 'InvalidRequest',
+      request: null,
+      fields: [{ field: 'sink' }, { field: 'orgId' }],
+    });
+    expect(posts()).toBe(before);
+  });
+
+  it('says what start would refuse', async () => {
+    const { options } = scene.newTarget();
+    await scene.client('start', ...options, ...REQUEST, '--wait');
+    const sent = posts();
+    const refused = await scene.client('start', ...options, ...REQUEST);
+    const { code, stderr } = await scene.client('start', ...options, ...REQUEST, '--dry-run');
+    expect({ code, stderr }).toEqual({ code: 6, stderr: refused.stderr });
+    expect(posts()).toBe(sent);
+  });
+});
+
+it('list, start --dry-run and doctor --remote need no permission to describe the namespace or a task queue', async () => {
+  const { address } = await sharedTemporal();
+  const PERMISSION_DENIED = 7;
+  const denied = /\/Describe(Namespace|TaskQueue)$/;
+  const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
+  cleanUpLater(() => proxy.close());
+  blocked.repair();
+  const { taskQueue } = scene.deployment;
+  for (const command of [
+    ['list'],
+    ['start', ...scene.newTarget().options, ...REQUEST, '--dry-run'],
+    ['doctor', '--remote'],
+  ]) {
+    const exit = await run(['--task-queue', taskQueue, ...command], embeddedEnv(`127.0.0.1:${proxy.port}`));
+    expect({ ...exit, command }).toMatchObject({
+      code: 0,
+      stderr: expect.not.stringContaining('live-migration-prep:') as unknown,
+    });
+  }
+});
+
+describe('before a worker is there,', () => {
+  it('start joins the run of an equal request, says as watch does that no worker polls, and the run goes on when one starts', async () => {
     const { atlas, deployment, client, ...others } = await setScene();
     const { workflowId, options } = others.newTarget();
+    const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue`;
     const start = ['start', ...options, '--sink', 'files'];
-    await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
+    const started = await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
+    expect(started).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`\n${noWorker}\n`) as unknown,
+    });
 
     const reordered = ['--ip', '2001:4:112::1', '--ip', '192.31.196.7', '--ip', '192.31.196.7'];
     const joined = await client(...start, ...reordered, '--requested-by', 'ana');
     expect(joined).toMatchObject({ code: 0, stderr: '' });
     expect(joined.stdout).toContain(`joined the open run ${workflowId}\n`);
 
+    const watching = client('--timeout', '50s', 'watch', ...options);
     await deployment.startWorker();
-    const { client: temporal } = await sharedTemporal();
-    await temporal.workflow.getHandle(workflowId).result();
+    const { code, stdout } = await watching;
+    expect(stdout).toContain(noWorker);
+    expect(code).toBe(0);
     expect(atlas.posts()).toHaveLength(1);
   });
 });
