@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const MIN_PAUSE_MS = 20;
-const MAX_PAUSE_MS = 100;
+const MAX_PAUSE_MS = 250;
 
 /**
  * Polls until the result is neither null, undefined nor false; less often as time goes on, since polls of a server are

@@ -3,7 +3,7 @@ import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
-const RUNS = 16;
+const RUNS = 8;
 
 it(`the key rotates in one of two workers while ${RUNS} runs are in progress, and the other follows later: all deliver`, async () => {
   const { client } = await sharedTemporal();

@@ -23,6 +23,9 @@ async function setScene(schedules: object = {}, temporalAddress?: string) {
     env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
     config: {
       schedules,
+      atlas: {
+        organizations: { [orgId]: { credential: 'default', sinks: ['files', 'rejects', 'cloudManager'] } },
+      },
       sinks: {
         files: { type: 'file', directory: 'tokens' },
         rejects: { type: 'file', directory: 'sealing-keys.json' },
@@ -213,11 +216,6 @@ describe('of one organization,', () => {
     const { atlas, deployment } = scene;
     const { orgId } = atlas.account;
     const before = removals();
-    deployment.configure({
-      atlas: { organizations: { [orgId]: { credential: 'default', sinks: ['files'] } } },
-    });
-    await deployment.workers[0]?.stop();
-    await deployment.startWorker();
     for (const [org, id] of [[orgId, newOrgId()], [newOrgId()], ['x']] as const) {
       const ending = await endingOf(await revoke(deployment, org, id));
       expect(ending).toMatchObject({ type: 'InvalidRequest' });
