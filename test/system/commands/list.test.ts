@@ -13,9 +13,9 @@ import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
 const OTHER_ORG = newOrgId();
-const RUNS = 70;
+const RUNS = 35;
 /** Those that have ended before the time of `--since`. */
-const EARLY = 18;
+const EARLY = 9;
 /** The failures of attempts that created nothing. */
 const NOTHING_CREATED = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
@@ -109,33 +109,36 @@ beforeAll(async () => {
   await deployment.startWorker();
 
   await startAll([
-    ...runs(10),
-    ...runs(4, () => ({ orgId: OTHER_ORG })),
-    ...runs(4, () => ({ sink: 'none' })),
+    ...runs(5),
+    ...runs(2, () => ({ orgId: OTHER_ORG })),
+    ...runs(2, () => ({ sink: 'none' })),
   ]);
   since = new Date().toISOString();
-  const unlucky = runs(8, () => ({ changeReference: 'CHG-2' }));
+  const unlucky = runs(4, () => ({ changeReference: 'CHG-2' }));
   atlas.faults([
-    { on, status: 503, times: 12 },
-    { on, status: 403, times: 4 },
+    { on, status: 503, times: 6 },
+    { on, status: 403, times: 2 },
   ]);
   await startAll(unlucky);
-  const blocked = runs(8, () => ({ sink: 'blocked' }));
-  const full = runs(10, () => ({ sink: 'full', requestedBy: 'bo' }));
+  const blocked = runs(4, () => ({ sink: 'blocked' }));
+  const full = runs(6, () => ({ sink: 'full', requestedBy: 'bo' }));
   await startAll([
-    ...runs(8, () => ({ requestedBy: 'ana' })),
-    ...runs(8, () => ({ sink: 'blocked', requestedBy: 'ana', changeReference: 'CHG-1' })),
+    ...runs(4, () => ({ requestedBy: 'ana' })),
+    ...runs(4, () => ({ sink: 'blocked', requestedBy: 'ana', changeReference: 'CHG-1' })),
     ...blocked,
     ...full,
   ]);
   atlas.faults({ on, status: 503, headers: { 'retry-after': '3000' } });
-  const waiting = runs(10);
+  const waiting = runs(4);
   // The circuit breaker rejects all others.
   await startAll(waiting.slice(0, 1));
   await startAll(waiting.slice(1));
   atlas.clearFaults();
-  await endAll([...blocked.slice(0, 3), ...full.slice(0, 3), ...waiting.slice(0, 3)], 'cancel');
-  await endAll([...blocked.slice(3, 6), ...full.slice(3, 6), ...waiting.slice(3, 6)], 'terminate');
+  for (const [i, how] of (['cancel', 'terminate'] as const).entries())
+    await endAll(
+      [blocked, full, waiting].flatMap((some) => some.slice(i, i + 1)),
+      how,
+    );
 
   const query = `TaskQueue = '${deployment.taskQueue}'`;
   const open = `${query} AND ExecutionStatus = 'Running'`;
