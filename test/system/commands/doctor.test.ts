@@ -211,10 +211,14 @@ describe('doctor', () => {
       return exit;
     }
 
+    let running: Deployment;
+    beforeAll(async () => {
+      running = await deploy({ atlas });
+      await running.startWorker();
+    });
+
     it('reports what a worker found', async () => {
-      const deployment = await deploy({ atlas });
-      await deployment.startWorker();
-      expect(await remotely(deployment, '--strict')).toEqual({
+      expect(await remotely(running, '--strict')).toEqual({
         code: 0,
         stderr: '',
         stdout: expect.stringMatching(
@@ -223,10 +227,10 @@ describe('doctor', () => {
       });
     });
 
-    it('names the wrong credential of a worker', async () => {
-      const deployment = await deploy({ atlas });
-      await deployment.startWorker({ MONGODB_ATLAS_CLIENT_SECRET: newAccount().clientSecret });
-      const { code, stdout, stderr } = await remotely(deployment);
+    it('names the credential of a worker that Atlas rejects', async () => {
+      atlas.expire('accessTokens');
+      atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
+      const { code, stdout, stderr } = await remotely(running);
       expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 1 error, 0 warnings\n' });
       expect(stdout).toMatch(
         /^error {5}credential default: Atlas returned 401 .*check the service account's/m,

@@ -2,7 +2,13 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { generate } from 'selfsigned';
 import { freePort } from '../../../dev/temporal/free-port';
-import { newAccount, startTestAtlas, type CredentialType, type TestAtlas } from '../../support/atlas';
+import {
+  newAccount,
+  organizationsOf,
+  startTestAtlas,
+  type AtlasAccount,
+  type TestAtlas,
+} from '../../support/atlas';
 import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
 import { endingOf, pendingActivity, type Ending } from '../../support/ending';
@@ -17,10 +23,32 @@ const GIVES_UP_SOON = {
 
 describe('without a connection to Atlas none is unconfirmed', () => {
   atOnce({
-    'refused, and then Atlas is there: delivered, as a service account': () =>
-      refusedAtFirst('serviceAccount'),
+    async 'refused, and then Atlas is there: delivered, as a service account and as an API key'() {
+      const [account, other] = [newAccount(), newAccount()];
+      const port = await freePort();
+      const atlasToBe = { url: `http://127.0.0.1:${port}`, account };
+      const { atlas: section, env } = organizationsOf(
+        atlasToBe,
+        [{ account: other, type: 'apiKey' }],
+        ['files'],
+      );
+      const deployment = await deploy({ atlas: atlasToBe, config: { atlas: section }, env });
+      await deployment.startWorker();
+      const start = ({ orgId }: AtlasAccount) => deployment.start(deployment.newRequest({ orgId }));
+      const handles = await Promise.all([account, other].map(start));
+      const { client } = await sharedTemporal();
+      for (const { workflowId } of handles)
+        await eventually('a second attempt', async () => {
+          const pending = await pendingActivity(client, workflowId);
+          return pending && pending.attempt > 1 && pending.lastFailure?.includes('ECONNREFUSED');
+        });
 
-    'refused, and then Atlas is there: delivered, as an API key': () => refusedAtFirst('apiKey'),
+      const atlas = await startTestAtlas({ port, account, others: [other] });
+      cleanUpLater(() => atlas.close());
+      for (const handle of handles)
+        expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+      expect(atlas.posts()).toHaveLength(handles.length);
+    },
 
     async 'a name that DNS does not know: AtlasUnavailable after the deadline'() {
       const atlas = { url: 'http://atlas.invalid', account: newAccount() };
@@ -42,24 +70,6 @@ describe('without a connection to Atlas none is unconfirmed', () => {
     },
   });
 });
-
-async function refusedAtFirst(credential: CredentialType): Promise<void> {
-  const account = newAccount();
-  const port = await freePort();
-  const deployment = await deploy({ atlas: { url: `http://127.0.0.1:${port}`, account }, credential });
-  await deployment.startWorker();
-  const handle = await deployment.start();
-  const { client } = await sharedTemporal();
-  await eventually('a second attempt', async () => {
-    const pending = await pendingActivity(client, handle.workflowId);
-    return pending && pending.attempt > 1 && pending.lastFailure?.includes('ECONNREFUSED');
-  });
-
-  const atlas = await startTestAtlas({ port, account });
-  cleanUpLater(() => atlas.close());
-  expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
-  expect(atlas.posts()).toHaveLength(1);
-}
 
 async function startHttpsAtlas() {
   const { private: key, cert } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
