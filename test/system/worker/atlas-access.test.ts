@@ -2,9 +2,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { newAccount, type AtlasAccount, type TestAtlas } from '../../support/atlas';
+import type { Deployment } from '../../support/deployment';
 import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import type { WorkerProcess } from '../../support/worker-process';
 
 /** What exists at Atlas from now on. */
 function seed(atlas: TestAtlas, accounts: readonly AtlasAccount[]): void {
@@ -16,13 +18,19 @@ function seed(atlas: TestAtlas, accounts: readonly AtlasAccount[]): void {
   });
 }
 
-test('with a map of organizations each is served by its own credential and sinks, and no other is served', async () => {
-  const payments = newAccount();
-  const archive = newAccount();
-  const atlas = await startAtlas();
-  const unmapped = atlas.account;
-  seed(atlas, [unmapped, payments, archive]);
-  const deployment = await deploy({
+const payments = newAccount();
+const archive = newAccount();
+const rotated = newAccount();
+
+let atlas: TestAtlas;
+let deployment: Deployment;
+let worker: WorkerProcess;
+let secretFile: string;
+
+beforeAll(async () => {
+  atlas = await startAtlas();
+  seed(atlas, [atlas.account, payments, archive, rotated]);
+  deployment = await deploy({
     atlas,
     config: {
       atlas: {
@@ -37,10 +45,16 @@ test('with a map of organizations each is served by its own credential and sinks
             publicKey: { env: 'ARCHIVE_PUBLIC_KEY' },
             privateKey: { env: 'ARCHIVE_PRIVATE_KEY' },
           },
+          rotated: {
+            type: 'serviceAccount',
+            clientId: { env: 'ROTATED_ID' },
+            clientSecret: { file: 'client-secret' },
+          },
         },
         organizations: {
           [payments.orgId]: { credential: 'payments', sinks: ['files'] },
           [archive.orgId]: { credential: 'archive', sinks: ['files', 'vault'] },
+          [rotated.orgId]: { credential: 'rotated', sinks: ['files'] },
         },
       },
       sinks: { files: { type: 'file', directory: 'tokens' }, vault: { type: 'file', directory: 'tokens' } },
@@ -50,9 +64,17 @@ test('with a map of organizations each is served by its own credential and sinks
       PAYMENTS_SECRET: payments.clientSecret,
       ARCHIVE_PUBLIC_KEY: archive.publicKey,
       ARCHIVE_PRIVATE_KEY: archive.privateKey,
+      ROTATED_ID: rotated.clientId,
     },
   });
-  await deployment.startWorker();
+  // Only the file holds this secret.
+  secretFile = path.join(deployment.folder, 'client-secret');
+  writeFileSync(secretFile, `${rotated.clientSecret}\n`, { mode: 0o600 });
+  worker = await deployment.startWorker();
+});
+
+test('with a map of organizations each is served by its own credential and sinks, and no other is served', async () => {
+  const unmapped = atlas.account;
   const run = async (more: Partial<PrepareRequest>) =>
     endingOf(await deployment.start(deployment.newRequest(more)));
 
@@ -85,29 +107,9 @@ test('with a map of organizations each is served by its own credential and sinks
 });
 
 test('a rotated client secret is picked up from its file by the running worker, and the run under way finishes', async () => {
-  const atlas = await startAtlas();
-  const { account } = atlas;
-  const deployment = await deploy({
-    atlas,
-    config: {
-      atlas: {
-        credentials: {
-          rotated: {
-            type: 'serviceAccount',
-            clientId: { env: 'CLIENT_ID' },
-            clientSecret: { file: 'client-secret' },
-          },
-        },
-      },
-    },
-    // Only the file holds the secret.
-    env: { MONGODB_ATLAS_CLIENT_SECRET: '', MONGODB_ATLAS_CLIENT_ID: '', CLIENT_ID: account.clientId },
-  });
-  const secretFile = path.join(deployment.folder, 'client-secret');
-  writeFileSync(secretFile, `${account.clientSecret}\n`, { mode: 0o600 });
-  const worker = await deployment.startWorker();
+  const before = atlas.requestsOn('oauth').length;
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
-  const handle = await deployment.start();
+  const handle = await deployment.start(deployment.newRequest({ orgId: rotated.orgId }));
   const { client } = await sharedTemporal();
   await eventually('a failed attempt with the first secret', async () => {
     const pending = await pendingActivity(client, handle.workflowId);
@@ -116,10 +118,15 @@ test('a rotated client secret is picked up from its file by the running worker, 
 
   const { clientSecret } = newAccount();
   writeFileSync(secretFile, `${clientSecret}\n`);
-  seed(atlas, [{ ...account, clientSecret }]);
+  seed(atlas, [{ ...rotated, clientSecret }]);
   atlas.expire('accessTokens');
   atlas.clearFaults();
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
-  expect(atlas.requestsOn('oauth').map(({ status }) => status)).toEqual([200, 200]);
+  expect(
+    atlas
+      .requestsOn('oauth')
+      .slice(before)
+      .map(({ status }) => status),
+  ).toEqual([200, 200]);
   expect(worker.output()).not.toContain(clientSecret);
 });
