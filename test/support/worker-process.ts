@@ -57,3 +57,12 @@ export function startWorkerProcess(
 export async function untilRunning(worker: WorkerProcess): Promise<void> {
   await worker.untilOutput(/"state":"RUNNING"/);
 }
+
+/** What a worker printed, on standard output and standard error. The last line may still be on its way. */
+export function linesOf(worker: WorkerProcess): Record<string, unknown>[] {
+  return worker
+    .output()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}

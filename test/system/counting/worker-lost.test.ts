@@ -2,7 +2,7 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import { freePort } from '../../../dev/temporal/free-port';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
-import { newAccount, startTestAtlas, type TestAtlas } from '../../support/atlas';
+import { newAccount, startTestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { FILE_SINKS, type Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
@@ -12,6 +12,7 @@ import { sharedTemporal, startSetting } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver } from '../../support/updates';
 import { startWebhookReceiver } from '../../support/webhook-receiver';
+import type { WorkerProcess } from '../../support/worker-process';
 
 /**
  * The server notices a killed or frozen worker by its heartbeats, and then by a workflow task that it does not take, for
@@ -31,7 +32,7 @@ interface Run {
 
 async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
   const receiver = await startWebhookReceiver();
-  const { atlas, deployment, worker } = await startSetting({
+  const { atlas, deployment } = await startSetting({
     atlas: options,
     env: receiver.env,
     config: { ...timeouts, sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') } },
@@ -46,7 +47,6 @@ async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
     atlas,
     receiver,
     deployment,
-    worker,
     meet,
     async start(...faults: Fault[]): Promise<Run> {
       const request = deployment.newRequest({ accessListIps: [newAddress()] });
@@ -62,9 +62,16 @@ async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
   };
 }
 
+type Scene = Awaited<ReturnType<typeof setScene>>;
+
+let scene: Scene;
+beforeAll(async () => {
+  scene = await setScene();
+});
+
 /** A run whose worker is frozen from before the response that brings a token until the server has given up the attempt. */
-async function freezeDuringPost(scene: Awaited<ReturnType<typeof setScene>>) {
-  const { atlas, worker } = scene;
+async function freezeDuringPost(worker: WorkerProcess) {
+  const { atlas } = scene;
   const { client } = await sharedTemporal();
   const { request, handle } = await scene.start({ on, delayMs: 2000, afterCreating: true });
   await eventually('a token', () => atlas.created(request) === 1);
@@ -93,19 +100,18 @@ async function operate({ handle }: Run, verb: 'reset' | 'pause' | 'unpause', ...
 }
 
 describe('a worker is', () => {
-  let atlas: TestAtlas;
   let runs: Record<string, Run>;
 
   atOnce({
     async 'killed, and there are a 500, a 429 and a refused connection besides: two'() {
       const options = { account: newAccount(), port: await freePort() };
-      const scene = await setScene(options);
-      const { request, handle } = await scene.start({ on, status: 500 }, createsAndHangs);
-      const met = scene.meet({ on, status: 429, headers: { 'Retry-After': '3' } });
-      await scene.replaceWorker();
+      const own = await setScene(options);
+      const { request, handle } = await own.start({ on, status: 500 }, createsAndHangs);
+      const met = own.meet({ on, status: 429, headers: { 'Retry-After': '3' } });
+      await own.replaceWorker();
       await met;
-      const createdBefore = scene.atlas.created(request);
-      await scene.atlas.close();
+      const createdBefore = own.atlas.created(request);
+      await own.atlas.close();
       const { client } = await sharedTemporal();
       await eventually('a refused connection', async () => {
         return (await pendingActivity(client, handle.workflowId))?.lastFailure?.includes('ECONNREFUSED');
@@ -119,11 +125,9 @@ describe('a worker is', () => {
   });
 
   beforeAll(async () => {
-    const scene = await setScene();
-    const start: typeof scene.start = (...args) => scene.start(...args);
-    const meet: typeof scene.meet = (...args) => scene.meet(...args);
-    const replaceWorker: typeof scene.replaceWorker = (...args) => scene.replaceWorker(...args);
-    atlas = scene.atlas;
+    const start: Scene['start'] = (...args) => scene.start(...args);
+    const meet: Scene['meet'] = (...args) => scene.meet(...args);
+    const replaceWorker = () => scene.replaceWorker();
     /** With requests that are under way together, since the first 429 stops those that come after it. */
     const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' }, delayMs: 4000 };
     const untilBackOff = async ({ handle }: Run) => {
@@ -158,7 +162,7 @@ describe('a worker is', () => {
     const unpaused = await operateDuringPost('pause');
     const pausedAndReset = await operateDuringPost('pause');
     // Last, since the others need an access token.
-    atlas.expire('accessTokens');
+    scene.atlas.expire('accessTokens');
     const before = await start({ on: 'oauth', delayMs: LONG_MS });
     runs = { before, during, after, twice, reset, cleared, resetDuring, unpaused, pausedAndReset };
     await replaceWorker();
@@ -167,7 +171,7 @@ describe('a worker is', () => {
   async function expectUnconfirmed(unconfirmedTokens: number, { handle, request }: Run, created: number) {
     const ending = await endingOf(handle);
     expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens });
-    expect(atlas.created(request)).toBe(created);
+    expect(scene.atlas.created(request)).toBe(created);
     expectCounted(ending, created);
   }
 
@@ -196,15 +200,16 @@ describe('a worker is', () => {
 });
 
 describe('a worker is frozen', () => {
-  let scene: Awaited<ReturnType<typeof setScene>>;
-  beforeAll(async () => {
-    scene = await setScene();
+  let worker: WorkerProcess;
+  beforeAll(() => {
+    worker = scene.deployment.workers.at(-1) as WorkerProcess;
   });
 
-  const goOn = () => process.kill(scene.worker.pid, 'SIGCONT');
+  const goOn = () => process.kill(worker.pid, 'SIGCONT');
 
   it('while a delivery succeeds and a redelivery to another sink comes: one receipt, which its caller gets too', async () => {
-    const { receiver, deployment, worker } = scene;
+    const { receiver, deployment } = scene;
+    const before = deployment.tokenFiles();
     const request = deployment.newRequest({ sink: 'hangs' });
     const handle = await deployment.start(request);
     await eventually('an attempt', () => receiver.hanging(request) === 1);
@@ -218,17 +223,17 @@ describe('a worker is frozen', () => {
     expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
     expect(await redelivery).toMatchObject({ receipt });
     expect(receiver.stored(request)).toHaveLength(1);
-    expect(deployment.tokens()).toEqual([]);
+    expect(deployment.tokenFiles()).toEqual(before);
   });
 
   it('during a POST, past its heartbeat timeout, and goes on: the token that it received is counted', async () => {
-    const { expectOneUnconfirmed } = await freezeDuringPost(scene);
+    const { expectOneUnconfirmed } = await freezeDuringPost(worker);
     goOn();
     await expectOneUnconfirmed();
   });
 
   it('during a POST, and another worker takes over before it goes on: the same', async () => {
-    const { handle, expectOneUnconfirmed } = await freezeDuringPost(scene);
+    const { handle, expectOneUnconfirmed } = await freezeDuringPost(worker);
     await scene.deployment.startWorker();
     await handle.result();
     goOn();

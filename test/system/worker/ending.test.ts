@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
@@ -7,7 +9,7 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
 import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
-import type { WorkerProcess } from '../../support/worker-process';
+import { linesOf, type WorkerProcess } from '../../support/worker-process';
 
 /** Longer than any test: the response never comes. */
 const NEVER_MS = 600_000;
@@ -119,17 +121,27 @@ describe('a worker', () => {
       await expectIdleEnd(atlas, next, 'SIGTERM');
     },
 
-    async 'lives on while Temporal is gone, is not ready, says so, and can be stopped'() {
+    async 'lives on while Temporal is gone, is not ready, says so, prints JSON lines only, and can be stopped'() {
       const temporal = await startEmbeddedTemporal();
       const deployment = await deploy({ atlas: await startAtlas(), temporal });
-      const worker = await deployment.startWorker();
+      const preload = path.join(deployment.folder, 'warn.cjs');
+      writeFileSync(preload, "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n");
+      const worker = await deployment.startWorker({ NODE_OPTIONS: `--require ${preload}` });
       await untilReady(worker);
+      process.kill(worker.pid, 'SIGUSR2');
+      await eventually('the warning', () => worker.logged('a warning of Node').length > 0);
 
       await temporal.stop();
       await eventually('not ready', async () => (await get(worker, '/readyz'))[0] === 503);
       expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
       expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+      await eventually('a warning of Core', () =>
+        linesOf(worker).some(({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn'),
+      );
       expect(await worker.stop()).toEqual({ code: 0, signal: null });
+      expect(linesOf(worker)).toContainEqual(
+        expect.objectContaining({ level: 'warn', msg: 'a warning of Node' }),
+      );
     },
 
     async 'is not ready while its polls do not reach Temporal, and is ready again afterwards; idle at SIGINT, it ends with 0 and revokes its access token'() {
