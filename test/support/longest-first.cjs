@@ -8,7 +8,7 @@ const LONGEST = [
   'worker/check-worker',
   'worker/versioning',
   'outcomes/outcomes',
-  'commands/exit-codes',
+  'commands/follow',
   'dev/demo',
 ];
 

@@ -7,6 +7,7 @@ import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployme
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
+import { replayRun } from '../../support/replay';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import {
@@ -210,6 +211,26 @@ const toRejectingSink = () => deployment.newRequest({ sink: 'rejects', accessLis
 
 describe('awaitDelivery', () => {
   atOnce({
+    async 'with a start of an invalid request: InvalidRequest, for the caller as for the run'() {
+      const request = deployment.newRequest({ sink: 'nowhere', accessListIps: [newAddress()] });
+      const handle = deployment.handleOf(request);
+      const { type, message } = await startAndAwait(deployment, request);
+      expect(type).toBe('InvalidRequest');
+      expect(await endingOf(handle)).toMatchObject({ type, message });
+      expect(atlas.created(request)).toBe(0);
+      await replayRun(handle);
+    },
+
+    async 'with a start of another request: refused, and the run goes on'() {
+      const request = deployment.newRequest({ accessListIps: [newAddress()] });
+      const handle = deployment.handleOf(request);
+      const other = { ...request, sink: 'rejects' };
+      expect(await startAndAwait(deployment, request, other)).toMatchObject({ type: 'OtherRequest' });
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
+      expect(atlas.created(request)).toBe(1);
+      await replayRun(handle);
+    },
+
     async 'with a different or an invalid request: refused, with the fields that differ, the run as it was'() {
       const request = deployment.newRequest({
         sink: 'rejects',

@@ -3,7 +3,7 @@ import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { checkReportSchema, type CheckReport } from '../../../src/contract/schemas';
-import { newAccount, type TestAtlas } from '../../support/atlas';
+import type { TestAtlas } from '../../support/atlas';
 import type { Config, Deployment } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
@@ -53,9 +53,9 @@ async function check(deployment: Deployment, ...args: unknown[]): Promise<Outcom
   };
 }
 
-async function running(config: Config = {}, env: Record<string, string> = {}): Promise<Deployment> {
+async function running(config: Config = {}): Promise<Deployment> {
   const deployment = await deploy({ atlas, config });
-  await deployment.startWorker(env);
+  await deployment.startWorker();
   return deployment;
 }
 
@@ -76,9 +76,9 @@ describe('checkWorker', () => {
   });
 
   it('fails at once for a credential that Atlas rejects', async () => {
-    const { clientSecret } = newAccount();
-    const deployment = await running({}, { MONGODB_ATLAS_CLIENT_SECRET: clientSecret });
-    const report = await check(deployment);
+    atlas.expire('accessTokens');
+    atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
+    const report = await check(usual);
     expect(report).toMatchObject({ type: 'WorkerCheckFailed', attempts: 1 });
     expect(report.message).toMatch(/^credential default: Atlas returned 401 .*; check the service account's/);
     expect(states(report)).toEqual(['sealing keys: ok', 'credential default: error', 'sink files: ok']);
