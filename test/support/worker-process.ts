@@ -3,9 +3,6 @@ import { startTethered, type Exit } from '../../dev/temporal/tethered-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
 
-/** A worker of a test ends before optimized code could repay the time to compile it. */
-const NODE_OPTIONS = ['--no-opt'];
-
 /** The built worker, running as a process of its own. */
 export interface WorkerProcess {
   readonly pid: number;
@@ -32,7 +29,7 @@ export function startWorkerProcess(
   logFile: string,
   env: NodeJS.ProcessEnv,
 ): WorkerProcess {
-  const child = startTethered(process.execPath, [...NODE_OPTIONS, WORKER, '--config', configFile], {
+  const child = startTethered(process.execPath, [WORKER, '--config', configFile], {
     env,
     logFile,
   });
