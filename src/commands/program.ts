@@ -79,8 +79,8 @@ function createCommands(io: Io, stop: Stop) {
   const commands = [
     define.startCommand().action(async ({ wait, again, dryRun, from, results, ...options }) => {
       if (from !== undefined) {
-        const { openRequestsFile } = await import('./cli/requests-file.js');
-        const file = await openRequestsFile(from);
+        const { readRequestsFile } = await import('./cli/requests-file.js');
+        const file = readRequestsFile(from);
         const { startFrom } = await import('./start-from.js');
         return withClient((client) =>
           startFrom(client, file, { wait, dryRun, results, taskQueue: taskQueue() }, output()),

@@ -27,7 +27,7 @@ export async function startFrom(
 ): Promise<void> {
   const { taskQueue, results, dryRun } = options;
   const record = results === undefined ? () => undefined : openResults(results, from);
-  const bulk = createBulkRunner(from.count, output);
+  const bulk = createBulkRunner(from.requests.length, output);
   if (!dryRun) {
     const problem = await whyStillNoWorker(client, taskQueue);
     if (problem) output.note(problem);
@@ -35,7 +35,7 @@ export async function startFrom(
       'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',
     );
   }
-  await bulk.run(from.requests(), async (item) => {
+  await bulk.run(from.requests, async (item) => {
     const outcome = await startOne(client, item, options).catch(outcomeOfError);
     if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome });
     return outcome;
@@ -72,7 +72,7 @@ function outcomeOfError(error: unknown): RunOutcome {
 }
 
 /** @throws CommandError when the file cannot be written, or is the file of requests. */
-function openResults(path: string, { file: { stats: requests } }: RequestsFile): (result: object) => void {
+function openResults(path: string, { stats: requests }: RequestsFile): (result: object) => void {
   if (existsSync(path)) {
     const { stats, invalid } = inputFile('--results', path, 'name one, or a new one');
     if (stats.ino === requests.ino && stats.dev === requests.dev) throw invalid('is the file of requests');

@@ -1,8 +1,6 @@
-import { statSync, type Stats } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { errnoOf } from '../../errno';
 import { CommandError, EXIT_CODES } from './command-error';
-
-export type InputFile = ReturnType<typeof inputFile>;
 
 /**
  * An existing file that an option names.
@@ -13,14 +11,18 @@ export type InputFile = ReturnType<typeof inputFile>;
  */
 export function inputFile(option: string, file: string, remedy: string) {
   const invalid = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
-  /** @param error of an operation on the file. */
-  const unreadable = (error: unknown) => invalid(`cannot be read (${errnoOf(error)})`);
-  let stats: Stats;
-  try {
-    stats = statSync(file);
-  } catch (error) {
-    throw unreadable(error);
-  }
+  const attempt = <T>(operation: () => T): T => {
+    try {
+      return operation();
+    } catch (error) {
+      throw invalid(`cannot be read (${errnoOf(error)})`);
+    }
+  };
+  const stats = attempt(() => statSync(file));
   if (!stats.isFile()) throw invalid(`is not a regular file: ${remedy}`);
-  return { stats, invalid, unreadable };
+  return {
+    stats,
+    invalid,
+    read: (): Buffer => attempt(() => readFileSync(file)),
+  };
 }

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { checkRequest } from '../../contract/check-request';
 import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
@@ -46,19 +45,10 @@ function addressesOf({ ip = [], ipsFile, accessList }: RequestOptions): string[]
 }
 
 function readIpsFile(file: string): string[] {
-  const { stats, invalid, unreadable } = inputFile(
-    '--ips-file',
-    file,
-    'write the list to one, or repeat --ip',
-  );
+  const { stats, invalid, read } = inputFile('--ips-file', file, 'write the list to one, or repeat --ip');
   if (stats.size > MAX_FILE_BYTES) throw invalid('is larger than 1 MiB: name a list of addresses');
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw unreadable(error);
-  }
-  const entries = text
+  const entries = read()
+    .toString('utf8')
     .split(/\r?\n/)
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '');
