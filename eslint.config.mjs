@@ -9,9 +9,9 @@ const LAYERS = [
   ['activities'],
   ['config'],
   ['atlas', 'sinks'],
-  ['http', 'temporal', 'sealing.ts', 'atomic-file.ts'],
+  ['http', 'temporal', 'sealing.ts'],
   ['secrets.ts'],
-  ['contract', 'errno.ts'],
+  ['contract', 'files.ts'],
 ];
 
 const zones = [

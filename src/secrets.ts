@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { errnoOf } from './errno';
+import { errnoOf } from './files';
 
 /** A secret that the configuration names but does not hold. Each read sees the current value, so files can rotate. */
 export interface Secret {

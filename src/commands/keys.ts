@@ -1,7 +1,6 @@
 import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { writeFileAtomically } from '../atomic-file';
-import { errnoOf } from '../errno';
+import { errnoOf, writeFileAtomically } from '../files';
 import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';

@@ -1,7 +1,7 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import { shortened } from '../contract/printable';
-import { errnoOf } from '../errno';
+import { errnoOf } from '../files';
 import { createBulkRunner, failed, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';

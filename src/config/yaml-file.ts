@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { LineCounter, isNode, parseDocument, type Document } from 'yaml';
-import { errnoOf } from '../errno';
+import { errnoOf } from '../files';
 import { findYamlProblems } from './yaml-problems';
 
 const MAX_BYTES = 1024 * 1024;

@@ -7,7 +7,7 @@ import {
   type ClientConfigProfile,
   type ClientConfigTLS,
 } from '@temporalio/envconfig';
-import { errnoOf } from '../errno';
+import { errnoOf } from '../files';
 
 export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import { errnoOf } from '../../errno';
+import { errnoOf } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';
 
 /**

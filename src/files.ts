@@ -47,3 +47,8 @@ export async function syncDirectory(directory: string): Promise<void> {
     await handle.close();
   }
 }
+
+/** The code of a failed system call, such as `ENOENT`. */
+export function errnoOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
+}

@@ -1,5 +1,5 @@
 import { chownSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { writeFileAtomically } from '../../src/atomic-file';
+import { writeFileAtomically } from '../../src/files';
 import { temporaryFolder } from './temporary-folder';
 
 const fileIn = temporaryFolder();
