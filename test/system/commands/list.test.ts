@@ -10,6 +10,7 @@ import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
+import { statusOf } from '../../support/updates';
 
 const on = 'linkTokens';
 const OTHER_ORG = newOrgId();
@@ -44,10 +45,13 @@ async function startAll(requests: readonly PrepareRequest[]): Promise<void> {
 
 /** It has ended, or waits for minutes. */
 async function isAtRest(request: PrepareRequest): Promise<boolean> {
-  const { raw, status } = await scene.deployment.handleOf(request).describe();
-  const [pending] = raw.pendingActivities ?? [];
-  const waits = !pending || Number(pending.scheduledTime?.seconds) * 1000 > Date.now() + 60_000;
-  return status.name !== 'RUNNING' || (waits && !raw.pendingWorkflowTask);
+  const handle = scene.deployment.handleOf(request);
+  const { raw, status } = await handle.describe();
+  if (status.name !== 'RUNNING') return true;
+  const inAMinuteMs = Date.now() + 60_000;
+  if (Number(raw.pendingActivities?.[0]?.scheduledTime?.seconds) * 1000 > inAMinuteMs) return true;
+  const { nextTryAt } = await statusOf(handle);
+  return nextTryAt !== null && Date.parse(nextTryAt) > inAMinuteMs;
 }
 
 async function endAll(requests: readonly PrepareRequest[], how: 'cancel' | 'terminate'): Promise<void> {
