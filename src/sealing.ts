@@ -141,8 +141,8 @@ export function createSealer(readKeySet: () => string) {
 
 /** After a rollback, workers of the newer release may still be there. */
 function requireOwnVersion(payload: unknown): void {
-  const { version } = payload as { version?: unknown };
-  if (version === VERSION) return;
+  const { version } = (payload ?? {}) as { version?: unknown };
+  if (!Number.isInteger(version) || version === VERSION) return;
   throw new SealedTokenUnreadableError(
     `the token was sealed by another release (version ${String(version)} of the payload, not ${VERSION}): deliver it with a worker of that release`,
     true,

@@ -1,4 +1,4 @@
-import { Context } from '@temporalio/activity';
+import { CancelledFailure, Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
@@ -98,5 +98,10 @@ function failOfAtlas(error: unknown): never {
 }
 
 function failOfSink(error: unknown): never {
-  throw repeatableCallFailure(classifyDeliveryError(error));
+  const outcome = classifyDeliveryError(error);
+  throw repeatableCallFailure(
+    error instanceof CancelledFailure
+      ? { ...outcome, message: 'the attempt was stopped before the sink had responded; another follows' }
+      : outcome,
+  );
 }

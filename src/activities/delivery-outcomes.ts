@@ -24,7 +24,7 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   }
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    const message = 'the attempt was stopped before the sink had confirmed the token; another follows';
+    const message = 'the attempt was stopped before the sink had confirmed the token; the run tries again';
     return { ...unavailable, message, tokenMayBeThere: true };
   }
   // The message of a library may hold a secret.

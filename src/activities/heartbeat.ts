@@ -2,10 +2,12 @@ import { Context } from '@temporalio/activity';
 
 /** A cancellation reaches an attempt with the response to a heartbeat. Each is a write on the server. */
 const LONGEST_INTERVAL_MS = 3000;
+/** Whoever calls the activity from a workflow of their own sets the timeout. */
+const SHORTEST_INTERVAL_MS = 100;
 
 /** Two heartbeats may be lost or late before the attempt counts as lost. */
 export function heartbeatIntervalMs(heartbeatTimeoutMs: number): number {
-  return Math.min(LONGEST_INTERVAL_MS, Math.floor(heartbeatTimeoutMs / 3));
+  return Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, Math.floor(heartbeatTimeoutMs / 3)));
 }
 
 /** Heartbeats while the work goes on. A quick attempt sends none. */

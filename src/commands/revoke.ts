@@ -7,6 +7,7 @@ import {
 } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
+import { shellWord } from '../contract/printable';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { failureError } from './cli/endings';
@@ -50,7 +51,7 @@ export async function revoke(
   const workflowId = revocationIdFor(orgId);
   const handle = await startOrJoinRevocation(client, workflowId, request, taskQueue, output);
   output.setFollowUp(
-    `the removal goes on; see how it ends: temporal workflow result --workflow-id ${workflowId}`,
+    `the removal goes on; see how it ends: temporal workflow result --namespace ${shellWord(client.options.namespace)} --workflow-id ${workflowId}`,
   );
   const problem = await whyStillNoWorker(client, taskQueue);
   if (problem) output.say(problem);

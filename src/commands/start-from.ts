@@ -37,7 +37,8 @@ export async function startFrom(
   }
   await bulk.run(from.requests, async (item) => {
     const outcome = await startOne(client, item, options).catch(outcomeOfError);
-    if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome });
+    const reason = output.complete(outcome.reason);
+    if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome, reason });
     return outcome;
   });
   bulk.finish('request(s)');

@@ -46,8 +46,8 @@ export async function start(
 
 /**
  * Looks at the runs of the id, and starts under a policy by which the server refuses when a run was opened or delivered
- * since: then it looks again. A run that was started and failed since is not noticed: of a token that it left, `list`
- * tells.
+ * since: then it looks again. A run that was started and failed since is not noticed: `list` shows a token
+ * that it left.
  */
 export async function startOrJoin(
   client: Client,

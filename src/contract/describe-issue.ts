@@ -26,6 +26,8 @@ export function describeIssue(issue: z.core.$ZodRawIssue): string | undefined {
       if (issue.origin !== 'number' && issue.origin !== 'int') return 'is empty: write a value';
       return `is too small: write ${issue.inclusive ? `${issue.minimum} or more` : `more than ${issue.minimum}`}`;
     case 'too_big':
+      if (issue.origin === 'string') return `is too long: write at most ${issue.maximum} characters`;
+      if (issue.origin === 'array') return `is too long: write at most ${issue.maximum} entries`;
       return `is too large: write ${issue.maximum} or less`;
     case 'invalid_value':
       return `write one of ${issue.values.join(', ')}`;

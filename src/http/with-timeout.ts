@@ -1,5 +1,5 @@
 /**
- * Runs work with a signal that is aborted after a time, or with another signal.
+ * Runs work with a signal that is aborted after `timeoutMs`, or as soon as `abort` is, with its reason.
  *
  * Not AbortSignal.any over AbortSignal.timeout: Node 20 lets both be garbage-collected, and then neither fires.
  */

@@ -42,7 +42,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     if (tries > 1 && Date.now() >= deadlineAtMs) throw giveUp(cause);
     progress.report(
       'creating',
-      `creating a link-token in ${target} with credential ${credential} and an access list of ${accessListIps.length} (try ${tries})`,
+      `creating a link-token in ${target} with credential ${credential} and an access list of length ${accessListIps.length} (try ${tries})`,
     );
     const { createLinkToken } = creation(
       plan,

@@ -37,6 +37,7 @@ export function createOutput(
   return {
     setFollowUp,
     signal,
+    complete,
     /** Lines for a person; left out of `--json`. */
     say(...lines: string[]) {
       if (!json) write(lines.map(complete));

@@ -4,6 +4,9 @@ import { shellWord } from '../../contract/printable';
 /** Commands that a message may suggest. */
 const SUGGESTED = /\blive-migration-prep (?=(cancel|list|redeliver|restart|schedule|start|watch)\b)/g;
 
+/** Commands of Temporal's own program. */
+const SUGGESTED_OF_TEMPORAL = /\btemporal (operator|worker|workflow) (?!--address )/g;
+
 /** These are about one run, which has a task queue. */
 const OF_A_RUN: readonly string[] = ['cancel', 'redeliver', 'watch'];
 
@@ -16,9 +19,12 @@ export function suggestedCommands(options: { address?: string; namespace?: strin
   const connection = [...option('--address', address), ...option('--namespace', namespace)];
   const queue = taskQueue === DEFAULT_TASK_QUEUE ? [] : option('--task-queue', taskQueue);
   return (line: string): string =>
-    line.replace(SUGGESTED, (program: string, command: string) =>
-      [program, ...connection, ...(OF_A_RUN.includes(command) ? [] : queue)].join(''),
-    );
+    line
+      .replace(SUGGESTED, (program: string, command: string) =>
+        [program, ...connection, ...(OF_A_RUN.includes(command) ? [] : queue)].join(''),
+      )
+      // These name their namespace themselves.
+      .replace(SUGGESTED_OF_TEMPORAL, (command) => [command, ...option('--address', address)].join(''));
 }
 
 function option(name: string, value: string | undefined): string[] {

@@ -46,7 +46,8 @@ export function createBulkRunner(total: number, output: Output) {
         items,
         async (item) => {
           const { workflowId } = item;
-          const outcome = await work(item).catch(failed);
+          const { reason, ...rest } = await work(item).catch(failed);
+          const outcome = { ...rest, reason: output.complete(reason) };
           decisions.push({ workflowId, ...outcome });
           output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
           return { workflowId, ...outcome };
@@ -81,7 +82,9 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome>
     return { action: 'delivered', reason: receipt.location, receipt };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    return { action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
+    const { refused, type } = error.facts as { refused?: string; type?: string };
+    const cause = { ...(refused && { refused }), ...(type && { type }) };
+    return { ...cause, action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
   }
 }
 

@@ -12,7 +12,7 @@ const MAX_NAMED = 5;
 export function refuseForeign({ workflowId, runId, type }: Run, ours: string = WORKFLOW_TYPES.prepare): void {
   if (type === ours) return;
   throw new CommandError(
-    `the run of ${workflowId} is of workflow type ${type}, not ${ours}: Temporal's own CLI shows it, and ends it while it is open`,
+    `${workflowId} is the id of a run of workflow type ${type}, not ${ours}: look at it with temporal workflow describe; while it is open it keeps the id, so end it first`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );

@@ -9,15 +9,19 @@ import { plainPath } from '../utils/template';
 /** How the worker authenticates at Vault: with a token, or with an AppRole that gets one. */
 export function vaultAuthSchema(context: ReferenceContext) {
   const secret = secretReference(context, headerFormat);
-  return z.discriminatedUnion('method', [
-    z.strictObject({ method: z.literal('token'), token: secret }),
-    z.strictObject({
-      method: z.literal('appRole'),
-      mount: plainPath.default('approle'),
-      roleId: secret,
-      secretId: secret,
-    }),
-  ]);
+  return z.discriminatedUnion(
+    'method',
+    [
+      z.strictObject({ method: z.literal('token'), token: secret }),
+      z.strictObject({
+        method: z.literal('appRole'),
+        mount: plainPath.default('approle'),
+        roleId: secret,
+        secretId: secret,
+      }),
+    ],
+    'names no way to authenticate: write method: token or method: appRole',
+  );
 }
 
 export type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;

@@ -268,7 +268,7 @@ describe('a run that another caller started under the id', () => {
       const { code, stderr } = await scene.client(...command);
       expect(code).toBe(6);
       expect(stderr).toContain(
-        `the run of ${workflowId} is of workflow type foreign, not prepareLiveMigration`,
+        `${workflowId} is the id of a run of workflow type foreign, not prepareLiveMigration`,
       );
     }
     await foreign.terminate();

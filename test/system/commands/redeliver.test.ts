@@ -255,7 +255,7 @@ describe('redeliver --run-id', () => {
           return { ...target, runId: foreign.runId };
         },
         { code: 6, refused: 'foreignRun' },
-        'is of workflow type foreign, not prepareLiveMigration',
+        'is the id of a run of workflow type foreign, not prepareLiveMigration',
       ],
       [
         'Temporal does not know',

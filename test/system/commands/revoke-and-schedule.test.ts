@@ -82,7 +82,7 @@ describe('revoke', () => {
     await foreign.terminate();
     expect({ code, stderr }).toEqual({
       code: 6,
-      stderr: `live-migration-prep: the run of ${revocationId} is of workflow type foreign, not revokeLink: Temporal's own CLI shows it, and ends it while it is open\n`,
+      stderr: `live-migration-prep: ${revocationId} is the id of a run of workflow type foreign, not revokeLink: look at it with temporal workflow describe; while it is open it keeps the id, so end it first\n`,
     });
   });
 
@@ -92,7 +92,7 @@ describe('revoke', () => {
     scene.atlas.clearFaults();
     expect(code).toBe(4);
     expect(stderr).toContain(
-      `\nthe removal goes on; see how it ends: temporal workflow result --workflow-id ${revocationId}\n`,
+      `\nthe removal goes on; see how it ends: temporal workflow result --namespace default --workflow-id ${revocationId}\n`,
     );
     expect((await scene.client('revoke', ...org, '--yes')).code).toBe(0);
   });
@@ -146,6 +146,7 @@ describe('schedule create', () => {
     expect(state.note).toBe('wave 3');
     expect(action.args).toEqual([{ request: expect.objectContaining({ sink: 'files' }) as unknown }]);
 
+    const before = scene.atlas.createdTokens().length;
     await schedule.trigger();
     const run = await eventually('a run of the schedule', async () => {
       const { info } = await schedule.describe();
@@ -159,7 +160,9 @@ describe('schedule create', () => {
       outcome: 'prepared',
       receipt: { sink: 'files', accessListIps: ['192.31.196.7'] },
     });
-    expect(scene.deployment.tokens()).toContain(scene.atlas.createdTokens().at(-1)?.linkToken);
+    const [token, ...more] = scene.atlas.createdTokens().slice(before);
+    expect(more).toEqual([]);
+    expect(scene.deployment.tokens()).toContain(token?.linkToken);
 
     const watch = await scene.client('watch', ...options);
     expect(watch.stdout).toContain(result.receipt?.deliveryId);

@@ -76,7 +76,7 @@ describe('status, current details and activity summaries say what a run does', (
     const { description } = await untilStep(handle, 'creating');
     expect(description).toMatch(
       new RegExp(
-        `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and an access list of 1 \\(try 1\\)$`,
+        `^creating a link-token in ${request.orgId} for source organization ${request.sourceOrgId} with credential default and an access list of length 1 \\(try 1\\)$`,
       ),
     );
     const details = await currentDetails(handle);

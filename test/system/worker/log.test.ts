@@ -35,7 +35,7 @@ describe('the log of a worker at level trace', () => {
     expect(new Set(without.map(({ msg }) => msg))).toEqual(new Set(['Workflow started', 'Activity started']));
   });
 
-  it('tells a mistake of the caller without an error line', async () => {
+  it('logs a mistake of the caller without an error line', async () => {
     const { worker, deployment } = setting;
     const ending = await endingOf(await deployment.start(deployment.newRequest({ sink: 'nope' })));
     expect(ending.type).toBe('InvalidRequest');

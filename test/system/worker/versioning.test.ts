@@ -134,7 +134,10 @@ describe('a versioned worker', () => {
           .catch(() => null),
       );
     await (await gate('1.0')).result();
-    expect(await endingOf(await gate('2.0'))).toMatchObject({ type: WORKER_CHECK_FAILED });
+    expect(await endingOf(await gate('2.0'))).toMatchObject({
+      type: WORKER_CHECK_FAILED,
+      message: expect.stringMatching(/credential default: Atlas returned 401/) as unknown,
+    });
   });
 
   it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {

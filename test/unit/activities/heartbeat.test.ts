@@ -6,6 +6,7 @@ afterEach(() => jest.useRealTimers());
 it.each<[heartbeatTimeoutMs: number | undefined, heartbeats: number]>([
   [3000, 9],
   [10_000, 3],
+  [1, 90],
   [60_000, 3],
   [undefined, 3],
   [0, 3],

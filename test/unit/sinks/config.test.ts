@@ -43,8 +43,12 @@ it.each<[what: string, config: object, problem: RegExp | string]>([
   ['a reference to nothing', signedBy({ env: 'NOPE' }), /^signingSecrets.0: .*NOPE is not set/],
   ['a secret in the file', signedBy('whsec_x'), /^signingSecrets.0: is not a reference/],
   ['vault by http', { ...vault, address: 'http://a/' }, /^address: is http/],
-  ['vault without credentials', { ...vault, auth: undefined }, /^auth: /],
-  ['an unknown method', { ...vault, auth: { method: 'ldap' } }, /^auth.method: /],
+  ['vault without credentials', { ...vault, auth: undefined }, /^auth: names no way to auth/],
+  [
+    'an unknown method',
+    { ...vault, auth: { method: 'ldap' } },
+    /^auth.method: .*method: token or method: appRole$/,
+  ],
   [
     'spaces',
     { ...vault, auth: { ...token, token: { env: 'SPACED' } } },

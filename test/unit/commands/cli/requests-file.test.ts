@@ -51,6 +51,7 @@ describe('a file of requests', () => {
     ['with line feeds', `${a}\n${b}\n`, [1, 2]],
     ['without one at its end', `${a}\n${b}`, [1, 2]],
     ['from Windows, with a byte order mark', `\uFEFF${a}\r\n${b}\r\n`, [1, 2]],
+    ['with a line of 128 KiB', `${a}\n${b.padEnd(128 * 1024)}`, [1, 2]],
     ['with blank lines', `\n${a}\n\n  \n${b}\n\n`, [2, 5]],
   ])('%s', (_what, content, [first, second]) => {
     expect(requestsIn(content)).toEqual([
