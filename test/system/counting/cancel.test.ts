@@ -168,7 +168,7 @@ describe('a cancel while a token waits for its sink', () => {
     async 'while delivering: the attempt stops, and Cancelled names the sink that may have the token'() {
       const run = await startHanging();
       expect(await cancelled(run)).toMatchObject({ ...ONE_TOKEN_LEFT, details: { sinksTried: ['hangs'] } });
-      expect(receiver.hanging(run.request)).toBe(0);
+      await eventually('the end of the request', () => receiver.hanging(run.request) === 0);
     },
 
     async 'while undelivered: Cancelled, and the memo lists the run no longer'() {
