@@ -16,8 +16,8 @@ export async function cancel(client: Client, workflowId: string, output: Output)
     const status = run.status.name;
     throw new CommandError(
       `${workflowId} has ended (${status}): there is nothing to cancel`,
-      EXIT_CODES.failed,
-      { workflowId, runId, status },
+      EXIT_CODES.refused,
+      { workflowId, runId, status, refused: 'ended' },
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();

@@ -74,7 +74,7 @@ export async function doctorRemote(
 }
 
 function report(found: readonly Finding[], strict: boolean, output: Output): void {
-  output.say('checking only: nothing is changed and no link-token is created');
+  output.say('nothing was changed, and no link-token was created');
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);

@@ -43,7 +43,10 @@ function createCommands(io: Io, stop: Stop) {
     .version(VERSION, '--version', 'print the version')
     .option('--json', 'print JSON, one object per line', false)
     .addOption(
-      new Option('--timeout <duration>', 'stop waiting after 30s, 10m or 2h; runs go on').argParser(duration),
+      new Option(
+        '--timeout <duration>',
+        'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
+      ).argParser(duration),
     )
     .option('--task-queue <name>', 'task queue of the workers', DEFAULT_TASK_QUEUE)
     .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")

@@ -50,11 +50,7 @@ async function tokenLeftBy(client: Client, workflowId: string, runId: string): P
   if (!left) {
     const { token } = await readRun(client, run);
     if (token) throw refusal('delivered', `left token ${token.deliveryId}, which was delivered since`);
-    throw new CommandError(
-      `run ${runId} (${run.status.name}) has no token: there is nothing to deliver`,
-      EXIT_CODES.failed,
-      { workflowId, runId },
-    );
+    throw refusal('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to deliver`);
   }
   if (runs.some(isOpen)) throw anotherOpen(workflowId);
   return left;

@@ -8,6 +8,7 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import { describeReceipt, failureError } from './cli/endings';
 import type { Output } from './cli/output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
+import { noteMissingWorker } from './runs/pollers';
 import { isOpen, listRuns, runsOf } from './runs/find-runs';
 import { follow } from './runs/follow';
 
@@ -21,6 +22,7 @@ export async function redeliver(
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
+  await noteMissingWorker(client, run.taskQueue, output);
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
@@ -44,6 +46,7 @@ export async function redeliverAll(
     if (step === 'undelivered') runs.push({ workflowId, sink: requested });
   }
   const bulk = createBulkRunner(runs.length, output);
+  if (runs.length > 0) await noteMissingWorker(client, taskQueue, output);
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
@@ -98,7 +101,7 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   await refuseIfDelivered(client, runs);
   throw new CommandError(
     `no run of ${workflowId} is open, and no closed run left a token: nothing to deliver`,
-    EXIT_CODES.failed,
-    { workflowId },
+    EXIT_CODES.refused,
+    { workflowId, refused: 'nothingToDeliver' },
   );
 }

@@ -16,6 +16,7 @@ import {
   runsOf,
   type Run,
 } from './runs/find-runs';
+import { noteMissingWorker } from './runs/pollers';
 import { startRun } from './runs/start-run';
 import { follow } from './runs/follow';
 
@@ -29,6 +30,7 @@ export async function restart(client: Client, options: RestartOptions, output: O
   output.setFollowUp(
     `what was restarted goes on; list it: live-migration-prep list --since ${new Date().toISOString()}`,
   );
+  if (runs.length > 0 && !options.dryRun) await noteMissingWorker(client, options.taskQueue, output);
   const work = (run: Run) => restartOne(client, run, options);
   let first: RunOutcome | undefined;
   let next = 0;
@@ -42,7 +44,7 @@ export async function restart(client: Client, options: RestartOptions, output: O
   }
   const goOn = options.dryRun || first?.action === 'delivered';
   await bulk.run(runs.slice(next), goOn ? work : notRestarted);
-  bulk.finish(`run(s) failed with ${options.failure} since ${options.since.toISOString()}`);
+  bulk.finish(`earlier failure(s) of type ${options.failure} since ${options.since.toISOString()}`);
 }
 
 function notRestarted(): Promise<RunOutcome> {

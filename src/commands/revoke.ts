@@ -12,7 +12,7 @@ import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { failureError } from './cli/endings';
 import type { Io, Output } from './cli/output';
-import { whyStillNoWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/pollers';
 import { refuseForeign } from './runs/refusals';
 
 /**
@@ -53,8 +53,7 @@ export async function revoke(
   output.setFollowUp(
     `the removal goes on; see how it ends: temporal workflow result --namespace ${shellWord(client.options.namespace)} --workflow-id ${workflowId}`,
   );
-  const problem = await whyStillNoWorker(client, taskQueue);
-  if (problem) output.say(problem);
+  await noteMissingWorker(client, taskQueue, output);
   const result: RevokeResult = await handle.result().catch((error: unknown) => {
     throw error instanceof WorkflowFailedError ? revocationFailed(error.cause, workflowId) : error;
   });

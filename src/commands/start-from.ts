@@ -7,10 +7,10 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
 import type { Output } from './cli/output';
-import { whyStillNoWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/pollers';
 import type { NumberedRequest, RequestsFile } from './cli/requests-file';
-import { lookAtRuns, startOrJoin } from './start';
 import { follow } from './runs/follow';
+import { lookAtRuns, startOrJoin } from './runs/start-or-join';
 
 /** A reason may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -29,18 +29,16 @@ export async function startFrom(
   const record = results === undefined ? () => undefined : openResults(results, from);
   const bulk = createBulkRunner(from.requests.length, output);
   if (!dryRun) {
-    const problem = await whyStillNoWorker(client, taskQueue);
-    if (problem) output.note(problem);
+    await noteMissingWorker(client, taskQueue, output);
     output.setFollowUp(
       'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',
     );
   }
-  await bulk.run(from.requests, async (item) => {
-    const outcome = await startOne(client, item, options).catch(outcomeOfError);
-    const reason = output.complete(outcome.reason);
-    if (!output.signal.aborted) record({ line: item.line, workflowId: item.workflowId, ...outcome, reason });
-    return outcome;
-  });
+  await bulk.run(
+    from.requests,
+    (item) => startOne(client, item, options).catch(outcomeOfError),
+    ({ line, workflowId }, outcome) => record({ line, workflowId, ...outcome }),
+  );
   bulk.finish('request(s)');
 }
 
@@ -75,7 +73,11 @@ function outcomeOfError(error: unknown): RunOutcome {
 /** @throws CommandError when the file cannot be written, or is the file of requests. */
 function openResults(path: string, { stats: requests }: RequestsFile): (result: object) => void {
   if (existsSync(path)) {
-    const { stats, invalid } = inputFile('--results', path, 'name one, or a new one');
+    const { stats, invalid } = inputFile(
+      '--results',
+      path,
+      'name a regular file, or one that does not exist yet',
+    );
     if (stats.ino === requests.ino && stats.dev === requests.dev) throw invalid('is the file of requests');
   }
   const file = openForWriting(path);

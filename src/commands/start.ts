@@ -1,25 +1,13 @@
-import {
-  WorkflowExecutionAlreadyStartedError,
-  type Client,
-  type WorkflowIdReusePolicy,
-} from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
-import { differingFields } from '../contract/compare-requests';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { checkRequestRemotely, describeFindings } from './runs/check-worker';
-import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { StartOptions } from './cli/options';
 import { describeRows, type Output } from './cli/output';
-import { readRequest } from './runs/run-events';
-import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
-import { isOpen, isOurs, runsOf, type Run } from './runs/find-runs';
 import { whyStillNoWorker } from './runs/pollers';
-import { startRun } from './runs/start-run';
+import { lookAtRuns, startOrJoin } from './runs/start-or-join';
 import { watch } from './watch';
-
-/** Runs that start and end while this command looks: after so many looks it gives up. */
-const MAX_LOOKS = 5;
 
 /** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
 export async function start(
@@ -44,55 +32,6 @@ export async function start(
   ]);
 }
 
-/**
- * Looks at the runs of the id, and starts under a policy by which the server refuses when a run was opened or delivered
- * since: then it looks again. A run that was started and failed since is not noticed: `list` shows a token
- * that it left.
- */
-export async function startOrJoin(
-  client: Client,
-  workflowId: string,
-  request: PrepareRequest,
-  { taskQueue, again }: Pick<StartOptions, 'taskQueue' | 'again'>,
-): Promise<{ joined: boolean; runId: string }> {
-  for (let looks = 1; ; looks += 1) {
-    const { runs, open } = await lookAtRuns(client, workflowId, request, again);
-    if (open) return { joined: true, runId: open.runId };
-    const workflowIdReusePolicy = reusePolicyFor(runs, again);
-    try {
-      const { runId } = await startRun(client, {
-        workflowId,
-        taskQueue,
-        args: [request],
-        workflowIdReusePolicy,
-      });
-      return { joined: false, runId };
-    } catch (error) {
-      // A run started meanwhile.
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;
-    }
-  }
-}
-
-/** @throws CommandError when these runs do not allow a start. */
-export async function lookAtRuns(
-  client: Client,
-  workflowId: string,
-  request: PrepareRequest,
-  again: boolean,
-): Promise<{ runs: Run[]; open: Run | undefined }> {
-  const runs = await runsOf(client, workflowId);
-  const open = runs.find(isOpen);
-  if (open) {
-    refuseForeign(open);
-    await refuseIfDifferent(client, open, request);
-  } else if (!again) {
-    await refuseIfDelivered(client, runs);
-    await refuseIfTokenLeft(client, runs);
-  }
-  return { runs, open };
-}
-
 async function dryRun(
   client: Client,
   workflowId: string,
@@ -113,31 +52,4 @@ async function dryRun(
     ]),
     ...describeFindings(report.findings),
   ]);
-}
-
-function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReusePolicy {
-  if (again) return 'ALLOW_DUPLICATE';
-  if (!newest) return 'REJECT_DUPLICATE';
-  // A foreign run that completed delivered nothing.
-  return isOurs(newest) ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE';
-}
-
-async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
-  const { workflowId } = open;
-  const running = await readRequest(client, open);
-  const fields = differingFields(running, request);
-  if (fields.length === 0) return;
-  const valueIn = (of: unknown, field: string) =>
-    JSON.stringify((of as Record<string, unknown> | null | undefined)?.[field]);
-  throw new CommandError(
-    [
-      `OtherRequest: ${workflowId} is open with a different request`,
-      ...fields.map(
-        (field) => `  ${field}: open ${valueIn(running, field)}, yours ${valueIn(request, field)}`,
-      ),
-      'wait for it to end, or cancel it',
-    ],
-    EXIT_CODES.refused,
-    { workflowId, type: 'OtherRequest', fields },
-  );
 }

@@ -1,4 +1,3 @@
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
 import { commandLine } from '../../contract/command-line';
 import {
@@ -23,24 +22,6 @@ const EXIT_CODE_OF: Readonly<Record<FailureType | DeliveryFailureType | Refusal,
   RedeliveryUnderWay: EXIT_CODES.refused,
   OtherRequest: EXIT_CODES.refused,
 };
-
-/**
- * Waits for the end of a run.
- *
- * @throws CommandError with the run's own type, reason and details.
- */
-export async function waitForReceipt(handle: WorkflowHandle): Promise<Receipt> {
-  const { workflowId } = handle;
-  const result: unknown = await handle.result().catch((error: unknown) => {
-    if (error instanceof WorkflowFailedError) throw endingOf(error.cause, workflowId);
-    throw error;
-  });
-  const receipt = receiptIn(result);
-  if (receipt) return receipt;
-  throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
-    workflowId,
-  });
-}
 
 /** Readers of a receipt accept fields that they do not know. */
 export function receiptIn(result: unknown): Receipt | null {
@@ -101,7 +82,11 @@ export function describeReceipt(receipt: Receipt): string[] {
   ]);
 }
 
-function endingOf(cause: Error | undefined, workflowId: string): CommandError {
+/** How a run ended without a receipt. */
+export function endingOf(
+  cause: Error | undefined,
+  { workflowId, runId }: { workflowId: string; runId: string },
+): CommandError {
   const known = failureError(cause, workflowId);
   if (known) return known;
   const facts = { workflowId };
@@ -112,7 +97,7 @@ function endingOf(cause: Error | undefined, workflowId: string): CommandError {
     return new CommandError(
       [
         `the run was terminated: ${cause.message}`,
-        `if it held a token: ${commandLine('redeliver', workflowId, '--run-id', '<its run id>')}`,
+        `if it held a token: ${commandLine('redeliver', workflowId, '--run-id', runId)}`,
       ],
       EXIT_CODES.failed,
       facts,

@@ -1,10 +1,13 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { ORGANIZATION_ID } from '../../contract/names';
 
-/** Null when the text is no RFC 3339 date. JavaScript would read `5` as a month of 2001. */
+/**
+ * Null when the text is neither a date nor an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
+ * without an offset as local.
+ */
 function dateOf(text: string): Date | null {
   const date = new Date(text);
-  return /^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
+  return /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
 }
 
 /** @throws InvalidArgumentError, which commander reports with the option's name. */

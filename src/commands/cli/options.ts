@@ -130,7 +130,10 @@ export const redeliverCommand = () =>
   targetCommand('redeliver')
     .description('deliver the token of an undelivered run now, or the token that a closed run left')
     .addOption(
-      new Option('--sink <name>', "deliver to this sink instead of the request's").argParser(nonEmpty),
+      new Option(
+        '--sink <name>',
+        "deliver to this sink instead of the request's; with --all, every token goes there",
+      ).argParser(nonEmpty),
     )
     .addOption(new Option('--run-id <id>', 'the closed run whose token is to be delivered').argParser(uuid))
     .addOption(

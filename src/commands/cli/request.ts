@@ -33,7 +33,7 @@ export function requestOf(options: RequestOptions, consequence: string): Prepare
   );
 }
 
-/** An empty list is never a forgotten option: no source could use such a token but one that skips the list. */
+/** An empty list must be asked for: only a source that skips the access list can use such a token. */
 function addressesOf({ ip = [], ipsFile, accessList }: RequestOptions): string[] {
   if (ip.length > 0 || ipsFile !== undefined || !accessList) {
     return [...ip, ...(ipsFile === undefined ? [] : readIpsFile(ipsFile))];

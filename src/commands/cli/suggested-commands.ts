@@ -23,8 +23,13 @@ export function suggestedCommands(options: { address?: string; namespace?: strin
       .replace(SUGGESTED, (program: string, command: string) =>
         [program, ...connection, ...(OF_A_RUN.includes(command) ? [] : queue)].join(''),
       )
-      // These name their namespace themselves.
-      .replace(SUGGESTED_OF_TEMPORAL, (command) => [command, ...option('--address', address)].join(''));
+      .replace(SUGGESTED_OF_TEMPORAL, (command) =>
+        [
+          command,
+          ...option('--address', address),
+          ...(line.includes(' --namespace ') ? [] : option('--namespace', namespace)),
+        ].join(''),
+      );
 }
 
 function option(name: string, value: string | undefined): string[] {

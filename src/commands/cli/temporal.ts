@@ -4,7 +4,7 @@ import { connectClient } from '../../temporal/connection';
 import { GRPC, grpcErrorOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 
-/** Together with the start of the program less than 5 s, on a busy machine too. */
+/** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
 const CONNECT_TIMEOUT_MS = 3000;
 const UNREACHABLE_CODES: readonly number[] = [
   GRPC.deadlineExceeded,

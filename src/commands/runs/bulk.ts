@@ -37,10 +37,13 @@ export type RunOutcome = Omit<Decision, 'workflowId'>;
 export function createBulkRunner(total: number, output: Output) {
   const decisions: Decision[] = [];
   return {
-    /** Works on runs, a few at once, and reports each. An error becomes a decision, and the rest go on. */
+    /**
+     * Works on runs, a few at once, reports each and records it. An error becomes a decision, and the rest go on.
+     */
     run: <Item extends { workflowId: string }>(
       items: Iterable<Item> | AsyncIterable<Item>,
       work: (item: Item) => Promise<RunOutcome>,
+      record: (item: Item, outcome: RunOutcome) => void = () => undefined,
     ): Promise<Decision[]> =>
       pMap(
         items,
@@ -48,6 +51,7 @@ export function createBulkRunner(total: number, output: Output) {
           const { workflowId } = item;
           const { reason, ...rest } = await work(item).catch(failed);
           const outcome = { ...rest, reason: output.complete(reason) };
+          if (!output.signal.aborted) record(item, outcome);
           decisions.push({ workflowId, ...outcome });
           output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
           return { workflowId, ...outcome };

@@ -12,7 +12,7 @@ import {
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { whyStillNoWorker } from './pollers';
 
-/** Three tries fit into a minute. */
+/** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
 const POLLER_INTERVAL_MS = 2000;
 

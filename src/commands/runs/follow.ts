@@ -1,10 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { redeliverLine, unconfirmedLines, undeliveredLine, waitForReceipt } from '../cli/endings';
+import { endingOf, receiptIn, redeliverLine, unconfirmedLines, undeliveredLine } from '../cli/endings';
 import { isOpen } from './find-runs';
 import { whyNoWorker } from './pollers';
 import { refuseForeign } from './refusals';
@@ -37,7 +42,7 @@ export async function follow(
   const handle = client.workflow.getHandle(workflowId, runId);
   let lastLine = '';
   let status: Status | null = null;
-  let statusAt = -1;
+  let statusHistoryLength = -1;
   for (
     let pollIntervalMs = POLL_INTERVAL_MS;
     ;
@@ -45,23 +50,39 @@ export async function follow(
   ) {
     const description = await handle.describe();
     refuseForeign(description);
-    if (!isOpen(description)) return waitForReceipt(handle);
+    if (!isOpen(description)) return waitForReceipt(handle, { workflowId, runId });
     const { historyLength } = description;
-    if (isIdle(description) && (statusAt !== historyLength || !status)) {
+    if (isIdle(description) && (statusHistoryLength !== historyLength || !status)) {
       status = await statusOf(client, handle);
-      statusAt = historyLength;
+      statusHistoryLength = historyLength;
     }
-    const current = statusAt === historyLength ? status : null;
+    const current = statusHistoryLength === historyLength ? status : null;
     // The memo says it where no worker responds to the Query.
     const waits = current ? current.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, current);
     const progress = progressOf(description, current) ?? lastLine;
-    const problem = isWaiting(description) ? await noPoller(client, description.taskQueue) : null;
+    const problem = isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null;
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;
     await sleep(pollIntervalMs);
   }
+}
+
+/** @throws CommandError with the run's own type, reason and details. */
+async function waitForReceipt(
+  handle: WorkflowHandle,
+  run: { workflowId: string; runId: string },
+): Promise<Receipt> {
+  const { workflowId } = run;
+  const result: unknown = await handle.result().catch((error: unknown) => {
+    throw error instanceof WorkflowFailedError ? endingOf(error.cause, run) : error;
+  });
+  const receipt = receiptIn(result);
+  if (receipt) return receipt;
+  throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
+    workflowId,
+  });
 }
 
 /** Nothing is under way: the run waits for a time or for an Update. */
@@ -70,13 +91,13 @@ function isIdle({ raw }: WorkflowExecutionDescription): boolean {
 }
 
 /** A task waits for a worker, or for the time of its next attempt. */
-function isWaiting({ raw }: WorkflowExecutionDescription): boolean {
+function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
   const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
   return Number(pending?.state) === SCHEDULED;
 }
 
 /** Who may follow a run need not be allowed to describe task queues. */
-function noPoller(client: Client, taskQueue: string): Promise<string | null> {
+function whyUnclaimed(client: Client, taskQueue: string): Promise<string | null> {
   const { workflowService, options } = client;
   return whyNoWorker(workflowService, options.namespace, taskQueue).catch(() => null);
 }

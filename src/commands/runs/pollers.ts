@@ -6,16 +6,16 @@ import {
   describeNoCurrentVersion,
   type WorkerVersion,
 } from '../../temporal/current-version';
+import type { Output } from '../cli/output';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
 const POLL_EXPIRES_MS = 70_000;
 
-/** A worker that has just started is listed after its first poll. */
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
 /**
- * {@link whyNoWorker}, for at most two seconds and a half.
+ * Asks {@link whyNoWorker} for about two seconds, since a worker is listed only after its first poll.
  *
  * @returns null, too, where Temporal does not say: who may start runs need not be allowed to describe task queues.
  */
@@ -29,6 +29,12 @@ export async function whyStillNoWorker(
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
+}
+
+/** Says, on standard error, when no worker will take the work: the command waits for one. */
+export async function noteMissingWorker(client: Client, taskQueue: string, output: Output): Promise<void> {
+  const problem = await whyStillNoWorker(client, taskQueue);
+  if (problem) output.note(problem);
 }
 
 type Poller = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>>['pollers'][number];
@@ -72,5 +78,5 @@ export async function whyNoWorker(
   if (version) return describeNoCurrentVersion(namespace, version);
   const lastMs = Math.max(0, ...pollers.map(lastPollMs));
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
-  return `no worker polls task queue ${taskQueue}${last}: start one, or correct --task-queue`;
+  return `no worker polls task queue ${taskQueue}${last}: start one, or name another task queue`;
 }

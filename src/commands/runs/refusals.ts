@@ -1,9 +1,13 @@
 import type { Client } from '@temporalio/client';
 import { commandLine } from '../../contract/command-line';
+import { differingFields } from '../../contract/compare-requests';
 import { WORKFLOW_TYPES } from '../../contract/names';
+import { shellWord } from '../../contract/printable';
+import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeReceipt, receiptIn } from '../cli/endings';
 import { isDelivered, leftTokens, type Run } from './find-runs';
+import { readRequest } from './run-events';
 
 /** Left tokens that one message names. */
 const MAX_NAMED = 5;
@@ -12,9 +16,30 @@ const MAX_NAMED = 5;
 export function refuseForeign({ workflowId, runId, type }: Run, ours: string = WORKFLOW_TYPES.prepare): void {
   if (type === ours) return;
   throw new CommandError(
-    `${workflowId} is the id of a run of workflow type ${type}, not ${ours}: look at it with temporal workflow describe; while it is open it keeps the id, so end it first`,
+    `${workflowId} is the id of a run of workflow type ${type}, not ${ours}: look at it with temporal workflow describe --workflow-id ${shellWord(workflowId)}; while it is open it keeps the id, so end it first`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
+  );
+}
+
+/** @throws CommandError when the open run has another request: the caller would get the receipt of that one. */
+export async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
+  const { workflowId } = open;
+  const running = await readRequest(client, open);
+  const fields = differingFields(running, request);
+  if (fields.length === 0) return;
+  const valueIn = (of: unknown, field: string) =>
+    JSON.stringify((of as Record<string, unknown> | null | undefined)?.[field]);
+  throw new CommandError(
+    [
+      `OtherRequest: ${workflowId} is open with a different request`,
+      ...fields.map(
+        (field) => `  ${field}: open ${valueIn(running, field)}, yours ${valueIn(request, field)}`,
+      ),
+      'wait for it to end, or cancel it',
+    ],
+    EXIT_CODES.refused,
+    { workflowId, type: 'OtherRequest', fields },
   );
 }
 

@@ -60,9 +60,9 @@ describe('doctor', () => {
     const { address, client } = await sharedTemporal();
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     expect(exit.stdout.trim().split('\n')).toEqual([
-      'checking only: nothing is changed and no link-token is created',
+      'nothing was changed, and no link-token was created',
       `ok        Temporal: namespace ${NAMESPACE} at ${address} retains closed runs for 72 h`,
-      `warning   task queue ${deployment.taskQueue}: no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue`,
+      `warning   task queue ${deployment.taskQueue}: no worker polls task queue ${deployment.taskQueue}: start one, or name another task queue`,
       expect.stringMatching(/^ok {8}sealing keys: key \S+ seals and opens$/),
       `ok        credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${deployment.tokensFolder} can be written`),
@@ -222,7 +222,7 @@ describe('doctor', () => {
         code: 0,
         stderr: '',
         stdout: expect.stringMatching(
-          /^checking only: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas.*\nok {8}sink files: directory .* can be written\n$/,
+          /^nothing was changed, .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas.*\nok {8}sink files: directory .* can be written\n$/,
         ) as unknown,
       });
     });
@@ -242,7 +242,7 @@ describe('doctor', () => {
       expect(await remotely(deployment)).toEqual({
         code: 1,
         stdout: '',
-        stderr: `live-migration-prep: no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue\n`,
+        stderr: `live-migration-prep: no worker polls task queue ${deployment.taskQueue}: start one, or name another task queue\n`,
       });
     });
   });

@@ -146,9 +146,10 @@ describe('of runs that no worker takes,', () => {
     ]);
   });
 
-  it('redeliver ends with 4, and names the command that follows it', async () => {
+  it('redeliver says that no worker polls, ends with 4, and names the command that follows it', async () => {
     const { code, stderr } = await idle.client('redeliver', ...waiting.options, '--timeout', '4s');
     expect(code).toBe(EXIT_CODES.timedOut);
+    expect(stderr).toContain(`note: no worker polls task queue ${idle.deployment.taskQueue}`);
     expect(stderr).toContain(followUp());
   });
 });
@@ -296,8 +297,9 @@ describe('cancel', () => {
 
     expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('CANCELLED');
     const again = await scene.client('--json', 'cancel', ...options);
-    expect(again.code).toBe(1);
+    expect(again.code).toBe(6);
     expect(objectIn(again)).toMatchObject({
+      refused: 'ended',
       error: `${workflowId} has ended (CANCELLED): there is nothing to cancel`,
       status: 'CANCELLED',
     });

@@ -140,12 +140,12 @@ describe('redeliver', () => {
     expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')} --run-id ${runId}\n`);
   });
 
-  it('after a run that left nothing exits with 1', async () => {
+  it('after a run that left nothing exits with 6', async () => {
     const { options } = scene.newTarget();
     scene.atlas.faults({ on: 'linkTokens', status: 403 });
     await scene.client('start', ...options, ...TO_FILES, '--wait');
     const { code, stderr } = await scene.client('redeliver', ...options);
-    expect(code).toBe(1);
+    expect(code).toBe(6);
     expect(stderr).toContain('no closed run left a token: nothing to deliver');
   });
 });
@@ -232,7 +232,7 @@ describe('redeliver --run-id', () => {
           await scene.client('start', ...target.options, ...TO_FILES, '--wait');
           return { ...target, runId: await newestRunId(target.workflowId) };
         },
-        { code: 1 },
+        { code: 6, refused: 'nothingToDeliver' },
         '(FAILED) has no token: there is nothing to deliver',
       ],
       [

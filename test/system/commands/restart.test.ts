@@ -181,7 +181,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
       const receipt = (await client.workflow.getHandle(idOf(request)).result()) as { sourceOrgId: string };
       expect(receipt.sourceOrgId).toBe(request.sourceOrgId);
     }
-    expect(stderr).toMatch(/: 7 run\(s\) failed with AtlasRequestRejected since \S+: .*3 delivered/);
+    expect(stderr).toMatch(/: 7 earlier failure\(s\) of type AtlasRequestRejected since \S+: .*3 delivered/);
     expect(stderr).toContain('1 refused');
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
 

@@ -82,7 +82,7 @@ describe('revoke', () => {
     await foreign.terminate();
     expect({ code, stderr }).toEqual({
       code: 6,
-      stderr: `live-migration-prep: ${revocationId} is the id of a run of workflow type foreign, not revokeLink: look at it with temporal workflow describe; while it is open it keeps the id, so end it first\n`,
+      stderr: `live-migration-prep: ${revocationId} is the id of a run of workflow type foreign, not revokeLink: look at it with temporal workflow describe --workflow-id ${revocationId}; while it is open it keeps the id, so end it first\n`,
     });
   });
 

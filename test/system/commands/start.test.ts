@@ -321,7 +321,7 @@ describe('before a worker is there,', () => {
   it('start joins the run of an equal request, says as watch does that no worker polls, and the run goes on when one starts', async () => {
     const { atlas, deployment, client, ...others } = await setScene();
     const { workflowId, options } = others.newTarget();
-    const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one, or correct --task-queue`;
+    const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one, or name another task queue`;
     const start = ['start', ...options, '--sink', 'files'];
     const started = await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
     expect(started).toMatchObject({

@@ -83,6 +83,12 @@ describe('exit code 2, before Temporal is called, for', () => {
       [`redeliver ${ORG} --sink ""`, '--sink <name>', '', 'It is empty'],
       [`redeliver ${ORG} --run-id last`, '--run-id <id>', 'last', 'Copy the run id'],
       ['restart --since yesterday', '--since <time>', 'yesterday', 'Write one such as 2026-'],
+      [
+        'list --since 2026-11-25T09:00:00',
+        '--since <time>',
+        '2026-11-25T09:00:00',
+        'Write one such as 2026-',
+      ],
       ['restart --since 5', '--since <time>', '5', 'Write one such as 2026-'],
       [`watch ${ORG} --timeout 10`, '--timeout <duration>', '10', 'Write one such as 30s, 10m or 2h'],
       [`schedule create ${REQUEST} ${MONDAYS} --until ${PAST}`, '--until <time>', PAST, 'It has passed'],

@@ -21,6 +21,10 @@ it.each([
     'temporal workflow result --namespace a --workflow-id b',
     'temporal workflow --address temporal:7233 result --namespace a --workflow-id b',
   ],
+  [
+    'temporal workflow describe --workflow-id b',
+    "temporal workflow --address temporal:7233 --namespace 'prod eu' describe --workflow-id b",
+  ],
   ['live-migration-prep/64f1/5c01 is open', 'live-migration-prep/64f1/5c01 is open'],
   ['live-migration-prep-worker --config a', 'live-migration-prep-worker --config a'],
 ])('completes the commands in %j, once', (line, completed) => {
