@@ -73,7 +73,7 @@ async function scan({ workflowId, runId }: { workflowId: string; runId: string }
   for (const event of events ?? []) {
     const scheduled = event.activityTaskScheduledEventAttributes;
     if (scheduled) types.set(String(event.eventId), scheduled.activityType?.name ?? '');
-    const failed = event.activityTaskFailedEventAttributes;
+    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
     const type = types.get(String(failed?.scheduledEventId));
     if (type === 'deliverLinkToken') scanned.undelivered = true;
     const failure = failed?.failure?.applicationFailureInfo?.type ?? '';

@@ -31,6 +31,21 @@ async function creationFailures(handle: Handle): Promise<string[]> {
   );
 }
 
+const nameOfAttempt = ({ workflowId, activityId, attempt }: Record<string, unknown>) =>
+  [workflowId, activityId, attempt].map(String).join(' ');
+
+/** Attempts that the server started and whose outcome it never got. */
+async function timedOutAttempts(handle: Handle): Promise<string[]> {
+  const { events = [] } = await handle.fetchHistory();
+  const at = (id: unknown) => events?.find(({ eventId }) => String(eventId) === String(id));
+  return (events ?? []).flatMap(({ activityTaskTimedOutEventAttributes: timedOut }) => {
+    if (!timedOut) return [];
+    const activityId = at(timedOut.scheduledEventId)?.activityTaskScheduledEventAttributes?.activityId;
+    const attempt = at(timedOut.startedEventId)?.activityTaskStartedEventAttributes?.attempt;
+    return [nameOfAttempt({ workflowId: handle.workflowId, activityId, attempt })];
+  });
+}
+
 /** Requests in the fullest window of this length. */
 function fullestWindow(timesMs: readonly number[], windowMs: number): number {
   return Math.max(...timesMs.map((from) => timesMs.filter((t) => t >= from && t < from + windowMs).length));
@@ -39,7 +54,7 @@ function fullestWindow(timesMs: readonly number[], windowMs: number): number {
 test(`${RUNS} runs of one organization that Atlas turned away with 429 come back spread, not early, and all finish`, async () => {
   const atlas = await startAtlas();
   const retries = { create: { initialIntervalMs: INITIAL_INTERVAL_MS } };
-  const deployment = await deploy({ atlas, config: { ...PATIENT, retries } });
+  const deployment = await deploy({ atlas, config: { ...PATIENT, retries, log: { level: 'debug' } } });
   atlas.faults({
     on: 'linkTokens',
     probability: 1,
@@ -50,20 +65,25 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
 
   // Started before there is a worker, so that all of them meet Atlas at once.
   const handles = await startMany(deployment, RUNS);
-  await deployment.startWorker();
+  const worker = await deployment.startWorker();
   await eventually('a request', () => atlas.posts().length > 0);
   // Later only adds requests that are turned away.
   await sleep(RETRY_AFTER_MS / 2);
   atlas.clearFaults();
   const receipts = await Promise.all(handles.map((handle) => handle.result()));
 
-  // On a machine that is short of time, the server may lose a task on its way to the worker, and times it out. Nothing
-  // else is counted: an attempt that Temporal retries leaves no failure in the history.
+  // An attempt that Temporal retries leaves no failure in the history. A server that is short of time may lose a task on
+  // its way to the worker, which then never starts it. Nothing else is counted.
   const failures = await Promise.all(handles.map(creationFailures));
   expect(failures.flat().filter((message) => message !== 'activity Heartbeat timeout')).toEqual([]);
   expect(receipts.map(({ unconfirmedTokens }) => unconfirmedTokens)).toEqual(
     failures.map(({ length }) => length),
   );
+  const started = worker.logged('Activity started').map(nameOfAttempt);
+  expect(started.length).toBeGreaterThan(2 * RUNS);
+  const timedOut = (await Promise.all(handles.map(timedOutAttempts))).flat();
+  expect(timedOut.filter((attempt) => started.includes(attempt))).toEqual([]);
+  expect(atlas.posts().filter(({ status }) => status !== 429 && status !== 201)).toEqual([]);
   expect(atlas.createdTokens()).toHaveLength(RUNS);
   expect(deployment.tokenFiles()).toHaveLength(RUNS);
 
