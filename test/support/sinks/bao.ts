@@ -16,7 +16,7 @@ export interface Bao {
     path: string,
     body?: object,
     headers?: Record<string, string>,
-  ): Promise<BaoAnswer | null>;
+  ): Promise<BaoResponse | null>;
   seal(): Promise<void>;
   unseal(): Promise<void>;
   kill(): Promise<void>;
@@ -24,7 +24,7 @@ export interface Bao {
   stop(): Promise<void>;
 }
 
-export interface BaoAnswer {
+export interface BaoResponse {
   data: Record<string, unknown>;
   auth: { client_token: string };
 }
@@ -93,7 +93,7 @@ export async function startBao(bao: string): Promise<Bao> {
       request(method, below, body, {
         'x-vault-token': made.root_token,
         ...headers,
-      }) as Promise<BaoAnswer | null>,
+      }) as Promise<BaoResponse | null>,
     async seal() {
       await request('PUT', 'sys/seal', undefined, { 'x-vault-token': made.root_token });
     },
@@ -121,8 +121,8 @@ export async function prepareForWorker(bao: Bao): Promise<void> {
 
 /** A token with the policy `worker`. */
 export async function newWorkerToken(bao: Bao, ttl = '1h'): Promise<string> {
-  const answer = await bao.ask('POST', 'auth/token/create', { policies: ['worker'], ttl });
-  return (answer as BaoAnswer).auth.client_token;
+  const response = await bao.ask('POST', 'auth/token/create', { policies: ['worker'], ttl });
+  return (response as BaoResponse).auth.client_token;
 }
 
 /** The data of each version at a path, the oldest first; null for a deleted one. */

@@ -27,7 +27,7 @@ const on = 'linkTokens';
 
 let atlas: TestAtlas;
 let temporal: TestWorkflowEnvironment;
-/** What the sink answers next; it accepts when there is nothing left. */
+/** How the sink responds next; it accepts when nothing is left. */
 let sinkErrors: Error[] = [];
 
 const sink: Sink = {

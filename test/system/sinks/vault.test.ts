@@ -396,7 +396,7 @@ describe('the server', () => {
     env['ROOT'] = bao.rootToken;
     const delivery = newDelivery();
     const deliver = await vault({ namespace: 'team', auth: { method: 'token', token: { env: 'ROOT' } } });
-    // A new engine answers 400 while it sets itself up, and a later attempt succeeds.
+    // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
     await eventually('a delivery', () =>
       deliver(delivery).then(
         () => true,

@@ -78,7 +78,7 @@ test('with a map of organizations each is served by its own credential and sinks
   const run = async (more: Partial<PrepareRequest>) =>
     endingOf(await deployment.start(deployment.newRequest(more)));
 
-  const refused: [request: Partial<PrepareRequest>, words: string][] = [
+  const refused: [request: Partial<PrepareRequest>, problem: string][] = [
     // The credential of the environment could serve it.
     [{ orgId: unmapped.orgId }, `orgId ${unmapped.orgId} has no credential in the worker's configuration`],
     [
@@ -86,11 +86,11 @@ test('with a map of organizations each is served by its own credential and sinks
       'sink "vault" is not a sink of this organization: write one of files',
     ],
   ];
-  for (const [request, words] of refused) {
+  for (const [request, problem] of refused) {
     const { type, message } = await run(request);
     expect({ type, message }).toEqual({
       type: 'InvalidRequest',
-      message: expect.stringContaining(words) as unknown,
+      message: expect.stringContaining(problem) as unknown,
     });
   }
   expect(atlas.requests()).toEqual([]);

@@ -129,7 +129,7 @@ describe('checkRequest', () => {
 });
 
 describe('describeProblems', () => {
-  it('puts ten problems in words and counts the others', () => {
+  it('names ten problems and counts the others', () => {
     const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
     expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
     expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
