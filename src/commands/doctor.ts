@@ -19,7 +19,7 @@ import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
-import { whyNoWorker } from './runs/pollers';
+import { whyNoWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
@@ -106,7 +106,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   }
   try {
     return await temporal.connection.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
-      findings(await checkNamespace(temporal), await checkPollers(temporal, taskQueue)),
+      findings(await checkNamespace(temporal), await checkTaskQueue(temporal, taskQueue)),
     );
   } catch (cause) {
     return unreachable(temporal.unreachable(cause));
@@ -125,7 +125,7 @@ async function checkNamespace({ connection, address, namespace }: TemporalConnec
 }
 
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
-async function checkPollers(
+async function checkTaskQueue(
   { connection, namespace }: TemporalConnection<Connection>,
   taskQueue: string,
 ): Promise<CheckResult> {

@@ -66,6 +66,7 @@ function createCommands(io: Io, stop: Stop) {
     .configureHelp({ optionDescription, showGlobalOptions: true });
   const output = () => createOutput(io, program.opts().json, stop, suggestedCommands(program.opts()));
   const taskQueue = () => program.opts().taskQueue;
+  const isTaskQueueGiven = () => program.getOptionValueSource('taskQueue') === 'cli';
   const env = () => {
     const { address, namespace } = program.opts();
     return {
@@ -123,8 +124,7 @@ function createCommands(io: Io, stop: Stop) {
       const workflowId = workflowIdOf(options);
       if (runId) {
         const { redeliverClosed } = await import('./redeliver-closed.js');
-        const isGiven = program.getOptionValueSource('taskQueue') === 'cli';
-        const to = { sink, taskQueue: isGiven ? taskQueue() : undefined };
+        const to = { sink, taskQueue: isTaskQueueGiven() ? taskQueue() : undefined };
         return withClient((client) => redeliverClosed(client, { workflowId, runId }, to, output()));
       }
       const { redeliver } = await import('./redeliver.js');
@@ -148,6 +148,12 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.doctorCommand().action(async ({ config, remote, strict }) => {
+      if (!remote && isTaskQueueGiven()) {
+        throw new CommandError(
+          'doctor checks the task queue that the configuration names: leave out --task-queue, or add --remote',
+          EXIT_CODES.usage,
+        );
+      }
       const { doctor, doctorRemote } = await import('./doctor.js');
       if (!remote) return doctor(config, strict, output(), env());
       return withClient((client) => doctorRemote(client, taskQueue(), strict, output()));

@@ -8,7 +8,7 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import { describeReceipt, failureError } from './cli/endings';
 import type { Output } from './cli/output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
-import { noteMissingWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/missing-worker';
 import { isOpen, listRuns, runsOf } from './runs/find-runs';
 import { follow } from './runs/follow';
 

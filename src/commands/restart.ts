@@ -16,7 +16,7 @@ import {
   runsOf,
   type Run,
 } from './runs/find-runs';
-import { noteMissingWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/missing-worker';
 import { startRun } from './runs/start-run';
 import { follow } from './runs/follow';
 

@@ -12,7 +12,7 @@ import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { failureError } from './cli/endings';
 import type { Io, Output } from './cli/output';
-import { noteMissingWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/missing-worker';
 import { refuseForeign } from './runs/refusals';
 
 /**

@@ -7,7 +7,7 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
 import type { Output } from './cli/output';
-import { noteMissingWorker } from './runs/pollers';
+import { noteMissingWorker } from './runs/missing-worker';
 import type { NumberedRequest, RequestsFile } from './cli/requests-file';
 import { follow } from './runs/follow';
 import { lookAtRuns, startOrJoin } from './runs/start-or-join';

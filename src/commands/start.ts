@@ -5,7 +5,7 @@ import type { PrepareRequest } from '../contract/schemas';
 import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import type { StartOptions } from './cli/options';
 import { describeRows, type Output } from './cli/output';
-import { whyStillNoWorker } from './runs/pollers';
+import { whyStillNoWorker } from './runs/missing-worker';
 import { lookAtRuns, startOrJoin } from './runs/start-or-join';
 import { watch } from './watch';
 

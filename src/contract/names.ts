@@ -66,6 +66,9 @@ export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 
+/** Of what a caller writes about a request, in characters. */
+export const MAX_TEXT_LENGTH = 200;
+
 /** How a sink may be named in a worker's configuration. */
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 

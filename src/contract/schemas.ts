@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ORGANIZATION_ID, STEPS } from './names';
+import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')
@@ -8,7 +8,9 @@ export const organizationId = z
     'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
   );
 
-const shortText = z.string('is not a string').max(200, 'is longer than 200 characters: shorten it');
+const shortText = z
+  .string('is not a string')
+  .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: shorten it`);
 
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
 export const MAX_ACCESS_LIST_ENTRIES = 1000;
@@ -26,7 +28,7 @@ const accessListIps = z
 export const sinkName = z
   .string('is missing or not a string: name a configured sink')
   .min(1, 'is empty: name a configured sink')
-  .max(200, 'is longer than 200 characters: name a configured sink');
+  .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
 /** What a caller sends to `prepareLiveMigration`. */
 export const prepareRequestSchema = z

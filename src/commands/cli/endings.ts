@@ -38,13 +38,12 @@ export function failureError(failure: unknown, workflowId: string): CommandError
   const { type, message } = failure;
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
   const exitCode = EXIT_CODE_OF[type];
-  const isUndelivered = exitCode === EXIT_CODES.undelivered;
   return new CommandError(
     [
       `${type}: ${message}`,
+      ...(exitCode === EXIT_CODES.undelivered ? undeliveredLines(workflowId) : []),
       // A cancelled run's message says it itself.
       ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0)),
-      ...(isUndelivered ? [undeliveredLine(), redeliverLine(workflowId)] : []),
     ],
     exitCode,
     { workflowId, type, ...(details && { details }) },
@@ -58,12 +57,11 @@ export function unconfirmedLines(tokens: number): string[] {
   ];
 }
 
-export function undeliveredLine(nextTryAt?: string | null): string {
-  return `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
-}
-
-export function redeliverLine(workflowId: string): string {
-  return `after repairing the sink: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`;
+export function undeliveredLines(workflowId: string, nextTryAt?: string | null): string[] {
+  return [
+    `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`,
+    `after repairing the sink: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
+  ];
 }
 
 /** The receipt in lines for a person. */

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { ORGANIZATION_ID } from '../../contract/names';
+import { MAX_TEXT_LENGTH, ORGANIZATION_ID } from '../../contract/names';
 
 /**
  * Null when the text is neither a date nor an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
@@ -51,7 +51,9 @@ export function nonEmpty(text: string): string {
 
 /** As the contract bounds `requestedBy` and `changeReference`. */
 export function shortText(text: string): string {
-  if (text.length > 200) throw new InvalidArgumentError('It is longer than 200 characters: shorten it.');
+  if (text.length > MAX_TEXT_LENGTH) {
+    throw new InvalidArgumentError(`It is longer than ${MAX_TEXT_LENGTH} characters: shorten it.`);
+  }
   return nonEmpty(text);
 }
 

@@ -1,5 +1,5 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { FAILURE_TYPES } from '../../contract/names';
+import { FAILURE_TYPES, type FailureType } from '../../contract/names';
 import {
   collect,
   duration,
@@ -26,8 +26,10 @@ const requestedBy = (description = 'who requested it, kept for the audit trail')
   new Option('--requested-by <text>', description);
 const changeReference = (description = 'change or ticket, kept for the audit trail') =>
   new Option('--change-reference <text>', description);
-const failure = () =>
-  new Option('--failure <type>', 'runs that ended with this failure type').choices(FAILURE_TYPES);
+const failure = <Type extends FailureType>(types: readonly Type[]) =>
+  new Option('--failure <type>', 'runs that ended with this failure type').choices(types);
+/** Somebody cancelled the others on purpose. */
+const RESTARTED_TYPES = FAILURE_TYPES.filter((type) => type !== 'Cancelled');
 
 export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
 
@@ -112,7 +114,7 @@ export const listCommand = () =>
         'list, by organization, the attempts that may have created those tokens, to compare in Atlas',
       ).implies({ unconfirmed: true }),
     )
-    .addOption(failure().conflicts(['undelivered', 'sink']))
+    .addOption(failure(FAILURE_TYPES).conflicts(['undelivered', 'sink']))
     .addOption(organization('runs of this Atlas organization'))
     .addOption(requestedBy('runs requested by exactly this'))
     .addOption(changeReference('runs of exactly this change or ticket'))
@@ -163,7 +165,7 @@ export const restartCommand = () =>
         .argParser(pastTime)
         .makeOptionMandatory(),
     )
-    .addOption(failure().default('AtlasRequestRejected' as const))
+    .addOption(failure(RESTARTED_TYPES).default('AtlasRequestRejected' as const))
     .option('--dry-run', 'only print what would be done', false);
 
 export const keysCommand = () =>

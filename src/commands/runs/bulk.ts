@@ -21,30 +21,31 @@ export type Action =
   | 'not restarted';
 
 /** What became of one run. */
-export interface Decision {
-  workflowId: string;
+export interface RunOutcome {
   action: Action;
   reason: string;
-  /** Why, as one word. */
+  /** Why it was refused, as one word. */
   refused?: string;
+  /** Of the failure. */
+  type?: string;
   receipt?: Receipt;
   runId?: string;
 }
 
-export type RunOutcome = Omit<Decision, 'workflowId'>;
+type NamedOutcome = RunOutcome & { workflowId: string };
 
 /** @param total of runs, for the progress in each line. */
 export function createBulkRunner(total: number, output: Output) {
-  const decisions: Decision[] = [];
+  const outcomes: NamedOutcome[] = [];
   return {
     /**
-     * Works on runs, a few at once, reports each and records it. An error becomes a decision, and the rest go on.
+     * Works on runs, a few at once, reports each and records it. An error becomes an outcome, and the rest go on.
      */
     run: <Item extends { workflowId: string }>(
       items: Iterable<Item> | AsyncIterable<Item>,
       work: (item: Item) => Promise<RunOutcome>,
       record: (item: Item, outcome: RunOutcome) => void = () => undefined,
-    ): Promise<Decision[]> =>
+    ): Promise<NamedOutcome[]> =>
       pMap(
         items,
         async (item) => {
@@ -52,23 +53,24 @@ export function createBulkRunner(total: number, output: Output) {
           const { reason, ...rest } = await work(item).catch(failed);
           const outcome = { ...rest, reason: output.complete(reason) };
           if (!output.signal.aborted) record(item, outcome);
-          decisions.push({ workflowId, ...outcome });
-          output.say(`${decisions.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
-          return { workflowId, ...outcome };
+          const named = { workflowId, ...outcome };
+          outcomes.push(named);
+          output.say(`${outcomes.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
+          return named;
         },
         { concurrency: CONCURRENCY, signal: output.signal },
       ),
     /**
-     * Ends the command with every decision.
+     * Ends the command with every outcome.
      *
      * @throws CommandError when a run failed, is undelivered, or was refused.
      */
     finish(what: string): void {
-      const counts = countByAction(decisions);
+      const counts = countByAction(outcomes);
       const summary = `${total} ${what}${counts ? `: ${counts}` : ''}`;
-      const exitCode = exitCodeOf(decisions);
-      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, { decisions });
-      output.print({ decisions }, summary);
+      const exitCode = exitCodeOf(outcomes);
+      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, { outcomes });
+      output.print({ outcomes }, summary);
     },
   };
 }
@@ -97,14 +99,14 @@ export function failed(error: unknown): RunOutcome {
 }
 
 /** Such as `3 delivered, 1 undelivered`. */
-function countByAction(decisions: readonly Decision[]): string {
+function countByAction(outcomes: readonly RunOutcome[]): string {
   const counts = new Map<Action, number>();
-  for (const { action } of decisions) counts.set(action, (counts.get(action) ?? 0) + 1);
+  for (const { action } of outcomes) counts.set(action, (counts.get(action) ?? 0) + 1);
   return [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
 }
 
-function exitCodeOf(decisions: readonly Decision[]): ExitCode {
-  const actions = new Set(decisions.map(({ action }) => action));
+function exitCodeOf(outcomes: readonly RunOutcome[]): ExitCode {
+  const actions = new Set(outcomes.map(({ action }) => action));
   if (actions.has('failed') || actions.has('cancelled')) return EXIT_CODES.failed;
   if (actions.has('undelivered')) return EXIT_CODES.undelivered;
   return actions.has('refused') ? EXIT_CODES.refused : EXIT_CODES.done;

@@ -10,11 +10,11 @@ import {
   type PrepareRequest,
 } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { whyStillNoWorker } from './pollers';
+import { whyStillNoWorker } from './missing-worker';
 
 /** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
-const POLLER_INTERVAL_MS = 2000;
+const LOOK_INTERVAL_MS = 2000;
 
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
@@ -27,14 +27,14 @@ export async function checkWorker(
   taskQueue: string,
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
-  await requirePoller(client, taskQueue);
+  await requireWorker(client, taskQueue);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
     args: request ? [request] : [],
     workflowExecutionTimeout: TIMEOUT_MS,
   });
-  const outcome: unknown = await unlessNoPoller(client, taskQueue, handle.result().catch(causeOfFailure));
+  const outcome: unknown = await unlessNoWorker(client, taskQueue, handle.result().catch(causeOfFailure));
   const failure = outcome instanceof ApplicationFailure ? outcome : null;
   const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
   if (parsed.success) return { report: parsed.data, failure };
@@ -81,17 +81,17 @@ function causeOfFailure(error: unknown): unknown {
 }
 
 /** A worker may stop meanwhile, or have stopped just before. */
-async function unlessNoPoller<T>(client: Client, taskQueue: string, work: Promise<T>): Promise<T> {
+async function unlessNoWorker<T>(client: Client, taskQueue: string, work: Promise<T>): Promise<T> {
   const waiting = Symbol();
   for (;;) {
     // It must not keep the process from ending.
-    const outcome = await Promise.race([work, sleep(POLLER_INTERVAL_MS, waiting, { ref: false })]);
+    const outcome = await Promise.race([work, sleep(LOOK_INTERVAL_MS, waiting, { ref: false })]);
     if (outcome !== waiting) return outcome;
-    await requirePoller(client, taskQueue);
+    await requireWorker(client, taskQueue);
   }
 }
 
-async function requirePoller(client: Client, taskQueue: string): Promise<void> {
+async function requireWorker(client: Client, taskQueue: string): Promise<void> {
   const problem = await whyStillNoWorker(client, taskQueue);
   if (problem) throw new CommandError(problem);
 }

@@ -9,9 +9,9 @@ import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { endingOf, receiptIn, redeliverLine, unconfirmedLines, undeliveredLine } from '../cli/endings';
+import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/endings';
 import { isOpen } from './find-runs';
-import { whyNoWorker } from './pollers';
+import { whyNoWorker } from './missing-worker';
 import { refuseForeign } from './refusals';
 
 /** The first; each is longer than the one before. */
@@ -115,9 +115,8 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
   return new CommandError(
     [
       status ? description : 'undelivered: no worker responds, so the reason is in the history only',
-      redeliverLine(workflowId),
+      ...undeliveredLines(workflowId, nextTryAt),
       ...unconfirmedLines(unconfirmedTokens),
-      undeliveredLine(nextTryAt),
     ],
     EXIT_CODES.undelivered,
     { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },

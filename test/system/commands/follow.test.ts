@@ -257,7 +257,9 @@ describe('watch', () => {
     expect(code).toBe(5);
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')}`);
-    expect(stderr).toMatch(/\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\n$/);
+    expect(stderr).toMatch(
+      /\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\nafter repairing the sink: /,
+    );
     expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
 
     const json = await scene.client('--json', 'watch', ...options);

@@ -278,7 +278,7 @@ describe('redeliver --run-id', () => {
 });
 
 describe('redeliver --all', () => {
-  interface Decision {
+  interface Outcome {
     workflowId: string;
     action: string;
     reason: string;
@@ -313,7 +313,7 @@ describe('redeliver --all', () => {
     const ids = await undeliveredRuns(3);
     const rejected = await command('--json', 'redeliver', '--all');
     expect(rejected.code).toBe(5);
-    const early = objectIn(rejected)['decisions'] as Decision[];
+    const early = objectIn(rejected)['outcomes'] as Outcome[];
     expect(early.map(({ workflowId, action }) => `${action} ${workflowId}`).sort()).toEqual(
       ids.map((id) => `undelivered ${id}`),
     );
@@ -341,8 +341,8 @@ describe('redeliver --all', () => {
     await undeliveredRuns(2);
     const exit = await command('--json', 'redeliver', '--all', '--sink', 'files');
     expect(exit.code).toBe(0);
-    const decisions = objectIn(exit)['decisions'] as (Decision & { receipt: { sink: string } })[];
-    expect(decisions.map(({ action, receipt }) => `${action} ${receipt.sink}`)).toEqual([
+    const outcomes = objectIn(exit)['outcomes'] as (Outcome & { receipt: { sink: string } })[];
+    expect(outcomes.map(({ action, receipt }) => `${action} ${receipt.sink}`)).toEqual([
       'delivered files',
       'delivered files',
     ]);

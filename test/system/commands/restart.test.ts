@@ -9,7 +9,7 @@ import { newOrgId } from '../../support/ids';
 import { objectIn, type ClientExit } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-interface Decision {
+interface Outcome {
   workflowId: string;
   action: string;
   reason: string;
@@ -32,10 +32,10 @@ function setSecretAtAtlas(atlas: TestAtlas, clientSecret: string): void {
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 
 /** By workflow id, in an order of its own. */
-function decisionsIn(exit: ClientExit): Record<string, string> {
-  const decisions = objectIn(exit)['decisions'] as Decision[];
+function outcomesIn(exit: ClientExit): Record<string, string> {
+  const outcomes = objectIn(exit)['outcomes'] as Outcome[];
   return Object.fromEntries(
-    decisions.map(({ workflowId, action, reason }) => [workflowId, `${action}: ${reason}`]),
+    outcomes.map(({ workflowId, action, reason }) => [workflowId, `${action}: ${reason}`]),
   );
 }
 
@@ -136,7 +136,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
   it('with --dry-run prints what it would do, and starts nothing', async () => {
     const exit = await scene.client('--json', 'restart', '--since', since, '--dry-run');
     expect(exit.code).toBe(6);
-    expect(decisionsIn(exit)).toEqual({
+    expect(outcomesIn(exit)).toEqual({
       ...Object.fromEntries(
         failed.map((request, i) => [
           idOf(request),
@@ -145,7 +145,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
       ),
       ...reasonsToLeave(),
     });
-    expect(objectIn(exit)['decisions']).toContainEqual(
+    expect(objectIn(exit)['outcomes']).toContainEqual(
       expect.objectContaining({ workflowId: idOf(left.token), refused: 'tokenLeft' }),
     );
     for (const [i, request] of failed.entries()) {
@@ -156,7 +156,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
   it('looks at no run of another task queue', async () => {
     const elsewhere = ['--task-queue', `nobody-${newOrgId()}`];
     const exit = await scene.client('--json', 'restart', '--since', since, '--dry-run', ...elsewhere);
-    expect(decisionsIn(exit)).toEqual({});
+    expect(outcomesIn(exit)).toEqual({});
   });
 
   it('stops after the first run that does not deliver', async () => {
@@ -164,7 +164,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     const exit = await scene.client('--json', 'restart', '--since', since);
     scene.atlas.clearFaults();
     expect(exit.code).toBe(1);
-    const actions = Object.values(decisionsIn(exit)).map((decision) => decision.split(':')[0]);
+    const actions = Object.values(outcomesIn(exit)).map((outcome) => outcome.split(':')[0]);
     expect(actions.filter((action) => action === 'failed')).toHaveLength(1);
     expect(actions.filter((action) => action === 'not restarted').length).toBeGreaterThanOrEqual(2);
     await untilListed(scene, 12);
@@ -187,8 +187,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
 
     const second = await scene.client('--json', 'restart', '--since', since);
     expect(second.code).toBe(6);
-    for (const decision of Object.values(decisionsIn(second)))
-      expect(decision).toMatch(/^(skipped|refused): /);
+    for (const outcome of Object.values(outcomesIn(second))) expect(outcome).toMatch(/^(skipped|refused): /);
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + failed.length);
     expect(await newestRun(others.before)).toMatchObject({ status: 'FAILED' });
   });
@@ -204,7 +203,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
 
     const exit = await scene.client('--json', 'restart', '--since', sinceThen);
     expect(exit.code).toBe(5);
-    expect(Object.values(decisionsIn(exit)).sort()).toEqual([
+    expect(Object.values(outcomesIn(exit)).sort()).toEqual([
       'not restarted: the first restarted run did not deliver',
       expect.stringMatching(/^undelivered: SinkRejected: /),
     ]);
@@ -234,8 +233,8 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     const invalid = ['--since', sinceThen, '--failure', 'InvalidRequest'];
     const exit = await scene.client('--json', 'restart', ...invalid);
     expect(exit.code).toBe(6);
-    const decisions = decisionsIn(exit);
-    for (const id of ids) expect(decisions[id]).toMatch(/^refused: its request is not valid: /);
-    expect(decisions[idOf(fixed)]).toMatch(/^delivered: file /);
+    const outcomes = outcomesIn(exit);
+    for (const id of ids) expect(outcomes[id]).toMatch(/^refused: its request is not valid: /);
+    expect(outcomes[idOf(fixed)]).toMatch(/^delivered: file /);
   });
 });

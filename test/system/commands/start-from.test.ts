@@ -81,7 +81,7 @@ describe('start --from', () => {
 
     const third = await scene.client('--json', 'start', '--from', from);
     expect(third.code).toBe(0);
-    for (const { action, reason } of objectIn(third)['decisions'] as Result[]) {
+    for (const { action, reason } of objectIn(third)['outcomes'] as Result[]) {
       expect(`${action}: ${reason}`).toMatch(
         /^skipped: a token for these organizations was delivered before/,
       );
@@ -149,8 +149,8 @@ describe('start --from', () => {
     const outcomes = () => resultsIn(results).map(({ action, reason }) => `${action}: ${reason}`);
     const tokens = scene.atlas.createdTokens().length;
     const dry = await scene.client('--json', 'start', '--from', from, '--dry-run');
-    const decisions = objectIn(dry)['decisions'] as Result[];
-    expect(decisions.map(({ action, reason }) => `${action}: ${reason}`)).toEqual(
+    const found = objectIn(dry)['outcomes'] as Result[];
+    expect(found.map(({ action, reason }) => `${action}: ${reason}`)).toEqual(
       expect.arrayContaining(expected('^would start: into sink files$')),
     );
     expect(dry.code).toBe(6);

@@ -75,7 +75,9 @@ describe('exit code 2, before Temporal is called, for', () => {
     ],
     ['restart', "required option '--since <time>' not specified"],
     [`restart ${SINCE} --failure Sad`, 'Allowed choices are InvalidRequest, AtlasRequestRejected,'],
+    [`restart ${SINCE} --failure Cancelled`, 'AtlasUnavailable, TokenLost.'],
     [`watch ${ORG} --timeout 600h`, 'of at most 24 days'],
+    ['doctor --task-queue other', 'leave out --task-queue, or add --remote'],
     ['keys', "required option '--file <file>' not specified"],
     ...[
       ['watch --org ABC', '--org <id>', 'ABC', 'It is not 24 lower-case hexadecimal digits'],

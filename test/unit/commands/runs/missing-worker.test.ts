@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { optionalDateToTs } from '@temporalio/common/lib/time';
-import { whyNoWorker } from '../../../../src/commands/runs/pollers';
+import { whyNoWorker } from '../../../../src/commands/runs/missing-worker';
 
 const deploymentName = 'kubernetes/prep';
 const EXPIRED_MS = 80_000;
