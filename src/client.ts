@@ -16,6 +16,16 @@ process.once('SIGINT', () => interrupt.abort());
 const { signal } = interrupt;
 void createProgram({ env, stdin: process.stdin, stdout, stderr, interrupt: signal })
   .run(process.argv.slice(2))
-  .then((exitCode) => {
-    process.exitCode = exitCode;
+  .then(async (exitCode) => {
+    await Promise.all([written(stdout), written(stderr)]);
+    // A stopped command may have calls under way: they would delay the end, and throw when they retry.
+    process.exit(exitCode);
   });
+
+/** A pipe may be read slowly. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.writableLength > 0) stream.write('', () => resolve());
+    else resolve();
+  });
+}

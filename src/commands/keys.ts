@@ -9,7 +9,7 @@ import type { Output } from './cli/output';
  * Writes the JWK set that seals tokens. A new file has mode 0600; an existing one keeps its owner and mode, and is
  * written where a symbolic link leads, so that the workers can still read it.
  *
- * @param options `rotate` puts a new key before those in the file, which still open what they sealed.
+ * @param options `rotate` puts a new key before those in the file, which must exist and still open what they sealed.
  * @throws CommandError
  */
 export async function makeKeys(
@@ -27,6 +27,13 @@ export async function makeKeys(
   const exists = (await lstat(file).catch(absent)) !== null;
   if (exists && !rotate) {
     throw new CommandError(`${file} exists: add --rotate to put a new key before its keys`, EXIT_CODES.usage);
+  }
+  // A new set in its place would open no token that is sealed already.
+  if (!exists && rotate) {
+    throw new CommandError(
+      `${file} does not exist: correct its path, or leave out --rotate to make the first key`,
+      EXIT_CODES.usage,
+    );
   }
   const former = exists ? await readKeySet(file) : null;
   const earlier = former?.keys ?? [];
@@ -54,7 +61,13 @@ async function readKeySet(file: string) {
   };
   const realFile = await realpath(file).catch(unreadable);
   const text = await readFile(realFile, 'utf8').catch(unreadable);
-  createSealer(() => text);
+  try {
+    createSealer(() => text);
+  } catch {
+    throw new CommandError(
+      `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers, since only its keys open the tokens that are sealed with them`,
+    );
+  }
   const { keys } = JSON.parse(text) as { keys: unknown[] };
   return { realFile, ownership: await stat(realFile), keys };
 }

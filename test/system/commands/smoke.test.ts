@@ -74,6 +74,20 @@ describe('the built client', () => {
     );
   });
 
+  // Concurrent, since it only waits. The server ends a long poll after 20 s, and the client then polls again.
+  it.concurrent('exits with 4 at --timeout, in a second long poll, too', async () => {
+    const { address } = await sharedTemporal();
+    const revoke = ['revoke', '--org', newOrgId(), '--yes'];
+    const waiting = ['--task-queue', newOrgId(), '--timeout', '24s', ...revoke];
+    const { code, stderr } = await runProgram(CLIENT, waiting, embeddedEnv(address));
+    expect({ code, stderr }).toEqual({
+      code: 4,
+      stderr: expect.stringMatching(
+        /^note: no worker polls .*\nlive-migration-prep: timed out after 24 s\nthe removal goes on; see how .*\n$/,
+      ) as string,
+    });
+  });
+
   it('keeps its exit code when nobody reads its output', async () => {
     const child = spawn(process.execPath, [CLIENT, '--help'], {
       env: NOWHERE,

@@ -113,14 +113,28 @@ describe('keys', () => {
   });
 
   it.each([
-    ['a file without keys', () => writeFileSync(file, '{"keys": [{"k": "CANARY"}]}'), 'not a JWK set'],
-    ['a file that is not JSON', () => writeFileSync(file, 'CANARY'), 'not JSON'],
-    ['a folder that is not there', () => rmSync(fileIn(), { recursive: true }), 'cannot be written (ENOENT)'],
-  ])('%s cannot be rotated into, and stays as it is', async (_what, prepare, message) => {
-    prepare();
+    ['without keys', '{"keys": [{"k": "CANARY"}]}'],
+    ['that is not JSON', '{"keys": [{"k": "CANARY'],
+  ])('does not rotate a file %s, and leaves it as it is', async (_what, text) => {
+    writeFileSync(file, text);
     const { code, stderr } = await keys('--file', file, '--rotate');
     expect(code).toBe(1);
-    expect(stderr).toContain(message);
+    expect(stderr).toContain(`${file} is not a JWK set of 256-bit keys, and may be damaged: restore it`);
     expect(stderr).not.toMatch(/CANARY|\n\s+at /);
+    expect(readFileSync(file, 'utf8')).toBe(text);
+  });
+
+  it('does not rotate a file that does not exist: its keys may be elsewhere', async () => {
+    const { code, stderr } = await keys('--file', file, '--rotate');
+    expect(code).toBe(2);
+    expect(stderr).toContain(`${file} does not exist: correct its path, or leave out --rotate`);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('says when it cannot write', async () => {
+    rmSync(fileIn(), { recursive: true });
+    const { code, stderr } = await keys('--file', file);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`${file} cannot be written (ENOENT)`);
   });
 });
