@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
+import { gaveUp } from '../contract/gave-up';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
@@ -18,7 +19,8 @@ const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} }
 const TOO_LATE: AtlasOutcome = {
   ...NOT_SENT,
   retryable: false,
-  message: "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas",
+  message:
+    "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; start again",
 };
 
 const STOPPED: AtlasOutcome = {
@@ -95,7 +97,7 @@ async function tooLate(context: Context): Promise<AtlasOutcome> {
   if (!failure) return TOO_LATE;
   return {
     ...TOO_LATE,
-    message: `gave up: the retry deadline passed; last error: ${failure.message}`,
+    message: gaveUp(failure.message),
     details: failure.details?.[0] ?? {},
   };
 }

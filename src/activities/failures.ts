@@ -2,6 +2,7 @@ import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/
 import type { AtlasOutcome } from '../atlas/outcomes';
 import type { Backoff, DeliveryFailureDetails } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
+import { gaveUp } from '../contract/gave-up';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
@@ -69,11 +70,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
   }
   const delayMs = retryDelayMs(timing.plan, attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) {
-    return terminal(
-      type,
-      `gave up: the retry deadline passes before the next attempt; last error: ${message}`,
-      details,
-    );
+    return terminal(type, gaveUp(message, 'the retry deadline passes before the next attempt'), details);
   }
   return failureOf({ type, message, details: [details], nextRetryDelay: delayMs });
 }

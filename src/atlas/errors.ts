@@ -64,7 +64,7 @@ export class AtlasCircuitOpenError extends Error {
         ? `until ${new Date(untilMs).toISOString()}`
         : 'while another attempt tries whether Atlas responds';
     super(
-      `not sent: this worker sends no link-token request with credential ${credentialName} ${until}; last error: ${cause.message}`,
+      `not sent: this worker sends no link-token request with credential ${credentialName} ${until}, after this error: ${cause.message}`,
     );
     this.retryAfterMs = waitMs > 0 ? waitMs : undefined;
     this.details = cause.details;

@@ -25,7 +25,7 @@ export function createProgram(io: Io) {
       } catch (error) {
         // Where commander gave up, it may not have read --json yet.
         const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
-        const reported = errorOf(error);
+        const reported = withFollowUp(errorOf(error), stop.followUp());
         const complete = suggestedCommands(program.opts());
         if (reported.lines.length > 0) createOutput(io, json, stop, complete).error(reported);
         return reported.exitCode;
@@ -203,6 +203,12 @@ function errorOf(error: unknown): CommandError {
     return new CommandError(textOf(error).split('\n'), EXIT_CODES.usage);
   }
   return new CommandError((error as Error).message.split('\n'));
+}
+
+/** A command that loses Temporal says what goes on without it, as a stopped one does. */
+function withFollowUp(error: CommandError, followUp: readonly string[]): CommandError {
+  if (error.exitCode !== EXIT_CODES.unreachable) return error;
+  return new CommandError([...error.lines, ...followUp], error.exitCode, error.facts);
 }
 
 function textOf({ code, message }: CommanderError): string {

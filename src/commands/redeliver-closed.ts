@@ -23,6 +23,7 @@ export async function redeliverClosed(
 ): Promise<void> {
   const { run: closed, request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
   const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
+  output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
   output.say(`delivering token ${token.deliveryId} of run ${runId} to sink ${recovered.sink}`);
   const run = await startRun(client, {
     workflowId,

@@ -18,17 +18,16 @@ export async function start(
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   if (options.dryRun) return dryRun(client, workflowId, request, options, output);
+  const followIt = `follow it: ${commandLine('watch', workflowId)}`;
+  output.setFollowUp(`a run may have been started; ${followIt}`);
   const { joined, runId } = await startOrJoin(client, workflowId, request, options);
-  const what = `${joined ? 'joined the open run' : 'started'} ${workflowId}`;
-  if (options.wait) {
-    output.say(what);
-    return watch(client, { workflowId, runId }, output, { runId, joined });
-  }
+  output.setFollowUp(`the run goes on; ${followIt}`);
+  output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
+  if (options.wait) return watch(client, { workflowId, runId }, output, { runId, joined });
   const problem = await whyStillNoWorker(client, options.taskQueue);
   output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
-    what,
     ...(problem ? [problem] : []),
-    `follow it: ${commandLine('watch', workflowId)}`,
+    followIt,
   ]);
 }
 

@@ -10,3 +10,9 @@ export function commandLine(command: string, workflowId: string, ...options: str
     : ['--workflow-id', shellWord(workflowId)];
   return ['live-migration-prep', command, ...target, ...options].join(' ');
 }
+
+/** The command that lists the attempts of an organization that may have created a token. */
+export function reportCommand(workflowId: string): string {
+  const [, org] = USUAL_ID.exec(workflowId) ?? [];
+  return `live-migration-prep list --report${org ? ` --org ${org}` : ''}`;
+}

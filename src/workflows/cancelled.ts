@@ -1,5 +1,5 @@
 import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
-import { commandLine } from '../contract/command-line';
+import { commandLine, reportCommand } from '../contract/command-line';
 import type { SealedToken } from '../contract/schemas';
 import { failureOf } from './failures';
 import type { Progress } from './progress';
@@ -21,7 +21,7 @@ export function cancelled(
   const left = [
     token && tokenLeft(token, sinksTried),
     unconfirmedTokens > 0 &&
-      `Atlas may have created ${unconfirmedTokens} token(s) that the worker never received: compare the times of the attempts in this history with Atlas`,
+      `Atlas may have created ${unconfirmedTokens} token(s) that the worker never received; when, to compare with the API keys in Atlas: \`${reportCommand(workflowInfo().workflowId)}\``,
   ];
   return failureOf('Cancelled', `cancelled; ${left.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,

@@ -8,6 +8,7 @@ import {
   sleep,
 } from '@temporalio/workflow';
 import type { CreationFailureDetails, ValidatedRequest } from '../contract/activities';
+import { gaveUp } from '../contract/gave-up';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { SealedToken } from '../contract/schemas';
@@ -30,7 +31,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
   const giveUp = (cause: unknown) => {
     const { message, details } = messageAndDetails(cause);
     const { unconfirmedTokens } = progress.status;
-    return failureOf('AtlasUnavailable', `gave up: the retry deadline passed; last error: ${message}`, {
+    return failureOf('AtlasUnavailable', gaveUp(message), {
       ...publicDetails(details),
       unconfirmedTokens,
     });

@@ -91,7 +91,7 @@ function currentDetailsOf(
 
 /** Markdown changes `--` and drops `<name>` outside backticks. */
 function remedy(): string {
-  return `After repairing the sink: \`${commandLine('redeliver', workflowInfo().workflowId)}\` (with \`--sink <name>\` to another sink)`;
+  return `Once the cause is fixed: \`${commandLine('redeliver', workflowInfo().workflowId)}\` (with \`--sink <name>\` to another sink)`;
 }
 
 function describeRequest(request: ValidRequest): string {

@@ -19,6 +19,7 @@ describe('the bundle of the workflows', () => {
       'names',
       'command-line',
       'compare-requests',
+      'gave-up',
       'log-attributes',
       'printable',
       'retry-delay',

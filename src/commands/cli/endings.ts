@@ -1,8 +1,9 @@
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { commandLine } from '../../contract/command-line';
+import { commandLine, reportCommand } from '../../contract/command-line';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
+  workflowIdFor,
   type DeliveryFailureType,
   type FailureType,
   type RefusalType,
@@ -43,41 +44,43 @@ export function failureError(failure: unknown, workflowId: string): CommandError
       `${type}: ${message}`,
       ...(exitCode === EXIT_CODES.undelivered ? undeliveredLines(workflowId) : []),
       // A cancelled run's message says it itself.
-      ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0)),
+      ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0, workflowId)),
     ],
     exitCode,
     { workflowId, type, ...(details && { details }) },
   );
 }
 
-export function unconfirmedLines(tokens: number): string[] {
+export function unconfirmedLines(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
   return [
-    `Atlas may have created ${tokens} token(s) that the worker never received: compare the times of the attempts in the run's history with the API keys in Atlas`,
+    `Atlas may have created ${tokens} token(s) that the worker never received; when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 
 export function undeliveredLines(workflowId: string, nextTryAt?: string | null): string[] {
   return [
     `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`,
-    `after repairing the sink: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
+    `once the cause is fixed: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
   ];
 }
 
 /** The receipt in lines for a person. */
 export function describeReceipt(receipt: Receipt): string[] {
-  return describeRows([
-    ['organization', receipt.orgId],
-    ['source', receipt.sourceOrgId ?? '-'],
+  const { orgId, sourceOrgId, unconfirmedTokens } = receipt;
+  const rows = describeRows([
+    ['organization', orgId],
+    ['source', sourceOrgId ?? '-'],
     ['token is in', receipt.location],
     ...receipt.alsoTried.map((sink): Row => ['may also be in', `sink ${sink}`]),
     ['delivery id', receipt.deliveryId],
     ['token sha256', receipt.tokenSha256],
     ['created', receipt.createdAt],
     ['delivered', receipt.deliveredAt],
-    ['unconfirmed', `${receipt.unconfirmedTokens} token(s)`],
+    ['unconfirmed', `${unconfirmedTokens} token(s)`],
     ...receipt.warnings.map((warning): Row => ['warning', warning]),
   ]);
+  return [...rows, ...unconfirmedLines(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
 /** How a run ended without a receipt. */

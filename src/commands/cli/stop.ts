@@ -16,6 +16,7 @@ export function createStop() {
     setFollowUp: (...lines: string[]) => {
       followUp = lines;
     },
+    followUp: () => followUp,
     interrupt: () => stop('interrupted', EXIT_CODES.interrupted),
     startTimeout(timeoutMs: number) {
       setTimeout(() => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut), timeoutMs).unref();

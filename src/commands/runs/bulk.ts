@@ -85,7 +85,9 @@ const ACTION_OF: Partial<Record<ExitCode, Action>> = {
 export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome> {
   try {
     const receipt = await delivery;
-    return { action: 'delivered', reason: receipt.location, receipt };
+    const { location, unconfirmedTokens } = receipt;
+    const reason = unconfirmedTokens > 0 ? `${location}; ${unconfirmedTokens} unconfirmed` : location;
+    return { action: 'delivered', reason, receipt };
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const { refused, type } = error.facts as { refused?: string; type?: string };

@@ -116,7 +116,7 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
     [
       status ? description : 'undelivered: no worker responds, so the reason is in the history only',
       ...undeliveredLines(workflowId, nextTryAt),
-      ...unconfirmedLines(unconfirmedTokens),
+      ...unconfirmedLines(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
     { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },

@@ -123,6 +123,17 @@ describe('of runs that no worker takes,', () => {
 
   const followUp = () => `the run goes on; follow it: live-migration-prep watch ${waiting.options.join(' ')}`;
 
+  it('start says how to follow the run when it is interrupted before it has looked for a worker', async () => {
+    const { options } = idle.newTarget();
+    const start = idle.follow('start', ...options, ...TO_FILES);
+    await eventually('the start', () => start.output().startsWith('started '));
+    start.interrupt();
+    expect(await start.exited).toMatchObject({
+      code: 130,
+      stderr: `live-migration-prep: interrupted\nthe run goes on; follow it: live-migration-prep watch ${options.join(' ')}\n`,
+    });
+  });
+
   it('start --wait prints what watch prints', async () => {
     const start = await idle.client('start', ...waiting.options, ...TO_FILES, '--wait', '--timeout', '4s');
     expect(start.stdout).toMatch(
@@ -258,7 +269,7 @@ describe('watch', () => {
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')}`);
     expect(stderr).toMatch(
-      /\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\nafter repairing the sink: /,
+      /\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\nonce the cause is fixed: /,
     );
     expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
 
@@ -360,5 +371,5 @@ it('watch of an undelivered run whose workers are gone says so', async () => {
   const { code, stderr } = await scene.client('watch', ...options);
   expect(code).toBe(5);
   expect(stderr).toContain('undelivered: no worker responds, so the reason is in the history only');
-  expect(stderr).toContain(`after repairing the sink: live-migration-prep redeliver ${options.join(' ')}`);
+  expect(stderr).toContain(`once the cause is fixed: live-migration-prep redeliver ${options.join(' ')}`);
 });

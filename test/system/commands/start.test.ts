@@ -168,7 +168,7 @@ describe('start --wait against a sink that rejects', () => {
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain('\nthe token is kept, encrypted, and the run goes on; next try at ');
     expect(stderr).toContain(
-      `\nafter repairing the sink: live-migration-prep redeliver ${options.join(' ')}   (--sink `,
+      `\nonce the cause is fixed: live-migration-prep redeliver ${options.join(' ')}   (--sink `,
     );
     expect(stderr).not.toContain('`');
     expect(await statusOf(workflowId)).toBe('RUNNING');
@@ -314,6 +314,31 @@ it('list, start --dry-run and doctor --remote need no permission to describe the
       code: 0,
       stderr: expect.not.stringContaining('live-migration-prep:') as unknown,
     });
+  }
+});
+
+it('a command that loses Temporal says what goes on', async () => {
+  const { address } = await sharedTemporal();
+  const UNAUTHENTICATED = 16;
+  const proxy = await serveRejectingGrpcProxy(
+    Number(address.split(':')[1]),
+    /\/(StartWorkflowExecution|UpdateWorkflowExecution)$/,
+    UNAUTHENTICATED,
+  );
+  cleanUpLater(() => proxy.close());
+  blocked.block();
+  const { options } = scene.newTarget();
+  await scene.client('start', ...options, ...TO_BLOCKED, '--wait');
+  const cases = [
+    [['start', ...scene.newTarget().options, ...REQUEST], 'a run may have been started; follow it: '],
+    [['redeliver', ...options], 'the run goes on; follow it: '],
+  ] as const;
+  for (const [command, followUp] of cases) {
+    const exit = await run(command, embeddedEnv(`127.0.0.1:${proxy.port}`));
+    expect(exit.code).toBe(3);
+    expect(exit.stderr).toContain(
+      `\n${followUp}live-migration-prep watch ${command.slice(1, 5).join(' ')}\n`,
+    );
   }
 });
 

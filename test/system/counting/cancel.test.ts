@@ -135,7 +135,9 @@ describe('a cancel while a token may have been created', () => {
       await eventually('the back-off', async () => (await statusOf(run.handle)).unconfirmedTokens === 3);
       const ended = await cancelled(run);
       expect(ended).toMatchObject({ type: 'Cancelled', unconfirmedTokens: 3, created: 3 });
-      expect(ended.message).toContain('compare the times of the attempts in this history with Atlas');
+      expect(ended.message).toContain(
+        'to compare with the API keys in Atlas: `live-migration-prep list --report --org ',
+      );
       expect((await run.handle.describe()).memo).toMatchObject({ unconfirmedTokens: 3 });
     },
 

@@ -119,7 +119,7 @@ test(`an outage with ${RUNS_IN_OUTAGE} runs in flight leaves one unconfirmed tok
   await eventually('a failure that says until when no request is sent', async () => {
     const pending = await Promise.all(handles.map(({ workflowId }) => pendingActivity(client, workflowId)));
     return pending.some((activity) =>
-      /^not sent: .* credential default until \d{4}-\S+Z; last error: Atlas returned 503/.test(
+      /^not sent: .* credential default until \d{4}-\S+Z, after this error: Atlas returned 503/.test(
         activity?.lastFailure ?? '',
       ),
     );

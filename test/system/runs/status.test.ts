@@ -118,7 +118,7 @@ describe('status, current details and activity summaries say what a run does', (
     expect(await currentDetails(handle)).toBe(
       [
         `**undelivered**: ${description}`,
-        `After repairing the sink: \`live-migration-prep redeliver ${target}\` (with \`--sink <name>\` to another sink)`,
+        `Once the cause is fixed: \`live-migration-prep redeliver ${target}\` (with \`--sink <name>\` to another sink)`,
         `Next try: ${nextTryAt}${requestDetails(request, '0')}`,
       ].join('\n\n'),
     );

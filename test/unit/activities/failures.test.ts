@@ -82,7 +82,7 @@ describe('the failure of a creation attempt', () => {
       expect(creationFailure({ ...outcome, ...wait }, timing({ leftMs }))).toMatchObject({
         type,
         nonRetryable: true,
-        message: `gave up: the retry deadline passes before the next attempt; last error: ${message}`,
+        message: `gave up: the retry deadline passes before the next attempt; last error: ${message}; start again once that is resolved`,
         details: [details],
       });
     },

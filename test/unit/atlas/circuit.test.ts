@@ -55,7 +55,8 @@ test('a failure rejects all further requests of its credential until a time that
   for (const outcome of rejected) {
     expect(outcome).toMatchObject({ ...notCounted, details: { status: 503 } });
     const { message, retryAfterMs = 0 } = outcome;
-    const [, until = '', lastError] = /credential acme until (\S+); last error: (.*)$/.exec(message) ?? [];
+    const [, until = '', lastError] =
+      /credential acme until (\S+), after this error: (.*)$/.exec(message) ?? [];
     expect(lastError).toMatch(/^Atlas returned 503/);
     expect(Math.abs(Date.parse(until) - (Date.now() + retryAfterMs))).toBeLessThan(10_000);
     expect(retryAfterMs).toBeGreaterThan(0);
@@ -136,6 +137,6 @@ test('a probe that is stopped before it is written leaves the circuit open', asy
   stop.abort(new Error('stopped'));
   await expect(probe).rejects.toThrow('stopped');
   const [rejected] = notSent(await outcomes(atlas, 1));
-  expect(rejected?.message).toContain('last error: Atlas returned 503');
+  expect(rejected?.message).toContain('after this error: Atlas returned 503');
   expect(posts()).toBe(0);
 });
