@@ -9,8 +9,12 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;
-  if (/^\d+$/.test(value)) return Math.min(Number(value) * 1000, MAX_RETRY_AFTER_MS);
-  // Date.parse alone would read "-5" or "1.5" as a date.
+  // Fractions are not in the standard, and two headers arrive joined: the longest counts.
+  if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
+    const seconds = Math.max(...value.split(',').map(Number));
+    return Math.min(Math.ceil(seconds * 1000), MAX_RETRY_AFTER_MS);
+  }
+  // Date.parse alone would read "-5" as a date.
   const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
   return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_RETRY_AFTER_MS);
 }

@@ -7,6 +7,8 @@ describe('parseRetryAfterMs', () => {
     ['seconds', '120', 120_000],
     ['no wait', '0', 0],
     ['seconds among white space', ' 5 ', 5000],
+    ['a fraction of a second', '1.5', 1500],
+    ['the longest of two headers', '5, 10', 10_000],
     ['a date', 'Fri, 02 Jan 2026 03:05:05 GMT', 60_000],
     ['a date of RFC 850', 'Friday, 02-Jan-26 03:05:05 GMT', 60_000],
     ['a date of asctime', 'Fri Jan  2 03:05:05 2026 GMT', 60_000],
@@ -19,7 +21,7 @@ describe('parseRetryAfterMs', () => {
     expect(parseRetryAfterMs(header, NOW)).toBe(milliseconds);
   });
 
-  it.each([null, '', ' ', '-5', '1.5', '5s', 'soon', '2026-01-02T03:05:05Z', 'Fri, never'])(
+  it.each([null, '', ' ', '-5', '1.', '5,', '5s', 'soon', '2026-01-02T03:05:05Z', 'Fri, never'])(
     'reads no wait from %j',
     (header) => {
       expect(parseRetryAfterMs(header, NOW)).toBeUndefined();
