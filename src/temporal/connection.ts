@@ -21,12 +21,17 @@ export class TemporalUnreachableError extends Error {
   override readonly name = 'TemporalUnreachableError';
 }
 
+/** A page of a history may be that large. gRPC's default is 4 MiB; SDK 1.24.0 sets the option without its prefix. */
+const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
+
 /** @throws TemporalSettingsError, TemporalUnreachableError */
 export function connectClient(
   env: NodeJS.ProcessEnv,
   timeoutMs: number,
 ): Promise<TemporalConnection<Connection>> {
-  return connect(env, (options) => Connection.connect({ ...options, connectTimeout: timeoutMs }));
+  return connect(env, (options) =>
+    Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS }),
+  );
 }
 
 /** @throws TemporalSettingsError, TemporalUnreachableError */

@@ -44,6 +44,16 @@ async function endedWithToken(how: 'cancel' | 'terminate'): Promise<EndedRun> {
   return run;
 }
 
+/** More than gRPC lets a client receive at once by default. The workflow knows no such signal. */
+async function endedWithALargeHistory(): Promise<EndedRun> {
+  const run = await undelivered();
+  const handle = client.workflow.getHandle(run.workflowId);
+  for (let signals = 0; signals < 4; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
+  await handle.cancel();
+  await handle.result().catch(() => undefined);
+  return run;
+}
+
 async function newestRunId(workflowId: string): Promise<string> {
   return (await client.workflow.getHandle(workflowId).describe()).runId;
 }
@@ -151,6 +161,15 @@ describe('redeliver', () => {
 });
 
 describe('redeliver --run-id', () => {
+  it('delivers the token of a run with a history of 6 MB', async () => {
+    const { options, runId } = await endedWithALargeHistory();
+    blocked.repair();
+    const start = await scene.client('--json', 'start', ...options, ...TO_BLOCKED);
+    expect(objectIn(start)).toMatchObject({ refused: 'tokenLeft' });
+    expect(await scene.client('redeliver', ...options, '--run-id', runId)).toMatchObject({ code: 0 });
+    expect(blocked.tokens()).toEqual([lastToken()]);
+  });
+
   it.each(['cancel', 'terminate'] as const)(
     'delivers the token that a %s left, on the task queue of that run, and creates none',
     async (how) => {
