@@ -3,6 +3,7 @@ import { commandLine } from '../contract/command-line';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import { isOpen } from './runs/find-runs';
+import { describePause } from './runs/paused';
 import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
@@ -21,6 +22,8 @@ export async function cancel(client: Client, workflowId: string, output: Output)
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
+  const pause = describePause(run);
+  if (pause) output.note(pause);
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
     'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',

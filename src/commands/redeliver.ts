@@ -10,6 +10,7 @@ import type { Output } from './cli/output';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { noteMissingWorker } from './runs/missing-worker';
 import { isOpen, listRuns, runsOf } from './runs/find-runs';
+import { describePause } from './runs/paused';
 import { follow } from './runs/follow';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
@@ -23,6 +24,8 @@ export async function redeliver(
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
   await noteMissingWorker(client, run.taskQueue, output);
+  const pause = describePause(run);
+  if (pause) output.note(pause);
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;

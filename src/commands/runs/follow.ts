@@ -12,6 +12,7 @@ import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/endings';
 import { isOpen } from './find-runs';
 import { whyNoWorker } from './missing-worker';
+import { describePause } from './paused';
 import { refuseForeign } from './refusals';
 
 /** The first; each is longer than the one before. */
@@ -61,7 +62,9 @@ export async function follow(
     const waits = current ? current.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, current);
     const progress = progressOf(description, current) ?? lastLine;
-    const problem = isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null;
+    const problem =
+      describePause(description) ??
+      (isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null);
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;
