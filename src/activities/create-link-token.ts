@@ -84,9 +84,13 @@ export function createLinkTokenActivity(
     });
 
     // From here on a token exists, and a retry would create another.
-    return sealer
+    const sealed = await sealer
       .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
       .catch(() => fail(LOST));
+    const { deliveryId, tokenSha256, createdAt } = sealed;
+    // Temporal may be away for longer than the SDK tries to report this result.
+    context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
+    return sealed;
   };
 }
 

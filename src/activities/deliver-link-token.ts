@@ -2,7 +2,7 @@ import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities, DeliverPlan } from '../contract/activities';
 import { quote } from '../contract/printable';
-import { deliveryFactsSchema, sealedTokenSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
+import { deliverInputSchema, deliveryFactsSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -24,10 +24,10 @@ export function deliverLinkTokenActivity(
   organizations: Organizations,
   plan: DeliverPlan,
 ): Activities['deliverLinkToken'] {
-  return async function deliverLinkToken(sealedToken, sinkInput) {
+  return async function deliverLinkToken(tokenInput, sinkInput) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { jwe } = parseInput(sealedTokenSchema, sealedToken);
+    const { jwe } = parseInput(deliverInputSchema, tokenInput);
     const name = parseInput(sinkName, sinkInput);
     try {
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');

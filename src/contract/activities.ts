@@ -1,6 +1,7 @@
 import type {
   CheckReport,
   CreateInput,
+  DeliverInput,
   FailureDetails,
   LinkCheck,
   PrepareRequest,
@@ -85,7 +86,7 @@ export interface Activities {
     run: RunOptions,
   ): Promise<ValidatedRequest>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
-  deliverLinkToken(sealedToken: SealedToken, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
+  deliverLinkToken(token: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;
   removeLink(request: RevokeRequest): Promise<RevokeResult>;
   /** @param request unchecked; null to check the worker alone. */

@@ -54,7 +54,10 @@ function accessListOf(input: unknown): unknown[] {
 export function checkAccessList(list: readonly unknown[]) {
   const entries = new Set<string>();
   const problems: FieldProblem[] = [];
-  const warnings: string[] = [];
+  /** By what they say: a thousand addresses of one network get one warning. */
+  const warned = new Map<string, string[]>();
+  const warn = (entry: string, warning: string) =>
+    warned.set(warning, [...(warned.get(warning) ?? []), entry]);
   list.forEach((text, index) => {
     if (typeof text !== 'string') return;
     const field = `accessListIps[${index}]`;
@@ -63,10 +66,14 @@ export function checkAccessList(list: readonly unknown[]) {
       problems.push({ field, description: `${quote(text)} ${checked.problem}` });
       return;
     }
-    if (entries.has(checked.entry)) warnings.push(`${field} ${quote(text)} is a duplicate: it is sent once`);
-    else if (checked.warning) warnings.push(`${field} ${quote(text)} ${checked.warning}`);
+    const entry = `${field} ${quote(text)}`;
+    if (entries.has(checked.entry)) warn(entry, 'is a duplicate: it is sent once');
+    else if (checked.warning) warn(entry, checked.warning);
     entries.add(checked.entry);
   });
+  const warnings = [...warned].map(([warning, [first = '', ...more]]) =>
+    more.length > 0 ? `${first} (and ${more.length} more) ${warning}` : `${first} ${warning}`,
+  );
   return { entries: [...entries], problems, warnings };
 }
 

@@ -60,7 +60,7 @@ export type RefusalType = (typeof REFUSAL_TYPES)[number];
 /** The `type` of the failure of `checkWorker` when the worker cannot do its work. */
 export const WORKER_CHECK_FAILED = 'WorkerCheckFailed';
 
-/** Internal: the failure of an attempt after which Atlas may hold a token that the worker never received. */
+/** Internal: the failure of an attempt after which Atlas may hold a token that the run never received. */
 export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */

@@ -79,7 +79,7 @@ const tokenFacts = {
   unconfirmedTokens: z
     .int()
     .min(0)
-    .describe('Upper bound of other tokens that Atlas may have created and the worker never received'),
+    .describe('Upper bound of other tokens that Atlas may have created and the run never received'),
 };
 
 /** All that is known of a created token but the token itself. */
@@ -102,6 +102,16 @@ export const deliveryFactsSchema = tokenFactsSchema.omit({
 export const sealedTokenSchema = z.object({ jwe: z.string().max(1024 * 1024), ...tokenFacts });
 
 export type SealedToken = z.output<typeof sealedTokenSchema>;
+
+/** Input of the activity `deliverLinkToken`: the token, and what log lines name. Each round writes it to the history. */
+export const deliverInputSchema = sealedTokenSchema.pick({
+  jwe: true,
+  orgId: true,
+  sourceOrgId: true,
+  requestedBy: true,
+});
+
+export type DeliverInput = z.output<typeof deliverInputSchema>;
 
 /** What a run returns. It holds no secret, and every key is always present. */
 export const receiptSchema = z
@@ -250,7 +260,7 @@ export const failureDetailsSchema = z
     unconfirmedTokens: z
       .int()
       .min(0)
-      .describe('Upper bound of tokens that Atlas may have created and the worker never received'),
+      .describe('Upper bound of tokens that Atlas may have created and the run never received'),
     deliveryId: z.uuid().nullable().optional().describe('Cancelled: the token that may be left, if any'),
     tokenSha256: z.string().nullable().optional().describe('Cancelled: SHA-256 of that token'),
     sinksTried: z.array(z.string()).optional().describe('Cancelled: sinks that may have that token'),

@@ -21,7 +21,7 @@ export function cancelled(
   const left = [
     token && tokenLeft(token, sinksTried),
     unconfirmedTokens > 0 &&
-      `Atlas may have created ${unconfirmedTokens} token(s) that the worker never received; when, to compare with the API keys in Atlas: \`${reportCommand(workflowInfo().workflowId)}\``,
+      `Atlas may have created ${unconfirmedTokens} token(s) that the run never received; when, to compare with the API keys in Atlas: \`${reportCommand(workflowInfo().workflowId)}\``,
   ];
   return failureOf('Cancelled', `cancelled; ${left.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,

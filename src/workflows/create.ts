@@ -13,7 +13,7 @@ import { TOKEN_UNCONFIRMED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
-import { causeOf, failureOf, isRunFailureType, messageAndDetails } from './failures';
+import { causeOf, failureOf, isRunFailureType, messageAndDetails, requestedWaitMs } from './failures';
 import type { Progress } from './progress';
 import { creation } from './proxies';
 
@@ -73,8 +73,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     if (!mayExist || isScheduleToClose(cause)) throw giveUp(cause);
 
     const { message, details } = messageAndDetails(cause);
-    const { retryAfterMs } = details as CreationFailureDetails;
-    const delayMs = retryDelayMs(plan, tries, retryAfterMs);
+    const delayMs = retryDelayMs(plan, tries, requestedWaitMs(details));
     const nextTryAtMs = Date.now() + delayMs;
     if (nextTryAtMs >= deadlineAtMs) throw giveUp(cause);
     progress.report('creating', `${message}; Atlas may have created a token all the same`, nextTryAtMs);

@@ -2,7 +2,7 @@ import { ApplicationFailure, CancellationScope, condition, isCancellation, log }
 import type { DeliverPlan, DeliveryFailureDetails } from '../contract/activities';
 import type { Receipt, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
-import { causeOf, failureOf, isDeliveryFailureType, messageAndDetails } from './failures';
+import { causeOf, failureOf, isDeliveryFailureType, messageAndDetails, requestedWaitMs } from './failures';
 import { countFailedRound } from './metrics';
 import type { Progress } from './progress';
 import { delivery } from './proxies';
@@ -30,7 +30,7 @@ interface Delivery {
  */
 export async function deliver(delivering: Delivery): Promise<Receipt> {
   const { progress, rounds, control, plan, token } = delivering;
-  const { orgId, sourceOrgId, deliveryId } = token;
+  const { jwe, orgId, sourceOrgId, requestedBy, deliveryId } = token;
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
 
@@ -44,13 +44,14 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
         redelivery !== null || isFinalAttempt,
         orgId,
         `deliver token ${deliveryId} of ${orgId}${sourceOrgId ? ` for source organization ${sourceOrgId}` : ''} to sink ${sink}`,
-      ).deliverLinkToken(token, sink);
+      ).deliverLinkToken({ jwe, orgId, sourceOrgId, requestedBy }, sink);
     progress.report('delivering', `delivering token ${deliveryId} to sink ${sink}`);
     let cause: unknown;
     try {
       const receipt = await (isFinalAttempt
         ? CancellationScope.nonCancellable(attempt)
         : control.run(attempt));
+      requireReceipt(receipt, sink);
       sinksTried.delete(sink);
       return { ...receipt, alsoTried: [...sinksTried] };
     } catch (error) {
@@ -67,7 +68,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     if (control.redelivery !== redelivery) continue;
 
     const failure = deliveryFailureOf(cause, progress);
-    const waitMs = Math.max(withJitter(pauseMs), details.retryAfterMs ?? 0);
+    const waitMs = Math.max(withJitter(pauseMs), requestedWaitMs(details) ?? 0);
     const nextTryAtMs = Date.now() + waitMs;
     control.redelivery = null;
     if (!redelivery) pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
@@ -89,6 +90,15 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       throw cancelled(progress, token, [...sinksTried]);
     }
   }
+}
+
+/** Whoever may complete activities in the namespace can complete this one with anything. */
+function requireReceipt(receipt: Partial<Receipt> | null | undefined, sink: string): void {
+  if (typeof receipt?.deliveryId === 'string' && typeof receipt.location === 'string') return;
+  throw ApplicationFailure.nonRetryable(
+    `the delivery was completed without its receipt, and not by a worker: the token may be in sink ${sink}`,
+    'SinkUnavailable',
+  );
 }
 
 function deliveryFailureOf(cause: unknown, progress: Progress): ApplicationFailure {

@@ -43,7 +43,8 @@ export function causeOf(error: unknown): unknown {
 /** The message and details of a failed activity; of a timed-out one, those of its last failed attempt. */
 export function messageAndDetails(cause: unknown): { message: string; details: object } {
   if (cause instanceof ApplicationFailure) {
-    return { message: cause.message, details: cause.details?.[0] ?? {} };
+    const [details] = cause.details ?? [];
+    return { message: cause.message, details: typeof details === 'object' && details ? details : {} };
   }
   if (cause instanceof TimeoutFailure) {
     const last = lastAttemptFailureOf(cause);
@@ -51,6 +52,15 @@ export function messageAndDetails(cause: unknown): { message: string; details: o
     return { message: 'an attempt ended without a result (a timeout, or its worker was lost)', details: {} };
   }
   return { message: cause instanceof Error ? cause.message : String(cause), details: {} };
+}
+
+/** No server requests more, and whoever may fail activities in the namespace can put anything there. */
+const LONGEST_REQUESTED_WAIT_MS = 24 * 3_600_000;
+
+/** The wait that the details of a failed attempt request, if any. */
+export function requestedWaitMs({ retryAfterMs }: { retryAfterMs?: unknown }): number | undefined {
+  if (typeof retryAfterMs !== 'number' || !(retryAfterMs >= 0)) return undefined;
+  return Math.min(retryAfterMs, LONGEST_REQUESTED_WAIT_MS);
 }
 
 export function isRunFailureType(type: unknown): type is FailureType {

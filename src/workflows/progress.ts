@@ -37,7 +37,7 @@ export function createProgress() {
       request = valid;
       createUntil = new Date(createUntilMs).toISOString();
     },
-    /** Counts a token that Atlas may have created and the worker never received. */
+    /** Counts a token that Atlas may have created and the run never received. */
     countUnconfirmed() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       remember({ unconfirmedTokens: status.unconfirmedTokens });
@@ -83,7 +83,7 @@ function currentDetailsOf(
     nextTryAt && `Next try: ${nextTryAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
     request &&
-      `Unconfirmed tokens: ${unconfirmedTokens}${unconfirmedTokens > 0 ? ' (Atlas may have created them; the worker never received them)' : ''}`,
+      `Unconfirmed tokens: ${unconfirmedTokens}${unconfirmedTokens > 0 ? ' (Atlas may have created them; the run never received them)' : ''}`,
     request && describeRequest(request),
   ];
   return paragraphs.filter(Boolean).join('\n\n');

@@ -54,7 +54,7 @@ export function failureError(failure: unknown, workflowId: string): CommandError
 export function unconfirmedLines(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
   return [
-    `Atlas may have created ${tokens} token(s) that the worker never received; when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
+    `Atlas may have created ${tokens} token(s) that the run never received; when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 

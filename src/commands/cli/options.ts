@@ -107,7 +107,7 @@ export const listCommand = () =>
     .description('list runs that match every filter, newest first')
     .option('--undelivered', 'open runs whose last round of delivery failed')
     .option('--sink <name>', 'undelivered runs that wait on this sink')
-    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no worker received')
+    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received')
     .addOption(
       new Option(
         '--report',

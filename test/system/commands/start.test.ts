@@ -127,7 +127,7 @@ describe('start --wait of a run that fails', () => {
     expect(stderr).toMatch(
       /AtlasRequestRejected: Atlas returned 403 ORG_REQUIRES_ACCESS_LIST .*"Not from here\."/,
     );
-    expect(stderr).toContain('\nAtlas may have created 1 token(s) that the worker never received');
+    expect(stderr).toContain('\nAtlas may have created 1 token(s) that the run never received');
   });
 
   it('prints with --json its type and details; after it, start creates a token', async () => {

@@ -149,7 +149,7 @@ describe('status, current details and activity summaries say what a run does', (
       nextTry: `Next try: ${nextTryAt}`,
     });
     expect(givesUp).toMatch(/^Creation gives up: \d{4}-.*Z$/);
-    const count = '1 (Atlas may have created them; the worker never received them)';
+    const count = '1 (Atlas may have created them; the run never received them)';
     expect(rest.join('\n\n')).toBe(requestDetails(request, count).trim());
     expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
     await handle.cancel();

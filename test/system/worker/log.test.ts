@@ -23,7 +23,8 @@ describe('the log of a worker at level trace', () => {
     );
     expect(new Set(lines.map(({ msg }) => msg))).toEqual(
       new Set([
-        ...['Workflow started', 'link-token created', 'link-token delivered', 'Workflow completed'],
+        ...['Workflow started', 'link-token received', 'link-token created', 'link-token delivered'],
+        'Workflow completed',
         ...['Activity started', 'Activity failed', 'Activity completed'],
       ]),
     );
