@@ -8,10 +8,13 @@ import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import { listUnconfirmed } from './list-report';
 import { readEnding, readRequest } from './runs/run-events';
-import { READ_CONCURRENCY, isOpen, listRuns } from './runs/find-runs';
+import { READ_CONCURRENCY, isOpen, leftTokens, listRuns, runsOf } from './runs/find-runs';
 import { redeliverClosedCommand } from './runs/refusals';
 
-/** What the list of Temporal and the memo say of a run; `failure` and `request` only where a filter reads them. */
+/**
+ * What the list of Temporal and the memo say of a run, and of a token that a closed run left, the later runs of its id;
+ * `failure` and `request` only where a filter reads them.
+ */
 export interface ListedRun {
   workflowId: string;
   runId: string;
@@ -21,13 +24,13 @@ export interface ListedRun {
   unconfirmedTokens: number;
   /** That an undelivered run waits for. */
   sink: string | null;
-  /** Of the token of an undelivered run, or of the one that a closed run left. */
+  /** Of the token of an undelivered run, or of one that a closed run left and no later run delivered. */
   deliveryId: string | null;
   failure?: { type: string; message: string };
   request?: Partial<PrepareRequest>;
 }
 
-/** Prints runs as Temporal lists them, newest first, and never holds more than a few of them. */
+/** Prints runs in the order of Temporal's list, and never holds more than a few of them. */
 export async function list(client: Client, options: ListOptions, output: Output): Promise<void> {
   const notShown: NotShown = { terminated: 0, historiesGone: 0 };
   const listed = listRuns(client, options.taskQueue, ...conditionsOf(options));
@@ -84,7 +87,14 @@ async function matchOf(
     if (changeReference !== undefined && request.changeReference !== changeReference) return pMapSkip;
     run = { ...run, request };
   }
+  // The memo of a closed run cannot say what became of its token afterwards.
+  if (run.closedAt && run.deliveryId && !(await isLeft(client, run))) run = { ...run, deliveryId: null };
   return run;
+}
+
+async function isLeft(client: Client, { workflowId, deliveryId }: ListedRun): Promise<boolean> {
+  const left = await leftTokens(client, await runsOf(client, workflowId));
+  return left.some(({ token }) => token.deliveryId === deliveryId);
 }
 
 function listedRun(info: WorkflowExecutionInfo): ListedRun {

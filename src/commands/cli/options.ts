@@ -104,7 +104,9 @@ export type ListOptions = OptionsOf<typeof listCommand>;
 
 export const listCommand = () =>
   new Command('list')
-    .description('list runs that match every filter, newest first')
+    .description(
+      'list runs that match every filter: open ones first, then closed ones by their end, newest first',
+    )
     .option('--undelivered', 'open runs whose last round of delivery failed')
     .option('--sink <name>', 'undelivered runs that wait on this sink')
     .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received')

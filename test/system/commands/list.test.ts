@@ -197,6 +197,11 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
     expect(await listed('--since', since, '--org', OTHER_ORG)).toEqual([]);
   });
 
+  it('in the order of their ends, the open ones first', async () => {
+    const ends = (await listed()).map(({ closedAt }) => (closedAt as string | null) ?? 'open');
+    expect(ends).toEqual(ends.toSorted().reverse());
+  });
+
   it('as a table, newest first, with what each run waits for or left', async () => {
     const { stdout } = await scene.client('list', '--undelivered', '--sink', 'full');
     const [header, ...rows] = stdout.trimEnd().split('\n');

@@ -62,6 +62,18 @@ async function statusOf(workflowId: string): Promise<string> {
   return (await client.workflow.getHandle(workflowId).describe()).status.name;
 }
 
+/** Whether `list` names a token of the closed run, for people and with `--json`. */
+async function listedAsLeft(workflowId: string, runId: string): Promise<boolean> {
+  const ofRun = ['list', '--org', scene.atlas.account.orgId];
+  const row = await eventually('the closed run in the list', async () =>
+    objectsIn(await scene.client('--json', ...ofRun)).find((run) => run.runId === runId && run['closedAt']),
+  );
+  const { stdout } = await scene.client(...ofRun);
+  const isLeft = stdout.includes(`--run-id ${runId}`);
+  expect([row['workflowId'], row['deliveryId'] !== null]).toEqual([workflowId, isLeft]);
+  return isLeft;
+}
+
 describe('redeliver', () => {
   it('delivers once the sink is repaired; before that it exits with 5, and the run goes on', async () => {
     const { workflowId, options } = await undelivered();
@@ -175,6 +187,7 @@ describe('redeliver --run-id', () => {
     async (how) => {
       const { workflowId, options, runId } = await endedWithToken(how);
       const before = posts();
+      expect(await listedAsLeft(workflowId, runId)).toBe(true);
       blocked.repair();
       const { address } = await sharedTemporal();
       const withoutQueue = ['redeliver', ...options, '--run-id', runId, '--timeout', '20s'];
@@ -184,6 +197,7 @@ describe('redeliver --run-id', () => {
       expect(blocked.tokens()).toEqual([lastToken()]);
       expect(posts()).toBe(before);
       expect(await statusOf(workflowId)).toBe('COMPLETED');
+      expect(await listedAsLeft(workflowId, runId)).toBe(false);
 
       const again = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
       expect(again.code).toBe(6);
