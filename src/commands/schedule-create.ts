@@ -1,4 +1,9 @@
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type Client } from '@temporalio/client';
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleHandle,
+} from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './runs/check-worker';
@@ -23,8 +28,9 @@ export async function createSchedule(
   const scheduleId = options.scheduleId ?? workflowId;
   await checkRequestRemotely(client, taskQueue, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
+  let schedule: ScheduleHandle;
   try {
-    await client.schedule.create({
+    schedule = await client.schedule.create({
       scheduleId,
       spec: {
         cronExpressions: cron,
@@ -57,11 +63,22 @@ export async function createSchedule(
       `schedule ${scheduleId} exists: change it with Temporal's CLI or UI, or name another with --schedule-id`,
     );
   }
-  output.print({ scheduleId }, [
+  // Only the server can tell: it reads the cron expressions.
+  const [nextTime] = (await schedule.describe()).info.nextActionTimes;
+  if (!nextTime) {
+    await schedule.delete();
+    throw new CommandError(
+      `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
+      EXIT_CODES.usage,
+    );
+  }
+  const nextAt = nextTime.toISOString();
+  output.print({ scheduleId, nextAt }, [
     `created schedule ${scheduleId}`,
+    `next time: ${nextAt}`,
     always
       ? 'it creates a token each time, whether or not one is in use'
       : 'it creates a token when the link is down and the last token is not recent',
-    'see it, its next time and its last outcome: live-migration-prep schedule list',
+    'see it and its last outcome: live-migration-prep schedule list',
   ]);
 }

@@ -130,7 +130,9 @@ describe('schedule create', () => {
       ...['--jitter', '30s', '--until', '2099-01-01T00:00:00Z', '--note', 'wave 3'],
     );
     expect(created).toMatchObject({ code: 0, stderr: '' });
-    expect(created.stdout).toContain(`created schedule ${workflowId}\n`);
+    expect(created.stdout).toMatch(
+      new RegExp(`^created schedule ${workflowId}\nnext time: 20\\d\\d-01-01T(06|18):00:\\d\\d\\.\\d{3}Z\n`),
+    );
 
     const { client } = await sharedTemporal();
     const schedule = client.schedule.getHandle(workflowId);
@@ -192,6 +194,16 @@ describe('schedule create', () => {
       'a time zone that is none',
       ['--cron', ONCE_A_YEAR, '--timezone', 'Dublin'],
       'unknown time zone Dublin): correct',
+    ],
+    [
+      'a day that no month has',
+      ['--cron', '0 6 30 2 *'],
+      'no time matches --cron: correct it; no schedule was created',
+    ],
+    [
+      'an end before the first time',
+      ['--cron', '0 6 1 1 * 2098', '--until', '2097-01-01T00:00:00Z'],
+      'no time matches --cron before --until: correct it; no schedule was created',
     ],
   ])('%s: exit code 2, what to write, and no schedule', async (_what, when, message) => {
     const { workflowId, options } = scene.newTarget();
