@@ -23,8 +23,10 @@ export function pastTime(text: string): Date {
   const agoMs = millisecondsOf(text);
   if (agoMs > 0) return new Date(Date.now() - agoMs);
   const date = dateOf(text);
-  if (date) return date;
-  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
+  if (!date)
+    throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
+  if (date.getTime() > Date.now()) throw new InvalidArgumentError('It is in the future.');
+  return date;
 }
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

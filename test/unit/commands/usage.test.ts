@@ -32,6 +32,7 @@ const MONDAYS = '--cron "0 6 * * 1"';
 const FROM = '--from requests.jsonl';
 const SINCE = '--since 2026-11-25T09:00:00Z';
 const PAST = '2025-01-01T00:00:00Z';
+const FUTURE = '2099-01-01T00:00:00Z';
 const RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 const LONG = 'x'.repeat(201);
 
@@ -92,6 +93,8 @@ describe('exit code 2, before Temporal is called, for', () => {
         'Write one such as 2026-',
       ],
       ['restart --since 5', '--since <time>', '5', 'Write one such as 2026-'],
+      [`list --since ${FUTURE}`, '--since <time>', FUTURE, 'It is in the future'],
+      [`restart --since ${FUTURE}`, '--since <time>', FUTURE, 'It is in the future'],
       [`watch ${ORG} --timeout 10`, '--timeout <duration>', '10', 'Write one such as 30s, 10m or 2h'],
       [`schedule create ${REQUEST} ${MONDAYS} --until ${PAST}`, '--until <time>', PAST, 'It has passed'],
     ].map(([command = '', option = '', value = '', problem = '']): [string, string] => [
