@@ -22,5 +22,8 @@ export async function watch(
   const receipt = await follow(client, run, (progress) =>
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`),
   );
-  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
+  output.print({ workflowId, ...facts, receipt }, [
+    `${receipt.deliveredAt} delivered`,
+    ...describeReceipt(receipt),
+  ]);
 }

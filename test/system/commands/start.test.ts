@@ -67,7 +67,7 @@ describe('start', () => {
     expect(path.dirname(file)).toBe(scene.deployment.tokensFolder);
     expect(readFileSync(file, 'utf8')).toBe(lastToken()?.linkToken);
     expect(stdout).toContain(`started ${workflowId}\n`);
-    expect(stdout).toMatch(/^\S+Z delivered\n {2}organization /m);
+    expect(stdout).toMatch(/^(\S+Z) delivered\n {2}organization [^]*\n {2}delivered +\1\n/m);
     expect(stdout).toMatch(/\n {2}unconfirmed\s+0 token\(s\)\n/);
   });
 
