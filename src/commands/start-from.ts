@@ -66,7 +66,10 @@ function outcomeOfError(error: unknown): RunOutcome {
   if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failed(error);
   const facts = error.facts as { refused?: string };
   if (facts.refused === 'delivered') return { ...facts, action: 'skipped', reason: error.lines[0] ?? '' };
-  const reason = error.lines.map((line) => line.trim()).join(' ');
+  const reason = error.lines
+    .map((line) => line.trim())
+    .join('; ')
+    .replaceAll(':; ', ': ');
   return { ...facts, action: 'refused', reason: shortened(reason, MAX_REASON_LENGTH) };
 }
 

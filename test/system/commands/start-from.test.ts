@@ -139,10 +139,10 @@ describe('start --from', () => {
       expect.stringMatching(start),
       expect.stringMatching(/^skipped: a run of an equal request is open \(/),
       expect.stringMatching(
-        /^refused: OtherRequest: .* is open with a different request accessListIps: open /,
+        /^refused: OtherRequest: .* is open with a different request; accessListIps: open .*, yours .*; wait for /,
       ),
       expect.stringMatching(
-        /^refused: run \S+ \(FAILED\) left token .*; deliver it: .* redeliver --org .* --run-id /,
+        /^refused: run \S+ \(FAILED\) left token .*; deliver it: live-migration-prep redeliver --org .* --run-id \S+; or create /,
       ),
     ];
     const results = `${from}.results`;
