@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
+import { NamespaceNotFoundError } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../contract/printable';
-import { GRPC, grpcErrorOf } from './grpc';
+import { GRPC, grpcCodeOf, grpcErrorOf } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
@@ -77,9 +78,14 @@ function describeUnreachable(error: unknown, { address, namespace, secrets }: Te
     message.includes('Metadata string value') ||
     secrets.some((secret) => secret.length >= MIN_SECRET_LENGTH && message.includes(secret));
   const reason = quotes ? 'the reason quotes a credential' : escapeControls(message);
-  const remedy =
-    cause && REFUSED_CODES.includes(cause.code)
-      ? 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace'
-      : 'start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE';
-  return `cannot reach Temporal at ${address}, namespace ${namespace} (${reason}): ${remedy}`;
+  return `cannot reach Temporal at ${address}, namespace ${namespace} (${reason}): ${remedyFor(error)}`;
+}
+
+function remedyFor(error: unknown): string {
+  const code = grpcCodeOf(error);
+  if (error instanceof NamespaceNotFoundError || code === GRPC.notFound)
+    return 'name a namespace that exists with TEMPORAL_NAMESPACE or --namespace';
+  return code !== null && REFUSED_CODES.includes(code)
+    ? 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace'
+    : 'start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE';
 }

@@ -1,7 +1,7 @@
-import { Client, WorkflowNotFoundError } from '@temporalio/client';
+import { Client, WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient } from '../../temporal/connection';
-import { GRPC, grpcErrorOf } from '../../temporal/grpc';
+import { GRPC, grpcCodeOf, grpcErrorOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 
 /** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
@@ -36,7 +36,11 @@ export async function withTemporal<T>(
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
-    if (error instanceof NamespaceNotFoundError) throw cannotReach(unreachable(error));
+    // Of a call that the SDK does not wrap, only a missing namespace is left to end a command.
+    const noNamespace =
+      error instanceof NamespaceNotFoundError ||
+      (isGrpcServiceError(error) && grpcCodeOf(error) === GRPC.notFound);
+    if (noNamespace) throw cannotReach(unreachable(error));
     const cause = grpcErrorOf(error);
     if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));
     throw new CommandError(describeError(error));

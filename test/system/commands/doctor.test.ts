@@ -135,7 +135,7 @@ describe('doctor', () => {
       'a namespace that is not there',
       {},
       () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
-      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere .*: start it, or set TEMPORAL_/m,
+      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere .*: name a namespace that exists with TEMPORAL_NAMESPACE or --namespace$/m,
     ],
     [
       'an API key of Temporal with a line end',
