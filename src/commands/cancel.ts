@@ -16,7 +16,10 @@ export async function cancel(client: Client, workflowId: string, output: Output)
   if (!isOpen(run)) {
     const status = run.status.name;
     throw new CommandError(
-      `${workflowId} has ended (${status}): there is nothing to cancel`,
+      [
+        `${workflowId} has ended (${status}): there is nothing to cancel`,
+        `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,
+      ],
       EXIT_CODES.refused,
       { workflowId, runId, status, refused: 'ended' },
     );

@@ -313,7 +313,7 @@ describe('cancel', () => {
     expect(again.code).toBe(6);
     expect(objectIn(again)).toMatchObject({
       refused: 'ended',
-      error: `${workflowId} has ended (CANCELLED): there is nothing to cancel`,
+      error: `${workflowId} has ended (CANCELLED): there is nothing to cancel\nsee how it ended, and what may be left: live-migration-prep watch ${options.join(' ')}`,
       status: 'CANCELLED',
     });
   });
