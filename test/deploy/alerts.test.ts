@@ -11,6 +11,7 @@ import { cleanUpLater } from '../support/clean-up';
 import type { Deployment } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
+import { runEvery } from '../support/schedules';
 import { scrape, valueOf, type Sample } from '../support/scrape';
 import { serveRejectingGrpcProxy } from '../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../support/setting';
@@ -110,6 +111,13 @@ const CAUSES: Record<string, Cause> = {
     await untilStep(handle, 'undelivered');
     await handle.cancel();
     return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'Cancelled' }));
+  },
+  async LinkTokenScheduleFailed({ deployment, atlas, port }) {
+    atlas.faults({ on: 'availableProjects', status: 403 });
+    await runEvery('1s', deployment.taskQueue, { request: deployment.newRequest() });
+    return untilScraped(port, (s) =>
+      valueOf(s, 'temporal_workflow_failed_total', { workflow_type: 'prepareOnSchedule' }),
+    );
   },
   async LinkTokenResultRefused({ deployment, atlas, port }) {
     atlas.faults({ on, delayMs: 500 });

@@ -5,6 +5,7 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { alertRules, metricsIn } from '../../support/alerts';
 import { cleanUpLater } from '../../support/clean-up';
+import { runEvery } from '../../support/schedules';
 import { scrape, valueOf } from '../../support/scrape';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { untilStep } from '../../support/updates';
@@ -94,6 +95,13 @@ describe('the metrics of a worker count', () => {
     atlas.faults({ on, status: 403 });
     expect(await ended()).toBe('AtlasRequestRejected');
     await untilCounted('link_token_runs_total', { outcome: 'AtlasRequestRejected' }, 1);
+  });
+
+  it('a schedule that failed before it started a run', async () => {
+    atlas.faults({ on: 'availableProjects', status: 403 });
+    await runEvery('1s', deployment.taskQueue, { request: deployment.newRequest() });
+    const labels = { workflow_type: 'prepareOnSchedule' };
+    await untilCounted('temporal_workflow_failed_total', labels, 1);
   });
 
   it('a failed round of delivery, with the age of its token', async () => {
