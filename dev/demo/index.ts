@@ -71,10 +71,10 @@ async function demo(): Promise<void> {
     const story = index + 1;
     say(`\nStory ${story}: ${title}`);
     atlas.faults(faults);
-    say(`$ live-migration-prep ${startCommand(story).join(' ')}`);
-    await runClient(startCommand(story), env, () => undefined);
+    const command = [...startCommand(story), '--wait'];
+    say(`$ live-migration-prep ${command.join(' ')}`);
     // One receipt in full is enough.
-    const code = await runClient(watchCommand(story), env, (line) => {
+    const code = await runClient(command, env, (line) => {
       if (story === 1 || !/^ {2}(?!unconfirmed)/.test(line)) say(line);
     });
     if (code !== exitCode) throw new Error(`story ${story} ended with exit code ${code}`);

@@ -62,7 +62,9 @@ describe('npm run demo', () => {
       expect(await demo.exited).toBe(0);
       const [, ...stories] = demo.output().split(/^Story \d: /m);
       expect(stories).toEqual([
-        expect.stringMatching(/^a clean run[^]* delivered[^]*unconfirmed +0/) as unknown,
+        expect.stringMatching(
+          /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
+        ) as unknown,
         expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/) as unknown,
         expect.stringMatching(
           /^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/,
