@@ -48,7 +48,11 @@ function createCommands(io: Io, stop: Stop) {
         'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
       ).argParser(duration),
     )
-    .option('--task-queue <name>', 'task queue of the workers', DEFAULT_TASK_QUEUE)
+    .option(
+      '--task-queue <name>',
+      'task queue of the workers; commands about one run need none',
+      DEFAULT_TASK_QUEUE,
+    )
     .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")
     .option('--namespace <name>', "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's")
     .hook('preAction', () => {

@@ -5,7 +5,7 @@ import type { Output } from './cli/output';
 import { follow } from './runs/follow';
 
 /**
- * Prints a line whenever the step, the attempt or the last failure changes. Ends when the run ends or is undelivered.
+ * Prints a line whenever it sees that the step, the attempt or the last failure has changed. Ends when the run ends or is undelivered.
  *
  * @param run the newest of its workflow id, unless it has a run id.
  * @param facts printed beside the receipt.
