@@ -7,35 +7,23 @@ interface Meaning {
   message: string;
 }
 
-const CREDENTIALS_REFUSED: Meaning = {
-  retryable: true,
-  message: 'AWS does not accept the credentials; replace them with valid ones',
-};
+const later = (message: string): Meaning => ({ retryable: true, message });
+const never = (message: string): Meaning => ({ retryable: false, message });
+
+const CREDENTIALS_REFUSED = later('AWS does not accept the credentials; replace them with valid ones');
 
 /** By the name of the exception (AWS Secrets Manager API reference, "Common Error Types" and each action's own). */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
-  AccessDeniedException: {
-    retryable: false,
-    message: 'grant that action on this secret to the worker',
-  },
-  EncryptionFailure: {
-    retryable: true,
-    message: 'the KMS key cannot encrypt; enable it and grant the worker its use',
-  },
-  InvalidRequestException: {
-    retryable: false,
-    message:
-      'the secret is scheduled for deletion or managed by another service; restore it or correct secretName',
-  },
-  ResourceNotFoundException: {
-    retryable: true,
-    message: 'the secret was just deleted, or the KMS key does not exist',
-  },
-  CredentialsProviderError: {
-    retryable: true,
-    message: 'the worker finds no AWS credentials; give it a role, a profile or environment variables',
-  },
-  ThrottlingException: { retryable: true, message: 'too many requests' },
+  AccessDeniedException: never('grant that action on this secret to the worker'),
+  EncryptionFailure: later('the KMS key cannot encrypt; enable it and grant the worker its use'),
+  InvalidRequestException: never(
+    'the secret is scheduled for deletion or managed by another service; restore it or correct secretName',
+  ),
+  ResourceNotFoundException: later('the secret was just deleted, or the KMS key does not exist'),
+  CredentialsProviderError: later(
+    'the worker finds no AWS credentials; give it a role, a profile or environment variables',
+  ),
+  ThrottlingException: later('too many requests'),
   ExpiredTokenException: CREDENTIALS_REFUSED,
   IncompleteSignatureException: CREDENTIALS_REFUSED,
   InvalidClientTokenId: CREDENTIALS_REFUSED,
@@ -70,10 +58,8 @@ export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError 
 }
 
 function meaningOfStatus(status: number | undefined): Meaning {
-  if (status === undefined) {
-    return { retryable: true, message: 'no response; check that the worker can reach AWS' };
-  }
+  if (status === undefined) return later('no response; check that the worker can reach AWS');
   return status === 429 || status >= 500
-    ? { retryable: true, message: 'AWS returned a server error; check its status page' }
-    : { retryable: false, message: 'AWS rejected the request; see its API reference' };
+    ? later('AWS returned a server error; check its status page')
+    : never('AWS rejected the request; see its API reference');
 }
