@@ -28,9 +28,10 @@ export function readRequestsFile(path: string) {
   const requests: NumberedRequest[] = [];
   const lineOf = new Map<string, number>();
   const problems: string[] = [];
-  for (const [index, bytes] of linesOf(file.read()).entries()) {
+  // As Latin-1, in which a line keeps its bytes whatever it holds.
+  for (const [index, text] of file.read().toString('latin1').split('\n').entries()) {
     const line = index + 1;
-    const read = parseLine(bytes);
+    const read = parseLine(Buffer.from(text, 'latin1'));
     if (read === null) continue;
     if (typeof read === 'string') {
       problems.push(`  line ${line}: ${read}`);
@@ -48,16 +49,6 @@ export function readRequestsFile(path: string) {
   }
   if (requests.length === 0) throw file.invalid('contains no request');
   return { stats: file.stats, requests };
-}
-
-function linesOf(content: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let start = 0, end; start < content.length; start = end + 1) {
-    end = content.indexOf('\n', start);
-    if (end < 0) end = content.length;
-    lines.push(content.subarray(start, end));
-  }
-  return lines;
 }
 
 /** The request on a line, or what is wrong with the line; null when it is blank. */
