@@ -3,6 +3,7 @@ import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
 import { quote } from './contract/printable';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from './contract/schemas';
+import type { SecretFormat } from './secrets';
 
 const keySetSchema = z.object({
   keys: z
@@ -148,6 +149,16 @@ function requireOwnVersion(payload: unknown): void {
     true,
   );
 }
+
+/** A JWK set that can seal and open tokens. */
+export const sealingKeysFormat: SecretFormat = (keySetJson) => {
+  try {
+    createSealer(() => keySetJson);
+    return null;
+  } catch (error) {
+    return `cannot be used: ${(error as Error).message}`;
+  }
+};
 
 /** Seals and opens a dummy, so that a broken key is found before a token exists. */
 export async function probeSealer(sealer: Sealer): Promise<void> {

@@ -1,4 +1,5 @@
 import type { CredentialConfig } from '../atlas/credential-config';
+import { sealingKeysFormat } from '../sealing';
 import {
   headerFormat,
   problemWith,
@@ -6,7 +7,6 @@ import {
   type ReferenceContext,
   type SecretFormat,
 } from '../secrets';
-import { sealingKeysFormat } from './sealing-keys';
 
 export type Env = ReferenceContext['env'];
 

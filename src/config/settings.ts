@@ -4,11 +4,10 @@ import { credentialSchema } from '../atlas/credential-config';
 import { describeIssue } from '../contract/describe-issue';
 import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
-import { HOW_TO_MAKE_KEYS } from '../sealing';
+import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../sealing';
 import { secretReference, type ReferenceContext, type Secret } from '../secrets';
 import { sinkConfigSchema } from '../sinks';
 import { DEFAULT_CREDENTIAL, type Env, type EnvironmentValues } from './environment';
-import { sealingKeysFormat } from './sealing-keys';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
 const SECOND_MS = 1000;
