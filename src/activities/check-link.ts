@@ -11,8 +11,8 @@ import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
 import { visibilityQuery } from '../temporal/visibility';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { failureOf, repeatableCallFailure } from './failures';
+import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { parseInput } from './parse-input';
 
 /** Of a receipt, as much as is needed; receipts may grow. */
 const createdSchema = z.object({ createdAt: z.iso.datetime() });

@@ -1,5 +1,10 @@
 import { Context } from '@temporalio/activity';
-import { CancelledFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  defaultFailureConverter,
+  defaultPayloadConverter,
+} from '@temporalio/common';
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
 import { gaveUp } from '../contract/gave-up';
@@ -9,10 +14,8 @@ import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { creationFailure, invalidRequest, type RetryTiming } from './failures';
+import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { lastFailure } from './last-failure';
-import { parseInput } from './parse-input';
-import { requireOwnRun } from './require-own-run';
 
 const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
 
@@ -104,4 +107,26 @@ async function tooLate(context: Context): Promise<AtlasOutcome> {
     message: gaveUp(failure.message),
     details: failure.details?.[0] ?? {},
   };
+}
+
+/**
+ * What the attempt before this one failed with, as Temporal reports it for a pending activity. The activity itself does
+ * not know. This is one request to Temporal, so it is for the rare path only.
+ *
+ * @returns null when there was none, or when Temporal does not say.
+ */
+async function lastFailure(context: Context): Promise<ApplicationFailure | null> {
+  const { workflowExecution, activityId } = context.info;
+  if (!workflowExecution) return null;
+  const { workflowId, runId } = workflowExecution;
+  try {
+    const { raw } = await context.client.workflow.getHandle(workflowId, runId).describe();
+    const pending = raw.pendingActivities?.find((activity) => activity.activityId === activityId);
+    if (!pending?.lastFailure) return null;
+    const failure = defaultFailureConverter.failureToError(pending.lastFailure, defaultPayloadConverter);
+    return failure instanceof ApplicationFailure ? failure : null;
+  } catch {
+    // The run ends with a message that says less.
+    return null;
+  }
 }

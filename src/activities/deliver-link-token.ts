@@ -8,9 +8,8 @@ import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { classifyDeliveryError } from './delivery-outcomes';
 import { deliveryFailure } from './failures';
+import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { parseInput } from './parse-input';
-import { requireOwnRun } from './require-own-run';
 
 /**
  * Opens a sealed token, delivers it to the named sink and returns the receipt. Everything that it uses of the token comes

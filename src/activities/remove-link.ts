@@ -6,9 +6,8 @@ import type { Activities } from '../contract/activities';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
 import { revokeRequestSchema } from '../contract/schemas';
 import { invalidRequest, noCredential, repeatableCallFailure } from './failures';
+import { parseInput, requireRun } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { parseInput } from './parse-input';
-import { requireRun } from './require-own-run';
 
 /**
  * Removes the link of an Atlas organization and its API key.
