@@ -7,7 +7,7 @@ import { retentionMsOf } from '../temporal/retention';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import { listUnconfirmed } from './list-report';
-import { readEnding, readRequest } from './runs/run-events';
+import { readEnding, readRequest } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen, leftTokens, listRuns, runsOf } from './runs/find-runs';
 import { redeliverClosedCommand } from './runs/refusals';
 

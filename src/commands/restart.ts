@@ -6,7 +6,7 @@ import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import type { RestartOptions } from './cli/options';
 import type { Output } from './cli/output';
 import { redeliverClosedCommand } from './runs/refusals';
-import { readEnding, readRequest } from './runs/run-events';
+import { readEnding, readRequest } from './runs/run-history';
 import {
   READ_CONCURRENCY,
   isDelivered,

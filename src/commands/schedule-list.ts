@@ -6,7 +6,7 @@ import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from '../temporal/cron';
 import { describeRows, type Output } from './cli/output';
-import { readEnding, readResult, valuesIn } from './runs/run-events';
+import { readEnding, readResult, valuesIn } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
 export interface ListedSchedule {
