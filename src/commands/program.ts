@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import type { Client } from '@temporalio/client';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { VERSION } from '../http/version';
@@ -9,7 +9,6 @@ import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { suggestedCommands } from './cli/suggested-commands';
-import { workflowIdOf } from './cli/target';
 
 /** The command line, for a process or for a test. */
 export function createProgram(io: Io) {
@@ -42,11 +41,10 @@ function createCommands(io: Io, stop: Stop) {
     )
     .version(VERSION, '--version', 'print the version')
     .option('--json', 'print JSON, one object per line', false)
-    .addOption(
-      new Option(
-        '--timeout <duration>',
-        'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
-      ).argParser(duration),
+    .option(
+      '--timeout <duration>',
+      'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
+      duration,
     )
     .option(
       '--task-queue <name>',
@@ -104,7 +102,7 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.watchCommand().action(async (options) => {
-      const workflowId = workflowIdOf(options);
+      const workflowId = define.workflowIdOf(options);
       const { watch } = await import('./watch.js');
       await withClient((client) => watch(client, { workflowId }, output()));
     }),
@@ -115,7 +113,7 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.cancelCommand().action(async (options) => {
-      const workflowId = workflowIdOf(options);
+      const workflowId = define.workflowIdOf(options);
       const { cancel } = await import('./cancel.js');
       await withClient((client) => cancel(client, workflowId, output()));
     }),
@@ -125,7 +123,7 @@ function createCommands(io: Io, stop: Stop) {
         const { redeliverAll } = await import('./redeliver.js');
         return withClient((client) => redeliverAll(client, taskQueue(), sink, output()));
       }
-      const workflowId = workflowIdOf(options);
+      const workflowId = define.workflowIdOf(options);
       if (runId) {
         const { redeliverClosed } = await import('./redeliver-closed.js');
         const to = { sink, taskQueue: isTaskQueueGiven() ? taskQueue() : undefined };

@@ -1,5 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { FAILURE_TYPES, type FailureType } from '../../contract/names';
+import { FAILURE_TYPES, workflowIdFor, type FailureType } from '../../contract/names';
+import { CommandError, EXIT_CODES } from './command-error';
 import {
   collect,
   duration,
@@ -21,11 +22,8 @@ type OptionsOf<Create extends () => { opts(): object }> = ReturnType<ReturnType<
   taskQueue: string;
 };
 
-const organization = (description: string) => new Option('--org <id>', description).argParser(organizationId);
-const requestedBy = (description = 'who requested it, kept for the audit trail') =>
-  new Option('--requested-by <text>', description);
-const changeReference = (description = 'change or ticket, kept for the audit trail') =>
-  new Option('--change-reference <text>', description);
+const REQUESTED_BY = 'who requested it, kept for the audit trail';
+const CHANGE_REFERENCE = 'change or ticket, kept for the audit trail';
 const failure = <Type extends FailureType>(types: readonly Type[]) =>
   new Option('--failure <type>', 'runs that ended with this failure type').choices(types);
 /** Somebody cancelled the others on purpose. */
@@ -47,8 +45,8 @@ function requestCommand(name: string) {
       ).conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
-    .addOption(requestedBy())
-    .addOption(changeReference());
+    .option('--requested-by <text>', REQUESTED_BY)
+    .option('--change-reference <text>', CHANGE_REFERENCE);
 }
 
 export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
@@ -56,17 +54,20 @@ export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>
 /** A command whose options name the run of one pair of organizations. */
 function targetCommand(name: string) {
   return new Command(name)
-    .addOption(organization('Atlas organization of the run; or --workflow-id'))
-    .addOption(
-      new Option('--source-org <id>', 'source organization of the run, if it has one').argParser(
-        organizationId,
-      ),
-    )
+    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', organizationId)
+    .option('--source-org <id>', 'source organization of the run, if it has one', organizationId)
     .addOption(
       new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts(
         ['org', 'sourceOrg'],
       ),
     );
+}
+
+/** @throws CommandError when the options name no run. */
+export function workflowIdOf({ org, sourceOrg, workflowId }: TargetOptions): string {
+  if (workflowId) return workflowId;
+  if (!org) throw new CommandError('name the run with --org, or with --workflow-id', EXIT_CODES.usage);
+  return workflowIdFor(org, sourceOrg);
 }
 
 export type StartOptions = Pick<OptionsOf<typeof startCommand>, 'taskQueue' | 'wait' | 'again' | 'dryRun'>;
@@ -117,14 +118,13 @@ export const listCommand = () =>
       ).implies({ unconfirmed: true }),
     )
     .addOption(failure(FAILURE_TYPES).conflicts(['undelivered', 'sink']))
-    .addOption(organization('runs of this Atlas organization'))
-    .addOption(requestedBy('runs requested by exactly this'))
-    .addOption(changeReference('runs of exactly this change or ticket'))
-    .addOption(
-      new Option(
-        '--since <time>',
-        'open runs, and runs that closed since: a time, or an age such as 2h',
-      ).argParser(pastTime),
+    .option('--org <id>', 'runs of this Atlas organization', organizationId)
+    .option('--requested-by <text>', 'runs requested by exactly this')
+    .option('--change-reference <text>', 'runs of exactly this change or ticket')
+    .option(
+      '--since <time>',
+      'open runs, and runs that closed since: a time, or an age such as 2h',
+      pastTime,
     );
 
 export const cancelCommand = () =>
@@ -133,13 +133,12 @@ export const cancelCommand = () =>
 export const redeliverCommand = () =>
   targetCommand('redeliver')
     .description('deliver the token of an undelivered run now, or the token that a closed run left')
-    .addOption(
-      new Option(
-        '--sink <name>',
-        "deliver to this sink instead of the request's; with --all, every token goes there",
-      ).argParser(nonEmpty),
+    .option(
+      '--sink <name>',
+      "deliver to this sink instead of the request's; with --all, every token goes there",
+      nonEmpty,
     )
-    .addOption(new Option('--run-id <id>', 'the closed run whose token is to be delivered').argParser(uuid))
+    .option('--run-id <id>', 'the closed run whose token is to be delivered', uuid)
     .addOption(
       new Option('--all', 'every undelivered run of the task queue')
         .default(false)
@@ -149,23 +148,20 @@ export const redeliverCommand = () =>
 export const revokeCommand = () =>
   new Command('revoke')
     .description('remove the link of an Atlas organization, and the API key of that link')
-    .addOption(organization('Atlas organization whose link is removed').makeOptionMandatory())
+    .requiredOption('--org <id>', 'Atlas organization whose link is removed', organizationId)
     .option('--yes', 'remove it without a confirmation', false)
-    .addOption(requestedBy().argParser(shortText))
-    .addOption(changeReference().argParser(shortText));
+    .option('--requested-by <text>', REQUESTED_BY, shortText)
+    .option('--change-reference <text>', CHANGE_REFERENCE, shortText);
 
 export type RestartOptions = OptionsOf<typeof restartCommand>;
 
 export const restartCommand = () =>
   new Command('restart')
     .description('start failed runs again once the cause is fixed: one first, then the others')
-    .addOption(
-      new Option(
-        '--since <time>',
-        'runs that failed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
-      )
-        .argParser(pastTime)
-        .makeOptionMandatory(),
+    .requiredOption(
+      '--since <time>',
+      'runs that failed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
+      pastTime,
     )
     .addOption(failure(RESTARTED_TYPES).default('AtlasRequestRejected' as const))
     .option('--dry-run', 'only print what would be done', false);
@@ -195,14 +191,8 @@ export const scheduleCreateCommand = () =>
     .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
-    .addOption(
-      new Option('--jitter <duration>', 'delay each time by a random part of this').argParser(duration),
-    )
-    .addOption(
-      new Option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z').argParser(
-        futureTime,
-      ),
-    )
+    .option('--jitter <duration>', 'delay each time by a random part of this', duration)
+    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', futureTime)
     .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
     .option('--always', 'create a token each time, even while the source is linked', false);
 
