@@ -1,13 +1,12 @@
-import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { isOpen } from './runs/find-runs';
 import { describePause } from './runs/paused';
 import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
-export async function cancel(client: Client, workflowId: string, output: Output): Promise<void> {
+export async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
   const newest = client.workflow.getHandle(workflowId);
   // Temporal accepts the request for a run that has ended, too.
   const run = await newest.describe();

@@ -1,4 +1,4 @@
-import type { Client, Connection } from '@temporalio/client';
+import type { Connection } from '@temporalio/client';
 import {
   failedCheck,
   ok,
@@ -19,6 +19,7 @@ import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { whyNoWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
@@ -63,14 +64,9 @@ export async function doctor(
  *
  * @throws CommandError when a check found an error, or no worker responds.
  */
-export async function doctorRemote(
-  client: Client,
-  taskQueue: string,
-  strict: boolean,
-  output: Output,
-): Promise<void> {
-  const { report: found } = await checkWorker(client, taskQueue);
-  report(found.findings, strict, output);
+export async function doctorRemote(context: CommandContext, strict: boolean): Promise<void> {
+  const { report: found } = await checkWorker(context.client, context.taskQueue);
+  report(found.findings, strict, context.output);
 }
 
 function report(found: readonly Finding[], strict: boolean, output: Output): void {

@@ -6,6 +6,7 @@ import type { PrepareRequest } from '../contract/schemas';
 import { retentionMsOf } from '../temporal/retention';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { listUnconfirmed } from './list-report';
 import { readEnding, readRequest } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen, leftTokens, listRuns, runsOf } from './runs/find-runs';
@@ -31,9 +32,12 @@ export interface ListedRun {
 }
 
 /** Prints runs in the order of Temporal's list, and never holds more than a few of them. */
-export async function list(client: Client, options: ListOptions, output: Output): Promise<void> {
+export async function list(
+  { client, taskQueue, output }: CommandContext,
+  options: ListOptions,
+): Promise<void> {
   const notShown: NotShown = { terminated: 0, historiesGone: 0 };
-  const listed = listRuns(client, options.taskQueue, ...conditionsOf(options));
+  const listed = listRuns(client, taskQueue, ...conditionsOf(options));
   const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, notShown), {
     concurrency: READ_CONCURRENCY,
   });

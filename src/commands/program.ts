@@ -1,5 +1,4 @@
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
-import type { Client } from '@temporalio/client';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
@@ -9,6 +8,7 @@ import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { suggestedCommands } from './cli/suggested-commands';
+import type { CommandContext } from './cli/temporal';
 
 /** The command line, for a process or for a test. */
 export function createProgram(io: Io) {
@@ -67,7 +67,6 @@ function createCommands(io: Io, stop: Stop) {
     })
     .configureHelp({ optionDescription, showGlobalOptions: true });
   const output = () => createOutput(io, program.opts().json, stop, suggestedCommands(program.opts()));
-  const taskQueue = () => program.opts().taskQueue;
   const isTaskQueueGiven = () => program.getOptionValueSource('taskQueue') === 'cli';
   const env = () => {
     const { address, namespace } = program.opts();
@@ -77,9 +76,10 @@ function createCommands(io: Io, stop: Stop) {
       ...(namespace && { TEMPORAL_NAMESPACE: namespace }),
     };
   };
-  const withClient = async (work: (client: Client) => Promise<void>) => {
-    const { withTemporal } = await import('./cli/temporal.js');
-    await withTemporal(env(), stop.signal, work);
+  const withTemporal = async (work: (context: CommandContext) => Promise<void>) => {
+    const { withClient } = await import('./cli/temporal.js');
+    const { taskQueue } = program.opts();
+    await withClient(env(), stop.signal, (client) => work({ client, taskQueue, output: output() }));
   };
 
   const commands = [
@@ -88,60 +88,56 @@ function createCommands(io: Io, stop: Stop) {
         const { readRequestsFile } = await import('./cli/requests-file.js');
         const file = readRequestsFile(from);
         const { startFrom } = await import('./start-from.js');
-        return withClient((client) =>
-          startFrom(client, file, { wait, dryRun, results, taskQueue: taskQueue() }, output()),
-        );
+        return withTemporal((context) => startFrom(context, file, { wait, dryRun, results }));
       }
       if (results !== undefined) throw new CommandError('--results needs --from', EXIT_CODES.usage);
       const { requestOf } = await import('./cli/request.js');
       const request = requestOf(options, 'nothing was started');
       const { start } = await import('./start.js');
-      return withClient((client) =>
-        start(client, request, { wait, again, dryRun, taskQueue: taskQueue() }, output()),
-      );
+      return withTemporal((context) => start(context, request, { wait, again, dryRun }));
     }),
 
     define.watchCommand().action(async (options) => {
       const workflowId = define.workflowIdOf(options);
       const { watch } = await import('./watch.js');
-      await withClient((client) => watch(client, { workflowId }, output()));
+      await withTemporal((context) => watch(context, { workflowId }));
     }),
 
     define.listCommand().action(async (options) => {
       const { list } = await import('./list.js');
-      await withClient((client) => list(client, { ...options, taskQueue: taskQueue() }, output()));
+      await withTemporal((context) => list(context, options));
     }),
 
     define.cancelCommand().action(async (options) => {
       const workflowId = define.workflowIdOf(options);
       const { cancel } = await import('./cancel.js');
-      await withClient((client) => cancel(client, workflowId, output()));
+      await withTemporal((context) => cancel(context, workflowId));
     }),
 
     define.redeliverCommand().action(async ({ sink, runId, all, ...options }) => {
       if (all) {
         const { redeliverAll } = await import('./redeliver.js');
-        return withClient((client) => redeliverAll(client, taskQueue(), sink, output()));
+        return withTemporal((context) => redeliverAll(context, sink));
       }
       const workflowId = define.workflowIdOf(options);
       if (runId) {
         const { redeliverClosed } = await import('./redeliver-closed.js');
-        const to = { sink, taskQueue: isTaskQueueGiven() ? taskQueue() : undefined };
-        return withClient((client) => redeliverClosed(client, { workflowId, runId }, to, output()));
+        const to = { sink, taskQueue: isTaskQueueGiven() ? program.opts().taskQueue : undefined };
+        return withTemporal((context) => redeliverClosed(context, { workflowId, runId }, to));
       }
       const { redeliver } = await import('./redeliver.js');
-      return withClient((client) => redeliver(client, workflowId, sink, output()));
+      return withTemporal((context) => redeliver(context, workflowId, sink));
     }),
 
     define.revokeCommand().action(async ({ org: orgId, yes, ...audit }) => {
       const { confirmRevocation, revoke } = await import('./revoke.js');
       if (!yes) await confirmRevocation(orgId, io, stop.signal);
-      await withClient((client) => revoke(client, { orgId, ...audit }, taskQueue(), output()));
+      await withTemporal((context) => revoke(context, { orgId, ...audit }));
     }),
 
     define.restartCommand().action(async (options) => {
       const { restart } = await import('./restart.js');
-      await withClient((client) => restart(client, { ...options, taskQueue: taskQueue() }, output()));
+      await withTemporal((context) => restart(context, options));
     }),
 
     define.keysCommand().action(async (options) => {
@@ -158,7 +154,7 @@ function createCommands(io: Io, stop: Stop) {
       }
       const { doctor, doctorRemote } = await import('./doctor.js');
       if (!remote) return doctor(config, strict, output(), env());
-      return withClient((client) => doctorRemote(client, taskQueue(), strict, output()));
+      return withTemporal((context) => doctorRemote(context, strict));
     }),
 
     new Command('schedule')
@@ -169,9 +165,7 @@ function createCommands(io: Io, stop: Stop) {
             const { requestOf } = await import('./cli/request.js');
             const request = requestOf(options, 'no schedule was created');
             const { createSchedule } = await import('./schedule-create.js');
-            await withClient((client) =>
-              createSchedule(client, request, { ...options, taskQueue: taskQueue() }, output()),
-            );
+            await withTemporal((context) => createSchedule(context, request, options));
           }),
           'schedule create',
         ),
@@ -180,7 +174,7 @@ function createCommands(io: Io, stop: Stop) {
         inheriting(
           define.scheduleListCommand().action(async () => {
             const { listSchedules } = await import('./schedule-list.js');
-            await withClient((client) => listSchedules(client, taskQueue(), output()));
+            await withTemporal((context) => listSchedules(context));
           }),
           'schedule list',
         ),

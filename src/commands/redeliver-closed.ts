@@ -2,7 +2,7 @@ import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/c
 import { commandLine } from '../contract/command-line';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { type RunRef, readRun } from './runs/run-history';
 import { isDelivered, isOpen, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
 import { refuseForeign } from './runs/refusals';
@@ -15,11 +15,11 @@ import { watch } from './watch';
  * @param to instead of the sink and the task queue of the closed run.
  */
 export async function redeliverClosed(
-  client: Client,
+  context: CommandContext,
   { workflowId, runId }: RunRef,
   { sink, taskQueue }: { sink: string | undefined; taskQueue: string | undefined },
-  output: Output,
 ): Promise<void> {
+  const { client, output } = context;
   const { run: closed, request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
   const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
   output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
@@ -32,7 +32,7 @@ export async function redeliverClosed(
   }).catch((error: unknown) => {
     throw error instanceof WorkflowExecutionAlreadyStartedError ? anotherOpen(workflowId) : error;
   });
-  await watch(client, run, output);
+  await watch(context, run);
 }
 
 /** @throws CommandError that says why this run has no token to deliver. */

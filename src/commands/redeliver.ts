@@ -6,7 +6,7 @@ import type { Receipt } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { describeReceipt, failureError } from './cli/endings';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { noteMissingWorker } from './runs/missing-worker';
 import { isOpen, listRuns, runsOf } from './runs/find-runs';
@@ -15,10 +15,9 @@ import { follow } from './runs/follow';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
 export async function redeliver(
-  client: Client,
+  { client, output }: CommandContext,
   workflowId: string,
-  sink: string | undefined,
-  output: Output,
+  sink?: string,
 ): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
@@ -38,10 +37,8 @@ export async function redeliver(
 
 /** Delivers, now, the token of every open run of a task queue that is undelivered: its memo says so. */
 export async function redeliverAll(
-  client: Client,
-  taskQueue: string,
-  sink: string | undefined,
-  output: Output,
+  { client, taskQueue, output }: CommandContext,
+  sink?: string,
 ): Promise<void> {
   const runs: UndeliveredRun[] = [];
   for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
@@ -69,11 +66,7 @@ interface UndeliveredRun {
   sink: string | null;
 }
 
-async function redeliverOne(
-  client: Client,
-  run: UndeliveredRun,
-  sink: string | undefined,
-): Promise<RunOutcome> {
+async function redeliverOne(client: Client, run: UndeliveredRun, sink?: string): Promise<RunOutcome> {
   try {
     const outcome = await outcomeOf(sendRedeliver(client, run.workflowId, sink));
     const [note] = outcome.receipt ? elsewhere(outcome.receipt, sink ?? run.sink) : [];
@@ -84,7 +77,7 @@ async function redeliverOne(
   }
 }
 
-async function sendRedeliver(client: Client, workflowId: string, sink: string | undefined): Promise<Receipt> {
+async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
   try {
     return await client.workflow
       .getHandle(workflowId)

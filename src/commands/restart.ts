@@ -1,10 +1,10 @@
-import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import pMap, { pMapSkip } from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
 import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import type { RestartOptions } from './cli/options';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { redeliverClosedCommand } from './runs/refusals';
 import { readEnding, readRequest } from './runs/run-history';
 import {
@@ -24,14 +24,15 @@ import { follow } from './runs/follow';
  * Starts failed runs again, once their cause is fixed: each with the request it had, under its id. One goes first; the
  * others follow only if it delivered, since otherwise the cause is still there.
  */
-export async function restart(client: Client, options: RestartOptions, output: Output): Promise<void> {
-  const runs = await failedRuns(client, options, output);
+export async function restart(context: CommandContext, options: RestartOptions): Promise<void> {
+  const { client, taskQueue, output } = context;
+  const runs = await failedRuns(context, options);
   const bulk = createBulkRunner(runs.length, output);
   output.setFollowUp(
     `what was restarted goes on; list it: live-migration-prep list --since ${new Date().toISOString()}`,
   );
-  if (runs.length > 0 && !options.dryRun) await noteMissingWorker(client, options.taskQueue, output);
-  const work = (run: Run) => restartOne(client, run, options);
+  if (runs.length > 0 && !options.dryRun) await noteMissingWorker(client, taskQueue, output);
+  const work = (run: Run) => restartOne(context, run, options);
   let first: RunOutcome | undefined;
   let next = 0;
   while (
@@ -53,9 +54,8 @@ function notRestarted(): Promise<RunOutcome> {
 
 /** The newest failed run of each id, of this task queue only: the cause of other workers need not be fixed. */
 async function failedRuns(
-  client: Client,
-  { taskQueue, since, failure }: RestartOptions,
-  output: Output,
+  { client, taskQueue, output }: CommandContext,
+  { since, failure }: RestartOptions,
 ): Promise<Run[]> {
   const conditions = ["ExecutionStatus = 'Failed'", `CloseTime > '${since.toISOString()}'`];
   const newest = new Map<string, Run>();
@@ -70,9 +70,9 @@ async function failedRuns(
 }
 
 async function restartOne(
-  client: Client,
+  { client, taskQueue }: CommandContext,
   failed: Run,
-  { taskQueue, failure, dryRun }: RestartOptions,
+  { failure, dryRun }: RestartOptions,
 ): Promise<RunOutcome> {
   const skipped = (reason: string): RunOutcome => ({ action: 'skipped', reason });
   const refused = (why: string, reason: string): RunOutcome => ({ action: 'refused', refused: why, reason });

@@ -2,7 +2,6 @@ import { createInterface } from 'node:readline';
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
-  type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
@@ -11,7 +10,8 @@ import { shellWord } from '../contract/printable';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { failureError } from './cli/endings';
-import type { Io, Output } from './cli/output';
+import type { Io } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { noteMissingWorker } from './runs/missing-worker';
 import { refuseForeign } from './runs/refusals';
 
@@ -41,15 +41,11 @@ export async function confirmRevocation(
 }
 
 /** Removes the link of an Atlas organization, with the workflow `revokeLink`, and waits. */
-export async function revoke(
-  client: Client,
-  request: RevokeRequest,
-  taskQueue: string,
-  output: Output,
-): Promise<void> {
+export async function revoke(context: CommandContext, request: RevokeRequest): Promise<void> {
+  const { client, taskQueue, output } = context;
   const { orgId } = request;
   const workflowId = revocationIdFor(orgId);
-  const handle = await startOrJoinRevocation(client, workflowId, request, taskQueue, output);
+  const handle = await startOrJoinRevocation(context, workflowId, request);
   output.setFollowUp(
     `the removal goes on; see how it ends: temporal workflow result --namespace ${shellWord(client.options.namespace)} --workflow-id ${workflowId}`,
   );
@@ -66,11 +62,9 @@ export async function revoke(
 }
 
 async function startOrJoinRevocation(
-  client: Client,
+  { client, taskQueue, output }: CommandContext,
   workflowId: string,
   request: RevokeRequest,
-  taskQueue: string,
-  output: Output,
 ): Promise<WorkflowHandle<() => Promise<RevokeResult>>> {
   try {
     const started = await client.workflow.start(WORKFLOW_TYPES.revokeLink, {

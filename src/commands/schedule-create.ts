@@ -1,15 +1,10 @@
-import {
-  ScheduleAlreadyRunning,
-  ScheduleOverlapPolicy,
-  type Client,
-  type ScheduleHandle,
-} from '@temporalio/client';
+import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { ScheduleOptions } from './cli/options';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 
 /** After an outage of Temporal, a time missed by less is made up for. */
 const CATCH_UP_MS = 600_000;
@@ -19,10 +14,9 @@ const CATCH_UP_MS = 600_000;
  * Temporal appends a time to the workflow id of each scheduled run.
  */
 export async function createSchedule(
-  client: Client,
+  { client, taskQueue, output }: CommandContext,
   request: PrepareRequest,
-  { taskQueue, cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
-  output: Output,
+  { cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
 ): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;

@@ -5,7 +5,8 @@ import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, ScheduledResult } from '../contract/schemas';
 import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from '../temporal/cron';
-import { describeRows, type Output } from './cli/output';
+import { describeRows } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { readEnding, readResult, valuesIn } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
@@ -30,7 +31,7 @@ export interface ListedSchedule {
 }
 
 /** Prints the schedules of `prepareOnSchedule` on a task queue. */
-export async function listSchedules(client: Client, taskQueue: string, output: Output): Promise<void> {
+export async function listSchedules({ client, taskQueue, output }: CommandContext): Promise<void> {
   const read = (scheduleId: string) => readSchedule(client, scheduleId, taskQueue);
   const listed = pMapIterable(idsOf(client), read, { concurrency: READ_CONCURRENCY });
   let count = 0;

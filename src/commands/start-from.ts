@@ -1,12 +1,11 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
-import type { Client } from '@temporalio/client';
 import { shortened } from '../contract/printable';
 import { errnoOf } from '../files';
 import { createBulkRunner, failed, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { noteMissingWorker } from './runs/missing-worker';
 import type { NumberedRequest, RequestsFile } from './cli/requests-file';
 import { follow } from './runs/follow';
@@ -20,12 +19,12 @@ const MAX_REASON_LENGTH = 1000;
  * repeated.
  */
 export async function startFrom(
-  client: Client,
+  context: CommandContext,
   from: RequestsFile,
   options: StartFromOptions,
-  output: Output,
 ): Promise<void> {
-  const { taskQueue, results, dryRun } = options;
+  const { client, taskQueue, output } = context;
+  const { results, dryRun } = options;
   const record = results === undefined ? () => undefined : openResults(results, from);
   const bulk = createBulkRunner(from.requests.length, output);
   if (!dryRun) {
@@ -36,16 +35,16 @@ export async function startFrom(
   }
   await bulk.run(
     from.requests,
-    (item) => startOne(client, item, options).catch(outcomeOfError),
+    (item) => startOne(context, item, options).catch(outcomeOfError),
     ({ line, workflowId }, outcome) => record({ line, workflowId, ...outcome }),
   );
   bulk.finish('request(s)');
 }
 
 async function startOne(
-  client: Client,
+  { client, taskQueue }: CommandContext,
   { workflowId, request }: NumberedRequest,
-  { taskQueue, wait, dryRun }: StartFromOptions,
+  { wait, dryRun }: StartFromOptions,
 ): Promise<RunOutcome> {
   if (dryRun) {
     const { open } = await lookAtRuns(client, workflowId, request, false);

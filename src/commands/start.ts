@@ -1,42 +1,41 @@
-import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import type { StartOptions } from './cli/options';
-import { describeRows, type Output } from './cli/output';
+import { describeRows } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { whyStillNoWorker } from './runs/missing-worker';
 import { lookAtRuns, startOrJoin } from './runs/start-or-join';
 import { watch } from './watch';
 
 /** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
 export async function start(
-  client: Client,
+  context: CommandContext,
   request: PrepareRequest,
-  options: StartOptions,
-  output: Output,
+  { wait, again, dryRun }: StartOptions,
 ): Promise<void> {
+  const { client, taskQueue, output } = context;
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  if (options.dryRun) return dryRun(client, workflowId, request, options, output);
+  if (dryRun) return tryOut(context, workflowId, request, again);
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
   output.setFollowUp(`a run may have been started; ${followIt}`);
-  const { joined, runId } = await startOrJoin(client, workflowId, request, options);
+  const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again });
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
-  if (options.wait) return watch(client, { workflowId, runId }, output, { runId, joined });
-  const problem = await whyStillNoWorker(client, options.taskQueue);
+  if (wait) return watch(context, { workflowId, runId }, { runId, joined });
+  const problem = await whyStillNoWorker(client, taskQueue);
   output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
     ...(problem ? [problem] : []),
     followIt,
   ]);
 }
 
-async function dryRun(
-  client: Client,
+async function tryOut(
+  { client, taskQueue, output }: CommandContext,
   workflowId: string,
   request: PrepareRequest,
-  { taskQueue, again }: StartOptions,
-  output: Output,
+  again: boolean,
 ): Promise<void> {
   const report = await checkRequestRemotely(client, taskQueue, request, 'nothing was started');
   const { open } = await lookAtRuns(client, workflowId, request, again);

@@ -1,7 +1,6 @@
-import type { Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
 import { describeReceipt } from './cli/endings';
-import type { Output } from './cli/output';
+import type { CommandContext } from './cli/temporal';
 import { follow } from './runs/follow';
 
 /**
@@ -11,9 +10,8 @@ import { follow } from './runs/follow';
  * @param facts printed beside the receipt.
  */
 export async function watch(
-  client: Client,
+  { client, output }: CommandContext,
   run: { workflowId: string; runId?: string },
-  output: Output,
   facts: object = {},
 ): Promise<void> {
   const { workflowId } = run;

@@ -17,10 +17,7 @@ import {
  * needs it.
  */
 
-/** The task queue is an option of the program. */
-type OptionsOf<Create extends () => { opts(): object }> = ReturnType<ReturnType<Create>['opts']> & {
-  taskQueue: string;
-};
+type OptionsOf<Create extends (name: string) => { opts(): object }> = ReturnType<ReturnType<Create>['opts']>;
 
 const REQUESTED_BY = 'who requested it, kept for the audit trail';
 const CHANGE_REFERENCE = 'change or ticket, kept for the audit trail';
@@ -29,7 +26,7 @@ const failure = <Type extends FailureType>(types: readonly Type[]) =>
 /** Somebody cancelled the others on purpose. */
 const RESTARTED_TYPES = FAILURE_TYPES.filter((type) => type !== 'Cancelled');
 
-export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
+export type RequestOptions = OptionsOf<typeof requestCommand>;
 
 /** A command whose options make a request. */
 function requestCommand(name: string) {
@@ -49,7 +46,7 @@ function requestCommand(name: string) {
     .option('--change-reference <text>', CHANGE_REFERENCE);
 }
 
-export type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
+type TargetOptions = OptionsOf<typeof targetCommand>;
 
 /** A command whose options name the run of one pair of organizations. */
 function targetCommand(name: string) {
@@ -70,7 +67,7 @@ export function workflowIdOf({ org, sourceOrg, workflowId }: TargetOptions): str
   return workflowIdFor(org, sourceOrg);
 }
 
-export type StartOptions = Pick<OptionsOf<typeof startCommand>, 'taskQueue' | 'wait' | 'again' | 'dryRun'>;
+export type StartOptions = Pick<OptionsOf<typeof startCommand>, 'wait' | 'again' | 'dryRun'>;
 export type StartFromOptions = Omit<StartOptions, 'again'> & { results?: string | undefined };
 
 export const startCommand = () =>

@@ -3,6 +3,15 @@ import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient } from '../../temporal/connection';
 import { GRPC, grpcCodeOf, grpcErrorOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
+import type { Output } from './output';
+
+/** What a command that calls Temporal works with. */
+export interface CommandContext {
+  client: Client;
+  /** Of the workers. */
+  taskQueue: string;
+  output: Output;
+}
 
 /** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
 const CONNECT_TIMEOUT_MS = 3000;
@@ -18,7 +27,7 @@ const UNREACHABLE_CODES: readonly number[] = [
  *
  * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached.
  */
-export async function withTemporal<T>(
+export async function withClient<T>(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
   work: (client: Client) => Promise<T>,

@@ -193,7 +193,7 @@ describe('start decides again when, after its look and before its start,', () =>
     const [, orgId = '', , sourceOrgId] = options;
     const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['192.31.196.7'] };
     const { taskQueue } = scene.deployment;
-    return start(racing, request, { wait, again: false, dryRun: false, taskQueue }, output);
+    return start({ client: racing, taskQueue, output }, request, { wait, again: false, dryRun: false });
   }
 
   it.each([true, false])('another run starts, ends and leaves a token (--wait: %s)', async (wait) => {
