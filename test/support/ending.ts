@@ -1,4 +1,4 @@
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { FailureType } from '../../src/contract/names';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
@@ -43,20 +43,21 @@ export function expectCounted({ receipt, details, unconfirmedTokens }: Ending, c
   expect(unconfirmedTokens + known).toBeGreaterThanOrEqual(created);
 }
 
-/** Of a run's one activity under way; null when none is. */
-export async function pendingActivity(client: Client, workflowId: string) {
-  return pendingActivityOf(client.workflow.getHandle(workflowId));
-}
-
 /** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
 export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Promise<string> {
   return eventually('a failed attempt to deliver', async () => {
-    const pending = await pendingActivityOf(handle);
+    const pending = await pendingActivity(handle);
     return pending?.type === 'deliverLinkToken' && pending.lastFailure;
   });
 }
 
-async function pendingActivityOf(handle: Pick<Handle, 'describe'>) {
+/** Resolves once the second attempt of a run's one activity waits for its time. */
+export async function untilBackOff(handle: Pick<Handle, 'describe'>): Promise<void> {
+  await eventually('back-off', async () => (await pendingActivity(handle))?.attempt === 2);
+}
+
+/** Of a run's one activity under way; null when none is. */
+export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
   const { raw } = await handle.describe();
   const [pending] = raw.pendingActivities ?? [];
   if (!pending) return null;

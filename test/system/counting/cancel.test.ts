@@ -3,11 +3,11 @@ import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas'
 import { atOnce } from '../../support/at-once';
 import { newAccount, organizationsOf, type TestAtlas } from '../../support/atlas';
 import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
-import { endingOf, expectCounted, pendingActivity, type Ending } from '../../support/ending';
+import { endingOf, expectCounted, untilBackOff, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/setting';
 import { redeliver, startWaiting, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
@@ -104,10 +104,7 @@ describe('a cancel while nothing is created', () => {
 
     async 'in back-off after a 429, with a caller waiting: the caller gets Cancelled, the run CANCELLED'() {
       const run = await startAlone(tooManyRequests);
-      const { client } = await sharedTemporal();
-      await eventually('back-off', async () => {
-        return (await pendingActivity(client, run.handle.workflowId))?.attempt === 2;
-      });
+      await untilBackOff(run.handle);
       const waiting = await startWaiting(run.handle, run.request);
       expect(await cancelled(run)).toMatchObject({ type: 'CANCELLED', created: 0 });
       expect(await waiting.outcome()).toMatchObject({ type: 'Cancelled' });

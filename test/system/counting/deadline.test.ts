@@ -2,10 +2,10 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
 import type { Handle } from '../../support/deployment';
-import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
+import { endingOf, expectCounted, pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { sharedTemporal, startSetting } from '../../support/setting';
+import { startSetting } from '../../support/setting';
 
 /** Time for the first attempt on a busy machine, and less than the heartbeat timeout. */
 const GIVE_UP_AFTER_MS = 7000;
@@ -65,16 +65,11 @@ describe('at the deadline', () => {
 
     async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {
       const { atlas, deployment, worker, start, ending } = await setScene();
-      const { client } = await sharedTemporal();
       const vanishes = await start({ on, delayMs: 60_000, afterCreating: true });
       const waits = await start({ on, status: 429, headers: { 'Retry-After': '2' } });
-      await eventually('back-off', async () => {
-        return (await pendingActivity(client, waits.handle.workflowId))?.attempt === 2;
-      });
+      await untilBackOff(waits.handle);
       await worker.kill();
-      await eventually('a missed heartbeat', async () => {
-        return (await pendingActivity(client, vanishes.handle.workflowId)) === null;
-      });
+      await eventually('a missed heartbeat', async () => (await pendingActivity(vanishes.handle)) === null);
       const posts = atlas.posts().length;
       await deployment.startWorker();
       const ended = await ending(vanishes);

@@ -5,7 +5,7 @@ import { atOnce } from '../../support/at-once';
 import { newAccount, startTestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { FILE_SINKS, type Handle } from '../../support/deployment';
-import { endingOf, expectCounted, pendingActivity } from '../../support/ending';
+import { endingOf, expectCounted, pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { sharedTemporal, startSetting } from '../../support/setting';
@@ -72,13 +72,10 @@ beforeAll(async () => {
 /** A run whose worker is frozen from before the response that brings a token until the server has given up the attempt. */
 async function freezeDuringPost(worker: WorkerProcess) {
   const { atlas } = scene;
-  const { client } = await sharedTemporal();
   const { request, handle } = await scene.start({ on, delayMs: 2000, afterCreating: true });
   await eventually('a token', () => atlas.created(request) === 1);
   process.kill(worker.pid, 'SIGSTOP');
-  await eventually('a missed heartbeat', async () => {
-    return (await pendingActivity(client, handle.workflowId)) === null;
-  });
+  await eventually('a missed heartbeat', async () => (await pendingActivity(handle)) === null);
   return {
     handle,
     expectOneUnconfirmed: async () => {
@@ -112,10 +109,9 @@ describe('a worker is', () => {
       await met;
       const createdBefore = own.atlas.created(request);
       await own.atlas.close();
-      const { client } = await sharedTemporal();
-      await eventually('a refused connection', async () => {
-        return (await pendingActivity(client, handle.workflowId))?.lastFailure?.includes('ECONNREFUSED');
-      });
+      await eventually('a refused connection', async () =>
+        (await pendingActivity(handle))?.lastFailure?.includes('ECONNREFUSED'),
+      );
       const restarted = await startTestAtlas(options);
       cleanUpLater(() => restarted.close());
       const ending = await endingOf(handle);
@@ -130,12 +126,6 @@ describe('a worker is', () => {
     const replaceWorker = () => scene.replaceWorker();
     /** With requests that are under way together, since the first 429 stops those that come after it. */
     const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' }, delayMs: 4000 };
-    const untilBackOff = async ({ handle }: Run) => {
-      const { client } = await sharedTemporal();
-      await eventually('back-off', async () => {
-        return (await pendingActivity(client, handle.workflowId))?.attempt === 2;
-      });
-    };
     const resetInBackOff = async (run: Run, ...options: string[]) => {
       const met = meet(createsAndHangs);
       await operate(run, 'reset', ...options);
@@ -149,7 +139,7 @@ describe('a worker is', () => {
     const twice = await start({ on, delayMs: LONG_MS });
     const reset = await start(tooManyRequests);
     const cleared = await start(tooManyRequests);
-    await Promise.all([reset, cleared].map(untilBackOff));
+    await Promise.all([reset, cleared].map(({ handle }) => untilBackOff(handle)));
     const met = meet(createsAndHangs);
     // The circuit breaker of the next worker does not know of the 429.
     await replaceWorker();

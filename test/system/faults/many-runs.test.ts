@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment, Handle } from '../../support/deployment';
 import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
+import { deploy, startAtlas, startSetting } from '../../support/setting';
 
 const RUNS = 80;
 const RETRY_AFTER_MS = 4000;
@@ -112,12 +112,11 @@ test(`an outage with ${RUNS_IN_OUTAGE} runs in flight leaves one unconfirmed tok
   atlas.faults({ on: 'linkTokens', probability: 1, status: 503 });
   const handles = await startMany(deployment, RUNS_IN_OUTAGE);
 
-  const { client } = await sharedTemporal();
   const first = () => Date.parse(atlas.posts()[0]?.startedAt ?? '');
   const probes = () =>
     atlas.posts().filter(({ startedAt }) => Date.parse(startedAt) >= first() + PROBE_INTERVAL_MS).length;
   await eventually('a failure that says until when no request is sent', async () => {
-    const pending = await Promise.all(handles.map(({ workflowId }) => pendingActivity(client, workflowId)));
+    const pending = await Promise.all(handles.map(pendingActivity));
     return pending.some((activity) =>
       /^not sent: .* credential default until \d{4}-\S+Z, after this error: Atlas returned 503/.test(
         activity?.lastFailure ?? '',

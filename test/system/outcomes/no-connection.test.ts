@@ -13,7 +13,7 @@ import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
 import { endingOf, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/setting';
 
 /** A resolver without a network may take as long as the request timeout. */
 const GIVES_UP_SOON = {
@@ -36,10 +36,9 @@ describe('without a connection to Atlas none is unconfirmed', () => {
       await deployment.startWorker();
       const start = ({ orgId }: AtlasAccount) => deployment.start(deployment.newRequest({ orgId }));
       const handles = await Promise.all([account, other].map(start));
-      const { client } = await sharedTemporal();
-      for (const { workflowId } of handles)
+      for (const handle of handles)
         await eventually('a second attempt', async () => {
-          const pending = await pendingActivity(client, workflowId);
+          const pending = await pendingActivity(handle);
           return pending && pending.attempt > 1 && pending.lastFailure?.includes('ECONNREFUSED');
         });
 

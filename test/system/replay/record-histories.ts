@@ -14,7 +14,7 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
 import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
 import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
-import { pendingActivity } from '../../support/ending';
+import { untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { findSecrets, textPlace } from '../../support/secrecy';
@@ -52,14 +52,7 @@ const STORIES: Record<StoryName, Story> = {
 
   'atlas-unavailable': (stage) => ended(stage, {}, { on, status: 500, times: 1000 }),
 
-  async 'in-back-off'({ temporal, atlas, deployment }) {
-    atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
-    const handle = await deployment.start();
-    await eventually('a wait', async () => {
-      return (await pendingActivity(temporal.client, handle.workflowId))?.attempt === 2;
-    });
-    return handle.workflowId;
-  },
+  'in-back-off': async (stage) => (await inBackOff(stage)).workflowId,
 
   'in-back-off-after-unconfirmed': async (stage) => (await inBackOffAfterUnconfirmed(stage)).workflowId,
 
@@ -108,14 +101,7 @@ const STORIES: Record<StoryName, Story> = {
     return deployment.handleOf(request).workflowId;
   },
 
-  async 'cancelled-in-back-off'({ temporal, atlas, deployment }) {
-    atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
-    const handle = await deployment.start();
-    await eventually('a wait', async () => {
-      return (await pendingActivity(temporal.client, handle.workflowId))?.attempt === 2;
-    });
-    return cancelled(handle);
-  },
+  'cancelled-in-back-off': async (stage) => cancelled(await inBackOff(stage)),
 
   'cancelled-in-back-off-after-unconfirmed': async (stage) =>
     cancelled(await inBackOffAfterUnconfirmed(stage)),
@@ -143,57 +129,39 @@ const STORIES: Record<StoryName, Story> = {
     return closed.workflowId;
   },
 
-  async scheduled({ temporal, deployment }) {
-    const workflowId = 'scheduled';
-    const { taskQueue } = deployment;
-    await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
-      workflowId,
-      taskQueue,
-      args: [{ request: deployment.newRequest() }],
-    });
-    return workflowId;
-  },
+  scheduled: (stage) =>
+    executed(stage, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled', {
+      request: stage.deployment.newRequest(),
+    }),
 
-  async 'scheduled-while-token-recent'({ temporal, deployment }) {
+  async 'scheduled-while-token-recent'(stage) {
     const workflowId = 'scheduled-while-token-recent';
-    const { taskQueue } = deployment;
-    const args = [{ request: deployment.newRequest() }];
-    for (let runs = 0; runs < 2; runs += 1) {
-      await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
-        workflowId,
-        taskQueue,
-        args,
-      });
-    }
-    return workflowId;
+    const input = { request: stage.deployment.newRequest() };
+    await executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
+    return executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
   },
 
-  async revoked({ temporal, deployment }) {
-    const { orgId } = deployment.newRequest();
-    const workflowId = revocationIdFor(orgId);
-    const { taskQueue } = deployment;
-    await temporal.client.workflow.execute(WORKFLOW_TYPES.revokeLink, {
-      workflowId,
-      taskQueue,
-      args: [{ orgId }],
-    });
-    return workflowId;
+  async revoked(stage) {
+    const { orgId } = stage.deployment.newRequest();
+    return executed(stage, WORKFLOW_TYPES.revokeLink, revocationIdFor(orgId), { orgId });
   },
 
   async 'scheduled-while-running'(stage) {
-    const { temporal, deployment } = stage;
-    const workflowId = 'scheduled-while-running';
-    const request = deployment.newRequest({ sink: 'broken' });
-    await untilStep(await deployment.start(request), 'undelivered');
-    const { taskQueue } = deployment;
-    await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, {
-      workflowId,
-      taskQueue,
-      args: [{ request }],
-    });
-    return workflowId;
+    const request = stage.deployment.newRequest({ sink: 'broken' });
+    await untilStep(await stage.deployment.start(request), 'undelivered');
+    return executed(stage, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled-while-running', { request });
   },
 };
+
+async function executed(
+  { temporal, deployment: { taskQueue } }: Stage,
+  workflowType: string,
+  workflowId: string,
+  input: object,
+): Promise<string> {
+  await temporal.client.workflow.execute(workflowType, { workflowId, taskQueue, args: [input] });
+  return workflowId;
+}
 
 /** However it ends. */
 async function settled(handle: Handle): Promise<void> {
@@ -218,6 +186,14 @@ async function cancelledDuringPost({ atlas, deployment }: Stage, sink: string): 
   const handle = await deployment.start(deployment.newRequest({ sink }));
   await eventually('a POST', () => atlas.posts().length === 1);
   return cancelled(handle);
+}
+
+/** Temporal waits, and not the workflow. */
+async function inBackOff({ atlas, deployment }: Stage): Promise<Handle> {
+  atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
+  const handle = await deployment.start();
+  await untilBackOff(handle);
+  return handle;
 }
 
 /** The workflow waits, and not Temporal. */

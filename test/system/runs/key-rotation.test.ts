@@ -1,12 +1,11 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/setting';
 
 const RUNS = 8;
 
 it(`the key rotates in one of two workers while ${RUNS} runs are in progress, and the other follows later: all deliver`, async () => {
-  const { client } = await sharedTemporal();
   const atlas = await startAtlas();
   const retries = {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
@@ -31,7 +30,7 @@ it(`the key rotates in one of two workers while ${RUNS} runs are in progress, an
   await deployment.startWorker();
   const after = await start(RUNS / 2);
   await eventually('a token of the new key at the second worker', async () => {
-    const pending = await Promise.all(after.map(({ workflowId }) => pendingActivity(client, workflowId)));
+    const pending = await Promise.all(after.map(pendingActivity));
     return pending.some((activity) => activity?.lastFailure?.includes('which this worker does not have'));
   });
   mkdirSync(deployment.tokensFolder);

@@ -4,7 +4,7 @@ import type { Fixture } from '../../support/sinks/fixture';
 import { SINK_TYPE_NAMES, startFixture } from '../../support/sinks/fixtures';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
-import { endingOf, pendingActivity } from '../../support/ending';
+import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { findSecrets, textPlace } from '../../support/secrecy';
@@ -61,11 +61,7 @@ describe.each(SINK_TYPE_NAMES)('a worker with a sink of type %s', (type) => {
   it('waits for the store, and delivers the same token when it is back', async () => {
     await fixture.breakDown();
     const handle = await startRun();
-    const { client } = await sharedTemporal();
-    await eventually('a failed delivery', async () => {
-      const pending = await pendingActivity(client, handle.workflowId);
-      return pending?.type === 'deliverLinkToken' && pending.lastFailure !== null;
-    });
+    await untilDeliveryFails(handle);
     await fixture.recover();
     expect((await endingOf(handle)).type).toBe('delivered');
     expect(await fixture.held(organizations)).toContain(newestToken());

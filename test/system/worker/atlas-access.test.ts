@@ -5,7 +5,7 @@ import { newAccount, type AtlasAccount, type TestAtlas } from '../../support/atl
 import type { Deployment } from '../../support/deployment';
 import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
 
 /** What exists at Atlas from now on. */
@@ -110,9 +110,8 @@ test('a rotated client secret is picked up from its file by the running worker, 
   const before = atlas.requestsOn('oauth').length;
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
   const handle = await deployment.start(deployment.newRequest({ orgId: rotated.orgId }));
-  const { client } = await sharedTemporal();
   await eventually('a failed attempt with the first secret', async () => {
-    const pending = await pendingActivity(client, handle.workflowId);
+    const pending = await pendingActivity(handle);
     return pending?.lastFailure?.includes('429');
   });
 
