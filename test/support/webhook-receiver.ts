@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import type { ServerResponse } from 'node:http';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { cleanUpLater } from './clean-up';
+import { serveHttp } from './servers';
 
 /** What a receiver does with a delivery; it is the path that the sink posts to. */
 type Behaviour = 'stores-then-503' | 'hangs';
@@ -33,27 +31,20 @@ interface Post {
 
 export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const posts: Post[] = [];
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      const { data } = JSON.parse(body) as { data: Pick<Post, 'sourceOrgId' | 'linkToken'> };
-      const stored = request.url !== '/hangs';
-      posts.push({ ...data, stored, response });
-      if (stored) response.writeHead(503).end();
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  cleanUpLater(() => {
-    server.close();
-    server.closeAllConnections();
+  const server = await serveHttp(({ url, text }, response) => {
+    const { data } = JSON.parse(text) as { data: Pick<Post, 'sourceOrgId' | 'linkToken'> };
+    const stored = url !== '/hangs';
+    posts.push({ ...data, stored, response });
+    if (stored) response.writeHead(503).end();
   });
-  const { port } = server.address() as AddressInfo;
+  cleanUpLater(() => server.close());
   const postsOf = ({ sourceOrgId }: Of) => posts.filter((post) => post.sourceOrgId === sourceOrgId);
   const hangingOf = (request: Of) =>
     postsOf(request).filter(({ response }) => !response.destroyed && !response.writableEnded);
   return {
     sink: (behaviour) => ({
       type: 'webhook',
-      url: `http://127.0.0.1:${port}/${behaviour}`,
+      url: `${server.url}/${behaviour}`,
       allowHttp: true,
       signingSecrets: [{ env: 'SIGNING_SECRET' }],
     }),

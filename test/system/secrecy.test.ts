@@ -1,11 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import type { Fault } from '../../dev/atlas-emulator';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
@@ -23,6 +19,7 @@ import {
 import { endingOf, untilDeliveryFails, type Ending } from '../support/ending';
 import { createdToken } from '../support/history';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
+import { serveHttp } from '../support/servers';
 import { deploy, startAtlas } from '../support/setting';
 import { untilStep } from '../support/updates';
 
@@ -114,12 +111,11 @@ function optionsOf({ workflowId }: Handle): string[] {
 
 /** A receiver of webhooks that rejects every token and repeats it, as a careless one does. */
 async function startEchoingReceiver(): Promise<string> {
-  const server = createServer((request, response) => {
-    void text(request).then((body) => response.writeHead(400, { 'x-echo': 'yes' }).end(body));
-  }).listen(0, '127.0.0.1');
+  const server = await serveHttp(({ text }, response) => {
+    response.writeHead(400, { 'x-echo': 'yes' }).end(text);
+  });
   cleanUpLater(() => server.close());
-  await once(server, 'listening');
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/${secret('the path of a webhook')}`;
+  return `${server.url}/${secret('the path of a webhook')}`;
 }
 
 beforeAll(async () => {

@@ -1,8 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { buffer } from 'node:stream/consumers';
 import v8 from 'node:v8';
 import vm from 'node:vm';
 import {
@@ -15,6 +11,7 @@ import { sinkErrorOfAws } from '../../../src/sinks/aws-secrets-manager/errors';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
+import { serveHttp } from '../../support/servers';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
 import { blocksIn, pageOf } from '../../support/sinks/docs';
 import { makeSink } from '../../support/sinks/make-sink';
@@ -131,31 +128,23 @@ it('tags a secret with who requested its current token, and leaves other tags', 
 
 it('needs exactly the actions that the policy of docs/sinks permits, on the secrets that it permits', async () => {
   const requests: string[] = [];
-  const proxy = createServer((request, response) => {
-    void buffer(request).then(async (body) => {
-      const action = String(request.headers['x-amz-target']).replace('.', ':');
-      const { Name, SecretId } = JSON.parse(body.toString()) as { Name?: string; SecretId?: string };
-      requests.push(`${action} ${Name ?? SecretId}`);
-      const headers = Object.entries(request.headers).filter(([name]) =>
-        /^(x-amz|auth|content-type)/.test(name),
-      );
-      const passedOn = await fetch(endpoint, {
-        method: 'POST',
-        headers: headers as [string, string][],
-        body,
-      });
+  const proxy = await serveHttp(({ headers, text }, response) => {
+    const action = String(headers['x-amz-target']).replace('.', ':');
+    const { Name, SecretId } = JSON.parse(text) as { Name?: string; SecretId?: string };
+    requests.push(`${action} ${Name ?? SecretId}`);
+    const signed = Object.entries(headers).filter(([name]) => /^(x-amz|auth|content-type)/.test(name));
+    const init = { method: 'POST', headers: signed as [string, string][], body: text };
+    void fetch(endpoint, init).then(async (passedOn) => {
       response.writeHead(passedOn.status, { 'content-type': 'application/json' }).end(await passedOn.text());
     });
   });
-  await once(proxy.listen(0, '127.0.0.1'), 'listening');
   const former = newDelivery();
   const next = { ...successorOf(former), requestedBy: 'somebody else' };
   try {
-    const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    const deliver = await aws({ endpoint: address, secretName: 'live-migration/{orgId}' });
+    const deliver = await aws({ endpoint: proxy.url, secretName: 'live-migration/{orgId}' });
     for (const delivery of [former, next, former]) await deliver(delivery);
   } finally {
-    proxy.close();
+    await proxy.close();
   }
   const [policy = ''] = blocksIn(pageOf('awsSecretsManager'), 'json');
   const { Statement } = JSON.parse(policy) as { Statement: { Action: string[]; Resource: string }[] };
@@ -196,30 +185,25 @@ it('rejects the secret of another source organization', async () => {
 
 it('sends one request, which says who calls, and leaves the retries to Temporal', async () => {
   const userAgents: unknown[] = [];
-  const server = createServer((request, response) => {
+  const server = await serveHttp((request, response) => {
     userAgents.push(request.headers['user-agent']);
     response.writeHead(500).end('{"__type":"InternalServiceError"}');
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const deliver = await aws({ endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const deliver = await aws({ endpoint: server.url });
   await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
-  server.closeAllConnections();
-  server.close();
+  await server.close();
   expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
 });
 
 it('fails an attempt that gets no response in time, whatever the garbage collector removes meanwhile', async () => {
-  const server = createServer(() => undefined);
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const deliver = await aws({ endpoint: address, timeoutMs: 500 });
+  const server = await serveHttp(() => undefined);
+  const deliver = await aws({ endpoint: server.url, timeoutMs: 500 });
   const collecting = setInterval(collectGarbage, 20);
   try {
     await expect(deliver(newDelivery())).rejects.toThrow(SinkUnavailableError);
   } finally {
     clearInterval(collecting);
-    server.closeAllConnections();
-    server.close();
+    await server.close();
   }
 });
 

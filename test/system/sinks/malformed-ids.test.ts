@@ -1,10 +1,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { SinkRejectedError, type Delivery } from '../../../src/sinks/sink';
+import { serveHttp, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 
@@ -28,7 +26,7 @@ const MALFORMED_IDS = [
 const env: Env = { KEY: 'canary', VAULT_TOKEN: 'canary' };
 let root: string;
 let directory: string;
-let server: Server;
+let server: TestServer;
 let requests: string[];
 
 beforeAll(() => {
@@ -40,25 +38,22 @@ beforeEach(async () => {
   directory = path.join(root, 'tokens');
   mkdirSync(directory);
   requests = [];
-  server = createServer((request, response) => {
+  server = await serveHttp((request, response) => {
     requests.push(String(request.url));
     response.writeHead(500).end();
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
 });
-afterEach(() => {
-  server.closeAllConnections();
-  server.close();
+afterEach(async () => {
+  await server.close();
   rmSync(root, { recursive: true, force: true });
 });
 
-const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const template = 'a/{orgId}/{sourceOrgId}/{deliveryId}';
 const CONFIGS = {
   file: () => ({ type: 'file', directory }),
   vault: () => ({
     type: 'vault',
-    address: url(),
+    address: server.url,
     allowHttp: true,
     path: template,
     auth: { method: 'token', token: { env: 'VAULT_TOKEN' } },
@@ -67,12 +62,12 @@ const CONFIGS = {
     type: 'awsSecretsManager',
     region: 'eu-central-1',
     secretName: template,
-    endpoint: url(),
+    endpoint: server.url,
     allowHttp: true,
   }),
   cloudManager: () => ({
     type: 'cloudManager',
-    baseUrl: url(),
+    baseUrl: server.url,
     allowHttp: true,
     publicKey: { env: 'KEY' },
     privateKey: { env: 'KEY' },

@@ -1,11 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort } from '../../../dev/temporal/free-port';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { serveHttp, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 
@@ -17,7 +16,7 @@ const env: Env = {
   SIGNING_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
 };
 
-let server: Server;
+let server: TestServer;
 let react: Row['react'];
 let delivery: Delivery;
 
@@ -27,22 +26,16 @@ beforeAll(() => {
 });
 beforeEach(async () => {
   delivery = newDelivery();
-  server = createServer((request, response) => {
-    request.resume().on('end', () => {
-      const reaction = react(request, delivery);
-      if (reaction === 'reset') request.socket.destroy();
-      else if (reaction !== 'silence') {
-        const [status, body = {}] = reaction;
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-      }
-    });
+  server = await serveHttp((request, response) => {
+    const reaction = react(request, delivery);
+    if (reaction === 'reset') request.socket.destroy();
+    else if (reaction !== 'silence') {
+      const [status, body = {}] = reaction;
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    }
   });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
 });
-afterEach(() => {
-  server.closeAllConnections();
-  server.close();
-});
+afterEach(() => server.close());
 
 const auths = {
   token: { method: 'token', token: { env: 'KEY' } },
@@ -88,8 +81,6 @@ async function failureOf(config: object): Promise<SinkUnavailableError | SinkRej
   throw new Error(`not a failure of a sink: ${String(failure)}`);
 }
 
-const url = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-
 // Not the AWS SDK: it tells errors by `instanceof Error`, which errors of Node are not within jest. See sinkErrorOfAws.
 const others = Object.entries(CONFIGS).filter(([name]) => name !== 'awsSecretsManager');
 it.each(others)('%s: not there when nothing listens', async (_name, config) => {
@@ -98,7 +89,7 @@ it.each(others)('%s: not there when nothing listens', async (_name, config) => {
 });
 
 it('webhook: not there when the TLS handshake fails', async () => {
-  const failure = await failureOf(CONFIGS.webhook(url().replace('http:', 'https:')));
+  const failure = await failureOf(CONFIGS.webhook(server.url.replace('http:', 'https:')));
   expect(failure).toMatchObject({ tokenMayBeThere: false });
 });
 
@@ -210,7 +201,7 @@ const ROWS: Row[] = [
 
 it.each(ROWS)('$sink, $what: the token may be there: $tokenMayBeThere', async (row) => {
   react = row.react;
-  const config = { ...CONFIGS[row.sink](url()), timeoutMs: row.timeoutMs ?? 30_000 };
+  const config = { ...CONFIGS[row.sink](server.url), timeoutMs: row.timeoutMs ?? 30_000 };
   expect(await failureOf(config)).toMatchObject({ tokenMayBeThere: row.tokenMayBeThere });
 });
 
@@ -220,7 +211,7 @@ it('a secret that cannot be read after the write is a failure of a sink that may
     if (method === 'POST') delete own['KEY'];
     return method === 'GET' ? noSecret : written;
   };
-  const sink = await makeSink(CONFIGS.vault(url()), own);
+  const sink = await makeSink(CONFIGS.vault(server.url), own);
   await expect(sink.deliver(delivery, new AbortController().signal)).rejects.toMatchObject({
     name: 'SinkUnavailableError',
     message: expect.stringContaining('environment variable KEY is not set') as string,
@@ -229,9 +220,9 @@ it('a secret that cannot be read after the write is a failure of a sink that may
 });
 
 it.each([
-  ['vault', () => ({ ...CONFIGS.vault(url()), path: '{sourceOrgId}' })],
-  ['awsSecretsManager', () => ({ ...CONFIGS.awsSecretsManager(url()), secretName: '{sourceOrgId}' })],
-  ['cloudManager', () => CONFIGS.cloudManager(url())],
+  ['vault', () => ({ ...CONFIGS.vault(server.url), path: '{sourceOrgId}' })],
+  ['awsSecretsManager', () => ({ ...CONFIGS.awsSecretsManager(server.url), secretName: '{sourceOrgId}' })],
+  ['cloudManager', () => CONFIGS.cloudManager(server.url)],
 ])('%s: not there when the request named no source organization', async (_sink, config) => {
   delivery = newDelivery({ sourceOrgId: null });
   expect(await failureOf(config())).toMatchObject({ name: 'SinkRejectedError', tokenMayBeThere: false });

@@ -1,13 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { freePort } from '../../../dev/temporal/free-port';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { eventually } from '../../support/eventually';
+import { serveHttp, type TestServer } from '../../support/servers';
 import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from '../../support/sinks/bao';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
@@ -339,17 +337,15 @@ describe('the server', () => {
   describe.each(['GET', 'POST'])('a temporary refusal of a %s', (method) => {
     let status: number;
     let body: string;
-    const server = createServer((request, response) => {
-      response.setHeader('retry-after', '3');
-      if (request.method === method) response.writeHead(status).end(body);
-      else response.writeHead(404).end('{"errors":[]}');
+    let server: TestServer;
+    beforeAll(async () => {
+      server = await serveHttp((request, response) => {
+        response.setHeader('retry-after', '3');
+        if (request.method === method) response.writeHead(status).end(body);
+        else response.writeHead(404).end('{"errors":[]}');
+      });
     });
-
-    beforeAll(() => once(server.listen(0, '127.0.0.1'), 'listening'));
-    afterAll(() => {
-      server.closeAllConnections();
-      server.close();
-    });
+    afterAll(() => server.close());
 
     it.each<[string, number, string, string]>([
       ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
@@ -359,8 +355,7 @@ describe('the server', () => {
     ])('%s is tried again', async (_what, ...response) => {
       let message: string;
       [status, body, message] = response;
-      const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-      await expect((await vault({ address }))(newDelivery())).rejects.toMatchObject({
+      await expect((await vault({ address: server.url }))(newDelivery())).rejects.toMatchObject({
         name: 'SinkUnavailableError',
         message: expect.stringContaining(message) as string,
         retryAfterMs: 3000,

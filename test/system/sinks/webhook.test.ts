@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import {
   mkdirSync,
   mkdtempSync,
@@ -9,11 +8,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { freePort } from '../../../dev/temporal/free-port';
@@ -22,6 +19,7 @@ import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { VERSION } from '../../../src/http/version';
+import { serveHttp, serveSocket, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
 import { eventually } from '../../support/eventually';
@@ -35,29 +33,21 @@ interface Received {
 const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 const [NEW, OLD] = [newSecret(), newSecret()];
 const received: Received[] = [];
-let server: Server;
+let server: TestServer;
 let respond: RequestListener;
 
 beforeEach(async () => {
   received.length = 0;
   respond = (_request, response) => void response.writeHead(200).end();
-  server = createServer((request, response) => {
-    void text(request).then((body) => {
-      received.push({ headers: request.headers as Record<string, string>, body });
-      respond(request, response);
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  server = await serveHttp((request, response) => {
+    received.push({ headers: request.headers as Record<string, string>, body: request.text });
+    respond(request, response);
+  });
 });
-afterEach(() => {
-  server.closeAllConnections();
-  server.close();
-});
-
-const origin = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+afterEach(() => server.close());
 
 function webhook(overrides: object = {}, env: Env = { NEW, OLD }) {
-  const config = { type: 'webhook', url: `${origin()}/hook/canary-path?key=canary-query`, allowHttp: true };
+  const config = { type: 'webhook', url: `${server.url}/hook/canary-path?key=canary-query`, allowHttp: true };
   return makeSink({ ...config, signingSecrets: [{ env: 'NEW' }, { env: 'OLD' }], ...overrides }, env);
 }
 
@@ -134,7 +124,7 @@ it.each([
   respond = (_request, response) => void response.writeHead(status).end(received[0]?.body);
   const error = await deliver().catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(kind);
-  expect((error as Error).message).toContain(`${origin()} responded with ${status}`);
+  expect((error as Error).message).toContain(`${server.url} responded with ${status}`);
   expect((error as Error).message).not.toContain('canary');
 });
 
@@ -162,7 +152,7 @@ it.each([
 it('fails an attempt that gets no response in time', async () => {
   respond = () => undefined;
   await expect(deliver({ timeoutMs: 200 })).rejects.toThrow(
-    new SinkUnavailableError(`no complete response from the webhook at ${origin()} within 200 ms`),
+    new SinkUnavailableError(`no complete response from the webhook at ${server.url} within 200 ms`),
   );
 });
 
@@ -187,7 +177,7 @@ it.each(BROKEN_BODIES)('decides by the status alone when the body %s', async (_w
     end(response.setHeader('retry-after', '9'));
   };
   const outcomeOf = (status: number) =>
-    deliver({ url: `${origin()}/${status}`, timeoutMs: 2000 }).catch((error: unknown) => error);
+    deliver({ url: `${server.url}/${status}`, timeoutMs: 2000 }).catch((error: unknown) => error);
   const [ok, accepted, forbidden, down] = await Promise.all([200, 202, 403, 503].map(outcomeOf));
   expect(ok).toContain('responded with 200');
   expect(accepted).toContain('responded with 202');
@@ -202,19 +192,19 @@ it.each(BROKEN_BODIES)('decides by the status alone when the body %s', async (_w
 
 it('goes through the proxy of the environment', async () => {
   const asked: string[] = [];
-  const proxy = createServer().on('connect', (request, socket) => {
-    asked.push(String(request.url));
+  const proxy = await serveSocket((socket, text) => {
+    if (text === null) return;
+    asked.push(text.split(' HTTP')[0] ?? '');
     socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n');
   });
-  await once(proxy.listen(0, '127.0.0.1'), 'listening');
-  process.env['HTTPS_PROXY'] = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  process.env['HTTPS_PROXY'] = proxy.url;
   try {
     await expect(deliver({ url: 'https://hooks.example.com/' })).rejects.toThrow(SinkUnavailableError);
   } finally {
     delete process.env['HTTPS_PROXY'];
-    proxy.close();
+    await proxy.close();
   }
-  expect(asked).toEqual(['hooks.example.com:443']);
+  expect(asked).toEqual(['CONNECT hooks.example.com:443']);
 });
 
 it('reads a rotated secret anew, and names the source of a spoiled one', async () => {

@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
@@ -14,6 +11,7 @@ import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployme
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
+import { serveHttp } from '../../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, untilStep } from '../../support/updates';
@@ -34,13 +32,12 @@ let sealed: SealedToken;
 let cancelledEarly: Handle[];
 
 async function startVault(): Promise<string> {
-  const server = createServer((request, response) => {
-    vaultRequests.push(String(request.url));
+  const server = await serveHttp(({ url }, response) => {
+    vaultRequests.push(String(url));
     response.writeHead(404).end('{}');
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
   cleanUpLater(() => server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return server.url;
 }
 
 beforeAll(async () => {
