@@ -5,6 +5,7 @@ import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
 import type { Io } from '../../src/commands/cli/output';
 import type { TestAtlas } from './atlas';
+import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import type { Config, Deployment } from './deployment';
 import { newOrgId } from './ids';
 import { run, startCommand, type ClientExit, type RunningCommand } from './run-command';
@@ -62,6 +63,50 @@ export async function setScene(config: Config = {}): Promise<Scene> {
     follow: (...args) => follow(args),
     onTerminal: (typed, ...args) => follow(args, Object.assign(Readable.from([typed]), { isTTY: true })),
   };
+}
+
+export const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
+export const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
+
+export interface RunTarget extends Target {
+  runId: string;
+}
+
+export type BlockedScene = Awaited<ReturnType<typeof setBlockedScene>>;
+
+/** A scene with {@link WITH_BLOCKED_SINK} and a worker, and the runs that tests of commands begin with. */
+export async function setBlockedScene() {
+  const scene = await setScene(WITH_BLOCKED_SINK);
+  const blocked = blockSink(scene.deployment);
+  const { client: temporal } = await sharedTemporal();
+  await scene.deployment.startWorker();
+  const newestOf = (workflowId: string) => temporal.workflow.getHandle(workflowId).describe();
+  const newestRunId = async (workflowId: string) => (await newestOf(workflowId)).runId;
+  const statusOf = async (workflowId: string) => (await newestOf(workflowId)).status.name;
+
+  /** A run whose token is undelivered. */
+  async function undelivered(): Promise<RunTarget> {
+    blocked.block();
+    const target = scene.newTarget();
+    const exit = await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait');
+    expect(exit).toMatchObject({ code: 5 });
+    return { ...target, runId: await newestRunId(target.workflowId) };
+  }
+
+  async function end(workflowId: string, how: 'cancel' | 'terminate'): Promise<void> {
+    const handle = temporal.workflow.getHandle(workflowId);
+    await handle[how]();
+    await handle.result().catch(() => undefined);
+  }
+
+  /** A run that was ended while its token was undelivered. */
+  async function endedWithToken(how: 'cancel' | 'terminate'): Promise<RunTarget> {
+    const run = await undelivered();
+    await end(run.workflowId, how);
+    return run;
+  }
+
+  return { ...scene, blocked, temporal, newestRunId, statusOf, undelivered, end, endedWithToken };
 }
 
 /** All that an output must not hold: what authenticates, what was created, what seals. */

@@ -3,26 +3,27 @@ import type { Client } from '@temporalio/client';
 import { leftTokens } from '../../../src/commands/runs/find-runs';
 import { start } from '../../../src/commands/start';
 import { createOutput } from '../../../src/commands/cli/output';
-import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
-import { setScene, type Scene, type Target } from '../../support/command-line';
+import type { BlockedSink } from '../../support/blocked-sink';
+import {
+  TO_BLOCKED,
+  TO_FILES,
+  setBlockedScene,
+  type BlockedScene,
+  type Target,
+} from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { objectIn } from '../../support/run-command';
-import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
-const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
-let scene: Scene;
+let scene: BlockedScene;
 let blocked: BlockedSink;
 let client: Client;
 
 beforeAll(async () => {
-  scene = await setScene(WITH_BLOCKED_SINK);
-  blocked = blockSink(scene.deployment);
-  ({ client } = await sharedTemporal());
-  await scene.deployment.startWorker();
+  scene = await setBlockedScene();
+  ({ blocked, temporal: client } = scene);
 });
 
 const posts = () => scene.atlas.posts().length;
@@ -35,35 +36,10 @@ async function untilListed(workflowId: string, runs: number): Promise<void> {
   });
 }
 
-async function newestRunId(workflowId: string): Promise<string> {
-  return (await client.workflow.getHandle(workflowId).describe()).runId;
-}
-
 async function delivered(): Promise<Target> {
   const target = scene.newTarget();
   expect(await scene.client('start', ...target.options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
   return target;
-}
-
-async function undelivered(): Promise<Target> {
-  blocked.block();
-  const target = scene.newTarget();
-  expect(await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
-  return target;
-}
-
-/** A run that was ended while its token was undelivered. */
-async function endedWithToken(how: 'cancel' | 'terminate'): Promise<Target & { runId: string }> {
-  const target = await undelivered();
-  const runId = await newestRunId(target.workflowId);
-  await end(target.workflowId, how);
-  return { ...target, runId };
-}
-
-async function end(workflowId: string, how: 'cancel' | 'terminate'): Promise<void> {
-  const handle = client.workflow.getHandle(workflowId);
-  await handle[how]();
-  await handle.result().catch(() => undefined);
 }
 
 describe('start refuses with 6, and Atlas is not called, after', () => {
@@ -106,7 +82,7 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
   });
 
   it.each(['cancel', 'terminate'] as const)('a %s that left a token, naming the run', async (how) => {
-    const { workflowId, options, runId } = await endedWithToken(how);
+    const { workflowId, options, runId } = await scene.endedWithToken(how);
     const before = posts();
     for (const wait of [[], ['--wait']]) {
       const exit = await scene.client('start', ...options, ...TO_BLOCKED, ...wait);
@@ -119,11 +95,11 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
   });
 
   it('two runs that left tokens, naming both', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     const again = ['start', ...options, ...TO_BLOCKED, '--again', '--wait'];
     expect(await scene.client(...again)).toMatchObject({ code: 5 });
-    const later = await newestRunId(workflowId);
-    await end(workflowId, 'terminate');
+    const later = await scene.newestRunId(workflowId);
+    await scene.end(workflowId, 'terminate');
     await untilListed(workflowId, 2);
     const { stderr } = await scene.client('start', ...options, ...TO_BLOCKED);
     expect(stderr).toContain(`--run-id ${runId}\n`);
@@ -137,13 +113,13 @@ describe('start goes on after', () => {
     scene.atlas.faults({ on, status: 429, times: 10_000 });
     await scene.client('start', ...options, ...TO_FILES);
     await eventually('a request', () => scene.atlas.posts().some(({ status }) => status === 429));
-    await end(workflowId, 'cancel');
+    await scene.end(workflowId, 'cancel');
     scene.atlas.clearFaults();
     expect(await scene.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
   });
 
   it('a left token was recovered, only with --again', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     blocked.repair();
     expect(await scene.client('redeliver', ...options, '--run-id', runId)).toMatchObject({ code: 0 });
     await untilListed(workflowId, 2);
@@ -202,7 +178,7 @@ describe('start decides again when, after its look and before its start,', () =>
     let before = 0;
     const racing = meanwhile(async () => {
       await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait');
-      await end(target.workflowId, 'terminate');
+      await scene.end(target.workflowId, 'terminate');
       before = posts();
     });
     await expect(startAgainst(racing, target, wait)).rejects.toMatchObject({
@@ -247,7 +223,7 @@ describe('a run that another caller started under the id', () => {
   );
 
   it('as another workflow type, and that completed, hides no token that an earlier run left', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     await (await startForeignRun(client, workflowId)).complete();
     await untilListed(workflowId, 2);
     const { code, stderr } = await scene.client('start', ...options, ...TO_BLOCKED);

@@ -1,28 +1,31 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
-import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import type { BlockedSink } from '../../support/blocked-sink';
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { cleanUpLater } from '../../support/clean-up';
-import { setScene, type Scene, type Target } from '../../support/command-line';
+import {
+  TO_BLOCKED,
+  TO_FILES,
+  setBlockedScene,
+  setScene,
+  type BlockedScene,
+  type Scene,
+  type Target,
+} from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { objectIn, objectsIn, type ClientExit } from '../../support/run-command';
-import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
-const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
-let scene: Scene;
+let scene: BlockedScene;
 /** The same without a worker: whoever waits for one of its runs waits for ever. */
 let idle: Scene;
 let blocked: BlockedSink;
 let client: Client;
 
 beforeAll(async () => {
-  [scene, idle] = await Promise.all([setScene(WITH_BLOCKED_SINK), setScene(WITH_BLOCKED_SINK)]);
-  blocked = blockSink(scene.deployment);
-  ({ client } = await sharedTemporal());
-  await scene.deployment.startWorker();
+  [scene, idle] = await Promise.all([setBlockedScene(), setScene()]);
+  ({ blocked, temporal: client } = scene);
   cleanUpLater(endIdleRuns);
 });
 
@@ -196,13 +199,6 @@ async function start(request = TO_FILES): Promise<Target> {
   return target;
 }
 
-async function undelivered(): Promise<Target> {
-  blocked.block();
-  const target = scene.newTarget();
-  expect(await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
-  return target;
-}
-
 describe('watch', () => {
   it('prints each step, the attempt and the last failure, and ends with the receipt', async () => {
     const { atlas, deployment } = scene;
@@ -271,7 +267,7 @@ describe('watch', () => {
     expect(stderr).toMatch(
       /\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\nonce the cause is fixed: /,
     );
-    expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('RUNNING');
+    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
 
     const json = await scene.client('--json', 'watch', ...options);
     expect(json.code).toBe(5);
@@ -283,7 +279,7 @@ describe('watch', () => {
   });
 
   it('of a terminated run says what to do with its token', async () => {
-    const { workflowId, options } = await undelivered();
+    const { workflowId, options } = await scene.undelivered();
     await client.workflow.getHandle(workflowId).terminate('\u001b[31mby mistake');
     const { code, stderr } = await scene.client('watch', ...options);
     expect(code).toBe(1);
@@ -308,7 +304,7 @@ describe('cancel', () => {
     });
     scene.atlas.clearFaults();
 
-    expect((await client.workflow.getHandle(workflowId).describe()).status.name).toBe('CANCELLED');
+    expect(await scene.statusOf(workflowId)).toBe('CANCELLED');
     const again = await scene.client('--json', 'cancel', ...options);
     expect(again.code).toBe(6);
     expect(objectIn(again)).toMatchObject({
@@ -319,8 +315,7 @@ describe('cancel', () => {
   });
 
   it('of an undelivered run: watch ends with 7, and prints what may be left', async () => {
-    const { workflowId, options } = await undelivered();
-    const { runId } = await client.workflow.getHandle(workflowId).describe();
+    const { options, runId } = await scene.undelivered();
     expect(await scene.client('cancel', ...options)).toMatchObject({ code: 0 });
     const { code, stderr } = await scene.client('watch', ...options);
     expect(code).toBe(7);

@@ -1,65 +1,39 @@
 import type { Client } from '@temporalio/client';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
-import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
-import { setScene, type Scene, type Target } from '../../support/command-line';
+import type { BlockedSink } from '../../support/blocked-sink';
+import {
+  TO_BLOCKED,
+  TO_FILES,
+  setBlockedScene,
+  type BlockedScene,
+  type RunTarget,
+} from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn, objectsIn, run } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 
-const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
-
-let scene: Scene;
+let scene: BlockedScene;
 let blocked: BlockedSink;
 let client: Client;
 
 beforeAll(async () => {
-  scene = await setScene(WITH_BLOCKED_SINK);
-  blocked = blockSink(scene.deployment);
-  ({ client } = await sharedTemporal());
-  await scene.deployment.startWorker();
+  scene = await setBlockedScene();
+  ({ blocked, temporal: client } = scene);
 });
 
 const posts = () => scene.atlas.posts().length;
 const lastToken = () => scene.atlas.createdTokens().at(-1)?.linkToken;
 
-interface EndedRun extends Target {
-  runId: string;
-}
-
-async function undelivered(): Promise<EndedRun> {
-  blocked.block();
-  const target = scene.newTarget();
-  expect(await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
-  return { ...target, runId: await newestRunId(target.workflowId) };
-}
-
-async function endedWithToken(how: 'cancel' | 'terminate'): Promise<EndedRun> {
-  const run = await undelivered();
-  const handle = client.workflow.getHandle(run.workflowId);
-  await handle[how]();
-  await handle.result().catch(() => undefined);
-  return run;
-}
-
 /** More than gRPC lets a client receive at once by default. The workflow knows no such signal. */
-async function endedWithALargeHistory(): Promise<EndedRun> {
-  const run = await undelivered();
+async function endedWithALargeHistory(): Promise<RunTarget> {
+  const run = await scene.undelivered();
   const handle = client.workflow.getHandle(run.workflowId);
   for (let signals = 0; signals < 4; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
   await handle.cancel();
   await handle.result().catch(() => undefined);
   return run;
-}
-
-async function newestRunId(workflowId: string): Promise<string> {
-  return (await client.workflow.getHandle(workflowId).describe()).runId;
-}
-
-async function statusOf(workflowId: string): Promise<string> {
-  return (await client.workflow.getHandle(workflowId).describe()).status.name;
 }
 
 /** Whether `list` names a token of the closed run, for people and with `--json`. */
@@ -76,12 +50,12 @@ async function listedAsLeft(workflowId: string, runId: string): Promise<boolean>
 
 describe('redeliver', () => {
   it('delivers once the sink is repaired; before that it exits with 5, and the run goes on', async () => {
-    const { workflowId, options } = await undelivered();
+    const { workflowId, options } = await scene.undelivered();
     const before = posts();
     const early = await scene.client('--json', 'redeliver', ...options);
     expect(early.code).toBe(5);
     expect(objectIn(early)).toMatchObject({ workflowId, type: 'SinkRejected' });
-    expect(await statusOf(workflowId)).toBe('RUNNING');
+    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
 
     blocked.repair();
     const { code, stdout } = await scene.client('redeliver', '--workflow-id', workflowId);
@@ -92,7 +66,7 @@ describe('redeliver', () => {
   });
 
   it('delivers to another sink by --sink, which is named when it is unknown', async () => {
-    const { options } = await undelivered();
+    const { options } = await scene.undelivered();
     const unknown = await scene.client('redeliver', ...options, '--sink', 'nowhere');
     expect(unknown.code).toBe(5);
     expect(unknown.stderr).toContain('SinkUnavailable: this worker has no sink "nowhere"');
@@ -104,7 +78,7 @@ describe('redeliver', () => {
   });
 
   it('after a redelivery to an unknown sink goes to the sink of the request again', async () => {
-    const { options } = await undelivered();
+    const { options } = await scene.undelivered();
     expect(await scene.client('redeliver', ...options, '--sink', 'dorp')).toMatchObject({ code: 5 });
     blocked.repair();
     const exit = await scene.client('--json', 'redeliver', ...options);
@@ -112,7 +86,7 @@ describe('redeliver', () => {
   });
 
   it('twice at once delivers to one sink, and says so when it was not the one requested', async () => {
-    const { workflowId, options } = await undelivered();
+    const { workflowId, options } = await scene.undelivered();
     blocked.repair();
     const handle = client.workflow.getHandle(workflowId);
     const sinks = ['files', 'blocked'];
@@ -156,7 +130,7 @@ describe('redeliver', () => {
   });
 
   it('after a cancel that left a token exits with 6, and names --run-id', async () => {
-    const { options, runId } = await endedWithToken('cancel');
+    const { options, runId } = await scene.endedWithToken('cancel');
     const { code, stderr } = await scene.client('redeliver', ...options);
     expect(code).toBe(6);
     expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')} --run-id ${runId}\n`);
@@ -185,7 +159,7 @@ describe('redeliver --run-id', () => {
   it.each(['cancel', 'terminate'] as const)(
     'delivers the token that a %s left, on the task queue of that run, and creates none',
     async (how) => {
-      const { workflowId, options, runId } = await endedWithToken(how);
+      const { workflowId, options, runId } = await scene.endedWithToken(how);
       const before = posts();
       expect(await listedAsLeft(workflowId, runId)).toBe(true);
       blocked.repair();
@@ -196,7 +170,7 @@ describe('redeliver --run-id', () => {
       expect(stdout).toMatch(new RegExp(`^delivering token [\\da-f-]{36} of run ${runId} to sink blocked\n`));
       expect(blocked.tokens()).toEqual([lastToken()]);
       expect(posts()).toBe(before);
-      expect(await statusOf(workflowId)).toBe('COMPLETED');
+      expect(await scene.statusOf(workflowId)).toBe('COMPLETED');
       expect(await listedAsLeft(workflowId, runId)).toBe(false);
 
       const again = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
@@ -207,7 +181,7 @@ describe('redeliver --run-id', () => {
   );
 
   it('starts on the task queue of --task-queue', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     const taskQueue = `nobody-${newOrgId()}`;
     const toQueue = ['--run-id', runId, '--task-queue', taskQueue, '--timeout', '2s'];
     expect(await scene.client('redeliver', ...options, ...toQueue)).toMatchObject({ code: 4 });
@@ -215,14 +189,14 @@ describe('redeliver --run-id', () => {
   });
 
   it('delivers to another sink by --sink; the receipt names the one that may have the token', async () => {
-    const { options, runId } = await endedWithToken('cancel');
+    const { options, runId } = await scene.endedWithToken('cancel');
     const exit = await scene.client('--json', 'redeliver', ...options, '--run-id', runId, '--sink', 'files');
     expect(objectIn(exit).receipt).toMatchObject({ sink: 'files', alsoTried: expect.any(Array) as unknown });
     expect(scene.deployment.tokens()).toContain(lastToken());
   });
 
   it('against a sink that still rejects exits with 5; the token can be recovered from that run as well', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     const before = posts();
     const rejected = await scene.client('--json', 'redeliver', ...options, '--run-id', runId);
     expect(rejected.code).toBe(5);
@@ -233,7 +207,7 @@ describe('redeliver --run-id', () => {
     expect(objectIn(other)).toMatchObject({ refused: 'open' });
     expect(other.stderr).toContain(`another run of ${workflowId} is open`);
 
-    const second = await newestRunId(workflowId);
+    const second = await scene.newestRunId(workflowId);
     await client.workflow.getHandle(workflowId).terminate();
     blocked.repair();
     const recovered = await scene.client('redeliver', ...options, '--run-id', second);
@@ -243,11 +217,11 @@ describe('redeliver --run-id', () => {
   });
 
   it('keeps the token of a recovery that was refused, which start and redeliver name', async () => {
-    const { workflowId, options, runId } = await endedWithToken('cancel');
+    const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     const refused = await scene.client('redeliver', ...options, '--run-id', runId, '--sink', 'nowhere');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('InvalidRequest: ');
-    const second = await newestRunId(workflowId);
+    const second = await scene.newestRunId(workflowId);
     expect(second).not.toBe(runId);
     blocked.repair();
     const recovered = await scene.client('redeliver', ...options, '--run-id', second, '--sink', 'blocked');
@@ -256,14 +230,14 @@ describe('redeliver --run-id', () => {
   });
 
   describe('refuses, and starts nothing, a run that', () => {
-    it.each<[what: string, run: () => Promise<EndedRun>, exit: object, message: string]>([
+    it.each<[what: string, run: () => Promise<RunTarget>, exit: object, message: string]>([
       [
         'has no token',
         async () => {
           const target = scene.newTarget();
           scene.atlas.faults({ on: 'linkTokens', status: 403 });
           await scene.client('start', ...target.options, ...TO_FILES, '--wait');
-          return { ...target, runId: await newestRunId(target.workflowId) };
+          return { ...target, runId: await scene.newestRunId(target.workflowId) };
         },
         { code: 6, refused: 'nothingToDeliver' },
         '(FAILED) has no token: there is nothing to deliver',
@@ -273,12 +247,17 @@ describe('redeliver --run-id', () => {
         async () => {
           const target = scene.newTarget();
           await scene.client('start', ...target.options, ...TO_FILES, '--wait');
-          return { ...target, runId: await newestRunId(target.workflowId) };
+          return { ...target, runId: await scene.newestRunId(target.workflowId) };
         },
         { code: 6, refused: 'delivered' },
         'delivered its token: there is nothing to deliver',
       ],
-      ['is open', undelivered, { code: 6, refused: 'open' }, 'is open: live-migration-prep redeliver --org'],
+      [
+        'is open',
+        () => scene.undelivered(),
+        { code: 6, refused: 'open' },
+        'is open: live-migration-prep redeliver --org',
+      ],
       [
         'is of another workflow type',
         async () => {
@@ -304,7 +283,7 @@ describe('redeliver --run-id', () => {
       expect({ code: exit.code, refused: outcome?.['refused'] }).toEqual(expected);
       expect(others).toEqual([]);
       expect(exit.stderr).toContain(message);
-      expect(await newestRunId(workflowId).catch(() => runId)).toBe(runId);
+      expect(await scene.newestRunId(workflowId).catch(() => runId)).toBe(runId);
       expect(posts()).toBe(before);
     });
   });
@@ -318,12 +297,11 @@ describe('redeliver --all', () => {
   }
 
   /** Of its own, since the command is about every run of a task queue. */
-  let others: Scene;
+  let others: BlockedScene;
   let sink: BlockedSink;
   beforeAll(async () => {
-    others = await setScene(WITH_BLOCKED_SINK);
-    sink = blockSink(others.deployment);
-    await others.deployment.startWorker();
+    others = await setBlockedScene();
+    sink = others.blocked;
   });
 
   async function undeliveredRuns(runs: number): Promise<string[]> {

@@ -2,9 +2,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { receiptSchema } from '../../../src/contract/schemas';
-import { WITH_BLOCKED_SINK, blockSink, type BlockedSink } from '../../support/blocked-sink';
+import type { BlockedSink } from '../../support/blocked-sink';
 import { cleanUpLater } from '../../support/clean-up';
-import { setScene, type Scene } from '../../support/command-line';
+import {
+  TO_BLOCKED,
+  TO_FILES,
+  setBlockedScene,
+  setScene,
+  type BlockedScene,
+} from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectIn, run, startCommand } from '../../support/run-command';
@@ -12,25 +18,17 @@ import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
-const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
-const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
 
-let scene: Scene;
+let scene: BlockedScene;
 let blocked: BlockedSink;
 
 beforeAll(async () => {
-  scene = await setScene(WITH_BLOCKED_SINK);
-  blocked = blockSink(scene.deployment);
-  await scene.deployment.startWorker();
+  scene = await setBlockedScene();
+  ({ blocked } = scene);
 });
 
 const posts = () => scene.atlas.requestsOn('linkTokens').length;
 const lastToken = () => scene.atlas.createdTokens().at(-1);
-
-async function statusOf(workflowId: string): Promise<string> {
-  const { client } = await sharedTemporal();
-  return (await client.workflow.getHandle(workflowId).describe()).status.name;
-}
 
 describe('start', () => {
   it('starts nothing after it was interrupted while it connected', async () => {
@@ -39,7 +37,7 @@ describe('start', () => {
     cleanUpLater(() => proxy.close());
     proxy.cut();
     const { workflowId, options } = scene.newTarget();
-    const command = startCommand(['start', ...options, ...REQUEST], embeddedEnv(`127.0.0.1:${proxy.port}`));
+    const command = startCommand(['start', ...options, ...TO_FILES], embeddedEnv(`127.0.0.1:${proxy.port}`));
     await eventually('a connection', () => proxy.open() > 0);
     command.interrupt();
     expect(await command.exited).toMatchObject({ code: 130 });
@@ -50,7 +48,7 @@ describe('start', () => {
 
   it('says how to follow the run, and does not wait', async () => {
     const { workflowId, options } = scene.newTarget();
-    expect(await scene.client('start', ...options, ...REQUEST)).toEqual({
+    expect(await scene.client('start', ...options, ...TO_FILES)).toEqual({
       code: 0,
       stdout: `started ${workflowId}\nfollow it: live-migration-prep watch ${options.join(' ')}\n`,
       stderr: '',
@@ -61,7 +59,7 @@ describe('start', () => {
 
   it('with --wait prints where the token is', async () => {
     const { workflowId, options } = scene.newTarget();
-    const { code, stdout, stderr } = await scene.client('start', ...options, ...REQUEST, '--wait');
+    const { code, stdout, stderr } = await scene.client('start', ...options, ...TO_FILES, '--wait');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const file = /token is in\s+file (\S+)/.exec(stdout)?.[1] ?? '';
     expect(path.dirname(file)).toBe(scene.deployment.tokensFolder);
@@ -74,7 +72,7 @@ describe('start', () => {
   it('with --json prints the receipt last, wherever --json stands', async () => {
     const { workflowId, options } = scene.newTarget();
     const audit = ['--requested-by', 'ana', '--change-reference', 'CHG-1'];
-    const exit = await scene.client('start', ...options, ...REQUEST, ...audit, '--wait', '--json');
+    const exit = await scene.client('start', ...options, ...TO_FILES, ...audit, '--wait', '--json');
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     const { receipt, ...others } = objectIn(exit);
     const { client } = await sharedTemporal();
@@ -122,7 +120,7 @@ describe('start --wait of a run that fails', () => {
       { on, status: 500 },
       { on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', detail: 'Not from here.' },
     ]);
-    const { code, stderr } = await scene.client('start', ...scene.newTarget().options, ...REQUEST, '--wait');
+    const { code, stderr } = await scene.client('start', ...scene.newTarget().options, ...TO_FILES, '--wait');
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /AtlasRequestRejected: Atlas returned 403 ORG_REQUIRES_ACCESS_LIST .*"Not from here\."/,
@@ -133,7 +131,7 @@ describe('start --wait of a run that fails', () => {
   it('prints with --json its type and details; after it, start creates a token', async () => {
     scene.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
     const { workflowId, options } = scene.newTarget();
-    const start = ['--json', 'start', ...options, ...REQUEST, '--wait'];
+    const start = ['--json', 'start', ...options, ...TO_FILES, '--wait'];
     const exit = await scene.client(...start);
     expect(exit.code).toBe(1);
     expect(objectIn(exit)).toMatchObject({
@@ -171,7 +169,7 @@ describe('start --wait against a sink that rejects', () => {
       `\nonce the cause is fixed: live-migration-prep redeliver ${options.join(' ')}   (--sink `,
     );
     expect(stderr).not.toContain('`');
-    expect(await statusOf(workflowId)).toBe('RUNNING');
+    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
 
     const again = await scene.client('--json', ...start);
     expect(again.code).toBe(5);
@@ -218,7 +216,7 @@ describe('start --wait against a sink that rejects', () => {
       ].join('\n'),
     );
     expect(scene.atlas.posts()).toHaveLength(posts);
-    expect(await statusOf(workflowId)).toBe('RUNNING');
+    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
   });
 });
 
@@ -249,7 +247,7 @@ describe('start --dry-run', () => {
 
   it('prints what a run would do with a private address, and starts nothing', async () => {
     const { workflowId, options } = scene.newTarget();
-    const exit = await scene.client('start', ...options, ...REQUEST, '--ip', '10.0.0.1', '--dry-run');
+    const exit = await scene.client('start', ...options, ...TO_FILES, '--ip', '10.0.0.1', '--dry-run');
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     expect(exit.stdout.trim().split('\n')).toEqual([
       `nothing was started; start would start ${workflowId}`,
@@ -287,10 +285,10 @@ describe('start --dry-run', () => {
 
   it('says what start would refuse', async () => {
     const { options } = scene.newTarget();
-    await scene.client('start', ...options, ...REQUEST, '--wait');
+    await scene.client('start', ...options, ...TO_FILES, '--wait');
     const sent = posts();
-    const refused = await scene.client('start', ...options, ...REQUEST);
-    const { code, stderr } = await scene.client('start', ...options, ...REQUEST, '--dry-run');
+    const refused = await scene.client('start', ...options, ...TO_FILES);
+    const { code, stderr } = await scene.client('start', ...options, ...TO_FILES, '--dry-run');
     expect({ code, stderr }).toEqual({ code: 6, stderr: refused.stderr });
     expect(posts()).toBe(sent);
   });
@@ -306,7 +304,7 @@ it('list, start --dry-run and doctor --remote need no permission to describe the
   const { taskQueue } = scene.deployment;
   for (const command of [
     ['list'],
-    ['start', ...scene.newTarget().options, ...REQUEST, '--dry-run'],
+    ['start', ...scene.newTarget().options, ...TO_FILES, '--dry-run'],
     ['doctor', '--remote'],
   ]) {
     const exit = await run(['--task-queue', taskQueue, ...command], embeddedEnv(`127.0.0.1:${proxy.port}`));
@@ -330,7 +328,7 @@ it('a command that loses Temporal says what goes on', async () => {
   const { options } = scene.newTarget();
   await scene.client('start', ...options, ...TO_BLOCKED, '--wait');
   const cases = [
-    [['start', ...scene.newTarget().options, ...REQUEST], 'a run may have been started; follow it: '],
+    [['start', ...scene.newTarget().options, ...TO_FILES], 'a run may have been started; follow it: '],
     [['redeliver', ...options], 'the run goes on; follow it: '],
   ] as const;
   for (const [command, followUp] of cases) {
