@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { newOrgId } from '../support/ids';
 
 /** Makes a folder for each test. Returns the path of a file in it, and without a name that of the folder. */
 export function temporaryFolder(): (name?: string) => string {
@@ -8,4 +10,21 @@ export function temporaryFolder(): (name?: string) => string {
   beforeEach(() => void (folder = mkdtempSync(path.join(os.tmpdir(), 'lmp-unit-'))));
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
   return (name = '') => path.join(folder, name);
+}
+
+/** Makes files, and pipes that nobody writes to, in the folder of each test. */
+export function temporaryFiles() {
+  const fileIn = temporaryFolder();
+  return {
+    fileIn,
+    fileOf: (content: string | Buffer): string => {
+      const file = fileIn(newOrgId());
+      writeFileSync(file, content);
+      return file;
+    },
+    newPipe: (): string => {
+      execFileSync('mkfifo', [fileIn('pipe')]);
+      return fileIn('pipe');
+    },
+  };
 }

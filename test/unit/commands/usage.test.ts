@@ -1,23 +1,10 @@
-import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
 import { objectIn, run as runWith } from '../../support/run-command';
-import { temporaryFolder } from '../temporary-folder';
+import { temporaryFiles } from '../temporary-folder';
 
-const fileIn = temporaryFolder();
-
-function fileOf(content: string): string {
-  const file = fileIn(newOrgId());
-  writeFileSync(file, content);
-  return file;
-}
-
-function newPipe(): string {
-  execFileSync('mkfifo', [fileIn('pipe')]);
-  return fileIn('pipe');
-}
+const { fileIn, fileOf, newPipe } = temporaryFiles();
 
 /** The arguments of a line, of which some may be in double quotes. */
 const argumentsIn = (line: string) =>

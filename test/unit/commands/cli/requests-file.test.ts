@@ -1,28 +1,16 @@
-import { execFileSync } from 'node:child_process';
-import { truncateSync, writeFileSync } from 'node:fs';
+import { truncateSync } from 'node:fs';
 import fc from 'fast-check';
 import { readRequestsFile } from '../../../../src/commands/cli/requests-file';
 import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
-import { temporaryFolder } from '../../temporary-folder';
+import { temporaryFiles } from '../../temporary-folder';
 
-const fileIn = temporaryFolder();
-
-function fileOf(content: string | Buffer): string {
-  const file = fileIn(newOrgId());
-  writeFileSync(file, content);
-  return file;
-}
+const { fileIn, fileOf, newPipe } = temporaryFiles();
 
 function newHugeFile(): string {
   const file = fileOf('');
   truncateSync(file, 64 * 1024 * 1024 + 1);
   return file;
-}
-
-function newPipe(): string {
-  execFileSync('mkfifo', [fileIn('pipe')]);
-  return fileIn('pipe');
 }
 
 function errorOf(work: () => unknown): Error {
