@@ -137,23 +137,6 @@ describe('of one organization,', () => {
 
   const removals = () => scene.atlas.requestsOn('deleteLinkTokens').length;
 
-  it('revokeLink goes on after a 503, and says that there is no link when there is none', async () => {
-    const { atlas, deployment } = scene;
-    const { orgId } = atlas.account;
-    atlas.faults({ on: 'deleteLinkTokens', status: 503 });
-    const result = (await (await revoke(deployment, orgId)).result()) as unknown as RevokeResult;
-    expect(result).toMatchObject({ orgId, outcome: 'noLink', credential: 'default' });
-    expect(removals()).toBe(2);
-  });
-
-  it('revokeLink fails with the reason when Atlas refuses it', async () => {
-    const { atlas, deployment } = scene;
-    atlas.faults({ on: 'deleteLinkTokens', status: 403 });
-    const ending = await endingOf(await revoke(deployment, atlas.account.orgId));
-    expect(ending).toMatchObject({ type: 'AtlasRequestRejected', details: { status: 403 } });
-    expect(ending.message).toContain('to the link-removal request');
-  });
-
   it('a scheduled run with a link check that Atlas refuses fails with the reason, and creates no token', async () => {
     const { atlas, deployment, tokens, requestFor } = scene;
     atlas.faults([

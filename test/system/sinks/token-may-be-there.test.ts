@@ -261,12 +261,3 @@ describe('file', () => {
     expect(await failureOf({ type: 'file', directory })).toMatchObject({ tokenMayBeThere });
   });
 });
-
-it('the failures say true unless their sink says otherwise', () => {
-  expect(new SinkUnavailableError('why').tokenMayBeThere).toBe(true);
-  expect(new SinkRejectedError('why').tokenMayBeThere).toBe(true);
-  expect(new SinkUnavailableError('why', { tokenMayBeThere: false, retryAfterMs: 5 })).toMatchObject({
-    tokenMayBeThere: false,
-    retryAfterMs: 5,
-  });
-});
