@@ -4,9 +4,8 @@ import { HttpError, createSender, type HttpResponse } from '../http/send';
 import { createApiKey } from './api-key';
 import { createCircuit } from './circuit';
 import type { CredentialConfig } from './credential-config';
-import type { Credential } from './credential';
+import type { Credential, Endpoint, Send } from './credential';
 import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
-import type { Endpoint, Send } from './messages';
 import { createServiceAccount } from './service-account';
 
 /** The version of the published operation; a later date in Accept resolves to it. */

@@ -1,7 +1,6 @@
 import { createDigest } from '../http/digest';
 import type { ApiKeyConfig } from './credential-config';
-import type { Credential } from './credential';
-import type { Send } from './messages';
+import type { Credential, Send } from './credential';
 
 /** An API key: HTTP Digest. Atlas sends its challenge before it acts on a request, so a challenge creates nothing. */
 export function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {

@@ -1,5 +1,25 @@
 import type { HttpResponse } from '../http/send';
-import type { AtlasRequest } from './messages';
+
+/** Which endpoint a request is for. `linkTokens` creates a link-token. */
+export type Endpoint = 'linkTokens' | 'removeLink' | 'availableProjects' | 'oauthToken' | 'orgs';
+
+export interface AtlasRequest {
+  endpoint: Endpoint;
+  method: 'GET' | 'POST' | 'DELETE';
+  /** Below the base URL, with its query. */
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+  /** Ends a request that is not yet written, never one that is: its response may hold a token. */
+  abortUntilWritten?: AbortSignal;
+}
+
+/**
+ * Sends one request once and waits for the whole response, at most the request timeout. No redirect is followed.
+ *
+ * @throws AtlasConnectionError, or the reason of `abortUntilWritten`.
+ */
+export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
 /** One identity at Atlas. */
 export interface Credential {

@@ -2,7 +2,7 @@ import { quote } from '../contract/printable';
 import type { FailureDetails } from '../contract/schemas';
 import type { HttpResponse } from '../http/send';
 import { parseErrorBody, type AtlasErrorBody } from './error-body';
-import type { Endpoint } from './messages';
+import type { Endpoint } from './credential';
 
 export type AtlasErrorDetails = Omit<FailureDetails, 'unconfirmedTokens'>;
 

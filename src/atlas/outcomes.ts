@@ -7,7 +7,7 @@ import {
   CredentialNotConfiguredError,
   type AtlasErrorDetails,
 } from './errors';
-import type { Endpoint } from './messages';
+import type { Endpoint } from './credential';
 
 /** What one failed call of the Admin API means. */
 export interface AtlasOutcome {

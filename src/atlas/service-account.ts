@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { createExpiring } from '../http/expiring';
 import type { ServiceAccountConfig } from './credential-config';
-import type { Credential } from './credential';
+import type { Credential, AtlasRequest, Send } from './credential';
 import { AtlasResponseError } from './errors';
-import type { AtlasRequest, Send } from './messages';
 
 /** Renewed this long before it expires, so that no request starts with a token that is about to expire. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;

@@ -3,7 +3,7 @@ import {
   AtlasResponseError,
   CredentialNotConfiguredError,
 } from '../../../src/atlas/errors';
-import type { Endpoint } from '../../../src/atlas/messages';
+import type { Endpoint } from '../../../src/atlas/credential';
 import { classifyAtlasError } from '../../../src/atlas/outcomes';
 import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets';
