@@ -47,32 +47,31 @@ export interface SinkErrorOptions {
   tokenMayBeThere?: boolean;
 }
 
-/** Thrown when the sink cannot take the token now. Its message reaches the operator, so it holds no secret. */
-export class SinkUnavailableError extends Error {
-  override readonly name = 'SinkUnavailableError';
-  readonly tokenMayBeThere: boolean;
-  /** The wait that the sink requested; it is never shortened. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(
-    message: string,
-    { tokenMayBeThere = true, retryAfterMs }: SinkErrorOptions & { retryAfterMs?: number | undefined } = {},
-  ) {
-    super(message);
-    this.tokenMayBeThere = tokenMayBeThere;
-    this.retryAfterMs = retryAfterMs;
-  }
-}
-
-/** Thrown when the sink will never take the token as it is configured. Its message holds no secret. */
-export class SinkRejectedError extends Error {
-  override readonly name = 'SinkRejectedError';
-  readonly tokenMayBeThere: boolean;
+/** The message reaches the operator, so it holds no secret. */
+export abstract class SinkError extends Error {
+  tokenMayBeThere: boolean;
 
   constructor(message: string, { tokenMayBeThere = true }: SinkErrorOptions = {}) {
     super(message);
     this.tokenMayBeThere = tokenMayBeThere;
   }
+}
+
+/** Thrown when the sink cannot take the token now. */
+export class SinkUnavailableError extends SinkError {
+  override readonly name = 'SinkUnavailableError';
+  /** The wait that the sink requested; it is never shortened. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options: SinkErrorOptions & { retryAfterMs?: number | undefined } = {}) {
+    super(message, options);
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+/** Thrown when the sink will never take the token as it is configured. */
+export class SinkRejectedError extends SinkError {
+  override readonly name = 'SinkRejectedError';
 }
 
 /** Registration of a type of sink, in the list of `index.ts`. */

@@ -1,5 +1,5 @@
 import { SecretUnavailableError } from '../../secrets';
-import { SinkRejectedError, SinkUnavailableError } from '../sink';
+import { SinkError, SinkUnavailableError } from '../sink';
 
 /**
  * Waits for one step of a delivery whose own requests do not carry the token, and sets what its failure says about the
@@ -9,11 +9,7 @@ export async function withTokenMayBeThere<T>(tokenMayBeThere: boolean, step: Pro
   try {
     return await step;
   } catch (error) {
-    if (error instanceof SinkRejectedError) throw new SinkRejectedError(error.message, { tokenMayBeThere });
-    if (error instanceof SinkUnavailableError) {
-      const { message, retryAfterMs } = error;
-      throw new SinkUnavailableError(message, { tokenMayBeThere, retryAfterMs });
-    }
+    if (error instanceof SinkError) error.tokenMayBeThere = tokenMayBeThere;
     if (error instanceof SecretUnavailableError) {
       throw new SinkUnavailableError(error.message, { tokenMayBeThere });
     }
