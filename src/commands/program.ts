@@ -160,35 +160,29 @@ function createCommands(io: Io, stop: Stop) {
     new Command('schedule')
       .description('create and list schedules that keep links up')
       .addCommand(
-        inheriting(
-          define.scheduleCreateCommand().action(async (options) => {
-            const { requestOf } = await import('./cli/request.js');
-            const request = requestOf(options, 'no schedule was created');
-            const { createSchedule } = await import('./schedule-create.js');
-            await withTemporal((context) => createSchedule(context, request, options));
-          }),
-          'schedule create',
-        ),
+        define.scheduleCreateCommand().action(async (options) => {
+          const { requestOf } = await import('./cli/request.js');
+          const request = requestOf(options, 'no schedule was created');
+          const { createSchedule } = await import('./schedule-create.js');
+          await withTemporal((context) => createSchedule(context, request, options));
+        }),
       )
       .addCommand(
-        inheriting(
-          define.scheduleListCommand().action(async () => {
-            const { listSchedules } = await import('./schedule-list.js');
-            await withTemporal((context) => listSchedules(context));
-          }),
-          'schedule list',
-        ),
+        define.scheduleListCommand().action(async () => {
+          const { listSchedules } = await import('./schedule-list.js');
+          await withTemporal((context) => listSchedules(context));
+        }),
       ),
   ];
-  for (const command of commands) program.addCommand(inheriting(command));
-  return program;
-
-  function inheriting<Inheriting extends CommandUnknownOpts>(
-    command: Inheriting,
-    name = command.name(),
-  ): Inheriting {
-    return command.copyInheritedSettings(program).addHelpText('after', examplesOf(name));
+  const inherit = (command: CommandUnknownOpts, name = command.name()) => {
+    command.copyInheritedSettings(program).addHelpText('after', examplesOf(name));
+    for (const subcommand of command.commands) inherit(subcommand, `${name} ${subcommand.name()}`);
+  };
+  for (const command of commands) {
+    inherit(command);
+    program.addCommand(command);
   }
+  return program;
 }
 
 function errorOf(error: unknown): CommandError {
