@@ -2,10 +2,8 @@ import { HttpError, createSender, type HttpRequest, type HttpResponse } from '..
 import { SinkUnavailableError } from '../sink';
 
 /**
- * Sends one request once and waits for the whole response. No redirect is followed.
+ * Sends one request as {@link createSender} does; `signal` ends it at any time.
  *
- * @param signal ends the request at any time.
- * @param options `bodyOptional`: the status of a success alone decides, so its body may break off.
  * @throws SinkUnavailableError when no complete response arrived; its `tokenMayBeThere` says whether the request was
  *   written. The reason of `signal` when that ended the request.
  */
