@@ -19,8 +19,9 @@ export async function start(
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   if (dryRun) return tryOut(context, workflowId, request, again);
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
-  output.setFollowUp(`a run may have been started; ${followIt}`);
-  const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again });
+  const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again }, () =>
+    output.setFollowUp(`a run may have been started; ${followIt}`),
+  );
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
   if (wait) return watch(context, { workflowId, runId }, { runId, joined });

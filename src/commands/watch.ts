@@ -4,7 +4,8 @@ import type { CommandContext } from './cli/temporal';
 import { follow } from './runs/follow';
 
 /**
- * Prints a line whenever it sees that the step, the attempt or the last failure has changed. Ends when the run ends or is undelivered.
+ * Prints a line whenever it sees that the step, the attempt or the last failure has changed. Ends when the run ends or
+ * is undelivered.
  *
  * @param run the newest of its workflow id, unless it has a run id.
  * @param facts printed beside the receipt.
@@ -16,10 +17,10 @@ export async function watch(
 ): Promise<void> {
   const { workflowId } = run;
   const at = () => new Date().toISOString();
-  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await follow(client, run, (progress) =>
-    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`),
-  );
+  const receipt = await follow(client, run, (progress) => {
+    output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
+  });
   output.print({ workflowId, ...facts, receipt }, [
     `${receipt.deliveredAt} delivered`,
     ...describeReceipt(receipt),

@@ -117,6 +117,7 @@ describe('a sealed token does not open', () => {
 
   it.each<[what: string, payload: object, message: string, retryable: boolean]>([
     ['without a token', { version: 1 }, 'was altered', false],
+    ['without a version', { linkToken: TOKEN }, 'was altered', false],
     ['with a path', { version: 1, linkToken: TOKEN, sourceOrgId: '../x' }, 'was altered', false],
     ['of a newer release', { version: 2, linkToken: TOKEN }, 'with a worker of that release', true],
   ])('with a payload %s', async (_what, payload, message, retryable) => {

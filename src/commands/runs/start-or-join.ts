@@ -21,11 +21,13 @@ export async function startOrJoin(
   workflowId: string,
   request: PrepareRequest,
   { taskQueue, again }: { taskQueue: string; again: boolean },
+  beforeStart: () => void = () => undefined,
 ): Promise<{ joined: boolean; runId: string }> {
   for (let looks = 1; ; looks += 1) {
     const { runs, open } = await lookAtRuns(client, workflowId, request, again);
     if (open) return { joined: true, runId: open.runId };
     const workflowIdReusePolicy = reusePolicyFor(runs, again);
+    beforeStart();
     try {
       const { runId } = await startRun(client, {
         workflowId,

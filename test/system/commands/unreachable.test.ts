@@ -38,13 +38,13 @@ describe('exit code 3, with the address and what to set, when', () => {
     ['watch', target],
     ['restart', ['--since', '2026-11-25T09:00:00Z']],
     ['schedule', ['list']],
-  ])('%s: the namespace is not there', async (command, options) => {
+  ])('%s: the namespace is not there, so nothing goes on', async (command, options) => {
     const { address } = await sharedTemporal();
     const env = { ...embeddedEnv(address), TEMPORAL_NAMESPACE: 'nowhere' };
     const { code, stderr } = await run([command, ...options], env);
     expect(stderr).toMatch(
       new RegExp(
-        `cannot reach Temporal at ${address}, namespace nowhere \\(.*not found.*\\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n`,
+        `cannot reach Temporal at ${address}, namespace nowhere \\(.*not found.*\\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$`,
       ),
     );
     expect(code).toBe(3);

@@ -36,6 +36,21 @@ async function serveAtlas(respond: HttpHandler) {
   return closing(server);
 }
 
+describe('removeLink', () => {
+  it('removes the link, and says when there is none', async () => {
+    const [atlas] = await start('serviceAccount');
+    await create(atlas);
+    expect(await atlas.removeLink(ORG, 'default')).toBe(true);
+    expect(await atlas.removeLink(ORG, 'default')).toBe(false);
+  });
+
+  it('takes no other 404 for a missing link', async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    emulator.faults({ on: 'deleteLinkTokens', errorCode: 'ORG_NOT_FOUND' });
+    await expect(atlas.removeLink(ORG, 'default')).rejects.toMatchObject({ status: 404 });
+  });
+});
+
 describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) => {
   it('returns the token that Atlas created, for the organization and the addresses', async () => {
     const [atlas, emulator] = await start(kind);

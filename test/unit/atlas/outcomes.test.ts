@@ -141,6 +141,11 @@ describe('a connection that failed', () => {
     });
   });
 
+  it('for the certificate, after the request was written, may have left a token', () => {
+    const outcome = disconnected('linkTokens', true, 'CERT_HAS_EXPIRED');
+    expect(outcome).toMatchObject({ retryable: true, tokenMayExist: true });
+  });
+
   it.each([
     'DEPTH_ZERO_SELF_SIGNED_CERT',
     'SELF_SIGNED_CERT_IN_CHAIN',

@@ -12,6 +12,7 @@ describe('organizations', () => {
     });
     expect([organizations.credentialFor(ORG), organizations.sinksFor(ORG)]).toEqual(['b', ['other']]);
     expect([organizations.credentialFor(OTHER_ORG), organizations.sinksFor(OTHER_ORG)]).toEqual([null, []]);
+    expect([organizations.servedBy('b'), organizations.servedBy('default')]).toEqual([[ORG], []]);
   });
 
   it('without a map are all served by the only credential, with every sink', () => {

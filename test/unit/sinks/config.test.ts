@@ -36,6 +36,8 @@ it.each<[what: string, config: object, problem: RegExp | string]>([
   ['a malformed URL', { ...webhook, url: 'hooks' }, /^url: is not a URL/],
   ['a URL of another kind', { ...webhook, url: 'ftp://a/' }, /^url: is not a URL/],
   ['credentials in the URL', { ...webhook, url: 'https://me:pw@a/' }, /^url: contains credentials/],
+  ['a user in the URL', { ...webhook, url: 'https://me@a/' }, /^url: contains credentials/],
+  ['a password in the URL', { ...webhook, url: 'https://:pw@a/' }, /^url: contains credentials/],
   ['http without permission', { ...webhook, url: 'http://a/' }, /^url: is http: .* allowHttp: true/],
   ['no signing secret', signedBy(), /^signingSecrets: is empty/],
   ['three of them', signedBy(signingSecret, signingSecret, signingSecret), /more than two/],

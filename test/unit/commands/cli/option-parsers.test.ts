@@ -1,0 +1,28 @@
+import { duration, pastTime } from '../../../../src/commands/cli/option-parsers';
+
+describe('--since', () => {
+  it.each([
+    ['90s', 90_000],
+    ['5m', 300_000],
+    ['1.5h', 5_400_000],
+    ['2d', 172_800_000],
+  ])('takes the age %s', (text, agoMs) => {
+    const before = Date.now();
+    const time = pastTime(text).getTime();
+    expect(time).toBeGreaterThanOrEqual(before - agoMs);
+    expect(time).toBeLessThanOrEqual(Date.now() - agoMs);
+  });
+
+  it.each(['2026-01-02T03:04:05Z', '2026-01-02T05:04:05+02:00'])('takes the time %s', (text) => {
+    expect(pastTime(text).toISOString()).toBe('2026-01-02T03:04:05.000Z');
+  });
+});
+
+it.each([
+  ['30s', 30_000],
+  ['10m', 600_000],
+  ['2h', 7_200_000],
+  ['24d', 2_073_600_000],
+])('--timeout takes %s', (text, ms) => {
+  expect(duration(text)).toBe(ms);
+});
