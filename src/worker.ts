@@ -3,7 +3,7 @@ import { Client } from '@temporalio/client';
 import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
-import { followApiKey } from './temporal/api-key';
+import { followApiKey } from './temporal/follow-api-key';
 import { connectWorker } from './temporal/connection';
 import { missingCurrentVersion } from './temporal/current-version';
 import { createWorker } from './worker/create-worker';

@@ -1,8 +1,19 @@
 import { CancelledFailure } from '@temporalio/common';
+import type { DeliveryFailureType } from '../contract/names';
 import { SealedTokenUnreadableError } from '../sealing';
 import { SecretUnavailableError } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../sinks/sink';
-import type { DeliveryOutcome } from './failures';
+
+/** What one failed delivery attempt means for its round. */
+export interface DeliveryOutcome {
+  type: DeliveryFailureType;
+  retryable: boolean;
+  message: string;
+  /** Whether the sink was sent the token, or may have been. */
+  tokenMayBeThere: boolean;
+  /** The wait that the sink requested. */
+  retryAfterMs?: number | undefined;
+}
 
 /** Classifies an error of opening and delivering a sealed token. Delivery is idempotent, so doubt means retry. */
 export function classifyDeliveryError(error: unknown): DeliveryOutcome {

@@ -3,10 +3,11 @@ import type { AtlasOutcome } from '../atlas/outcomes';
 import type { Backoff, DeliveryFailureDetails } from '../contract/activities';
 import { describeProblems } from '../contract/check-request';
 import { gaveUp } from '../contract/gave-up';
-import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED, type DeliveryFailureType } from '../contract/names';
+import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { withoutStack } from '../contract/without-stack';
+import type { DeliveryOutcome } from './delivery-outcomes';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
 export function repeatableCallFailure({
@@ -25,17 +26,6 @@ export function repeatableCallFailure({
     ...(details && { details: [details] }),
     ...(retryable && retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
-}
-
-/** What one failed delivery attempt means for its round. */
-export interface DeliveryOutcome {
-  type: DeliveryFailureType;
-  retryable: boolean;
-  message: string;
-  /** Whether the sink was sent the token, or may have been. */
-  tokenMayBeThere: boolean;
-  /** The wait that the sink requested. */
-  retryAfterMs?: number | undefined;
 }
 
 /** The time that an attempt has, and how the next one is spaced. */

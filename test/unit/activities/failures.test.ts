@@ -1,10 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import {
-  creationFailure,
-  deliveryFailure,
-  invalidRequest,
-  type DeliveryOutcome,
-} from '../../../src/activities/failures';
+import { creationFailure, deliveryFailure, invalidRequest } from '../../../src/activities/failures';
+import type { DeliveryOutcome } from '../../../src/activities/delivery-outcomes';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 
 const HOUR_MS = 3_600_000;

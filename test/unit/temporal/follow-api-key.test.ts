@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { followApiKey } from '../../../src/temporal/api-key';
+import { followApiKey } from '../../../src/temporal/follow-api-key';
 import { connectWorker } from '../../../src/temporal/connection';
 import { eventually } from '../../support/eventually';
 import { temporaryFolder } from '../temporary-folder';
