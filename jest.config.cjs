@@ -21,7 +21,7 @@ const common = {
 /** @type {import('jest').Config} */
 module.exports = {
   // The system tests wait more than they compute: for processes, heartbeats and Temporal's timeouts.
-  maxWorkers: 2 * os.availableParallelism(),
+  maxWorkers: 3 * os.availableParallelism(),
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 180_000,
