@@ -63,7 +63,7 @@ export function createBulkRunner(total: number, output: Output) {
     /**
      * Ends the command with every outcome.
      *
-     * @throws CommandError when a run failed, is undelivered, or was refused.
+     * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
      */
     finish(what: string): void {
       const counts = countByAction(outcomes);

@@ -15,7 +15,7 @@ import { whyNoWorker } from './missing-worker';
 import { describePause } from './paused';
 import { refuseForeign } from './refusals';
 
-/** The first; each is longer than the one before. */
+/** The first; it grows to the longest. */
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
 const STATUS_TIMEOUT_MS = 3000;
@@ -42,6 +42,7 @@ export async function follow(
   runId ??= (await client.workflow.getHandle(workflowId).describe()).runId;
   const handle = client.workflow.getHandle(workflowId, runId);
   let lastLine = '';
+  let progress = '';
   let status: Status | null = null;
   let statusHistoryLength = -1;
   for (
@@ -61,7 +62,7 @@ export async function follow(
     // The memo says it where no worker responds to the Query.
     const waits = current ? current.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, current);
-    const progress = progressOf(description, current) ?? lastLine;
+    progress = progressOf(description, current) ?? progress;
     const problem =
       describePause(description) ??
       (isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null);

@@ -95,7 +95,7 @@ function historyOf(events: readonly HistoryEvent[]) {
     token: recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null,
     /** The sink that confirmed the token. */
     deliveredTo: delivered ? String(delivered.input[1]) : null,
-    /** The attempts to create a token that may have created another one: as many as the run counts. */
+    /** The attempts to create a token that may have created another one: as many as the run counts, without those that a recovered run repeats. */
     unconfirmedAttempts,
     /** Sinks that may have the token. */
     sinksTried: sinksTriedOf(events.at(-1)) ?? [

@@ -12,9 +12,9 @@ import { startRun } from './start-run';
 const MAX_LOOKS = 5;
 
 /**
- * Looks at the runs of the id, then starts under a reuse policy that makes the server refuse if another run has opened or
- * delivered in between; then it looks again. It misses a run that started and failed in between; `list` shows a token left
- * by it.
+ * Looks at the runs of the id, then starts. The server refuses the start if another run has opened in between or, as a
+ * rule, delivered (see the reuse policies below); then it looks again. It may miss a run that started and failed in between;
+ * `list` shows a token left by it.
  */
 export async function startOrJoin(
   client: Client,

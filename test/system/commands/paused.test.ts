@@ -1,46 +1,29 @@
-import { eventually } from '../../support/eventually';
 import { endingOf } from '../../support/ending';
-import { sharedTemporal, startSetting, type Setting } from '../../support/setting';
+import { startHangingSetting, type HangingSetting } from '../../support/hanging-delivery';
+import { sharedTemporal } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
-import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
-let setting: Setting;
-let receiver: WebhookReceiver;
-
-beforeAll(async () => {
-  receiver = await startWebhookReceiver();
-  const sinks = { files: { type: 'file', directory: 'tokens' }, slow: receiver.sink('hangs') };
-  setting = await startSetting({ config: { sinks }, env: receiver.env });
-});
+let setting: HangingSetting;
+beforeAll(async () => void (setting = await startHangingSetting()));
 
 const runTemporal = async (...args: string[]) => {
   const { address } = await sharedTemporal();
   expect(await temporalCli(address, ...args)).toMatchObject({ code: 0 });
 };
 
-/** Starts runs whose delivery hangs, pauses it, and replaces the worker. */
-async function startPaused(runs: number) {
-  const { deployment, worker } = setting;
-  const requests = Array.from({ length: runs }, () => deployment.newRequest({ sink: 'slow' }));
-  const paused = await Promise.all(
-    requests.map(async (request) => {
-      const handle = await deployment.start(request);
-      await eventually('the delivery', () => receiver.hanging(request) > 0);
-      const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
-      const target = ['--workflow-id', handle.workflowId, '--activity-id', String(pending?.activityId)];
-      await runTemporal('activity', 'pause', ...target);
-      return { handle, target };
-    }),
-  );
+/** Starts two runs whose delivery hangs, pauses it, and replaces the worker. */
+async function startPaused() {
+  const { deployment, worker, startHanging } = setting;
+  const runs = await Promise.all([startHanging(), startHanging()]);
+  for (const { target } of runs) await runTemporal('activity', 'pause', ...target);
   await worker.kill();
   await deployment.startWorker();
-  return paused;
+  return runs;
 }
 
 it('a paused attempt whose worker was lost waits until it is unpaused: watch, redeliver and cancel say so, with the command', async () => {
   const { deployment } = setting;
-  const [redelivered, cancelled] = await startPaused(2);
-  if (!redelivered || !cancelled) throw new Error('two runs were started');
+  const [redelivered, cancelled] = await startPaused();
   const unpause = (target: string[]) =>
     `deliverLinkToken is paused; unpause it: temporal activity unpause ${target.join(' ')}`;
   const client = (command: string, { handle }: typeof redelivered, ...options: string[]) =>

@@ -1,31 +1,19 @@
-import { eventually } from '../../support/eventually';
-import { startSetting, sharedTemporal, type Setting } from '../../support/setting';
+import { startHangingSetting, type HangingSetting } from '../../support/hanging-delivery';
+import { sharedTemporal } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, untilStep } from '../../support/updates';
-import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
-let setting: Setting;
-let receiver: WebhookReceiver;
-
-beforeAll(async () => {
-  receiver = await startWebhookReceiver();
-  const sinks = { files: { type: 'file', directory: 'tokens' }, slow: receiver.sink('hangs') };
-  setting = await startSetting({ config: { sinks }, env: receiver.env });
-});
+let setting: HangingSetting;
+beforeAll(async () => void (setting = await startHangingSetting()));
 
 /** Starts a run whose delivery hangs, and has Temporal's command line end that activity. */
 async function endDelivery(how: 'complete' | 'fail', ...options: string[]) {
-  const { deployment } = setting;
-  const request = deployment.newRequest({ sink: 'slow' });
-  const handle = await deployment.start(request);
-  await eventually('the delivery', () => receiver.hanging(request) > 0);
-  const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+  const { handle, target, release } = await setting.startHanging();
   const { address } = await sharedTemporal();
-  const target = ['--workflow-id', handle.workflowId, '--activity-id', String(pending?.activityId)];
   expect(await temporalCli(address, 'activity', how, ...target, ...options)).toMatchObject({ code: 0 });
   const status = await untilStep(handle, 'undelivered');
   const redelivered = await redeliver(handle, { sink: 'files' });
-  receiver.release(request);
+  release();
   return { status, redelivered };
 }
 
