@@ -16,6 +16,7 @@ import type { Sealer } from '../sealing';
 import { creationFailure, invalidRequest, type RetryTiming } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { createReceivedTokens } from './received-tokens';
 
 const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
 
@@ -52,7 +53,8 @@ const LOST: AtlasOutcome = {
  *
  * Temporal may retry an attempt only when it created nothing: the call is not idempotent, and Atlas takes no idempotency
  * key. After every other failure the activity fails for good; the workflow counts the attempt and decides. Neither
- * cancellation nor shutdown abandons a POST that was written: its response may hold a token.
+ * cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next attempt on this
+ * worker returns a token that an attempt received and could not report.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,
@@ -60,6 +62,8 @@ export function createLinkTokenActivity(
   organizations: Organizations,
   plan: CreatePlan,
 ): Activities['createLinkToken'] {
+  const received = createReceivedTokens();
+
   return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
     const context = Context.current();
     const { info, cancellationSignal } = context;
@@ -67,29 +71,38 @@ export function createLinkTokenActivity(
     const { sink: _, ...facts } = request;
     const { problems } = checkAccessList(facts.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
-    const workflowId = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
+    const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
     const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {
       throw creationFailure(outcome, timing);
     };
 
+    const lost = await withHeartbeats(() => received.ofLostAttempt(runId, unconfirmedTokens));
+    if (lost) {
+      const { deliveryId, tokenSha256, createdAt } = lost;
+      context.log.info('link-token of a lost attempt found', { deliveryId, tokenSha256, createdAt });
+      return lost;
+    }
+
     const credential = organizations.credentialFor(facts.orgId);
     if (Date.now() >= deadlineAtMs) return fail(await tooLate(context));
     if (credential === null) return fail(NO_CREDENTIAL);
 
-    const linkToken = await withHeartbeats(() =>
-      atlas.createLinkToken(facts.orgId, facts.accessListIps, credential, cancellationSignal),
-    ).catch((error: unknown) => {
-      if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error, 'linkTokens'));
-      // Nothing was sent. A worker that shuts down leaves the attempt to another.
-      if (context.cancellationDetails?.cancelRequested) throw error;
-      return fail(STOPPED);
-    });
-
-    // From here on a token exists, and a retry would create another.
-    const sealed = await sealer
-      .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
-      .catch(() => fail(LOST));
+    const create = async (): Promise<SealedToken> => {
+      const linkToken = await withHeartbeats(() =>
+        atlas.createLinkToken(facts.orgId, facts.accessListIps, credential, cancellationSignal),
+      ).catch((error: unknown) => {
+        if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error, 'linkTokens'));
+        // Nothing was sent. A worker that shuts down leaves the attempt to another.
+        if (context.cancellationDetails?.cancelRequested) throw error;
+        return fail(STOPPED);
+      });
+      // From here on a token exists, and a retry would create another.
+      return sealer
+        .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
+        .catch(() => fail(LOST));
+    };
+    const sealed = await received.keep(runId, create());
     const { deliveryId, tokenSha256, createdAt } = sealed;
     // Temporal may be away for longer than the SDK tries to report this result.
     context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });

@@ -15,15 +15,15 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
   throw invalidRequest(parsed.error.issues.map(problemOf));
 }
 
+type WorkflowExecution = NonNullable<Info['workflowExecution']>;
 type RunInfo = Pick<Info, 'workflowExecution' | 'workflowType'>;
 
 /**
  * Refuses to work outside a run of the pair's own workflow id.
  *
- * @returns the workflow id.
  * @throws ApplicationFailure of type InvalidRequest.
  */
-export function requireOwnRun(info: RunInfo, orgId: string, sourceOrgId: string | null): string {
+export function requireOwnRun(info: RunInfo, orgId: string, sourceOrgId: string | null): WorkflowExecution {
   return requireRun(info, WORKFLOW_TYPES.prepare, workflowIdFor(orgId, sourceOrgId));
 }
 
@@ -31,12 +31,12 @@ export function requireOwnRun(info: RunInfo, orgId: string, sourceOrgId: string 
  * Whoever may start work in the namespace can call an activity directly (server 1.32: `temporal activity execute`), or
  * from a workflow of their own.
  *
- * @returns the workflow id.
  * @throws ApplicationFailure of type InvalidRequest.
  */
-export function requireRun(info: RunInfo, workflowType: string, workflowId: string): string {
-  if (info.workflowExecution?.workflowId === workflowId && info.workflowType === workflowType)
-    return workflowId;
+export function requireRun(info: RunInfo, workflowType: string, workflowId: string): WorkflowExecution {
+  const { workflowExecution } = info;
+  if (workflowExecution?.workflowId === workflowId && info.workflowType === workflowType)
+    return workflowExecution;
   throw invalidRequest([
     {
       field: 'workflowId',

@@ -45,6 +45,8 @@ export function createProgress() {
     },
     /** Takes over what is known of a token, be it new or of a closed run. */
     setToken({ deliveryId, unconfirmedTokens }: SealedToken) {
+      // The worker found the token of an attempt that was counted.
+      if (unconfirmedTokens < status.unconfirmedTokens) remember({ unconfirmedTokens });
       status = { ...status, deliveryId, unconfirmedTokens };
     },
     /** Lists the run among those whose token is not delivered. A clean run writes no memo. */

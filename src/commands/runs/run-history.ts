@@ -88,15 +88,19 @@ function historyOf(events: readonly HistoryEvent[]) {
   const created = activities.find(({ type, result }) => type === 'createLinkToken' && result !== undefined);
   const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
   const delivered = deliveries.find(({ result }) => result !== undefined);
+  const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
   return {
     /** The first argument, as the caller sent it: anything at all. */
     request,
     /** The token that the run created, or was given to recover. */
-    token: recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null,
+    token,
     /** The sink that confirmed the token. */
     deliveredTo: delivered ? String(delivered.input[1]) : null,
-    /** The attempts to create a token that may have created another one: as many as the run counts, without those that a recovered run repeats. */
-    unconfirmedAttempts,
+    /**
+     * The attempts to create a token that may have created another one: as many as the run counts, without those that a
+     * recovered run repeats, and without one whose token was found.
+     */
+    unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
     /** Sinks that may have the token. */
     sinksTried: sinksTriedOf(events.at(-1)) ?? [
       ...new Set([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),

@@ -6,6 +6,7 @@ export const HISTORIES_FOLDER = path.join(__dirname, 'histories');
 export const STORY_NAMES = [
   'delivered',
   'delivered-after-retries',
+  'delivered-after-lost-attempt',
   'invalid-request',
   'atlas-request-rejected',
   'atlas-response-invalid',

@@ -14,7 +14,7 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
 import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
 import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
-import { untilBackOff } from '../../support/ending';
+import { pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { findSecrets, textPlace } from '../../support/secrecy';
@@ -44,13 +44,30 @@ const STORIES: Record<StoryName, Story> = {
       { on, status: 429 },
     ]),
 
+  async 'delivered-after-lost-attempt'({ atlas, deployment }) {
+    const [worker] = deployment.workers;
+    if (!worker) throw new Error('no worker');
+    atlas.faults({ on, delayMs: 1500, afterCreating: true });
+    const handle = await deployment.start();
+    await eventually('a token', () => atlas.createdTokens().length === 1);
+    process.kill(worker.pid, 'SIGSTOP');
+    await eventually('a missed heartbeat', async () => (await pendingActivity(handle)) === null);
+    process.kill(worker.pid, 'SIGCONT');
+    await settled(handle);
+    return handle.workflowId;
+  },
+
   'invalid-request': (stage) => ended(stage, { sink: 'nowhere' }),
 
   'atlas-request-rejected': (stage) => ended(stage, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
 
   'atlas-response-invalid': (stage) => ended(stage, {}, { on, status: 201, body: {} }),
 
-  'atlas-unavailable': (stage) => ended(stage, {}, { on, status: 500, times: 1000 }),
+  'atlas-unavailable': (stage) =>
+    ended(stage, {}, [
+      { on, status: 500 },
+      { on, status: 500, headers: { 'Retry-After': '60' } },
+    ]),
 
   'in-back-off': async (stage) => (await inBackOff(stage)).workflowId,
 
@@ -226,8 +243,10 @@ async function record(name: string, story: Story, temporal: EmbeddedTemporal): P
         broken: { type: 'file', directory: 'sealing-keys.json' },
         away: { type: 'file', directory: 'away' },
       },
+      // Longer than a worker is frozen.
+      atlas: { requestTimeoutMs: 60_000 },
       retries: {
-        create: { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 3000 },
+        create: { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 30_000 },
         deliver: { initialIntervalMs: 20, maximumIntervalMs: 100, roundMs: 1500 },
       },
     },

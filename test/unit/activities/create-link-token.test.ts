@@ -3,6 +3,7 @@ import { createLinkTokenActivity } from '../../../src/activities/create-link-tok
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { AtlasConnectionError } from '../../../src/atlas/errors';
 import type { CreateInput, SealedToken, ValidRequest } from '../../../src/contract/schemas';
+import { eventually } from '../../support/eventually';
 import {
   FOREIGN_CALLERS,
   ORG,
@@ -165,5 +166,75 @@ describe('after the request was written', () => {
     expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
     const { message, stack, cause } = failure;
     expect([message, stack, String(cause), JSON.stringify(failure)].join()).not.toContain('CANARY');
+  });
+});
+
+describe('the token of an attempt that the run counts as lost', () => {
+  /** Attempts of one worker, which receive these tokens one after the other. */
+  function worker(...responses: (() => Promise<string>)[]) {
+    const calls = jest.fn(() => (responses.shift() ?? created)());
+    const atlas = { createLinkToken: calls } as unknown as AdminApi;
+    const activity = createLinkTokenActivity(atlas, sealer, organizations, {
+      ...PLAN,
+      giveUpAfterMs: 3_600_000,
+    });
+    const attempt = (more: Partial<CreateInput>, runId = 'run') =>
+      attemptIn({ workflowExecution: { workflowId: OWN_ID, runId } }).run<
+        [CreateInput],
+        SealedToken,
+        typeof activity
+      >(activity, inputOf({}, more));
+    return { calls, attempt };
+  }
+
+  it('comes back from the next one, with the count before, even after the deadline', async () => {
+    const { calls, attempt } = worker();
+    const token = await attempt({ unconfirmedTokens: 2 });
+    const deadlineAtMs = Date.now() - 1;
+    expect(await attempt({ unconfirmedTokens: 3, tries: 2, deadlineAtMs })).toEqual(token);
+    expect(calls).toHaveBeenCalledTimes(1);
+  });
+
+  it('is waited for while its request is under way', async () => {
+    let respond: (token: string) => void = () => undefined;
+    const response = new Promise<string>((resolve) => {
+      respond = resolve;
+    });
+    const { calls, attempt } = worker(() => response);
+    const lost = attempt({ unconfirmedTokens: 0 });
+    await eventually('its request', () => calls.mock.calls.length === 1);
+    const next = attempt({ unconfirmedTokens: 1, tries: 2 });
+    respond('CANARY-token');
+    expect(await next).toEqual(await lost);
+    expect(calls).toHaveBeenCalledTimes(1);
+  });
+
+  it.each<[what: string, more: Partial<CreateInput>, runId: string]>([
+    ['another run', { unconfirmedTokens: 3 }, 'another run'],
+    ['a run that counts nothing more', { unconfirmedTokens: 2 }, 'run'],
+    ['a run that counts an attempt elsewhere, too', { unconfirmedTokens: 4 }, 'run'],
+  ])('is not that of %s, for which another is created', async (_what, more, runId) => {
+    const { calls, attempt } = worker();
+    const { deliveryId } = await attempt({ unconfirmedTokens: 2 });
+    expect((await attempt({ ...more, tries: 2 }, runId)).deliveryId).not.toBe(deliveryId);
+    expect(calls).toHaveBeenCalledTimes(2);
+  });
+
+  it('does not exist when that attempt failed: another is created', async () => {
+    const { calls, attempt } = worker(() =>
+      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET')),
+    );
+    await failureOf(attempt({ unconfirmedTokens: 0 }));
+    expect(await attempt({ unconfirmedTokens: 1, tries: 2 })).toMatchObject({ unconfirmedTokens: 1 });
+    expect(calls).toHaveBeenCalledTimes(2);
+  });
+
+  it('is kept for the last thousand runs', async () => {
+    const { attempt } = worker();
+    const [first, second] = [await attempt({}, 'run 0'), await attempt({}, 'run 1')];
+    for (let run = 2; run <= 1000; run += 1) await attempt({}, `run ${run}`);
+    const next = { unconfirmedTokens: 3, tries: 2 };
+    expect(await attempt(next, 'run 1')).toEqual(second);
+    expect(await attempt(next, 'run 0')).not.toEqual(first);
   });
 });
