@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { unlessAborted } from './unless-aborted';
 
 export interface Expiring<T> {
   /**
@@ -40,17 +40,4 @@ export function createExpiring<T extends { renewAtMs: number }>(fetch: () => Pro
       signal ? unlessAborted(() => fresh(isStale), signal) : fresh(isStale),
     peek: () => current,
   };
-}
-
-async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const settled = new AbortController();
-  const aborted = once(signal, 'abort', { signal: settled.signal }).then((): never => {
-    throw signal.reason;
-  });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    settled.abort();
-  }
 }

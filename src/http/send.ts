@@ -1,6 +1,9 @@
-import { EnvHttpProxyAgent, fetch, type Dispatcher, type Response } from 'undici';
+import { pipeline, type Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
 import { VERSION } from './version';
 import { parseRetryAfterMs } from './retry-after';
+import { unlessAborted } from './unless-aborted';
 import { withTimeout } from './with-timeout';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -63,6 +66,7 @@ export interface Sender {
 
 /**
  * One HTTP client with its connections. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured, which Node 20 alone does not.
+ * Not `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some ports.
  *
  * @param timeoutMs for one request, its response included.
  */
@@ -74,26 +78,28 @@ export function createSender(timeoutMs: number): Sender {
       const progress = { written: false };
       try {
         return await withTimeout(timeoutMs, abort, async (signal) => {
-          const response = await fetch(url, {
-            ...init,
-            headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },
-            redirect: 'manual',
-            signal,
-            dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
-          });
+          const send = () =>
+            request(url, {
+              ...init,
+              headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },
+              signal,
+              dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
+            });
+          // undici heeds the signal only once a connection is made.
+          const response = await unlessAborted(send, signal);
           const text = await readBody(response, bodyOptional);
           return {
-            status: response.status,
+            status: response.statusCode,
             json: parseJson(text),
             text,
-            challenge: response.headers.get('www-authenticate'),
-            retryAfterMs: parseRetryAfterMs(response.headers.get('retry-after'), new Date()),
+            challenge: headerOf(response, 'www-authenticate'),
+            retryAfterMs: parseRetryAfterMs(headerOf(response, 'retry-after'), new Date()),
           };
         });
       } catch (error) {
         abort?.throwIfAborted();
         if (!progress.written) abortUntilWritten?.throwIfAborted();
-        // The error itself goes no further: fetch quotes malformed headers, and they hold credentials.
+        // The error itself goes no further: it may quote malformed headers, and they hold credentials.
         throw new HttpError(codeOf(error), progress.written);
       }
     },
@@ -101,22 +107,40 @@ export function createSender(timeoutMs: number): Sender {
   };
 }
 
+type Response = Dispatcher.ResponseData;
+
+/** A header that came several times is joined, as RFC 9110 has it. */
+function headerOf({ headers }: Response, name: string): string | null {
+  const value = headers[name];
+  return value === undefined ? null : [value].flat().join(', ');
+}
+
 async function readBody(response: Response, bodyOptional: boolean): Promise<string> {
   try {
-    return await readCapped(response);
+    return await readCapped(decompress(response));
   } catch (error) {
-    if (bodyOptional || response.status >= 300) return '';
+    if (bodyOptional || response.statusCode >= 300) return '';
     throw error;
   }
 }
 
+const DECOMPRESS = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress };
+
+/** No compression is requested, and some servers and proxies compress all the same. */
+function decompress(response: Response): Readable {
+  const encoding = headerOf(response, 'content-encoding')?.trim().toLowerCase();
+  const create = Object.entries(DECOMPRESS).find(([name]) => name === encoding)?.[1];
+  // Whoever reads the result gets every error of the two.
+  return create ? pipeline(response.body, create(), () => undefined) : response.body;
+}
+
 /** Stops after the limit, so that no server fills our memory. */
-async function readCapped(response: Response): Promise<string> {
+async function readCapped(body: Readable): Promise<string> {
   const decoder = new TextDecoder();
   let text = '';
   let left = MAX_BODY_BYTES;
-  // Leaving the loop early cancels the body, which frees its connection.
-  for await (const chunk of response.body ?? []) {
+  // Leaving the loop early destroys the body, which frees its connection.
+  for await (const chunk of body) {
     const bytes = chunk as Uint8Array;
     text += decoder.decode(bytes.subarray(0, left), { stream: true });
     left -= bytes.byteLength;

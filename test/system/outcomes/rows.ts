@@ -68,7 +68,7 @@ const SUCCESSES_WITHOUT_TOKEN = [
 const REFUSALS = [
   row('400', { on, status: 400 }, rejected, { enveloped }),
   row('403', { on, status: 403 }, rejected),
-  ...[402, 404, 405, 406, 409, 410, 415, 418, 422, 451].map((status) =>
+  ...[402, 404, 405, 406, 407, 409, 410, 415, 418, 421, 422, 451].map((status) =>
     row(`${status}`, { on, status }, rejected),
   ),
   row('403 with a page in HTML', { on, status: 403, html: true }, rejected, { enveloped }),

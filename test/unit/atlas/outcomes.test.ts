@@ -27,7 +27,9 @@ const each = (expected: Expected, ...statuses: number[]): [number, Expected][] =
   statuses.map((status) => [status, expected]);
 
 const REDIRECTS = [300, 301, 302, 303, 304, 307, 308];
-const REFUSALS = [400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 415, 418, 422, 423, 424, 428, 451, 499];
+const REFUSALS = [
+  400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 415, 418, 421, 422, 423, 424, 428, 451, 499,
+];
 const SERVER_ERRORS = [500, 501, 502, 503, 504, 520, 524, 599];
 
 const REPEATABLE: [status: number, expected: Expected][] = [

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import os from 'node:os';
 import { inspect } from 'node:util';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/http/version';
 import { closingAfterEach } from '../../support/closing';
@@ -81,6 +81,32 @@ describe('a request', () => {
       expect(urls).toEqual(['/api?pretty=true']);
     },
   );
+
+  it.each([401, 407, 421, 425, 429, 503])('is sent once when the response is %i', async (status) => {
+    let requests = 0;
+    const send = await sendToHttp((_request, response) => {
+      requests += 1;
+      response.writeHead(requests === 1 ? status : 201).end('{}');
+    });
+    expect(await send()).toMatchObject({ status, json: {} });
+    expect(requests).toBe(1);
+  });
+
+  it.each<[encoding: string, encode: (text: string) => Buffer]>([
+    ['gzip', gzipSync],
+    ['GZIP', gzipSync],
+    ['deflate', deflateSync],
+    ['br', brotliCompressSync],
+    ['identity', (text) => Buffer.from(text)],
+  ])('reads a response whose encoding is %s, although none was requested', async (encoding, encode) => {
+    const requested: unknown[] = [];
+    const send = await sendToHttp(({ headers }, response) => {
+      requested.push(headers['accept-encoding']);
+      response.writeHead(201, { 'Content-Encoding': encoding }).end(encode('{"linkToken":"CANARY"}'));
+    });
+    expect((await send()).json).toEqual({ linkToken: 'CANARY' });
+    expect(requested).toEqual([undefined]);
+  });
 
   const MIB = 1024 * 1024;
   it.each<[what: string, headers: Record<string, string>, encode: (body: Buffer) => Buffer]>([
