@@ -54,7 +54,7 @@ export async function createSchedule(
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
-      `schedule ${scheduleId} exists: change it with Temporal's CLI or UI, or name another with --schedule-id`,
+      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${scheduleId}; or name another with --schedule-id`,
     );
   }
   // Only the server can tell: it reads the cron expressions.

@@ -50,7 +50,8 @@ function createFileSink({ directory }: Config): Sink {
 
     async check() {
       try {
-        await access(await realpath(directory), constants.W_OK | constants.X_OK);
+        // With a dot, what is no directory fails as such.
+        await access(`${await realpath(directory)}/.`, constants.W_OK | constants.X_OK);
       } catch (error) {
         throw sinkErrorOf(error, directory, false);
       }

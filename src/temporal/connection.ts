@@ -25,14 +25,36 @@ export class TemporalUnreachableError extends Error {
 /** A page of a history may be that large. gRPC's default is 4 MiB; SDK 1.24.0 sets the option without its prefix. */
 const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 
+const DIAGNOSIS_MS = 3000;
+
 /** @throws TemporalSettingsError, TemporalUnreachableError */
 export function connectClient(
   env: NodeJS.ProcessEnv,
   timeoutMs: number,
 ): Promise<TemporalConnection<Connection>> {
-  return connect(env, (options) =>
-    Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS }),
-  );
+  return connect(env, async (options) => {
+    try {
+      return await Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS });
+    } catch (error) {
+      throw (await whyNotConnected(options)) ?? error;
+    }
+  });
+}
+
+/** `Connection.connect` reports only that its time is over. One call without waiting says what is wrong, such as TLS. */
+async function whyNotConnected(options: TemporalSettings['connectionOptions']): Promise<unknown> {
+  // Without the interceptor that retries until the deadline.
+  const connection = Connection.lazy({ ...options, interceptors: [] });
+  try {
+    await connection.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
+    return null;
+  } catch (error) {
+    return grpcCodeOf(error) === GRPC.deadlineExceeded ? null : error;
+  } finally {
+    await connection.close();
+  }
 }
 
 /** @throws TemporalSettingsError, TemporalUnreachableError */
@@ -70,22 +92,36 @@ const MIN_SECRET_LENGTH = 8;
 
 const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unauthenticated];
 
-function describeUnreachable(error: unknown, { address, namespace, secrets }: TemporalSettings): string {
+function describeUnreachable(
+  error: unknown,
+  { address, namespace, connectionOptions, secrets }: TemporalSettings,
+): string {
   const cause = grpcErrorOf(error);
-  const message = cause?.details ?? (error instanceof Error ? error.message : 'unknown');
+  const message = (cause?.details ?? (error instanceof Error ? error.message : 'unknown')).replace(
+    /[\s.]*Resolution note:\s*$/,
+    '',
+  );
   // Settings are checked beforehand, so this is for what a server or a later SDK may quote.
   const quotes =
     message.includes('Metadata string value') ||
     secrets.some((secret) => secret.length >= MIN_SECRET_LENGTH && message.includes(secret));
   const reason = quotes ? 'the reason quotes a credential' : escapeControls(message);
-  return `cannot reach Temporal at ${address}, namespace ${namespace} (${reason}): ${remedyFor(error)}`;
+  const { tls, apiKey } = connectionOptions;
+  // With an API key, the SDK uses TLS by default.
+  const how = (tls ?? apiKey !== undefined) ? 'with TLS' : 'without TLS';
+  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): ${remedyFor(error, reason)}`;
 }
 
-function remedyFor(error: unknown): string {
+/** Of OpenSSL and Node, such as "self-signed certificate" or "wrong version number". */
+const TLS_PROBLEM = /certificate|SSL|TLS|_CERT_|wrong version number/i;
+
+function remedyFor(error: unknown, reason: string): string {
   const code = grpcCodeOf(error);
   if (error instanceof NamespaceNotFoundError || code === GRPC.notFound)
     return 'name a namespace that exists with TEMPORAL_NAMESPACE or --namespace';
-  return code !== null && REFUSED_CODES.includes(code)
-    ? 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace'
-    : 'start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE';
+  if (code !== null && REFUSED_CODES.includes(code))
+    return 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace';
+  return TLS_PROBLEM.test(reason)
+    ? 'correct the TEMPORAL_TLS variables'
+    : 'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_TLS';
 }

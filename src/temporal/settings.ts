@@ -56,6 +56,12 @@ function checkSwitches(env: Variables): void {
     if (value === undefined || ['true', 'false', '1', '0'].includes(value)) continue;
     throw new TemporalSettingsError(`${name} is neither true nor false: write one of the two`);
   }
+  // The SDK for TypeScript ignores it.
+  if (['true', '1'].includes(env['TEMPORAL_TLS_DISABLE_HOST_VERIFICATION'] ?? '')) {
+    throw new TemporalSettingsError(
+      "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is not supported: set TEMPORAL_TLS_SERVER_NAME to the name in the server's certificate",
+    );
+  }
 }
 
 function readProfile(env: Variables): ClientConfigProfile {

@@ -84,17 +84,17 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
     [
       'nothing listens',
       async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(.*\): start it, or set TEMPORAL_ADDRESS/s,
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default, without TLS \(.*\): start it, or correct TEMPORAL_ADDRESS/s,
     ],
     [
       'a server that refuses the credentials and quotes them',
       async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: await refusingServer() }),
-      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(the reason quotes a credential\): /,
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default, without TLS \(the reason quotes a credential\): /,
     ],
     [
       'a server that accepts and says nothing',
       async () => ({ ...CANARIES, TEMPORAL_TLS: 'false', TEMPORAL_ADDRESS: await silentServer() }),
-      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(.*\): start it, or set TEMPORAL_ADDRESS/,
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default, without TLS \(.*\): start it, or correct TEMPORAL_ADDRESS/,
     ],
     [
       'a server without TLS, for a client with a certificate',
@@ -104,7 +104,7 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
         TEMPORAL_TLS_CLIENT_CERT_DATA: pair.cert,
         TEMPORAL_TLS_CLIENT_KEY_DATA: pair.key,
       }),
-      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default \(/,
+      /cannot reach Temporal at 127\.0\.0\.1:\d+, namespace default, with TLS \(/,
     ],
   ];
 
@@ -124,6 +124,44 @@ describe('neither program quotes a secret of Temporal, each says what to do, and
     }
   };
   atOnce(Object.fromEntries(rows.map(([what, env, message]) => [what, () => check(env, message)])));
+});
+
+describe('a command names what prevents the connection:', () => {
+  const messageFor = async (env: Record<string, string>) =>
+    (await runClient(env, 'watch', '--org', newOrgId())).output;
+  const remedy = 'correct the TEMPORAL_TLS variables';
+
+  it('nothing listens', async () => {
+    expect(await messageFor({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` })).toMatch(/ECONNREFUSED/);
+  });
+
+  it('TLS, and the server has none', async () => {
+    const { address } = await sharedTemporal();
+    const message = await messageFor({ TEMPORAL_ADDRESS: address, TEMPORAL_TLS: 'true' });
+    expect(message).toMatch(/with TLS \(.*wrong version number.*\): correct the TEMPORAL_TLS variables/);
+  });
+
+  it('an API key, which means TLS, and the server has none', async () => {
+    const { address } = await sharedTemporal();
+    const message = await messageFor({ ...CANARIES, TEMPORAL_ADDRESS: address });
+    expect(message).toMatch(/with TLS \(.*wrong version number.*\): correct the TEMPORAL_TLS variables/);
+  });
+
+  it.each<[what: string, options: Parameters<typeof certificateFor>[0], env: object, reason: RegExp]>([
+    ['nobody trusts', {}, {}, /self-signed certificate/],
+    ['is of another host', { ip: '192.0.2.1' }, { trusted: true }, /ERR_TLS_CERT_ALTNAME_INVALID/],
+    ['has expired', { expired: true }, { trusted: true }, /certificate has expired/],
+  ])('a certificate that %s', async (_what, options, { trusted }: { trusted?: boolean }, reason) => {
+    const certificate = await certificateFor(options);
+    const address = await listen(http2.createSecureServer(certificate));
+    const message = await messageFor({
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_TLS: 'true',
+      ...(trusted && { TEMPORAL_TLS_SERVER_CA_CERT_DATA: certificate.cert }),
+    });
+    expect(message).toMatch(reason);
+    expect(message).toContain(remedy);
+  });
 });
 
 it('doctor reports what is wrong with the settings as a finding, quotes no secret, and goes on', async () => {

@@ -129,13 +129,13 @@ describe('doctor', () => {
       'a stopped Temporal',
       {},
       async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      /^error     Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace \S+ .*: start it, or set TEMPORAL_/m,
+      /^error     Temporal: cannot reach Temporal at 127\.0\.0\.1:\d+, namespace \S+ .*: start it, or correct TEMPORAL_/m,
     ],
     [
       'a namespace that is not there',
       {},
       () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
-      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere .*: name a namespace that exists with TEMPORAL_NAMESPACE or --namespace$/m,
+      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere, .*: name a namespace that exists with TEMPORAL_NAMESPACE or --namespace$/m,
     ],
     [
       'an API key of Temporal with a line end',

@@ -173,7 +173,9 @@ describe('schedule create', () => {
 
     const second = await scene.client(...create);
     expect(second.code).toBe(1);
-    expect(second.stderr).toContain(`schedule ${workflowId} exists: change it with`);
+    expect(second.stderr).toContain(
+      `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
+    );
   });
 
   it('with --always creates one that asks for a token each time', async () => {

@@ -29,7 +29,9 @@ describe('exit code 3, with the address and what to set, when', () => {
     const exit = await run(['--json', ...command], embeddedEnv(address));
     expect(exit.code).toBe(3);
     expect(exit.stderr).toContain(`cannot reach Temporal at ${address}, namespace default`);
-    expect(exit.stderr).toContain('start it, or set TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE');
+    expect(exit.stderr).toContain(
+      'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_TLS',
+    );
     expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') as unknown });
   });
 
@@ -44,7 +46,7 @@ describe('exit code 3, with the address and what to set, when', () => {
     const { code, stderr } = await run([command, ...options], env);
     expect(stderr).toMatch(
       new RegExp(
-        `cannot reach Temporal at ${address}, namespace nowhere \\(.*not found.*\\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$`,
+        `cannot reach Temporal at ${address}, namespace nowhere, without TLS \\(.*not found.*\\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$`,
       ),
     );
     expect(code).toBe(3);

@@ -112,6 +112,10 @@ const WRONG: [error: RegExp, env: Record<string, string>, ...profile: string[]][
   [/^TEMPORAL_NAMESPACE, .* is not a namespace$/, { NAMESPACE: 'a\n' }],
   [/^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
   [/^TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is neither/, { TLS_DISABLE_HOST_VERIFICATION: CANARY }],
+  [
+    /^TEMPORAL_TLS_DISABLE_HOST_VERIFICATION is not supported: set TEMPORAL_TLS_SERVER_NAME /,
+    { TLS_DISABLE_HOST_VERIFICATION: 'true' },
+  ],
 
   [
     /^the profile file \S+temporal\.toml is not valid TOML in line 3: correct it$/,
