@@ -1,12 +1,17 @@
 #!/usr/bin/env node
+import { EXIT_CODES } from './commands/cli/command-error';
 import { createProgram } from './commands/program';
 
 const { env, stdout, stderr } = process;
 
+let outputIsLost = false;
+
 // Whoever reads the output may have gone (EPIPE): the exit code still says what became of the command.
 stderr.on('error', () => undefined);
 stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
-  if (code !== 'EPIPE') stderr.write(`live-migration-prep: its output could not be written (${code})\n`);
+  if (code === 'EPIPE') return;
+  outputIsLost = true;
+  stderr.write(`live-migration-prep: its output could not be written (${code})\n`);
 });
 
 const interrupt = new AbortController();
@@ -19,7 +24,7 @@ void createProgram({ env, stdin: process.stdin, stdout, stderr, interrupt: signa
   .then(async (exitCode) => {
     await Promise.all([written(stdout), written(stderr)]);
     // A stopped command may have calls under way: they would delay the end, and throw when they retry.
-    process.exit(exitCode);
+    process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
   });
 
 /** A pipe may be read slowly. */

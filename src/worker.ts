@@ -100,6 +100,8 @@ function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // The terminal was closed.
+  process.on('SIGHUP', onSignal);
 }
 
 main().catch((error: unknown) => {

@@ -43,7 +43,7 @@ export function checkLinkActivity(
           ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(failOfSink)
           : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
       const times = await deliveredTokenTimes(workflowIdFor(orgId, sourceOrgId));
-      const lastTokenAt = [...(known ? [known] : []), ...times].sort(byTime).at(-1) ?? null;
+      const lastTokenAt = [...(known ? [known] : []), ...times].filter(isPast).sort(byTime).at(-1) ?? null;
       const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < newTokenAfterMs;
       return { linked, recentToken, lastTokenAt };
     });
@@ -71,7 +71,8 @@ async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
     }
     // The list, newest first, lags behind by moments.
     const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
-    if (newest?.status.name === 'COMPLETED') runIds.add(newest.runId);
+    if (newest?.status.name === 'COMPLETED' && newest.type === WORKFLOW_TYPES.prepare)
+      runIds.add(newest.runId);
     const results = [...runIds].map((runId) =>
       workflow.getHandle(workflowId, runId).result().catch(nullIfNotFound),
     );
@@ -87,6 +88,13 @@ async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
       nonRetryable: code !== null && REFUSED_CODES.includes(code),
     });
   }
+}
+
+const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
+
+/** Anyone who may start workflows can complete a run with any time, and one in the future would keep the link down. */
+function isPast(time: string): boolean {
+  return Date.parse(time) < Date.now() + CLOCK_TOLERANCE_MS;
 }
 
 function byTime(a: string, b: string): number {

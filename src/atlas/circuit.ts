@@ -1,5 +1,6 @@
 import {
   BrokenCircuitError,
+  type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
   DelegateBackoff,
@@ -31,6 +32,7 @@ export type Circuit = <T>(request: () => Promise<T>) => Promise<T>;
 export function createCircuit(credentialName: string, backoff: Backoff): Circuit {
   let failure = { message: '', details: {} };
   let untilMs = 0;
+  let openMs = 0;
   let failures = 0;
   const rejection = () => new AtlasCircuitOpenError(credentialName, failure, untilMs, failures);
 
@@ -38,19 +40,23 @@ export function createCircuit(credentialName: string, backoff: Backoff): Circuit
     const error = 'error' in result ? result.error : null;
     const { message, details, retryAfterMs = 0 } = classifyAtlasError(error, 'linkTokens');
     if (opens(error)) failure = { message, details };
-    const openMs = Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt));
+    openMs = Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt));
     untilMs = Date.now() + openMs;
     failures = attempt;
     return openMs;
   });
-  const breaker = circuitBreaker(
-    // A probe that got no response has shown nothing, so the circuit stays open.
-    handleWhen((error) => opens(error) || (isOpen() && !(error instanceof AtlasResponseError))),
-    { breaker: new ConsecutiveBreaker(1), halfOpenAfter },
-  );
+  const createBreaker = (): CircuitBreakerPolicy =>
+    circuitBreaker(
+      // A probe that got no response has shown nothing, so the circuit stays open.
+      handleWhen((error) => opens(error) || (isOpen() && !(error instanceof AtlasResponseError))),
+      { breaker: new ConsecutiveBreaker(1), halfOpenAfter },
+    );
+  let breaker = createBreaker();
   const isOpen = () => breaker.state !== CircuitState.Closed;
 
   return async (request) => {
+    // The clock was set back, and cockatiel would stay open until it has caught up.
+    if (isOpen() && untilMs - Date.now() > openMs) breaker = createBreaker();
     // Here cockatiel would let the request wait for the probe.
     if (breaker.state === CircuitState.HalfOpen) throw rejection();
     return breaker.execute(request).catch((error: unknown) => {

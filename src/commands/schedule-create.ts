@@ -1,5 +1,6 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { shellWord } from '../contract/printable';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
@@ -54,7 +55,7 @@ export async function createSchedule(
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
-      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${scheduleId}; or name another with --schedule-id`,
+      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellWord(scheduleId)}; or name another with --schedule-id`,
     );
   }
   // Only the server can tell: it reads the cron expressions.

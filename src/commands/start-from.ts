@@ -83,7 +83,16 @@ function openResults(path: string, { stats: requests }: RequestsFile): (result: 
     if (stats.ino === requests.ino && stats.dev === requests.dev) throw invalid('is the file of requests');
   }
   const file = openForWriting(path);
-  return (result) => writeSync(file, `${JSON.stringify(result)}\n`);
+  return (result) => {
+    try {
+      writeSync(file, `${JSON.stringify(result)}\n`);
+    } catch (error) {
+      throw new CommandError([
+        `--results ${path} cannot be written (${errnoOf(error)}): correct that, then repeat the command`,
+        'what was started goes on; the same command starts the rest',
+      ]);
+    }
+  };
 }
 
 function openForWriting(path: string): number {

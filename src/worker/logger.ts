@@ -23,15 +23,33 @@ export function logNodeWarnings(logger: Logger): void {
   });
 }
 
+/** While standard output takes nothing; then lines are dropped. */
+const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
+
+/** Standard output. A log that cannot be written, as on a full disk, must not stop the worker. */
+function standardOutput() {
+  const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
+  let failing = false;
+  stream.on('error', () => (failing = true));
+  stream.on('write', () => (failing = false));
+  const flushSync = stream.flushSync.bind(stream);
+  // pino calls it at the end of the process, and it would wait for space without end.
+  stream.flushSync = () => {
+    if (!failing) flushSync();
+  };
+  return stream;
+}
+
 /** One JSON object a line, on standard output. */
 export function createLogger({ level }: { level: LogLevelName }): Logger {
-  const lines = pino({
+  const options = {
     level,
     base: { service: 'live-migration-prep' },
-    formatters: { level: (label) => ({ level: label }), log: withoutTaskTokens },
+    formatters: { level: (label: string) => ({ level: label }), log: withoutTaskTokens },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { error: describeError, err: describeError },
-  });
+  };
+  const lines = pino(options, standardOutput());
   return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta = {} }) => {
     lines[PINO_LEVELS[entryLevel]](meta, message);
   });

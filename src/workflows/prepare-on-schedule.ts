@@ -5,12 +5,14 @@ import {
   ChildWorkflowFailure,
   ParentClosePolicy,
   TemporalFailure,
+  TerminatedFailure,
   WorkflowIdReusePolicy,
   isCancellation,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { commandLine } from '../contract/command-line';
 import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
@@ -30,7 +32,7 @@ const MAX_LISTED = 10;
  * each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
  * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its own
- *   input, `Cancelled` when only the child was cancelled; CancelledFailure when it was cancelled itself.
+ *   input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   const request = requestOf(input);
@@ -81,6 +83,14 @@ function failureOfChild(error: unknown): unknown {
     return failureOf('Cancelled', 'the run that this schedule started was cancelled', {
       unconfirmedTokens: 0,
     });
+  }
+  if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
+    const { workflowId, runId } = error.execution;
+    return failureOf(
+      'Cancelled',
+      `the run that this schedule started was terminated; if it held a token: \`${commandLine('redeliver', String(workflowId), '--run-id', String(runId))}\``,
+      { unconfirmedTokens: 0 },
+    );
   }
   return error instanceof TemporalFailure ? error : unwritableRequest();
 }

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { newOrgId } from './ids';
 
 /** COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION of Temporal's API. */
@@ -6,14 +7,15 @@ const COMPLETE = 4;
 const POLL_TIMEOUT_MS = 30_000;
 
 /** Starts a run of another workflow type under a workflow id of ours, as anyone in the namespace can. */
-export async function startForeignRun(client: Client, workflowId: string) {
+export async function startForeignRun(client: Client, workflowId: string, workflowType = 'foreign') {
   const taskQueue = `foreign-${newOrgId()}`;
-  const handle = await client.workflow.start('foreign', { workflowId, taskQueue });
+  const handle = await client.workflow.start(workflowType, { workflowId, taskQueue });
   return {
     runId: handle.firstExecutionRunId,
     terminate: () => handle.terminate(),
     /** Completes the run, as a worker of its own would. */
-    async complete(): Promise<void> {
+    async complete(result?: unknown): Promise<void> {
+      const completion = { result: { payloads: [defaultPayloadConverter.toPayload(result)] } };
       const { namespace } = client.options;
       const { workflowService } = client;
       const { taskToken } = await client.connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
@@ -23,7 +25,7 @@ export async function startForeignRun(client: Client, workflowId: string) {
         namespace,
         taskToken,
         // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
-        commands: [{ commandType: COMPLETE, completeWorkflowExecutionCommandAttributes: {} }],
+        commands: [{ commandType: COMPLETE, completeWorkflowExecutionCommandAttributes: completion }],
       });
       await handle.result();
     },

@@ -5,7 +5,7 @@ import { shellWord } from '../../contract/printable';
 const SUGGESTED = /\blive-migration-prep (?=(cancel|list|redeliver|restart|schedule|start|watch)\b)/g;
 
 /** Commands of Temporal's own program. */
-const SUGGESTED_OF_TEMPORAL = /\btemporal (activity|operator|worker|workflow) (?!--address )/g;
+const SUGGESTED_OF_TEMPORAL = /\btemporal (activity|operator|schedule|worker|workflow) (?!--address )/g;
 
 /** These are about one run, which has a task queue. */
 const OF_A_RUN: readonly string[] = ['cancel', 'redeliver', 'watch'];

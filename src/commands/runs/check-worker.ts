@@ -10,7 +10,7 @@ import {
   type PrepareRequest,
 } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { whyStillNoWorker } from './missing-worker';
+import { whyStillNoWorker, type ServerClock } from './missing-worker';
 
 /** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
@@ -27,14 +27,19 @@ export async function checkWorker(
   taskQueue: string,
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
-  await requireWorker(client, taskQueue);
+  // Refuses only where the server has listed no poller for five minutes: this machine's clock may be wrong.
+  await requireWorker(client, taskQueue, () => 0);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
     args: request ? [request] : [],
     workflowExecutionTimeout: TIMEOUT_MS,
   });
-  const outcome: unknown = await unlessNoWorker(client, taskQueue, handle.result().catch(causeOfFailure));
+  const { startTime } = await handle.describe();
+  const aheadMs = Date.now() - startTime.getTime();
+  const outcome: unknown = await unlessNoWorker(handle.result().catch(causeOfFailure), () =>
+    requireWorker(client, taskQueue, () => Date.now() - aheadMs),
+  );
   const failure = outcome instanceof ApplicationFailure ? outcome : null;
   const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
   if (parsed.success) return { report: parsed.data, failure };
@@ -81,17 +86,17 @@ function causeOfFailure(error: unknown): unknown {
 }
 
 /** A worker may stop meanwhile, or have stopped just before. */
-async function unlessNoWorker<T>(client: Client, taskQueue: string, work: Promise<T>): Promise<T> {
+async function unlessNoWorker<T>(work: Promise<T>, requireWorkerNow: () => Promise<void>): Promise<T> {
   const waiting = Symbol();
   for (;;) {
     // It must not keep the process from ending.
     const outcome = await Promise.race([work, sleep(LOOK_INTERVAL_MS, waiting, { ref: false })]);
     if (outcome !== waiting) return outcome;
-    await requireWorker(client, taskQueue);
+    await requireWorkerNow();
   }
 }
 
-async function requireWorker(client: Client, taskQueue: string): Promise<void> {
-  const problem = await whyStillNoWorker(client, taskQueue);
+async function requireWorker(client: Client, taskQueue: string, serverClock: ServerClock): Promise<void> {
+  const problem = await whyStillNoWorker(client, taskQueue, serverClock);
   if (problem) throw new CommandError(problem);
 }

@@ -14,6 +14,9 @@ const POLL_EXPIRES_MS = 70_000;
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
+/** The time on the server, in milliseconds; this machine's own may be wrong. */
+export type ServerClock = () => number;
+
 /**
  * Asks {@link whyNoWorker} for about two seconds, since a worker is listed only after its first poll.
  *
@@ -22,10 +25,11 @@ const LOOK_INTERVAL_MS = 250;
 export async function whyStillNoWorker(
   { workflowService, options: { namespace } }: Pick<Client, 'workflowService' | 'options'>,
   taskQueue: string,
+  serverClock?: ServerClock,
 ): Promise<string | null> {
   const deadlineMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const problem = await whyNoWorker(workflowService, namespace, taskQueue).catch(() => null);
+    const problem = await whyNoWorker(workflowService, namespace, taskQueue, serverClock).catch(() => null);
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
@@ -52,19 +56,21 @@ function versionOf({ deploymentOptions }: Poller): WorkerVersion | null {
 /**
  * Finds out whether a worker polls a task queue and gets work.
  *
+ * @param serverClock by default this machine's.
  * @returns null when one does, else a line for a person.
  */
 export async function whyNoWorker(
   workflowService: Client['workflowService'],
   namespace: string,
   taskQueue: string,
+  serverClock: ServerClock = Date.now,
 ): Promise<string | null> {
   const { pollers, versioningInfo } = await workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },
   });
   const lastPollMs = ({ lastAccessTime }: Poller) => optionalTsToMs(lastAccessTime) ?? 0;
-  const live = pollers.filter((poller) => Date.now() - lastPollMs(poller) < POLL_EXPIRES_MS);
+  const live = pollers.filter((poller) => serverClock() - lastPollMs(poller) < POLL_EXPIRES_MS);
   const current = versioningInfo?.currentDeploymentVersion;
   const versions = live.map(versionOf);
   const [version = null] = versions.filter((one) => one !== null);

@@ -100,7 +100,7 @@ describe('the built client', () => {
     expect({ code, errors }).toEqual({ code: 0, errors: '' });
   });
 
-  it('keeps its exit code, and says so, when its output cannot be written', async () => {
+  it('exits with 1, and says so, when its output cannot be written', async () => {
     const full = openSync('/dev/full', 'w');
     const child = spawn(process.execPath, [CLIENT, '--help'], {
       env: NOWHERE,
@@ -111,7 +111,7 @@ describe('the built client', () => {
     const [code] = (await once(child, 'close')) as [number];
     closeSync(full);
     expect({ code, errors }).toEqual({
-      code: 0,
+      code: 1,
       errors: 'live-migration-prep: its output could not be written (ENOSPC)\n',
     });
   });

@@ -6,6 +6,7 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
+import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { runEvery } from '../../support/schedules';
 import { serveRejectingGrpcProxy } from '../../support/servers';
@@ -108,6 +109,19 @@ describe('a schedule', () => {
       const { receipt } = await redeliver(open, { sink: 'files' });
       expect(receipt?.sink).toBe('files');
       expect(tokens()).toBe(2);
+    },
+
+    async 'creates a token although runs that are not of a worker of ours completed with a recent or a future time'() {
+      const { client } = await sharedTemporal();
+      const { deployment, tokens, requestFor } = await setScene();
+      const request = requestFor('files');
+      const { workflowId } = deployment.handleOf(request);
+      const complete = async (workflowType: string, createdAt: string) =>
+        (await startForeignRun(client, workflowId, workflowType)).complete({ createdAt });
+      await complete(WORKFLOW_TYPES.prepare, '2099-01-01T00:00:00.000Z');
+      await complete('foreign', new Date().toISOString());
+      expect(await resultOnce(deployment, request)).toMatchObject({ outcome: 'prepared' });
+      expect(tokens()).toBe(1);
     },
 
     async 'whose worker may not list runs fails at once, names the permission, and creates no token'() {

@@ -131,6 +131,19 @@ describe('prepareOnSchedule', () => {
       expect(await endingOfScheduled(scheduled)).toEqual(ending);
     },
 
+    async 'whose run is terminated: Cancelled, with the command that recovers the token'() {
+      const request = newRequest('rejects');
+      const scheduled = await startOnSchedule({ request });
+      const child = await untilUndelivered(request);
+      const { runId } = await child.describe();
+      await child.terminate();
+      const { type, message } = await endingOfScheduled(scheduled);
+      expect(type).toBe('Cancelled');
+      expect(message).toBe(
+        `the run that this schedule started was terminated; if it held a token: \`live-migration-prep redeliver --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}\``,
+      );
+    },
+
     async 'terminated: the run that it started stays open, and its token is delivered'() {
       const request = newRequest('rejects');
       const scheduled = await startOnSchedule({ request });

@@ -1,4 +1,6 @@
 import { startHangingSetting, type HangingSetting } from '../../support/hanging-delivery';
+import { endingOf } from '../../support/ending';
+import { eventually } from '../../support/eventually';
 import { sharedTemporal } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, untilStep } from '../../support/updates';
@@ -36,3 +38,29 @@ describe('a delivery that somebody ends by hand leaves its token undelivered: th
     },
   );
 });
+
+it.each([
+  'null',
+  '"text"',
+  '{"jwe": "x", "createdAt": 5}',
+  '{"jwe": "x", "orgId": "x", "deliveryId": "x", "tokenSha256": "x", "createdAt": "x", "unconfirmedTokens": -1}',
+])(
+  'a creation that somebody completes by hand with %s ends the run, which counts its token',
+  async (result) => {
+    const { atlas, deployment } = setting;
+    atlas.faults([
+      { on: 'linkTokens', status: 500 },
+      { on: 'linkTokens', delayMs: 3000 },
+    ]);
+    const posts = atlas.posts().length;
+    const handle = await deployment.start();
+    await eventually('the second POST', () => atlas.posts().length === posts + 2);
+    const { address } = await sharedTemporal();
+    const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
+    const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
+    expect(await temporalCli(address, 'activity', 'complete', ...target, '--result', result)).toMatchObject({
+      code: 0,
+    });
+    expect(await endingOf(handle)).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 2 });
+  },
+);

@@ -1,3 +1,5 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startSetting, type Setting } from '../../support/setting';
@@ -60,3 +62,21 @@ describe('the log of a worker at level trace', () => {
     expect(worker.output()).not.toMatch(/task_?token\W+[\w+/=]{16}/i);
   });
 });
+
+(existsSync('/dev/full') ? it : it.skip)(
+  'a worker whose log cannot be written works on, and ends at SIGTERM',
+  async () => {
+    const { deployment } = await startSetting();
+    await deployment.workers[0]?.stop();
+    const preload = path.join(deployment.folder, 'full.cjs');
+    // The lowest file descriptor that is free is that of standard output.
+    writeFileSync(
+      preload,
+      "const fs = require('node:fs'); fs.closeSync(1); fs.openSync('/dev/full', 'w');\n",
+    );
+    const worker = deployment.spawnWorker({ NODE_OPTIONS: `--require ${preload}` });
+    expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
+    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    expect(worker.output()).not.toMatch(/ENOSPC|Error/);
+  },
+);

@@ -140,3 +140,12 @@ test('a probe that is stopped before it is written leaves the circuit open', asy
   expect(rejected?.message).toContain('after this error: Atlas returned 503');
   expect(posts()).toBe(0);
 });
+
+test('a clock that is set back closes it, rather than keep it open until the clock has caught up', async () => {
+  const { emulator, atlas } = await start();
+  emulator.faults({ on, status: 503 });
+  await outcomes(atlas, 1);
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
+  skippedMs -= 7_200_000;
+  expect(await outcomes(atlas, 1)).toEqual(['created']);
+});

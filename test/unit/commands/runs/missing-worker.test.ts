@@ -12,7 +12,11 @@ interface Polled {
 }
 
 /** What a server says of a task queue. That a worker's last poll was long ago takes it more than a minute. */
-function problemOf(pollers: Polled[], currentBuildId?: string): Promise<string | null> {
+function problemOf(
+  pollers: Polled[],
+  currentBuildId?: string,
+  serverClock?: () => number,
+): Promise<string | null> {
   const describeTaskQueue = () =>
     Promise.resolve({
       pollers: pollers.map(({ buildId, agoMs = 0 }) => ({
@@ -24,7 +28,7 @@ function problemOf(pollers: Polled[], currentBuildId?: string): Promise<string |
         : null,
     });
   const workflowService = { describeTaskQueue } as unknown as Client['workflowService'];
-  return whyNoWorker(workflowService, 'default', 'prep');
+  return whyNoWorker(workflowService, 'default', 'prep', serverClock);
 }
 
 const command = (buildId: string) =>
@@ -50,4 +54,8 @@ it.each<[what: string, pollers: Polled[], current: string | undefined, problem: 
   const described = await problemOf(pollers, current);
   if (problem instanceof RegExp) expect(described).toMatch(problem);
   else expect(described).toBe(problem);
+});
+
+it("takes the server's time where it is known", async () => {
+  expect(await problemOf([gone], undefined, () => Date.now() - EXPIRED_MS)).toBeNull();
 });
