@@ -119,6 +119,19 @@ export function createAdminApi({
     return credential;
   }
 
+  async function read<Content extends z.ZodType>(
+    endpoint: Endpoint,
+    path: string,
+    credentialName: string,
+    content: Content,
+  ): Promise<z.output<Content>> {
+    const headers = { Accept: MEDIA_TYPE };
+    const response = await credentialNamed(credentialName).send({ endpoint, method: 'GET', path, headers });
+    const parsed = response.status === 200 ? content.safeParse(response.json) : null;
+    if (!parsed?.success) throw new AtlasResponseError(endpoint, response);
+    return parsed.data;
+  }
+
   return {
     async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
       abortUntilWritten.throwIfAborted();
@@ -141,27 +154,15 @@ export function createAdminApi({
     },
 
     async visibleOrganizations(credentialName) {
-      const response = await credentialNamed(credentialName).send({
-        endpoint: 'orgs',
-        method: 'GET',
-        path: '/api/atlas/v2/orgs?itemsPerPage=500',
-        headers: { Accept: MEDIA_TYPE },
-      });
-      const parsed = response.status === 200 ? organizationsSchema.safeParse(response.json) : null;
-      if (!parsed?.success) throw new AtlasResponseError('orgs', response);
-      return parsed.data.results.map(({ id }) => id);
+      const path = '/api/atlas/v2/orgs?itemsPerPage=500';
+      const { results } = await read('orgs', path, credentialName, organizationsSchema);
+      return results.map(({ id }) => id);
     },
 
     async isLinked(orgId, credentialName) {
-      const response = await credentialNamed(credentialName).send({
-        endpoint: 'availableProjects',
-        method: 'GET',
-        path: `${liveMigrations(orgId)}/availableProjects`,
-        headers: { Accept: MEDIA_TYPE },
-      });
-      const parsed = response.status === 200 ? projectsSchema.safeParse(response.json) : null;
-      if (!parsed?.success) throw new AtlasResponseError('availableProjects', response);
-      return parsed.data.length > 0;
+      const path = `${liveMigrations(orgId)}/availableProjects`;
+      const projects = await read('availableProjects', path, credentialName, projectsSchema);
+      return projects.length > 0;
     },
 
     async removeLink(orgId, credentialName) {
@@ -178,7 +179,9 @@ export function createAdminApi({
     },
 
     async close() {
-      await atMost(REVOCATION_TIMEOUT_MS, Promise.all([...credentials.values()].map((c) => c.close())));
+      const revoked = Promise.all([...credentials.values()].map((credential) => credential.close()));
+      const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
+      await Promise.race([revoked, timeout]);
       await sender.close();
     },
   };
@@ -202,11 +205,4 @@ function unwrap(response: HttpResponse): HttpResponse {
   const parsed = envelopeSchema.safeParse(response.json);
   if (!parsed.success) return response;
   return { ...response, status: parsed.data.status, json: parsed.data.content ?? null };
-}
-
-async function atMost(timeoutMs: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => (timer = setTimeout(resolve, timeoutMs)));
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
 }
