@@ -10,7 +10,7 @@ import type { Sink } from '../sinks/sink';
 import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
 import { visibilityQuery } from '../temporal/visibility';
 import { classifyDeliveryError } from './delivery-outcomes';
-import { failureOf, repeatableCallFailure } from './failures';
+import { applicationFailure, repeatableCallFailure } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
@@ -82,7 +82,7 @@ async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
   } catch (error) {
     const code = grpcCodeOf(error);
     const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
-    throw failureOf({
+    throw applicationFailure({
       type: 'TemporalUnavailable',
       message: `Temporal did not list and read the runs of ${workflowId} (${reason}): grant the worker the permission to list and read workflows`,
       nonRetryable: code !== null && REFUSED_CODES.includes(code),

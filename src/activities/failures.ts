@@ -19,7 +19,7 @@ export function repeatableCallFailure({
 }: Pick<AtlasOutcome | DeliveryOutcome, 'type' | 'retryable' | 'message' | 'retryAfterMs'> & {
   details?: object;
 }): ApplicationFailure {
-  return failureOf({
+  return applicationFailure({
     type,
     message,
     nonRetryable: !retryable,
@@ -62,7 +62,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
   if (Date.now() + delayMs >= timing.deadlineAtMs) {
     return terminal(type, gaveUp(message, 'the retry deadline passes before the next attempt'), details);
   }
-  return failureOf({ type, message, details: [details], nextRetryDelay: delayMs });
+  return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
 /** The failure of a delivery attempt. A wait past the end of the round ends the round at once. */
@@ -75,12 +75,7 @@ export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): 
   if (!retryable) return terminal(type, message, details);
   const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
-  return failureOf({ type, message, details: [details], nextRetryDelay: delayMs });
-}
-
-export function noCredential(orgId: string): FieldProblem {
-  const description = `${orgId} has no credential in the worker's configuration: name one under atlas.organizations`;
-  return { field: 'orgId', description };
+  return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
 /** A failure stands in history twice, and Temporal refuses a workflow task of some megabytes for ever. */
@@ -99,7 +94,7 @@ export function invalidRequest(problems: readonly FieldProblem[], report: object
 /** The failure of a worker that cannot do its work. */
 export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
   const errors = report.findings.filter(({ state }) => state === 'error');
-  return failureOf({
+  return applicationFailure({
     type: WORKER_CHECK_FAILED,
     message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
     nonRetryable: !retryable,
@@ -108,10 +103,10 @@ export function workerCheckFailed(report: CheckReport, retryable: boolean): Appl
 }
 
 function terminal(type: string, message: string, details: object): ApplicationFailure {
-  return failureOf({ type, message, nonRetryable: true, details: [details] });
+  return applicationFailure({ type, message, nonRetryable: true, details: [details] });
 }
 
 /** Its message says everything, so it has no stack. */
-export function failureOf(options: ApplicationFailureOptions): ApplicationFailure {
+export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
   return withoutStack(ApplicationFailure.create(options));
 }

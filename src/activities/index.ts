@@ -1,6 +1,6 @@
 import type { Activities } from '../contract/activities';
 import { checkLinkActivity } from './check-link';
-import type { WorkerParts } from './checks';
+import type { WorkerParts } from './worker-checks';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { removeLinkActivity } from './remove-link';

@@ -5,7 +5,8 @@ import type { Organizations } from '../config/organizations';
 import type { Activities } from '../contract/activities';
 import { WORKFLOW_TYPES, revocationIdFor } from '../contract/names';
 import { revokeRequestSchema } from '../contract/schemas';
-import { invalidRequest, noCredential, repeatableCallFailure } from './failures';
+import { noCredential } from './check-configured';
+import { invalidRequest, repeatableCallFailure } from './failures';
 import { parseInput, requireRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 

@@ -1,9 +1,9 @@
 import type { Activities } from '../contract/activities';
 import { escapeControls } from '../contract/printable';
 import { organizationId, type CheckReport } from '../contract/schemas';
-import { runAll, workerChecks, type WorkerParts, type RequestScope } from './checks';
+import { checkConfigured } from './check-configured';
 import { invalidRequest, workerCheckFailed } from './failures';
-import { checkConfigured } from './validate-request';
+import { runAll, workerChecks, type WorkerParts, type RequestScope } from './worker-checks';
 
 /**
  * Checks what this worker needs, or what a request would use, and creates nothing. Whoever may start work in the

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Activities, RunOptions, ValidatedRequest } from '../contract/activities';
-import { checkRequest, problemOf, type CheckedRequest } from '../contract/check-request';
+import { problemOf } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { quote } from '../contract/printable';
-import { organizationId, recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
-import { invalidRequest, noCredential } from './failures';
+import { checkConfigured } from './check-configured';
+import { invalidRequest } from './failures';
 
 export type RetryPlans = Omit<ValidatedRequest, 'request'>;
 
@@ -34,47 +34,6 @@ export function validateRequestActivity(
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
     return { request: { ...checked.request, accessListIps }, ...plans };
   };
-}
-
-/** Checks a request by every rule, those that need the worker's configuration included. */
-export function checkConfigured(
-  input: unknown,
-  organizations: Organizations,
-  sinks: ReadonlyMap<string, Sink>,
-): { request: ValidRequest | null; problems: FieldProblem[] } {
-  const { request, problems: found } = checkRequest(input);
-  const problems = [
-    ...found,
-    ...organizationProblems(input, organizations),
-    ...sourceProblems(request, sinks),
-  ];
-  const credential = request && organizations.credentialFor(request.orgId);
-  return { request: credential ? { ...request, credential } : null, problems };
-}
-
-function sourceProblems(
-  request: CheckedRequest['request'],
-  sinks: ReadonlyMap<string, Sink>,
-): FieldProblem[] {
-  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
-  return [
-    {
-      field: 'sourceOrgId',
-      description: `is missing, and sink ${request.sink} needs the source organization: name it`,
-    },
-  ];
-}
-
-/** Checked even when other fields are wrong, as far as the fields it needs are there. */
-function organizationProblems(input: unknown, organizations: Organizations): FieldProblem[] {
-  const { orgId, sink } = isObject(input) ? input : {};
-  const org = organizationId.safeParse(orgId);
-  if (!org.success) return [];
-  if (organizations.credentialFor(org.data) === null) return [noCredential(org.data)];
-  const known = organizations.sinksFor(org.data);
-  if (typeof sink !== 'string' || known.includes(sink)) return [];
-  const description = `${quote(sink)} is not a sink of this organization: write one of ${known.join(', ')}`;
-  return [{ field: 'sink', description }];
 }
 
 const recoveryArgumentSchema = z.object({ recovery: recoverySchema });

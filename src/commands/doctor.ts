@@ -7,7 +7,7 @@ import {
   warning,
   workerChecks,
   type CheckResult,
-} from '../activities/checks';
+} from '../activities/worker-checks';
 import { createAdminApi } from '../atlas/admin-api';
 import { loadConfig } from '../config';
 import { createOrganizations } from '../config/organizations';

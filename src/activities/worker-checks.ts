@@ -1,10 +1,11 @@
+import { once } from 'node:events';
 import type { AdminApi } from '../atlas/admin-api';
-import { classifyAtlasError } from '../atlas/outcomes';
+import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import type { Finding } from '../contract/schemas';
 import { probeSealer, type Sealer } from '../sealing';
 import type { CheckTarget, Sink } from '../sinks/sink';
-import { classifyDeliveryError } from './delivery-outcomes';
+import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
 
 /** Longer than most requests take; a check without a result by then has failed. */
 const CHECK_TIMEOUT_MS = 10_000;
@@ -33,7 +34,7 @@ export type CheckResult = Omit<Finding, 'check'> & {
   field?: 'orgId';
 };
 
-export type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckResult>];
+type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckResult>];
 
 export const ok = (message: string) => ({ state: 'ok', message }) as const;
 export const unchecked = (message: string) => ({ state: 'unchecked', message }) as const;
@@ -48,21 +49,14 @@ export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding
 
 async function bounded(run: Check[1]): Promise<CheckResult> {
   const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const expired = new Promise<CheckResult>((resolve) => {
-    timeout.addEventListener('abort', () => {
-      resolve(
-        failedCheck(
-          `no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`,
-          true,
-        ),
-      );
-    });
-  });
-  return Promise.race([run(timeout).catch(failed), expired]);
+  const expired = once(timeout, 'abort').then(() =>
+    failedCheck(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`, true),
+  );
+  const result = run(timeout).catch((cause: unknown) => failedAs(classifyDeliveryError(cause)));
+  return Promise.race([result, expired]);
 }
 
-function failed(cause: unknown): CheckResult {
-  const { message, retryable } = classifyDeliveryError(cause);
+function failedAs({ message, retryable }: DeliveryOutcome | AtlasOutcome): CheckResult {
   return failedCheck(message, retryable);
 }
 
@@ -96,10 +90,7 @@ function credentialChecks(
   const visible = atlas.visibleOrganizations(name);
   const result = visible.then(
     (ids) => (scope ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), withIds)),
-    (cause: unknown) => {
-      const { message, retryable } = classifyAtlasError(cause, 'orgs');
-      return failedCheck(message, retryable);
-    },
+    (cause: unknown) => failedAs(classifyAtlasError(cause, 'orgs')),
   );
   const own: Check = [`credential ${name}`, () => result];
   if (!scope) return [own];
