@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential-config';
-import { describeIssue } from '../contract/describe-issue';
 import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../sealing';
 import { secretReference, type ReferenceContext, type Secret } from '../secrets';
 import { sinkConfigSchema } from '../sinks';
+import { describeIssue } from './describe-issue';
 import { DEFAULT_CREDENTIAL, type Env, type EnvironmentValues } from './environment';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
@@ -201,7 +201,7 @@ function organizationsSchema({ credentials, sinks }: Names) {
 function sinksSchema(context: ReferenceContext) {
   const name = z.string().regex(SINK_NAME, 'write letters, digits and . _ - only');
   return z
-    .record(name, sinkConfigSchema(context), {
+    .record(name, sinkConfigSchema(context, describeIssue), {
       error: ({ code }) => (code === 'invalid_type' ? 'name at least one sink' : undefined),
     })
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')

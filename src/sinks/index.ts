@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { describeIssue } from '../contract/describe-issue';
 import type { ReferenceContext } from '../secrets';
 import { awsSecretsManagerSink } from './aws-secrets-manager';
 import { cloudManagerSink } from './cloud-manager';
@@ -22,10 +21,14 @@ export const SINK_TYPES = [
 
 export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
 
-export type SinkFactory = () => Promise<Sink>;
+type SinkFactory = () => Promise<Sink>;
 
-/** Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`. */
-export function sinkConfigSchema(context: ReferenceContext) {
+/**
+ * Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`.
+ *
+ * @param error says what is wrong where a schema has no message of its own.
+ */
+export function sinkConfigSchema(context: ReferenceContext, error: z.core.$ZodErrorMap) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })
     .transform(({ type, ...rest }, issues): SinkFactory => {
@@ -38,7 +41,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
         });
         return z.NEVER;
       }
-      const parsed = sinkType.configSchema(context).safeParse(rest, { error: describeIssue });
+      const parsed = sinkType.configSchema(context).safeParse(rest, { error });
       if (!parsed.success) {
         // With their codes, from which the configuration makes its messages.
         issues.issues.push(

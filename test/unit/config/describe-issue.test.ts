@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { describeIssue } from '../../../src/contract/describe-issue';
+import { describeIssue } from '../../../src/config/describe-issue';
 
 it.each<[schema: z.ZodType, input: unknown, message: string]>([
   [z.string(), 5, 'is not a string: write one'],
