@@ -4,7 +4,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 /** Who may read and write a file. */
-export type Ownership = Pick<Stats, 'mode' | 'uid' | 'gid'>;
+type Ownership = Pick<Stats, 'mode' | 'uid' | 'gid'>;
 
 /** Fails for anything that exists, a symbolic link included. */
 const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

@@ -27,7 +27,7 @@ const VERSION = 1;
 const payloadSchema = tokenFactsSchema.extend({ version: z.literal(VERSION), linkToken: z.string().min(1) });
 
 /** A token out of its seal, with everything that delivery uses. */
-export type OpenedToken = TokenFacts & { linkToken: string };
+type OpenedToken = TokenFacts & { linkToken: string };
 
 export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
 

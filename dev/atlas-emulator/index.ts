@@ -18,7 +18,7 @@ export type { Fault } from './faults';
 
 const MAX_BODY_BYTES = 64 * 1024 * 1024;
 
-export interface AtlasEmulatorOptions {
+interface AtlasEmulatorOptions {
   /** 0, the default, is any free port. */
   port?: number;
   host?: string;

@@ -73,7 +73,6 @@ const seedSchema = z
 
 export type Seed = z.output<typeof seedSchema>;
 export type SeedInput = z.input<typeof seedSchema>;
-export type Settings = Seed['settings'];
 
 /** What exists at the emulator. A top-level key left out has its value from {@link DEFAULT_SEED}. Throws ZodError. */
 export function parseSeed(input: unknown): Seed {

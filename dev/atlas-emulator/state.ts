@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { Fault, RouteName } from './faults';
 import type { Seed } from './seed';
 
-export interface LinkToken {
+interface LinkToken {
   linkToken: string;
   orgId: string;
   accessListIps: string[];

@@ -28,7 +28,7 @@ health: {port: 0}
 
 /** What a run is made to show. */
 export const SCENES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
-export type Scene = (typeof SCENES)[number];
+type Scene = (typeof SCENES)[number];
 
 export interface Stage {
   /** Opens a page of the UI, such as `/workflows`, below the namespace. */

@@ -5,7 +5,7 @@ import { IllegalStateError, Runtime } from '@temporalio/worker';
 import { freePort } from './free-port';
 import { TETHER } from './tethered-process';
 
-export interface EmbeddedTemporalOptions {
+interface EmbeddedTemporalOptions {
   /** Serves Temporal's UI too. */
   ui?: boolean;
   /** A free port unless given. */

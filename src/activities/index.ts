@@ -7,7 +7,7 @@ import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPlans } from './validate-request';
 
-export interface ActivityDependencies extends WorkerParts {
+interface ActivityDependencies extends WorkerParts {
   plans: RetryPlans;
   /** A schedule creates no token while the pair's last one is younger. */
   newTokenAfterMs: number;

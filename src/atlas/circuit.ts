@@ -19,7 +19,7 @@ const TOO_MANY_REQUESTS = 429;
  *
  * @throws also whatever the request throws.
  */
-export type Circuit = <T>(request: () => Promise<T>) => Promise<T>;
+type Circuit = <T>(request: () => Promise<T>) => Promise<T>;
 
 /**
  * The circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on one

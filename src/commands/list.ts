@@ -16,7 +16,7 @@ import { redeliverClosedCommand } from './runs/refusals';
  * What the list of Temporal and the memo say of a run, and of a token that a closed run left, the later runs of its id;
  * `failure` and `request` only where a filter reads them.
  */
-export interface ListedRun {
+interface ListedRun {
   workflowId: string;
   runId: string;
   state: string;

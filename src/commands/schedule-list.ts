@@ -10,7 +10,7 @@ import type { CommandContext } from './cli/temporal';
 import { readEnding, readResult, valuesIn } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
-export interface ListedSchedule {
+interface ListedSchedule {
   scheduleId: string;
   /** Null, like the others of the request, where the input of the schedule has a foreign encoding. */
   orgId: string | null;

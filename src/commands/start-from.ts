@@ -1,7 +1,7 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { shortened } from '../contract/printable';
 import { errnoOf } from '../files';
-import { createBulkRunner, failed, outcomeOf, type RunOutcome } from './runs/bulk';
+import { createBulkRunner, failedOutcome, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
@@ -62,7 +62,7 @@ function isOpenAlready(runId: string): RunOutcome {
 
 /** What was delivered before needs nothing; any other refusal needs somebody. */
 function outcomeOfError(error: unknown): RunOutcome {
-  if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failed(error);
+  if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failedOutcome(error);
   const facts = error.facts as { refused?: string };
   if (facts.refused === 'delivered') return { ...facts, action: 'skipped', reason: error.lines[0] ?? '' };
   const reason = error.lines

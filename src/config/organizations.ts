@@ -1,5 +1,5 @@
 /** What `atlas.organizations` says of one organization. */
-export interface Organization {
+interface Organization {
   /** Name of the credential that serves it. */
   credential: string;
   /** Names of the sinks that its tokens may go to. */

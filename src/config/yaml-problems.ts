@@ -4,7 +4,7 @@ const MAX_DEPTH = 100;
 const MAX_VALUES = 100_000;
 
 /** What is wrong with a document. It quotes nothing of it. */
-export interface YamlProblem {
+interface YamlProblem {
   /** Where in the text; null for the document as a whole. */
   offset: number | null;
   message: string;

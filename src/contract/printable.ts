@@ -9,13 +9,13 @@ export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** A text from outside as a message may quote it: in JSON's quotes, at most `maxLength` characters of it. */
-export function quote(text: string, maxLength = 60): string {
-  return escapeControls(JSON.stringify(shorten(text, maxLength)));
+/** A text from outside as a message may quote it: in JSON's quotes, at most 60 characters of it. */
+export function quote(text: string): string {
+  return escapeControls(JSON.stringify(shorten(text)));
 }
 
 /** The same without quotes. */
-export function shortened(text: string, maxLength = 60): string {
+export function shortened(text: string, maxLength?: number): string {
   return escapeControls(shorten(text, maxLength));
 }
 
@@ -24,6 +24,6 @@ export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
 }
 
-function shorten(text: string, maxLength: number): string {
+function shorten(text: string, maxLength = 60): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }

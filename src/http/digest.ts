@@ -5,7 +5,7 @@ import type { Secret } from '../secrets';
 const MAX_CHALLENGES = 3;
 
 /** The part of a request that Digest signs, and the headers that get the signature. */
-export interface SignedPart {
+interface SignedPart {
   method: string;
   /** Path and query. */
   uri: string;
@@ -13,7 +13,7 @@ export interface SignedPart {
 }
 
 /** Sends a request with the headers it is given, and again when the response is a challenge. */
-export type DigestSend = <Response extends { status: number; challenge: string | null }>(
+type DigestSend = <Response extends { status: number; challenge: string | null }>(
   request: SignedPart,
   send: (headers: Record<string, string>) => Promise<Response>,
 ) => Promise<Response>;

@@ -1,6 +1,6 @@
 import { unlessAborted } from './unless-aborted';
 
-export interface Expiring<T> {
+interface Expiring<T> {
   /**
    * The value, fetched where there is none yet or it is stale: once for all who wait.
    *

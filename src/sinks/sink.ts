@@ -38,7 +38,7 @@ export interface Sink {
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
-export interface SinkErrorOptions {
+interface SinkErrorOptions {
   /**
    * Whether this attempt may have put the token into the sink: true from the moment a request with the token is
    * written, unless the sink certainly refused it. True by default, so say false only where it is certain. The activity

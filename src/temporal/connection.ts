@@ -18,7 +18,7 @@ export interface TemporalConnection<C> {
 }
 
 /** Thrown when Temporal cannot be reached. The message says what to do and quotes no secret. */
-export class TemporalUnreachableError extends Error {
+class TemporalUnreachableError extends Error {
   override readonly name = 'TemporalUnreachableError';
 }
 

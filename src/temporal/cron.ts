@@ -1,7 +1,7 @@
 import type { ScheduleDescription } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 
-export type ScheduleSpec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
+type ScheduleSpec = NonNullable<NonNullable<ScheduleDescription['raw']['schedule']>['spec']>;
 type Calendar = NonNullable<ScheduleSpec['structuredCalendar']>[number];
 type Interval = NonNullable<ScheduleSpec['interval']>[number];
 type Ranges = Calendar['minute'];

@@ -1,7 +1,7 @@
 import { DefaultLogger, type LogLevel, type Logger, type RuntimeOptions } from '@temporalio/worker';
 import pino from 'pino';
 
-export type LogLevelName = Lowercase<LogLevel>;
+type LogLevelName = Lowercase<LogLevel>;
 
 /** Options of the Temporal runtime that put all its lines into our log, those of its native Core included. */
 export function runtimeOptions(logger: Logger, { level }: { level: LogLevelName }): RuntimeOptions {

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 
 export const ALERTS_FOLDER = path.join(__dirname, '../../deploy/prometheus');
 
-export interface AlertRule {
+interface AlertRule {
   alert: string;
   expr: string;
   labels: { severity: string };

@@ -4,7 +4,6 @@ import type { PrepareRequest } from '../../src/contract/schemas';
 import { newOrgId } from './ids';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
-export const CREDENTIAL_TYPES: readonly CredentialType[] = ['serviceAccount', 'apiKey'];
 
 /** An organization at the emulator, with a credential of each kind. */
 export interface AtlasAccount {

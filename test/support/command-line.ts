@@ -14,7 +14,7 @@ import { deploy, sharedTemporal, startAtlas } from './setting';
 export const CLIENT = path.join(__dirname, '../../dist/client.js');
 
 /** Runs one command to its end. */
-export type CommandLine = (...args: string[]) => Promise<ClientExit>;
+type CommandLine = (...args: string[]) => Promise<ClientExit>;
 
 /** The run of one pair of organizations, as commands name it. */
 export interface Target {

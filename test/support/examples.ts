@@ -9,7 +9,7 @@ const ROOT = path.join(__dirname, '../..');
 const CACHE = path.join(ROOT, '.cache/examples');
 
 /** The examples of one language. `folder` is a copy of theirs, with nothing around it. */
-export interface Language {
+interface Language {
   folder: string;
   extension: string;
   /** Of its blocks in Markdown. */
@@ -90,7 +90,7 @@ export function installExamples(language: Language, folder: string): void {
   language.install(folder);
 }
 
-export interface ExampleExit {
+interface ExampleExit {
   code: number;
   stdout: string;
   stderr: string;

@@ -8,7 +8,7 @@ export interface Place {
 }
 
 /** A secret, under a name that may be printed. */
-export type Secrets = ReadonlyMap<string, string>;
+type Secrets = ReadonlyMap<string, string>;
 
 export function textPlace(name: string, text: string): Place {
   return { name, content: Buffer.from(text) };

@@ -72,7 +72,7 @@ export function serveSocket(handler: (socket: Socket, text: string | null) => vo
   return listen(server, 'http');
 }
 
-export interface ConnectProxy extends TestServer {
+interface ConnectProxy extends TestServer {
   /** Host and port of each tunnel. */
   tunnels: string[];
 }
@@ -93,7 +93,7 @@ export async function serveConnectProxy(): Promise<ConnectProxy> {
   return { tunnels, ...(await listen(server, 'http')) };
 }
 
-export interface TcpProxy extends TestServer {
+interface TcpProxy extends TestServer {
   /** From now on nothing passes, and no connection ends: as a firewall that drops packets. */
   cut(): void;
   restore(): void;

@@ -11,7 +11,7 @@ import {
 import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
 import type { WorkerProcess } from './worker-process';
 
-export interface SharedTemporal {
+interface SharedTemporal {
   address: string;
   client: Client;
 }

@@ -13,14 +13,14 @@ import type { Deployment, Handle } from './deployment';
 import { eventually } from './eventually';
 
 /** How an Update ended, as any caller sees it. */
-export interface UpdateOutcome {
+interface UpdateOutcome {
   type: 'delivered' | DeliveryFailureType | FailureType | RefusalType;
   message: string;
   receipt: Receipt | null;
 }
 
 /** @throws Error unless the Update ended with a receipt, or with one failure and nothing behind it. */
-export async function outcomeOf(update: Promise<unknown>): Promise<UpdateOutcome> {
+async function outcomeOf(update: Promise<unknown>): Promise<UpdateOutcome> {
   try {
     return { type: 'delivered', message: '', receipt: (await update) as Receipt };
   } catch (error) {

@@ -1,9 +1,9 @@
 import { escapeControls } from '../../contract/printable';
 import type { CommandError } from './command-error';
-import { createStop, type Stop } from './stop';
+import type { Stop } from './stop';
 
 /** Where a program writes: a stream of the process, or a test's own. */
-export interface TextStream {
+interface TextStream {
   write(text: string): unknown;
 }
 
@@ -29,8 +29,8 @@ export type Output = ReturnType<typeof createOutput>;
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
-  { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'> = createStop(),
-  complete = (line: string) => line,
+  { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'>,
+  complete: (line: string) => string,
 ) {
   // What a stopped command still does may end in errors, which concern nobody.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));

@@ -8,7 +8,7 @@ import { describeError } from '../cli/temporal';
 const CONCURRENCY = 20;
 
 /** `skipped`: nothing was done, for the reason given. `refused`: the same, and somebody has to look after it. */
-export type Action =
+type Action =
   | 'started'
   | 'delivered'
   | 'undelivered'
@@ -50,7 +50,7 @@ export function createBulkRunner(total: number, output: Output) {
         items,
         async (item) => {
           const { workflowId } = item;
-          const { reason, ...rest } = await work(item).catch(failed);
+          const { reason, ...rest } = await work(item).catch(failedOutcome);
           const outcome = { ...rest, reason: output.complete(reason) };
           if (!output.signal.aborted) record(item, outcome);
           const named = { workflowId, ...outcome };
@@ -96,7 +96,7 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome>
   }
 }
 
-export function failed(error: unknown): RunOutcome {
+export function failedOutcome(error: unknown): RunOutcome {
   return { action: 'failed', reason: describeError(error) };
 }
 

@@ -7,7 +7,7 @@ import { SinkUnavailableError } from '../sink';
  * @throws SinkUnavailableError when no complete response arrived; its `tokenMayBeThere` says whether the request was
  *   written. The reason of `signal` when that ended the request.
  */
-export type SinkSend = (
+type SinkSend = (
   request: HttpRequest,
   signal: AbortSignal,
   options?: { bodyOptional?: boolean },

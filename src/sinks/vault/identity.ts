@@ -24,7 +24,7 @@ export function vaultAuthSchema(context: ReferenceContext) {
   );
 }
 
-export type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;
+type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;
 
 /** Sends one request to Vault; `token` goes into its header. `path` is below `/v1/`. */
 export type VaultSend = (

@@ -24,7 +24,7 @@ export interface Bao {
   stop(): Promise<void>;
 }
 
-export interface BaoResponse {
+interface BaoResponse {
   data: Record<string, unknown>;
   auth: { client_token: string };
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 
 /** A TCP connection to a server that can be cut, silenced, and made to lose one response. */
-export interface Line {
+interface Line {
   readonly port: number;
   /** Closes every connection and refuses new ones. */
   cut(): Promise<void>;

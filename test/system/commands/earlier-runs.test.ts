@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { leftTokens } from '../../../src/commands/runs/find-runs';
 import { start } from '../../../src/commands/start';
 import { createOutput } from '../../../src/commands/cli/output';
+import { createStop } from '../../../src/commands/cli/stop';
 import type { BlockedSink } from '../../support/blocked-sink';
 import {
   TO_BLOCKED,
@@ -163,7 +164,7 @@ function meanwhile(event: () => Promise<unknown>): Client {
 
 describe('start decides again when, after its look and before its start,', () => {
   const silent = { write: () => undefined };
-  const output = createOutput({ stdout: silent, stderr: silent }, false);
+  const output = createOutput({ stdout: silent, stderr: silent }, false, createStop(), (line) => line);
 
   function startAgainst(racing: Client, { options }: Target, wait: boolean): Promise<void> {
     const [, orgId = '', , sourceOrgId] = options;

@@ -4,7 +4,7 @@ import path from 'node:path';
 export const ROOT = path.resolve(__dirname, '../../..');
 
 /** One Markdown file; `name` is relative to the root. */
-export interface Page {
+interface Page {
   name: string;
   text: string;
 }
