@@ -7,6 +7,7 @@ import type { Io } from '../../src/commands/cli/output';
 import type { TestAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import type { Config, Deployment } from './deployment';
+import { end } from './ending';
 import { newOrgId } from './ids';
 import { run, startCommand, type ClientExit, type RunningCommand } from './run-command';
 import { deploy, sharedTemporal, startAtlas } from './setting';
@@ -93,20 +94,14 @@ export async function setBlockedScene() {
     return { ...target, runId: await newestRunId(target.workflowId) };
   }
 
-  async function end(workflowId: string, how: 'cancel' | 'terminate'): Promise<void> {
-    const handle = temporal.workflow.getHandle(workflowId);
-    await handle[how]();
-    await handle.result().catch(() => undefined);
-  }
-
   /** A run that was ended while its token was undelivered. */
   async function endedWithToken(how: 'cancel' | 'terminate'): Promise<RunTarget> {
     const run = await undelivered();
-    await end(run.workflowId, how);
+    await end(temporal.workflow.getHandle(run.workflowId), how);
     return run;
   }
 
-  return { ...scene, blocked, temporal, newestRunId, statusOf, undelivered, end, endedWithToken };
+  return { ...scene, blocked, temporal, newestRunId, statusOf, undelivered, endedWithToken };
 }
 
 /** All that an output must not hold: what authenticates, what was created, what seals. */

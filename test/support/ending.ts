@@ -1,4 +1,4 @@
-import { WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { FailureType } from '../../src/contract/names';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
@@ -35,6 +35,15 @@ export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> 
     const type = cause.type as FailureType;
     return { type, unconfirmedTokens, message: cause.message, details, receipt: null };
   }
+}
+
+/** Cancels or terminates a run, and waits until it has ended. */
+export async function end(
+  handle: Pick<WorkflowHandle, 'cancel' | 'terminate' | 'result'>,
+  how: 'cancel' | 'terminate',
+): Promise<void> {
+  await handle[how]();
+  await handle.result().catch(() => undefined);
 }
 
 /** @throws unless each token that Atlas created is in the receipt, named by a cancelled run, or counted. */

@@ -8,6 +8,7 @@ import {
   type Deployment,
   type DeploymentOptions,
 } from './deployment';
+import { eventually } from './eventually';
 import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
 import type { WorkerProcess } from './worker-process';
 
@@ -30,6 +31,12 @@ async function connect(): Promise<SharedTemporal> {
   const connection = await Connection.connect({ address, channelArgs: { 'grpc.enable_http_proxy': 0 } });
   cleanUpLater(() => connection.close());
   return { address, client: new Client({ connection }) };
+}
+
+/** Temporal's list, and its number of runs, lag behind by moments. */
+export async function untilListed(query: string, runs: number): Promise<void> {
+  const { client } = await sharedTemporal();
+  await eventually(`${runs} listed runs`, async () => (await client.workflow.count(query)).count === runs);
 }
 
 /** {@link startTestAtlas}, closed after the last test. */

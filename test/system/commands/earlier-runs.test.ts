@@ -12,9 +12,11 @@ import {
   type BlockedScene,
   type Target,
 } from '../../support/command-line';
+import { end } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { objectIn } from '../../support/run-command';
+import { untilListed } from '../../support/setting';
 
 const on = 'linkTokens';
 
@@ -28,14 +30,6 @@ beforeAll(async () => {
 });
 
 const posts = () => scene.atlas.posts().length;
-
-/** The number of runs that Temporal lists lags behind by moments. */
-async function untilListed(workflowId: string, runs: number): Promise<void> {
-  await eventually(`${runs} listed runs`, async () => {
-    const { count } = await client.workflow.count(`WorkflowId = '${workflowId}'`);
-    return count === runs;
-  });
-}
 
 async function delivered(): Promise<Target> {
   const target = scene.newTarget();
@@ -72,7 +66,7 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
     prepare();
     const later = how === 'failed' ? TO_FILES : ['--ip', '192.31.196.7', '--sink', 'nowhere'];
     expect(await scene.client('start', ...options, ...later, '--again', '--wait')).toMatchObject({ code: 1 });
-    await untilListed(workflowId, 2);
+    await untilListed(`WorkflowId = '${workflowId}'`, 2);
     const before = posts();
     for (const wait of [[], ['--wait']]) {
       const exit = await scene.client('--json', 'start', ...options, ...TO_FILES, ...wait);
@@ -100,8 +94,8 @@ describe('start refuses with 6, and Atlas is not called, after', () => {
     const again = ['start', ...options, ...TO_BLOCKED, '--again', '--wait'];
     expect(await scene.client(...again)).toMatchObject({ code: 5 });
     const later = await scene.newestRunId(workflowId);
-    await scene.end(workflowId, 'terminate');
-    await untilListed(workflowId, 2);
+    await end(client.workflow.getHandle(workflowId), 'terminate');
+    await untilListed(`WorkflowId = '${workflowId}'`, 2);
     const { stderr } = await scene.client('start', ...options, ...TO_BLOCKED);
     expect(stderr).toContain(`--run-id ${runId}\n`);
     expect(stderr).toContain(`--run-id ${later}\n`);
@@ -114,7 +108,7 @@ describe('start goes on after', () => {
     scene.atlas.faults({ on, status: 429, times: 10_000 });
     await scene.client('start', ...options, ...TO_FILES);
     await eventually('a request', () => scene.atlas.posts().some(({ status }) => status === 429));
-    await scene.end(workflowId, 'cancel');
+    await end(client.workflow.getHandle(workflowId), 'cancel');
     scene.atlas.clearFaults();
     expect(await scene.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
   });
@@ -123,7 +117,7 @@ describe('start goes on after', () => {
     const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     blocked.repair();
     expect(await scene.client('redeliver', ...options, '--run-id', runId)).toMatchObject({ code: 0 });
-    await untilListed(workflowId, 2);
+    await untilListed(`WorkflowId = '${workflowId}'`, 2);
     const refused = await scene.client('--json', 'start', ...options, ...TO_BLOCKED);
     expect(objectIn(refused)).toMatchObject({ refused: 'delivered' });
   });
@@ -179,7 +173,7 @@ describe('start decides again when, after its look and before its start,', () =>
     let before = 0;
     const racing = meanwhile(async () => {
       await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait');
-      await scene.end(target.workflowId, 'terminate');
+      await end(client.workflow.getHandle(target.workflowId), 'terminate');
       before = posts();
     });
     await expect(startAgainst(racing, target, wait)).rejects.toMatchObject({
@@ -226,7 +220,7 @@ describe('a run that another caller started under the id', () => {
   it('as another workflow type, and that completed, hides no token that an earlier run left', async () => {
     const { workflowId, options, runId } = await scene.endedWithToken('cancel');
     await (await startForeignRun(client, workflowId)).complete();
-    await untilListed(workflowId, 2);
+    await untilListed(`WorkflowId = '${workflowId}'`, 2);
     const { code, stderr } = await scene.client('start', ...options, ...TO_BLOCKED);
     expect(code).toBe(6);
     expect(stderr).toContain(`--run-id ${runId}\n`);

@@ -6,10 +6,11 @@ import pMap from 'p-map';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { setScene, type Scene } from '../../support/command-line';
+import { end } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn } from '../../support/run-command';
-import { sharedTemporal } from '../../support/setting';
+import { sharedTemporal, untilListed } from '../../support/setting';
 import { statusOf } from '../../support/updates';
 
 const on = 'linkTokens';
@@ -52,18 +53,6 @@ async function isAtRest(request: PrepareRequest): Promise<boolean> {
   if (Number(raw.pendingActivities?.[0]?.scheduledTime?.seconds) * 1000 > inAMinuteMs) return true;
   const { nextTryAt } = await statusOf(handle);
   return nextTryAt !== null && Date.parse(nextTryAt) > inAMinuteMs;
-}
-
-async function endAll(requests: readonly PrepareRequest[], how: 'cancel' | 'terminate'): Promise<void> {
-  await pMap(
-    requests,
-    async (request) => {
-      const handle = scene.deployment.handleOf(request);
-      await handle[how]();
-      await handle.result().catch(() => undefined);
-    },
-    { concurrency: 20 },
-  );
 }
 
 async function scan({ workflowId, runId }: { workflowId: string; runId: string }): Promise<Scanned> {
@@ -139,19 +128,16 @@ beforeAll(async () => {
   await startAll(waiting.slice(1));
   atlas.clearFaults();
   for (const [i, how] of (['cancel', 'terminate'] as const).entries())
-    await endAll(
-      [blocked, full, waiting].flatMap((some) => some.slice(i, i + 1)),
-      how,
-    );
+    for (const some of [blocked, full, waiting])
+      await end(deployment.handleOf(some[i] as PrepareRequest), how);
 
   const query = `TaskQueue = '${deployment.taskQueue}'`;
-  const open = `${query} AND ExecutionStatus = 'Running'`;
-  await eventually('all runs in the list', async () => (await client.workflow.count(query)).count === RUNS);
+  await untilListed(query, RUNS);
   const all: { workflowId: string; runId: string }[] = [];
   for await (const run of client.workflow.list({ query })) all.push(run);
   scanned = await pMap(all, scan, { concurrency: 20 });
   const stillOpen = scanned.filter((run) => run.open).length;
-  await eventually('the open runs', async () => (await client.workflow.count(open)).count === stillOpen);
+  await untilListed(`${query} AND ExecutionStatus = 'Running'`, stillOpen);
 }, 180_000);
 
 describe('of runs with mixed outcomes, list finds exactly what a scan of all histories finds:', () => {

@@ -8,6 +8,7 @@ import {
   type BlockedScene,
   type RunTarget,
 } from '../../support/command-line';
+import { end } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
@@ -31,8 +32,7 @@ async function endedWithALargeHistory(): Promise<RunTarget> {
   const run = await scene.undelivered();
   const handle = client.workflow.getHandle(run.workflowId);
   for (let signals = 0; signals < 4; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
-  await handle.cancel();
-  await handle.result().catch(() => undefined);
+  await end(handle, 'cancel');
   return run;
 }
 

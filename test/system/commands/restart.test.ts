@@ -1,13 +1,13 @@
-import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/names';
 import { newAccount, type TestAtlas } from '../../support/atlas';
-import { setScene, type Scene } from '../../support/command-line';
-import { endingOf } from '../../support/ending';
+import { setBlockedScene, type BlockedScene } from '../../support/command-line';
+import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectIn, type ClientExit } from '../../support/run-command';
-import { sharedTemporal } from '../../support/setting';
+import { untilListed } from '../../support/setting';
+import { untilStep } from '../../support/updates';
 
 interface Outcome {
   workflowId: string;
@@ -39,45 +39,29 @@ function outcomesIn(exit: ClientExit): Record<string, string> {
   );
 }
 
-async function newestRun(request: PrepareRequest) {
-  const { client } = await sharedTemporal();
-  const { runId, status } = await client.workflow.getHandle(idOf(request)).describe();
-  return { runId, status: status.name };
-}
-
-/** Temporal's list lags behind by moments. */
-async function untilListed({ deployment }: Scene, failed: number): Promise<void> {
-  const { client } = await sharedTemporal();
-  const query = `TaskQueue = '${deployment.taskQueue}' AND ExecutionStatus = 'Failed'`;
-  await eventually(
-    `${failed} failed runs in the list`,
-    async () => (await client.workflow.count(query)).count === failed,
-  );
-}
-
 describe('restart, after an expired secret failed many runs and was renewed,', () => {
-  let scene: Scene;
+  let scene: BlockedScene;
   let failed: PrepareRequest[];
   let failedRunIds: string[];
   let left: Record<'open' | 'delivered' | 'cancelled' | 'token' | 'invalid', PrepareRequest>;
   let others: Record<'before' | 'otherFailure', PrepareRequest>;
   let since: string;
 
+  const untilFailed = (runs: number) =>
+    untilListed(`TaskQueue = '${scene.deployment.taskQueue}' AND ExecutionStatus = 'Failed'`, runs);
+
+  async function newestRun(request: PrepareRequest) {
+    const { runId, status } = await scene.deployment.handleOf(request).describe();
+    return { runId, status: status.name };
+  }
+
   beforeAll(async () => {
-    scene = await setScene(WITH_BLOCKED_SINK);
+    scene = await setBlockedScene();
     const { atlas, deployment } = scene;
-    const { client } = await sharedTemporal();
-    blockSink(deployment);
-    await deployment.startWorker();
+    const handleOf = (request: PrepareRequest) => deployment.handleOf(request);
     const newRequest = () => deployment.newRequest();
-    const end = async (request: PrepareRequest, type: string) =>
+    const runTo = async (request: PrepareRequest, type: string) =>
       expect((await endingOf(await deployment.start(request))).type).toBe(type);
-    const handleOf = (request: PrepareRequest) => client.workflow.getHandle(idOf(request));
-    const until = (request: PrepareRequest, step: string) =>
-      eventually(step, async () => {
-        const status = await handleOf(request).query<{ step: string }>('status');
-        return status.step === step;
-      });
 
     left = {
       open: newRequest(),
@@ -90,39 +74,31 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     failed = [newRequest(), newRequest(), newRequest()];
 
     // Its token is left by an earlier run than the one that failed.
-    await deployment.start(left.token);
-    await until(left.token, 'undelivered');
-    await handleOf(left.token).cancel();
-    await handleOf(left.token)
-      .result()
-      .catch(() => undefined);
+    await untilStep(await deployment.start(left.token), 'undelivered');
+    await end(handleOf(left.token), 'cancel');
 
     setSecretAtAtlas(atlas, newAccount().clientSecret);
-    await end(others.before, 'AtlasRequestRejected');
+    await runTo(others.before, 'AtlasRequestRejected');
     since = new Date().toISOString();
-    await end(others.otherFailure, 'InvalidRequest');
+    await runTo(others.otherFailure, 'InvalidRequest');
     const { open, delivered, cancelled, token } = left;
     for (const request of [...failed, open, delivered, cancelled, token])
-      await end(request, 'AtlasRequestRejected');
+      await runTo(request, 'AtlasRequestRejected');
     // Twice: one run for each id is restarted, the newest.
-    await end(failed[0] as PrepareRequest, 'AtlasRequestRejected');
+    await runTo(failed[0] as PrepareRequest, 'AtlasRequestRejected');
     setSecretAtAtlas(atlas, atlas.account.clientSecret);
 
-    await end(delivered, 'delivered');
-    await deployment.start({ ...open, sink: 'blocked' });
-    await until(open, 'undelivered');
+    await runTo(delivered, 'delivered');
+    await untilStep(await deployment.start({ ...open, sink: 'blocked' }), 'undelivered');
     const posts = atlas.posts().length;
     atlas.faults({ on, status: 429, times: 10_000 });
     await deployment.start(cancelled);
     await eventually('a request', () => atlas.posts().length > posts);
-    await handleOf(cancelled).cancel();
-    await handleOf(cancelled)
-      .result()
-      .catch(() => undefined);
+    await end(handleOf(cancelled), 'cancel');
     atlas.clearFaults();
     failedRunIds = await Promise.all(failed.map(async (request) => (await newestRun(request)).runId));
-    await untilListed(scene, 11);
-  }, 90_000);
+    await untilFailed(11);
+  });
 
   const reasonsToLeave = () => ({
     [idOf(left.open)]: expect.stringMatching(/^skipped: a later run is open \(/) as unknown,
@@ -167,7 +143,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     const actions = Object.values(outcomesIn(exit)).map((outcome) => outcome.split(':')[0]);
     expect(actions.filter((action) => action === 'failed')).toHaveLength(1);
     expect(actions.filter((action) => action === 'not restarted').length).toBeGreaterThanOrEqual(2);
-    await untilListed(scene, 12);
+    await untilFailed(12);
   });
 
   it('starts each with the request it had, and waits until they are delivered; again, it finds nothing to do', async () => {
@@ -175,11 +151,10 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     const { code, stdout, stderr } = await scene.client('restart', '--since', since);
     // For the run that left a token.
     expect(code).toBe(6);
-    const { client } = await sharedTemporal();
     for (const request of failed) {
       expect(stdout).toMatch(new RegExp(`^\\d/7 {2}delivered {2}${idOf(request)}: file `, 'm'));
-      const receipt = (await client.workflow.getHandle(idOf(request)).result()) as { sourceOrgId: string };
-      expect(receipt.sourceOrgId).toBe(request.sourceOrgId);
+      const { sourceOrgId } = await scene.deployment.handleOf(request).result();
+      expect(sourceOrgId).toBe(request.sourceOrgId);
     }
     expect(stderr).toMatch(/: 7 earlier failure\(s\) of type AtlasRequestRejected since \S+: .*3 delivered/);
     expect(stderr).toContain('1 refused');
@@ -199,7 +174,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     const requests = [1, 2].map(() => deployment.newRequest({ sink: 'blocked' }));
     atlas.faults({ on, status: 403, times: 2 });
     for (const request of requests) await endingOf(await deployment.start(request));
-    await untilListed(scene, 14);
+    await untilFailed(14);
 
     const exit = await scene.client('--json', 'restart', '--since', sinceThen);
     expect(exit.code).toBe(5);
@@ -211,15 +186,14 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
   });
 
   it('reports and leaves runs whose request is not valid, and the rest go on', async () => {
-    const { atlas, deployment } = scene;
-    const { client } = await sharedTemporal();
+    const { atlas, deployment, temporal } = scene;
     const sinceThen = new Date().toISOString();
     const { taskQueue } = deployment;
     const ids: string[] = [];
     for (const args of [[], [null], [{ orgId: atlas.account.orgId }]]) {
       const workflowId = workflowIdFor(atlas.account.orgId, newOrgId());
       ids.push(workflowId);
-      const handle = await client.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
+      const handle = await temporal.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
       await handle.result().catch(() => undefined);
     }
     // Valid in itself: its sink was missing in the worker's configuration.
@@ -228,7 +202,7 @@ describe('restart, after an expired secret failed many runs and was renewed,', (
     await deployment.workers[0]?.stop();
     deployment.configure({ sinks: { later: { type: 'file', directory: 'tokens' } } });
     await deployment.startWorker();
-    await untilListed(scene, 18);
+    await untilFailed(18);
 
     const invalid = ['--since', sinceThen, '--failure', 'InvalidRequest'];
     const exit = await scene.client('--json', 'restart', ...invalid);

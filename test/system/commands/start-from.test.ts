@@ -5,22 +5,19 @@ import path from 'node:path';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
-import { CLIENT, setScene, type Scene } from '../../support/command-line';
-import { endingOf } from '../../support/ending';
+import { CLIENT, setBlockedScene, type BlockedScene } from '../../support/command-line';
+import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { sharedTemporal } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 
-let scene: Scene;
+let scene: BlockedScene;
 
 beforeAll(async () => {
-  scene = await setScene(WITH_BLOCKED_SINK);
-  blockSink(scene.deployment);
-  await scene.deployment.startWorker();
-}, 60_000);
+  scene = await setBlockedScene();
+});
 
 interface Result {
   line: number;
@@ -129,8 +126,7 @@ describe('start --from', () => {
     await endingOf(await deployment.start(failed));
     for (const request of [open, other, left])
       await untilStep(await deployment.start(request), 'undelivered');
-    await deployment.handleOf(left).cancel();
-    await endingOf(deployment.handleOf(left));
+    await end(deployment.handleOf(left), 'cancel');
     const from = fileOf([delivered, failed, fresh, open, { ...other, accessListIps: [] }, left]);
 
     const expected = (start: string): unknown[] => [

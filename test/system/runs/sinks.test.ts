@@ -6,9 +6,8 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { cleanUpLater } from '../../support/clean-up';
-import { eventually } from '../../support/eventually';
 import { findSecrets, textPlace } from '../../support/secrecy';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas, untilListed } from '../../support/setting';
 
 let fixtures: Record<string, Fixture>;
 let atlas: TestAtlas;
@@ -72,7 +71,7 @@ it('no token and no credential of a store is in the log or in a history', async 
   const { client } = await sharedTemporal();
   const query = `TaskQueue = '${deployment.taskQueue}'`;
   const runs = 2 * SINK_TYPE_NAMES.length;
-  await eventually('the list', async () => (await client.workflow.count(query)).count === runs);
+  await untilListed(query, runs);
   const places = deployment.workers.map((worker) => textPlace('the log', worker.output()));
   for await (const { workflowId, runId } of client.workflow.list({ query })) {
     const { events } = await client.workflow.getHandle(workflowId, runId).fetchHistory();
