@@ -83,6 +83,18 @@ it.each<[what: string, config: object, problem: RegExp | string]>([
     { ...cloudManager, syncTimeoutMs: 240_001 },
     `syncTimeoutMs: is longer than 240000: ${SLOW}`,
   ],
+  [
+    'a wait below zero',
+    { ...cloudManager, syncTimeoutMs: -1 },
+    'syncTimeoutMs: is too small: write 0 or more',
+  ],
+  ['quick polls', { ...cloudManager, pollIntervalMs: 99 }, 'pollIntervalMs: is too small: write 100 or more'],
+  [
+    'slow polls',
+    { ...cloudManager, pollIntervalMs: 60_001 },
+    'pollIntervalMs: is too large: write 60000 or less',
+  ],
+  ['a short request', { ...webhook, timeoutMs: 99 }, 'timeoutMs: is too small: write 100 or more'],
   ['a long request', { ...webhook, timeoutMs: 60_001 }, `timeoutMs: is longer than 60000: ${SLOW}`],
   ['an http base', { ...cloudManager, baseUrl: 'http://a/' }, /^baseUrl: is http/],
 ])('refuses %s', (_what, config, problem) => {

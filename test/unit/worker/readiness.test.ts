@@ -1,4 +1,6 @@
-import { createReadiness, type ReadinessSources } from '../../../src/worker/readiness';
+import type { NativeConnection, Worker } from '@temporalio/worker';
+import { GRPC } from '../../../src/temporal/grpc';
+import { createReadiness, readinessSources, type ReadinessSources } from '../../../src/worker/readiness';
 
 const POLLING: ReturnType<ReadinessSources['status']> = {
   runState: 'RUNNING',
@@ -68,5 +70,40 @@ describe('a worker', () => {
   ])('is %s', async (_what, change, problem) => {
     const ready = createReadiness({ ...status({}), ...polled('1'), ...change });
     expect(await ready()).toBe(problem);
+  });
+});
+
+describe('the latest poll of a worker', () => {
+  const queue = { namespace: 'default', taskQueue: 'prep' };
+  const poll = (identity: string, seconds: number) => ({
+    identity,
+    lastAccessTime: { seconds, nanos: 5 },
+  });
+
+  /** As Temporal responds, which says who polls, or fails. */
+  function latestPoll(response: object[] | Error) {
+    const describeTaskQueue = () =>
+      response instanceof Error ? Promise.reject(response) : Promise.resolve({ pollers: response });
+    const connection = {
+      workflowService: { describeTaskQueue },
+      withDeadline: (_deadline: number, call: () => Promise<unknown>) => call(),
+    } as unknown as NativeConnection;
+    const worker = { options: { identity: 'me' } } as unknown as Worker;
+    return readinessSources(worker, connection, queue).latestPoll();
+  }
+  const grpcError = (code: number) => Object.assign(new Error(), { code, details: '', metadata: {} });
+
+  it.each<[what: string, response: object[] | Error, found: string | null | undefined]>([
+    ['is its own', [poll('other', 9), poll('me', 7)], '7.5'],
+    ['is not there when only others poll', [poll('other', 9)], null],
+    ['is not there without a time', [{ identity: 'me' }], null],
+    ['is unknown to who may not ask', grpcError(GRPC.permissionDenied), undefined],
+    ['is unknown to a server that cannot say', grpcError(GRPC.unimplemented), undefined],
+  ])('%s', async (_what, response, found) => {
+    expect(await latestPoll(response)).toBe(found);
+  });
+
+  it('is an error while Temporal does not respond', async () => {
+    await expect(latestPoll(grpcError(GRPC.unavailable))).rejects.toMatchObject({ code: GRPC.unavailable });
   });
 });
