@@ -178,13 +178,14 @@ describe('schedule create', () => {
     );
   });
 
-  it('with --always creates one that asks for a token each time', async () => {
-    const { workflowId, options } = scene.newTarget();
+  it('with --always creates one that asks for a token each time, with --schedule-id under another id', async () => {
+    const { options } = scene.newTarget();
+    const scheduleId = `yearly-${newOrgId()}`;
     const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
-    const { stdout } = await scene.client(...create, '--always');
+    const { stdout } = await scene.client(...create, '--always', '--schedule-id', scheduleId);
     expect(stdout).toContain('it creates a token each time, whether or not one is in use');
     const { client } = await sharedTemporal();
-    const schedule = client.schedule.getHandle(workflowId);
+    const schedule = client.schedule.getHandle(scheduleId);
     cleanUpLater(() => schedule.delete());
     const { action } = await schedule.describe();
     expect(action.args).toMatchObject([{ always: true }]);
