@@ -100,6 +100,7 @@ it.each<[scheduled: Scheduled, next: string, last: string]>([
   [{ next: false }, 'never again', 'never'],
   [{ next: true, paused: true }, 'paused', 'never'],
   [{ status: 'RUNNING' }, 'never again', `${AT} running`],
+  [{ status: 'PAUSED' }, 'never again', `${AT} running`],
   [{ status: 'TERMINATED' }, 'never again', `${AT} terminated`],
   [{ status: 'FAILED', event: failure('AtlasRequestRejected') }, 'never again', `${AT} AtlasRequestRejected`],
   [{ status: 'COMPLETED', event: result('alreadyLinked') }, 'never again', `${AT} alreadyLinked`],

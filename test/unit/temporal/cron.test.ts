@@ -17,6 +17,8 @@ const AT_SIX: Calendar = {
 
 it.each<[cron: string, change: Partial<Calendar>]>([
   ['0 6 * * *', {}],
+  // Protobuf writes 0 for what is not set.
+  ['0 18 * * *', { hour: [{ start: 18, end: 0, step: 0 }] }],
   ['*/15 6 * * *', { minute: [{ start: 0, end: 59, step: 15 }] }],
   ['0 8-18 * * *', { hour: [{ start: 8, end: 18, step: 1 }] }],
   ['0 6 1,15 * *', { dayOfMonth: [{ start: 1 }, { start: 15, end: 15 }] }],
