@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { hostPort } from '../../src/worker/host-port';
 import { atlasRoutes } from './atlas-api';
 import { authenticate, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
@@ -69,10 +70,9 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
 
   await app.listen({ port, host });
   const listening = (app.server.address() as AddressInfo).port;
-  const hostname = host.includes(':') ? `[${host}]` : host;
   return {
     ...controls,
-    url: `${https ? 'https' : 'http'}://${hostname}:${listening}`,
+    url: `${https ? 'https' : 'http'}://${hostPort(host, listening)}`,
     close: () => app.close().then(() => undefined),
   };
 }

@@ -96,9 +96,8 @@ it('makes a new token current and keeps the former as previous', async () => {
 it('tags who requested the token as far as a tag can hold it, and stores it whole', async () => {
   const requestedBy = `aws:Zoë\n(\u{1FAE9}) ${'漢'.repeat(180)}`;
   const delivery = newDelivery({ requestedBy, changeReference: '' });
-  await (
-    await aws()
-  )(delivery);
+  const deliver = await aws();
+  await deliver(delivery);
   expect(await currentAt(`lm/${delivery.orgId}`)).toMatchObject({
     value: { requestedBy, changeReference: '' },
   });
@@ -159,9 +158,8 @@ it('writes into a secret that was created empty and tagged for it', async () => 
   const Name = `lm/${delivery.orgId}`;
   const Tags = [{ Key: 'live-migration-prep/orgId', Value: delivery.orgId }];
   await client.send(new CreateSecretCommand({ Name, Tags }));
-  await (
-    await aws()
-  )(delivery);
+  const deliver = await aws();
+  await deliver(delivery);
   expect(await currentAt(Name)).toMatchObject({ VersionId: delivery.deliveryId });
 });
 

@@ -52,9 +52,8 @@ it('polls until the link is synced', async () => {
 });
 
 it('does not poll when the first response says SYNCED', async () => {
-  await (
-    await cloudManager()
-  )(delivery());
+  const deliver = await cloudManager();
+  await deliver(delivery());
   expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(0);
 });
 

@@ -52,9 +52,8 @@ describe('what it writes', () => {
 
   it('leaves out a source organization that was not named', async () => {
     const delivery = newDelivery({ sourceOrgId: null });
-    await (
-      await vault({ path: 'live-migration/{orgId}' })
-    )(delivery);
+    const deliver = await vault({ path: 'live-migration/{orgId}' });
+    await deliver(delivery);
     const { token, ...facts } = delivery;
     expect(await versionsAt(bao, `live-migration/${delivery.orgId}`)).toEqual([
       { linkToken: token, ...facts, sourceOrgId: undefined },
@@ -64,9 +63,8 @@ describe('what it writes', () => {
   it('stores who requested the token as far as custom metadata can hold it, and whole in the data', async () => {
     const requestedBy = `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`;
     const delivery = newDelivery({ requestedBy, changeReference: '' });
-    await (
-      await vault()
-    )(delivery);
+    const deliver = await vault();
+    await deliver(delivery);
     expect(await versionsAt(bao, pathOf(delivery))).toMatchObject([{ requestedBy, changeReference: '' }]);
     const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
     expect(metadata?.data['custom_metadata']).toMatchObject({
@@ -97,9 +95,8 @@ describe('what it writes', () => {
     const delivery = newDelivery();
     const { token, ...facts } = delivery;
     await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { linkToken: token, ...facts } });
-    await (
-      await vault()
-    )(delivery);
+    const deliver = await vault();
+    await deliver(delivery);
     expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
     const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
     expect(metadata?.data['custom_metadata']).toEqual(facts);

@@ -13,7 +13,7 @@ const fileIn = temporaryFolder();
 /** Of gRPC: not compressed, and no bytes long. */
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
-it('a connection takes up the API key when its file has changed since the connection was opened, and keeps the former while the file is broken', async () => {
+it('a connection takes up the API key when its file has changed since the connection was opened', async () => {
   const keys: unknown[] = [];
   const server = http2.createServer().on('stream', (stream, { authorization }) => {
     keys.push(authorization);
@@ -31,9 +31,6 @@ it('a connection takes up the API key when its file has changed since the connec
     TEMPORAL_CONFIG_FILE: file,
     TEMPORAL_ADDRESS: `127.0.0.1:${(server.address() as AddressInfo).port}`,
   };
-  const log: string[] = [];
-  const note = (message: string) => void log.push(message);
-
   const connected = await connectWorker(env, 10_000);
   const { connection } = connected;
   const lastKey = async () => {
@@ -43,19 +40,9 @@ it('a connection takes up the API key when its file has changed since the connec
   expect(await lastKey()).toBe('Bearer key-1');
   // Rotated while the worker starts.
   write('key-2');
-  const stop = followApiKey(connected, env, { info: note, warn: note }, 20);
+  const stop = followApiKey(connected, env, { info: jest.fn(), warn: jest.fn() }, 20);
   try {
     await eventually('the key of a rotation before', async () => (await lastKey()) === 'Bearer key-2');
-    log.length = 0;
-    writeFileSync(file, 'api_key = "broken');
-    await eventually('a warning', () => log.length === 1);
-    expect(await lastKey()).toBe('Bearer key-2');
-    write('key-3');
-    await eventually('a new key', () => log.length === 2);
-    expect(await lastKey()).toBe('Bearer key-3');
-    expect(log[0]).toMatch(/^kept Temporal's former API key: the profile file .* is not valid TOML/);
-    expect(log[1]).toBe("took up Temporal's new API key");
-    expect(log.join()).not.toContain('broken');
   } finally {
     stop();
     await connection.close();
