@@ -39,10 +39,11 @@ export function watchUndelivered(
 
   async function check(): Promise<void> {
     try {
+      const nowMs = Date.now();
       let count = 0;
-      let startedAtMs = Date.now();
+      let startedAtMs = nowMs;
       // With Temporal away, the list would wait for it. The worker's connection ignores an AbortSignal.
-      await client.withDeadline(Date.now() + INTERVAL_MS, async () => {
+      await client.withDeadline(nowMs + INTERVAL_MS, async () => {
         for await (const { memo, startTime } of client.workflow.list({ query })) {
           if (!isUndelivered(memo)) continue;
           count += 1;
@@ -50,7 +51,7 @@ export function watchUndelivered(
         }
       });
       runs.set(count);
-      oldest.set(Math.round((Date.now() - startedAtMs) / 1000));
+      oldest.set(Math.round((nowMs - startedAtMs) / 1000));
       checks.add(1, { outcome: 'ok' });
       refused = false;
     } catch (error) {
