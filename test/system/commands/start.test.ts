@@ -220,25 +220,6 @@ describe('start --wait against a sink that rejects', () => {
   });
 });
 
-describe('start ten times, in either way, against a sink that rejects', () => {
-  it('creates one token; after the repair one redeliver delivers it', async () => {
-    blocked.block();
-    const { options } = scene.newTarget();
-    const posts = scene.atlas.posts().length;
-    for (let starts = 0; starts < 10; starts += 1) {
-      expect(await scene.client('start', ...options, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
-      expect(await scene.client('start', ...options, ...TO_BLOCKED)).toMatchObject({ code: 0 });
-    }
-    expect(scene.atlas.posts()).toHaveLength(posts + 1);
-
-    blocked.repair();
-    expect(await scene.client('redeliver', ...options)).toMatchObject({ code: 0 });
-    expect(blocked.tokens()).toEqual([lastToken()?.linkToken]);
-    expect(await scene.client('start', ...options, ...TO_BLOCKED)).toMatchObject({ code: 6 });
-    expect(scene.atlas.posts()).toHaveLength(posts + 1);
-  });
-});
-
 describe('start --dry-run', () => {
   let before: number;
   beforeAll(() => {

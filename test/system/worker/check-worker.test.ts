@@ -97,16 +97,6 @@ describe('checkWorker', () => {
     expect(report.message).toMatch(/^sink files: the directory .* cannot be written \(ENOENT\)/);
   });
 
-  it('does not say which organizations of the map a credential cannot see', async () => {
-    const unseen = newOrgId();
-    const organizations = { [unseen]: { credential: 'default', sinks: ['files'] } };
-    const report = await check(await running({ atlas: { organizations } }));
-    expect(report.type).toBe('WorkerCheckFailed');
-    expect(report.message).toContain('cannot see 1 of the 1 organization(s) that it serves');
-    expect(JSON.stringify(report)).not.toContain(unseen);
-    expect(JSON.stringify(report)).not.toContain(atlas.account.orgId);
-  });
-
   describe('with a request', () => {
     let deployment: Deployment;
 
