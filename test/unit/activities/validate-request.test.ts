@@ -108,6 +108,10 @@ describe('a request is refused', () => {
     expect(fields).toEqual(['extra', 'accessListIps[0]', 'accessListIps[1]', 'sink', 'cronSchedule']);
   });
 
+  it.each([undefined, null, 5, {}])('with a sink that is %j, once', async (sink) => {
+    expect(await refusedFields(validate({ ...REQUEST, sink }))).toEqual(['sink']);
+  });
+
   it.each([null, undefined, 'text', 5, []])('when it is %j', async (input) => {
     expect(await refusedFields(validate(input))).toEqual(['request']);
   });

@@ -125,6 +125,12 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
 
   ['a sink that works', { sink: check('it works') }, 'sink drop', ok('it works')],
   [
+    'such a sink and a request without a source',
+    { scope: {}, sink: check('it works') },
+    'sink drop',
+    ok('it works'),
+  ],
+  [
     'a sink that cannot be checked',
     {},
     'sink drop',

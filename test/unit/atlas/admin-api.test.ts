@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
+import type { Fault } from '../../../dev/atlas-emulator';
 import {
   AtlasConnectionError,
   AtlasResponseError,
@@ -44,10 +45,19 @@ describe('removeLink', () => {
     expect(await atlas.removeLink(ORG, 'default')).toBe(false);
   });
 
-  it('takes no other 404 for a missing link', async () => {
+  it('takes 200 for a removal', async () => {
     const [atlas, emulator] = await start('serviceAccount');
-    emulator.faults({ on: 'deleteLinkTokens', errorCode: 'ORG_NOT_FOUND' });
-    await expect(atlas.removeLink(ORG, 'default')).rejects.toMatchObject({ status: 404 });
+    emulator.faults({ on: 'deleteLinkTokens', status: 200, body: {} });
+    expect(await atlas.removeLink(ORG, 'default')).toBe(true);
+  });
+
+  it.each<[what: string, status: number, fault: Omit<Fault, 'on'>]>([
+    ['other 404', 404, { errorCode: 'ORG_NOT_FOUND' }],
+    ['other status', 409, { status: 409, detail: 'It has an external organization link.' }],
+  ])('takes no %s for a missing link', async (_what, status, fault) => {
+    const [atlas, emulator] = await start('serviceAccount');
+    emulator.faults({ on: 'deleteLinkTokens', ...fault });
+    await expect(atlas.removeLink(ORG, 'default')).rejects.toMatchObject({ status });
   });
 });
 
@@ -286,6 +296,7 @@ describe('visibleOrganizations', () => {
   it.each([
     ['an error', { status: 403 }],
     ['a page', { status: 200, html: true }],
+    ['another success', { status: 203, body: { results: [] } }],
   ])('throws %s', async (_what, fault) => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'orgs', ...fault });

@@ -35,6 +35,7 @@ const WRONG_FILES: [problem: RegExp | string, lines: string[]][] = [
 /** The same, with the lines that follow two of sinks, and what the environment has beside. */
 const WRONG_SETTINGS: [problem: RegExp | string, lines: string[], env?: Env][] = [
   [`:3 tasQueue: ${UNKNOWN}`, ['tasQueue: x']],
+  [':3 taskQueue: is empty', ["taskQueue: ''"]],
   [`:5 atlas.prety: ${UNKNOWN}`, ['atlas:', '  pretty: true', '  prety: true']],
   [`:4 retries.deliver.giveUpAfterMs: ${UNKNOWN}`, ['retries:', '  deliver: {giveUpAfterMs: 1000}']],
   [':3 sinks.a/b: write letters, digits and . _ - only', ['  a/b: {type: file, directory: d}']],
