@@ -1,11 +1,11 @@
 import type { Activities } from '../contract/activities';
 import { checkLinkActivity } from './check-link';
-import type { WorkerParts } from './worker-checks';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPlans } from './validate-request';
+import type { WorkerParts } from './worker-parts';
 
 interface ActivityDependencies extends WorkerParts {
   plans: RetryPlans;

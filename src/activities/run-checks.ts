@@ -3,7 +3,8 @@ import { escapeControls } from '../contract/printable';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import { checkConfigured } from './check-configured';
 import { invalidRequest, workerCheckFailed } from './failures';
-import { runAll, workerChecks, type WorkerParts, type RequestScope } from './worker-checks';
+import { runAll, workerChecks, type RequestScope } from './worker-checks';
+import type { WorkerParts } from './worker-parts';
 
 /**
  * Checks what this worker needs, or what a request would use, and creates nothing. Whoever may start work in the

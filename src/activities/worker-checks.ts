@@ -1,23 +1,13 @@
 import { once } from 'node:events';
-import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
-import type { Organizations } from '../config/organizations';
 import type { Finding } from '../contract/schemas';
 import { probeSealer, type Sealer } from '../sealing';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
+import type { WorkerParts } from './worker-parts';
 
 /** Longer than most requests take; a check without a result by then has failed. */
 const CHECK_TIMEOUT_MS = 10_000;
-
-/** What a worker needs, and what is checked. */
-export interface WorkerParts {
-  atlas: AdminApi;
-  sealer: Sealer;
-  /** By name. */
-  sinks: ReadonlyMap<string, Sink>;
-  organizations: Organizations;
-}
 
 /** What a request uses. */
 export interface RequestScope extends CheckTarget {

@@ -8,12 +8,10 @@ import {
   workerChecks,
   type CheckResult,
 } from '../activities/worker-checks';
-import { createAdminApi } from '../atlas/admin-api';
+import { createWorkerParts } from '../activities/worker-parts';
 import { loadConfig } from '../config';
-import { createOrganizations } from '../config/organizations';
 import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
-import { createSinks } from '../sinks';
 import { connectClient, type TemporalConnection } from '../temporal/connection';
 import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
@@ -40,22 +38,16 @@ export async function doctor(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const config = loadConfig(env, configFile);
-  const atlas = createAdminApi({ ...config.atlas, backoff: config.retries.create });
+  const parts = await createWorkerParts(config);
   try {
-    const checked = {
-      atlas,
-      sealer: config.sealing,
-      sinks: await createSinks(config.sinks),
-      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
-    };
     const found = await Promise.all([
       checkTemporal(env, config.taskQueue),
-      runAll(workerChecks(checked, null, true)),
+      runAll(workerChecks(parts, null, true)),
     ]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
     report([warnings, ...found].flat(), strict, output);
   } finally {
-    await atlas.close();
+    await parts.atlas.close();
   }
 }
 

@@ -3,10 +3,8 @@ import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { heartbeatIntervalMs } from '../activities/heartbeat';
-import { createAdminApi } from '../atlas/admin-api';
+import { createWorkerParts } from '../activities/worker-parts';
 import type { Config } from '../config';
-import { createOrganizations } from '../config/organizations';
-import { createSinks } from '../sinks';
 import { retryPlans } from './retry-plans';
 import { logInterceptor } from './log-interceptor';
 import { countAttempts, timeAtlasRequests } from './metrics';
@@ -16,25 +14,14 @@ export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ) {
-  const atlas = createAdminApi({
-    ...config.atlas,
-    backoff: config.retries.create,
-    onRequest: timeAtlasRequests(meter),
-  });
+  const parts = await createWorkerParts(config, timeAtlasRequests(meter));
   const plans = retryPlans({ ...config, ...config.atlas, ...config.worker });
   const worker = await Worker.create({
     connection,
     namespace,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
-    activities: createActivities({
-      atlas,
-      sealer: config.sealing,
-      sinks: await createSinks(config.sinks),
-      organizations: createOrganizations({ ...config.atlas, sinks: config.sinks }),
-      plans,
-      ...config.schedules,
-    }),
+    activities: createActivities({ ...parts, plans, ...config.schedules }),
     interceptors: { activity: [logInterceptor, countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
@@ -46,7 +33,7 @@ export async function createWorker(
   return {
     worker,
     /** Closes what the activities hold open; only after `worker.run()` has returned. */
-    close: () => atlas.close(),
+    close: () => parts.atlas.close(),
   };
 }
 

@@ -1,0 +1,27 @@
+import { createAdminApi, type AdminApi, type AdminApiOptions } from '../atlas/admin-api';
+import type { Config } from '../config';
+import { createOrganizations, type Organizations } from '../config/organizations';
+import type { Sealer } from '../sealing';
+import { createSinks } from '../sinks';
+import type { Sink } from '../sinks/sink';
+
+/** What a worker needs, and what is checked. Whoever makes them closes `atlas` at the end. */
+export interface WorkerParts {
+  atlas: AdminApi;
+  sealer: Sealer;
+  /** By name. */
+  sinks: ReadonlyMap<string, Sink>;
+  organizations: Organizations;
+}
+
+export async function createWorkerParts(
+  { atlas, retries, sealing, sinks }: Config,
+  onRequest?: AdminApiOptions['onRequest'],
+): Promise<WorkerParts> {
+  return {
+    atlas: createAdminApi({ ...atlas, backoff: retries.create, ...(onRequest && { onRequest }) }),
+    sealer: sealing,
+    sinks: await createSinks(sinks),
+    organizations: createOrganizations({ ...atlas, sinks }),
+  };
+}
