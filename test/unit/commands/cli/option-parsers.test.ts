@@ -1,4 +1,4 @@
-import { duration, pastTime } from '../../../../src/commands/cli/option-parsers';
+import { duration, pastTime, shortText } from '../../../../src/commands/cli/option-parsers';
 
 describe('--since', () => {
   it.each([
@@ -22,7 +22,22 @@ it.each([
   ['30s', 30_000],
   ['10m', 600_000],
   ['2h', 7_200_000],
-  ['24d', 2_073_600_000],
+  ['0.001s', 1],
+  // 2^31 - 1 ms, the longest that a timer of Node takes.
+  ['2147483.647s', 2_147_483_647],
 ])('--timeout takes %s', (text, ms) => {
   expect(duration(text)).toBe(ms);
+});
+
+it.each<[option: string, text: string, parser: (text: string) => unknown]>([
+  ['--timeout', '0s', duration],
+  ['--timeout', '2147483.648s', duration],
+  ['--since', '0s', pastTime],
+  ['--requested-by', 'x'.repeat(201), shortText],
+])('%s does not take %.20s', (_option, text, parser) => {
+  expect(() => parser(text)).toThrow(/Write one such as|It is longer than 200 characters/);
+});
+
+it('--requested-by takes 200 characters', () => {
+  expect(shortText('x'.repeat(200))).toHaveLength(200);
 });
