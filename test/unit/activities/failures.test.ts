@@ -1,5 +1,10 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { creationFailure, deliveryFailure, invalidRequest } from '../../../src/activities/failures';
+import {
+  creationFailure,
+  deliveryFailure,
+  invalidRequest,
+  repeatableCallFailure,
+} from '../../../src/activities/failures';
 import type { DeliveryOutcome } from '../../../src/activities/delivery-outcomes';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 
@@ -116,6 +121,26 @@ describe('the failure of a delivery attempt', () => {
       expect(failure.details).toEqual([{ tokenMayBeThere: true, ...wait }]);
     },
   );
+});
+
+describe('the failure of a call that may be repeated', () => {
+  const failed = { type: 'AtlasUnavailable', message: 'Atlas returned 503' } as const;
+
+  it.each([
+    ['is retried', true, undefined, undefined],
+    ['is retried no earlier than the server asked for', true, 7000, 7000],
+    ['that no retry helps has no delay', false, 7000, undefined],
+  ])('%s', (_what, retryable, retryAfterMs, nextRetryDelay) => {
+    const failure = repeatableCallFailure({ ...failed, retryable, retryAfterMs });
+    expect(failure).toMatchObject({ ...failed, nonRetryable: !retryable });
+    expect(failure.nextRetryDelay).toBe(nextRetryDelay);
+    expect(failure.details).toBeUndefined();
+  });
+
+  it('has the details of a response of Atlas', () => {
+    const details = { status: 503 };
+    expect(repeatableCallFailure({ ...failed, retryable: true, details }).details).toEqual([details]);
+  });
 });
 
 test('the failure of an invalid request has every problem in its details', () => {
