@@ -152,4 +152,6 @@ test('the failure of an invalid request has every problem in its details', () =>
     details: [{ fields: problems }],
   });
   expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*; and 1 more$/);
+  const hundred = Array.from({ length: 100 }, () => ({ field: 'f', description: 'is wrong' }));
+  expect(invalidRequest(hundred).details).toEqual([{ fields: hundred }]);
 });
