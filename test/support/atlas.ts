@@ -48,6 +48,24 @@ export function newAccount(): AtlasAccount {
   };
 }
 
+/** What exists at an emulator with these accounts; there is no rate limit. */
+export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['settings'] = {}): SeedInput {
+  return {
+    organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
+    serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({ clientId, clientSecret, orgId })),
+    sourceOrganizations: accounts.map(({ sourceOrgId }) => ({ id: sourceOrgId, name: 'Test source' })),
+    apiKeys: accounts.flatMap(({ publicKey, privateKey, orgId, ...source }) => [
+      { publicKey, privateKey, orgId },
+      {
+        publicKey: source.sourcePublicKey,
+        privateKey: source.sourcePrivateKey,
+        orgId: source.sourceOrgId,
+      },
+    ]),
+    settings: { rateLimit: { enabled: false }, ...settings },
+  };
+}
+
 /** Starts an emulator with one organization of its own, or with more, and no rate limit. */
 export async function startTestAtlas({
   account = newAccount(),
@@ -55,27 +73,9 @@ export async function startTestAtlas({
   settings,
   ...options
 }: TestAtlasOptions = {}): Promise<TestAtlas> {
-  const accounts = [account, ...others];
   const emulator = await startAtlasEmulator({
     ...options,
-    seed: {
-      organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
-      serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({
-        clientId,
-        clientSecret,
-        orgId,
-      })),
-      sourceOrganizations: accounts.map(({ sourceOrgId }) => ({ id: sourceOrgId, name: 'Test source' })),
-      apiKeys: accounts.flatMap(({ publicKey, privateKey, orgId, ...source }) => [
-        { publicKey, privateKey, orgId },
-        {
-          publicKey: source.sourcePublicKey,
-          privateKey: source.sourcePrivateKey,
-          orgId: source.sourceOrgId,
-        },
-      ]),
-      settings: { rateLimit: { enabled: false }, ...settings },
-    },
+    seed: seedOf([account, ...others], settings),
   });
   return {
     ...emulator,

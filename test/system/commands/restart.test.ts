@@ -1,6 +1,6 @@
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { workflowIdFor } from '../../../src/contract/names';
-import { newAccount, type TestAtlas } from '../../support/atlas';
+import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
 import { setBlockedScene, type BlockedScene } from '../../support/command-line';
 import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
@@ -19,13 +19,7 @@ const on = 'linkTokens';
 
 /** From now on Atlas knows the test's service account with this secret only. */
 function setSecretAtAtlas(atlas: TestAtlas, clientSecret: string): void {
-  const { orgId, clientId } = atlas.account;
-  atlas.seed({
-    organizations: [{ id: orgId, name: 'Test organization' }],
-    serviceAccounts: [{ clientId, clientSecret, orgId }],
-    apiKeys: [],
-    settings: { rateLimit: { enabled: false } },
-  });
+  atlas.seed(seedOf([{ ...atlas.account, clientSecret }]));
   atlas.expire('accessTokens');
 }
 

@@ -19,13 +19,14 @@ beforeAll(async () => {
   bao = await startBao(sinkTestTools().bao);
   await prepareForWorker(bao);
   env['VAULT_TOKEN'] = await newWorkerToken(bao);
+  env['ROOT'] = bao.rootToken;
 }, 300_000);
 afterAll(() => bao.stop());
 
 const TOKEN_AUTH = { method: 'token', token: { env: 'VAULT_TOKEN' } };
 const pathOf = ({ orgId, sourceOrgId }: Delivery) => `live-migration/${orgId}/${sourceOrgId}`;
 
-async function vault(overrides: object = {}) {
+function vaultSink(overrides: object = {}, of: Env = env) {
   const config = {
     type: 'vault',
     address: `http://127.0.0.1:${bao.port}`,
@@ -34,8 +35,16 @@ async function vault(overrides: object = {}) {
     auth: TOKEN_AUTH,
     ...overrides,
   };
-  const sink = await makeSink(config, env);
+  return makeSink(config, of);
+}
+
+async function vault(overrides: object = {}) {
+  const sink = await vaultSink(overrides);
   return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+}
+
+async function customMetadataAt(path: string): Promise<unknown> {
+  return (await bao.ask('GET', `secret/metadata/${path}`))?.data['custom_metadata'];
 }
 
 describe('what it writes', () => {
@@ -46,8 +55,7 @@ describe('what it writes', () => {
     expect(await (await vault())(delivery)).toMatch(new RegExp(`^secret/${path} version 1 in Vault at http`));
     const { token, ...facts } = delivery;
     expect(await versionsAt(bao, path)).toEqual([{ linkToken: token, ...facts }]);
-    const metadata = await bao.ask('GET', `secret/metadata/${path}`);
-    expect(metadata?.data['custom_metadata']).toEqual({ owner: 'platform', ...facts });
+    expect(await customMetadataAt(path)).toEqual({ owner: 'platform', ...facts });
   });
 
   it('leaves out a source organization that was not named', async () => {
@@ -66,11 +74,11 @@ describe('what it writes', () => {
     const deliver = await vault();
     await deliver(delivery);
     expect(await versionsAt(bao, pathOf(delivery))).toMatchObject([{ requestedBy, changeReference: '' }]);
-    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
-    expect(metadata?.data['custom_metadata']).toMatchObject({
+    const metadata = await customMetadataAt(pathOf(delivery));
+    expect(metadata).toMatchObject({
       requestedBy: `Zoe___ ${'_'.repeat(190)}`,
     });
-    expect(metadata?.data['custom_metadata']).not.toHaveProperty('changeReference');
+    expect(metadata).not.toHaveProperty('changeReference');
   });
 
   it('says of a new token who requested that one', async () => {
@@ -80,9 +88,9 @@ describe('what it writes', () => {
     await deliver(former);
     await deliver(next);
     expect((await versionsAt(bao, pathOf(next)))[1]).not.toHaveProperty('changeReference');
-    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(next)}`);
-    expect(metadata?.data['custom_metadata']).toMatchObject({ requestedBy: 'somebody else' });
-    expect(metadata?.data['custom_metadata']).not.toHaveProperty('changeReference');
+    const metadata = await customMetadataAt(pathOf(next));
+    expect(metadata).toMatchObject({ requestedBy: 'somebody else' });
+    expect(metadata).not.toHaveProperty('changeReference');
   });
 
   it('rejects such a token, with the name of the field, where the path needs one', async () => {
@@ -98,8 +106,7 @@ describe('what it writes', () => {
     const deliver = await vault();
     await deliver(delivery);
     expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
-    const metadata = await bao.ask('GET', `secret/metadata/${pathOf(delivery)}`);
-    expect(metadata?.data['custom_metadata']).toEqual(facts);
+    expect(await customMetadataAt(pathOf(delivery))).toEqual(facts);
   });
 });
 
@@ -142,6 +149,8 @@ describe('what it does not overwrite', () => {
 });
 
 describe('authentication', () => {
+  const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
+
   it('waits for a valid token when its own has expired, and uses it without a restart', async () => {
     const deliver = await vault();
     const valid = env['VAULT_TOKEN'] ?? '';
@@ -167,18 +176,8 @@ describe('authentication', () => {
   });
 
   describe('check, for the command doctor', () => {
-    const check = async (overrides: object = {}, with_: Env = env) => {
-      const sink = await makeSink(
-        {
-          type: 'vault',
-          address: `http://127.0.0.1:${bao.port}`,
-          allowHttp: true,
-          path: 'live-migration/{orgId}',
-          auth: TOKEN_AUTH,
-          ...overrides,
-        },
-        with_,
-      );
+    const check = async (overrides: object = {}, of: Env = env) => {
+      const sink = await vaultSink({ path: 'live-migration/{orgId}', ...overrides }, of);
       return sink.check?.(null, new AbortController().signal);
     };
 
@@ -204,7 +203,6 @@ describe('authentication', () => {
     });
 
     it('logs in with an AppRole', async () => {
-      const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
       await expect(check({ auth }, { ROLE_ID: 'x', SECRET_ID: 'canary-wrong' })).rejects.toThrow(
         /login at auth\/approle responded with 400/,
       );
@@ -212,8 +210,6 @@ describe('authentication', () => {
   });
 
   describe('with an AppRole', () => {
-    const auth = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
-
     beforeAll(async () => {
       await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
       const role = await bao.ask('GET', 'auth/approle/role/worker/role-id');
@@ -312,6 +308,8 @@ describe('the commands of docs/sinks/vault.md', () => {
 });
 
 describe('the server', () => {
+  const auth = { method: 'token', token: { env: 'ROOT' } };
+
   it('waits while it is sealed', async () => {
     const delivery = newDelivery();
     const deliver = await vault();
@@ -364,8 +362,6 @@ describe('the server', () => {
   });
 
   it('rejects a mount that is not there, and a namespace', async () => {
-    env['ROOT'] = bao.rootToken;
-    const auth = { method: 'token', token: { env: 'ROOT' } };
     await expect((await vault({ mount: 'nowhere', auth }))(newDelivery())).rejects.toThrow(
       /no key\/value engine at nowhere/,
     );
@@ -378,9 +374,8 @@ describe('the server', () => {
     await bao.ask('POST', 'sys/namespaces/team');
     const inTeam = { 'x-vault-namespace': 'team' };
     await bao.ask('POST', 'sys/mounts/secret', { type: 'kv', options: { version: '2' } }, inTeam);
-    env['ROOT'] = bao.rootToken;
     const delivery = newDelivery();
-    const deliver = await vault({ namespace: 'team', auth: { method: 'token', token: { env: 'ROOT' } } });
+    const deliver = await vault({ namespace: 'team', auth });
     // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
     await eventually('a delivery', () =>
       deliver(delivery).then(
@@ -397,8 +392,6 @@ describe('the server', () => {
 
   it('rejects an engine of version 1, and names what to delete', async () => {
     await bao.ask('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
-    env['ROOT'] = bao.rootToken;
-    const auth = { method: 'token', token: { env: 'ROOT' } };
     const failing = (await vault({ mount: 'old', auth }))(newDelivery());
     await expect(failing).rejects.toThrow(SinkRejectedError);
     await expect(failing).rejects.toThrow(/version 1 at old: delete what was written below old\/data/);

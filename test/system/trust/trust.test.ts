@@ -5,7 +5,7 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
-import { newAccount, type TestAtlas } from '../../support/atlas';
+import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
@@ -43,13 +43,7 @@ async function startVault(): Promise<string> {
 beforeAll(async () => {
   atlas = await startAtlas();
   const { account } = atlas;
-  const accounts = [account, payments];
-  atlas.seed({
-    organizations: accounts.map(({ orgId }) => ({ id: orgId, name: orgId })),
-    apiKeys: [],
-    serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({ clientId, clientSecret, orgId })),
-    settings: { rateLimit: { enabled: false } },
-  });
+  atlas.seed(seedOf([account, payments]));
   const env = {
     VAULT_TOKEN: 'hvs.test',
     CM_PUBLIC_KEY: account.publicKey,

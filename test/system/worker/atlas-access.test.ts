@@ -1,22 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { newAccount, type AtlasAccount, type TestAtlas } from '../../support/atlas';
+import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { deploy, startAtlas } from '../../support/setting';
 import type { WorkerProcess } from '../../support/worker-process';
-
-/** What exists at Atlas from now on. */
-function seed(atlas: TestAtlas, accounts: readonly AtlasAccount[]): void {
-  atlas.seed({
-    organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
-    serviceAccounts: accounts.map(({ orgId, clientId, clientSecret }) => ({ orgId, clientId, clientSecret })),
-    apiKeys: accounts.map(({ orgId, publicKey, privateKey }) => ({ orgId, publicKey, privateKey })),
-    settings: { rateLimit: { enabled: false } },
-  });
-}
 
 const payments = newAccount();
 const archive = newAccount();
@@ -29,7 +19,7 @@ let secretFile: string;
 
 beforeAll(async () => {
   atlas = await startAtlas();
-  seed(atlas, [atlas.account, payments, archive, rotated]);
+  atlas.seed(seedOf([atlas.account, payments, archive, rotated]));
   deployment = await deploy({
     atlas,
     config: {
@@ -117,7 +107,7 @@ test('a rotated client secret is picked up from its file by the running worker, 
 
   const { clientSecret } = newAccount();
   writeFileSync(secretFile, `${clientSecret}\n`);
-  seed(atlas, [{ ...rotated, clientSecret }]);
+  atlas.seed(seedOf([{ ...rotated, clientSecret }]));
   atlas.expire('accessTokens');
   atlas.clearFaults();
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
