@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../../dev/temporal/free-port';
 import { ALERTS_FOLDER, alertRules } from '../support/alerts';
 import type { TestAtlas } from '../support/atlas';
-import { cleanUpLater } from '../support/clean-up';
+import { cleanUpLater, newFolder } from '../support/clean-up';
 import type { Deployment } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
@@ -216,8 +215,7 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
       value: 1,
     })),
   };
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'alerts-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true }));
+  const folder = newFolder();
   const file = path.join(folder, 'test.json');
   writeFileSync(
     file,

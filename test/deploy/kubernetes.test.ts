@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import Ajv from 'ajv';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { makeKey } from '../../src/sealing';
-import { cleanUpLater } from '../support/clean-up';
+import { newFolder } from '../support/clean-up';
 
 const ROOT = path.join(__dirname, '../..');
 const KUBECTL = path.join(ROOT, '.cache/bin/kubectl');
@@ -16,8 +15,7 @@ const KUBERNETES = path.join(ROOT, 'deploy/kubernetes');
 const VERSIONS = ['1.34', '1.37'];
 const SECRETS = '/run/secrets/live-migration-prep';
 
-const folder = mkdtempSync(path.join(os.tmpdir(), 'kubernetes-'));
-cleanUpLater(() => rmSync(folder, { recursive: true }));
+const folder = newFolder();
 
 interface Manifest {
   apiVersion: string;

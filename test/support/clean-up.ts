@@ -1,8 +1,19 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
 const undoings: (() => unknown)[] = [];
 
 /** Runs after the last test of the file, also when tests failed; last in, first out. */
 export function cleanUpLater(undo: () => unknown): void {
   undoings.push(undo);
+}
+
+/** Makes a folder that is gone after the last test of the file. */
+export function newFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
+  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }
 
 afterAll(async () => {

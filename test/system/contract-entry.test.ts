@@ -1,9 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as names from '../../src/contract/names';
-import { cleanUpLater } from '../support/clean-up';
+import { newFolder } from '../support/clean-up';
 
 const ROOT = path.join(__dirname, '../..');
 const ENTRY = 'live-migration-prep/contract';
@@ -25,8 +24,7 @@ function evaluate(inputType: 'commonjs' | 'module', script: string): unknown {
 
 /** The tarball and nothing else: whatever an entry imports beyond itself is missing. */
 beforeAll(() => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-entry-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  folder = newFolder();
   const installed = path.join(folder, 'node_modules/live-migration-prep');
   mkdirSync(installed, { recursive: true });
   const pack = ['pack', '--silent', '--pack-destination', folder];

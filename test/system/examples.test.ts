@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
@@ -8,7 +7,7 @@ import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
-import { cleanUpLater } from '../support/clean-up';
+import { cleanUpLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { LANGUAGES, installExamples, runExample } from '../support/examples';
 import { newOrgId } from '../support/ids';
@@ -23,8 +22,7 @@ let atlas: AtlasEmulator;
 
 /** What `npm run demo -- --keep` leaves running. */
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-examples-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  folder = newFolder();
   const temporal = await startEmbeddedTemporal();
   cleanUpLater(() => temporal.stop());
   atlas = await startAtlasEmulator();

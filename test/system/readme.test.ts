@@ -4,20 +4,17 @@ import {
   appendFileSync,
   cpSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readdirSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
-import { cleanUpLater } from '../support/clean-up';
+import { cleanUpLater, newFolder } from '../support/clean-up';
 import { temporalCli } from '../support/temporal-cli';
 import { ROOT, codeBlocks, page, sectionBelow } from '../unit/docs/markdown';
 
@@ -44,8 +41,7 @@ async function sh(script: string, cwd: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-readme-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  folder = newFolder();
   // A server of its own, since README names the task queue and the organization.
   const temporal = await startEmbeddedTemporal();
   cleanUpLater(() => temporal.stop());

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import os from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import type { Fault } from '../../dev/atlas-emulator';
@@ -8,7 +7,7 @@ import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal
 import { UPDATES } from '../../src/contract/names';
 import { sealedTokenSchema, type PrepareRequest } from '../../src/contract/schemas';
 import type { TestAtlas } from '../support/atlas';
-import { cleanUpLater } from '../support/clean-up';
+import { cleanUpLater, newFolder } from '../support/clean-up';
 import {
   FILE_SINKS,
   type ClientExit,
@@ -119,8 +118,7 @@ async function startEchoingReceiver(): Promise<string> {
 }
 
 beforeAll(async () => {
-  folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-secrecy-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  folder = newFolder();
   mkdirSync(path.join(folder, 'tmp'));
   temporal = await startEmbeddedTemporal({
     ui: true,

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { newFolder } from '../../support/clean-up';
 import { closingAfterEach } from '../../support/closing';
 import { certificateFor, serveConnectProxy, serveHttps, serveHttp, serveSocket } from '../../support/servers';
 
@@ -11,8 +11,7 @@ const closing = closingAfterEach();
 
 describe('what Node takes at its start only', () => {
   let folder: string;
-  beforeAll(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'send-'))));
-  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeAll(() => void (folder = newFolder()));
 
   /** Sends one request in a process of its own, which trusts the certificate. */
   async function sendOnce(trusted: string, env: Record<string, string>, ...args: string[]): Promise<unknown> {

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -14,7 +13,7 @@ import { makeKey } from '../../../src/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { retryPlans } from '../../../src/worker/retry-plans';
 import { credentialEnv, type TestAtlas } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
+import { cleanUpLater, newFolder } from '../../support/clean-up';
 import type { Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { scheduleTimes } from '../../support/history';
@@ -41,8 +40,7 @@ const sink: Sink = {
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
   atlas = await startAtlas();
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-timing-'));
-  cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = newFolder();
   const configFile = path.join(folder, 'live-migration-prep.yaml');
   writeFileSync(configFile, 'sinks:\n  unused: {type: file, directory: tokens}\n');
   const config = loadConfig(

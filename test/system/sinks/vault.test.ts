@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { serveHttp, type TestServer } from '../../support/servers';
 import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from '../../support/sinks/bao';
@@ -272,7 +272,7 @@ describe('authentication', () => {
 describe('the commands of docs/sinks/vault.md', () => {
   it('create an AppRole that can deliver what the policy permits', async () => {
     const fresh = await startBao(sinkTestTools().bao);
-    const folder = mkdtempSync(path.join(tmpdir(), 'sink-vault-docs-'));
+    const folder = newFolder();
     try {
       symlinkSync(sinkTestTools().bao, path.join(folder, 'vault'));
       writeFileSync(path.join(folder, 'live-migration-prep.hcl'), blockOf('vault', 'hcl'));
@@ -302,7 +302,6 @@ describe('the commands of docs/sinks/vault.md', () => {
       expect(await sink.deliver(successorOf(delivery), signal)).toContain('version 2');
     } finally {
       await fresh.stop();
-      rmSync(folder, { recursive: true });
     }
   }, 60_000);
 });

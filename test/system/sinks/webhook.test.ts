@@ -1,15 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { RequestListener, ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
@@ -19,6 +10,7 @@ import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { VERSION } from '../../../src/http/version';
+import { newFolder } from '../../support/clean-up';
 import { serveHttp, serveSocket, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
@@ -220,7 +212,7 @@ it('reads a rotated secret anew, and names the source of a spoiled one', async (
 });
 
 it('the receiver of docs/sinks/webhook.md takes each token once, and nothing that is not signed', async () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'sink-receiver-'));
+  const folder = newFolder();
   const port = await freePort();
   writeFileSync(path.join(folder, 'receiver.mjs'), blockOf('webhook', 'js'));
   symlinkSync(path.resolve(__dirname, '../../../node_modules'), path.join(folder, 'node_modules'));
@@ -249,6 +241,5 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
     await expect(deliver({ url })).rejects.toThrow(/responded with 500/);
   } finally {
     await receiver.end('SIGKILL');
-    rmSync(folder, { recursive: true });
   }
 });
