@@ -92,7 +92,7 @@ it.each<[what: string, fault: Fault, opens: boolean]>([
   ['500', { on, status: 500 }, true],
   ['408', { on, status: 408 }, true],
   ['a connection that closes after the request', { on, reset: 'before-body' }, true],
-  ['503 to the access-token request', { on: 'oauth', status: 503 }, true],
+  ['500 to the access-token request', { on: 'oauth', status: 500 }, true],
   ['429 with Retry-After', { on, status: 429, headers: { 'Retry-After': '60' } }, true],
   ['429 without Retry-After', { on, status: 429 }, false],
   ['400', { on, status: 400 }, false],
@@ -124,6 +124,15 @@ it.each([
   skippedMs += openMs - 10_000;
   expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
   skippedMs += 10_000;
+  expect(await outcomes(atlas, 1)).toEqual(['created']);
+});
+
+test('a request that is stopped before it is written leaves the circuit closed', async () => {
+  const { atlas } = await start();
+  const stop = new AbortController();
+  const stopped = create(atlas, stop.signal, 'acme');
+  stop.abort(new Error('stopped'));
+  await expect(stopped).rejects.toThrow('stopped');
   expect(await outcomes(atlas, 1)).toEqual(['created']);
 });
 
