@@ -13,6 +13,7 @@ const keySetSchema = z.object({
         kid: z.string().min(1),
         k: z.string().regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'),
       }),
+      'is not a list of keys',
     )
     .min(1, 'holds no key')
     .refine(

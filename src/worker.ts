@@ -4,7 +4,7 @@ import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
 import { followApiKey } from './temporal/follow-api-key';
-import { connectWorker } from './temporal/connection';
+import { connectWorker, namespaceErrorOf } from './temporal/connection';
 import { missingCurrentVersion } from './temporal/current-version';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
@@ -35,7 +35,10 @@ async function main(): Promise<void> {
   drainOnSignals(() => worker, logger);
   const temporal = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   const { connection, namespace } = temporal;
-  const created = await createWorker(config, { connection, namespace, meter });
+  const created = await createWorker(config, { connection, namespace, meter }).catch((error: unknown) => {
+    const cause = namespaceErrorOf(error, namespace);
+    throw cause ? temporal.unreachable(cause) : error;
+  });
   worker = created.worker;
 
   const queue = { namespace, taskQueue: config.taskQueue };

@@ -16,7 +16,9 @@ const MAX_FIELDS = 20;
  * Bounded, since a failure that is retried must stay under the server's 4 KB, and safe to print, since Atlas quotes
  * what callers sent.
  */
-const text = z.string().transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)));
+const text = z
+  .string()
+  .transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)).slice(0, MAX_TEXT_LENGTH));
 
 const fieldSchema = z.object({ field: text, description: text });
 

@@ -58,6 +58,7 @@ export async function createSchedule(
       `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellWord(scheduleId)}; or name another with --schedule-id`,
     );
   }
+  output.setFollowUp(`schedule ${scheduleId} was created; see it: live-migration-prep schedule list`);
   // Only the server can tell: it reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {

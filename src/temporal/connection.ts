@@ -87,6 +87,16 @@ async function connect<C>(
   return { connection, address, namespace, apiKey: connectionOptions.apiKey, unreachable };
 }
 
+/** What prevents a worker from reading its namespace, of which Core quotes the whole status; null for any other error. */
+export function namespaceErrorOf(error: unknown, namespace: string): Error | null {
+  const [, code, message = ''] =
+    /^Namespace .* could not be described: Status \{ code: (\w+), message: "(.*?)", details: /.exec(
+      (error as Error).message,
+    ) ?? [];
+  if (code === undefined) return null;
+  return code === 'NotFound' ? new NamespaceNotFoundError(namespace) : new Error(`${code}: ${message}`);
+}
+
 /** A shorter header is a word such as `prod`, which a message may hold by chance. */
 const MIN_SECRET_LENGTH = 8;
 

@@ -209,7 +209,7 @@ describe('a key set', () => {
     ['is cut off', `{"keys":[{"k":"${canary}`, /are not JSON/],
     ['is null', 'null', /not a JWK set/],
     ['is a list', JSON.stringify([{ ...first, k: canary }]), /not a JWK set/],
-    ['is a key and not a set', JSON.stringify({ ...first, k: canary }), /\(keys /],
+    ['is a key and not a set', JSON.stringify({ ...first, k: canary }), /\(keys is not a list of keys\)/],
     ['is empty', set(), /keys holds no key/],
     ['has a key too short', set({ ...first, k: 'CANARY' }), /keys\.0\.k is not 32 bytes/],
     ['has a key too long', set({ ...first, k: `${canary}x` }), /keys\.0\.k is not 32 bytes/],

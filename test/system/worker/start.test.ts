@@ -47,6 +47,12 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
       );
     },
 
+    async 'a namespace that does not exist'() {
+      expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
+        /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace not found: 'nowhere'\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$/,
+      );
+    },
+
     async 'a port in use'() {
       const port = await usedPort();
       expect(await messageOf({ health: { port } })).toContain(
