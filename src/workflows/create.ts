@@ -39,24 +39,31 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
   let cause: unknown;
   for (let tries = 1; ; tries += 1) {
+    const before = cause;
     // The timer may fire late, when no worker was running.
-    if (tries > 1 && Date.now() >= deadlineAtMs) throw giveUp(cause);
+    const isOver = Date.now() >= deadlineAtMs;
+    if (tries > 1 && isOver && !isLost(before)) throw giveUp(before);
     progress.report(
       'creating',
       `creating a link-token in ${target} with credential ${credential} and an access list of length ${accessListIps.length} (try ${tries})`,
     );
     const { createLinkToken } = creation(
       plan,
-      deadlineAtMs - Date.now(),
+      Math.max(0, deadlineAtMs - Date.now()),
       orgId,
       `create a link-token in ${target}`,
     );
     try {
-      const { unconfirmedTokens: before } = progress.status;
-      const token = await createLinkToken({ request, unconfirmedTokens: before, tries, deadlineAtMs });
-      requireToken(token, before);
-      const { deliveryId, tokenSha256, unconfirmedTokens } = token;
-      log.info('link-token created', { orgId, deliveryId, tokenSha256, unconfirmedTokens });
+      const { unconfirmedTokens } = progress.status;
+      const token = await createLinkToken({ request, unconfirmedTokens, tries, deadlineAtMs });
+      requireToken(token, unconfirmedTokens);
+      const { deliveryId, tokenSha256 } = token;
+      log.info('link-token created', {
+        orgId,
+        deliveryId,
+        tokenSha256,
+        unconfirmedTokens: token.unconfirmedTokens,
+      });
       return token;
     } catch (error) {
       cause = causeOf(error);
@@ -64,7 +71,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
     const mayExist = tokenMayExist(cause);
     if (mayExist) progress.countUnconfirmed();
-    if (isTerminal(cause)) throw terminal(cause, progress);
+    if (isTerminal(cause)) throw isOver && !mayExist ? giveUp(before) : terminal(cause, progress);
     // Temporal retries nothing in a cancelled run, so a retryable failure comes back, too.
     if (CancellationScope.current().consideredCancelled || cause instanceof CancelledFailure) {
       throw cancelled(progress, null, []);
@@ -75,7 +82,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
     const { message, details } = messageAndDetails(cause);
     const delayMs = retryDelayMs(plan, tries, requestedWaitMs(details));
     const nextTryAtMs = Date.now() + delayMs;
-    if (nextTryAtMs >= deadlineAtMs) throw giveUp(cause);
+    if (nextTryAtMs >= deadlineAtMs && !isLost(cause)) throw giveUp(cause);
     progress.report('creating', `${message}; Atlas may have created a token all the same`, nextTryAtMs);
     try {
       await sleep(delayMs);
@@ -107,6 +114,14 @@ function requireToken(token: Partial<SealedToken> | null | undefined, unconfirme
     'the creation was completed without a sealed token, and not by a worker: if Atlas created a token, remove it there, then start again',
     'TokenLost',
   );
+}
+
+/**
+ * An attempt whose worker reported nothing. That worker may hold its token, and returns it to the next attempt; so one
+ * follows even after the deadline, which sends nothing.
+ */
+function isLost(cause: unknown): boolean {
+  return cause instanceof TimeoutFailure;
 }
 
 /** Schedule-to-close ends at the deadline plus one attempt. */

@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { startSetting } from '../../support/setting';
 
-/** Time for the first attempt on a busy machine, and less than the heartbeat timeout. */
+/** Time for the first attempt on a busy machine, and less than the heartbeat timeout, so that a lost attempt ends past it. */
 const GIVE_UP_AFTER_MS = 7000;
 
 const on = 'linkTokens';
@@ -61,6 +61,16 @@ describe('at the deadline', () => {
         unconfirmedTokens: 1,
         created: 1,
       });
+    },
+
+    async 'and a worker that is frozen during a POST until past it: the token that it received is delivered'() {
+      const { atlas, worker, start, ending } = await setScene();
+      const freezes = await start({ on, delayMs: 2000, afterCreating: true });
+      await eventually('a token', () => atlas.created(freezes.request) === 1);
+      process.kill(worker.pid, 'SIGSTOP');
+      await eventually('a missed heartbeat', async () => (await pendingActivity(freezes.handle)) === null);
+      process.kill(worker.pid, 'SIGCONT');
+      expect(await ending(freezes)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, created: 1 });
     },
 
     async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {
