@@ -19,7 +19,7 @@ export class SecretUnavailableError extends Error {
 /** Returns null for a well-formed secret, else what is wrong with it, such as `is not a key: write …`. Never quotes it. */
 export type SecretFormat = (secret: string) => string | null;
 
-/** A secret that is sent in an HTTP header, or is part of one: fetch quotes a malformed header in its error. */
+/** A secret that is sent in an HTTP header, or is part of one. An error may quote a malformed header. */
 export const headerFormat: SecretFormat = (secret) =>
   /^[\x21-\x7e]+$/.test(secret)
     ? null
@@ -36,7 +36,7 @@ export interface ReferenceContext {
 
 const referenceSchema = z.union([
   // The pattern of a variable's name: it refuses most secrets written here by mistake before a message quotes them.
-  z.strictObject({ env: z.string().regex(/^[A-Za-z_]\w*$/) }),
+  z.strictObject({ env: z.string().regex(/^(?!mdb_sa_sk_|whsec_|tmprl_)[A-Za-z_]\w*$/) }),
   z.strictObject({ file: z.string().min(1) }),
 ]);
 

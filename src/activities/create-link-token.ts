@@ -68,9 +68,10 @@ export function createLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(createInputSchema, input);
-    const { sink: _, ...facts } = request;
-    const { problems } = checkAccessList(facts.accessListIps);
+    const { problems, entries: accessListIps, warnings } = checkAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
+    const { sink: _, ...rest } = request;
+    const facts = { ...rest, accessListIps, warnings };
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
     const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { Backoff } from '../contract/activities';
+import type { Secret } from '../secrets';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
 import { createApiKey } from './api-key';
 import { createCircuit } from './circuit';
 import type { CredentialConfig } from './credential-config';
-import type { Credential, Endpoint, Send } from './credential';
+import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
 import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
 import { createServiceAccount } from './service-account';
+import { withoutCredentials } from './without-credentials';
 
 /** The version of the published operation; a later date in Accept resolves to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
@@ -92,12 +94,18 @@ export function createAdminApi({
   const credentials = new Map(
     [...configs].map(([name, config]) => [
       name,
-      { ...createCredential(config, send), throughCircuit: createCircuit(name, backoff) },
+      {
+        ...createCredential(config, (request) => send(request, config)),
+        throughCircuit: createCircuit(name, backoff),
+      },
     ]),
   );
   const query = queryOf({ envelope, pretty });
 
-  async function send({ endpoint, path, abortUntilWritten, ...request }: Parameters<Send>[0]) {
+  async function send(
+    { endpoint, path, abortUntilWritten, ...request }: AtlasRequest,
+    config: CredentialConfig,
+  ) {
     const startedAtMs = performance.now();
     const ended = (status: number | null) =>
       onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
@@ -105,7 +113,7 @@ export function createAdminApi({
       const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
       const response = envelope ? unwrap(received) : received;
       ended(response.status);
-      return response;
+      return withoutCredentials(response, request.headers['Authorization'], secretsOf(config));
     } catch (error) {
       ended(null);
       if (error instanceof HttpError) throw new AtlasConnectionError(endpoint, error.written, error.code);
@@ -193,6 +201,10 @@ function liveMigrations(orgId: string): string {
 
 function createCredential(config: CredentialConfig, send: Send): Credential {
   return config.type === 'apiKey' ? createApiKey(config, send) : createServiceAccount(config, send);
+}
+
+function secretsOf(config: CredentialConfig): Secret[] {
+  return [config.type === 'apiKey' ? config.privateKey : config.clientSecret];
 }
 
 function queryOf(flags: Record<string, boolean>): string {

@@ -1,4 +1,4 @@
-import { lstat, readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { errnoOf, writeFileAtomically } from '../files';
 import { createSealer, makeKey } from '../sealing';
@@ -16,41 +16,73 @@ export async function makeKeys(
   { file, rotate }: { file: string; rotate: boolean },
   output: Output,
 ): Promise<void> {
-  const absent = () => null;
   if ((await stat(file).catch(absent))?.isDirectory()) {
     throw new CommandError(
       `${file} is a folder: name a file in it, such as ${path.join(file, 'sealing-keys.json')}`,
       EXIT_CODES.usage,
     );
   }
+  const unlock = await lock(file);
+  try {
+    await requireExistence(file, rotate);
+    await writeKeySet(file, rotate ? await readKeySet(file) : null, output);
+  } finally {
+    await unlock();
+  }
+}
+
+const absent = () => null;
+
+async function requireExistence(file: string, expected: boolean): Promise<void> {
   // A symbolic link that leads nowhere exists, too.
   const exists = (await lstat(file).catch(absent)) !== null;
-  if (exists && !rotate) {
+  if (exists && !expected) {
     throw new CommandError(`${file} exists: add --rotate to put a new key before its keys`, EXIT_CODES.usage);
   }
   // A new set in its place would open no token that is sealed already.
-  if (!exists && rotate) {
+  if (!exists && expected) {
     throw new CommandError(
       `${file} does not exist: correct its path, or leave out --rotate to make the first key`,
       EXIT_CODES.usage,
     );
   }
-  const former = exists ? await readKeySet(file) : null;
+}
+
+/** Of two that rotate at once, one would lose its key, and with it every token that is sealed by then. */
+async function lock(file: string): Promise<() => Promise<void>> {
+  const lockFile = `${file}.lock`;
+  try {
+    await (await open(lockFile, 'wx')).close();
+  } catch (error) {
+    throw new CommandError(
+      errnoOf(error) === 'EEXIST'
+        ? `${lockFile} exists: another command writes these keys now, or was killed as it did; remove it if none does`
+        : cannotWrite(file, error),
+    );
+  }
+  return () => rm(lockFile, { force: true });
+}
+
+type KeySet = Awaited<ReturnType<typeof readKeySet>>;
+
+async function writeKeySet(file: string, former: KeySet | null, output: Output): Promise<void> {
   const earlier = former?.keys ?? [];
   const key = makeKey(new Date());
   const text = `${JSON.stringify({ keys: [key, ...earlier] }, null, 2)}\n`;
   try {
     await writeFileAtomically(former?.realFile ?? file, text, former?.ownership);
   } catch (error) {
-    throw new CommandError(
-      `${file} cannot be written (${errnoOf(error)}): name a file in a folder that you can write to, or run this as its owner`,
-    );
+    throw new CommandError(cannotWrite(file, error));
   }
   const mode = ((former?.ownership.mode ?? 0o600) & 0o777).toString(8).padStart(4, '0');
   output.print(
     { file, kid: key.kid, keys: earlier.length + 1 },
     `wrote ${file} (mode ${mode}): key ${key.kid} seals, ${earlier.length + 1} key(s) open; name the file under sealing.keys and restart the workers`,
   );
+}
+
+function cannotWrite(file: string, error: unknown): string {
+  return `${file} cannot be written (${errnoOf(error)}): name a file in a folder that you can write to, or run this as its owner`;
 }
 
 async function readKeySet(file: string) {

@@ -36,12 +36,32 @@ export function readEnvironment(env: Env) {
     /** Temporal's Worker Versioning: the version that this worker is. Null: it is not versioned. */
     deployment: deploymentIn(env, problems),
   };
+  problems.push(...problemsOfHttp(env));
   const { protocol, hostname } = new URL(values.baseUrl);
   const warnings =
     protocol === 'http:' && !isLoopback(hostname)
       ? [`${BASE_URL} is http: credentials and tokens cross the network unencrypted`]
       : [];
   return { values, problems, warnings };
+}
+
+const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+
+/** What would break every request, or let anybody read it. */
+function problemsOfHttp(env: Env): string[] {
+  const problems = PROXIES.filter((name) => env[name] && !isProxy(env[name])).map(
+    (name) => `environment variable ${name} is not the address of a proxy, such as http://proxy:3128`,
+  );
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
+    problems.push(
+      'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
+    );
+  }
+  return problems;
+}
+
+function isProxy(text: string): boolean {
+  return URL.canParse(text) && /^(https?|socks5?):$/.test(new URL(text).protocol);
 }
 
 /** Only scheme, host and port: a path or a user name would be ignored. */
@@ -56,7 +76,7 @@ function baseUrlIn(env: Env, problems: string[]): string {
 }
 
 function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 function credentialIn(env: Env, problems: string[]): CredentialConfig | null {

@@ -19,7 +19,7 @@ export interface YamlFile {
 /** Reads a YAML file of one document. Its size, and what its aliases expand to, are bounded. */
 export function readYamlFile(file: string): YamlFile {
   const name = path.basename(file);
-  const refused = (...problems: string[]): YamlFile => ({
+  const refused = (problems: string[]): YamlFile => ({
     content: undefined,
     problems:
       problems.length > MAX_PROBLEMS
@@ -32,11 +32,11 @@ export function readYamlFile(file: string): YamlFile {
   try {
     text = readText(file);
   } catch (error) {
-    return refused(
+    return refused([
       `${file} cannot be read (${errnoOf(error)}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
-    );
+    ]);
   }
-  if (text === null) return refused(`${name} is larger than 1 MiB`);
+  if (text === null) return refused([`${name} is larger than 1 MiB`]);
 
   const lineCounter = new LineCounter();
   // Keys are strings, so that an organization id of digits only is no number; findYamlProblems finds repeated ones faster.
@@ -46,7 +46,7 @@ export function readYamlFile(file: string): YamlFile {
   const problems = findYamlProblems(document, lineAt).map(({ offset, message }) =>
     offset === null ? `${name} ${message}` : `${name}:${lineAt(offset)} ${message}`,
   );
-  if (problems.length > 0) return refused(...problems);
+  if (problems.length > 0) return refused(problems);
   return {
     content: document.toJS({ maxAliasCount: -1 }) ?? {},
     problems: [],

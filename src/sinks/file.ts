@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, lstat, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { errnoOf, syncDirectory, writeFileAtomically } from '../files';
@@ -51,11 +51,14 @@ function createFileSink({ directory }: Config): Sink {
     async check() {
       try {
         // With a dot, what is no directory fails as such.
-        await access(`${await realpath(directory)}/.`, constants.W_OK | constants.X_OK);
+        const root = `${await realpath(directory)}/.`;
+        await access(root, constants.W_OK | constants.X_OK);
+        const { mode } = await stat(root);
+        const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
+        return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
       } catch (error) {
         throw sinkErrorOf(error, directory, false);
       }
-      return `directory ${directory} can be written`;
     },
   };
 }
@@ -78,6 +81,9 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
     { tokenMayBeThere: false },
   );
 }
+
+const WRITABLE_BY_OTHERS = 0o002;
+const STICKY = 0o1000;
 
 /** Longer than the longest attempt, so that the file of an attempt in progress is left alone. */
 const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;

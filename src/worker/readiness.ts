@@ -59,7 +59,7 @@ export function readinessSources(
   const describe = () => workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } });
   return {
     status: () => worker.getStatus(),
-    async latestPoll() {
+    latestPoll: onceASecond(async () => {
       try {
         const { pollers } = await connection.withDeadline(Date.now() + TIMEOUT_MS, describe);
         const time = pollers.find(({ identity }) => identity === worker.options.identity)?.lastAccessTime;
@@ -69,6 +69,17 @@ export function readinessSources(
         if (code === GRPC.permissionDenied || code === GRPC.unimplemented) return undefined;
         throw error;
       }
-    },
+    }),
+  };
+}
+
+/** Anyone who reaches the port may send probes, and many must not become as many calls of Temporal. */
+function onceASecond<T>(look: () => Promise<T>): () => Promise<T> {
+  let last: { look: Promise<T>; startedMs: number } | null = null;
+  return () => {
+    if (!last || performance.now() - last.startedMs > 1000) {
+      last = { look: look(), startedMs: performance.now() };
+    }
+    return last.look;
   };
 }

@@ -51,7 +51,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       const receipt = await (isFinalAttempt
         ? CancellationScope.nonCancellable(attempt)
         : control.run(attempt));
-      requireReceipt(receipt, sink);
+      requireReceipt(receipt, sink, deliveryId);
       sinksTried.delete(sink);
       return { ...receipt, alsoTried: [...sinksTried] };
     } catch (error) {
@@ -93,8 +93,13 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
 }
 
 /** Whoever may complete activities in the namespace can complete this one with anything. */
-function requireReceipt(receipt: Partial<Receipt> | null | undefined, sink: string): void {
-  if (typeof receipt?.deliveryId === 'string' && typeof receipt.location === 'string') return;
+function requireReceipt(
+  receipt: Partial<Receipt> | null | undefined,
+  sink: string,
+  deliveryId: string,
+): void {
+  const isOwn = receipt?.deliveryId === deliveryId && receipt.sink === sink;
+  if (isOwn && typeof receipt.location === 'string') return;
   throw ApplicationFailure.nonRetryable(
     `the delivery was completed without its receipt, and not by a worker: the token may be in sink ${sink}`,
     'SinkUnavailable',

@@ -69,6 +69,7 @@ describe('a reference to a secret', () => {
   it.each([
     ['the secret itself', CANARY],
     ['the secret as a name', { env: CANARY }],
+    ['a client secret as a name', { env: 'mdb_sa_sk_CANARY' }],
     ['a reference and the secret', { env: 'NAME', value: CANARY }],
     ['both kinds', { env: 'NAME', file: CANARY }],
     ['a list', [CANARY]],

@@ -13,23 +13,27 @@ const never = (message: string): Meaning => ({ retryable: false, message });
 const CREDENTIALS_REFUSED = later('AWS does not accept the credentials; replace them with valid ones');
 
 /** By the name of the exception (AWS Secrets Manager API reference, "Common Error Types" and each action's own). */
-const MEANINGS: Readonly<Record<string, Meaning>> = {
-  AccessDeniedException: never('grant that action on this secret to the worker'),
-  EncryptionFailure: later('the KMS key cannot encrypt; enable it and grant the worker its use'),
-  InvalidRequestException: never(
-    'the secret is scheduled for deletion or managed by another service; restore it or correct secretName',
-  ),
-  ResourceNotFoundException: later('the secret was just deleted, or the KMS key does not exist'),
-  CredentialsProviderError: later(
-    'the worker finds no AWS credentials; give it a role, a profile or environment variables',
-  ),
-  ThrottlingException: later('too many requests'),
-  ExpiredTokenException: CREDENTIALS_REFUSED,
-  IncompleteSignatureException: CREDENTIALS_REFUSED,
-  InvalidClientTokenId: CREDENTIALS_REFUSED,
-  InvalidSignatureException: CREDENTIALS_REFUSED,
-  UnrecognizedClientException: CREDENTIALS_REFUSED,
-};
+const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
+  Object.entries({
+    AccessDeniedException: never('grant that action on this secret to the worker'),
+    EncryptionFailure: later('the KMS key cannot encrypt; enable it and grant the worker its use'),
+    InvalidRequestException: never(
+      'the secret is scheduled for deletion or managed by another service; restore it or correct secretName',
+    ),
+    ResourceNotFoundException: later('the secret was just deleted, or the KMS key does not exist'),
+    CredentialsProviderError: later(
+      'the worker finds no AWS credentials; give it a role, a profile or environment variables',
+    ),
+    ThrottlingException: later('too many requests'),
+    ExpiredTokenException: CREDENTIALS_REFUSED,
+    IncompleteSignatureException: CREDENTIALS_REFUSED,
+    InvalidClientTokenId: CREDENTIALS_REFUSED,
+    InvalidSignatureException: CREDENTIALS_REFUSED,
+    UnrecognizedClientException: CREDENTIALS_REFUSED,
+  }),
+);
+
+const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /** Errors of Node and the SDK after which no request was written. */
 const NEVER_SENT: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CredentialsProviderError'];
@@ -41,14 +45,17 @@ const NEVER_SENT: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN',
  * @param what the action and the secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
 export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
-  const { name, code, $metadata } = error as {
+  const { code, $metadata, ...named } = error as {
     name?: string;
     code?: string;
     $metadata?: { httpStatusCode?: number };
   };
+  // The server chooses the name, and could quote the token in it.
+  const name = EXCEPTION_NAME.test(named.name ?? '') ? named.name : undefined;
   const status = $metadata?.httpStatusCode;
-  const { retryable, message: meaning } = MEANINGS[name ?? ''] ?? meaningOfStatus(status);
-  const outcome = status === undefined ? (code ?? name ?? 'unknown error') : `${status} ${name ?? ''}`;
+  const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? meaningOfStatus(status);
+  const outcome =
+    status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
   const tokenMayBeThere =
     status === undefined ? !NEVER_SENT.includes(code ?? name ?? '') : mayHaveActed(status);

@@ -65,6 +65,8 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   const client = new sdk.SecretsManagerClient({
     region,
     ...(endpoint && { endpoint: endpoint.href }),
+    // Tokens go to no other address than the configuration names.
+    ignoreConfiguredEndpointUrls: true,
     customUserAgent: [['live-migration-prep', VERSION]],
     // Temporal retries; two layers would multiply.
     maxAttempts: 1,

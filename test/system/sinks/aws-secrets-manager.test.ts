@@ -243,3 +243,28 @@ describe('sinkErrorOfAws', () => {
     });
   });
 });
+
+it('sends nothing to an address that the environment names, and not the configuration', async () => {
+  let requests = 0;
+  const other = await serveHttp((_request, response) => {
+    requests += 1;
+    response.writeHead(500).end();
+  });
+  process.env['AWS_ENDPOINT_URL'] = other.url;
+  try {
+    const deliver = await aws({ endpoint: undefined, timeoutMs: 1000 });
+    await expect(deliver(newDelivery())).rejects.toBeInstanceOf(SinkUnavailableError);
+  } finally {
+    delete process.env['AWS_ENDPOINT_URL'];
+    await other.close();
+  }
+  expect(requests).toBe(0);
+});
+
+it.each(['Bad_CANARY-token', 'x'.repeat(65)])(
+  'names the status alone when the server calls its error %s',
+  (name) => {
+    const { message } = sinkErrorOfAws('an action', { name, $metadata: { httpStatusCode: 400 } });
+    expect(message).toBe('an action failed (400): AWS rejected the request; see its API reference');
+  },
+);

@@ -20,7 +20,10 @@ async function endDelivery(how: 'complete' | 'fail', ...options: string[]) {
 }
 
 describe('a delivery that somebody ends by hand leaves its token undelivered: the run goes on, and names the sink', () => {
-  it.each(['null', '{}', '"text"', '{"location": "there"}'])('completed with %s', async (result) => {
+  it.each([
+    ...['null', '{}', '"text"', '{"location": "there"}'],
+    '{"deliveryId": "another", "location": "there", "sink": "slow"}',
+  ])('completed with %s', async (result) => {
     const { status, redelivered } = await endDelivery('complete', '--result', result);
     expect(status.description).toBe(
       'SinkUnavailable: the delivery was completed without its receipt, and not by a worker: the token may be in sink slow',

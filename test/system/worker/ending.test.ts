@@ -154,6 +154,7 @@ describe('a worker', () => {
       await untilReady(worker);
 
       proxy.cut();
+      await eventually('not ready', async () => (await get(worker, '/readyz'))[0] === 503);
       expect(await get(worker, '/readyz')).toEqual([503, 'Temporal does not respond\n']);
       expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
       proxy.restore();

@@ -11,6 +11,7 @@ import { VERSION } from '../../../src/http/version';
 import { serveHttp, type HttpHandler } from '../../support/servers';
 import { rejectionOf } from '../rejection';
 import {
+  ACCOUNT,
   ADDRESSES,
   CREDENTIALS,
   KEY,
@@ -303,4 +304,29 @@ describe('visibleOrganizations', () => {
     const error = { endpoint: 'orgs', status: fault.status };
     await expect(atlas.visibleOrganizations('default')).rejects.toMatchObject(error);
   });
+});
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+it.each<[what: string, kind: Kind, quoted: string]>([
+  ['the access token', 'serviceAccount', 'CANARY-bearer'],
+  ['the client secret', 'serviceAccount', ACCOUNT.clientSecret],
+  ['the client secret in base64', 'serviceAccount', base64(ACCOUNT.clientSecret)],
+  ['the private key', 'apiKey', KEY.privateKey],
+])('an error that quotes %s does not reach the caller with it', async (_what, kind, quoted) => {
+  const server = await serveAtlas((_request, response) =>
+    response.writeHead(400).end(JSON.stringify({ detail: `who is "${quoted}"?` })),
+  );
+  const error = await rejectionOf(create(closing(atlasAt(server, CREDENTIALS[kind]))));
+  expect(error).toMatchObject({ status: 400, body: { detail: 'who is "(credential)"?' } });
+});
+
+it('an error of the access-token request that quotes Basic authorization does not reach the caller with it', async () => {
+  const server = closing(
+    await serveHttp(({ headers }, response) =>
+      response.writeHead(401).end(JSON.stringify({ error_description: headers.authorization })),
+    ),
+  );
+  const error = await rejectionOf(create(closing(atlasAt(server, CREDENTIALS.serviceAccount))));
+  expect(error).toMatchObject({ body: { detail: 'Basic (credential)' } });
 });

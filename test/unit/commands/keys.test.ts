@@ -58,6 +58,24 @@ describe('keys', () => {
     expect(stdout).toContain(`key ${keyIds()[0]} seals, 2 key(s) open`);
   });
 
+  it('loses no key when several rotate at once: one does, or the others say why not', async () => {
+    await keys('--file', file);
+    const exits = await Promise.all(
+      Array.from({ length: 6 }, () => run(['keys', '--file', file, '--rotate'])),
+    );
+    const rotated = exits.filter(({ code }) => code === 0);
+    expect(keyIds()).toHaveLength(1 + rotated.length);
+    for (const { code, stderr } of exits)
+      if (code !== 0) expect([code, stderr]).toEqual([1, expect.stringContaining(`${file}.lock exists: `)]);
+    expect(rotated).not.toEqual([]);
+    expect(readdirSync(fileIn())).toEqual(['sealing-keys.json']);
+  });
+
+  it('makes one key set when several make it at once', async () => {
+    const exits = await Promise.all(Array.from({ length: 6 }, () => run(['keys', '--file', file])));
+    expect(exits.filter(({ code }) => code === 0)).toHaveLength(1);
+  });
+
   it('--rotate keeps the mode and the owner of the file, and says which mode it is', async () => {
     await keys('--file', file);
     chmodSync(file, 0o640);

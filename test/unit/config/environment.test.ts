@@ -106,3 +106,16 @@ describe('the environment', () => {
     expect(read(API_KEY_ENV).problems).toEqual([expect.stringMatching(problem)]);
   });
 });
+
+it.each(['http://127.evil.example', 'http://127.0.0.1.evil.example'])('%s is not on this host', (url) => {
+  expect(read({ MONGODB_ATLAS_BASE_URL: url }).warnings).toHaveLength(1);
+});
+
+it.each([
+  ['HTTPS_PROXY', 'proxy:3128', 'is not the address of a proxy'],
+  ['http_proxy', 'the proxy', 'is not the address of a proxy'],
+  ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
+])('%s=%s is refused', (name, value, problem) => {
+  expect(read({ [name]: value }).problems).toEqual([expect.stringContaining(`${name} ${problem}`)]);
+  expect(read({ [name]: '' }).problems).toEqual([]);
+});

@@ -190,3 +190,27 @@ it('waits for a permission', async () => {
     await expect(deliver(delivery)).rejects.toMatchObject(error);
   });
 });
+
+describe('doctor', () => {
+  const check = async (at: string) => {
+    const sink = await makeSink({ type: 'file', directory: at });
+    return sink.check?.(null, new AbortController().signal);
+  };
+
+  it.each([
+    [0o700, 'can be written'],
+    [0o1777, 'can be written'],
+    [0o777, 'can be written, by every user of the host: chmod o-w it'],
+  ])('finds that a directory of mode %o %s', async (mode, finding) => {
+    chmodSync(directory, mode);
+    expect(await check(directory)).toBe(`directory ${directory} ${finding}`);
+  });
+
+  it.each([0o600, 0o755])('finds that a file of mode %o is no directory', async (mode) => {
+    const file = fileIn('file');
+    writeFileSync(file, '', { mode });
+    await expect(check(file)).rejects.toThrow(
+      new SinkRejectedError(`the directory ${file} of the sink is not a directory: correct its path`),
+    );
+  });
+});

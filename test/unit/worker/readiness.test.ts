@@ -81,16 +81,18 @@ describe('the latest poll of a worker', () => {
   });
 
   /** As Temporal responds, which says who polls, or fails. */
-  function latestPoll(response: object[] | Error) {
-    const describeTaskQueue = () =>
-      response instanceof Error ? Promise.reject(response) : Promise.resolve({ pollers: response });
+  function sourcesFor(response: object[] | Error) {
+    const describeTaskQueue = jest.fn(() =>
+      response instanceof Error ? Promise.reject(response) : Promise.resolve({ pollers: response }),
+    );
     const connection = {
       workflowService: { describeTaskQueue },
       withDeadline: (_deadline: number, call: () => Promise<unknown>) => call(),
     } as unknown as NativeConnection;
     const worker = { options: { identity: 'me' } } as unknown as Worker;
-    return readinessSources(worker, connection, queue).latestPoll();
+    return { describeTaskQueue, ...readinessSources(worker, connection, queue) };
   }
+  const latestPoll = (response: object[] | Error) => sourcesFor(response).latestPoll();
   const grpcError = (code: number) => Object.assign(new Error(), { code, details: '', metadata: {} });
 
   it.each<[what: string, response: object[] | Error, found: string | null | undefined]>([
@@ -105,5 +107,16 @@ describe('the latest poll of a worker', () => {
 
   it('is an error while Temporal does not respond', async () => {
     await expect(latestPoll(grpcError(GRPC.unavailable))).rejects.toMatchObject({ code: GRPC.unavailable });
+  });
+
+  it('is looked for once a second, however many ask', async () => {
+    const { latestPoll: look, describeTaskQueue } = sourcesFor([poll('me', 7)]);
+    expect(await Promise.all([look(), look()])).toEqual(['7.5', '7.5']);
+    jest.advanceTimersByTime(1000);
+    await look();
+    expect(describeTaskQueue).toHaveBeenCalledTimes(1);
+    jest.advanceTimersByTime(1);
+    await look();
+    expect(describeTaskQueue).toHaveBeenCalledTimes(2);
   });
 });
