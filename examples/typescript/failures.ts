@@ -38,13 +38,13 @@ type AnyType =
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
   // The run has failed.
   InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },
-  AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator repair the credential' },
+  AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator fix the credential' },
   AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
   TokenLost: { outcome: 'failed', exitCode: 1, next: 'remove its key in Atlas, then start again' },
   Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a token that it may have left' },
   // The run stays open and tries again by itself.
-  SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator repair the sink' },
+  SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
   SealedTokenUnreadable: { outcome: 'undelivered', exitCode: 5, next: 'let the operator restore the key' },
   // The Update was refused; the open run goes on as if nothing had been sent.

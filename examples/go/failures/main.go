@@ -49,13 +49,13 @@ type Reaction struct {
 var reactions = map[string]Reaction{
 	// The run has failed.
 	"InvalidRequest":       {"failed", 1, "correct the request, then start again"},
-	"AtlasRequestRejected": {"failed", 1, "let the operator repair the credential"},
+	"AtlasRequestRejected": {"failed", 1, "let the operator fix the credential"},
 	"AtlasResponseInvalid": {"failed", 1, "look for a stray key in Atlas"},
 	"AtlasUnavailable":     {"failed", 1, "start again later"},
 	"TokenLost":            {"failed", 1, "remove its key in Atlas, then start again"},
 	"Cancelled":            {"cancelled", 7, "look for a token that it may have left"},
 	// The run stays open and tries again by itself.
-	"SinkRejected":          {"undelivered", 5, "let the operator repair the sink"},
+	"SinkRejected":          {"undelivered", 5, "let the operator fix the sink"},
 	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},
 	"SealedTokenUnreadable": {"undelivered", 5, "let the operator restore the key"},
 	// The Update was refused; the open run goes on as if nothing had been sent.
