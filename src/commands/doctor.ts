@@ -108,7 +108,7 @@ async function checkNamespace({ connection, address, namespace }: TemporalConnec
   const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
   return warning(
-    `${retention}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that a token left by a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 7d`,
+    `${retention}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that a token left by a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 72h`,
   );
 }
 

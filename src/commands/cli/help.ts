@@ -2,8 +2,8 @@ import type { Help } from '@commander-js/extra-typings';
 
 /** Follows the help of the program. */
 export const HELP = `
-Temporal is found by --address and --namespace, else by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
-TEMPORAL_TLS… or a profile file.
+Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… or a profile file;
+--address and --namespace take precedence.
 
 Exit codes:
   0    done

@@ -78,7 +78,7 @@ export const startCommand = () =>
     .addOption(
       new Option(
         '--dry-run',
-        'start nothing; let a worker check the request (with --from: look at earlier runs only)',
+        'start nothing; let a worker check the request (with --from: only look at earlier runs)',
       )
         .default(false)
         .conflicts(['wait', 'results']),
@@ -89,7 +89,7 @@ export const startCommand = () =>
         'again',
       ]),
     )
-    .option('--results <file>', 'with --from: file that gets the outcome of each line, as JSON')
+    .option('--results <file>', 'with --from: write the outcome of each line to this file, as JSON')
     .on('option:from', function (this: Command) {
       for (const option of this.options) option.mandatory = false;
     });
@@ -120,7 +120,7 @@ export const listCommand = () =>
     .option('--change-reference <text>', 'runs of exactly this change or ticket')
     .option(
       '--since <time>',
-      'open runs, and runs that closed since: a time, or an age such as 2h',
+      'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
       pastTime,
     );
 
@@ -135,7 +135,7 @@ export const redeliverCommand = () =>
       "deliver to this sink instead of the request's; with --all, every token goes there",
       nonEmpty,
     )
-    .option('--run-id <id>', 'the closed run whose token is to be delivered', uuid)
+    .option('--run-id <id>', 'deliver the token that this closed run left', uuid)
     .addOption(
       new Option('--all', 'every undelivered run of the task queue')
         .default(false)
@@ -174,7 +174,7 @@ export const doctorCommand = () =>
     .description("check a worker's configuration and all that it uses; run it on the worker's host")
     .option('--config <file>', 'configuration file of the worker')
     .addOption(
-      new Option('--remote', 'check in a worker of the task queue; needs no configuration')
+      new Option('--remote', 'let a running worker check itself; needs no configuration')
         .default(false)
         .conflicts('config'),
     )
@@ -185,7 +185,7 @@ export type ScheduleOptions = Omit<OptionsOf<typeof scheduleCreateCommand>, keyo
 export const scheduleCreateCommand = () =>
   requestCommand('create')
     .description('create a schedule that creates a token whenever the link is down')
-    .requiredOption('--cron <expression>', 'when, such as "0 6 * * 1"; repeatable', collect)
+    .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
     .option('--jitter <duration>', 'delay each time by a random part of this', duration)
