@@ -117,7 +117,7 @@ export function createSealer(readKeySet: () => string) {
         const { secret } = keyNamed(String(kid));
         if (aud === workflowId) return secret;
         throw new SealedTokenUnreadableError(
-          'the token was sealed for another workflow id: deliver it in a run of its own id',
+          'the token was sealed for another workflow id: deliver it in a run with that id',
           false,
         );
       };

@@ -91,7 +91,7 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
   });
   // Kubernetes makes a mounted secret readable by the group of the pod.
   if (problemWith(secret) === null && (statSync(file).mode & 0o007) !== 0) {
-    context.warn(`${source} can be read by others: chmod o= it`);
+    context.warn(`${source} can be read by others: run chmod o= on it`);
   }
   return secret;
 }

@@ -62,7 +62,7 @@ export class AtlasCircuitOpenError extends Error {
     const until =
       waitMs > 0
         ? `until ${new Date(untilMs).toISOString()}`
-        : 'while another attempt tries whether Atlas responds';
+        : 'while another attempt tests whether Atlas responds';
     super(
       `not sent: this worker sends no link-token request with credential ${credentialName} ${until}, after this error: ${cause.message}`,
     );

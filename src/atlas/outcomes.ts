@@ -233,11 +233,11 @@ function classifyResponse(error: AtlasResponseError): AtlasOutcome {
 /** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
 function describeResponse({ endpoint, status, body }: AtlasResponseError): string {
   const { request, content } = ENDPOINT_RULES[endpoint];
-  const without = status >= 200 && status < 300 ? ` without ${content}` : '';
+  const without = status >= 200 && status < 300 ? `, without ${content}` : '';
   const reason = body.detail ?? body.reason;
   const fields = body.fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return [
-    `Atlas returned ${status}${body.errorCode ? ` ${body.errorCode}` : ''}${without} to the ${request}`,
+    `Atlas returned ${status}${body.errorCode ? ` ${body.errorCode}` : ''} to the ${request}${without}`,
     reason && `: "${reason}"`,
     fields && ` (${fields})`,
   ].join('');

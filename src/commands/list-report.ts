@@ -44,7 +44,7 @@ export async function listUnconfirmed(
     attempts.sort((a, b) => a.startedAt.localeCompare(b.startedAt));
     created.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
     output.print(organization, [
-      `organization ${orgId}: Atlas may have created up to ${unconfirmedTokens} token(s) that no run received, by these attempts`,
+      `organization ${orgId}: Atlas may have created up to ${unconfirmedTokens} token(s) that no run received, in these attempts`,
       ...attempts.map(
         ({ startedAt, endedAt, reason, workflowId, runId }) =>
           `  ${startedAt} to ${endedAt}  ${workflowId} (${runId}): ${reason}`,

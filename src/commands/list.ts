@@ -151,10 +151,10 @@ function detailOf(run: ListedRun): string {
 /** What the list cannot know. */
 function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: string | null): string[] {
   return [
-    `the list lags behind by moments${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
+    `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
     unconfirmed &&
       notShown.terminated > 0 &&
-      `${notShown.terminated} terminated run(s) are not shown: a request that was on its way when they ended is in no count`,
+      `${notShown.terminated} terminated run(s) are not shown: none counts a request that was in progress when it ended`,
     notShown.historiesGone > 0 &&
       `${notShown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
   ].filter((note) => typeof note === 'string');

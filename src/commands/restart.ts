@@ -29,7 +29,7 @@ export async function restart(context: CommandContext, options: RestartOptions):
   const runs = await failedRuns(context, options);
   const bulk = createBulkRunner(runs.length, output);
   output.setFollowUp(
-    `what was restarted goes on; list it: live-migration-prep list --since ${new Date().toISOString()}`,
+    `the restarted runs go on; list them: live-migration-prep list --since ${new Date().toISOString()}`,
   );
   if (runs.length > 0 && !options.dryRun) await noteMissingWorker(client, taskQueue, output);
   const work = (run: Run) => restartOne(context, run, options);

@@ -40,7 +40,7 @@ export async function listSchedules({ client, taskQueue, output }: CommandContex
     output.print(schedule, linesOf(schedule));
   }
   output.say(`${count} schedule(s)`);
-  output.note('the list lags behind by moments');
+  output.note('the list may lag by a moment');
 }
 
 /** The calls of the SDK fail at a payload that they cannot decode, and anybody can create a schedule. */

@@ -30,7 +30,7 @@ export async function startFrom(
   if (!dryRun) {
     await noteMissingWorker(client, taskQueue, output);
     output.setFollowUp(
-      'what was started goes on; the same command starts the rest; list runs: live-migration-prep list',
+      'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
     );
   }
   await bulk.run(
@@ -89,7 +89,7 @@ function openResults(path: string, { stats: requests }: RequestsFile): (result: 
     } catch (error) {
       throw new CommandError([
         `--results ${path} cannot be written (${errnoOf(error)}): correct that, then repeat the command`,
-        'what was started goes on; the same command starts the rest',
+        'the started runs go on; the same command starts the rest',
       ]);
     }
   };

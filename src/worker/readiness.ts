@@ -37,7 +37,7 @@ export function createReadiness({ status, latestPoll }: ReadinessSources): () =>
       return 'Temporal does not respond';
     }
     if (found === undefined) return null;
-    if (found === null) return 'Temporal has received no poll of this worker';
+    if (found === null) return 'Temporal has received no poll from this worker';
     // Only changes count: the clocks of the server and of this host may differ.
     if (found !== latest) {
       latest = found;
@@ -45,7 +45,7 @@ export function createReadiness({ status, latestPoll }: ReadinessSources): () =>
     }
     const ageMs = performance.now() - arrivedMs;
     if (ageMs <= MAX_POLL_AGE_MS) return null;
-    return `Temporal has received no poll of this worker for ${Math.round(ageMs / 1000)} s`;
+    return `Temporal has received no poll from this worker for ${Math.round(ageMs / 1000)} s`;
   };
 }
 

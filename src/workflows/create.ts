@@ -111,7 +111,7 @@ function requireToken(token: Partial<SealedToken> | null | undefined, unconfirme
   // A worker that finds the token of a lost attempt returns the count before that attempt.
   if (isWhole && [unconfirmedBefore, unconfirmedBefore - 1].includes(unconfirmedTokens)) return;
   throw ApplicationFailure.nonRetryable(
-    'the creation was completed without a sealed token, and not by a worker: if Atlas created a token, remove it there, then start again',
+    'somebody other than a worker completed the creation, without a sealed token: if Atlas created a token, remove it there, then start again',
     'TokenLost',
   );
 }

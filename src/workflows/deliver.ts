@@ -101,7 +101,7 @@ function requireReceipt(
   const isOwn = receipt?.deliveryId === deliveryId && receipt.sink === sink;
   if (isOwn && typeof receipt.location === 'string') return;
   throw ApplicationFailure.nonRetryable(
-    `the delivery was completed without its receipt, and not by a worker: the token may be in sink ${sink}`,
+    `somebody other than a worker completed the delivery, without a receipt: the token may be in sink ${sink}`,
     'SinkUnavailable',
   );
 }

@@ -27,7 +27,7 @@ export function terminalFailure(type: string, message: string, details: unknown[
 export function unwritableRequest(): ApplicationFailure {
   const problem = {
     field: 'request',
-    description: 'cannot be written as JSON again: remove what is nested deeply',
+    description: 'cannot be written back as JSON: remove deeply nested values',
   };
   return failureOf('InvalidRequest', `the request is not valid: it ${problem.description}`, {
     fields: [problem],

@@ -50,7 +50,7 @@ describe('a reference to a secret', () => {
   it('to a file that others can read warns, not to one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = fileOf(CANARY, mode);
-      expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: chmod o= it`]);
+      expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: run chmod o= on it`]);
     }
     expect(refer({ file: fileOf(CANARY, 0o640) }).warnings).toEqual([]);
   });

@@ -45,7 +45,7 @@ export async function checkWorker(
   if (parsed.success) return { report: parsed.data, failure };
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
-    `the workers of task queue ${taskQueue} gave no report (${reason}): see ${handle.workflowId} in Temporal`,
+    `the workers of task queue ${taskQueue} sent no report (${reason}): see ${handle.workflowId} in Temporal`,
   );
 }
 
@@ -67,7 +67,7 @@ export async function checkRequestRemotely(
   const broken = findings.filter(({ state }) => state === 'error');
   throw new CommandError(
     [
-      `${consequence}: ${fields.length > 0 ? `the request has ${fields.length} problem(s)` : 'the worker cannot do it'}`,
+      `${consequence}: ${fields.length > 0 ? `the request has ${fields.length} problem(s)` : 'checks in the worker failed'}`,
       ...fields.map(({ field, description }) => `  ${field} ${description}`),
       ...describeFindings(broken).map((line) => `  ${line}`),
     ],

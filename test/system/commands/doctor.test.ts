@@ -152,7 +152,7 @@ describe('doctor', () => {
       'a secret file that others can read',
       {},
       ({ keysFile }) => chmodSync(keysFile, 0o644),
-      /^warning   configuration: file .*sealing-keys\.json can be read by others: chmod o= it/m,
+      /^warning   configuration: file .*sealing-keys\.json can be read by others: run chmod o= on it/m,
     ],
     [
       'a task queue that no worker polls',

@@ -95,7 +95,7 @@ describe('start --from', () => {
     command.interrupt();
     const { code, stderr } = await command.exited;
     expect(code).toBe(130);
-    expect(stderr).toContain('\nwhat was started goes on; the same command starts the rest; list runs:');
+    expect(stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
     expect((await scene.client('start', '--from', from)).code).toBe(0);
     expect(new Set(actionsIn(results))).toEqual(new Set(['started']));
     // The faults of the next test are for its own runs.

@@ -26,7 +26,7 @@ describe('a delivery that somebody ends by hand leaves its token undelivered: th
   ])('completed with %s', async (result) => {
     const { status, redelivered } = await endDelivery('complete', '--result', result);
     expect(status.description).toBe(
-      'SinkUnavailable: the delivery was completed without its receipt, and not by a worker: the token may be in sink slow',
+      'SinkUnavailable: somebody other than a worker completed the delivery, without a receipt: the token may be in sink slow',
     );
     expect(redelivered.receipt).toMatchObject({ sink: 'files', alsoTried: ['slow'] });
   });

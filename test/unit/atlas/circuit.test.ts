@@ -78,7 +78,7 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
     const rejected = notSent(await outcomes(atlas, IN_FLIGHT));
     expect(rejected).toHaveLength(IN_FLIGHT - 1);
     expect(rejected[0]?.attempt).toBe(1 + probe);
-    expect(rejected[0]?.message).toContain('while another attempt tries whether Atlas responds');
+    expect(rejected[0]?.message).toContain('while another attempt tests whether Atlas responds');
     expect(posts()).toBe(2 + probe);
   }
   emulator.clearFaults();

@@ -75,7 +75,7 @@ atlas:
   it('and sealing keys warn of a secret file that others can read', () => {
     const files = [write('a.secret', CANARY, 0o644), write('keys.json', KEYS, 0o644)];
     expect(load(`${MAPPED}sealing: {keys: {file: keys.json}}\n`, env).warnings).toEqual(
-      files.map((file) => `file ${file} can be read by others: chmod o= it`),
+      files.map((file) => `file ${file} can be read by others: run chmod o= on it`),
     );
   });
 });

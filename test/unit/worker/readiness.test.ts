@@ -41,7 +41,7 @@ describe('a worker', () => {
   });
 
   it.each([60, 70, 90, 119])('is not ready once the polls that were cut at %i s are due', async (cutAt) => {
-    const problem = 'Temporal has received no poll of this worker for 80 s';
+    const problem = 'Temporal has received no poll from this worker for 80 s';
     expect(await startProbes(cutAt).probeUntil(3600)).toEqual([problem, 60 + 80]);
   });
 
@@ -53,7 +53,7 @@ describe('a worker', () => {
   });
 
   it.each<[what: string, change: Partial<ReadinessSources>, problem: string | null]>([
-    ['not ready before its first poll', polled(null), 'Temporal has received no poll of this worker'],
+    ['not ready before its first poll', polled(null), 'Temporal has received no poll from this worker'],
     ['ready where the server does not say who polls', polled(undefined), null],
     ['not ready while it drains', status({ runState: 'DRAINING' }), 'the worker is DRAINING'],
     [
