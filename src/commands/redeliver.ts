@@ -73,7 +73,7 @@ async function redeliverOne(client: Client, run: UndeliveredRun, sink?: string):
     return note ? { ...outcome, reason: `${note}; ${outcome.reason}` } : outcome;
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
-    return { action: 'skipped', reason: 'it ended meanwhile' };
+    return { action: 'skipped', reason: 'the run ended meanwhile' };
   }
 }
 

@@ -104,7 +104,7 @@ async function restartOne(
     );
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    return skipped('another caller started it meanwhile');
+    return skipped('another caller started a run meanwhile');
   }
 }
 

@@ -167,7 +167,7 @@ describe('start --from', () => {
     const own = await scene.client('start', '--from', from, '--results', from);
     expect(own).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('is the file of requests') as unknown,
+      stderr: expect.stringContaining('is the file that --from names') as unknown,
     });
     const nowhere = await scene.client('start', '--from', from, '--results', path.join(from, 'x'));
     expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOTDIR') as unknown });
