@@ -80,7 +80,8 @@ function openResults(path: string, { stats: requests }: RequestsFile): (result: 
       path,
       'name a regular file, or one that does not exist yet',
     );
-    if (stats.ino === requests.ino && stats.dev === requests.dev) throw invalid('is the file that --from names');
+    if (stats.ino === requests.ino && stats.dev === requests.dev)
+      throw invalid('is the file that --from names');
   }
   const file = openForWriting(path);
   return (result) => {

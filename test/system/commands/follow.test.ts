@@ -180,7 +180,9 @@ it('restart ends with 4 while Atlas turns its run away, and names the command th
   const { code, stderr } = await scene.client(...restart, '--timeout', '2s');
   expect(code).toBe(EXIT_CODES.timedOut);
   expect(stderr).toMatch(
-    RegExp(`; list them: live-migration-prep --task-queue ${scene.deployment.taskQueue} list --since \\d{4}-`),
+    RegExp(
+      `; list them: live-migration-prep --task-queue ${scene.deployment.taskQueue} list --since \\d{4}-`,
+    ),
   );
   const handle = client.workflow.getHandle(workflowId);
   expect((await handle.describe()).status.name).toBe('RUNNING');

@@ -208,7 +208,9 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
 
   it('and says what it cannot know', async () => {
     const { stderr } = await scene.client('list', '--unconfirmed');
-    expect(stderr).toMatch(/\nnote: \d+ terminated run\(s\) are not shown: none counts a request that was in progress/);
+    expect(stderr).toMatch(
+      /\nnote: \d+ terminated run\(s\) are not shown: none counts a request that was in progress/,
+    );
   });
 
   it('reports each attempt that may have created a token, with its time, by organization', async () => {
