@@ -50,6 +50,11 @@ const REDIRECT: Row = {
   remedy:
     'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
 };
+const ADDRESS_NOT_ON_ACCESS_LIST: Row = {
+  when: (status, errorCode) => status === 403 && errorCode === 'IP_ADDRESS_NOT_ON_ACCESS_LIST',
+  ...REJECTED,
+  remedy: "add the worker's IP address to the API access list of the credential",
+};
 const ACCOUNT_SUSPENDED: Row = {
   when: oneOf(402),
   ...REJECTED,
@@ -89,6 +94,7 @@ const LINK_TOKEN_ROWS: readonly Row[] = [
       'check that the credential is correct, has not expired, and is Organization Owner of this organization',
   },
   ACCOUNT_SUSPENDED,
+  ADDRESS_NOT_ON_ACCESS_LIST,
   {
     when: oneOf(403),
     ...REJECTED,
@@ -125,6 +131,7 @@ const REPEATABLE_ROWS: readonly Row[] = [
   { when: oneOf(408, 425, 429), ...RETRY },
   { when: oneOf(401), ...REJECTED, remedy: 'check that the credential is correct and has not expired' },
   ACCOUNT_SUSPENDED,
+  ADDRESS_NOT_ON_ACCESS_LIST,
   {
     when: oneOf(403),
     ...REJECTED,

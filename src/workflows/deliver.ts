@@ -33,6 +33,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
   const { jwe, orgId, sourceOrgId, requestedBy, deliveryId } = token;
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
+  let nextRoundAtMs = Date.now();
 
   for (;;) {
     const { redelivery } = control;
@@ -51,7 +52,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       const receipt = await (isFinalAttempt
         ? CancellationScope.nonCancellable(attempt)
         : control.run(attempt));
-      requireReceipt(receipt, sink, deliveryId);
+      requireReceipt(receipt, sink);
       sinksTried.delete(sink);
       return { ...receipt, alsoTried: [...sinksTried] };
     } catch (error) {
@@ -68,10 +69,15 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     if (control.redelivery !== redelivery) continue;
 
     const failure = deliveryFailureOf(cause, progress);
-    const waitMs = Math.max(withJitter(pauseMs), requestedWaitMs(details) ?? 0);
-    const nextTryAtMs = Date.now() + waitMs;
     control.redelivery = null;
-    if (!redelivery) pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
+    const requestedMs = sink === delivering.sink ? (requestedWaitMs(details) ?? 0) : 0;
+    if (redelivery) {
+      // It puts off no round, and one that it stopped begins again.
+      nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
+    } else {
+      nextRoundAtMs = Date.now() + Math.max(withJitter(pauseMs), requestedMs);
+      pauseMs = Math.min(pauseMs * 2, plan.maximumPauseMs);
+    }
     countFailedRound(String(failure.type), token);
     log.warn('link-token not delivered', {
       orgId,
@@ -80,11 +86,12 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
       type: failure.type,
       reason: failure.message,
     });
-    progress.report('undelivered', `${String(failure.type)}: ${failure.message}`, nextTryAtMs);
+    progress.report('undelivered', `${String(failure.type)}: ${failure.message}`, nextRoundAtMs);
     progress.listUndelivered(delivering.sink, token);
     rounds.fail(failure);
     try {
-      await condition(() => control.redelivery !== null, waitMs);
+      // A timeout of 0 would be none.
+      await condition(() => control.redelivery !== null, Math.max(1, nextRoundAtMs - Date.now()));
     } catch (error) {
       if (!isCancellation(error)) throw error;
       throw cancelled(progress, token, [...sinksTried]);
@@ -93,13 +100,10 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
 }
 
 /** Whoever may complete activities in the namespace can complete this one with anything. */
-function requireReceipt(
-  receipt: Partial<Receipt> | null | undefined,
-  sink: string,
-  deliveryId: string,
-): void {
-  const isOwn = receipt?.deliveryId === deliveryId && receipt.sink === sink;
-  if (isOwn && typeof receipt.location === 'string') return;
+function requireReceipt(receipt: Partial<Receipt> | null | undefined, sink: string): void {
+  const { deliveryId, location } = receipt ?? {};
+  // Not compared with the token's own: of a recovery, the caller names that.
+  if (typeof deliveryId === 'string' && typeof location === 'string' && receipt?.sink === sink) return;
   throw ApplicationFailure.nonRetryable(
     `somebody other than a worker completed the delivery, without a receipt: the token may be in sink ${sink}`,
     'SinkUnavailable',

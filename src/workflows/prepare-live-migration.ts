@@ -105,7 +105,8 @@ function runOptions(): RunOptions {
   const { workflowId, executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule } = workflowInfo();
   const refused = {
     workflowExecutionTimeout: isShort(executionTimeoutMs),
-    workflowRunTimeout: isShort(runTimeoutMs),
+    // The server sets it to the execution timeout where the caller set none.
+    workflowRunTimeout: isShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
     retryPolicy,
     cronSchedule,
   };

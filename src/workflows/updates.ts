@@ -57,6 +57,9 @@ export function handleUpdates(
     },
     {
       validator(other) {
+        if (typeof other !== 'object' || other === null) {
+          throw refusal('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
+        }
         const differing = differingFields(request, other);
         if (differing.length > 0) {
           throw refusal(

@@ -68,14 +68,15 @@ async function copiesOf(handle: Handle): Promise<string[]> {
 
 describe('redeliver', () => {
   atOnce({
-    async 'without input, with null and with {}: one attempt at the sink of the request'() {
+    async 'without input, with null and with {}: one attempt at the sink of the request, which puts off no round'() {
       const handle = await undelivered();
+      const { nextTryAt } = await statusOf(handle);
       for (const args of [[], [null], [{}], [{ sink: null }]]) {
         expect(await redeliver(handle, ...args)).toMatchObject({
           type: 'SinkRejected',
           message: expect.stringMatching(/is not a directory: correct its path/) as string,
         });
-        expect(await statusOf(handle)).toMatchObject({ step: 'undelivered' });
+        expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', nextTryAt });
       }
     },
 
@@ -112,6 +113,16 @@ describe('redeliver', () => {
       const { receipt } = await redeliver(handle, { sink: 'files' });
       expect(receipt).toMatchObject({ sink: 'files', alsoTried: [] });
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
+    },
+
+    async 'during a round, and failed: the round begins again at once'() {
+      const request = deployment.newRequest({ sink: 'hangs' });
+      const handle = await deployment.start(request);
+      await eventually('an attempt', () => receiver.hanging(request) === 1);
+      expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkUnavailable' });
+      await eventually('another attempt', () => receiver.hanging(request) === 1);
+      receiver.release(request);
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'hangs' } });
     },
 
     async 'to a sink that the organization may not use: SinkRejected, and the sink gets nothing'() {
@@ -243,8 +254,6 @@ describe('awaitDelivery', () => {
         ['(accessListIps)', { ...request, accessListIps: ['192.31.196.1'] }],
         ['(sourceOrgId)', { ...request, sourceOrgId: undefined }],
         ['(orgId, sink)', { ...request, orgId: 7, sink: null }],
-        ['(orgId, sourceOrgId, sink, accessListIps)', null],
-        ['(orgId, sourceOrgId, sink, accessListIps)', 'a request'],
         ['(orgId, sourceOrgId, sink, accessListIps)', []],
       ];
       for (const [fields, other] of others) {
@@ -252,6 +261,12 @@ describe('awaitDelivery', () => {
         expect({ type, message }).toEqual({
           type: 'OtherRequest',
           message: expect.stringContaining(fields) as string,
+        });
+      }
+      for (const other of [null, undefined, 'a request']) {
+        expect(await awaitDelivery(handle, other)).toMatchObject({
+          type: 'InvalidRequest',
+          message: 'awaitDelivery takes the request that the run was started with',
         });
       }
       expect(await statusOf(handle)).toEqual(status);

@@ -22,7 +22,7 @@ async function endDelivery(how: 'complete' | 'fail', ...options: string[]) {
 describe('a delivery that somebody ends by hand leaves its token undelivered: the run goes on, and names the sink', () => {
   it.each([
     ...['null', '{}', '"text"', '{"location": "there"}'],
-    '{"deliveryId": "another", "location": "there", "sink": "slow"}',
+    '{"deliveryId": "any", "location": "there", "sink": "another"}',
   ])('completed with %s', async (result) => {
     const { status, redelivered } = await endDelivery('complete', '--result', result);
     expect(status.description).toBe(
