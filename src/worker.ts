@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
@@ -15,6 +16,7 @@ import { createReadiness, readinessSources } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const FAILURE_CHECK_INTERVAL_MS = 1000;
+const LAST_LINES_MS = 300;
 
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
     config.metrics && watchUndelivered(new Client({ connection, namespace }), meter, { ...queue, logger });
 
   const watch = setInterval(() => {
-    if (created.worker.getState() === 'FAILED') endFailed(logger);
+    if (created.worker.getState() === 'FAILED') void endFailed(logger);
   }, FAILURE_CHECK_INTERVAL_MS);
   const stopFollowing = followApiKey(temporal, process.env, logger);
   await worker.run().catch(() => endFailed(logger));
@@ -82,8 +84,10 @@ async function warnWithoutCurrentVersion(
 }
 
 /** The SDK has logged why. After a fatal poll error its Core may never finish, so `worker.run()` may never reject. */
-function endFailed(logger: Logger): never {
+async function endFailed(logger: Logger): Promise<never> {
   logger.error('worker failed: the process ends');
+  // The log is written asynchronously.
+  await sleep(LAST_LINES_MS);
   process.exit(1);
 }
 
@@ -103,8 +107,6 @@ function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
-  // The terminal was closed.
-  process.on('SIGHUP', onSignal);
 }
 
 main().catch((error: unknown) => {

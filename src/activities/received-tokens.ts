@@ -13,14 +13,14 @@ export function createReceivedTokens() {
 
   return {
     /** Remembers what an attempt receives, from before its request is sent. */
-    keep(runId: string, receiving: Promise<SealedToken>): Promise<SealedToken> {
+    async keep(runId: string, receiving: Promise<SealedToken>): Promise<SealedToken> {
+      const received = receiving.catch(() => null);
       byRun.delete(runId);
-      byRun.set(
-        runId,
-        receiving.catch(() => null),
-      );
+      byRun.set(runId, received);
       const [oldest] = byRun.keys();
       if (byRun.size > MAX_RUNS && oldest !== undefined) byRun.delete(oldest);
+      // Attempts that fail, while Atlas does, must not displace tokens.
+      if ((await received) === null && byRun.get(runId) === received) byRun.delete(runId);
       return receiving;
     },
 

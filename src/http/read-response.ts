@@ -1,5 +1,5 @@
-import { pipeline, type Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { pipeline, type Readable, type Transform } from 'node:stream';
+import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -16,24 +16,36 @@ export function headerOf({ headers }: Response, name: string): string | null {
  * Reads a body as UTF-8, at most 1 MiB of it.
  *
  * @param bodyOptional returns an empty text for a body that breaks off, as for that of a refusal (300 and above).
+ * @returns an empty text, too, for a body that arrived and cannot be decompressed.
  */
 export async function readBody(response: Response, bodyOptional: boolean): Promise<string> {
   try {
     return await readCapped(decompress(response));
   } catch (error) {
-    if (bodyOptional || response.statusCode >= 300) return '';
+    const isUnreadable = /^(Z_|ERR_BROTLI)/.test(String((error as NodeJS.ErrnoException).code));
+    if (bodyOptional || isUnreadable || response.statusCode >= 300) return '';
     throw error;
   }
 }
 
-const DECOMPRESS = { gzip: createGunzip, deflate: createInflate, br: createBrotliDecompress };
+/** A stream that ends early gives what it holds: the length of the body tells whether it is whole. */
+const LENIENT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+
+const DECOMPRESS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
+  ['gzip', () => createGunzip(LENIENT)],
+  ['x-gzip', () => createGunzip(LENIENT)],
+  ['deflate', () => createInflate(LENIENT)],
+  ['br', () => createBrotliDecompress()],
+]);
 
 /** No compression is requested, and some servers and proxies compress all the same. */
 function decompress(response: Response): Readable {
-  const encoding = headerOf(response, 'content-encoding')?.trim().toLowerCase();
-  const create = Object.entries(DECOMPRESS).find(([name]) => name === encoding)?.[1];
-  // Whoever reads the result gets every error of the two.
-  return create ? pipeline(response.body, create(), () => undefined) : response.body;
+  const encodings = headerOf(response, 'content-encoding')?.toLowerCase().split(',') ?? [];
+  // Whoever reads the result gets every error of a stream.
+  return encodings.reduceRight<Readable>((body, encoding) => {
+    const create = DECOMPRESS.get(encoding.trim());
+    return create ? pipeline(body, create(), () => undefined) : body;
+  }, response.body);
 }
 
 /** Stops after the limit, so that no server fills our memory. */

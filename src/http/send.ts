@@ -1,4 +1,5 @@
-import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici';
+import { request, type Dispatcher } from 'undici';
+import { createDispatcher } from './dispatcher';
 import { headerOf, readBody } from './read-response';
 import { parseRetryAfterMs } from './retry-after';
 import { unlessAborted } from './unless-aborted';
@@ -62,20 +63,19 @@ export interface Sender {
 }
 
 /**
- * One HTTP client with its connections. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are honoured, which Node 20 alone does not.
- * Not `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some ports.
+ * One HTTP client with its connections. Not `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some ports.
  *
  * @param timeoutMs for one request, its response included.
  */
 export function createSender(timeoutMs: number): Sender {
-  const dispatcher = new EnvHttpProxyAgent();
+  const dispatcher = createDispatcher();
   return {
     async send({ url, headers, ...init }, { abort, abortUntilWritten, bodyOptional = false } = {}) {
       abortUntilWritten?.throwIfAborted();
       const progress = { written: false };
       try {
         return await withTimeout(timeoutMs, abort, async (signal) => {
-          const send = () =>
+          const send = async () =>
             request(url, {
               ...init,
               headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },

@@ -119,7 +119,7 @@ function describeUnreachable(
   const { tls, apiKey } = connectionOptions;
   // With an API key, the SDK uses TLS by default.
   const how = (tls ?? apiKey !== undefined) ? 'with TLS' : 'without TLS';
-  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): ${remedyFor(error, reason)}`;
+  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): ${remedyFor(error, reason.replaceAll(address, ''))}`;
 }
 
 /** Of OpenSSL and Node, such as "self-signed certificate" or "wrong version number". */

@@ -29,14 +29,9 @@ const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 /** Standard output. A log that cannot be written, as on a full disk, must not stop the worker. */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
-  let failing = false;
-  stream.on('error', () => (failing = true));
-  stream.on('write', () => (failing = false));
-  const flushSync = stream.flushSync.bind(stream);
-  // pino calls it at the end of the process, and it would wait for space without end.
-  stream.flushSync = () => {
-    if (!failing) flushSync();
-  };
+  stream.on('error', () => undefined);
+  // pino calls it as the process ends, and it would wait for space without end.
+  stream.flushSync = () => undefined;
   return stream;
 }
 

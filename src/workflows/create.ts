@@ -105,11 +105,11 @@ function tokenMayExist(cause: unknown): boolean {
 }
 
 /** Whoever may complete activities in the namespace can complete this one with anything. */
-function requireToken(token: Partial<SealedToken> | null | undefined, unconfirmedBefore: number): void {
+function requireToken(token: Partial<SealedToken> | null | undefined, before: number): void {
   const { jwe, orgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens = NaN } = token ?? {};
   const isWhole = [jwe, orgId, deliveryId, tokenSha256, createdAt].every((text) => typeof text === 'string');
   // A worker that finds the token of a lost attempt returns the count before that attempt.
-  if (isWhole && [unconfirmedBefore, unconfirmedBefore - 1].includes(unconfirmedTokens)) return;
+  if (isWhole && unconfirmedTokens >= 0 && [before, before - 1].includes(unconfirmedTokens)) return;
   throw ApplicationFailure.nonRetryable(
     'somebody other than a worker completed the creation, without a sealed token: if Atlas created a token, remove it there, then start again',
     'TokenLost',

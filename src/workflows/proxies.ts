@@ -67,6 +67,8 @@ export function repeatable(summary: string): Pick<Activities, 'checkLink' | 'rem
     heartbeatTimeout: '30s',
     scheduleToCloseTimeout: '1h',
     retry: { initialInterval: '1s', maximumInterval: '1m' },
+    // A cancelled attempt is waited for. Temporal would refuse its heartbeats, as those of a terminated run.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary,
   });
 }

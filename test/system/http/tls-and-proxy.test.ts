@@ -61,6 +61,21 @@ describe('what Node takes at its start only', () => {
     expect(paths).toEqual([]);
   });
 
+  it('a proxy that closes each connection is asked once', async () => {
+    let asked = 0;
+    const closes = closing(
+      await serveSocket((socket, text) => {
+        if (text === null) return;
+        asked += 1;
+        socket.destroy();
+      }),
+    );
+    const { url, cert } = await secureServer();
+    const env = { HTTPS_PROXY: closes.url };
+    expect(await sendOnce(cert, env, url)).toEqual({ written: false, code: 'ECONNRESET' });
+    expect(asked).toBe(1);
+  });
+
   it.each([
     ['of another host', { ip: '192.0.2.1' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ['that has expired', { expired: true }, 'CERT_HAS_EXPIRED'],

@@ -104,7 +104,7 @@ describe('a worker', () => {
       expect(await worker.stop()).toEqual({ code: 1, signal: null });
     },
 
-    async 'drained while Atlas creates a token keeps the token, which is delivered; idle at SIGHUP, it ends with 0 and revokes its access token'() {
+    async 'drained while Atlas creates a token keeps the token, which is delivered; idle at SIGTERM, it ends with 0 and revokes its access token'() {
       // Draining an idle worker for the grace time would take longer than the test may.
       const config = { atlas: { requestTimeoutMs: 300_000 } };
       const { atlas, deployment, worker } = await startSetting({ config });
@@ -118,7 +118,7 @@ describe('a worker', () => {
       expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
 
       await deliverOne(deployment);
-      await expectIdleEnd(atlas, next, 'SIGHUP');
+      await expectIdleEnd(atlas, next, 'SIGTERM');
     },
 
     async 'lives on while Temporal is gone, is not ready, says so, prints JSON lines only, and can be stopped'() {
