@@ -8,6 +8,7 @@ import {
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
 import { gaveUp } from '../contract/gave-up';
+import { shortened } from '../contract/printable';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
@@ -17,6 +18,9 @@ import { creationFailure, invalidRequest, type RetryTiming } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createReceivedTokens } from './received-tokens';
+
+const MAX_WARNINGS = 100;
+const MAX_WARNING_LENGTH = 1000;
 
 const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
 
@@ -68,10 +72,10 @@ export function createLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(createInputSchema, input);
-    const { problems, entries: accessListIps, warnings } = checkAccessList(request.accessListIps);
+    const { problems, entries: accessListIps } = checkAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
     const { sink: _, ...rest } = request;
-    const facts = { ...rest, accessListIps, warnings };
+    const facts = { ...rest, accessListIps, warnings: boundedWarnings(request.warnings) };
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
     const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {
@@ -109,6 +113,11 @@ export function createLinkTokenActivity(
     context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
     return sealed;
   };
+}
+
+/** Far more than the validation gives: a result that is too large would lose its token. */
+function boundedWarnings(warnings: readonly string[]): string[] {
+  return warnings.slice(0, MAX_WARNINGS).map((warning) => shortened(warning, MAX_WARNING_LENGTH));
 }
 
 /** A retry that starts after the deadline: what it gives up for is the failure of the attempt before. */

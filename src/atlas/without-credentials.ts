@@ -3,9 +3,12 @@ import { SecretUnavailableError, type Secret } from '../secrets';
 
 const IN_PLACE_OF_ONE = '(credential)';
 
+/** A shorter text is in a message by chance. */
+const MIN_LENGTH = 8;
+
 /**
- * A response in which no credential is quoted. Atlas's messages reach the history and the log, and Atlas or a proxy may
- * quote what it was sent.
+ * The response of a refusal, in which no credential is quoted. Atlas's messages reach the history and the log, and Atlas
+ * or a proxy may quote what it was sent.
  *
  * @param authorization the header of the request.
  * @param secrets of the credential.
@@ -17,12 +20,15 @@ export function withoutCredentials(
 ): HttpResponse {
   const [, ofHeader] = /^\S+ (.+)$/.exec(authorization ?? '') ?? [];
   const texts = [...(ofHeader ? [ofHeader] : []), ...secrets.flatMap(readIfAvailable)];
-  const hidden = texts.flatMap((text) => [text, Buffer.from(text).toString('base64')]);
-  const json = JSON.stringify(response.json);
-  const quoted = hidden.filter((text) => json.includes(text));
-  if (quoted.length === 0) return response;
-  const clean = quoted.reduce((text, secret) => text.replaceAll(secret, IN_PLACE_OF_ONE), json);
-  return { ...response, json: JSON.parse(clean) as unknown };
+  const hidden = texts
+    .filter((text) => text.length >= MIN_LENGTH)
+    .flatMap((text) => [text, Buffer.from(text).toString('base64')]);
+  const clean = (text: string) =>
+    hidden.reduce((cleaned, secret) => cleaned.replaceAll(secret, IN_PLACE_OF_ONE), text);
+  const json: unknown = JSON.parse(JSON.stringify(response.json), (_key, value: unknown) =>
+    typeof value === 'string' ? clean(value) : value,
+  );
+  return { ...response, json };
 }
 
 /** It was there when the request was made. */

@@ -22,8 +22,11 @@ export async function makeKeys(
       EXIT_CODES.usage,
     );
   }
-  const unlock = await lock(file);
+  await requireExistence(file, rotate);
+  // A link and its target are one key set.
+  const unlock = await lock(rotate ? await realpath(file).catch(() => file) : file);
   try {
+    // Another command may have made it meanwhile.
     await requireExistence(file, rotate);
     await writeKeySet(file, rotate ? await readKeySet(file) : null, output);
   } finally {

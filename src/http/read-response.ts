@@ -22,7 +22,7 @@ export async function readBody(response: Response, bodyOptional: boolean): Promi
   try {
     return await readCapped(decompress(response));
   } catch (error) {
-    const isUnreadable = /^(Z_|ERR_BROTLI)/.test(String((error as NodeJS.ErrnoException).code));
+    const isUnreadable = /^(Z_|ERR_BROTLI|ERR__)/.test(String((error as NodeJS.ErrnoException).code));
     if (bodyOptional || isUnreadable || response.statusCode >= 300) return '';
     throw error;
   }

@@ -77,7 +77,7 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
       throw cancelled(progress, null, []);
     }
     // Temporal retries what created nothing until the deadline, so such a failure comes back only after it.
-    if (!mayExist || isScheduleToClose(cause)) throw giveUp(cause);
+    if (!mayExist || isOver || isScheduleToClose(cause)) throw giveUp(cause);
 
     const { message, details } = messageAndDetails(cause);
     const delayMs = retryDelayMs(plan, tries, requestedWaitMs(details));

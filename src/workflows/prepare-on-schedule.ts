@@ -68,7 +68,10 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
     // Somebody may complete the activity by hand with less.
     return { linked: false, recentToken: false, lastTokenAt, ...(state as Partial<LinkState> | null) };
   } catch (error) {
-    throw isCancellation(error) ? error : failureOfActivity(error);
+    if (isCancellation(error)) throw error;
+    // Temporal does not retry it then, and a cancelled run must not pause its schedule.
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
+    throw failureOfActivity(error);
   }
 }
 

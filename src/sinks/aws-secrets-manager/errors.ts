@@ -45,13 +45,17 @@ const NEVER_SENT: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN',
  * @param what the action and the secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
 export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
-  const { code, $metadata, ...named } = error as {
+  const {
+    name: given,
+    code,
+    $metadata,
+  } = error as {
     name?: string;
     code?: string;
     $metadata?: { httpStatusCode?: number };
   };
   // The server chooses the name, and could quote the token in it.
-  const name = EXCEPTION_NAME.test(named.name ?? '') ? named.name : undefined;
+  const name = EXCEPTION_NAME.test(given ?? '') ? given : undefined;
   const status = $metadata?.httpStatusCode;
   const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? meaningOfStatus(status);
   const outcome =

@@ -124,6 +124,15 @@ describe('a schedule', () => {
       expect(tokens()).toBe(1);
     },
 
+    async 'cancelled while Atlas fails to check the link: CANCELLED, which pauses no schedule'() {
+      const { atlas, deployment, requestFor } = await setScene();
+      atlas.faults({ on: 'availableProjects', delayMs: 1500, status: 500 });
+      const handle = await once(deployment, { request: requestFor('files') });
+      await eventually('the check', () => atlas.requestsOn('availableProjects').length === 1);
+      await handle.cancel();
+      expect(await endingOf(handle)).toMatchObject({ type: 'CANCELLED' });
+    },
+
     async 'whose worker may not list runs fails at once, names the permission, and creates no token'() {
       const { address } = await sharedTemporal();
       const denied = /\/ListWorkflowExecutions$/;

@@ -75,6 +75,18 @@ test('a created token comes back sealed for its run, with the count and the cred
   });
 });
 
+test('the warnings of the validation are kept, as far as a result may be large', async () => {
+  const warnings = [
+    'accessListIps[1] "192.31.196.7" is a duplicate',
+    'x'.repeat(2000),
+    ...Array<string>(200).fill('y'),
+  ];
+  const { warnings: kept } = await run(inputOf({ warnings })).result;
+  expect(kept[0]).toBe(warnings[0]);
+  expect(kept).toHaveLength(100);
+  expect(kept[1]).toHaveLength(1001);
+});
+
 describe('nothing that comes from the namespace is trusted: no call of Atlas', () => {
   it.each(FOREIGN_CALLERS)('%s', async (_what, info) => {
     const attempt = runWithoutCall(inputOf(), { env: attemptIn(info) });

@@ -330,3 +330,11 @@ it('an error of the access-token request that quotes Basic authorization does no
   const error = await rejectionOf(create(closing(atlasAt(server, CREDENTIALS.serviceAccount))));
   expect(error).toMatchObject({ body: { detail: 'Basic (credential)' } });
 });
+
+it('a token that holds the text of a credential comes back as it is', async () => {
+  const linkToken = `xx${KEY.privateKey}yy`;
+  const server = await serveAtlas((_request, response) =>
+    response.writeHead(201).end(JSON.stringify({ linkToken })),
+  );
+  expect(await create(closing(atlasAt(server, CREDENTIALS.apiKey)))).toBe(linkToken);
+});
