@@ -49,7 +49,8 @@ const { keep } = new Command('npm run demo --')
 
 const interruption = new AbortController();
 const { signal } = interruption;
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
+// Each time: npm may pass a Ctrl-C on a second time, and the tokens and keys must be removed all the same.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => interruption.abort());
 
 /** Called in reverse order, whether the demo succeeds, fails or is interrupted. */
 const cleanups: (() => unknown)[] = [];
@@ -99,7 +100,7 @@ Then let Atlas fail three times, start a run, and follow it:
   curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
   node dist/client.js ${startCommand(next).join(' ')}
   node dist/client.js ${watchCommand(next).join(' ')}
-Callers in TypeScript, Python and Go: examples/README.md`);
+Sink rejects stores no token, and doctor reports it. Callers in TypeScript, Python and Go: examples/README.md`);
   if (!signal.aborted) await once(signal, 'abort');
 }
 

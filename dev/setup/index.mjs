@@ -11,6 +11,7 @@ import { buildStamp, contentOf, stampOf } from './stamp.mjs';
 import { install, isInstalled, isOlder, run } from './tools.mjs';
 
 const LOCK = '.cache/set-up.lock';
+const PACKAGES_STAMP = '.cache/packages.stamp';
 const LOCK_POLL_MS = 100;
 
 process.chdir(path.join(import.meta.dirname, '../..'));
@@ -20,12 +21,13 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => int
 const { signal } = interruption;
 
 const packages = {
-  isDone: () => contentOf('node_modules/.set-up-stamp') === packagesStamp(),
+  isDone: () => contentOf(PACKAGES_STAMP) === packagesStamp(),
   async run() {
     say('installing the npm packages (npm ci)');
     // NODE_ENV=production would leave out what the demo and the tests need. No package needs its install script.
     await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { signal });
-    writeFileSync('node_modules/.set-up-stamp', packagesStamp());
+    // Outside node_modules, which an `npm ci` of the user removes.
+    writeFileSync(PACKAGES_STAMP, packagesStamp());
   },
 };
 

@@ -79,6 +79,8 @@ describe('npm run demo', () => {
       await demo.untilPrinted('Story 1');
       const ports = demo.ports();
       expect(await areOpen(ports)).toEqual([true, true]);
+      // As npm does with a Ctrl-C.
+      demo.child.kill('SIGINT');
       demo.child.kill('SIGINT');
       expect(await demo.exited).toBe(130);
       expect(demo.leftOver()).toEqual([]);

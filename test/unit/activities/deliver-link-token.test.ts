@@ -99,7 +99,8 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
 });
 
 test('a sink or a key that this worker lacks is waited for: another may have it', async () => {
-  const lacking = [run(sealed, 'down').result, run(await seal(OWN_ID, newSealer())).result];
+  const unreadable = await seal(OWN_ID, newSealer());
+  const lacking = [run(sealed, 'down').result, run(unreadable).result];
   const retried = { nonRetryable: false, details: [{ tokenMayBeThere: false }] };
   expect(await Promise.all(lacking.map(failureOf))).toMatchObject([
     { type: 'SinkUnavailable', ...retried },
