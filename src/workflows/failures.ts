@@ -1,5 +1,12 @@
 import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  TimeoutFailure,
+  isCancellation,
+} from '@temporalio/workflow';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
@@ -71,8 +78,13 @@ export function isDeliveryFailureType(type: unknown): type is DeliveryFailureTyp
   return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
 }
 
-/** The failure of an activity that creates nothing. */
-export function failureOfActivity(error: unknown): ApplicationFailure {
+/**
+ * The failure of an activity that creates nothing, or the cancellation of the run: Temporal does not retry in a cancelled
+ * run, so what its last attempt failed with says little.
+ */
+export function failureOfActivity(error: unknown): unknown {
+  if (isCancellation(error)) return error;
+  if (CancellationScope.current().consideredCancelled) return new CancelledFailure('cancelled');
   const cause = causeOf(error);
   const reported = (cause instanceof TimeoutFailure && lastAttemptFailureOf(cause)) || cause;
   const type = reported instanceof ApplicationFailure && reported.type ? reported.type : 'AtlasUnavailable';

@@ -7,7 +7,6 @@ import {
   TemporalFailure,
   TerminatedFailure,
   WorkflowIdReusePolicy,
-  isCancellation,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -68,9 +67,6 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
     // Somebody may complete the activity by hand with less.
     return { linked: false, recentToken: false, lastTokenAt, ...(state as Partial<LinkState> | null) };
   } catch (error) {
-    if (isCancellation(error)) throw error;
-    // Temporal does not retry it then, and a cancelled run must not pause its schedule.
-    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('cancelled');
     throw failureOfActivity(error);
   }
 }

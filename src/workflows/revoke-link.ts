@@ -1,4 +1,4 @@
-import { isCancellation, log } from '@temporalio/workflow';
+import { log } from '@temporalio/workflow';
 import type { RevokeRequest, RevokeResult } from '../contract/schemas';
 import { failureOfActivity } from './failures';
 import { repeatable } from './proxies';
@@ -15,7 +15,6 @@ export async function revokeLink(request: RevokeRequest): Promise<RevokeResult> 
     log.info('link removed', { orgId: result.orgId, outcome: result.outcome });
     return result;
   } catch (error) {
-    if (isCancellation(error)) throw error;
     throw failureOfActivity(error);
   }
 }
