@@ -54,11 +54,13 @@ async function main(): Promise<void> {
   const undelivered =
     config.metrics && watchUndelivered(new Client({ connection, namespace }), meter, { ...queue, logger });
 
+  let ending: Promise<never> | undefined;
+  const endOnce = () => (ending ??= endFailed(logger));
   const watch = setInterval(() => {
-    if (created.worker.getState() === 'FAILED') void endFailed(logger);
+    if (created.worker.getState() === 'FAILED') void endOnce();
   }, FAILURE_CHECK_INTERVAL_MS);
   const stopFollowing = followApiKey(temporal, process.env, logger);
-  await worker.run().catch(() => endFailed(logger));
+  await worker.run().catch(endOnce);
   clearInterval(watch);
   stopFollowing();
   undelivered?.close();
