@@ -8,7 +8,6 @@ import {
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
 import { gaveUp } from '../contract/gave-up';
-import { shortened } from '../contract/printable';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
@@ -18,9 +17,6 @@ import { creationFailure, invalidRequest, type RetryTiming } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createReceivedTokens } from './received-tokens';
-
-const MAX_WARNINGS = 100;
-const MAX_WARNING_LENGTH = 1000;
 
 const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
 
@@ -75,18 +71,17 @@ export function createLinkTokenActivity(
     const { problems, entries: accessListIps } = checkAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
     const { sink: _, ...rest } = request;
-    const facts = { ...rest, accessListIps, warnings: boundedWarnings(request.warnings) };
+    const facts = { ...rest, accessListIps };
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
     const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {
       throw creationFailure(outcome, timing);
     };
 
-    const lost = await withHeartbeats(() => received.ofLostAttempt(runId, unconfirmedTokens));
-    if (lost) {
-      const { deliveryId, tokenSha256, createdAt } = lost;
-      context.log.info('link-token of a lost attempt found', { deliveryId, tokenSha256, createdAt });
-      return lost;
+    const found = await withHeartbeats(() => received.ofLostAttempt(runId, unconfirmedTokens));
+    if (found) {
+      context.log.info('link-token of a lost attempt found', namesOf(found));
+      return found;
     }
 
     const credential = organizations.credentialFor(facts.orgId);
@@ -108,16 +103,15 @@ export function createLinkTokenActivity(
         .catch(() => fail(LOST));
     };
     const sealed = await received.keep(runId, create());
-    const { deliveryId, tokenSha256, createdAt } = sealed;
     // Temporal may be away for longer than the SDK tries to report this result.
-    context.log.info('link-token received', { deliveryId, tokenSha256, createdAt });
+    context.log.info('link-token received', namesOf(sealed));
     return sealed;
   };
 }
 
-/** Far more than the validation gives: a result that is too large would lose its token. */
-function boundedWarnings(warnings: readonly string[]): string[] {
-  return warnings.slice(0, MAX_WARNINGS).map((warning) => shortened(warning, MAX_WARNING_LENGTH));
+/** What names a token in the log. */
+function namesOf({ deliveryId, tokenSha256, createdAt }: SealedToken): object {
+  return { deliveryId, tokenSha256, createdAt };
 }
 
 /** A retry that starts after the deadline: what it gives up for is the failure of the attempt before. */

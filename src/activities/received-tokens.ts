@@ -4,8 +4,8 @@ import type { SealedToken } from '../contract/schemas';
 const MAX_RUNS = 1000;
 
 /**
- * The sealed tokens that attempts on this worker received, by run. When Temporal is away as a token arrives, or the worker
- * was frozen, the attempt cannot report it and counts as lost. The run's next attempt here returns it.
+ * The sealed tokens that attempts on this worker received, by run. When Temporal is away as a token arrives, or the
+ * worker was frozen, the attempt cannot report it and counts as lost. The run's next attempt here returns it.
  */
 export function createReceivedTokens() {
   /** Null for an attempt that failed. */

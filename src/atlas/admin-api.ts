@@ -113,6 +113,7 @@ export function createAdminApi({
       const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
       const response = envelope ? unwrap(received) : received;
       ended(response.status);
+      // A success may hold a token, which must stay as it is.
       if (response.status < 300) return response;
       return withoutCredentials(response, request.headers['Authorization'], secretsOf(config));
     } catch (error) {

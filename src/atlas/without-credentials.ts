@@ -7,8 +7,8 @@ const IN_PLACE_OF_ONE = '(credential)';
 const MIN_LENGTH = 8;
 
 /**
- * The response of a refusal, in which no credential is quoted. Atlas's messages reach the history and the log, and Atlas
- * or a proxy may quote what it was sent.
+ * The response of a refusal, in which no credential is quoted. Atlas's messages reach the history and the log, and
+ * Atlas or a proxy may quote what it was sent.
  *
  * @param authorization the header of the request.
  * @param secrets of the credential.

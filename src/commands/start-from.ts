@@ -14,6 +14,8 @@ import { lookAtRuns, startOrJoin } from './runs/start-or-join';
 /** A reason may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
 
+const GOES_ON = 'the started runs go on; the same command starts the rest';
+
 /**
  * Starts a run for each request of a file, a few at once, except where a run is open or has delivered: so the command can be
  * repeated.
@@ -29,9 +31,7 @@ export async function startFrom(
   const bulk = createBulkRunner(from.requests.length, output);
   if (!dryRun) {
     await noteMissingWorker(client, taskQueue, output);
-    output.setFollowUp(
-      'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
-    );
+    output.setFollowUp(`${GOES_ON}; list runs: live-migration-prep list`);
   }
   await bulk.run(
     from.requests,
@@ -90,7 +90,7 @@ function openResults(path: string, { stats: requests }: RequestsFile): (result: 
     } catch (error) {
       throw new CommandError([
         `--results ${path} cannot be written (${errnoOf(error)}): correct that, then repeat the command`,
-        'the started runs go on; the same command starts the rest',
+        GOES_ON,
       ]);
     }
   };

@@ -199,7 +199,10 @@ export type Status = z.output<typeof statusSchema>;
 
 /** Input of the activity `createLinkToken`. */
 export const createInputSchema = z.object({
-  request: validRequestSchema,
+  request: validRequestSchema.extend({
+    /** Far more than the validation gives. A result that is too large would lose its token. */
+    warnings: z.array(z.string().max(1000)).max(100),
+  }),
   /** How many tokens earlier attempts of this run may have created. */
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */

@@ -63,7 +63,8 @@ export interface Sender {
 }
 
 /**
- * One HTTP client with its connections. Not `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some ports.
+ * One HTTP client with its connections. Not `fetch`, which sends a request a second time after 421, hides 407 behind an
+ * error and refuses some ports.
  *
  * @param timeoutMs for one request, its response included.
  */

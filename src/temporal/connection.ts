@@ -41,7 +41,7 @@ export function connectClient(
   });
 }
 
-/** `Connection.connect` reports only that its time is over. One call without waiting says what is wrong, such as TLS. */
+/** `Connection.connect` reports only that its time is over. One call that does not wait says why, such as TLS. */
 async function whyNotConnected(options: TemporalSettings['connectionOptions']): Promise<unknown> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
@@ -87,7 +87,7 @@ async function connect<C>(
   return { connection, address, namespace, apiKey: connectionOptions.apiKey, unreachable };
 }
 
-/** What prevents a worker from reading its namespace, of which Core quotes the whole status; null for any other error. */
+/** Why a worker cannot read its namespace, of which Core quotes the whole status; null for any other error. */
 export function namespaceErrorOf(error: unknown, namespace: string): Error | null {
   const [, code, message = ''] =
     /^Namespace .* could not be described: Status \{ code: (\w+), message: "(.*?)", details: /.exec(
@@ -107,6 +107,7 @@ function describeUnreachable(
   { address, namespace, connectionOptions, secrets }: TemporalSettings,
 ): string {
   const cause = grpcErrorOf(error);
+  // grpc-js ends its own messages with this note, which is often empty.
   const message = (cause?.details ?? (error instanceof Error ? error.message : 'unknown')).replace(
     /[\s.]*Resolution note:\s*$/,
     '',

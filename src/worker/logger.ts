@@ -23,7 +23,7 @@ export function logNodeWarnings(logger: Logger): void {
   });
 }
 
-/** While standard output takes nothing; then lines are dropped. */
+/** Kept while standard output takes nothing. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
 /** Standard output. A log that cannot be written, as on a full disk, must not stop the worker. */

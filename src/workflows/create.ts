@@ -39,10 +39,10 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
   let cause: unknown;
   for (let tries = 1; ; tries += 1) {
-    const before = cause;
+    const lastCause = cause;
     // The timer may fire late, when no worker was running.
     const isOver = Date.now() >= deadlineAtMs;
-    if (tries > 1 && isOver && !isLost(before)) throw giveUp(before);
+    if (tries > 1 && isOver && !isLost(lastCause)) throw giveUp(lastCause);
     progress.report(
       'creating',
       `creating a link-token in ${target} with credential ${credential} and an access list of length ${accessListIps.length} (try ${tries})`,
@@ -71,7 +71,8 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
     const mayExist = tokenMayExist(cause);
     if (mayExist) progress.countUnconfirmed();
-    if (isTerminal(cause)) throw isOver && !mayExist ? giveUp(before) : terminal(cause, progress);
+    // After the deadline an attempt only looks for a token, so that it found none is not the cause.
+    if (isTerminal(cause)) throw isOver && !mayExist ? giveUp(lastCause) : terminal(cause, progress);
     // Temporal retries nothing in a cancelled run, so a retryable failure comes back, too.
     if (CancellationScope.current().consideredCancelled || cause instanceof CancelledFailure) {
       throw cancelled(progress, null, []);

@@ -79,8 +79,8 @@ export function isDeliveryFailureType(type: unknown): type is DeliveryFailureTyp
 }
 
 /**
- * The failure of an activity that creates nothing, or the cancellation of the run: Temporal does not retry in a cancelled
- * run, so what its last attempt failed with says little.
+ * The failure of an activity that creates nothing. In a cancelled run it is the cancellation: Temporal does not retry
+ * there, so the failure of the last attempt says little.
  */
 export function failureOfActivity(error: unknown): unknown {
   if (isCancellation(error)) return error;

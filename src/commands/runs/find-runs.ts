@@ -17,7 +17,7 @@ export function isOpen({ status: { name } }: Pick<Run, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
-/** Whoever may start work in the namespace can run any workflow type under our id: such a run says nothing of our tokens. */
+/** Whoever may start work in the namespace can run any type under our id: such a run says nothing of our tokens. */
 export function isOurs({ type }: Pick<Run, 'type'>): boolean {
   return type === WORKFLOW_TYPES.prepare;
 }
