@@ -39,10 +39,10 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
   let cause: unknown;
   for (let tries = 1; ; tries += 1) {
-    const lastCause = cause;
+    const previousCause = cause;
     // The timer may fire late, when no worker was running.
-    const isOver = Date.now() >= deadlineAtMs;
-    if (tries > 1 && isOver && !isLost(lastCause)) throw giveUp(lastCause);
+    const startedAfterDeadline = Date.now() >= deadlineAtMs;
+    if (tries > 1 && startedAfterDeadline && !isLost(previousCause)) throw giveUp(previousCause);
     progress.report(
       'creating',
       `creating a link-token in ${target} with credential ${credential} and an access list of length ${accessListIps.length} (try ${tries})`,
@@ -71,14 +71,16 @@ export async function createToken(progress: Progress, valid: ValidatedRequest): 
 
     const mayExist = tokenMayExist(cause);
     if (mayExist) progress.countUnconfirmed();
-    // After the deadline an attempt only looks for a token, so that it found none is not the cause.
-    if (isTerminal(cause)) throw isOver && !mayExist ? giveUp(lastCause) : terminal(cause, progress);
+    // After the deadline an attempt sends nothing, so its own failure says less than the one before.
+    if (isTerminal(cause))
+      throw startedAfterDeadline && !mayExist ? giveUp(previousCause) : terminal(cause, progress);
     // Temporal retries nothing in a cancelled run, so a retryable failure comes back, too.
     if (CancellationScope.current().consideredCancelled || cause instanceof CancelledFailure) {
       throw cancelled(progress, null, []);
     }
-    // Temporal retries what created nothing until the deadline, so such a failure comes back only after it.
-    if (!mayExist || isOver || isScheduleToClose(cause)) throw giveUp(cause);
+    // Temporal retries what created nothing until the deadline, so such a failure comes back only after it, as does the
+    // end of schedule-to-close, which leaves no time for another attempt.
+    if (!mayExist || startedAfterDeadline || isScheduleToClose(cause)) throw giveUp(cause);
 
     const { message, details } = messageAndDetails(cause);
     const delayMs = retryDelayMs(plan, tries, requestedWaitMs(details));
@@ -106,11 +108,11 @@ function tokenMayExist(cause: unknown): boolean {
 }
 
 /** Whoever may complete activities in the namespace can complete this one with anything. */
-function requireToken(token: Partial<SealedToken> | null | undefined, before: number): void {
+function requireToken(token: Partial<SealedToken> | null | undefined, countBefore: number): void {
   const { jwe, orgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens = NaN } = token ?? {};
   const isWhole = [jwe, orgId, deliveryId, tokenSha256, createdAt].every((text) => typeof text === 'string');
   // A worker that finds the token of a lost attempt returns the count before that attempt.
-  if (isWhole && unconfirmedTokens >= 0 && [before, before - 1].includes(unconfirmedTokens)) return;
+  if (isWhole && unconfirmedTokens >= 0 && [countBefore, countBefore - 1].includes(unconfirmedTokens)) return;
   throw ApplicationFailure.nonRetryable(
     'somebody other than a worker completed the creation, without a sealed token: if Atlas created a token, remove it there, then start again',
     'TokenLost',
@@ -118,8 +120,8 @@ function requireToken(token: Partial<SealedToken> | null | undefined, before: nu
 }
 
 /**
- * An attempt whose worker reported nothing. That worker may hold its token, and returns it to the next attempt; so one
- * follows even after the deadline, which sends nothing.
+ * An attempt whose worker reported nothing. That worker may hold its token, so one more attempt follows even after the
+ * deadline. It sends nothing; it only looks for that token.
  */
 function isLost(cause: unknown): boolean {
   return cause instanceof TimeoutFailure;

@@ -38,6 +38,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
   for (;;) {
     const { redelivery } = control;
     const sink = redelivery?.sink ?? delivering.sink;
+    // Cancelled while the token was being created, or in between: the token gets one attempt.
     const isFinalAttempt = CancellationScope.current().consideredCancelled;
     const attempt = () =>
       delivery(
@@ -72,7 +73,7 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     control.redelivery = null;
     const requestedMs = sink === delivering.sink ? (requestedWaitMs(details) ?? 0) : 0;
     if (redelivery) {
-      // It puts off no round, and one that it stopped begins again.
+      // It delays the next round only as long as the request's own sink requested. A round that it stopped begins again.
       nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
     } else {
       nextRoundAtMs = Date.now() + Math.max(withJitter(pauseMs), requestedMs);

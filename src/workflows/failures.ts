@@ -16,7 +16,7 @@ import {
 import type { FailureDetails } from '../contract/schemas';
 import { withoutStack } from '../contract/without-stack';
 
-/** The one failure that a caller sees: a type, a message that stands alone, details, and no cause behind it. */
+/** The failure of a run, as callers branch on it: a type, a message that stands alone, and details. */
 export function failureOf(
   type: FailureType | DeliveryFailureType | (string & {}),
   message: string,
@@ -25,7 +25,7 @@ export function failureOf(
   return terminalFailure(type, message, [details]);
 }
 
-/** Its message stands alone, so it has neither cause nor stack. */
+/** A failure without a cause or a stack, which Temporal does not retry. */
 export function terminalFailure(type: string, message: string, details: unknown[] = []): ApplicationFailure {
   return withoutStack(ApplicationFailure.create({ type, message, nonRetryable: true, details }));
 }

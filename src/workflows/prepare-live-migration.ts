@@ -35,7 +35,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   const control = createRedeliveryControl();
   handleUpdates(request, progress, rounds, control);
 
-  /** The token, once it exists and until it is delivered. */
+  /** The token, once it exists. */
   let token: SealedToken | null = null;
   try {
     const valid = await validation()

@@ -24,8 +24,8 @@ import { repeatable } from './proxies';
 const MAX_LISTED = 10;
 
 /**
- * What a schedule starts: it keeps the link of a pair of organizations up. It creates no token while the source is linked,
- * or while the pair's last token is recent; `always` skips both checks.
+ * What a schedule starts: it creates a token for a pair of organizations unless the source is linked, or the pair's last
+ * token is recent; `always` skips both checks.
  *
  * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run for
  * each pair of organizations, scheduled or not. While one is open, nothing is started.
@@ -58,6 +58,7 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
 }
 
 async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkState> {
+  // Of the schedule's previous run: Temporal passes it on.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
   if (always) return { linked: false, recentToken: false, lastTokenAt };
@@ -96,7 +97,7 @@ function failureOfChild(error: unknown): unknown {
 
 /** As much as the child's workflow id needs, and what the child does not see; the child checks the rest. */
 function requestOf(input: unknown): PrepareRequest {
-  const { request, always, ...unknown } = (input ?? {}) as { request?: unknown; always?: unknown };
+  const { request, always, ...otherFields } = (input ?? {}) as { request?: unknown; always?: unknown };
   const { orgId, sourceOrgId } = (request ?? {}) as { orgId?: unknown; sourceOrgId?: unknown };
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
@@ -107,9 +108,9 @@ function requestOf(input: unknown): PrepareRequest {
   if (always !== undefined && typeof always !== 'boolean') {
     problems.push({ field: 'always', description: 'is neither true nor false' });
   }
-  // An input without a request is often the request itself, whose fields are known.
+  // Only where nothing else is wrong: whoever passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
-    for (const field of Object.keys(unknown).slice(0, MAX_LISTED)) {
+    for (const field of Object.keys(otherFields).slice(0, MAX_LISTED)) {
       problems.push({
         field: shortened(field),
         description: 'is not a field of a scheduled request: remove it',

@@ -45,7 +45,8 @@ export function createProgress() {
     },
     /** Takes over what is known of a token, be it new or of a closed run. */
     setToken({ deliveryId, unconfirmedTokens }: SealedToken) {
-      // The worker found the token of an attempt that was counted.
+      // The worker found the token of an attempt that was counted. A count that a recovery brings is not written: the
+      // closed run has it, and `list` would count it twice.
       if (unconfirmedTokens < status.unconfirmedTokens) remember({ unconfirmedTokens });
       status = { ...status, deliveryId, unconfirmedTokens };
     },

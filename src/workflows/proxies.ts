@@ -35,6 +35,7 @@ export function creation(
     scheduleToCloseTimeout: remainingMs + plan.attemptTimeoutMs,
     retry: {
       ...backoff(plan),
+      // The server's names for these timeouts.
       nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
     },
     summary,
@@ -86,7 +87,7 @@ function attempts(plan: RetryPlan, orgId: string) {
   } as const;
 }
 
-/** The activities set the delay of each retry themselves, with jitter; this is the policy they follow. */
+/** An attempt that reports its failure sets the next delay itself, with jitter. This policy is for the others. */
 function backoff({ initialIntervalMs, backoffCoefficient, maximumIntervalMs }: RetryPlan) {
   return { initialInterval: initialIntervalMs, backoffCoefficient, maximumInterval: maximumIntervalMs };
 }

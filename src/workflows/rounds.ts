@@ -33,6 +33,7 @@ export function createRounds() {
     /** The outcome of the round under way, or of the run when it ends before that. */
     async next(): Promise<Receipt> {
       const before = ended;
+      // An Update that is accepted after `close` would wait for ever.
       await CancellationScope.nonCancellable(() => condition(() => ended > before || closed));
       const outcome = last as Outcome;
       if ('failure' in outcome) throw outcome.failure;

@@ -68,6 +68,7 @@ export function handleUpdates(
           );
         }
         const failure = rounds.lastFailure();
+        // No refusal: the caller gets the outcome of the last round at once.
         if (progress.status.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
           throw refusal(
