@@ -118,7 +118,9 @@ export function createAdminApi({
       return withoutCredentials(response, request.headers['Authorization'], secretsOf(config));
     } catch (error) {
       ended(null);
-      if (error instanceof HttpError) throw new AtlasConnectionError(endpoint, error.written, error.code);
+      if (error instanceof HttpError) {
+        throw new AtlasConnectionError(endpoint, error.written, error.code, baseUrl);
+      }
       throw error;
     }
   }

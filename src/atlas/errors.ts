@@ -31,11 +31,13 @@ export class AtlasConnectionError extends Error {
   /**
    * @param written whether the request was written, so that Atlas may have acted on it.
    * @param code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
+   * @param baseUrl that the request went to.
    */
   constructor(
     readonly endpoint: Endpoint,
     readonly written: boolean,
     readonly code: string,
+    readonly baseUrl: string,
   ) {
     super(`no complete response from Atlas (${code})`);
   }

@@ -250,7 +250,7 @@ function describeResponse({ endpoint, status, body }: AtlasResponseError): strin
   ].join('');
 }
 
-function classifyConnection({ endpoint, written, code }: AtlasConnectionError): AtlasOutcome {
+function classifyConnection({ endpoint, written, code, baseUrl }: AtlasConnectionError): AtlasOutcome {
   const details = { reason: code };
   if (!written && INVALID_CERTIFICATE.test(code)) {
     return {
@@ -264,13 +264,15 @@ function classifyConnection({ endpoint, written, code }: AtlasConnectionError): 
   return {
     ...RETRY,
     tokenMayExist: written && endpoint === 'linkTokens',
-    message: describeConnection(written, code),
+    message: describeConnection(written, code, baseUrl),
     details,
   };
 }
 
-function describeConnection(written: boolean, code: string): string {
-  if (!written) return `no connection to Atlas (${code})`;
+function describeConnection(written: boolean, code: string, baseUrl: string): string {
+  if (!written) {
+    return `no connection to Atlas at ${baseUrl} (${code}); if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall`;
+  }
   if (code === 'TIMEOUT') return 'Atlas did not respond in time';
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }

@@ -110,7 +110,7 @@ describe('doctor', () => {
     [
       'an Atlas that is not there',
       async () => ({ MONGODB_ATLAS_BASE_URL: `http://127.0.0.1:${await freePort()}` }),
-      /^error     credential default: no connection to Atlas \(ECONNREFUSED\)/m,
+      /^error     credential default: no connection to Atlas at \S+ \(ECONNREFUSED\)/m,
     ],
     [
       'a stopped Temporal',

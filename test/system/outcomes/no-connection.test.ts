@@ -58,7 +58,9 @@ describe('without a connection to Atlas none is unconfirmed', () => {
       await deployment.startWorker();
       const ending = await endingOf(await deployment.start());
       expect(ending).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 0 });
-      expect(ending.message).toMatch(/no connection to Atlas \((TIMEOUT|ENOTFOUND|EAI_AGAIN)\)/);
+      expect(ending.message).toMatch(
+        /no connection to Atlas at http:\/\/atlas\.invalid \((TIMEOUT|ENOTFOUND|EAI_AGAIN)\)/,
+      );
     },
 
     async 'an invalid certificate: AtlasUnavailable at once, no request; with NODE_EXTRA_CA_CERTS: delivered'() {

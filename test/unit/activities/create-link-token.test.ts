@@ -119,7 +119,8 @@ it.each([
   async (tries, attempt, leastS, mostS) => {
     const { result } = run(inputOf({}, { tries }), {
       env: attemptIn({ attempt }),
-      create: () => Promise.reject(new AtlasConnectionError('linkTokens', false, 'ECONNREFUSED')),
+      create: () =>
+        Promise.reject(new AtlasConnectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test')),
       plan: { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000 },
     });
     const nextRetryDelay = Number((await failureOf(result)).nextRetryDelay);
@@ -158,7 +159,8 @@ describe('an attempt sends nothing', () => {
 
 describe('after the request was written', () => {
   it('a response that does not come makes the token unconfirmed', async () => {
-    const create = () => Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET'));
+    const create = () =>
+      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test'));
     const failure = await failureOf(run(inputOf(), { create }).result);
     expect(failure).toMatchObject({ type: 'TokenUnconfirmed', nonRetryable: true });
   });
@@ -225,7 +227,7 @@ describe('the token of an attempt that the run counts as lost', () => {
 
   it('does not exist when that attempt failed: another is created', async () => {
     const { calls, attempt } = worker(() =>
-      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET')),
+      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test')),
     );
     await failureOf(attempt({ unconfirmedTokens: 0 }));
     expect(await attempt({ unconfirmedTokens: 1, tries: 2 })).toMatchObject({ unconfirmedTokens: 1 });

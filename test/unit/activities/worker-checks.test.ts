@@ -103,9 +103,9 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
   ],
   [
     'an Atlas that is not there',
-    { visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED') },
+    { visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
     'credential acme',
-    error('no connection to Atlas (ECONNREFUSED)', true),
+    error('no connection to Atlas at https://atlas.test (ECONNREFUSED)', true),
   ],
 
   ['a request', { scope: {} }, 'credential acme', ok('accepted by Atlas')],
@@ -118,7 +118,7 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
   ],
   [
     'a request and an Atlas that is not there',
-    { scope: {}, visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED') },
+    { scope: {}, visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
     `organization ${ORG}`,
     unchecked('credential acme cannot be used'),
   ],

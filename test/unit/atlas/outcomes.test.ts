@@ -13,7 +13,7 @@ function responded(endpoint: Endpoint, status: number, json: unknown = null, ret
 }
 
 const disconnected = (endpoint: Endpoint, written: boolean, code: string) =>
-  classifyAtlasError(new AtlasConnectionError(endpoint, written, code), endpoint);
+  classifyAtlasError(new AtlasConnectionError(endpoint, written, code, 'https://atlas.test'), endpoint);
 
 type Expected = [type: FailureType, retryable: boolean, tokenMayExist: boolean];
 
@@ -121,19 +121,17 @@ describe('a response to the access-token request', () => {
   });
 });
 
+const noConnection = (code: string) =>
+  `no connection to Atlas at https://atlas.test (${code}); if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall`;
+
 describe('a connection that failed', () => {
   it.each<[endpoint: Endpoint, written: boolean, code: string, message: string]>([
     ['linkTokens', true, 'TIMEOUT', 'Atlas did not respond in time'],
     ['linkTokens', true, 'E', 'the connection to Atlas closed before the full response arrived (E)'],
-    ['linkTokens', false, 'TIMEOUT', 'no connection to Atlas (TIMEOUT)'],
-    [
-      'linkTokens',
-      false,
-      'ERR_SSL_WRONG_VERSION_NUMBER',
-      'no connection to Atlas (ERR_SSL_WRONG_VERSION_NUMBER)',
-    ],
-    ['linkTokens', false, 'EPROTO', 'no connection to Atlas (EPROTO)'],
-    ['oauthToken', false, 'ENOTFOUND', 'no connection to Atlas (ENOTFOUND)'],
+    ['linkTokens', false, 'TIMEOUT', noConnection('TIMEOUT')],
+    ['linkTokens', false, 'ERR_SSL_WRONG_VERSION_NUMBER', noConnection('ERR_SSL_WRONG_VERSION_NUMBER')],
+    ['linkTokens', false, 'EPROTO', noConnection('EPROTO')],
+    ['oauthToken', false, 'ENOTFOUND', noConnection('ENOTFOUND')],
     ['oauthToken', true, 'TIMEOUT', 'Atlas did not respond in time'],
     ['orgs', true, 'TIMEOUT', 'Atlas did not respond in time'],
     ['availableProjects', true, 'TIMEOUT', 'Atlas did not respond in time'],
