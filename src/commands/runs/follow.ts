@@ -14,6 +14,7 @@ import { isOpen } from './find-runs';
 import { whyNoWorker } from './missing-worker';
 import { describePause } from './paused';
 import { refuseForeign } from './refusals';
+import type { RunRef } from './run-history';
 
 /** The first; it grows to the longest. */
 const POLL_INTERVAL_MS = 250;
@@ -43,26 +44,21 @@ export async function follow(
   const handle = client.workflow.getHandle(workflowId, runId);
   let lastLine = '';
   let progress = '';
+  let historyLength = -1;
+  /** At this length of the history. */
   let status: Status | null = null;
-  let statusHistoryLength = -1;
-  for (
-    let pollIntervalMs = POLL_INTERVAL_MS;
-    ;
-    pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS)
-  ) {
+  let pollIntervalMs = POLL_INTERVAL_MS;
+  for (;;) {
     const description = await handle.describe();
     refuseForeign(description);
     if (!isOpen(description)) return waitForReceipt(handle, { workflowId, runId });
-    const { historyLength } = description;
-    if (isIdle(description) && (statusHistoryLength !== historyLength || !status)) {
-      status = await statusOf(client, handle);
-      statusHistoryLength = historyLength;
-    }
-    const current = statusHistoryLength === historyLength ? status : null;
+    if (description.historyLength !== historyLength) status = null;
+    ({ historyLength } = description);
+    if (isIdle(description)) status ??= await statusOf(client, handle);
     // The memo says it where no worker responds to the Query.
-    const waits = current ? current.step === 'undelivered' : isUndelivered(description.memo);
-    if (waits && isIdle(description)) throw undelivered(workflowId, current);
-    progress = progressOf(description, current) ?? progress;
+    const waits = status ? status.step === 'undelivered' : isUndelivered(description.memo);
+    if (waits && isIdle(description)) throw undelivered(workflowId, status);
+    progress = progressOf(description, status) ?? progress;
     const problem =
       describePause(description) ??
       (isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null);
@@ -70,14 +66,12 @@ export async function follow(
     if (line !== lastLine) report(line);
     lastLine = line;
     await sleep(pollIntervalMs);
+    pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS);
   }
 }
 
 /** @throws CommandError with the run's own type, reason and details. */
-async function waitForReceipt(
-  handle: WorkflowHandle,
-  run: { workflowId: string; runId: string },
-): Promise<Receipt> {
+async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Receipt> {
   const { workflowId } = run;
   const result: unknown = await handle.result().catch((error: unknown) => {
     throw error instanceof WorkflowFailedError ? endingOf(error.cause, run) : error;
