@@ -1,4 +1,4 @@
-import type { Connection } from '@temporalio/client';
+import { Client, type Connection } from '@temporalio/client';
 import {
   failedCheck,
   ok,
@@ -92,19 +92,22 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   } catch (cause) {
     return unreachable(cause);
   }
+  const { connection, address, namespace } = temporal;
+  const client = new Client({ connection, namespace });
   try {
-    return await temporal.connection.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
-      findings(await checkNamespace(temporal), await checkTaskQueue(temporal, taskQueue)),
+    return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
+      findings(await checkNamespace(client, address), await checkTaskQueue(client, taskQueue)),
     );
   } catch (cause) {
     return unreachable(temporal.unreachable(cause));
   } finally {
-    await temporal.connection.close();
+    await connection.close();
   }
 }
 
-async function checkNamespace({ connection, address, namespace }: TemporalConnection<Connection>) {
-  const retentionMs = await retentionMsOf(connection.workflowService, namespace);
+async function checkNamespace(client: Client, address: string): Promise<CheckResult> {
+  const { namespace } = client.options;
+  const retentionMs = await retentionMsOf(client);
   const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
   return warning(
@@ -113,12 +116,9 @@ async function checkNamespace({ connection, address, namespace }: TemporalConnec
 }
 
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
-async function checkTaskQueue(
-  { connection, namespace }: TemporalConnection<Connection>,
-  taskQueue: string,
-): Promise<CheckResult> {
+async function checkTaskQueue(client: Client, taskQueue: string): Promise<CheckResult> {
   try {
-    const problem = await whyNoWorker(connection.workflowService, namespace, taskQueue);
+    const problem = await whyNoWorker(client, taskQueue);
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);

@@ -161,7 +161,7 @@ function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: str
 }
 
 /** Who may list runs need not be allowed to describe the namespace. */
-async function retainedSince({ connection, options: { namespace } }: Client): Promise<string | null> {
-  const retentionMs = await retentionMsOf(connection.workflowService, namespace).catch(() => 0);
+async function retainedSince(client: Client): Promise<string | null> {
+  const retentionMs = await retentionMsOf(client).catch(() => 0);
   return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
 }

@@ -2,10 +2,7 @@ import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 
 /** How long a namespace keeps closed runs, in milliseconds. */
-export async function retentionMsOf(
-  workflowService: Client['workflowService'],
-  namespace: string,
-): Promise<number> {
+export async function retentionMsOf({ workflowService, options: { namespace } }: Client): Promise<number> {
   const { config } = await workflowService.describeNamespace({ namespace });
   return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
 }

@@ -10,7 +10,7 @@ import {
   type PrepareRequest,
 } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { whyStillNoWorker, type ServerClock } from './missing-worker';
+import { whyStillNoWorker } from './missing-worker';
 
 /** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
@@ -28,7 +28,7 @@ export async function checkWorker(
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
   // Refuses only where the server has listed no poller for five minutes: this machine's clock may be wrong.
-  await requireWorker(client, taskQueue, () => 0);
+  await requireWorker(client, taskQueue, Infinity);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
@@ -36,9 +36,9 @@ export async function checkWorker(
     workflowExecutionTimeout: TIMEOUT_MS,
   });
   const { startTime } = await handle.describe();
-  const aheadMs = Date.now() - startTime.getTime();
+  const clockAheadMs = Date.now() - startTime.getTime();
   const outcome: unknown = await unlessNoWorker(handle.result().catch(causeOfFailure), () =>
-    requireWorker(client, taskQueue, () => Date.now() - aheadMs),
+    requireWorker(client, taskQueue, clockAheadMs),
   );
   const failure = outcome instanceof ApplicationFailure ? outcome : null;
   const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
@@ -96,7 +96,7 @@ async function unlessNoWorker<T>(work: Promise<T>, requireWorkerNow: () => Promi
   }
 }
 
-async function requireWorker(client: Client, taskQueue: string, serverClock: ServerClock): Promise<void> {
-  const problem = await whyStillNoWorker(client, taskQueue, serverClock);
+async function requireWorker(client: Client, taskQueue: string, clockAheadMs: number): Promise<void> {
+  const problem = await whyStillNoWorker(client, taskQueue, clockAheadMs);
   if (problem) throw new CommandError(problem);
 }

@@ -61,7 +61,8 @@ export async function follow(
     progress = progressOf(description, status) ?? progress;
     const problem =
       describePause(description) ??
-      (isUnclaimed(description) ? await whyUnclaimed(client, description.taskQueue) : null);
+      // Who may follow a run need not be allowed to describe task queues.
+      (isUnclaimed(description) ? await whyNoWorker(client, description.taskQueue).catch(() => null) : null);
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;
@@ -92,12 +93,6 @@ function isIdle({ raw }: WorkflowExecutionDescription): boolean {
 function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
   const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
   return Number(pending?.state) === SCHEDULED;
-}
-
-/** Who may follow a run need not be allowed to describe task queues. */
-function whyUnclaimed(client: Client, taskQueue: string): Promise<string | null> {
-  const { workflowService, options } = client;
-  return whyNoWorker(workflowService, options.namespace, taskQueue).catch(() => null);
 }
 
 /** @returns null when no worker responds. */

@@ -14,22 +14,19 @@ const POLL_EXPIRES_MS = 70_000;
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
-/** The time on the server, in milliseconds; this machine's own may be wrong. */
-export type ServerClock = () => number;
-
 /**
  * Asks {@link whyNoWorker} for about two seconds, since a worker is listed only after its first poll.
  *
  * @returns null, too, where Temporal does not say: who may start runs need not be allowed to describe task queues.
  */
 export async function whyStillNoWorker(
-  { workflowService, options: { namespace } }: Pick<Client, 'workflowService' | 'options'>,
+  client: Client,
   taskQueue: string,
-  serverClock?: ServerClock,
+  clockAheadMs?: number,
 ): Promise<string | null> {
   const deadlineMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const problem = await whyNoWorker(workflowService, namespace, taskQueue, serverClock).catch(() => null);
+    const problem = await whyNoWorker(client, taskQueue, clockAheadMs).catch(() => null);
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
@@ -56,21 +53,21 @@ function versionOf({ deploymentOptions }: Poller): WorkerVersion | null {
 /**
  * Finds out whether a worker polls a task queue and gets work.
  *
- * @param serverClock by default this machine's.
+ * @param clockAheadMs by how much this machine's clock is ahead of the server's.
  * @returns null when one does, else a line for a person.
  */
 export async function whyNoWorker(
-  workflowService: Client['workflowService'],
-  namespace: string,
+  { workflowService, options: { namespace } }: Client,
   taskQueue: string,
-  serverClock: ServerClock = Date.now,
+  clockAheadMs = 0,
 ): Promise<string | null> {
   const { pollers, versioningInfo } = await workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },
   });
   const lastPollMs = ({ lastAccessTime }: Poller) => optionalTsToMs(lastAccessTime) ?? 0;
-  const live = pollers.filter((poller) => serverClock() - lastPollMs(poller) < POLL_EXPIRES_MS);
+  const expiredMs = Date.now() - clockAheadMs - POLL_EXPIRES_MS;
+  const live = pollers.filter((poller) => lastPollMs(poller) > expiredMs);
   const current = versioningInfo?.currentDeploymentVersion;
   const versions = live.map(versionOf);
   const [version = null] = versions.filter((one) => one !== null);

@@ -15,7 +15,7 @@ interface Polled {
 function problemOf(
   pollers: Polled[],
   currentBuildId?: string,
-  serverClock?: () => number,
+  clockAheadMs?: number,
 ): Promise<string | null> {
   const describeTaskQueue = () =>
     Promise.resolve({
@@ -27,8 +27,8 @@ function problemOf(
         ? { currentDeploymentVersion: { deploymentName, buildId: currentBuildId } }
         : null,
     });
-  const workflowService = { describeTaskQueue } as unknown as Client['workflowService'];
-  return whyNoWorker(workflowService, 'default', 'prep', serverClock);
+  const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
+  return whyNoWorker(client as unknown as Client, 'prep', clockAheadMs);
 }
 
 const command = (buildId: string) =>
@@ -58,5 +58,5 @@ it.each<[what: string, pollers: Polled[], current: string | undefined, problem: 
 });
 
 it("takes the server's time where it is known", async () => {
-  expect(await problemOf([gone], undefined, () => Date.now() - EXPIRED_MS)).toBeNull();
+  expect(await problemOf([gone], undefined, EXPIRED_MS)).toBeNull();
 });
