@@ -15,7 +15,7 @@ export async function createWorker(
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ) {
   const parts = await createWorkerParts(config, timeAtlasRequests(meter));
-  const plans = retryPlans({ ...config, ...config.atlas, ...config.worker });
+  const plans = retryPlans(config);
   const worker = await Worker.create({
     connection,
     namespace,

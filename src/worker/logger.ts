@@ -46,11 +46,9 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   };
   const lines = pino(options, standardOutput());
   return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta = {} }) => {
-    lines[PINO_LEVELS[entryLevel]](meta, message);
+    lines[entryLevel.toLowerCase() as LogLevelName](meta, message);
   });
 }
-
-const PINO_LEVELS = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;
 
 /** With its task token anyone can complete an activity. The SDK logs it as a field, Core inside the text of others. */
 function withoutTaskTokens(meta: Record<string, unknown>): Record<string, unknown> {

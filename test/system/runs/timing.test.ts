@@ -75,11 +75,7 @@ beforeAll(async () => {
       sinks,
       organizations: createOrganizations({ ...config.atlas, sinks }),
       ...config.schedules,
-      plans: retryPlans({
-        retries: config.retries,
-        requestTimeoutMs: config.atlas.requestTimeoutMs,
-        heartbeatTimeoutMs: config.worker.heartbeatTimeoutMs,
-      }),
+      plans: retryPlans(config),
     }),
   });
   const running = worker.run();
