@@ -1,5 +1,6 @@
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
+import { unlessAborted } from '../http/unless-aborted';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import { HELP, examplesOf, optionDescription } from './cli/help';
@@ -19,7 +20,7 @@ export function createProgram(io: Io) {
       io.interrupt?.addEventListener('abort', stop.interrupt);
       const program = createCommands(io, stop);
       try {
-        await stop.race(program.parseAsync([...args], { from: 'user' }));
+        await unlessAborted(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
         return EXIT_CODES.done;
       } catch (error) {
         // Where commander gave up, it may not have read --json yet.

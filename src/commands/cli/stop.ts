@@ -5,13 +5,12 @@ export type Stop = ReturnType<typeof createStop>;
 /** Ends a command before its work is done, by --timeout or Ctrl-C. What it started goes on. */
 export function createStop() {
   const stopped = new AbortController();
-  const { signal } = stopped;
   let followUp: string[] = [];
   const stop = (why: string, exitCode: ExitCode) =>
     stopped.abort(new CommandError([why, ...followUp], exitCode));
   return {
     /** Aborted with the CommandError that ends the command. */
-    signal,
+    signal: stopped.signal,
     /** What goes on when the command is stopped: lines that end with the command that follows it. */
     setFollowUp: (...lines: string[]) => {
       followUp = lines;
@@ -21,13 +20,5 @@ export function createStop() {
     startTimeout(timeoutMs: number) {
       setTimeout(() => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut), timeoutMs).unref();
     },
-    /** @throws CommandError as soon as the command is stopped. */
-    race: <T>(work: Promise<T>): Promise<T> =>
-      Promise.race([
-        work,
-        new Promise<never>((_resolve, reject) => {
-          signal.addEventListener('abort', () => reject(signal.reason as CommandError));
-        }),
-      ]),
   };
 }
