@@ -1,12 +1,7 @@
 import type { ConnectionLike } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { shellWord } from '../contract/printable';
 import { GRPC, grpcCodeOf } from './grpc';
-
-/** A version of a deployment, as Temporal's Worker Versioning names it. */
-export interface WorkerVersion {
-  deploymentName: string;
-  buildId: string;
-}
 
 const TIMEOUT_MS = 5000;
 
@@ -19,7 +14,7 @@ const TIMEOUT_MS = 5000;
 export async function missingCurrentVersion(
   connection: Pick<ConnectionLike, 'workflowService' | 'withDeadline'>,
   namespace: string,
-  version: WorkerVersion,
+  version: WorkerDeploymentVersion,
 ): Promise<string | null> {
   const describe = () =>
     connection.workflowService.describeWorkerDeployment({
@@ -40,7 +35,7 @@ export async function missingCurrentVersion(
   return describeNoCurrentVersion(namespace, version);
 }
 
-export function describeNoCurrentVersion(namespace: string, version: WorkerVersion): string {
+export function describeNoCurrentVersion(namespace: string, version: WorkerDeploymentVersion): string {
   const { deploymentName } = version;
   return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: ${commandFor(namespace, version)}`;
 }
@@ -49,12 +44,12 @@ export function describeNoCurrentVersion(namespace: string, version: WorkerVersi
 export function describeCurrentWithoutWorker(
   namespace: string,
   currentBuildId: string,
-  version: WorkerVersion | null,
+  version: WorkerDeploymentVersion | null,
 ): string {
   const instead = version ? `, or give the work to another version: ${commandFor(namespace, version)}` : '';
   return `no worker of the current version ${shellWord(currentBuildId)} polls, and no other gets work: start one${instead}`;
 }
 
-function commandFor(namespace: string, { deploymentName, buildId }: WorkerVersion): string {
+function commandFor(namespace: string, { deploymentName, buildId }: WorkerDeploymentVersion): string {
   return `temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(deploymentName)} --build-id ${shellWord(buildId)}`;
 }

@@ -1,11 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import {
-  describeCurrentWithoutWorker,
-  describeNoCurrentVersion,
-  type WorkerVersion,
-} from '../../temporal/current-version';
+import { describeCurrentWithoutWorker, describeNoCurrentVersion } from '../../temporal/current-version';
 import type { Output } from '../cli/output';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
@@ -44,7 +41,7 @@ type Poller = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>
 const VERSIONED = 2;
 
 /** The version of a worker that gets work only while that version is current; null of any other. */
-function versionOf({ deploymentOptions }: Poller): WorkerVersion | null {
+function versionOf({ deploymentOptions }: Poller): WorkerDeploymentVersion | null {
   const { workerVersioningMode, deploymentName, buildId } = deploymentOptions ?? {};
   if ((workerVersioningMode as number | undefined) !== VERSIONED) return null;
   return { deploymentName: String(deploymentName), buildId: String(buildId) };

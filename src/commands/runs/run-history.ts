@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { recoverySchema, sealedTokenSchema, type PrepareRequest } from '../../contract/schemas';
 import { nullIfNotFound } from '../../temporal/grpc';
@@ -9,7 +9,7 @@ const LAST = { historyEventFilterType: 2 };
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 type HistoryEvent = NonNullable<History['events']>[number];
-type Payloads = { payloads?: unknown[] | null } | null | undefined;
+type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 
@@ -56,9 +56,7 @@ async function eventOf(
 export function valuesIn(payloads: Payloads): unknown[] {
   return (payloads?.payloads ?? []).map((payload) => {
     try {
-      return defaultPayloadConverter.fromPayload(
-        payload as Parameters<typeof defaultPayloadConverter.fromPayload>[0],
-      );
+      return defaultPayloadConverter.fromPayload(payload);
     } catch {
       return undefined;
     }
