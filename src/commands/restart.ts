@@ -34,17 +34,13 @@ export async function restart(context: CommandContext, options: RestartOptions):
   if (runs.length > 0 && !options.dryRun) await noteMissingWorker(client, taskQueue, output);
   const work = (run: Run) => restartOne(context, run, options);
   let first: RunOutcome | undefined;
-  let next = 0;
-  while (
-    !options.dryRun &&
-    next < runs.length &&
-    (!first || first.action === 'skipped' || first.action === 'refused')
-  ) {
-    [first] = await bulk.run(runs.slice(next, next + 1), work);
-    next += 1;
+  if (!options.dryRun) {
+    do {
+      [first] = await bulk.run(runs.splice(0, 1), work);
+    } while (first?.action === 'skipped' || first?.action === 'refused');
   }
   const goOn = options.dryRun || first?.action === 'delivered';
-  await bulk.run(runs.slice(next), goOn ? work : notRestarted);
+  await bulk.run(runs, goOn ? work : notRestarted);
   bulk.finish(`earlier failure(s) of type ${options.failure} since ${options.since.toISOString()}`);
 }
 
