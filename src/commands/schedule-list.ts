@@ -7,7 +7,7 @@ import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from '../temporal/cron';
 import { describeRows } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { readEnding, readResult, valuesIn } from './runs/run-history';
+import { readEnding, readResult, valuesIn, type RunRef } from './runs/run-history';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
 interface ListedSchedule {
@@ -98,20 +98,18 @@ async function lastOf(
 ): Promise<Pick<ListedSchedule, 'lastAt' | 'lastOutcome'>> {
   const { workflowId, runId } = last?.startWorkflowResult ?? {};
   if (!workflowId || !runId) return { lastAt: null, lastOutcome: null };
-  const run = { workflowId, runId };
+  return { lastAt: textOf(last?.actualTime), lastOutcome: await outcomeOf(client, { workflowId, runId }) };
+}
+
+async function outcomeOf(client: Client, run: RunRef): Promise<string | null> {
+  const { workflowId, runId } = run;
   const description = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
-  const outcome = async () => {
-    if (!description) return null;
-    if (isOpen(description)) return 'running';
-    const { name } = description.status;
-    if (name === 'COMPLETED') {
-      return (
-        ((await readResult(client, run)) as Partial<ScheduledResult> | null | undefined)?.outcome ?? null
-      );
-    }
-    return (await readEnding(client, run))?.type ?? name.toLowerCase();
-  };
-  return { lastAt: textOf(last?.actualTime), lastOutcome: await outcome() };
+  if (!description) return null;
+  if (isOpen(description)) return 'running';
+  const { name } = description.status;
+  if (name !== 'COMPLETED') return (await readEnding(client, run))?.type ?? name.toLowerCase();
+  const result = (await readResult(client, run)) as Partial<ScheduledResult> | null | undefined;
+  return result?.outcome ?? null;
 }
 
 function textOf(time: Parameters<typeof optionalTsToDate>[0]): string | null {
