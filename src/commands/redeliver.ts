@@ -81,7 +81,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
   try {
     return await client.workflow
       .getHandle(workflowId)
-      .executeUpdate<Receipt, [{ sink?: string }]>(UPDATES.redeliver, { args: [{ ...(sink && { sink }) }] });
+      .executeUpdate<Receipt, [{ sink?: string | undefined }]>(UPDATES.redeliver, { args: [{ sink }] });
   } catch (error) {
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     const known = failureError(error.cause, workflowId);

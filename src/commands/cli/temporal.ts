@@ -27,11 +27,11 @@ const UNREACHABLE_CODES: readonly number[] = [
  *
  * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached.
  */
-export async function withClient<T>(
+export async function withClient(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
-  work: (client: Client) => Promise<T>,
-): Promise<T> {
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
   const { connection, namespace, unreachable } = await connectClient(env, CONNECT_TIMEOUT_MS).catch(
     (error: unknown) => {
       throw cannotReach(error as Error);
@@ -41,7 +41,7 @@ export async function withClient<T>(
   signal.addEventListener('abort', () => void connection.close());
   try {
     signal.throwIfAborted();
-    return await work(new Client({ connection, namespace }));
+    await work(new Client({ connection, namespace }));
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
