@@ -16,22 +16,23 @@ const OF_A_RUN: readonly string[] = ['cancel', 'redeliver', 'watch'];
  */
 export function suggestedCommands(options: { address?: string; namespace?: string; taskQueue: string }) {
   const { address, namespace, taskQueue } = options;
-  const connection = [...option('--address', address), ...option('--namespace', namespace)];
-  const queue = taskQueue === DEFAULT_TASK_QUEUE ? [] : option('--task-queue', taskQueue);
+  const withAddress = option('--address', address);
+  const withNamespace = option('--namespace', namespace);
+  const withQueue = taskQueue === DEFAULT_TASK_QUEUE ? '' : option('--task-queue', taskQueue);
   return (line: string): string =>
     line
-      .replace(SUGGESTED, (program: string, command: string) =>
-        [program, ...connection, ...(OF_A_RUN.includes(command) ? [] : queue)].join(''),
+      .replace(
+        SUGGESTED,
+        (program: string, command: string) =>
+          program + withAddress + withNamespace + (OF_A_RUN.includes(command) ? '' : withQueue),
       )
-      .replace(SUGGESTED_OF_TEMPORAL, (command) =>
-        [
-          command,
-          ...option('--address', address),
-          ...(line.includes(' --namespace ') ? [] : option('--namespace', namespace)),
-        ].join(''),
+      .replace(
+        SUGGESTED_OF_TEMPORAL,
+        (program) => program + withAddress + (line.includes(' --namespace ') ? '' : withNamespace),
       );
 }
 
-function option(name: string, value: string | undefined): string[] {
-  return value === undefined ? [] : [`${name} ${shellWord(value)} `];
+/** With a space behind it, as a part of a command line; empty where there is no value. */
+function option(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `${name} ${shellWord(value)} `;
 }
