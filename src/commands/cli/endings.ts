@@ -12,17 +12,17 @@ import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contrac
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import { describeRows, type Row } from './output';
 
-/** Refusals that a person can act on. After the others the run itself tells more. */
-type Refusal = Extract<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay' | 'OtherRequest'>;
+type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
-const EXIT_CODE_OF: Readonly<Record<FailureType | DeliveryFailureType | Refusal, ExitCode>> = {
-  ...exitCodes(FAILURE_TYPES, EXIT_CODES.failed),
-  ...exitCodes(DELIVERY_FAILURE_TYPES, EXIT_CODES.undelivered),
-  Cancelled: EXIT_CODES.cancelled,
-  NothingToDeliver: EXIT_CODES.refused,
-  RedeliveryUnderWay: EXIT_CODES.refused,
-  OtherRequest: EXIT_CODES.refused,
-};
+/** Of the types that a person can act on. After any other refusal the run itself tells more. */
+const EXIT_CODE_OF: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
+  ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
+  ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
+  ['Cancelled', EXIT_CODES.cancelled],
+  ['NothingToDeliver', EXIT_CODES.refused],
+  ['RedeliveryUnderWay', EXIT_CODES.refused],
+  ['OtherRequest', EXIT_CODES.refused],
+]);
 
 /** Readers of a receipt accept fields that they do not know. */
 export function receiptIn(result: unknown): Receipt | null {
@@ -35,10 +35,11 @@ export function receiptIn(result: unknown): Receipt | null {
  * @returns null when the type is none of the contract's that a person can act on.
  */
 export function failureError(failure: unknown, workflowId: string): CommandError | null {
-  if (!(failure instanceof ApplicationFailure) || !isKnown(failure.type)) return null;
+  if (!(failure instanceof ApplicationFailure)) return null;
   const { type, message } = failure;
+  const exitCode = EXIT_CODE_OF.get(type);
+  if (exitCode === undefined) return null;
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
-  const exitCode = EXIT_CODE_OF[type];
   return new CommandError(
     [
       `${type}: ${message}`,
@@ -105,12 +106,4 @@ export function endingOf(
     );
   }
   return new CommandError(`the run failed: ${cause?.message ?? 'unknown'}`, EXIT_CODES.failed, facts);
-}
-
-function isKnown(type: unknown): type is keyof typeof EXIT_CODE_OF {
-  return typeof type === 'string' && Object.hasOwn(EXIT_CODE_OF, type);
-}
-
-function exitCodes<Type extends string>(types: readonly Type[], code: ExitCode) {
-  return Object.fromEntries(types.map((type) => [type, code])) as Record<Type, ExitCode>;
 }
