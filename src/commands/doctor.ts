@@ -1,4 +1,4 @@
-import { Client, type Connection } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import {
   failedCheck,
   ok,
@@ -12,7 +12,7 @@ import { createWorkerParts } from '../activities/worker-parts';
 import { loadConfig } from '../config';
 import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
-import { connectClient, type TemporalConnection } from '../temporal/connection';
+import { connectClient } from '../temporal/connection';
 import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
@@ -84,24 +84,19 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
     { check: 'Temporal', ...temporal },
     { check: `task queue ${taskQueue}`, ...queue },
   ];
-  const unreachable = (cause: unknown) =>
-    findings(failedCheck((cause as Error).message), unchecked('Temporal cannot be reached'));
-  let temporal: TemporalConnection<Connection>;
   try {
-    temporal = await connectClient(env, TEMPORAL_TIMEOUT_MS);
+    const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
+    const client = new Client({ connection, namespace });
+    return await client
+      .withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
+        findings(await checkNamespace(client, address), await checkTaskQueue(client, taskQueue)),
+      )
+      .catch((cause: unknown) => {
+        throw unreachable(cause);
+      })
+      .finally(() => connection.close());
   } catch (cause) {
-    return unreachable(cause);
-  }
-  const { connection, address, namespace } = temporal;
-  const client = new Client({ connection, namespace });
-  try {
-    return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
-      findings(await checkNamespace(client, address), await checkTaskQueue(client, taskQueue)),
-    );
-  } catch (cause) {
-    return unreachable(temporal.unreachable(cause));
-  } finally {
-    await connection.close();
+    return findings(failedCheck((cause as Error).message), unchecked('Temporal cannot be reached'));
   }
 }
 
