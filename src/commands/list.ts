@@ -4,12 +4,13 @@ import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { retentionMsOf } from '../temporal/retention';
+import { listRuns } from '../temporal/visibility';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
 import { listUnconfirmed } from './list-report';
 import { readEnding, readRequest } from './runs/run-history';
-import { READ_CONCURRENCY, isOpen, leftTokens, listRuns, runsOf } from './runs/find-runs';
+import { READ_CONCURRENCY, isOpen, leftTokens, runsOf } from './runs/find-runs';
 import { redeliverClosedCommand } from './runs/refusals';
 
 /**

@@ -3,13 +3,14 @@ import { commandLine } from '../contract/command-line';
 import { readMemo } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
+import { listRuns } from '../temporal/visibility';
 import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { describeReceipt, failureError } from './cli/endings';
 import type { CommandContext } from './cli/temporal';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { noteMissingWorker } from './runs/missing-worker';
-import { isOpen, listRuns, runsOf } from './runs/find-runs';
+import { isOpen, runsOf } from './runs/find-runs';
 import { describePause } from './runs/paused';
 import { follow } from './runs/follow';
 

@@ -2,20 +2,13 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import pMap, { pMapSkip } from 'p-map';
 import { checkRequest, describeProblems } from '../contract/check-request';
 import type { PrepareRequest } from '../contract/schemas';
+import { listRuns } from '../temporal/visibility';
 import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import type { RestartOptions } from './cli/options';
 import type { CommandContext } from './cli/temporal';
 import { redeliverClosedCommand } from './runs/refusals';
 import { readEnding, readRequest } from './runs/run-history';
-import {
-  READ_CONCURRENCY,
-  isDelivered,
-  isOpen,
-  leftTokens,
-  listRuns,
-  runsOf,
-  type Run,
-} from './runs/find-runs';
+import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, runsOf, type Run } from './runs/find-runs';
 import { noteMissingWorker } from './runs/missing-worker';
 import { startRun } from './runs/start-run';
 import { follow } from './runs/follow';

@@ -1,3 +1,12 @@
+import type { Client } from '@temporalio/client';
+import { WORKFLOW_TYPES } from '../contract/names';
+
+/** Runs of `prepareLiveMigration` on a task queue, from the list: other workers may share the namespace. */
+export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
+  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
+  return client.workflow.list({ query: visibilityQuery(fields, ...conditions) });
+}
+
 /**
  * A query of Temporal's list, for runs of which every field has its value and every condition is true.
  *

@@ -1,8 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
 import { isUndelivered } from '../contract/memo';
-import { WORKFLOW_TYPES } from '../contract/names';
-import { visibilityQuery } from '../temporal/visibility';
+import { listRuns } from '../temporal/visibility';
 
 const INTERVAL_MS = 60_000;
 
@@ -32,8 +31,6 @@ export function watchUndelivered(
     undefined,
     'Attempts to list undelivered runs, by outcome',
   );
-  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
-  const query = visibilityQuery(fields, 'CloseTime IS NULL');
   let closed = false;
   let refused = false;
 
@@ -44,7 +41,7 @@ export function watchUndelivered(
       let startedAtMs = nowMs;
       // With Temporal away, the list would wait for it. The worker's connection ignores an AbortSignal.
       await client.withDeadline(nowMs + INTERVAL_MS, async () => {
-        for await (const { memo, startTime } of client.workflow.list({ query })) {
+        for await (const { memo, startTime } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
           if (!isUndelivered(memo)) continue;
           count += 1;
           startedAtMs = Math.min(startedAtMs, startTime.getTime());

@@ -27,12 +27,6 @@ export function isDelivered(run: Run): boolean {
   return isOurs(run) && run.status.name === 'COMPLETED';
 }
 
-/** Runs of a task queue, from the list: other workers may share the namespace. */
-export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
-  const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
-  return client.workflow.list({ query: visibilityQuery(fields, ...conditions) });
-}
-
 /** Every run of one workflow id that Temporal still lists, newest first. */
 export async function runsOf(client: Client, workflowId: string): Promise<Run[]> {
   const [listed, newest] = await Promise.all([
