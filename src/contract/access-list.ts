@@ -27,73 +27,62 @@ const WIDTHS = {
 
 const LIST_THE_SOURCE = 'write the public address that the source connects from';
 
-/** What one rule finds wrong, and the text to write instead, where it knows one. */
+/** What is wrong, and the text to write instead, where it is known. */
 interface Finding {
   problem: string;
   instead?: string;
 }
 
-/** Rules on the text, in order; the first that finds something decides. */
-const TEXT_RULES: readonly ((text: string) => Finding | null)[] = [
-  (text) => (text.trim() === '' ? { problem: 'is empty: remove it' } : null),
-  (text) => (/\s/.test(text) ? { problem: 'contains white space', instead: text.replace(/\s/g, '') } : null),
-  (text) =>
-    /^[\da-f.:]+%/i.test(text)
-      ? {
-          problem: 'has a zone id, which means nothing outside its host',
-          instead: text.replace(/%[^/]*/g, ''),
-        }
-      : null,
-  (text) =>
-    /^\d+(\.\d+){3}(\/|$)/.test(text) && /(^|[./])0\d/.test(text)
-      ? {
-          problem: 'has leading zeros, which some read as octal',
-          instead: text.replace(/(^|[./])0+(?=\d)/g, '$1'),
-        }
-      : null,
-  (text) =>
-    parseAddress(text.split('/', 1)[0] ?? '') && text.split('/').length <= 2
-      ? null
-      : {
-          problem:
-            'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, without a host name or a port',
-        },
-  checkMask,
-];
+/** The first thing that is wrong with the text of an entry. */
+function checkText(text: string): Finding | null {
+  if (text.trim() === '') return { problem: 'is empty: remove it' };
+  if (/\s/.test(text)) return { problem: 'contains white space', instead: text.replace(/\s/g, '') };
+  if (/^[\da-f.:]+%/i.test(text)) {
+    const problem = 'has a zone id, which means nothing outside its host';
+    return { problem, instead: text.replace(/%[^/]*/g, '') };
+  }
+  if (/^\d+(\.\d+){3}(\/|$)/.test(text) && /(^|[./])0\d/.test(text)) {
+    const problem = 'has leading zeros, which some read as octal';
+    return { problem, instead: text.replace(/(^|[./])0+(?=\d)/g, '$1') };
+  }
+  const [addressText = '', mask, ...others] = text.split('/');
+  const address = parseAddress(addressText);
+  if (!address || others.length > 0) {
+    return {
+      problem:
+        'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, without a host name or a port',
+    };
+  }
+  return mask === undefined ? null : checkMask(addressText, mask, bitsOf(address));
+}
 
-/** Rules on the parsed block, in order. */
-const BLOCK_RULES: readonly ((block: Block) => Finding | null)[] = [
-  ({ address, prefixLength }) => {
-    if (!(address instanceof ipaddr.IPv6) || !address.isIPv4MappedAddress()) return null;
+/** The first thing that is wrong with a block. */
+function checkBlock(block: Block): Finding | null {
+  const { address, prefixLength } = block;
+  if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress()) {
     const mapped = { address: address.toIPv4Address(), prefixLength: Math.max(0, prefixLength - 96) };
     return { problem: 'is an IPv4-mapped IPv6 address', instead: textOf(mapped) };
-  },
-  (block) =>
-    block.prefixLength === 0 ? { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` } : null,
-  (block) => {
-    const network = networkOf(block);
-    return network === textOf(block) ? null : { problem: 'has host bits set', instead: network };
-  },
-  ({ address, prefixLength }) => {
-    const { refusedBelow, warnedBelow } = WIDTHS[address.kind()];
-    if (prefixLength >= refusedBelow) return null;
+  }
+  if (prefixLength === 0) return { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` };
+  const network = networkOf(block);
+  if (network !== textOf(block)) return { problem: 'has host bits set', instead: network };
+  const { refusedBelow, warnedBelow } = WIDTHS[address.kind()];
+  if (prefixLength < refusedBelow) {
     return {
       problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or a block of /${warnedBelow} or narrower`,
     };
-  },
-  (block) => {
-    const special = overlapping(block, 'never');
-    if (!special || containing(block, 'global')) return null;
-    return { problem: `includes ${special.label}, which is never a source: ${LIST_THE_SOURCE}` };
-  },
-];
+  }
+  const special = overlapping(block, 'never');
+  if (!special || containing(block, 'global')) return null;
+  return { problem: `includes ${special.label}, which is never a source: ${LIST_THE_SOURCE}` };
+}
 
 /** Checks and normalises one entry. Pure. */
 export function checkEntry(text: string): CheckedEntry {
-  const textFinding = firstFinding(TEXT_RULES, text);
+  const textFinding = checkText(text);
   if (textFinding) return { problem: describe(textFinding) };
   const block = parseBlock(text);
-  const blockFinding = firstFinding(BLOCK_RULES, block);
+  const blockFinding = checkBlock(block);
   if (blockFinding) return { problem: describe(blockFinding) };
   const warning = warningsOf(block).join('; ');
   return { entry: textOf(block), ...(warning && { warning }) };
@@ -109,14 +98,6 @@ function warningsOf(block: Block): string[] {
   return warnings;
 }
 
-function firstFinding<T>(rules: readonly ((subject: T) => Finding | null)[], subject: T): Finding | null {
-  for (const rule of rules) {
-    const finding = rule(subject);
-    if (finding) return finding;
-  }
-  return null;
-}
-
 /** The suggestion is checked too: whoever follows it is not refused a second time. */
 function describe({ problem, instead }: Finding): string {
   if (instead === undefined) return problem;
@@ -126,11 +107,7 @@ function describe({ problem, instead }: Finding): string {
     : `${problem}, and ${shortened(instead)} ${checked.problem}`;
 }
 
-function checkMask(text: string): Finding | null {
-  const [addressText = '', mask] = text.split('/');
-  const address = parseAddress(addressText);
-  if (mask === undefined || !address) return null;
-  const bits = bitsOf(address);
+function checkMask(addressText: string, mask: string, bits: number): Finding | null {
   if (/^(0|[1-9]\d{0,2})$/.test(mask) && Number(mask) <= bits) return null;
   if (bits === 32 && ipaddr.IPv4.isValidFourPartDecimal(mask)) {
     const prefixLength = ipaddr.IPv4.parse(mask).prefixLengthFromSubnetMask();
