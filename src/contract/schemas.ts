@@ -30,6 +30,12 @@ export const sinkName = z
   .min(1, 'is empty: name a configured sink')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
+/** What a caller may say of a request. */
+const claims = {
+  requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
+  changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
+};
+
 /** What a caller sends to `prepareLiveMigration`. */
 export const prepareRequestSchema = z
   .strictObject(
@@ -42,8 +48,7 @@ export const prepareRequestSchema = z
       sourceOrgId: organizationId
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
-      requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
-      changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
+      ...claims,
     },
     'is not an object: write orgId, accessListIps and sink',
   )
@@ -161,10 +166,7 @@ export type ScheduledResult = z.output<typeof scheduledResultSchema>;
 export const revokeRequestSchema = z.strictObject(
   {
     orgId: organizationId.describe('Atlas organization whose link is removed'),
-    requestedBy: shortText
-      .nullish()
-      .describe('Who requested it: a claim for the audit trail, not an identity'),
-    changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
+    ...claims,
   },
   'is not an object: write orgId',
 );
