@@ -1,7 +1,7 @@
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { shortened } from '../contract/printable';
 import { errnoOf } from '../files';
-import { createBulkRunner, failedOutcome, outcomeOf, type RunOutcome } from './runs/bulk';
+import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { inputFile } from './cli/input-file';
 import type { StartFromOptions } from './cli/options';
@@ -27,17 +27,13 @@ export async function startFrom(
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   const { results, dryRun } = options;
-  const record = results === undefined ? () => undefined : openResults(results, from);
+  const record = results === undefined ? undefined : openResults(results, from);
   const bulk = createBulkRunner(from.requests.length, output);
   if (!dryRun) {
     await noteMissingWorker(client, taskQueue, output);
     output.setFollowUp(`${GOES_ON}; list runs: live-migration-prep list`);
   }
-  await bulk.run(
-    from.requests,
-    (item) => startOne(context, item, options).catch(outcomeOfError),
-    ({ line, workflowId }, outcome) => record({ line, workflowId, ...outcome }),
-  );
+  await bulk.run(from.requests, (item) => startOne(context, item, options).catch(refusalOf), record);
   bulk.finish('request(s)');
 }
 
@@ -60,9 +56,13 @@ function isOpenAlready(runId: string): RunOutcome {
   return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }
 
-/** What was delivered before needs nothing; any other refusal needs somebody. */
-function outcomeOfError(error: unknown): RunOutcome {
-  if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) return failedOutcome(error);
+/**
+ * What was delivered before needs nothing; any other refusal needs somebody.
+ *
+ * @throws the error when it is no refusal.
+ */
+function refusalOf(error: unknown): RunOutcome {
+  if (!(error instanceof CommandError) || error.exitCode !== EXIT_CODES.refused) throw error;
   const facts = error.facts as { refused?: string };
   if (facts.refused === 'delivered') return { ...facts, action: 'skipped', reason: error.lines[0] ?? '' };
   const reason = error.lines
@@ -73,7 +73,7 @@ function outcomeOfError(error: unknown): RunOutcome {
 }
 
 /** @throws CommandError when the file cannot be written, or is the file of requests. */
-function openResults(path: string, { stats: requests }: RequestsFile): (result: object) => void {
+function openResults(path: string, { stats: requests }: RequestsFile) {
   if (existsSync(path)) {
     const { stats, invalid } = inputFile(
       '--results',
@@ -84,9 +84,9 @@ function openResults(path: string, { stats: requests }: RequestsFile): (result: 
       throw invalid('is the file that --from names');
   }
   const file = openForWriting(path);
-  return (result) => {
+  return ({ line, workflowId }: NumberedRequest, outcome: RunOutcome) => {
     try {
-      writeSync(file, `${JSON.stringify(result)}\n`);
+      writeSync(file, `${JSON.stringify({ line, workflowId, ...outcome })}\n`);
     } catch (error) {
       throw new CommandError([
         `--results ${path} cannot be written (${errnoOf(error)}): correct that, then repeat the command`,

@@ -44,7 +44,7 @@ export function createBulkRunner(total: number, output: Output) {
     run: <Item extends { workflowId: string }>(
       items: Iterable<Item> | AsyncIterable<Item>,
       work: (item: Item) => Promise<RunOutcome>,
-      record: (item: Item, outcome: RunOutcome) => void = () => undefined,
+      record?: (item: Item, outcome: RunOutcome) => void,
     ): Promise<NamedOutcome[]> =>
       pMap(
         items,
@@ -52,7 +52,7 @@ export function createBulkRunner(total: number, output: Output) {
           const { workflowId } = item;
           const { reason, ...rest } = await work(item).catch(failedOutcome);
           const outcome = { ...rest, reason: output.complete(reason) };
-          if (!output.signal.aborted) record(item, outcome);
+          if (!output.signal.aborted) record?.(item, outcome);
           const named = { workflowId, ...outcome };
           outcomes.push(named);
           output.say(`${outcomes.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
@@ -96,7 +96,7 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome>
   }
 }
 
-export function failedOutcome(error: unknown): RunOutcome {
+function failedOutcome(error: unknown): RunOutcome {
   return { action: 'failed', reason: describeError(error) };
 }
 
