@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { checkEntry } from './access-list';
 import { quote, shortened } from './printable';
 import {
@@ -77,15 +77,13 @@ export function checkAccessList(list: readonly unknown[]) {
   return { entries: [...entries], problems, warnings };
 }
 
-export function problemOf({ path, code, message, ...issue }: z.core.$ZodIssue): FieldProblem {
-  const field = path
-    .map((key, i) => (typeof key === 'number' ? `[${key}]` : (i > 0 ? '.' : '') + String(key)))
-    .join('');
-  if (code === 'unrecognized_keys' && 'keys' in issue) {
+export function problemOf(issue: z.core.$ZodIssue): FieldProblem {
+  const field = z.core.toDotPath(issue.path);
+  if (issue.code === 'unrecognized_keys') {
     const names = [field, listNames(issue.keys)].filter(Boolean).join('.');
     return { field: names, description: 'is not a field of a request: remove it' };
   }
-  return { field: field || 'request', description: message };
+  return { field: field || 'request', description: issue.message };
 }
 
 /** Names that a caller chose: the first ten, each without control characters and no longer than a line. */
