@@ -64,7 +64,7 @@ function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
   // A failure of a workflow arrives from its sandbox as an Error, and only the stack has the name of its class.
-  const [, failure] = stack ? (/^(\w+Failure): /.exec(stack) ?? []) : ['', 'ApplicationFailure'];
+  const failure = stack ? /^\w+Failure(?=: )/.exec(stack)?.[0] : 'ApplicationFailure';
   if (!failure) return { type: name, message, stack };
   return { type: 'type' in error ? error.type : failure, message };
 }
