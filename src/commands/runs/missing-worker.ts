@@ -67,7 +67,7 @@ export async function whyNoWorker(
   const live = pollers.filter((poller) => lastPollMs(poller) > expiredMs);
   const current = versioningInfo?.currentDeploymentVersion;
   const versions = live.map(versionOf);
-  const [version = null] = versions.filter((one) => one !== null);
+  const version = versions.find((one) => one !== null) ?? null;
   if (current && live.length > 0) {
     const { deploymentName, buildId } = current;
     if (versions.some((one) => one?.buildId === buildId && one?.deploymentName === deploymentName))
