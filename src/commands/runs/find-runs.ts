@@ -55,7 +55,7 @@ export async function leftTokens(client: Client, runs: readonly Run[]): Promise<
   });
   const delivered = new Set(
     histories
-      .filter(({ run, deliveredTo }) => isDelivered(run) || deliveredTo !== null)
+      .filter(({ run, confirmed }) => isDelivered(run) || confirmed)
       .map(({ token }) => token?.deliveryId),
   );
   const left = new Map<string, LeftToken>();

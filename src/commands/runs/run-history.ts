@@ -85,15 +85,14 @@ function historyOf(events: readonly HistoryEvent[]) {
   const { activities, unconfirmedAttempts } = activitiesIn(events);
   const created = activities.find(({ type, result }) => type === 'createLinkToken' && result !== undefined);
   const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
-  const delivered = deliveries.find(({ result }) => result !== undefined);
   const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
   return {
     /** The first argument, as the caller sent it: anything at all. */
     request,
     /** The token that the run created, or was given to recover. */
     token,
-    /** The sink that confirmed the token. */
-    deliveredTo: delivered ? String(delivered.input[1]) : null,
+    /** Whether a sink confirmed the token. */
+    confirmed: deliveries.some(({ result }) => result !== undefined),
     /**
      * The attempts to create a token that may have created another one: as many as the run counts, without those that a
      * recovered run repeats, and without one whose token was found.
