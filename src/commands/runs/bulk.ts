@@ -25,9 +25,9 @@ export interface RunOutcome {
   action: Action;
   reason: string;
   /** Why it was refused, as one word. */
-  refused?: string;
+  refused?: string | undefined;
   /** Of the failure. */
-  type?: string;
+  type?: string | undefined;
   receipt?: Receipt;
   runId?: string;
 }
@@ -91,8 +91,7 @@ export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome>
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const { refused, type } = error.facts as { refused?: string; type?: string };
-    const cause = { ...(refused && { refused }), ...(type && { type }) };
-    return { ...cause, action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
+    return { refused, type, action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
   }
 }
 
