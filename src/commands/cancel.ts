@@ -7,9 +7,8 @@ import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
 export async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
-  const newest = client.workflow.getHandle(workflowId);
   // Temporal accepts the request for a run that has ended, too.
-  const run = await newest.describe();
+  const run = await client.workflow.getHandle(workflowId).describe();
   refuseForeign(run);
   const { runId } = run;
   if (!isOpen(run)) {
