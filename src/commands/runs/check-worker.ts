@@ -27,7 +27,7 @@ export async function checkWorker(
   taskQueue: string,
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
-  // Refuses only where the server has listed no poller for five minutes: this machine's clock may be wrong.
+  // This clock may be wrong by any time: whatever the server still lists, which it does for five minutes, counts.
   await requireWorker(client, taskQueue, Infinity);
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
