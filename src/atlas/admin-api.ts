@@ -16,7 +16,7 @@ const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 /** As recorded. Other resources that are missing get 404, too. */
 const NO_LINK = /external organization link/i;
 
-/** Access tokens expire by themselves, so a worker that stops does not wait for long to revoke them. */
+/** Access tokens expire by themselves, so nobody waits for long to revoke them. */
 const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
@@ -56,7 +56,8 @@ export interface AdminApi {
     abortUntilWritten: AbortSignal,
   ): Promise<string>;
   /**
-   * Lists the organizations that a credential can see. Creates nothing.
+   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets an access token
+   * of its own for it, so that a client secret that was replaced is checked, and not what the worker still has.
    *
    * @returns organization ids; the first 500, and a credential belongs to one organization.
    * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError
@@ -131,14 +132,21 @@ export function createAdminApi({
     return credential;
   }
 
+  /** A credential that has authenticated for nothing yet; the caller closes it. */
+  function newCredentialNamed(name: string): Credential {
+    const config = configs.get(name);
+    if (!config) throw new CredentialNotConfiguredError(name);
+    return createCredential(config, (request) => send(request, config));
+  }
+
   async function read<Content extends z.ZodType>(
     endpoint: Endpoint,
     path: string,
-    credentialName: string,
+    credential: Pick<Credential, 'send'>,
     content: Content,
   ): Promise<z.output<Content>> {
     const headers = { Accept: MEDIA_TYPE };
-    const response = await credentialNamed(credentialName).send({ endpoint, method: 'GET', path, headers });
+    const response = await credential.send({ endpoint, method: 'GET', path, headers });
     const parsed = response.status === 200 ? content.safeParse(response.json) : null;
     if (!parsed?.success) throw new AtlasResponseError(endpoint, response);
     return parsed.data;
@@ -167,13 +175,18 @@ export function createAdminApi({
 
     async visibleOrganizations(credentialName) {
       const path = '/api/atlas/v2/orgs?itemsPerPage=500';
-      const { results } = await read('orgs', path, credentialName, organizationsSchema);
-      return results.map(({ id }) => id);
+      const credential = newCredentialNamed(credentialName);
+      try {
+        const { results } = await read('orgs', path, credential, organizationsSchema);
+        return results.map(({ id }) => id);
+      } finally {
+        await closeAll([credential]);
+      }
     },
 
     async isLinked(orgId, credentialName) {
       const path = `${liveMigrations(orgId)}/availableProjects`;
-      const projects = await read('availableProjects', path, credentialName, projectsSchema);
+      const projects = await read('availableProjects', path, credentialNamed(credentialName), projectsSchema);
       return projects.length > 0;
     },
 
@@ -191,12 +204,17 @@ export function createAdminApi({
     },
 
     async close() {
-      const revoked = Promise.all([...credentials.values()].map((credential) => credential.close()));
-      const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
-      await Promise.race([revoked, timeout]);
+      await closeAll([...credentials.values()]);
       await sender.close();
     },
   };
+}
+
+/** Never throws. */
+async function closeAll(credentials: readonly Pick<Credential, 'close'>[]): Promise<void> {
+  const closed = Promise.all(credentials.map((credential) => credential.close()));
+  const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
+  await Promise.race([closed, timeout]);
 }
 
 function liveMigrations(orgId: string): string {

@@ -105,12 +105,11 @@ function appRoleIdentity(
   send: VaultSend,
 ): VaultIdentity {
   const credentials = `the AppRole from ${roleId.source} and ${secretId.source}`;
-  const login = createExpiring(logIn);
+  // Not the signal of a delivery, since others wait for this login too; the request timeout ends it.
+  const login = createExpiring(() => logIn(new AbortController().signal));
 
-  async function logIn(): Promise<{ token: string; renewAtMs: number }> {
+  async function logIn(signal: AbortSignal): Promise<{ token: string; renewAtMs: number }> {
     const body = { role_id: roleId.read(), secret_id: secretId.read() };
-    // Not the signal of a delivery, since others wait for this login too; the request timeout ends it.
-    const { signal } = new AbortController();
     const response = await send({ method: 'POST', path: `auth/${mount}/login`, body }, signal);
     const parsed = loginSchema.safeParse(response.json);
     if (!isSuccess(response) || !parsed.success) throw loginError(response);
@@ -135,7 +134,10 @@ function appRoleIdentity(
       return renewed.token;
     },
     async check(signal) {
-      await login.get({ signal });
+      // What an earlier login got says nothing about Vault and the credentials now.
+      const { token } = await logIn(signal);
+      // Otherwise each check leaves a token until its lease ends.
+      await send({ method: 'POST', path: 'auth/token/revoke-self', token }, signal).catch(() => null);
       return credentials;
     },
   };

@@ -249,6 +249,21 @@ describe('authentication', () => {
       await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
     });
 
+    it('checks the AppRole anew after a delivery, and leaves no token', async () => {
+      const sink = await vaultSink({ auth });
+      const { signal } = new AbortController();
+      await sink.deliver(newDelivery(), signal);
+      const before = (await tokens()).length;
+      expect(await sink.check?.(null, signal)).toMatch(/accepts the AppRole from/);
+      expect((await tokens()).length).toBe(before);
+      await bao.seal();
+      try {
+        await expect(sink.check?.(null, signal)).rejects.toThrow(/responded with 503/);
+      } finally {
+        await bao.unseal();
+      }
+    });
+
     it('rejects a denied path after one more login', async () => {
       await expect((await vault({ auth, path: 'elsewhere/{orgId}' }))(newDelivery())).rejects.toThrow(
         SinkRejectedError,

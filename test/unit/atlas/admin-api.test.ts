@@ -294,6 +294,17 @@ describe('visibleOrganizations', () => {
     expect(emulator.createdTokens()).toEqual([]);
   });
 
+  it('authenticates anew, so that a replaced client secret is checked, and keeps no access token', async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    await create(atlas);
+    await atlas.visibleOrganizations('default');
+    expect(emulator.requestsOn('oauth')).toHaveLength(2);
+    expect(emulator.requestsOn('oauthRevoke')).toHaveLength(1);
+    emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
+    await expect(atlas.visibleOrganizations('default')).rejects.toMatchObject({ endpoint: 'oauthToken' });
+    await create(atlas);
+  });
+
   it.each([
     ['an error', { status: 403 }],
     ['a page', { status: 200, html: true }],
