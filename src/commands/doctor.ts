@@ -18,7 +18,7 @@ import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { whyNoWorker } from './runs/missing-worker';
+import { OTHER_QUEUE, whyNoWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
@@ -113,7 +113,7 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
 async function checkTaskQueue(client: Client, taskQueue: string): Promise<CheckResult> {
   try {
-    const problem = await whyNoWorker(client, taskQueue);
+    const problem = await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE);
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);

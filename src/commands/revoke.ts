@@ -42,10 +42,10 @@ export async function confirmRevocation(
 
 /** Removes the link of an Atlas organization, with the workflow `revokeLink`, and waits. */
 export async function revoke(context: CommandContext, request: RevokeRequest): Promise<void> {
-  const { client, taskQueue, output } = context;
+  const { client, output } = context;
   const { orgId } = request;
   const workflowId = revocationIdFor(orgId);
-  const handle = await startOrJoinRevocation(context, workflowId, request);
+  const { handle, taskQueue } = await startOrJoinRevocation(context, workflowId, request);
   output.setFollowUp(
     `the removal goes on; see how it ends: temporal workflow result --namespace ${shellWord(client.options.namespace)} --workflow-id ${workflowId}`,
   );
@@ -65,7 +65,7 @@ async function startOrJoinRevocation(
   { client, taskQueue, output }: CommandContext,
   workflowId: string,
   request: RevokeRequest,
-): Promise<WorkflowHandle<() => Promise<RevokeResult>>> {
+): Promise<{ handle: WorkflowHandle<() => Promise<RevokeResult>>; taskQueue: string }> {
   try {
     const started = await client.workflow.start(WORKFLOW_TYPES.revokeLink, {
       workflowId,
@@ -74,13 +74,13 @@ async function startOrJoinRevocation(
       workflowIdConflictPolicy: 'FAIL',
     });
     output.say(`started ${workflowId}`);
-    return started;
+    return { handle: started, taskQueue };
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const open = await client.workflow.getHandle(workflowId).describe();
     refuseForeign(open, WORKFLOW_TYPES.revokeLink);
     output.say(`joined the open ${workflowId}`);
-    return client.workflow.getHandle(workflowId, open.runId);
+    return { handle: client.workflow.getHandle(workflowId, open.runId), taskQueue: open.taskQueue };
   }
 }
 

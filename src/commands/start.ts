@@ -15,12 +15,16 @@ export async function start(
   request: PrepareRequest,
   { wait, again, dryRun }: StartOptions,
 ): Promise<void> {
-  const { client, taskQueue, output } = context;
+  const { client, output } = context;
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   if (dryRun) return tryOut(context, workflowId, request, again);
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
-  const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again }, () =>
-    output.setFollowUp(`a run may have been started; ${followIt}`),
+  const { joined, runId, taskQueue } = await startOrJoin(
+    client,
+    workflowId,
+    request,
+    { taskQueue: context.taskQueue, again },
+    () => output.setFollowUp(`a run may have been started; ${followIt}`),
   );
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);

@@ -10,7 +10,7 @@ import {
   type PrepareRequest,
 } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { whyStillNoWorker } from './missing-worker';
+import { OTHER_QUEUE, whyStillNoWorker } from './missing-worker';
 
 /** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
@@ -97,6 +97,6 @@ async function unlessNoWorker<T>(work: Promise<T>, requireWorkerNow: () => Promi
 }
 
 async function requireWorker(client: Client, taskQueue: string, clockAheadMs: number): Promise<void> {
-  const problem = await whyStillNoWorker(client, taskQueue, clockAheadMs);
+  const problem = await whyStillNoWorker(client, taskQueue, clockAheadMs, OTHER_QUEUE);
   if (problem) throw new CommandError(problem);
 }

@@ -8,6 +8,10 @@ import type { Output } from '../cli/output';
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
 const POLL_EXPIRES_MS = 70_000;
 
+/** Before anything is started. A run that exists stays on its task queue. */
+export const OTHER_QUEUE = 'start one, or name another task queue';
+const SAME_QUEUE = 'start one; what was started there stays on it';
+
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
@@ -20,10 +24,11 @@ export async function whyStillNoWorker(
   client: Client,
   taskQueue: string,
   clockAheadMs?: number,
+  remedy?: string,
 ): Promise<string | null> {
   const deadlineMs = Date.now() + PATIENCE_MS;
   for (;;) {
-    const problem = await whyNoWorker(client, taskQueue, clockAheadMs).catch(() => null);
+    const problem = await whyNoWorker(client, taskQueue, clockAheadMs, remedy).catch(() => null);
     if (problem === null || Date.now() > deadlineMs) return problem;
     await sleep(LOOK_INTERVAL_MS);
   }
@@ -51,12 +56,14 @@ function versionOf({ deploymentOptions }: Poller): WorkerDeploymentVersion | nul
  * Finds out whether a worker polls a task queue and gets work.
  *
  * @param clockAheadMs by how much this machine's clock is ahead of the server's.
+ * @param remedy where no worker polls.
  * @returns null when one does, else a line for a person.
  */
 export async function whyNoWorker(
   { workflowService, options: { namespace } }: Client,
   taskQueue: string,
   clockAheadMs = 0,
+  remedy = SAME_QUEUE,
 ): Promise<string | null> {
   const { pollers, versioningInfo } = await workflowService.describeTaskQueue({
     namespace,
@@ -78,5 +85,5 @@ export async function whyNoWorker(
   if (version) return describeNoCurrentVersion(namespace, version);
   const lastMs = Math.max(0, ...pollers.map(lastPollMs));
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
-  return `no worker polls task queue ${taskQueue}${last}: start one, or name another task queue`;
+  return `no worker polls task queue ${taskQueue}${last}: ${remedy}`;
 }

@@ -15,6 +15,8 @@ const MAX_LOOKS = 5;
  * Looks at the runs of the id, then starts. The server refuses the start if another run has opened in between or, as a
  * rule, delivered (see the reuse policies below); then it looks again. It may miss a run that started and failed in between;
  * `list` shows a token left by it.
+ *
+ * @returns the task queue of the run; an open one may be on another.
  */
 export async function startOrJoin(
   client: Client,
@@ -22,10 +24,10 @@ export async function startOrJoin(
   request: PrepareRequest,
   { taskQueue, again }: { taskQueue: string; again: boolean },
   beforeStart: () => void = () => undefined,
-): Promise<{ joined: boolean; runId: string }> {
+): Promise<{ joined: boolean; runId: string; taskQueue: string }> {
   for (let looks = 1; ; looks += 1) {
     const { runs, open } = await lookAtRuns(client, workflowId, request, again);
-    if (open) return { joined: true, runId: open.runId };
+    if (open) return { joined: true, runId: open.runId, taskQueue: open.taskQueue };
     const workflowIdReusePolicy = reusePolicyFor(runs, again);
     beforeStart();
     try {
@@ -35,7 +37,7 @@ export async function startOrJoin(
         args: [request],
         workflowIdReusePolicy,
       });
-      return { joined: false, runId };
+      return { joined: false, runId, taskQueue };
     } catch (error) {
       // A run started meanwhile.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;

@@ -325,7 +325,7 @@ describe('before a worker is there,', () => {
   it('start joins the run of an equal request, says as watch does that no worker polls, and the run goes on when one starts', async () => {
     const { atlas, deployment, client, ...others } = await setScene();
     const { workflowId, options } = others.newTarget();
-    const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one, or name another task queue`;
+    const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one; what was started there stays on it`;
     const start = ['start', ...options, '--sink', 'files'];
     const started = await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
     expect(started).toMatchObject({
@@ -337,6 +337,9 @@ describe('before a worker is there,', () => {
     const joined = await client(...start, ...reordered, '--requested-by', 'ana');
     expect(joined).toMatchObject({ code: 0, stderr: '' });
     expect(joined.stdout).toContain(`joined the open run ${workflowId}\n`);
+
+    const elsewhere = await client(...start, ...reordered, '--task-queue', 'another');
+    expect(elsewhere.stdout).toContain(`joined the open run ${workflowId}\n${noWorker}\n`);
 
     const watching = client('--timeout', '50s', 'watch', ...options);
     await deployment.startWorker();

@@ -34,7 +34,7 @@ function problemOf(
 const command = (buildId: string) =>
   `temporal worker deployment set-current-version --namespace default --deployment-name ${deploymentName} --build-id ${buildId}`;
 
-const NO_WORKER = 'no worker polls task queue prep: start one, or name another task queue';
+const NO_WORKER = 'no worker polls task queue prep: start one; what was started there stays on it';
 const GONE = /^no worker polls .* \(the last poll was at 2/;
 const NONE_CURRENT = `no version of deployment ${deploymentName} is current, so its workers get no work: ${command('1.0')}`;
 const NOT_POLLING = 'no worker of the current version 1.0 polls, and no other gets work: start one';
