@@ -75,7 +75,7 @@ export async function whyNoWorker(
   const current = versioningInfo?.currentDeploymentVersion;
   const versions = live.map(versionOf);
   const version = versions.find((one) => one !== null) ?? null;
-  if (current && live.length > 0) {
+  if (current) {
     const { deploymentName, buildId } = current;
     if (versions.some((one) => one?.buildId === buildId && one?.deploymentName === deploymentName))
       return null;

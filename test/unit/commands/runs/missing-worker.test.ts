@@ -46,7 +46,7 @@ it.each<[what: string, pollers: Polled[], current: string | undefined, problem: 
   ['a worker of the current version', [two, one], '1.0', null],
   ['a worker without a version beside others', [one, {}], undefined, null],
   ['no worker', [], undefined, NO_WORKER],
-  ['no worker of a current version', [], '1.0', NO_WORKER],
+  ['no worker of a current version', [], '1.0', NOT_POLLING],
   ['a worker that is gone', [gone], undefined, GONE],
   ['workers of which no version is current', [one], undefined, NONE_CURRENT],
   ['workers beside a current version whose own are gone', [{ ...one, ...gone }, two], '1.0', OTHER_POLLS],
