@@ -3,6 +3,7 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';
 import { isOpen } from './runs/find-runs';
 import { describePause } from './runs/paused';
+import { describePin } from './runs/pinned';
 import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
@@ -23,8 +24,8 @@ export async function cancel({ client, output }: CommandContext, workflowId: str
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
-  const pause = describePause(run);
-  if (pause) output.note(pause);
+  const held = describePause(run) ?? describePin(run);
+  if (held) output.note(held);
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
     'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',

@@ -12,6 +12,7 @@ import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refu
 import { noteMissingWorker } from './runs/missing-worker';
 import { isOpen, runsOf } from './runs/find-runs';
 import { describePause } from './runs/paused';
+import { describePin } from './runs/pinned';
 import { follow } from './runs/follow';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
@@ -24,8 +25,8 @@ export async function redeliver(
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
   await noteMissingWorker(client, run.taskQueue, output);
-  const pause = describePause(run);
-  if (pause) output.note(pause);
+  const held = describePause(run) ?? describePin(run);
+  if (held) output.note(held);
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;

@@ -13,6 +13,7 @@ import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/
 import { isOpen } from './find-runs';
 import { whyNoWorker } from './missing-worker';
 import { describePause } from './paused';
+import { describePin } from './pinned';
 import { refuseForeign } from './refusals';
 import type { RunRef } from './run-history';
 
@@ -61,8 +62,10 @@ export async function follow(
     progress = progressOf(description, status) ?? progress;
     const problem =
       describePause(description) ??
-      // Who may follow a run need not be allowed to describe task queues.
-      (isUnclaimed(description) ? await whyNoWorker(client, description.taskQueue).catch(() => null) : null);
+      (isUnclaimed(description)
+        ? // Who may follow a run need not be allowed to describe task queues.
+          (describePin(description) ?? (await whyNoWorker(client, description.taskQueue).catch(() => null)))
+        : null);
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;
