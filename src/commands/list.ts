@@ -155,7 +155,7 @@ function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: str
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
     unconfirmed &&
       notShown.terminated > 0 &&
-      `${notShown.terminated} terminated run(s) are not shown: none counts a request that was in progress when it ended`,
+      `${notShown.terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,
     notShown.historiesGone > 0 &&
       `${notShown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
   ].filter((note) => typeof note === 'string');

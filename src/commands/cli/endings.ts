@@ -100,6 +100,7 @@ export function endingOf(
       [
         `the run was terminated: ${cause.message}`,
         `if it held a token: ${commandLine('redeliver', workflowId, '--run-id', runId)}`,
+        'if a request was in progress, Atlas may have created a token that no run counts: look in Atlas for an API key of that time',
       ],
       EXIT_CODES.failed,
       facts,

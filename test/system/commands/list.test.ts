@@ -209,7 +209,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
   it('and says what it cannot know', async () => {
     const { stderr } = await scene.client('list', '--unconfirmed');
     expect(stderr).toMatch(
-      /\nnote: \d+ terminated run\(s\) are not shown: none counts a request that was in progress/,
+      /\nnote: \d+ terminated run\(s\) are not shown: a request that was in progress when a run was terminated is in no count/,
     );
   });
 
