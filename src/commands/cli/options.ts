@@ -184,7 +184,9 @@ export type ScheduleOptions = Omit<OptionsOf<typeof scheduleCreateCommand>, keyo
 
 export const scheduleCreateCommand = () =>
   requestCommand('create')
-    .description('create a schedule that creates a token whenever the link is down')
+    .description(
+      'create a schedule that creates a token when the link is down and the last token is not recent',
+    )
     .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
