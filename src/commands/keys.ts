@@ -78,9 +78,12 @@ async function writeKeySet(file: string, former: KeySet | null, output: Output):
     throw new CommandError(cannotWrite(file, error));
   }
   const mode = ((former?.ownership.mode ?? 0o600) & 0o777).toString(8).padStart(4, '0');
+  const next = former
+    ? 'give the file to every worker, then restart them one at a time'
+    : 'give the file to every worker, and name it under sealing.keys';
   output.print(
     { file, kid: key.kid, keys: earlier.length + 1 },
-    `wrote ${file} (mode ${mode}): key ${key.kid} seals, ${earlier.length + 1} key(s) open; name the file under sealing.keys and restart the workers`,
+    `wrote ${file} (mode ${mode}): key ${key.kid} seals, ${earlier.length + 1} key(s) open; ${next}`,
   );
 }
 
