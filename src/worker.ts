@@ -4,6 +4,7 @@ import { Client } from '@temporalio/client';
 import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
+import { VERSION } from './http/version';
 import { followApiKey } from './temporal/follow-api-key';
 import { connectWorker, namespaceErrorOf } from './temporal/connection';
 import { missingCurrentVersion } from './temporal/current-version';
@@ -21,6 +22,7 @@ const LAST_LINES_MS = 300;
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
     .description('Runs the worker that creates link-tokens and delivers them to the configured sinks.')
+    .version(VERSION, '--version', 'print the version')
     .option(
       '--config <file>',
       `configuration file (else LIVE_MIGRATION_PREP_CONFIG, else ${DEFAULT_CONFIG_FILE})`,
@@ -47,7 +49,12 @@ async function main(): Promise<void> {
   const readiness = createReadiness(readinessSources(worker, connection, queue));
   const health = await startHealth(config.health, readiness);
   const { deployment } = config;
-  logger.info('worker starts', { ...queue, health: health.url, ...(deployment && { deployment }) });
+  logger.info('worker starts', {
+    version: VERSION,
+    ...queue,
+    health: health.url,
+    ...(deployment && { deployment }),
+  });
   void warnWithoutCurrentVersion(config, connection, namespace, logger);
 
   startRunCounters(meter, queue);
