@@ -1,5 +1,5 @@
-import { pipeline, type Readable, type Transform } from 'node:stream';
-import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { Duplex, pipeline, type Readable } from 'node:stream';
+import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -31,16 +31,34 @@ export async function readBody(response: Response, bodyOptional: boolean): Promi
 /** A stream that ends early gives what it holds: the length of the body tells whether it is whole. */
 const LENIENT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 
-const DECOMPRESS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
+const DECOMPRESS: ReadonlyMap<string, () => Duplex> = new Map<string, () => Duplex>([
   ['gzip', () => createGunzip(LENIENT)],
   ['x-gzip', () => createGunzip(LENIENT)],
-  ['deflate', () => createInflate(LENIENT)],
+  ['deflate', () => Duplex.from(inflate)],
   ['br', () => createBrotliDecompress()],
 ]);
+
+/** The first byte of zlib's format ends in 8. Some servers send deflate without that format (RFC 9110, 8.4.1.2). */
+async function* inflate(body: AsyncIterable<Uint8Array>) {
+  const chunks = body[Symbol.asyncIterator]();
+  const next = await chunks.next();
+  if (next.done) return;
+  const first: Uint8Array = next.value;
+  const isZlib = ((first[0] ?? 0) & 0x0f) === 8;
+  const all = async function* () {
+    yield first;
+    yield* { [Symbol.asyncIterator]: () => chunks };
+  };
+  yield* pipeline(all, isZlib ? createInflate(LENIENT) : createInflateRaw(LENIENT), () => undefined);
+}
+
+/** Each takes memory, and a header has room for thousands. */
+const MAX_ENCODINGS = 5;
 
 /** No compression is requested, and some servers and proxies compress all the same. */
 function decompress(response: Response): Readable {
   const encodings = headerOf(response, 'content-encoding')?.toLowerCase().split(',') ?? [];
+  if (encodings.length > MAX_ENCODINGS) return response.body;
   // Whoever reads the result gets every error of a stream.
   return encodings.reduceRight<Readable>((body, encoding) => {
     const create = DECOMPRESS.get(encoding.trim());

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import os from 'node:os';
 import { inspect } from 'node:util';
-import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/http/version';
 import { closingAfterEach } from '../../support/closing';
@@ -97,6 +97,7 @@ describe('a request', () => {
     ['GZIP', gzipSync],
     ['x-gzip', gzipSync],
     ['deflate', deflateSync],
+    ['deflate', deflateRawSync],
     ['br', brotliCompressSync],
     ['br, gzip', (text) => gzipSync(brotliCompressSync(text))],
     ['gzip', (text) => gzipSync(text).subarray(0, -8)],
@@ -121,6 +122,8 @@ describe('a request', () => {
       { 'Content-Encoding': 'br' },
       '{"linkToken":"CANARY-no-brotli-at-all"}',
     ],
+    ['nothing with deflate', 200, { 'Content-Encoding': 'deflate' }, ''],
+    ['no deflate although it says so', 201, { 'Content-Encoding': 'deflate' }, 'CANARY'],
   ])('whose response is %s has no text', async (_what, status, headers, body) => {
     const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(body));
     expect(await send()).toMatchObject({ status, text: '', json: null });
@@ -130,10 +133,19 @@ describe('a request', () => {
   it.each<[what: string, headers: Record<string, string>, encode: (body: Buffer) => Buffer]>([
     ['a body of 3 MiB', {}, (body) => body],
     ['3 MiB in a few bytes of gzip', { 'Content-Encoding': 'gzip' }, gzipSync],
+    ['3 MiB in a few bytes of deflate', { 'Content-Encoding': 'deflate' }, deflateSync],
+    ['3 MiB in a few bytes of raw deflate', { 'Content-Encoding': 'deflate' }, deflateRawSync],
   ])('cuts off %s at 1 MiB', async (_what, headers, encode) => {
     const body = encode(Buffer.alloc(3 * MIB, 'x'));
     const send = await sendToHttp((_request, response) => response.writeHead(200, headers).end(body));
     expect((await send()).text).toBe('x'.repeat(MIB));
+  });
+
+  it('does not decompress a body that says it is compressed a thousand times', async () => {
+    const gzip = gzipSync('{}');
+    const headers = { 'Content-Encoding': Array(1000).fill('gzip').join() };
+    const send = await sendToHttp((_request, response) => response.writeHead(200, headers).end(gzip));
+    expect((await send()).text).toBe(gzip.toString());
   });
 
   it('does not wait for the end of a body without end', async () => {
