@@ -19,7 +19,8 @@ export class AtlasResponseError extends Error {
   ) {
     super(`Atlas returned ${response.status}`);
     this.status = response.status;
-    this.body = parseErrorBody(response.json);
+    // Of a success, nothing is quoted: the body may hold a token, in a field of any name.
+    this.body = response.status < 300 ? {} : parseErrorBody(response.json);
     this.retryAfterMs = response.retryAfterMs;
   }
 }

@@ -242,6 +242,7 @@ describe('no error of the client shows a secret', () => {
     ['fails', body(500, '')],
     ['redirects', (_request, response) => response.writeHead(302, { Location: 'http://127.0.0.1:1/' }).end()],
     ['names the token otherwise', body(201, CREATED.replace('linkT', 't'))],
+    ['names the token like a text of an error', body(201, '{"detail":"CANARY-token","reason":"CANARY"}')],
     ['cuts its JSON short', body(201, CREATED.slice(0, -1))],
     [
       'cuts its body short',
