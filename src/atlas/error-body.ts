@@ -9,16 +9,26 @@ export interface AtlasErrorBody {
   fields?: { field: string; description: string }[];
 }
 
-const MAX_TEXT_LENGTH = 500;
+/**
+ * Of one text as JSON. Of a failure that is retried the server keeps 4 KB, and such a failure quotes up to three texts
+ * in its details and two of them in its message.
+ */
+const MAX_TEXT_BYTES = 500;
 const MAX_FIELDS = 20;
 
-/**
- * Bounded, since a failure that is retried must stay under the server's 4 KB, and safe to print, since Atlas quotes
- * what callers sent.
- */
-const text = z
-  .string()
-  .transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)).slice(0, MAX_TEXT_LENGTH));
+/** Bounded, and safe to print, since Atlas quotes what callers sent. */
+const text = z.string().transform((value) => cut(escapeControls(value.slice(0, MAX_TEXT_BYTES))));
+
+function cut(value: string): string {
+  let left = MAX_TEXT_BYTES;
+  let end = 0;
+  for (const character of value) {
+    left -= Buffer.byteLength(JSON.stringify(character)) - '""'.length;
+    if (left < 0) break;
+    end += character.length;
+  }
+  return value.slice(0, end);
+}
 
 const fieldSchema = z.object({ field: text, description: text });
 

@@ -8,6 +8,7 @@ import {
   type AtlasErrorDetails,
 } from './errors';
 import type { Endpoint } from './credential';
+import type { AtlasErrorBody } from './error-body';
 
 /** What one failed call of the Admin API means. */
 export interface AtlasOutcome {
@@ -223,22 +224,25 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
 }
 
 function classifyResponse(error: AtlasResponseError): AtlasOutcome {
-  const { endpoint, status, body } = error;
+  const { endpoint, status } = error;
   const { rows, otherwise } = ENDPOINT_RULES[endpoint];
   const { type, retryable, tokenMayExist, remedy } =
-    rows.find(({ when }) => when(status, body.errorCode)) ?? otherwise;
+    rows.find(({ when }) => when(status, error.body.errorCode)) ?? otherwise;
+  const { fields, ...texts } = error.body;
+  // Of a failure that is retried the server keeps 4 KB, and no caller can correct a field.
+  const body = retryable || !fields ? texts : { ...texts, fields };
   return {
     type,
     retryable,
     tokenMayExist,
-    message: [describeResponse(error), remedy && `; ${remedy}`].join(''),
+    message: [describeResponse(endpoint, status, body), remedy && `; ${remedy}`].join(''),
     details: { status, ...body },
     retryAfterMs: retryable ? error.retryAfterMs : undefined,
   };
 }
 
 /** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
-function describeResponse({ endpoint, status, body }: AtlasResponseError): string {
+function describeResponse(endpoint: Endpoint, status: number, body: AtlasErrorBody): string {
   const { request, content } = ENDPOINT_RULES[endpoint];
   const without = status >= 200 && status < 300 ? `, without ${content}` : '';
   const reason = body.detail ?? body.reason;

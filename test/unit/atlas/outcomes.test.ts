@@ -97,6 +97,14 @@ describe('a response to the link-token request', () => {
     expect(details).toEqual({ status: 400, ...body, fields });
   });
 
+  it.each([429, 503])('%i, which is retried, stays far below the 4 KB that the server keeps', (status) => {
+    const long = '€"'.repeat(1000);
+    const fields = Array.from({ length: 30 }, () => ({ field: long, description: long }));
+    const json = { errorCode: long, detail: long, reason: long, badRequestDetail: { fields } };
+    const { message, details } = responded('linkTokens', status, json);
+    expect(Buffer.byteLength(message + JSON.stringify(details))).toBeLessThan(3000);
+  });
+
   it.each([
     [
       200,
