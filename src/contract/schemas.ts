@@ -102,9 +102,10 @@ export const deliveryFactsSchema = tokenFactsSchema.omit({
 
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
- * for people. A sealed token is bounded: its facts come from a bounded request.
+ * for people. A sealed token is bounded: its facts come from a bounded request, and the response of Atlas is cut off at
+ * 1 MiB, of which base64 makes 1.4 MB.
  */
-export const sealedTokenSchema = z.object({ jwe: z.string().max(1024 * 1024), ...tokenFacts });
+export const sealedTokenSchema = z.object({ jwe: z.string().max(2 * 1024 * 1024), ...tokenFacts });
 
 export type SealedToken = z.output<typeof sealedTokenSchema>;
 
