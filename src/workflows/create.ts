@@ -104,7 +104,8 @@ function tokenMayExist(cause: unknown): boolean {
     if (NOTHING_CREATED.includes(cause.type)) return false;
     return (messageAndDetails(cause).details as CreationFailureDetails).tokenMayExist !== false;
   }
-  return !(cause instanceof CancelledFailure);
+  // Whoever may complete activities in the namespace can cancel this one while its request is in progress.
+  return !(cause instanceof CancelledFailure && CancellationScope.current().consideredCancelled);
 }
 
 /** Whoever may complete activities in the namespace can complete this one with anything. */
