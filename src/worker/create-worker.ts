@@ -21,6 +21,8 @@ export async function createWorker(
     namespace,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
+    // The bundle has it, too.
+    dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
     activities: createActivities({ ...parts, plans, ...config.schedules }),
     interceptors: { activity: [logInterceptor, countAttempts(meter)] },
     ...versioning(config),

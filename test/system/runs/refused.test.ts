@@ -145,12 +145,25 @@ describe('a request cannot wedge its run', () => {
     );
     const handle = await start(
       workflowType,
-      [RawValue.fromPayload(jsonPayload(json))],
+      [RawValue.fromPayload(payloadOf('json/plain', json))],
       workflowType === WORKFLOW_TYPES.prepare ? idOf(request) : {},
     );
     expect(await refusedFields(handle)).not.toEqual([]);
   });
 });
+
+describe.each([WORKFLOW_TYPES.prepare, WORKFLOW_TYPES.prepareOnSchedule, WORKFLOW_TYPES.revokeLink])(
+  '%s is refused, and does not wait for ever',
+  (workflowType) => {
+    it.each([
+      ['is encrypted', 'binary/encrypted', 'x'],
+      ['is not JSON', 'json/plain', '{'],
+    ])('when its input %s', async (_what, encoding, text) => {
+      const input = RawValue.fromPayload(payloadOf(encoding, text));
+      expect(await refusedFields(await start(workflowType, [input]))).not.toEqual([]);
+    });
+  },
+);
 
 it.each(['null', '{}', '[1]'])('a creation that somebody completes with %s ends its run', async (result) => {
   atlas.faults({ on: 'linkTokens', delayMs: 30_000 });
@@ -167,7 +180,7 @@ it.each(['null', '{}', '[1]'])('a creation that somebody completes with %s ends 
   expect(await endingOf(handle)).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
 });
 
-function jsonPayload(json: string) {
+function payloadOf(encoding: string, text: string) {
   const encoder = new TextEncoder();
-  return { metadata: { encoding: encoder.encode('json/plain') }, data: encoder.encode(json) };
+  return { metadata: { encoding: encoder.encode(encoding) }, data: encoder.encode(text) };
 }
