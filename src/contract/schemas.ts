@@ -210,7 +210,7 @@ export const createInputSchema = z.object({
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
   tries: z.int().min(1),
-  /** No POST is sent after this time (milliseconds since the epoch). */
+  /** No attempt starts after this time (milliseconds since the epoch). */
   deadlineAtMs: z.number(),
 });
 
