@@ -50,6 +50,10 @@ export function responseError(
     const message = `${responded}: the sink follows no redirect; configure the address that it redirects to`;
     return new SinkRejectedError(message, { tokenMayBeThere });
   }
-  const message = `${responded}: ${hint ?? 'it rejected the request; see its log'}`;
+  const unknown =
+    status < 300
+      ? 'this is not what was requested; check its address'
+      : 'it rejected the request; see its log';
+  const message = `${responded}: ${hint ?? unknown}`;
   return new SinkRejectedError(message, { tokenMayBeThere });
 }

@@ -76,7 +76,8 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       if (response.status === 404 && errorsOf(response)?.length === 0) {
         return { version: 0, data: null, customMetadata: {} };
       }
-      if (isSuccess(response)) throw notVersion2(server, mount);
+      // What is not even JSON, such as a page to sign in on, is no engine of any version.
+      if (isSuccess(response) && response.json !== null) throw notVersion2(server, mount);
       throw errorOf(response, 'data', path);
     },
 

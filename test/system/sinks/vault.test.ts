@@ -411,6 +411,16 @@ describe('the server', () => {
     await expect(failing).rejects.toThrow(/version 1 at old: delete what was written below old\/data/);
   });
 
+  it('rejects a page in place of Vault, and asks nobody to delete anything', async () => {
+    const page = await serveHttp((_request, response) => response.end('<html>Sign in</html>'));
+    const failing = (await vault({ address: page.url }))(newDelivery());
+    await expect(failing).rejects.toThrow(SinkRejectedError);
+    await expect(failing).rejects.toThrow(
+      /responded with 200: this is not what was requested; check its address$/,
+    );
+    await page.close();
+  });
+
   it('completes the metadata when the response to that was lost', async () => {
     const line = await startLine(() => bao.port);
     const deliver = await vault({ address: `http://127.0.0.1:${line.port}` });
