@@ -83,7 +83,7 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     ['no token', () => undefined, 'drop'],
     ['an empty object', () => ({}), 'drop'],
     ['a source organization with a path', () => ({ ...sealed, sourceOrgId: '/../../evil/PWNED' }), 'drop'],
-    ['a JWE of more than a megabyte', () => ({ ...sealed, jwe: 'x'.repeat(1024 * 1024 + 1) }), 'drop'],
+    ['a JWE of more than two megabytes', () => ({ ...sealed, jwe: 'x'.repeat(2 * 1024 * 1024 + 1) }), 'drop'],
     ['no sink', () => sealed, null],
     ['a sink that is no text', () => sealed, { name: 'drop' }],
   ])('%s', async (_what, token, sink) => {

@@ -140,7 +140,11 @@ describe('a recovery', () => {
     ['without a sealed token', { sinksTried: [] }, 'recovery.sealedToken'],
     ['without the sinks tried', { sealedToken }, 'recovery.sinksTried'],
     ['with a malformed delivery id', sealedWith({ deliveryId: '../x' }), 'recovery.sealedToken.deliveryId'],
-    ['of over a megabyte', sealedWith({ jwe: 'x'.repeat(1024 * 1024 + 1) }), 'recovery.sealedToken.jwe'],
+    [
+      'of over two megabytes',
+      sealedWith({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) }),
+      'recovery.sealedToken.jwe',
+    ],
   ])('is refused: one %s', async (_what, recovery, field) => {
     expect(await refusedFields(validate(REQUEST, { recovery }))).toEqual([field]);
   });
