@@ -34,6 +34,8 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
   let nextRoundAtMs = Date.now();
+  /** Of the request's own sink. */
+  let lastFailure = '';
 
   for (;;) {
     const { redelivery } = control;
@@ -69,9 +71,17 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
     // A redelivery stopped this attempt: its failure says nothing, and the redelivery is next.
     if (control.redelivery !== redelivery) continue;
 
-    const failure = deliveryFailureOf(cause, progress);
+    const isElsewhere = sink !== delivering.sink;
+    const { message } = messageAndDetails(cause);
+    if (!isElsewhere) lastFailure = `; sink ${sink}: ${message}`;
+    const failure = deliveryFailureOf(
+      cause,
+      // The run goes on waiting for its own sink, and whoever looks at it has to know why.
+      isElsewhere ? `redelivery to sink ${sink}: ${message}${lastFailure}` : message,
+      progress,
+    );
     control.redelivery = null;
-    const requestedMs = sink === delivering.sink ? (requestedWaitMs(details) ?? 0) : 0;
+    const requestedMs = isElsewhere ? 0 : (requestedWaitMs(details) ?? 0);
     if (redelivery) {
       // It delays the next round only as long as the request's own sink requested. A round that it stopped begins again.
       nextRoundAtMs = Math.max(nextRoundAtMs, Date.now() + requestedMs);
@@ -111,8 +121,7 @@ function requireReceipt(receipt: Partial<Receipt> | null | undefined, sink: stri
   );
 }
 
-function deliveryFailureOf(cause: unknown, progress: Progress): ApplicationFailure {
-  const { message } = messageAndDetails(cause);
+function deliveryFailureOf(cause: unknown, message: string, progress: Progress): ApplicationFailure {
   const type =
     cause instanceof ApplicationFailure && isDeliveryFailureType(cause.type) ? cause.type : 'SinkUnavailable';
   const { unconfirmedTokens } = progress.status;

@@ -109,7 +109,11 @@ describe('redeliver', () => {
       const outcome = await redeliver(handle, { sink: 'typo' });
       expect(outcome.type).toBe('SinkUnavailable');
       expect(outcome.message).toContain('no sink "typo": add it to the configuration');
-      expect(await statusOf(handle)).toMatchObject({ step: 'undelivered' });
+      const { step, description } = await statusOf(handle);
+      expect(step).toBe('undelivered');
+      expect(description).toMatch(
+        /^SinkUnavailable: redelivery to sink typo: this worker has no sink "typo".*; sink rejects: .* is not a directory/,
+      );
       const { receipt } = await redeliver(handle, { sink: 'files' });
       expect(receipt).toMatchObject({ sink: 'files', alsoTried: [] });
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
