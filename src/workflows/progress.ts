@@ -81,7 +81,7 @@ function currentDetailsOf(
   createUntil: string,
 ): string {
   const paragraphs = [
-    `**${step}**: ${description}`,
+    `**${step}**: ${withoutMarkup(description)}`,
     step === 'undelivered' && remedy(),
     nextTryAt && `Next try: ${nextTryAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
@@ -108,6 +108,11 @@ function describeRequest(request: ValidRequest): string {
     changeReference && `Change: ${literal(changeReference)}`,
   ];
   return lines.filter(Boolean).join('  \n');
+}
+
+/** What Atlas or a caller wrote must make no link, no image and no HTML. */
+function withoutMarkup(text: string): string {
+  return text.replace(/[[<]/g, String.raw`\$&`);
 }
 
 /** What a caller wrote must not act as Markdown. */
