@@ -1,7 +1,7 @@
-import { ApplicationFailure, isCancellation } from '@temporalio/workflow';
+import { ApplicationFailure, TemporalFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
-import { causeOf, messageAndDetails, terminalFailure } from './failures';
+import { causeOf, messageAndDetails, terminalFailure, unwritableRequest } from './failures';
 import { checks } from './proxies';
 
 /**
@@ -15,7 +15,8 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
     return await checks().runChecks(request ?? null);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const cause = causeOf(error);
+    const reported = causeOf(error);
+    const cause = reported instanceof TemporalFailure ? reported : unwritableRequest();
     const { message, details } = messageAndDetails(cause);
     const type =
       cause instanceof ApplicationFailure && cause.type === 'InvalidRequest'

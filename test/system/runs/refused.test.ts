@@ -137,6 +137,7 @@ describe('a request cannot wedge its run', () => {
   it.each<[workflowType: string, inputOf: (request: PrepareRequest) => object]>([
     [WORKFLOW_TYPES.prepare, (request) => request],
     [WORKFLOW_TYPES.prepareOnSchedule, (request) => ({ request, always: true })],
+    [WORKFLOW_TYPES.checkWorker, (request) => request],
   ])('of %s with an entry nested too deep to be passed on', async (workflowType, inputOf) => {
     const request = deployment.newRequest({ accessListIps: ['NESTED'] });
     const json = JSON.stringify(inputOf(request)).replace(
