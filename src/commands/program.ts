@@ -4,7 +4,7 @@ import { unlessAborted } from '../http/unless-aborted';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import { HELP, examplesOf, optionDescription } from './cli/help';
-import { duration } from './cli/option-parsers';
+import { collect, duration } from './cli/option-parsers';
 import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
@@ -176,7 +176,7 @@ function createCommands(io: Io, stop: Stop) {
       ),
   ];
   const inherit = (command: CommandUnknownOpts, name = command.name()) => {
-    command.copyInheritedSettings(program).addHelpText('after', examplesOf(name));
+    refuseRepetition(command.copyInheritedSettings(program).addHelpText('after', examplesOf(name)));
     for (const subcommand of command.commands) inherit(subcommand, `${name} ${subcommand.name()}`);
   };
   for (const command of commands) {
@@ -184,6 +184,18 @@ function createCommands(io: Io, stop: Stop) {
     program.addCommand(command);
   }
   return program;
+}
+
+/** Commander would take the last of several values without a word. */
+function refuseRepetition(command: CommandUnknownOpts): void {
+  for (const option of command.options) {
+    if (option.parseArg === collect || !option.required) continue;
+    let isGiven = false;
+    command.on(`option:${option.name()}`, () => {
+      if (isGiven) command.error(`option '${option.flags}' is given twice: give it once`);
+      isGiven = true;
+    });
+  }
 }
 
 function errorOf(error: unknown): CommandError {

@@ -40,6 +40,8 @@ describe('exit code 2, before Temporal is called, for', () => {
     [`start ${REQUEST} 192.31.196.7`, 'too many arguments'],
     [`start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
     [`start ${ORG} ${IP} --sink ""`, 'sink is empty: name a configured'],
+    [`start ${REQUEST} --sink other`, "option '--sink <name>' is given twice: give it once"],
+    [`watch ${ORG} ${ORG}`, "option '--org <id>' is given twice"],
     [`start ${PAIR}`, NO_ADDRESS],
     [`start ${REQUEST} --results none`, '--results needs --from'],
     [`start --org ABC --sink files ${IP}`, 'orgId is not 24'],
