@@ -9,10 +9,11 @@ import {
   type CheckResult,
 } from '../activities/worker-checks';
 import { createWorkerParts } from '../activities/worker-parts';
-import { loadConfig } from '../config';
+import { loadConfig, type Config } from '../config';
 import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
+import { missingCurrentVersion } from '../temporal/current-version';
 import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
@@ -40,10 +41,7 @@ export async function doctor(
   const config = loadConfig(env, configFile);
   const parts = await createWorkerParts(config);
   try {
-    const found = await Promise.all([
-      checkTemporal(env, config.taskQueue),
-      runAll(workerChecks(parts, null, true)),
-    ]);
+    const found = await Promise.all([checkTemporal(env, config), runAll(workerChecks(parts, null, true))]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
     report([warnings, ...found].flat(), strict, output);
   } finally {
@@ -79,17 +77,17 @@ function report(found: readonly Finding[], strict: boolean, output: Output): voi
 }
 
 /** Temporal and the task queue. */
-async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
+async function checkTemporal(env: NodeJS.ProcessEnv, config: Config): Promise<Finding[]> {
   const findings = (temporal: CheckResult, queue: CheckResult) => [
     { check: 'Temporal', ...temporal },
-    { check: `task queue ${taskQueue}`, ...queue },
+    { check: `task queue ${config.taskQueue}`, ...queue },
   ];
   try {
     const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
     const client = new Client({ connection, namespace });
     return await client
       .withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
-        findings(await checkNamespace(client, address), await checkTaskQueue(client, taskQueue)),
+        findings(await checkNamespace(client, address), await checkTaskQueue(client, config)),
       )
       .catch((cause: unknown) => {
         throw unreachable(cause);
@@ -111,13 +109,22 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
 }
 
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
-async function checkTaskQueue(client: Client, taskQueue: string): Promise<CheckResult> {
+async function checkTaskQueue(client: Client, { taskQueue, deployment }: Config): Promise<CheckResult> {
   try {
-    const problem = await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE);
+    // Other workers may poll all the same, versioned or not.
+    const withoutWork = deployment && (await withoutCurrentVersion(client, deployment));
+    const problem = withoutWork ?? (await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE));
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);
   }
+}
+
+function withoutCurrentVersion(
+  { connection, options: { namespace } }: Client,
+  { name: deploymentName, buildId }: NonNullable<Config['deployment']>,
+): Promise<string | null> {
+  return missingCurrentVersion(connection, namespace, { deploymentName, buildId });
 }
 
 function hours(ms: number): string {
