@@ -37,7 +37,7 @@ export async function list(
   { client, taskQueue, output }: CommandContext,
   options: ListOptions,
 ): Promise<void> {
-  const notShown: NotShown = { terminated: 0, historiesGone: 0 };
+  const notShown: NotShown = { failures: 0, terminated: 0, historiesGone: 0 };
   const listed = listRuns(client, taskQueue, ...conditionsOf(options));
   const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, notShown), {
     concurrency: READ_CONCURRENCY,
@@ -58,6 +58,8 @@ function conditionsOf({ undelivered, sink, failure, org, since }: ListOptions): 
 
 /** What the list leaves out, and why. */
 interface NotShown {
+  /** Runs whose failure no filter read. */
+  failures: number;
   /** Runs without a count of unconfirmed tokens that were terminated. */
   terminated: number;
   /** Runs that a filter could not be applied to. */
@@ -92,6 +94,7 @@ async function matchOf(
     if (changeReference !== undefined && request.changeReference !== changeReference) return pMapSkip;
     run = { ...run, request };
   }
+  if (run.state === 'failed' && !run.failure) notShown.failures += 1;
   // The memo of a closed run cannot say what became of its token afterwards.
   if (run.closedAt && run.deliveryId && !(await isLeft(client, run))) run = { ...run, deliveryId: null };
   return run;
@@ -153,6 +156,8 @@ function detailOf(run: ListedRun): string {
 function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: string | null): string[] {
   return [
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
+    notShown.failures > 0 &&
+      'why runs failed: live-migration-prep list --failure <type>, or live-migration-prep watch of one',
     unconfirmed &&
       notShown.terminated > 0 &&
       `${notShown.terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,

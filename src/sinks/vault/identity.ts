@@ -120,7 +120,9 @@ function appRoleIdentity(
 
   /** Retryable even if Vault refused: the operator can replace the secret id while the token waits. */
   function loginError(response: HttpResponse): SinkUnavailableError {
-    const { message } = responseError(`${server}, login at auth/${mount}`, response);
+    const { message } = responseError(`${server}, login at auth/${mount}`, response, {
+      400: 'it does not accept the role id or the secret id, or its uses are used up',
+    });
     return new SinkUnavailableError(`${message}; it used ${credentials}`, {
       tokenMayBeThere: false,
       retryAfterMs: response.retryAfterMs,
