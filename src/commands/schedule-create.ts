@@ -56,6 +56,8 @@ export async function createSchedule(
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
       `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellWord(scheduleId)}; or name another with --schedule-id`,
+      EXIT_CODES.refused,
+      { scheduleId, refused: 'scheduleExists' },
     );
   }
   output.setFollowUp(`schedule ${scheduleId} was created; see it: live-migration-prep schedule list`);

@@ -173,7 +173,7 @@ describe('schedule create', () => {
     expect(start.code).toBe(6);
 
     const second = await scene.client(...create);
-    expect(second.code).toBe(1);
+    expect(second.code).toBe(6);
     expect(second.stderr).toContain(
       `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
     );
