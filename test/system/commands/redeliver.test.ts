@@ -69,7 +69,9 @@ describe('redeliver', () => {
     const { options } = await scene.undelivered();
     const unknown = await scene.client('redeliver', ...options, '--sink', 'nowhere');
     expect(unknown.code).toBe(5);
-    expect(unknown.stderr).toContain('SinkUnavailable: this worker has no sink "nowhere"');
+    expect(unknown.stderr).toMatch(
+      /SinkUnavailable: redelivery to sink nowhere: .*no sink "nowhere".*; sink blocked: /,
+    );
 
     const redelivered = await scene.client('--json', 'redeliver', ...options, '--sink', 'files');
     expect(redelivered).toMatchObject({ code: 0, stderr: '' });
