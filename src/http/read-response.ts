@@ -1,5 +1,5 @@
-import { Duplex, pipeline, type Readable } from 'node:stream';
-import { constants, createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import { Transform, pipeline, type Readable } from 'node:stream';
+import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -31,25 +31,33 @@ export async function readBody(response: Response, bodyOptional: boolean): Promi
 /** A stream that ends early gives what it holds: the length of the body tells whether it is whole. */
 const LENIENT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
 
-const DECOMPRESS: ReadonlyMap<string, () => Duplex> = new Map<string, () => Duplex>([
-  ['gzip', () => createGunzip(LENIENT)],
-  ['x-gzip', () => createGunzip(LENIENT)],
-  ['deflate', () => Duplex.from(inflate)],
-  ['br', () => createBrotliDecompress()],
+/** Whoever reads the last stream gets every error of the others. */
+const ignore = () => undefined;
+
+const gunzip = (body: Readable): Readable => pipeline(body, createGunzip(LENIENT), ignore);
+
+const DECOMPRESS: ReadonlyMap<string, (body: Readable) => Readable> = new Map([
+  ['gzip', gunzip],
+  ['x-gzip', gunzip],
+  ['deflate', (body: Readable): Readable => pipeline(body, withZlibHeader(), createInflate(LENIENT), ignore)],
+  ['br', (body: Readable): Readable => pipeline(body, createBrotliDecompress(), ignore)],
 ]);
 
-/** The first byte of zlib's format ends in 8. Some servers send deflate without that format (RFC 9110, 8.4.1.2). */
-async function* inflate(body: AsyncIterable<Uint8Array>) {
-  const chunks = body[Symbol.asyncIterator]();
-  const next = await chunks.next();
-  if (next.done) return;
-  const first: Uint8Array = next.value;
-  const isZlib = ((first[0] ?? 0) & 0x0f) === 8;
-  const all = async function* () {
-    yield first;
-    yield* { [Symbol.asyncIterator]: () => chunks };
-  };
-  yield* pipeline(all, isZlib ? createInflate(LENIENT) : createInflateRaw(LENIENT), () => undefined);
+const ZLIB_HEADER = Buffer.from([0x78, 0x9c]);
+
+/**
+ * Some servers send deflate without zlib's format (RFC 9110, 8.4.1.2), whose first byte ends in 8. With its header they
+ * are read like the others; the checksum at the end may be missing, as in any stream that ends early.
+ */
+function withZlibHeader(): Transform {
+  let isFirst = true;
+  return new Transform({
+    transform(chunk: Uint8Array, _encoding, done) {
+      const isRaw = isFirst && ((chunk[0] ?? 0) & 0x0f) !== 8;
+      isFirst = false;
+      done(null, isRaw ? Buffer.concat([ZLIB_HEADER, chunk]) : chunk);
+    },
+  });
 }
 
 /** Each takes memory, and a header has room for thousands. */
@@ -59,11 +67,10 @@ const MAX_ENCODINGS = 5;
 function decompress(response: Response): Readable {
   const encodings = headerOf(response, 'content-encoding')?.toLowerCase().split(',') ?? [];
   if (encodings.length > MAX_ENCODINGS) return response.body;
-  // Whoever reads the result gets every error of a stream.
-  return encodings.reduceRight<Readable>((body, encoding) => {
-    const create = DECOMPRESS.get(encoding.trim());
-    return create ? pipeline(body, create(), () => undefined) : body;
-  }, response.body);
+  return encodings.reduceRight<Readable>(
+    (body, encoding) => DECOMPRESS.get(encoding.trim())?.(body) ?? body,
+    response.body,
+  );
 }
 
 /** Stops after the limit, so that no server fills our memory. */

@@ -305,6 +305,25 @@ describe.each([
   });
 });
 
+describe.each<[encoding: string, encode: (text: string) => Buffer]>([
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['deflate', deflateRawSync],
+  ['br', brotliCompressSync],
+  ['deflate, deflate', (text) => deflateSync(deflateSync(text))],
+])('a success whose encoding is %s', (encoding, encode) => {
+  it.each([
+    ['is cut off', 'UND_ERR_SOCKET', 30_000],
+    ['does not arrive within the timeout', 'TIMEOUT', 500],
+  ])('and whose body %s is an error', async (_what, code, timeoutMs) => {
+    const send = await sendToHttp((_request, response) => {
+      response.writeHead(201, { 'Content-Encoding': encoding, 'Content-Length': 999 });
+      response.write(encode('{"linkToken":"CANARY"}'), () => code === 'TIMEOUT' || response.destroy());
+    }, timeoutMs);
+    expect(await failureOf(send())).toMatchObject({ written: true, code });
+  });
+});
+
 const reason = new Error('stopped');
 
 /** A server that leaves each response to the test. */
