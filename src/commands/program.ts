@@ -183,6 +183,7 @@ function createCommands(io: Io, stop: Stop) {
     inherit(command);
     program.addCommand(command);
   }
+  refuseRepetition(program);
   return program;
 }
 
