@@ -112,7 +112,7 @@ function describeRequest(request: ValidRequest): string {
 
 /** What Atlas or a caller wrote must make no link, no image and no HTML. */
 function withoutMarkup(text: string): string {
-  return text.replace(/[[<]/g, String.raw`\$&`);
+  return text.replace(/[\\[<]/g, String.raw`\$&`);
 }
 
 /** What a caller wrote must not act as Markdown. */

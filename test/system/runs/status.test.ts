@@ -96,16 +96,16 @@ describe('status, current details and activity summaries say what a run does', (
       on: 'linkTokens',
       status: 403,
       errorCode: 'ORG_REQUIRES_ACCESS_LIST',
-      detail: 'Add [one](https://x.test) <b>.',
+      detail: String.raw`Add \[one](https://x.test) <b>.`,
     });
     const request = deployment.newRequest();
     const handle = await deployment.start(request);
     const { message } = await endingOf(handle);
     expect(await currentDetails(handle)).toBe(
-      `**failed**: AtlasRequestRejected: ${message.replace('[', '\\[').replace('<', '\\<')}${requestDetails(request, '0')}`,
+      `**failed**: AtlasRequestRejected: ${message.replace('\\[', String.raw`\\\[`).replace('<', String.raw`\<`)}${requestDetails(request, '0')}`,
     );
     expect(message).toMatch(
-      /^Atlas returned 403 ORG_REQUIRES_ACCESS_LIST to the link-token request: "Add \[one\]\(https:\/\/x\.test\) <b>\."; give/,
+      /^Atlas returned 403 ORG_REQUIRES_ACCESS_LIST to the link-token request: "Add \\\[one\]\(https:\/\/x\.test\) <b>\."; give/,
     );
   });
 
