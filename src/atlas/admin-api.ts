@@ -102,6 +102,8 @@ export function createAdminApi({
     ]),
   );
   const query = queryOf({ envelope, pretty });
+  /** Of access tokens of checks. */
+  const revocations = new Set<Promise<void>>();
 
   async function send(
     { endpoint, path, abortUntilWritten, ...request }: AtlasRequest,
@@ -180,7 +182,9 @@ export function createAdminApi({
         const { results } = await read('orgs', path, credential, organizationsSchema);
         return results.map(({ id }) => id);
       } finally {
-        await closeAll([credential]);
+        // Not awaited: a check is done when Atlas has responded, however long a revocation takes.
+        const revoked = closeAll([credential]).finally(() => revocations.delete(revoked));
+        revocations.add(revoked);
       }
     },
 
@@ -204,7 +208,7 @@ export function createAdminApi({
     },
 
     async close() {
-      await closeAll([...credentials.values()]);
+      await Promise.all([closeAll([...credentials.values()]), ...revocations]);
       await sender.close();
     },
   };

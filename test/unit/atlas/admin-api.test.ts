@@ -295,15 +295,25 @@ describe('visibleOrganizations', () => {
     expect(emulator.createdTokens()).toEqual([]);
   });
 
-  it('authenticates anew, so that a replaced client secret is checked, and keeps no access token', async () => {
+  it('authenticates anew, so that a replaced client secret is checked', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await atlas.visibleOrganizations('default');
     expect(emulator.requestsOn('oauth')).toHaveLength(2);
-    expect(emulator.requestsOn('oauthRevoke')).toHaveLength(1);
     emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
     await expect(atlas.visibleOrganizations('default')).rejects.toMatchObject({ endpoint: 'oauthToken' });
     await create(atlas);
+  });
+
+  it('does not wait until its access token is revoked; closing does', async () => {
+    const [atlas, emulator] = await start('serviceAccount');
+    emulator.faults({ on: 'oauthRevoke', delayMs: 1000, status: 200 });
+    const startedAtMs = Date.now();
+    await atlas.visibleOrganizations('default');
+    expect(Date.now() - startedAtMs).toBeLessThan(1000);
+    await atlas.close();
+    expect(Date.now() - startedAtMs).toBeGreaterThanOrEqual(990);
+    expect(emulator.requestsOn('oauthRevoke')).toHaveLength(1);
   });
 
   it.each([
