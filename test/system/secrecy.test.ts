@@ -150,7 +150,8 @@ beforeAll(async () => {
     { SIGNING_SECRET: `whsec_${signingKey}` },
   );
   await main.startWorker();
-  const create = { initialIntervalMs: 20, maximumIntervalMs: 100, giveUpAfterMs: 1000 };
+  // Long enough for the first attempt to start on a busy machine.
+  const create = { initialIntervalMs: 20, maximumIntervalMs: 5000, giveUpAfterMs: 15_000 };
   const sinks = { ...FILE_SINKS, missing: { type: 'file', directory: 'missing' } };
   hasty = await deployHere({ retries: { create }, sinks }, {}, 'apiKey');
   await hasty.startWorker();
