@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { createExpiring } from '../../http/expiring';
 import type { HttpResponse } from '../../http/send';
+import { withTimeout } from '../../http/with-timeout';
 import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets';
 import { SinkUnavailableError } from '../sink';
 import { isSuccess, responseError } from '../utils/status';
@@ -95,6 +96,8 @@ function tokenIdentity(server: string, token: Secret, send: VaultSend): VaultIde
 /** A login is renewed this long before its lease ends, or after nine tenths of a short lease. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
+const REVOCATION_TIMEOUT_MS = 2000;
+
 const loginSchema = z.object({
   auth: z.object({ client_token: z.string().min(1), lease_duration: z.number().min(0) }),
 });
@@ -138,8 +141,9 @@ function appRoleIdentity(
     async check(signal) {
       // What an earlier login got says nothing about Vault and the credentials now.
       const { token } = await logIn(signal);
-      // Otherwise each check leaves a token until its lease ends.
-      await send({ method: 'POST', path: 'auth/token/revoke-self', token }, signal).catch(() => null);
+      // Otherwise each check leaves a token until its lease ends. Whether that works says nothing about deliveries.
+      const revoke = { method: 'POST', path: 'auth/token/revoke-self', token } as const;
+      await withTimeout(REVOCATION_TIMEOUT_MS, signal, (brief) => send(revoke, brief)).catch(() => null);
       return credentials;
     },
   };
