@@ -37,7 +37,7 @@ export async function missingCurrentVersion(
 
 export function describeNoCurrentVersion(namespace: string, version: WorkerDeploymentVersion): string {
   const { deploymentName } = version;
-  return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: ${commandFor(namespace, version)}`;
+  return `no version of deployment ${shellWord(deploymentName)} is current, so its workers get no work: once one polls, make its version current: ${commandFor(namespace, version)}`;
 }
 
 /** @param version of a worker that polls, when there is one. */

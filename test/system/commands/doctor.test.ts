@@ -77,7 +77,7 @@ describe('doctor', () => {
     await deployment.startWorker();
     const versioned = { TEMPORAL_DEPLOYMENT_NAME: `doctor-${newOrgId()}`, TEMPORAL_WORKER_BUILD_ID: '1' };
     expect((await doctor(deployment, versioned)).stdout).toMatch(
-      /^warning {3}task queue \S+: no version of deployment doctor-\w+ is current, so its workers get no work: temporal worker deployment set-current-version .*--build-id 1$/m,
+      /^warning {3}task queue \S+: no version of deployment doctor-\w+ is current, so its workers get no work: once one polls, make its version current: temporal worker deployment set-current-version .*--build-id 1$/m,
     );
   });
 

@@ -99,7 +99,7 @@ describe('a versioned worker', () => {
       'the warning',
       () =>
         worker.logged(
-          `no version of deployment ${nameOf(deployment)} is current, so its workers get no work: ${command}`,
+          `no version of deployment ${nameOf(deployment)} is current, so its workers get no work: once one polls, make its version current: ${command}`,
         ).length,
     );
     expect(worker.logged('worker starts')).toMatchObject([
@@ -108,7 +108,9 @@ describe('a versioned worker', () => {
     await untilReady(worker);
 
     const start = await deployment.runClient('start', ...optionsOf(deployment));
-    expect(start.stdout + start.stderr).toContain(`is current, so its workers get no work: ${command}`);
+    expect(start.stdout + start.stderr).toContain(
+      `is current, so its workers get no work: once one polls, make its version current: ${command}`,
+    );
 
     await makeCurrent(deployment, '1.0');
     const another = await startVersion(deployment, '1.0');

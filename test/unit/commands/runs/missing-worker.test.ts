@@ -36,7 +36,7 @@ const command = (buildId: string) =>
 
 const NO_WORKER = 'no worker polls task queue prep: start one; what was started there stays on it';
 const GONE = /^no worker polls .* \(the last poll was at 2/;
-const NONE_CURRENT = `no version of deployment ${deploymentName} is current, so its workers get no work: ${command('1.0')}`;
+const NONE_CURRENT = `no version of deployment ${deploymentName} is current, so its workers get no work: once one polls, make its version current: ${command('1.0')}`;
 const NOT_POLLING = 'no worker of the current version 1.0 polls, and no other gets work: start one';
 const OTHER_POLLS = `${NOT_POLLING}, or give the work to another version: ${command('2.0')}`;
 const [one, two, gone] = [{ buildId: '1.0' }, { buildId: '2.0' }, { agoMs: EXPIRED_MS }];
