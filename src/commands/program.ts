@@ -183,11 +183,10 @@ function createCommands(io: Io, stop: Stop) {
     inherit(command);
     program.addCommand(command);
   }
-  refuseRepetition(program);
   return program;
 }
 
-/** Commander would take the last of several values without a word. */
+/** Commander would take the last of several values without a word. Of global options it may: a shell alias may set them. */
 function refuseRepetition(command: CommandUnknownOpts): void {
   for (const option of command.options) {
     if (option.parseArg === collect || !option.required) continue;

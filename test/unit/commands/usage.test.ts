@@ -42,8 +42,6 @@ describe('exit code 2, before Temporal is called, for', () => {
     [`start ${ORG} ${IP} --sink ""`, 'sink is empty: name a configured'],
     [`start ${REQUEST} --sink other`, "option '--sink <name>' is given twice: give it once"],
     [`watch ${ORG} ${ORG}`, "option '--org <id>' is given twice"],
-    ['--namespace a list --namespace b', "option '--namespace <name>' is given twice"],
-    ['list --timeout 1m --timeout=1s', "option '--timeout <duration>' is given twice"],
     [`start ${PAIR}`, NO_ADDRESS],
     [`start ${REQUEST} --results none`, '--results needs --from'],
     [`start --org ABC --sink files ${IP}`, 'orgId is not 24'],
