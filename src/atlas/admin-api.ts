@@ -56,8 +56,8 @@ export interface AdminApi {
     abortUntilWritten: AbortSignal,
   ): Promise<string>;
   /**
-   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets an access token
-   * of its own for it, so that a client secret that was replaced is checked, and not what the worker still has.
+   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets a new access
+   * token for it: the worker's own would still work after its client secret was replaced.
    *
    * @returns organization ids; the first 500, and a credential belongs to one organization.
    * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError
@@ -102,7 +102,7 @@ export function createAdminApi({
     ]),
   );
   const query = queryOf({ envelope, pretty });
-  /** Of access tokens of checks. */
+  /** Of the access tokens that checks used; they may still be under way. */
   const revocations = new Set<Promise<void>>();
 
   async function send(

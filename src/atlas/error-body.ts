@@ -10,8 +10,8 @@ export interface AtlasErrorBody {
 }
 
 /**
- * Of one text as JSON. Of a failure that is retried the server keeps 4 KB, and such a failure quotes up to three texts
- * in its details and two of them in its message.
+ * The longest text, as JSON. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its
+ * details and two of them again in its message.
  */
 const MAX_TEXT_BYTES = 500;
 const MAX_FIELDS = 20;

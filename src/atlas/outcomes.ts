@@ -229,7 +229,7 @@ function classifyResponse(error: AtlasResponseError): AtlasOutcome {
   const { type, retryable, tokenMayExist, remedy } =
     rows.find(({ when }) => when(status, error.body.errorCode)) ?? otherwise;
   const { fields, ...texts } = error.body;
-  // Of a failure that is retried the server keeps 4 KB, and no caller can correct a field.
+  // Temporal keeps 4 KB of a failure that is retried. Its fields are left out: nobody has to correct them.
   const body = retryable || !fields ? texts : { ...texts, fields };
   return {
     type,

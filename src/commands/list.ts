@@ -153,11 +153,16 @@ function detailOf(run: ListedRun): string {
 }
 
 /** What the list cannot know. */
-function notesOf({ unconfirmed }: ListOptions, notShown: NotShown, retained: string | null): string[] {
+function notesOf(
+  { unconfirmed, report }: ListOptions,
+  notShown: NotShown,
+  retained: string | null,
+): string[] {
   return [
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
-    notShown.failures > 0 &&
-      'why runs failed: live-migration-prep list --failure <type>, or live-migration-prep watch of one',
+    !report &&
+      notShown.failures > 0 &&
+      'why a run failed: live-migration-prep watch --workflow-id <id>; all of one type: live-migration-prep list --failure <type>',
     unconfirmed &&
       notShown.terminated > 0 &&
       `${notShown.terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,

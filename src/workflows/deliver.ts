@@ -34,8 +34,8 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
   const sinksTried = new Set(delivering.sinksTried);
   let pauseMs = plan.firstPauseMs;
   let nextRoundAtMs = Date.now();
-  /** Of the request's own sink. */
-  let lastFailure = '';
+  /** How the last round failed at the request's own sink. */
+  let ownFailure: string | null = null;
 
   for (;;) {
     const { redelivery } = control;
@@ -73,11 +73,15 @@ export async function deliver(delivering: Delivery): Promise<Receipt> {
 
     const isElsewhere = sink !== delivering.sink;
     const { message } = messageAndDetails(cause);
-    if (!isElsewhere) lastFailure = `; sink ${sink}: ${message}`;
+    if (!isElsewhere) ownFailure = message;
+    // The run goes on waiting for its own sink, and whoever looks at it has to know why.
+    const both = [
+      `redelivery to sink ${sink}: ${message}`,
+      ownFailure && `sink ${delivering.sink}: ${ownFailure}`,
+    ];
     const failure = deliveryFailureOf(
       cause,
-      // The run goes on waiting for its own sink, and whoever looks at it has to know why.
-      isElsewhere ? `redelivery to sink ${sink}: ${message}${lastFailure}` : message,
+      isElsewhere ? both.filter(Boolean).join('; ') : message,
       progress,
     );
     control.redelivery = null;
