@@ -101,8 +101,9 @@ async function endFailed(logger: Logger): Promise<never> {
 }
 
 /**
- * The first signal drains: attempts in progress finish, a POST included. The second ends the process at once. A worker
- * that has not started yet has nothing to finish; as the first process of a container it would ignore the signal.
+ * The first signal drains: attempts in progress have time to finish, a POST always enough. The second ends the process at
+ * once. A worker that has not started yet has nothing to finish; without this handler, Linux would ignore the signal for
+ * the first process of a container.
  */
 function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
   let signals = 0;
@@ -111,6 +112,8 @@ function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
     if (signals > 1) process.exit(1);
     const worker = workerOf();
     if (!worker || worker.getState() === 'INITIALIZED') process.exit(0);
+    // A failed worker ends by itself, and cannot drain.
+    if (worker.getState() !== 'RUNNING') return;
     logger.info(`${signal}: draining; a second signal ends at once`);
     worker.shutdown();
   };
