@@ -33,7 +33,11 @@ export async function startHealth(
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const code = error.code ?? error.message;
-      reject(new Error(`cannot listen on ${hostPort(host, port)} (${code}): set health.port to a free port`));
+      reject(
+        new Error(
+          `cannot listen on ${hostPort(host, port)} (${code}): set health.port to a free port, or correct health.host`,
+        ),
+      );
     });
     server.listen(port, host, resolve);
   });

@@ -50,7 +50,7 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   });
 }
 
-/** With its task token anyone can complete an activity. The SDK logs it as a field, Core inside the text of others. */
+/** Whoever has its task token can complete an activity. The SDK logs it as a field, Core inside the text of others. */
 function withoutTaskTokens(meta: Record<string, unknown>): Record<string, unknown> {
   const entries = Object.entries(meta).map(([name, value]) => [
     name,

@@ -18,7 +18,7 @@ export function watchUndelivered(
     'link_token_undelivered_runs',
     'int',
     undefined,
-    'Open runs whose token is not delivered',
+    'Open runs whose last round of delivery failed',
   );
   const oldest = meter.createGauge(
     'link_token_undelivered_oldest_seconds',
@@ -56,13 +56,14 @@ export function watchUndelivered(
       checks.add(1, { outcome: 'failed' });
       if (!refused)
         logger.warn(
-          'undelivered runs cannot be listed, so their metrics are out of date: check what the worker may do in this namespace',
+          'undelivered runs cannot be listed, so their metrics are out of date: the error says why; the worker needs the permission to list the runs of its namespace',
           { error },
         );
       refused = true;
     }
   }
 
+  // One check at a time.
   let checking = check();
   const timer = setInterval(() => void (checking = checking.then(check)), INTERVAL_MS);
   return {

@@ -41,13 +41,15 @@ export function installRuntime(options: RuntimeOptions, metrics: Settings['metri
     }).metricMeter;
   } catch (error) {
     const reason = (error as Error).message;
-    throw new Error(`cannot serve metrics on ${bindAddress} (${reason}): set metrics.port to a free port`);
+    throw new Error(
+      `cannot serve metrics on ${bindAddress} (${reason}): set metrics.port to a free port, or correct metrics.host`,
+    );
   }
 }
 
 /**
- * Sets the counters of src/workflows/metrics.ts to 0, under the labels that the SDK gives them: Prometheus sees no
- * increase in a counter that appears with 1.
+ * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK gives them:
+ * Prometheus sees no increase in a counter whose first sample is 1.
  */
 export function startRunCounters(
   meter: MetricMeter,

@@ -18,8 +18,8 @@ export interface ReadinessSources {
 }
 
 /**
- * Makes a function that says why the worker cannot take work now, or null when it can. A lost connection shows at
- * once. Polls that are lost alone show after 70 s: until then an idle worker has no reason to poll again.
+ * Makes a function that says why the worker cannot take work now, or null when it can. A lost connection shows
+ * within two seconds. Polls that are lost alone show after 70 s: until then an idle worker has no reason to poll again.
  */
 export function createReadiness({ status, latestPoll }: ReadinessSources): () => Promise<string | null> {
   let latest: string | null = null;

@@ -91,7 +91,7 @@ it('a server that refuses to list runs is reported once, until it has listed the
     {
       level: 'WARN',
       message:
-        'undelivered runs cannot be listed, so their metrics are out of date: check what the worker may do in this namespace',
+        'undelivered runs cannot be listed, so their metrics are out of date: the error says why; the worker needs the permission to list the runs of its namespace',
       meta: { error: { message: 'PERMISSION_DENIED' } },
     },
   ]);
