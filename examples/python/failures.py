@@ -26,7 +26,7 @@ REACTIONS = {
     "SinkUnavailable": ("undelivered", 5, "call again: it joins the run"),
     "SealedTokenUnreadable": ("undelivered", 5, "let the operator restore the key"),
     # The Update was refused; the open run goes on as if nothing had been sent.
-    "OtherRequest": ("refused", 6, "wait for the open run to end, or cancel it"),
+    "DifferentRequest": ("refused", 6, "wait for the open run to end, or cancel it"),
     "TooManyWaiting": ("refused", 6, "wait for the result of the run"),
 }
 

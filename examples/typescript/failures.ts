@@ -32,7 +32,7 @@ const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
 type AnyType =
-  FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryUnderWay'>;
+  FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
 
 /** What each type means for the caller. The compiler reports a type that is missing. */
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
@@ -48,7 +48,7 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
   SealedTokenUnreadable: { outcome: 'undelivered', exitCode: 5, next: 'let the operator restore the key' },
   // The Update was refused; the open run goes on as if nothing had been sent.
-  OtherRequest: { outcome: 'refused', exitCode: 6, next: 'wait for the open run to end, or cancel it' },
+  DifferentRequest: { outcome: 'refused', exitCode: 6, next: 'wait for the open run to end, or cancel it' },
   TooManyWaiting: { outcome: 'refused', exitCode: 6, next: 'wait for the result of the run' },
 };
 

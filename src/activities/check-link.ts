@@ -28,7 +28,7 @@ export function checkLinkActivity(
   atlas: AdminApi,
   sinks: ReadonlyMap<string, Sink>,
   organizations: Organizations,
-  newTokenAfterMs: number,
+  minimumTokenAgeMs: number,
 ): Activities['checkLink'] {
   return async function checkLink(input) {
     const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(linkCheckSchema, input);
@@ -44,7 +44,7 @@ export function checkLinkActivity(
           : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
       const times = await deliveredTokenTimes(workflowIdFor(orgId, sourceOrgId));
       const lastTokenAt = [...(known ? [known] : []), ...times].filter(isPast).sort(byTime).at(-1) ?? null;
-      const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < newTokenAfterMs;
+      const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < minimumTokenAgeMs;
       return { linked, recentToken, lastTokenAt };
     });
   };

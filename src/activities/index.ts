@@ -10,17 +10,17 @@ import type { WorkerParts } from './worker-parts';
 interface ActivityDependencies extends WorkerParts {
   plans: RetryPlans;
   /** A schedule creates no token while the pair's last one is younger. */
-  newTokenAfterMs: number;
+  minimumTokenAgeMs: number;
 }
 
 /** The activities that a worker registers. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
-  const { atlas, sealer, sinks, organizations, plans, newTokenAfterMs } = dependencies;
+  const { atlas, sealer, sinks, organizations, plans, minimumTokenAgeMs } = dependencies;
   return {
     validateRequest: validateRequestActivity(organizations, sinks, plans),
     createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, plans.create),
     deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, plans.deliver),
-    checkLink: checkLinkActivity(atlas, sinks, organizations, newTokenAfterMs),
+    checkLink: checkLinkActivity(atlas, sinks, organizations, minimumTokenAgeMs),
     removeLink: removeLinkActivity(atlas, organizations),
     runChecks: runChecksActivity(dependencies),
   };

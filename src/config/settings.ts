@@ -13,7 +13,7 @@ import { readYamlFile, type YamlFile } from './yaml-file';
 const SECOND_MS = 1000;
 const TEN_SECONDS_MS = 10 * SECOND_MS;
 const MINUTE_MS = 60 * SECOND_MS;
-const TEN_MINUTES_MS = 10 * MINUTE_MS;
+const TWO_MINUTES_MS = 2 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const SIX_HOURS_MS = 6 * HOUR_MS;
 const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
@@ -115,8 +115,8 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
           .strictObject({
             ...backoff,
             // How long one round of attempts lasts. The pause between rounds doubles from the first to the maximum.
-            roundMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(TEN_MINUTES_MS),
-            firstPauseMs: z.int().min(1).default(TEN_MINUTES_MS),
+            roundMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(TWO_MINUTES_MS),
+            firstPauseMs: z.int().min(1).default(MINUTE_MS),
             maximumPauseMs: z.int().min(1).max(LONGEST_WAIT_MS).default(SIX_HOURS_MS),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
@@ -135,7 +135,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
           .default(TEN_SECONDS_MS),
       })
       .prefault({}),
-    schedules: z.strictObject({ newTokenAfterMs: z.int().min(0).default(SEVEN_DAYS_MS) }).prefault({}),
+    schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(SEVEN_DAYS_MS) }).prefault({}),
     health: z
       .strictObject({
         host: z.string().min(1).default('127.0.0.1'),

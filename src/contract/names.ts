@@ -48,10 +48,10 @@ export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
 
 /** The `type` of the failure with which an Update is refused. A refused Update leaves no trace in history. */
 export const REFUSAL_TYPES = [
-  'OtherRequest',
+  'DifferentRequest',
   'TooManyWaiting',
   'NothingToDeliver',
-  'RedeliveryUnderWay',
+  'RedeliveryInProgress',
   'InvalidRequest',
 ] as const;
 

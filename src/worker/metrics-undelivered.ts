@@ -21,7 +21,7 @@ export function watchUndelivered(
     'Open runs whose last round of delivery failed',
   );
   const oldest = meter.createGauge(
-    'link_token_undelivered_oldest_seconds',
+    'link_token_undelivered_oldest_run_age_seconds',
     'int',
     undefined,
     'Time since the oldest of these runs started; 0 without one',

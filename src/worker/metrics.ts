@@ -31,8 +31,8 @@ export function installRuntime(options: RuntimeOptions, metrics: Settings['metri
             unitSuffix: true,
             useSecondsForDurations: true,
             histogramBucketOverrides: {
-              atlas_request_seconds: REQUEST_BUCKETS_S,
-              link_token_failed_round_age_seconds: AGE_BUCKETS_S,
+              atlas_request_duration_seconds: REQUEST_BUCKETS_S,
+              link_token_age_at_failed_round_seconds: AGE_BUCKETS_S,
             },
           },
           attachServiceName: false,
@@ -92,7 +92,7 @@ export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
 /** Times the requests to Atlas, by endpoint and status; status `none` when no complete response arrived. */
 export function timeAtlasRequests(meter: MetricMeter): NonNullable<AdminApiOptions['onRequest']> {
   const seconds = meter.createHistogram(
-    'atlas_request_seconds',
+    'atlas_request_duration_seconds',
     'float',
     undefined,
     'Requests to Atlas, by endpoint and status',

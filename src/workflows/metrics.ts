@@ -20,5 +20,5 @@ export function countUnconfirmedToken(): void {
 /** Counts a failed round of delivery with the age of its token. */
 export function countFailedRound(type: string, { createdAt }: SealedToken): void {
   const ageS = Math.max(0, Date.now() - Date.parse(createdAt)) / 1000;
-  metricMeter.createHistogram('link_token_failed_round_age_seconds', 'float').record(ageS, { type });
+  metricMeter.createHistogram('link_token_age_at_failed_round_seconds', 'float').record(ageS, { type });
 }

@@ -39,7 +39,7 @@ export function handleUpdates(
           throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
         if (control.redelivery) {
-          throw refusal('RedeliveryUnderWay', 'a redelivery is in progress: wait for its outcome');
+          throw refusal('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
         }
       },
     },
@@ -63,7 +63,7 @@ export function handleUpdates(
         const differing = differingFields(request, other);
         if (differing.length > 0) {
           throw refusal(
-            'OtherRequest',
+            'DifferentRequest',
             `the run was started with a different request (${differing.join(', ')}): wait for it to end, or cancel it`,
           );
         }

@@ -105,7 +105,7 @@ const CAUSES: Record<string, Cause> = {
     await endingOf(await deployment.start());
     return untilScraped(port, (s) => valueOf(s, 'link_token_runs_total', { outcome: 'TokenLost' }));
   },
-  async LinkTokenLeft({ deployment, port }) {
+  async LinkTokenRecoverable({ deployment, port }) {
     const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
     await untilStep(handle, 'undelivered');
     await handle.cancel();

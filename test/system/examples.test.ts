@@ -125,7 +125,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const request = newRequest({ sink: 'rejects' });
       expect(await outcome('failures', request)).toEqual([5, 'undelivered (SinkRejected)', '']);
       const other = { ...request, accessListIps: [] };
-      expect(await outcome('failures', other)).toEqual([6, 'refused (OtherRequest)', '']);
+      expect(await outcome('failures', other)).toEqual([6, 'refused (DifferentRequest)', '']);
 
       await handleOf(request).cancel();
       await expect(handleOf(request).result()).rejects.toThrow();

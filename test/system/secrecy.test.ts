@@ -225,7 +225,7 @@ describe('every failure of a delivery', () => {
     expect(await update(handle, UPDATES.redeliver, { sink: 'missing' })).toContain('SinkUnavailable');
     expect(await update(handle, UPDATES.redeliver, { sink: 'nowhere' })).toContain('SinkUnavailable');
     expect(await update(handle, UPDATES.redeliver, { sink: 5 })).toContain('InvalidRequest');
-    expect(await update(handle, UPDATES.awaitDelivery, {})).toContain('OtherRequest');
+    expect(await update(handle, UPDATES.awaitDelivery, {})).toContain('DifferentRequest');
 
     const target = optionsOf(handle);
     expect(await client(main, 'redeliver', ...target)).toMatchObject({ code: 5 });
@@ -351,7 +351,7 @@ describe('secrets are in their places only', () => {
     [/^a description$/, 'prepareLiveMigration'],
     [/^the result of a run/, 'AtlasResponseInvalid'],
     [/^the outcome of the Update redeliver$/, 'SealedTokenUnreadable'],
-    [/^the outcome of the Update awaitDelivery$/, 'OtherRequest'],
+    [/^the outcome of the Update awaitDelivery$/, 'DifferentRequest'],
     [/^the output of redeliver/, 'SinkRejected'],
     [/^a cancelled run$/, 'sinksTried'],
     [/^the start with/, 'SIGNING_SECRET'],

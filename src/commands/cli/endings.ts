@@ -20,8 +20,8 @@ const EXIT_CODE_OF: ReadonlyMap<string | null | undefined, ExitCode> = new Map<K
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
   ['Cancelled', EXIT_CODES.cancelled],
   ['NothingToDeliver', EXIT_CODES.refused],
-  ['RedeliveryUnderWay', EXIT_CODES.refused],
-  ['OtherRequest', EXIT_CODES.refused],
+  ['RedeliveryInProgress', EXIT_CODES.refused],
+  ['DifferentRequest', EXIT_CODES.refused],
 ]);
 
 /** Readers of a receipt accept fields that they do not know. */

@@ -32,14 +32,14 @@ export async function refuseIfDifferent(client: Client, open: Run, request: Prep
     JSON.stringify((of as Record<string, unknown> | null | undefined)?.[field]);
   throw new CommandError(
     [
-      `OtherRequest: ${workflowId} is open with a different request`,
+      `DifferentRequest: ${workflowId} is open with a different request`,
       ...fields.map(
         (field) => `  ${field}: open ${valueIn(running, field)}, yours ${valueIn(request, field)}`,
       ),
       'wait for it to end, or cancel it',
     ],
     EXIT_CODES.refused,
-    { workflowId, type: 'OtherRequest', fields },
+    { workflowId, type: 'DifferentRequest', fields },
   );
 }
 

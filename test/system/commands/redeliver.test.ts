@@ -102,7 +102,7 @@ describe('redeliver', () => {
       else if (code === 0) expect(stdout).toContain(`delivered to sink ${sink}, not to ${requested}:`);
       else {
         expect(code).toBe(6);
-        expect(stderr).toMatch(/RedeliveryUnderWay|was delivered before/);
+        expect(stderr).toMatch(/RedeliveryInProgress|was delivered before/);
       }
     }
     const copies = [...blocked.tokens(), ...scene.deployment.tokens()].filter(

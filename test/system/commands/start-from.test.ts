@@ -135,7 +135,7 @@ describe('start --from', () => {
       expect.stringMatching(start),
       expect.stringMatching(/^skipped: a run of an equal request is open \(/),
       expect.stringMatching(
-        /^refused: OtherRequest: .* is open with a different request; accessListIps: open .*, yours .*; wait for /,
+        /^refused: DifferentRequest: .* is open with a different request; accessListIps: open .*, yours .*; wait for /,
       ),
       expect.stringMatching(
         /^refused: run \S+ \(FAILED\) left token .*; deliver it: live-migration-prep redeliver --org .* --run-id \S+; or create /,

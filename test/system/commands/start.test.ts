@@ -203,13 +203,13 @@ describe('start --wait against a sink that rejects', () => {
     const different = [...start, '--ip', '192.31.196.8', '--sink', 'files', '--again'];
     const waiting = await scene.client('--json', ...different, '--wait');
     expect(waiting.code).toBe(6);
-    expect(objectIn(waiting)).toMatchObject({ type: 'OtherRequest', fields: ['sink', 'accessListIps'] });
+    expect(objectIn(waiting)).toMatchObject({ type: 'DifferentRequest', fields: ['sink', 'accessListIps'] });
 
     const plain = await scene.client(...different);
     expect(plain).toMatchObject({ code: 6, stdout: '' });
     expect(plain.stderr).toContain(
       [
-        `OtherRequest: ${workflowId} is open with a different request`,
+        `DifferentRequest: ${workflowId} is open with a different request`,
         '  sink: open "blocked", yours "files"',
         '  accessListIps: open ["192.31.196.7"], yours ["192.31.196.8"]',
         'wait for it to end, or cancel it',

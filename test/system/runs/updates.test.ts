@@ -156,12 +156,12 @@ describe('redeliver', () => {
       const handle = await undelivered(request);
       const to = { sink: 'hangs' };
       const both = [redeliver(handle, to), redeliver(handle, to)];
-      expect(await Promise.race(both)).toMatchObject({ type: 'RedeliveryUnderWay' });
+      expect(await Promise.race(both)).toMatchObject({ type: 'RedeliveryInProgress' });
       await eventually('a redelivery', () => receiver.hanging(request) === 1);
-      expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ type: 'RedeliveryUnderWay' });
+      expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ type: 'RedeliveryInProgress' });
       receiver.release(request);
       const outcomes = await Promise.all(both);
-      expect(outcomes.map(({ type }) => type).sort()).toEqual(['RedeliveryUnderWay', 'delivered']);
+      expect(outcomes.map(({ type }) => type).sort()).toEqual(['RedeliveryInProgress', 'delivered']);
       expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'hangs', alsoTried: [] } });
       expect(await copiesOf(handle)).toEqual([]);
     },
@@ -240,7 +240,7 @@ describe('awaitDelivery', () => {
       const request = deployment.newRequest({ accessListIps: [newAddress()] });
       const handle = deployment.handleOf(request);
       const other = { ...request, sink: 'rejects' };
-      expect(await startAndAwait(deployment, request, other)).toMatchObject({ type: 'OtherRequest' });
+      expect(await startAndAwait(deployment, request, other)).toMatchObject({ type: 'DifferentRequest' });
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
       expect(atlas.created(request)).toBe(1);
       await replayRun(handle);
@@ -263,7 +263,7 @@ describe('awaitDelivery', () => {
       for (const [fields, other] of others) {
         const { type, message } = await awaitDelivery(handle, other);
         expect({ type, message }).toEqual({
-          type: 'OtherRequest',
+          type: 'DifferentRequest',
           message: expect.stringContaining(fields) as string,
         });
       }

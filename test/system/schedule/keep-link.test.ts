@@ -155,7 +155,7 @@ describe('of one organization,', () => {
   let scene: Awaited<ReturnType<typeof setScene>>;
 
   beforeAll(async () => {
-    scene = await setScene({ newTokenAfterMs: 0 });
+    scene = await setScene({ minimumTokenAgeMs: 0 });
   });
 
   const removals = () => scene.atlas.requestsOn('deleteLinkTokens').length;

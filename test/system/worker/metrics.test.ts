@@ -66,10 +66,10 @@ describe('the metrics of a worker count', () => {
       expect(valueOf(samples, 'link_token_attempts_total', { activity, outcome: 'ok' })).toBe(1);
     }
     expect(valueOf(samples, 'link_token_delivered_total', { sink: 'files' })).toBe(1);
-    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: '201' })).toBe(1);
-    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: 'oauthToken', status: '200' })).toBe(
-      1,
-    );
+    expect(valueOf(samples, 'atlas_request_duration_seconds_count', { endpoint: on, status: '201' })).toBe(1);
+    expect(
+      valueOf(samples, 'atlas_request_duration_seconds_count', { endpoint: 'oauthToken', status: '200' }),
+    ).toBe(1);
     expect(valueOf(samples, 'link_token_unconfirmed_total')).toBe(0);
     expect(valueOf(samples, 'link_token_undelivered_runs')).toBe(0);
     expect(valueOf(samples, 'link_token_undelivered_checks_total', { outcome: 'ok' })).toBe(1);
@@ -80,7 +80,7 @@ describe('the metrics of a worker count', () => {
     expect(await ended()).toBe('delivered');
     const labels = { activity: 'createLinkToken', outcome: 'AtlasUnavailable', retryable: 'true' };
     const samples = await untilCounted('link_token_attempts_total', labels, 1);
-    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: '429' })).toBe(1);
+    expect(valueOf(samples, 'atlas_request_duration_seconds_count', { endpoint: on, status: '429' })).toBe(1);
     expect(valueOf(samples, 'link_token_unconfirmed_total')).toBe(0);
   });
 
@@ -88,7 +88,9 @@ describe('the metrics of a worker count', () => {
     atlas.faults({ on, afterCreating: true, reset: 'before-body' });
     expect(await ended()).toBe('delivered');
     const samples = await untilCounted('link_token_unconfirmed_total', {}, 1);
-    expect(valueOf(samples, 'atlas_request_seconds_count', { endpoint: on, status: 'none' })).toBe(1);
+    expect(valueOf(samples, 'atlas_request_duration_seconds_count', { endpoint: on, status: 'none' })).toBe(
+      1,
+    );
   });
 
   it('a failed run', async () => {
@@ -108,8 +110,10 @@ describe('the metrics of a worker count', () => {
     const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
     await untilStep(handle, 'undelivered');
     const labels = { type: 'SinkRejected' };
-    const samples = await untilCounted('link_token_failed_round_age_seconds_count', labels, 1);
-    expect(valueOf(samples, 'link_token_failed_round_age_seconds_bucket', { ...labels, le: '60' })).toBe(1);
+    const samples = await untilCounted('link_token_age_at_failed_round_seconds_count', labels, 1);
+    expect(valueOf(samples, 'link_token_age_at_failed_round_seconds_bucket', { ...labels, le: '60' })).toBe(
+      1,
+    );
   });
 
   it('an undelivered run, also in a worker that has just started', async () => {
@@ -118,8 +122,8 @@ describe('the metrics of a worker count', () => {
     deployment.configure({ ...CONFIG, metrics: { port: later } });
     await deployment.startWorker();
     const samples = await untilCounted('link_token_undelivered_runs', {}, 1, later);
-    expect(valueOf(samples, 'link_token_undelivered_oldest_seconds')).toBeGreaterThanOrEqual(0);
-    expect(valueOf(samples, 'link_token_failed_round_age_seconds_count')).toBeNull();
+    expect(valueOf(samples, 'link_token_undelivered_oldest_run_age_seconds')).toBeGreaterThanOrEqual(0);
+    expect(valueOf(samples, 'link_token_age_at_failed_round_seconds_count')).toBeNull();
   });
 
   it('the refused result of a run that was terminated', async () => {

@@ -11,11 +11,11 @@ describe('the smallest configuration', () => {
       taskQueue: 'live-migration-prep',
       retries: {
         create: { ...backoff, giveUpAfterMs: 3_600_000 },
-        deliver: { ...backoff, roundMs: 600_000, firstPauseMs: 600_000, maximumPauseMs: 21_600_000 },
+        deliver: { ...backoff, roundMs: 120_000, firstPauseMs: 60_000, maximumPauseMs: 21_600_000 },
       },
       worker: { maxConcurrentActivities: 100, heartbeatTimeoutMs: 10_000 },
       metrics: null,
-      schedules: { newTokenAfterMs: 604_800_000 },
+      schedules: { minimumTokenAgeMs: 604_800_000 },
       deployment: null,
       health: { host: '127.0.0.1', port: 8080 },
       log: { level: 'info' },

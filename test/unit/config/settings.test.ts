@@ -149,7 +149,7 @@ const BOUNDS: [setting: string, least: number | null, greatest: number | null][]
   ['worker.maxConcurrentActivities', 1, 10_000],
   ['worker.maxCachedWorkflows', 2, null],
   ['worker.heartbeatTimeoutMs', 3000, null],
-  ['schedules.newTokenAfterMs', 0, null],
+  ['schedules.minimumTokenAgeMs', 0, null],
   ['health.port', 0, 65_535],
   ['metrics.port', 1, 65_535],
 ];

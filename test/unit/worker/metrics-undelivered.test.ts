@@ -61,7 +61,7 @@ it('counts the undelivered runs of the task queue, at once and every minute, and
   await minutes(0);
   expect(metrics).toEqual({
     link_token_undelivered_runs: 3,
-    link_token_undelivered_oldest_seconds: 600,
+    link_token_undelivered_oldest_run_age_seconds: 600,
     'link_token_undelivered_checks ok': 1,
   });
   expect(queries).toEqual([
@@ -72,7 +72,7 @@ it('counts the undelivered runs of the task queue, at once and every minute, and
   await minutes(1);
   expect(metrics).toEqual({
     link_token_undelivered_runs: 0,
-    link_token_undelivered_oldest_seconds: 0,
+    link_token_undelivered_oldest_run_age_seconds: 0,
     'link_token_undelivered_checks ok': 2,
   });
   expect(warnings).toEqual([]);
@@ -97,7 +97,7 @@ it('a server that refuses to list runs is reported once, until it has listed the
   ]);
   expect(metrics).toEqual({
     link_token_undelivered_runs: 1,
-    link_token_undelivered_oldest_seconds: 0,
+    link_token_undelivered_oldest_run_age_seconds: 0,
     'link_token_undelivered_checks ok': 1,
     'link_token_undelivered_checks failed': 3,
   });
