@@ -16,6 +16,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 REACTIONS = {
     # The run has failed.
     "InvalidRequest": ("failed", 1, "correct the request, then start again"),
+    "TokenExists": ("refused", 6, "use or recover the earlier token"),
+    "TemporalUnavailable": ("failed", 1, "start again later"),
     "AtlasRequestRejected": ("failed", 1, "let the operator fix the credential"),
     "AtlasResponseInvalid": ("failed", 1, "look for a stray key in Atlas"),
     "AtlasUnavailable": ("failed", 1, "start again later"),

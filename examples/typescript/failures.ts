@@ -38,6 +38,8 @@ type AnyType =
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
   // The run has failed.
   InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },
+  TokenExists: { outcome: 'refused', exitCode: 6, next: 'use or recover the earlier token' },
+  TemporalUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
   AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator fix the credential' },
   AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },

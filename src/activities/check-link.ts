@@ -7,10 +7,11 @@ import type { Activities } from '../contract/activities';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { linkCheckSchema } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
-import { GRPC, grpcCodeOf, nullIfNotFound } from '../temporal/grpc';
+import { findEarlierToken } from '../temporal/earlier-token';
+import { nullIfNotFound } from '../temporal/grpc';
 import { visibilityQuery } from '../temporal/visibility';
 import { classifyDeliveryError } from './delivery-outcomes';
-import { applicationFailure, repeatableCallFailure } from './failures';
+import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
@@ -35,17 +36,18 @@ export function checkLinkActivity(
     const credential = organizations.credentialFor(orgId);
     const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
     // The run that is started next reports all problems of the request at once.
-    if (credential === null || !sink) return { linked: false, recentToken: false, lastTokenAt: known };
+    if (credential === null || !sink)
+      return { linked: false, recentToken: false, lastTokenAt: known, tokenRunId: null };
 
     return withHeartbeats(async () => {
       const linked =
         sourceOrgId !== null && sink.isLinked
           ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(failOfSink)
           : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
-      const times = await deliveredTokenTimes(workflowIdFor(orgId, sourceOrgId));
+      const { tokenRunId, times } = await readTokens(workflowIdFor(orgId, sourceOrgId));
       const lastTokenAt = [...(known ? [known] : []), ...times].filter(isPast).sort(byTime).at(-1) ?? null;
       const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < minimumTokenAgeMs;
-      return { linked, recentToken, lastTokenAt };
+      return { linked, recentToken, lastTokenAt, tokenRunId };
     });
   };
 }
@@ -53,11 +55,11 @@ export function checkLinkActivity(
 /** More than one, since a run that recovers an older token may be the newest. */
 const RUNS_READ = 5;
 
-/** Until somebody changes the worker's permissions, or the server. */
-const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemented, GRPC.invalidArgument];
-
-/** When the tokens of the newest runs were created. A schedule knows only of its own runs, if at all. */
-async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
+/**
+ * The newest run of the pair that has a token, and when the tokens of its newest delivered runs were created. A schedule
+ * knows only of its own runs, if at all.
+ */
+async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
   const { workflow } = Context.current().client;
   const query = visibilityQuery({
     WorkflowId: workflowId,
@@ -66,27 +68,25 @@ async function deliveredTokenTimes(workflowId: string): Promise<string[]> {
   });
   const runIds = new Set<string>();
   try {
+    const { client } = Context.current();
+    // The list, newest first, lags behind by moments.
+    const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+    const isClosed = newest?.closeTime !== undefined;
+    const token = await findEarlierToken(client, workflowId, undefined, isClosed ? newest : undefined);
     for await (const { runId } of workflow.list({ query, pageSize: RUNS_READ })) {
       if (runIds.add(runId).size === RUNS_READ) break;
     }
-    // The list, newest first, lags behind by moments.
-    const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
     if (newest?.status.name === 'COMPLETED' && newest.type === WORKFLOW_TYPES.prepare)
       runIds.add(newest.runId);
     const results = [...runIds].map((runId) =>
       workflow.getHandle(workflowId, runId).result().catch(nullIfNotFound),
     );
-    return (await Promise.all(results)).flatMap(
+    const times = (await Promise.all(results)).flatMap(
       (result) => createdSchema.safeParse(result).data?.createdAt ?? [],
     );
+    return { tokenRunId: token?.runId ?? null, times };
   } catch (error) {
-    const code = grpcCodeOf(error);
-    const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
-    throw applicationFailure({
-      type: 'TemporalUnavailable',
-      message: `Temporal did not list and read the runs of ${workflowId} (${reason}): grant the worker the permission to list and read workflows`,
-      nonRetryable: code !== null && REFUSED_CODES.includes(code),
-    });
+    throw temporalUnavailable(error, workflowId);
   }
 }
 

@@ -7,6 +7,7 @@ import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { withoutStack } from '../contract/without-stack';
+import { GRPC, grpcCodeOf } from '../temporal/grpc';
 import type { DeliveryOutcome } from './delivery-outcomes';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
@@ -76,6 +77,28 @@ export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): 
   const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
   return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
+}
+
+/** Codes of Temporal's refusals, which last until somebody changes the worker's permissions or the server. */
+const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemented, GRPC.invalidArgument];
+
+/**
+ * The failure of an activity to which Temporal did not list or read the runs of a workflow id.
+ *
+ * @param givesUp whether the activity is not to be retried, whatever the error.
+ */
+export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
+  const code = grpcCodeOf(error);
+  const isRefused = code !== null && REFUSED_CODES.includes(code);
+  const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
+  const remedy = isRefused
+    ? 'grant the worker the permission to list and read workflow runs'
+    : "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
+  return applicationFailure({
+    type: 'TemporalUnavailable',
+    message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,
+    nonRetryable: isRefused || givesUp,
+  });
 }
 
 /** A failure stands in history twice, and Temporal refuses a workflow task of some megabytes for ever. */

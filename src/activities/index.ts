@@ -2,6 +2,7 @@ import type { Activities } from '../contract/activities';
 import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
+import { findTokenActivity } from './find-token';
 import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPlans } from './validate-request';
@@ -18,6 +19,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   const { atlas, sealer, sinks, organizations, plans, minimumTokenAgeMs } = dependencies;
   return {
     validateRequest: validateRequestActivity(organizations, sinks, plans),
+    findToken: findTokenActivity(plans.create.giveUpAfterMs),
     createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, plans.create),
     deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, plans.deliver),
     checkLink: checkLinkActivity(atlas, sinks, organizations, minimumTokenAgeMs),

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import pMap from 'p-map';
 import type { PrepareRequest } from '../contract/schemas';
 import type { Output } from './cli/output';
-import { type RunRef, type UnconfirmedAttempt, readRun } from './runs/run-history';
+import { type RunRef, type UnconfirmedAttempt, readRun } from '../temporal/run-history';
 import { READ_CONCURRENCY } from './runs/find-runs';
 
 interface Organization {

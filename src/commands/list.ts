@@ -9,7 +9,7 @@ import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
 import { listUnconfirmed } from './list-report';
-import { readEnding, readRequest } from './runs/run-history';
+import { readEnding, readRequest } from '../temporal/run-history';
 import { READ_CONCURRENCY, isOpen, leftTokens, runsOf } from './runs/find-runs';
 import { redeliverClosedCommand } from './runs/refusals';
 

@@ -3,7 +3,7 @@ import { commandLine } from '../contract/command-line';
 import type { PrepareRequest } from '../contract/schemas';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';
-import { type RunRef, readRun } from './runs/run-history';
+import { type RunRef, readRun } from '../temporal/run-history';
 import { isDelivered, isOpen, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
 import { refuseForeign } from './runs/refusals';
 import { startRun } from './runs/start-run';

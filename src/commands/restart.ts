@@ -7,7 +7,7 @@ import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
 import type { RestartOptions } from './cli/options';
 import type { CommandContext } from './cli/temporal';
 import { redeliverClosedCommand } from './runs/refusals';
-import { readEnding, readRequest } from './runs/run-history';
+import { readEnding, readRequest } from '../temporal/run-history';
 import { READ_CONCURRENCY, isDelivered, isOpen, leftTokens, runsOf, type Run } from './runs/find-runs';
 import { noteMissingWorker } from './runs/missing-worker';
 import { startRun } from './runs/start-run';

@@ -7,7 +7,7 @@ import { nullIfNotFound } from '../temporal/grpc';
 import { cronExpressionsOf } from '../temporal/cron';
 import { describeRows } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { readEnding, readResult, valuesIn, type RunRef } from './runs/run-history';
+import { readEnding, readResult, valuesIn, type RunRef } from '../temporal/run-history';
 import { READ_CONCURRENCY, isOpen } from './runs/find-runs';
 
 interface ListedSchedule {

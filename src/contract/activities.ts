@@ -76,15 +76,19 @@ export interface LinkState {
   recentToken: boolean;
   /** The later one of what the schedule knew and what Temporal's list of runs has. */
   lastTokenAt: string | null;
+  /** The newest closed run of the pair that has a token, delivered or recoverable. */
+  tokenRunId: string | null;
 }
 
-/** The activities as workflows see them. `validateRequest` is a local activity. */
+/** The activities as workflows see them. `validateRequest` and `findToken` are local activities. */
 export interface Activities {
   validateRequest(
     request: PrepareRequest,
     recovery: Recovery | null,
     run: RunOptions,
   ): Promise<ValidatedRequest>;
+  /** @param request unchecked. @throws ApplicationFailure of type TokenExists or TemporalUnavailable. */
+  findToken(request: unknown): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(token: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;

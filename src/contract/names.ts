@@ -32,6 +32,8 @@ export type Step = (typeof STEPS)[number];
 /** The `type` of the ApplicationFailure that ends a run. Callers in any language branch on it. */
 export const FAILURE_TYPES = [
   'InvalidRequest',
+  'TokenExists',
+  'TemporalUnavailable',
   'AtlasRequestRejected',
   'AtlasResponseInvalid',
   'AtlasUnavailable',

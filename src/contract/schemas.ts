@@ -36,6 +36,12 @@ const claims = {
   changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
 };
 
+/** Permission to create a token although an earlier run has one. */
+const again = z.union(
+  [z.literal(true), z.uuid()],
+  'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
+);
+
 /** What a caller sends to `prepareLiveMigration`. */
 export const prepareRequestSchema = z
   .strictObject(
@@ -49,6 +55,11 @@ export const prepareRequestSchema = z
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
       ...claims,
+      again: again
+        .nullish()
+        .describe(
+          'Absent: an earlier token of these organizations ends the run as TokenExists; the id of a run: only a token of a newer run does; true: none does',
+        ),
     },
     'is not an object: write orgId, accessListIps and sink',
   )
@@ -267,9 +278,22 @@ export const failureDetailsSchema = z
       .int()
       .min(0)
       .describe('Upper bound of tokens that Atlas may have created and the run never received'),
-    deliveryId: z.uuid().nullable().optional().describe('Cancelled: the token that may be left, if any'),
+    deliveryId: z
+      .uuid()
+      .nullable()
+      .optional()
+      .describe('Cancelled: the token that is recoverable, if any; TokenExists: the earlier token'),
     tokenSha256: z.string().nullable().optional().describe('Cancelled: SHA-256 of that token'),
     sinksTried: z.array(z.string()).optional().describe('Cancelled: sinks that may have that token'),
+    state: z
+      .enum(['delivered', 'recoverable'])
+      .optional()
+      .describe('TokenExists: whether the earlier run delivered its token, or recover can deliver it'),
+    runId: z.string().optional().describe('TokenExists: the run that has the earlier token'),
+    receipt: receiptSchema
+      .nullable()
+      .optional()
+      .describe('TokenExists: of the earlier run, when it delivered and its history is there'),
   })
   .meta({ title: 'FailureDetails', description: 'First element of the details of an ApplicationFailure' });
 

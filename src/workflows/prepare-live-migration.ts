@@ -1,12 +1,13 @@
 import {
   ApplicationFailure,
+  CancellationScope,
   CancelledFailure,
   TemporalFailure,
-  isCancellation,
   log,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RunOptions } from '../contract/activities';
+import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery, SealedToken } from '../contract/schemas';
 import { cancelled } from './cancelled';
 import { createToken } from './create';
@@ -14,7 +15,7 @@ import { deliver } from './deliver';
 import { causeOf, failureOf, isRunFailureType, messageAndDetails, unwritableRequest } from './failures';
 import { countDelivery, countRun } from './metrics';
 import { createProgress } from './progress';
-import { validation } from './proxies';
+import { search, validation } from './proxies';
 import { createRounds } from './rounds';
 import { createRedeliveryControl } from './redelivery-control';
 import { handleUpdates } from './updates';
@@ -38,15 +39,21 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   /** The token, once it exists. */
   let token: SealedToken | null = null;
   try {
-    const valid = await validation()
-      .validateRequest(request, recovery ?? null, runOptions())
-      .catch((error: unknown) => {
-        if (!isCancellation(error)) throw failureOfValidation(causeOf(error));
-        // A recovery brings its token along, which is left now.
-        const [tokenLeft, sinksTried] = unvalidated(recovery);
-        token = tokenLeft;
-        throw cancelled(progress, token, sinksTried);
-      });
+    // Beside each other, in one workflow task. A recovery creates nothing, so no earlier token forbids it.
+    const [validated, searched] = await Promise.allSettled([
+      validation().validateRequest(request, recovery ?? null, runOptions()),
+      recovery ? undefined : search().findToken(request),
+    ]);
+    if (CancellationScope.current().consideredCancelled) {
+      // A recovery brings its token along, which stays recoverable.
+      const [recoverable, sinksTried] = unvalidated(recovery);
+      token = recoverable;
+      throw cancelled(progress, token, sinksTried);
+    }
+    // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
+    if (validated.status === 'rejected') throw failureOfCheck(validated.reason, 'AtlasUnavailable');
+    if (searched.status === 'rejected') throw failureOfCheck(searched.reason, 'TemporalUnavailable');
+    const valid = validated.value;
     progress.show(valid.request, Date.now() + valid.create.giveUpAfterMs);
     token = recovery?.sealedToken ?? (await createToken(progress, valid));
     progress.setToken(token);
@@ -73,8 +80,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
       countRun('cancelledWithoutToken');
       await rounds.close({ failure: failureOf('Cancelled', error.message, { unconfirmedTokens: 0 }) });
     } else if (error instanceof ApplicationFailure) {
-      // A mistake of the caller is nothing that an operator could fix.
-      log[error.type === 'InvalidRequest' ? 'warn' : 'error']('link-token job failed', {
+      log[isForCaller(error) ? 'warn' : 'error']('link-token job failed', {
         type: error.type,
         reason: error.message,
         ...messageAndDetails(error).details,
@@ -121,11 +127,16 @@ function isShort(timeoutMs: number | undefined): boolean {
   return Boolean(timeoutMs) && Number(timeoutMs) < HARMLESS_TIMEOUT_MS;
 }
 
-/** A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed. */
-function failureOfValidation(cause: unknown): ApplicationFailure {
+/** Whether only the caller can act on a failure: a mistake in the request, or a token that exists already. */
+function isForCaller({ type }: ApplicationFailure): boolean {
+  return type === 'InvalidRequest' || type === 'TokenExists';
+}
+
+/** @param otherwise the type where the check failed with none of a run's. */
+function failureOfCheck(error: unknown, otherwise: FailureType): ApplicationFailure {
+  const cause = causeOf(error);
   if (!(cause instanceof TemporalFailure)) return unwritableRequest();
   const { message, details } = messageAndDetails(cause);
-  const type =
-    cause instanceof ApplicationFailure && isRunFailureType(cause.type) ? cause.type : 'AtlasUnavailable';
+  const type = cause instanceof ApplicationFailure && isRunFailureType(cause.type) ? cause.type : otherwise;
   return failureOf(type, message, { unconfirmedTokens: 0, ...details });
 }

@@ -35,14 +35,17 @@ const MAX_LISTED = 10;
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   const request = requestOf(input);
-  const link = await linkOf(request, input.always ?? false);
+  const always = input.always ?? false;
+  const link = await linkOf(request, always);
   const { lastTokenAt } = link;
+  // The child refuses a token that is newer than what the check saw, however late it starts.
+  const again = always ? true : link.tokenRunId;
   if (link.linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
   if (link.recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
   try {
     const child = await startChild(prepareLiveMigration, {
       workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-      args: [request],
+      args: [again === null ? request : { ...request, again }],
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       // The token of a child that outlives this run must still be delivered.
       parentClosePolicy: ParentClosePolicy.ABANDON,
@@ -53,6 +56,7 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       return { outcome: 'alreadyRunning', lastTokenAt, receipt: null };
     }
+    if (isTokenExists(error)) return { outcome: 'recentToken', lastTokenAt, receipt: null };
     throw failureOfChild(error);
   }
 }
@@ -61,15 +65,25 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
   // Of the schedule's previous run: Temporal passes it on.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
-  if (always) return { linked: false, recentToken: false, lastTokenAt };
+  if (always) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   const { orgId, sourceOrgId = null, sink } = request;
   try {
     const state = await repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
     // Somebody may complete the activity by hand with less.
-    return { linked: false, recentToken: false, lastTokenAt, ...(state as Partial<LinkState> | null) };
+    const nothing: LinkState = { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+    return { ...nothing, ...(state as Partial<LinkState> | null) };
   } catch (error) {
     throw failureOfActivity(error);
   }
+}
+
+/** Whether the child found a token that is newer than the check of the link. */
+function isTokenExists(error: unknown): boolean {
+  return (
+    error instanceof ChildWorkflowFailure &&
+    error.cause instanceof ApplicationFailure &&
+    error.cause.type === 'TokenExists'
+  );
 }
 
 /** The failure of the child, so that a schedule pauses with the reason on top. */
@@ -98,13 +112,19 @@ function failureOfChild(error: unknown): unknown {
 /** As much as the child's workflow id needs, and what the child does not see; the child checks the rest. */
 function requestOf(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = (input ?? {}) as { request?: unknown; always?: unknown };
-  const { orgId, sourceOrgId } = (request ?? {}) as { orgId?: unknown; sourceOrgId?: unknown };
+  const { orgId, sourceOrgId, again } = (request ?? {}) as Record<string, unknown>;
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
     .map(([field]) => ({
       field: `request.${field}`,
       description: 'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
     }));
+  if (again !== undefined) {
+    problems.push({
+      field: 'request.again',
+      description: 'belongs to a start on demand: remove it, or set always',
+    });
+  }
   if (always !== undefined && typeof always !== 'boolean') {
     problems.push({ field: 'always', description: 'is neither true nor false' });
   }

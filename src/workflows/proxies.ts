@@ -10,6 +10,19 @@ export function validation(): Pick<Activities, 'validateRequest'> {
   });
 }
 
+/**
+ * Looks for an earlier token of this workflow id. A retry waits with a timer of the server, so that a list that does not
+ * respond holds no workflow task. The activity decides when it gives up.
+ */
+export function search(): Pick<Activities, 'findToken'> {
+  return proxyLocalActivities<Activities>({
+    startToCloseTimeout: '10s',
+    retry: { initialInterval: '2s', maximumInterval: '30s' },
+    localRetryThreshold: '1s',
+    summary: 'look for an earlier token',
+  });
+}
+
 /** Three tries within a minute, so that a brief error of Atlas or of a sink blocks no rollout. */
 export function checks(): Pick<Activities, 'runChecks'> {
   return proxyActivities<Activities>({

@@ -49,6 +49,8 @@ type Reaction struct {
 var reactions = map[string]Reaction{
 	// The run has failed.
 	"InvalidRequest":       {"failed", 1, "correct the request, then start again"},
+	"TokenExists":          {"refused", 6, "use or recover the earlier token"},
+	"TemporalUnavailable":  {"failed", 1, "start again later"},
 	"AtlasRequestRejected": {"failed", 1, "let the operator fix the credential"},
 	"AtlasResponseInvalid": {"failed", 1, "look for a stray key in Atlas"},
 	"AtlasUnavailable":     {"failed", 1, "start again later"},
@@ -59,8 +61,8 @@ var reactions = map[string]Reaction{
 	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},
 	"SealedTokenUnreadable": {"undelivered", 5, "let the operator restore the key"},
 	// The Update was refused; the open run goes on as if nothing had been sent.
-	"DifferentRequest":   {"refused", 6, "wait for the open run to end, or cancel it"},
-	"TooManyWaiting": {"refused", 6, "wait for the result of the run"},
+	"DifferentRequest": {"refused", 6, "wait for the open run to end, or cancel it"},
+	"TooManyWaiting":   {"refused", 6, "wait for the result of the run"},
 }
 
 func workflowIDFor(request Request) string {

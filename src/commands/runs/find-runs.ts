@@ -3,7 +3,7 @@ import pMap from 'p-map';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import { nullIfNotFound } from '../../temporal/grpc';
 import { visibilityQuery } from '../../temporal/visibility';
-import { readRun, type RunHistory } from './run-history';
+import { readRun, type RunHistory } from '../../temporal/run-history';
 
 /** Histories read at once. */
 export const READ_CONCURRENCY = 20;

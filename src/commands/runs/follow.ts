@@ -15,7 +15,7 @@ import { whyNoWorker } from './missing-worker';
 import { describePause } from './paused';
 import { describePin } from './pinned';
 import { refuseForeign } from './refusals';
-import type { RunRef } from './run-history';
+import type { RunRef } from '../../temporal/run-history';
 
 /** The first; it grows to the longest. */
 const POLL_INTERVAL_MS = 250;

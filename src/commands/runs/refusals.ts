@@ -7,7 +7,7 @@ import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeReceipt, receiptIn } from '../cli/endings';
 import { isDelivered, leftTokens, type Run } from './find-runs';
-import { readRequest } from './run-history';
+import { readRequest } from '../../temporal/run-history';
 
 /** Left tokens that one message names. */
 const MAX_NAMED = 5;

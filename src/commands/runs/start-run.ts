@@ -1,7 +1,7 @@
 import type { Client, WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
-import type { RunRef } from './run-history';
+import type { RunRef } from '../../temporal/run-history';
 
 /**
  * Starts `prepareLiveMigration`, and does not wait.

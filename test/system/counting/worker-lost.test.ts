@@ -1,6 +1,6 @@
 import type { Fault } from '../../../dev/atlas-emulator';
 import { freePort } from '../../../dev/temporal/free-port';
-import { readRun } from '../../../src/commands/runs/run-history';
+import { readRun } from '../../../src/temporal/run-history';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { atOnce } from '../../support/at-once';
 import { newAccount, startTestAtlas } from '../../support/atlas';

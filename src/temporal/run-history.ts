@@ -1,8 +1,8 @@
 import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { recoverySchema, sealedTokenSchema, type PrepareRequest } from '../../contract/schemas';
-import { nullIfNotFound } from '../../temporal/grpc';
+import { recoverySchema, sealedTokenSchema, type PrepareRequest } from '../contract/schemas';
+import { nullIfNotFound } from './grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const LAST = { historyEventFilterType: 2 };

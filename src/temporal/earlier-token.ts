@@ -1,0 +1,111 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { commandLine } from '../contract/command-line';
+import { differingFields } from '../contract/compare-requests';
+import { readMemo } from '../contract/memo';
+import { WORKFLOW_TYPES } from '../contract/names';
+import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
+import { nullIfNotFound } from './grpc';
+import { readRequest, readResult, readRun } from './run-history';
+import { visibilityQuery } from './visibility';
+
+/** A closed run as Temporal lists or describes it. */
+export type ClosedRun = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'runId' | 'type' | 'status' | 'startTime' | 'memo'
+>;
+
+/** A token that a closed run delivered, or that `recover` can still deliver. */
+export interface EarlierToken {
+  state: 'delivered' | 'recoverable';
+  runId: string;
+  /** Null when the run did not deliver, or its history is gone. */
+  receipt: Receipt | null;
+  /** Null when only the receipt, or a history that is gone, has it. */
+  deliveryId: string | null;
+}
+
+/**
+ * Finds the token that forbids another one: of the closed runs of `prepareLiveMigration` with this workflow id, that of
+ * the newest run that has one. This is the only place that decides it.
+ *
+ * @param again `true` permits any token; a run id permits the token of that run and of older ones.
+ * @param newest the newest run of the id, for callers that have described it: Temporal's list lags behind by moments.
+ */
+export async function findEarlierToken(
+  client: Client,
+  workflowId: string,
+  again?: true | string,
+  newest?: ClosedRun,
+): Promise<EarlierToken | null> {
+  if (again === true) return null;
+  for await (const run of listClosedRuns(client, workflowId, newest)) {
+    if (run.runId === again) return null;
+    const token = await readToken(client, run);
+    if (!token) continue;
+    const isPermitted = again !== undefined && (await startedBefore(client, run, again));
+    return isPermitted ? null : token;
+  }
+  return null;
+}
+
+/** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, which is the order of the list. */
+async function* listClosedRuns(
+  client: Client,
+  workflowId: string,
+  newest: ClosedRun | undefined,
+): AsyncGenerator<ClosedRun> {
+  if (newest?.type === WORKFLOW_TYPES.prepare) yield newest;
+  const query = visibilityQuery(
+    { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare },
+    'CloseTime IS NOT NULL',
+  );
+  for await (const run of client.workflow.list({ query })) if (run.runId !== newest?.runId) yield run;
+}
+
+async function readToken(client: Client, run: ClosedRun): Promise<EarlierToken | null> {
+  const { runId } = run;
+  if (run.status.name === 'COMPLETED') {
+    const receipt = receiptSchema.safeParse(await readResult(client, run)).data ?? null;
+    return { state: 'delivered', runId, receipt, deliveryId: receipt?.deliveryId ?? null };
+  }
+  const { deliveryId } = readMemo(run.memo);
+  if (deliveryId !== null) return { state: 'recoverable', runId, receipt: null, deliveryId };
+  // Temporal ended these runs without notice, so only the history knows their token.
+  if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
+  const { token, confirmed } = await readRun(client, run);
+  if (!token) return null;
+  return {
+    state: confirmed ? 'delivered' : 'recoverable',
+    runId,
+    receipt: null,
+    deliveryId: token.deliveryId,
+  };
+}
+
+/** Whether a run started before another one, which the list may not have yet. */
+async function startedBefore(client: Client, run: ClosedRun, otherRunId: string): Promise<boolean> {
+  const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
+  return other !== null && run.startTime.getTime() < other.startTime.getTime();
+}
+
+/**
+ * Says which token exists, where the earlier request differs from this one, and what to do.
+ *
+ * @param request the new request, unchecked.
+ */
+export async function describeEarlierToken(
+  client: Client,
+  workflowId: string,
+  { state, runId, receipt, deliveryId }: EarlierToken,
+  request: Partial<PrepareRequest> | null,
+): Promise<string> {
+  const earlier = await readRequest(client, { workflowId, runId });
+  const fields = earlier ? differingFields(earlier, request) : [];
+  const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
+  const again = `Start with "again": true (\`${commandLine('start', workflowId, '--again', '…')}\`) to create another token.`;
+  if (state === 'delivered') {
+    const where = receipt ? `: it is in ${receipt.location}` : '';
+    return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
+  }
+  return `run ${runId} ended with token ${String(deliveryId)}, which no sink has confirmed.${difference} Deliver it with \`${commandLine('recover', workflowId, '--run-id', runId)}\`. ${again}`;
+}
