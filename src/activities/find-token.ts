@@ -1,12 +1,19 @@
 import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
 import type { Activities } from '../contract/activities';
 import type { PrepareRequest } from '../contract/schemas';
-import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';
+import { unlessAborted } from '../http/unless-aborted';
+import { withTimeout } from '../http/with-timeout';
+import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { applicationFailure, temporalUnavailable } from './failures';
 
-/** The deadline of the first try grows with each: a worker runs only so many workflow tasks at once. */
-const DEADLINE_MS = 1000;
-const MAX_DEADLINE_MS = 5000;
+/** How long one try waits. A worker runs only so many workflow tasks at once, and each try holds one. */
+const TRY_TIMEOUT_MS = 1000;
+
+interface FoundToken {
+  token: EarlierToken;
+  message: string;
+}
 
 /**
  * Refuses a run whose workflow id has a token already, delivered or recoverable, that `again` in its request does not
@@ -17,19 +24,21 @@ const MAX_DEADLINE_MS = 5000;
  * @param giveUpAfterMs how long Temporal's list may fail before the run does.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  return async function findToken(request) {
+  /** By run. The worker's connection retries a call for some 15 s and cannot abort it: a later try waits for the same. */
+  const searches = new Map<string, Promise<FoundToken | null>>();
+
+  return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
-    const workflowId = info.workflowExecution?.workflowId ?? '';
+    const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
     const fields = (typeof request === 'object' ? request : null) as Partial<PrepareRequest> | null;
-    const deadlineMs = Date.now() + Math.min(info.attempt * DEADLINE_MS, MAX_DEADLINE_MS);
-    const found = await client
-      .withDeadline(deadlineMs, async () => {
-        const token = await findEarlierToken(client, workflowId, readAgain(fields));
-        return token && { token, message: await describeEarlierToken(client, workflowId, token, fields) };
-      })
-      .catch((error: unknown) => {
-        throw temporalUnavailable(error, workflowId, Date.now() >= info.scheduledTimestampMs + giveUpAfterMs);
-      });
+    const search = searches.get(runId) ?? findToDescribe(client, workflowId, fields);
+    searches.set(runId, search);
+    void search.catch(() => undefined).finally(() => searches.delete(runId));
+
+    const wait = (signal: AbortSignal) => unlessAborted(() => search, signal);
+    const found = await withTimeout(TRY_TIMEOUT_MS, undefined, wait).catch((error: unknown) => {
+      throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
+    });
     if (!found) return;
     throw applicationFailure({
       type: 'TokenExists',
@@ -40,7 +49,13 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   };
 }
 
-function readAgain(request: Partial<PrepareRequest> | null): true | string | undefined {
+async function findToDescribe(
+  client: Client,
+  workflowId: string,
+  request: Partial<PrepareRequest> | null,
+): Promise<FoundToken | null> {
   const again: unknown = request?.again;
-  return again === true || typeof again === 'string' ? again : undefined;
+  const permitted = again === true || typeof again === 'string' ? again : undefined;
+  const token = await findEarlierToken(client, workflowId, permitted);
+  return token && { token, message: await describeEarlierToken(client, workflowId, token, request) };
 }

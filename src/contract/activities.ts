@@ -87,8 +87,12 @@ export interface Activities {
     recovery: Recovery | null,
     run: RunOptions,
   ): Promise<ValidatedRequest>;
-  /** @param request unchecked. @throws ApplicationFailure of type TokenExists or TemporalUnavailable. */
-  findToken(request: unknown): Promise<void>;
+  /**
+   * @param request unchecked.
+   * @param startedAtMs when the run began to look: Core's timers between local retries start that time anew.
+   * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
+   */
+  findToken(request: unknown, startedAtMs: number): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(token: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;

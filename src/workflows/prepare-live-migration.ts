@@ -42,7 +42,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     // Beside each other, in one workflow task. A recovery creates nothing, so no earlier token forbids it.
     const [validated, searched] = await Promise.allSettled([
       validation().validateRequest(request, recovery ?? null, runOptions()),
-      recovery ? undefined : search().findToken(request),
+      recovery ? undefined : search().findToken(request, Date.now()),
     ]);
     if (CancellationScope.current().consideredCancelled) {
       // A recovery brings its token along, which stays recoverable.

@@ -14,7 +14,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { commandLine } from '../contract/command-line';
 import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
-import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
+import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
 import { failureOf, failureOfActivity, terminalFailure, unwritableRequest } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
@@ -56,8 +56,10 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       return { outcome: 'alreadyRunning', lastTokenAt, receipt: null };
     }
-    if (isTokenExists(error)) return { outcome: 'recentToken', lastTokenAt, receipt: null };
-    throw failureOfChild(error);
+    const failure = failureOfChild(error);
+    if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
+    const [details] = failure.details as [Partial<FailureDetails>];
+    return { outcome: 'recentToken', lastTokenAt: details.receipt?.createdAt ?? lastTokenAt, receipt: null };
   }
 }
 
@@ -77,15 +79,6 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
   }
 }
 
-/** Whether the child found a token that is newer than the check of the link. */
-function isTokenExists(error: unknown): boolean {
-  return (
-    error instanceof ChildWorkflowFailure &&
-    error.cause instanceof ApplicationFailure &&
-    error.cause.type === 'TokenExists'
-  );
-}
-
 /** The failure of the child, so that a schedule pauses with the reason on top. */
 function failureOfChild(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
@@ -102,7 +95,7 @@ function failureOfChild(error: unknown): unknown {
     const { workflowId, runId } = error.execution;
     return failureOf(
       'Cancelled',
-      `the run that this schedule started was terminated; if it held a token: \`${commandLine('redeliver', String(workflowId), '--run-id', String(runId))}\``,
+      `the run that this schedule started was terminated; if it held a token: \`${commandLine('recover', String(workflowId), '--run-id', String(runId))}\``,
       { unconfirmedTokens: 0 },
     );
   }

@@ -137,7 +137,7 @@ export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
 /** Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by default. */
 export function serveRejectingGrpcProxy(
   targetPort: number,
-  rejected: RegExp,
+  rejected: Pick<RegExp, 'test'>,
   status = 5,
 ): Promise<TestServer> {
   const target = http2.connect(`http://127.0.0.1:${targetPort}`);

@@ -1,63 +1,198 @@
+import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
-import type { Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
-import { sharedTemporal, startSetting, untilListed, type Setting } from '../../support/setting';
+import { cleanUpLater } from '../../support/clean-up';
+import type { Config, Handle } from '../../support/deployment';
+import { end, endingOf } from '../../support/ending';
+import { startForeignRun } from '../../support/foreign-run';
+import { newAddress } from '../../support/ids';
+import { serveRejectingGrpcProxy } from '../../support/servers';
+import { deploy, sharedTemporal, startSetting, untilListed, type Setting } from '../../support/setting';
+import { redeliver, startAndAwait, untilStep } from '../../support/updates';
+
+/** Of gRPC's status codes. */
+const PERMISSION_DENIED = 7;
+const RESOURCE_EXHAUSTED = 8;
 
 let setting: Setting;
 let client: Client;
+let taskQueue: string;
 
 beforeAll(async () => {
   setting = await startSetting({ config: WITH_BLOCKED_SINK });
+  ({ taskQueue } = setting.deployment);
   blockSink(setting.deployment);
   ({ client } = await sharedTemporal());
 });
 
-/** The default policies of a Temporal client: no conflict policy, no reuse policy. */
-async function start(request: PrepareRequest): Promise<Handle> {
-  return (await client.workflow.start(WORKFLOW_TYPES.prepare, {
-    workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-    taskQueue: setting.deployment.taskQueue,
-    args: [request],
-  })) as Handle;
+/** A request that no other run has, whose tokens can be told from those of others. */
+const newRequest = (more?: Partial<PrepareRequest>) =>
+  setting.deployment.newRequest({ accessListIps: [newAddress()], ...more });
+
+/** Starts a run with the policies that a client has by default. */
+async function start(request: PrepareRequest, queue = taskQueue): Promise<Handle> {
+  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  const options = { workflowId, taskQueue: queue, args: [request] };
+  return await client.workflow.start(WORKFLOW_TYPES.prepare, options);
 }
 
 async function run(request: PrepareRequest) {
   const handle = await start(request);
-  return { handle, runId: (await handle.describe()).runId, ending: await endingOf(handle) };
+  return { runId: (await handle.describe()).runId, ...(await endingOf(handle)) };
 }
-
-const newRequest = (more?: Partial<PrepareRequest>) => setting.deployment.newRequest(more);
-const postsOf = ({ sourceOrgId }: PrepareRequest) => sourceOrgId && setting.atlas.posts().length;
 
 async function untilClosedAreListed(request: PrepareRequest, runs: number): Promise<void> {
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   await untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
 }
 
+/** Ends a run whose token is undelivered. */
+async function endUndelivered(how: 'cancel' | 'terminate') {
+  const request = newRequest({ sink: 'blocked' });
+  const handle = await start(request);
+  const { deliveryId } = await untilStep(handle, 'undelivered');
+  const { runId } = await handle.describe();
+  await end(handle, how);
+  await untilClosedAreListed(request, 1);
+  return { request, runId, deliveryId };
+}
+
 describe('a start with the default policies of a client', () => {
-  it('is refused with TokenExists and the receipt after a delivery, and creates another token with again', async () => {
+  it('ends TokenExists after a delivery, with the receipt and where the requests differ', async () => {
+    const request = newRequest();
+    const { runId, receipt } = await run(request);
+    await untilClosedAreListed(request, 1);
+
+    const refused = await run({ ...request, sink: 'blocked', requestedBy: 'somebody else' });
+    const { deliveryId } = receipt ?? {};
+    expect(refused).toMatchObject({
+      type: 'TokenExists',
+      details: { state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 },
+    });
+    expect(refused.message).toMatch(/The earlier request differs in sink\. .*start --org .* --again/);
+    // The refused run has no token of its own: the next start finds the same one.
+    await untilClosedAreListed(request, 2);
+    expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
+    expect(setting.atlas.created(request)).toBe(1);
+  });
+
+  it('ends TokenExists when a later run, permitted by again, failed', async () => {
+    const request = newRequest();
+    const { runId } = await run(request);
+    await untilClosedAreListed(request, 1);
+    expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({ type: 'InvalidRequest' });
+    await untilClosedAreListed(request, 2);
+    expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
+    expect(setting.atlas.created(request)).toBe(1);
+  });
+
+  it.each(['cancel', 'terminate'] as const)(
+    'ends TokenExists after the %s of an undelivered run, with the command that recovers its token',
+    async (how) => {
+      const { request, runId, deliveryId } = await endUndelivered(how);
+      const refused = await run({ ...request, sink: 'files' });
+      expect(refused).toMatchObject({
+        type: 'TokenExists',
+        details: { state: 'recoverable', runId, receipt: null, deliveryId },
+      });
+      expect(refused.message).toContain(`recover --org ${request.orgId} --source-org`);
+      expect(refused.message).toContain(`--run-id ${runId}`);
+      expect(setting.atlas.created(request)).toBe(1);
+    },
+  );
+
+  it('creates a token after a run that was terminated without one', async () => {
+    const request = newRequest();
+    await end(await start(request, 'a queue without workers'), 'terminate');
+    await untilClosedAreListed(request, 1);
+    expect((await run(request)).type).toBe('delivered');
+  });
+
+  it('creates a token although a foreign run of the id completed', async () => {
+    const request = newRequest();
+    const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+    await (await startForeignRun(client, workflowId)).complete({ sink: 'files' });
+    await untilClosedAreListed(request, 1);
+    expect((await run(request)).type).toBe('delivered');
+  });
+
+  it('fails an Update-with-Start with TokenExists', async () => {
+    const { request } = await endUndelivered('cancel');
+    expect(await startAndAwait(setting.deployment, request)).toMatchObject({ type: 'TokenExists' });
+  });
+});
+
+describe('again in a request', () => {
+  it('permits the token of the run that it names and of older ones, and not that of a newer run', async () => {
     const request = newRequest();
     const first = await run(request);
-    expect(first.ending.type).toBe('delivered');
     await untilClosedAreListed(request, 1);
-    const before = postsOf(request);
-
-    const { ending } = await run({ ...request, sink: 'blocked', accessListIps: [] });
-    const { receipt } = first.ending;
-    expect(ending.details).toEqual({
-      state: 'delivered',
-      runId: first.runId,
-      receipt,
-      deliveryId: receipt?.deliveryId,
-      unconfirmedTokens: 0,
+    const second = await run({ ...request, again: first.runId });
+    expect(second.type).toBe('delivered');
+    await untilClosedAreListed(request, 2);
+    expect(await run({ ...request, again: first.runId })).toMatchObject({
+      type: 'TokenExists',
+      details: { runId: second.runId },
     });
-    expect(ending.type).toBe('TokenExists');
-    expect(ending.message).toMatch(/differs in sink, accessListIps\. .*start --org .* --again/);
-    expect(postsOf(request)).toBe(before);
+    // A run that Temporal does not know any more is older than every run that it knows.
+    expect(await run({ ...request, again: randomUUID() })).toMatchObject({ type: 'TokenExists' });
+    expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
+    expect(setting.atlas.created(request)).toBe(3);
+  });
 
-    expect((await run({ ...request, again: true })).ending.type).toBe('delivered');
+  it.each(['no run id', false, 5])('is refused as InvalidRequest when it is %p', async (again) => {
+    const { type, details } = await run({ ...newRequest(), again } as unknown as PrepareRequest);
+    expect({ type, field: details?.fields?.[0]?.field }).toEqual({ type: 'InvalidRequest', field: 'again' });
+  });
+});
+
+describe('when Temporal', () => {
+  /** Starts a worker whose lists are answered with a status while `isRejected` is true. */
+  async function startBehindProxy(status: number, config: Config = {}) {
+    const { address } = await sharedTemporal();
+    const lists = {
+      isRejected: false,
+      test: (path: string) => lists.isRejected && /ListWorkflow/.test(path),
+    };
+    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, status);
+    cleanUpLater(() => proxy.close());
+    const deployment = await deploy({ atlas: setting.atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
+    blockSink(deployment);
+    await deployment.startWorker({ TEMPORAL_ADDRESS: new URL(proxy.url).host });
+    return { lists, deployment, start: (request: PrepareRequest) => start(request, deployment.taskQueue) };
+  }
+
+  it('denies the list, a run fails at once with TemporalUnavailable and names the permission', async () => {
+    const worker = await startBehindProxy(PERMISSION_DENIED);
+    worker.lists.isRejected = true;
+    const { type, message } = await endingOf(await worker.start(newRequest()));
+    expect(type).toBe('TemporalUnavailable');
+    expect(message).toMatch(/permission to list and read workflow runs/);
+  });
+
+  it('throttles the list for as long as creation is tried, a run fails with TemporalUnavailable', async () => {
+    const worker = await startBehindProxy(RESOURCE_EXHAUSTED, {
+      retries: { create: { giveUpAfterMs: 3000 } },
+    });
+    worker.lists.isRejected = true;
+    const { type, message } = await endingOf(await worker.start(newRequest()));
+    expect(type).toBe('TemporalUnavailable');
+    expect(message).toMatch(/limit of lists/);
+  });
+
+  it('throttles the list, new runs wait, others respond, and all deliver when it lists again', async () => {
+    const worker = await startBehindProxy(RESOURCE_EXHAUSTED);
+    const undelivered = await worker.start(newRequest({ sink: 'blocked' }));
+    await untilStep(undelivered, 'undelivered');
+
+    worker.lists.isRejected = true;
+    const waiting = await Promise.all(Array.from({ length: 50 }, () => worker.start(newRequest())));
+    expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
+    for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
+
+    worker.lists.isRejected = false;
+    for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
   });
 });

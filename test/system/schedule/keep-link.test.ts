@@ -103,7 +103,7 @@ describe('a schedule', () => {
       // A run without a previous result, such as one that is triggered by hand.
       expect(await resultOnce(deployment, request)).toEqual(recentToken);
 
-      const open = await deployment.start({ ...request, sink: 'rejects' });
+      const open = await deployment.start({ ...request, sink: 'rejects', again: true });
       await untilStep(open, 'undelivered');
       expect(await resultOnce(deployment, request)).toEqual(recentToken);
       const { receipt } = await redeliver(open, { sink: 'files' });
@@ -143,7 +143,7 @@ describe('a schedule', () => {
       expect(ending).toMatchObject({
         type: 'TemporalUnavailable',
         message: expect.stringContaining(
-          'grant the worker the permission to list and read workflows',
+          'grant the worker the permission to list and read workflow runs',
         ) as unknown,
       });
       expect(tokens()).toBe(0);
@@ -178,7 +178,7 @@ describe('of one organization,', () => {
   it('a scheduled run whose sink cannot know learns from Atlas that the organization is linked', async () => {
     const { atlas, deployment, tokens, requestFor } = scene;
     const checks = atlas.requestsOn('availableProjects').length;
-    await endingOf(await deployment.start(requestFor('cloudManager')));
+    await endingOf(await deployment.start({ ...requestFor('cloudManager'), again: true }));
     const other = { ...requestFor('files'), sourceOrgId: newOrgId() };
     expect(await resultOnce(deployment, other)).toEqual({
       outcome: 'alreadyLinked',
@@ -192,7 +192,7 @@ describe('of one organization,', () => {
   it('a scheduled run with always: true asks nobody', async () => {
     const { atlas, deployment, tokens, requestFor } = scene;
     const before = tokens();
-    await endingOf(await deployment.start(requestFor('cloudManager')));
+    await endingOf(await deployment.start({ ...requestFor('cloudManager'), again: true }));
     const request = requestFor('cloudManager');
     await (await once(deployment, { request, always: true })).result();
     expect(atlas.requestsOn('migrationLinkStatus')).toHaveLength(0);
@@ -203,7 +203,7 @@ describe('of one organization,', () => {
     const { deployment, tokens, requestFor } = scene;
     const before = tokens();
     const request = requestFor('cloudManager');
-    const { receipt } = await endingOf(await deployment.start(request));
+    const { receipt } = await endingOf(await deployment.start({ ...request, again: true }));
 
     const results = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 10);
     const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };

@@ -97,7 +97,7 @@ describe('prepareOnSchedule', () => {
       const schedule = await createSchedule(request);
       await resultOf(schedule, 1);
       const open = await eventually('a start between two runs of the schedule', () =>
-        deployment.start({ ...request, sink: 'rejects' }).catch(() => null),
+        deployment.start({ ...request, sink: 'rejects', again: true }).catch(() => null),
       );
       const results: ScheduledResult[] = [];
       while (results.length < 2 || results.at(-2)?.outcome !== 'alreadyRunning') {
@@ -140,7 +140,7 @@ describe('prepareOnSchedule', () => {
       const { type, message } = await endingOfScheduled(scheduled);
       expect(type).toBe('Cancelled');
       expect(message).toBe(
-        `the run that this schedule started was terminated; if it held a token: \`live-migration-prep redeliver --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}\``,
+        `the run that this schedule started was terminated; if it held a token: \`live-migration-prep recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}\``,
       );
     },
 
@@ -166,6 +166,7 @@ describe('prepareOnSchedule', () => {
         [[{ request: { ...request, orgId: 'x' } }], 'request.orgId'],
         [[{ request: { ...request, sourceOrgId: '../x' } }], 'request.sourceOrgId'],
         [[{ request, always: 'yes' }], 'always'],
+        [[{ request: { ...request, again: true } }], 'request.again'],
         [[{ request, alwys: true }], 'alwys'],
         [[{ request: { ...request, sink: 'nowhere' } }], 'sink'],
         [[{ request: { ...request, accessListIps: ['0.0.0.0/0'] } }], 'accessListIps[0]'],
