@@ -52,7 +52,9 @@ function runProblems(
   const problems = refusedOptions.map((field) => ({
     field,
     description:
-      'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without this option',
+      field === 'memo'
+        ? 'is not plain JSON of at most 16 KB: start the run without it'
+        : 'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without this option',
   }));
   const expected = request && workflowIdFor(request.orgId, request.sourceOrgId);
   if (expected === null || workflowId === expected) return problems;

@@ -1,13 +1,8 @@
 import { z } from 'zod';
 import { checkEntry } from './access-list';
 import { quote, shortened } from './printable';
-import {
-  MAX_ACCESS_LIST_ENTRIES,
-  prepareRequestSchema,
-  type FieldProblem,
-  type PrepareRequest,
-  type ValidRequest,
-} from './schemas';
+import { MAX_ACCESS_LIST_ENTRIES } from './names';
+import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from './schemas';
 
 /** A request checked by every rule that needs no configuration, or all its problems at once. */
 export type CheckedRequest =

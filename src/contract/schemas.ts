@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
+import {
+  MAX_ACCESS_LIST_ENTRIES,
+  MAX_JWE_LENGTH,
+  MAX_TEXT_LENGTH,
+  MAX_WARNINGS,
+  MAX_WARNING_LENGTH,
+  ORGANIZATION_ID,
+  STEPS,
+} from './names';
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')
@@ -11,9 +19,6 @@ export const organizationId = z
 const shortText = z
   .string('is not a string')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: shorten it`);
-
-/** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
-export const MAX_ACCESS_LIST_ENTRIES = 1000;
 
 const accessListIps = z
   .array(
@@ -113,20 +118,14 @@ export const deliveryFactsSchema = tokenFactsSchema.omit({
 
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
- * for people. A sealed token is bounded: its facts come from a bounded request, and the response of Atlas is cut off at
- * 1 MiB, of which base64 makes 1.4 MB.
+ * for people.
  */
-export const sealedTokenSchema = z.object({ jwe: z.string().max(2 * 1024 * 1024), ...tokenFacts });
+export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 
 export type SealedToken = z.output<typeof sealedTokenSchema>;
 
-/** Input of the activity `deliverLinkToken`: the token, and what log lines name. Each round writes it to the history. */
-export const deliverInputSchema = sealedTokenSchema.pick({
-  jwe: true,
-  orgId: true,
-  sourceOrgId: true,
-  requestedBy: true,
-});
+/** Input of the activity `deliverLinkToken`. Each round writes it to the history. */
+export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
 
 export type DeliverInput = z.output<typeof deliverInputSchema>;
 
@@ -214,8 +213,8 @@ export type Status = z.output<typeof statusSchema>;
 /** Input of the activity `createLinkToken`. */
 export const createInputSchema = z.object({
   request: validRequestSchema.extend({
-    /** Far more than the validation gives. A result that is too large would lose its token. */
-    warnings: z.array(z.string().max(1000)).max(100),
+    /** A result that is too large would lose its token. */
+    warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS),
   }),
   /** How many tokens earlier attempts of this run may have created. */
   unconfirmedTokens: z.int().min(0),

@@ -1,8 +1,11 @@
-import { ApplicationFailure, TemporalFailure, isCancellation } from '@temporalio/workflow';
+import { TemporalFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
-import { causeOf, messageAndDetails, terminalFailure, unwritableRequest } from './failures';
+import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
+import { firstDetails, terminalFailure, unwritableRequest } from './failures';
 import { checks } from './proxies';
+
+const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 
 /**
  * Checks, inside a worker, what runs need: credentials, sealing keys and sinks; with a request, what that request would
@@ -12,17 +15,20 @@ import { checks } from './proxies';
  */
 export async function checkWorker(request?: unknown): Promise<CheckReport> {
   try {
-    return await checks().runChecks(request ?? null);
+    const report = parseReport(await checks().runChecks(request ?? null));
+    if (report) return report;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const reported = causeOf(error);
-    const cause = reported instanceof TemporalFailure ? reported : unwritableRequest();
-    const { message, details } = messageAndDetails(cause);
-    const type =
-      cause instanceof ApplicationFailure && cause.type === 'InvalidRequest'
-        ? cause.type
-        : WORKER_CHECK_FAILED;
-    const report: CheckReport = { findings: [], request: null, fields: [], ...details };
-    throw terminalFailure(type, message, [report]);
+    if (!(error instanceof TemporalFailure)) {
+      const { type, message, details } = unwritableRequest();
+      throw terminalFailure(String(type), message, [{ ...NO_REPORT, ...(details?.[0] as object) }]);
+    }
+    const { type, message } = parseFailure(error);
+    const failure = findApplicationFailure(error);
+    const report = failure && parseReport(firstDetails(failure));
+    throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, [
+      report ?? NO_REPORT,
+    ]);
   }
+  throw terminalFailure(WORKER_CHECK_FAILED, 'the check was completed without a report', [NO_REPORT]);
 }

@@ -1,4 +1,4 @@
 export { prepareLiveMigration } from './prepare-live-migration';
 export { prepareOnSchedule } from './prepare-on-schedule';
-export { revokeLink } from './revoke-link';
 export { checkWorker } from './check-worker';
+export { refuseUnknownType as default } from './unknown-type';

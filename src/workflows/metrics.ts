@@ -1,5 +1,6 @@
 import { metricMeter } from '@temporalio/workflow';
-import type { Receipt, SealedToken } from '../contract/schemas';
+import type { Receipt } from '../contract/schemas';
+import type { RunToken } from './activity-results';
 
 // Temporal's meter for workflows is silent on replay. Labels name no organization. src/worker/metrics.ts starts two
 // of these counters at 0; a description in one place only would make Core serve each series twice.
@@ -18,7 +19,7 @@ export function countUnconfirmedToken(): void {
 }
 
 /** Counts a failed round of delivery with the age of its token. */
-export function countFailedRound(type: string, { createdAt }: SealedToken): void {
+export function countFailedRound(type: string, { createdAt }: RunToken): void {
   const ageS = Math.max(0, Date.now() - Date.parse(createdAt)) / 1000;
   metricMeter.createHistogram('link_token_age_at_failed_round_seconds', 'float').record(ageS, { type });
 }

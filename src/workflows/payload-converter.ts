@@ -6,7 +6,7 @@ import {
 } from '@temporalio/common';
 
 /** In place of a payload that cannot be read. No input, result or detail is valid as a text. */
-const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain)';
+export const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain)';
 
 /**
  * Temporal's own throws on a payload that it cannot read, such as that of a client that encrypts. In a start, a result or

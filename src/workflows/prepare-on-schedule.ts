@@ -16,7 +16,8 @@ import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
-import { failureOf, failureOfActivity, terminalFailure, unwritableRequest } from './failures';
+import { parseLinkState } from './activity-results';
+import { failureOf, failureOfActivity, firstDetails, terminalFailure, unwritableRequest } from './failures';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { repeatable } from './proxies';
 
@@ -58,8 +59,8 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
     }
     const failure = failureOfChild(error);
     if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
-    const [details] = failure.details as [Partial<FailureDetails>];
-    return { outcome: 'recentToken', lastTokenAt: details.receipt?.createdAt ?? lastTokenAt, receipt: null };
+    const { receipt: earlier }: Partial<FailureDetails> = firstDetails(failure);
+    return { outcome: 'recentToken', lastTokenAt: earlier?.createdAt ?? lastTokenAt, receipt: null };
   }
 }
 
@@ -70,10 +71,10 @@ async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkSta
   if (always) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   const { orgId, sourceOrgId = null, sink } = request;
   try {
-    const state = await repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
-    // Somebody may complete the activity by hand with less.
-    const nothing: LinkState = { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
-    return { ...nothing, ...(state as Partial<LinkState> | null) };
+    const check = repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
+    return (
+      parseLinkState(await check) ?? { linked: false, recentToken: false, lastTokenAt, tokenRunId: null }
+    );
   } catch (error) {
     throw failureOfActivity(error);
   }

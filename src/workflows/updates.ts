@@ -3,9 +3,9 @@ import { differingFields } from '../contract/compare-requests';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { terminalFailure } from './failures';
-import type { Progress } from './progress';
-import type { Rounds } from './rounds';
+import type { DeliveryOutcomes } from './delivery-outcomes';
 import type { Redelivery, RedeliveryControl } from './redelivery-control';
+import type { RunStatus } from './run-status';
 
 /** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
 const MAX_WAITING = 5;
@@ -16,8 +16,8 @@ const MAX_WAITING = 5;
  */
 export function handleUpdates(
   request: unknown,
-  progress: Progress,
-  rounds: Rounds,
+  status: RunStatus,
+  outcomes: DeliveryOutcomes,
   control: RedeliveryControl,
 ): void {
   let waiting = 0;
@@ -27,14 +27,14 @@ export function handleUpdates(
     (input) => {
       // Before the first await, so that of two Updates in one workflow task only one passes the validator.
       control.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
-      return rounds.next();
+      return outcomes.next();
     },
     {
       validator(input) {
         if (!isRedelivery(input)) {
           throw refusal('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
         }
-        const { step } = progress.status;
+        const { step } = status.current;
         if (step !== 'delivering' && step !== 'undelivered') {
           throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
@@ -50,7 +50,7 @@ export function handleUpdates(
     async () => {
       waiting += 1;
       try {
-        return await rounds.next();
+        return await outcomes.next();
       } finally {
         waiting -= 1;
       }
@@ -67,9 +67,9 @@ export function handleUpdates(
             `the run was started with a different request (${differing.join(', ')}): wait for it to end, or cancel it`,
           );
         }
-        const failure = rounds.lastFailure();
+        const failure = outcomes.lastFailure();
         // No refusal: the caller gets the outcome of the last round at once.
-        if (progress.status.step === 'undelivered' && failure) throw failure;
+        if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
           throw refusal(
             'TooManyWaiting',

@@ -4,10 +4,19 @@ import type { Receipt } from '../contract/schemas';
 
 type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
 
-export type Rounds = ReturnType<typeof createRounds>;
+/** The outcomes of rounds of delivery and of the run, as callers of the Updates wait for them. */
+export interface DeliveryOutcomes {
+  /** Why the last round failed; null before the first ended. */
+  lastFailure(): ApplicationFailure | null;
+  /** Ends a failed round: all who wait get its failure, and the run goes on. */
+  publish(failure: ApplicationFailure): void;
+  /** Ends the run: all who wait get its outcome, and have got it when this resolves. */
+  close(outcome: Outcome): Promise<void>;
+  /** Resolves with the outcome of the round under way, or of the run when it ends before that. */
+  next(): Promise<Receipt>;
+}
 
-/** Delivery rounds and the run's ending, as callers of the Updates wait for them. */
-export function createRounds() {
+export function createDeliveryOutcomes(): DeliveryOutcomes {
   let ended = 0;
   let closed = false;
   let last: Outcome | null = null;
@@ -18,20 +27,16 @@ export function createRounds() {
   }
 
   return {
-    /** Why the last round failed; null before the first ended. */
     lastFailure: () => (last && 'failure' in last ? last.failure : null),
-    /** Ends a failed round: all who wait get its failure, and the run goes on. */
-    fail: (failure: ApplicationFailure) => end({ failure }),
-    /** Ends the run: all who wait get its outcome, and have got it when this resolves. */
-    async close(outcome: Outcome) {
+    publish: (failure) => end({ failure }),
+    async close(outcome) {
       closed = true;
       end(outcome);
       if (allHandlersFinished()) return;
       // In a cancelled run any other wait would throw at once, and callers would get no outcome.
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     },
-    /** The outcome of the round under way, or of the run when it ends before that. */
-    async next(): Promise<Receipt> {
+    async next() {
       const before = ended;
       // An Update that is accepted after `close` would wait for ever.
       await CancellationScope.nonCancellable(() => condition(() => ended > before || closed));

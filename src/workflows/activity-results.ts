@@ -1,0 +1,238 @@
+import { defaultFailureConverter } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { LinkState } from '../contract/activities';
+import { MAX_JWE_LENGTH, TOKEN_UNCONFIRMED } from '../contract/names';
+import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
+import { payloadConverter } from './payload-converter';
+
+/*
+ * The one place where results and failures of activities enter the workflows. Anyone who may start work in the namespace
+ * can complete or fail an activity by hand, with anything: what passes here is bounded and has the expected shape, so the
+ * code behind it trusts its types. Temporal refuses a workflow task of more than 2 MiB for ever.
+ */
+
+const MAX_MESSAGE_LENGTH = 2000;
+const MAX_TEXT_LENGTH = 1000;
+const MAX_FIELDS = 101;
+/** Twice the largest receipt: one with 1,000 IPv6 blocks. A run passes it to up to ten callers in one task. */
+const MAX_RESULT_LENGTH = 100_000;
+/** No server requests more. */
+const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
+
+type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
+
+/** How the last attempt of an activity failed, in plain values. */
+export interface AttemptFailure {
+  /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
+  how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';
+  /** Of an ApplicationFailure; else empty. */
+  type: string;
+  message: string;
+  details: AtlasDetails;
+  /** False when the activity failed for good. */
+  retryable: boolean;
+  /** The wait that Atlas or the sink requested. */
+  retryAfterMs: number | undefined;
+  /** Whether the attempt may have created a link-token. An attempt that tells nothing may have. */
+  tokenMayExist: boolean;
+  /** Whether the attempt may have called its sink. */
+  sinkTried: boolean;
+}
+
+/** What delivery needs of a token beside the request: the token of this run, or of the closed run that it recovers. */
+export type RunToken = Pick<
+  SealedToken,
+  'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'
+>;
+
+/** Waits for an activity. A result that does not pass `parse` is the failure that is given for it. */
+export async function settle<Result>(
+  result: Promise<unknown>,
+  parse: (result: unknown) => Result | null,
+  unreadable: Pick<AttemptFailure, 'type' | 'message'>,
+): Promise<{ result: Result } | { failure: AttemptFailure }> {
+  try {
+    const parsed = parse(await result);
+    return parsed === null ? { failure: { ...UNREADABLE, ...unreadable } } : { result: parsed };
+  } catch (error) {
+    return { failure: parseFailure(error) };
+  }
+}
+
+const UNREADABLE = {
+  how: 'failed',
+  details: {},
+  retryable: false,
+  retryAfterMs: undefined,
+  tokenMayExist: true,
+  sinkTried: true,
+} as const;
+
+/** These types say that an attempt created nothing. */
+const NOTHING_CREATED: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
+
+/** Makes plain values of what an activity failed with; of one that timed out, of its last failed attempt. */
+export function parseFailure(error: unknown): AttemptFailure {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const failure = findApplicationFailure(error);
+  const parsed = failure
+    ? parseApplicationFailure(failure)
+    : { ...UNREADABLE, type: '', retryable: true, message: describeOther(cause) };
+  if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
+  if (!(cause instanceof TimeoutFailure)) return parsed;
+  const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'lost';
+  return { ...parsed, how, retryable: true, tokenMayExist: true, sinkTried: true };
+}
+
+function describeOther(cause: unknown): string {
+  if (cause instanceof TimeoutFailure)
+    return 'an attempt ended without a result (a timeout, or its worker was lost)';
+  return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
+}
+
+/** Finds what an activity failed with itself; of one that timed out, what its last failed attempt did. */
+export function findApplicationFailure(error: unknown): ApplicationFailure | null {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure) return cause;
+  return cause instanceof TimeoutFailure ? findLastAttempt(cause) : null;
+}
+
+function parseApplicationFailure({
+  type,
+  message,
+  nonRetryable,
+  details,
+}: ApplicationFailure): AttemptFailure {
+  const { retryAfterMs, tokenMayExist, sinkTried, ...rest } = asObject(details?.[0]);
+  const name = cut(String(type), MAX_TEXT_LENGTH);
+  return {
+    how: 'failed',
+    type: name,
+    message: cut(message, MAX_MESSAGE_LENGTH),
+    details: parseDetails(rest),
+    retryable: nonRetryable !== true || name === TOKEN_UNCONFIRMED,
+    retryAfterMs:
+      typeof retryAfterMs === 'number' && retryAfterMs >= 0
+        ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS)
+        : undefined,
+    tokenMayExist: !NOTHING_CREATED.includes(name) && tokenMayExist !== false,
+    sinkTried: sinkTried !== false,
+  };
+}
+
+function parseDetails({ status, errorCode, reason, detail, fields }: Record<string, unknown>): AtlasDetails {
+  const texts = Object.entries({ errorCode, reason, detail }).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, asText(value)]] : [],
+  );
+  return {
+    ...(Number.isInteger(status) && { status: status as number }),
+    ...(Object.fromEntries(texts) as Partial<AtlasDetails>),
+    ...(Array.isArray(fields) && { fields: fields.slice(0, MAX_FIELDS).map(parseFieldProblem) }),
+  };
+}
+
+function parseFieldProblem(input: unknown) {
+  const { field, description } = asObject(input);
+  return { field: asText(field), description: asText(description) };
+}
+
+/** Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`. */
+function findLastAttempt({ failure }: TimeoutFailure): ApplicationFailure | null {
+  if (!failure?.cause) return null;
+  const cause = defaultFailureConverter.failureToError(failure.cause, payloadConverter);
+  return cause instanceof ApplicationFailure ? cause : null;
+}
+
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const SHA256 = /^[a-f0-9]{64}$/;
+const MAX_TIME_LENGTH = 40;
+
+/**
+ * Parses the result of `createLinkToken`.
+ *
+ * @param countBefore of unconfirmed tokens. A worker that finds the token of a lost attempt returns one less.
+ */
+export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
+  const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
+  const isWhole =
+    isText(jwe, MAX_JWE_LENGTH) &&
+    orgId === request.orgId &&
+    sourceOrgId === request.sourceOrgId &&
+    isMatch(deliveryId, UUID) &&
+    isMatch(tokenSha256, SHA256) &&
+    isTime(createdAt) &&
+    typeof unconfirmedTokens === 'number' &&
+    unconfirmedTokens >= 0 &&
+    [countBefore, countBefore - 1].includes(unconfirmedTokens);
+  return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
+}
+
+/** Parses the result of `deliverLinkToken`. Fields that this release does not know stay: releases mix in a rollout. */
+export function parseReceipt(
+  input: unknown,
+  { orgId, sourceOrgId }: ValidRequest,
+  sink: string,
+): Omit<Receipt, 'alsoTried'> | null {
+  const receipt = asObject(input);
+  const isWhole =
+    receipt['orgId'] === orgId &&
+    receipt['sourceOrgId'] === sourceOrgId &&
+    receipt['sink'] === sink &&
+    isMatch(receipt['deliveryId'], UUID) &&
+    isText(receipt['location'], MAX_MESSAGE_LENGTH) &&
+    isTime(receipt['createdAt']) &&
+    fitsAsJson(receipt);
+  return isWhole ? (receipt as unknown as Receipt) : null;
+}
+
+/** Parses the result of `checkLink`. */
+export function parseLinkState(input: unknown): LinkState | null {
+  const { linked, recentToken, lastTokenAt, tokenRunId } = asObject(input);
+  if (typeof linked !== 'boolean' || typeof recentToken !== 'boolean') return null;
+  return {
+    linked,
+    recentToken,
+    lastTokenAt: isTime(lastTokenAt) ? lastTokenAt : null,
+    tokenRunId: isMatch(tokenRunId, UUID) ? tokenRunId : null,
+  };
+}
+
+/** Parses a report of `runChecks`. */
+export function parseReport(input: unknown): CheckReport | null {
+  const report = asObject(input);
+  const isWhole = Array.isArray(report['findings']) && Array.isArray(report['fields']) && fitsAsJson(report);
+  return isWhole ? (report as unknown as CheckReport) : null;
+}
+
+/** Whether a value can be written as JSON of a bounded length. Deep nesting makes `JSON.stringify` throw. */
+export function fitsAsJson(value: unknown, maxLength = MAX_RESULT_LENGTH): boolean {
+  try {
+    return JSON.stringify(value).length <= maxLength;
+  } catch {
+    return false;
+  }
+}
+
+function asObject(input: unknown): Record<string, unknown> {
+  return typeof input === 'object' && input !== null ? (input as Record<string, unknown>) : {};
+}
+
+function asText(value: unknown): string {
+  return typeof value === 'string' ? cut(value, MAX_TEXT_LENGTH) : '';
+}
+
+function isText(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value.length <= maxLength;
+}
+
+function isMatch(value: unknown, pattern: RegExp): value is string {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+function isTime(value: unknown): value is string {
+  return isText(value, MAX_TIME_LENGTH) && !Number.isNaN(Date.parse(value));
+}
+
+function cut(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+}

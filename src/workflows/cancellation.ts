@@ -1,0 +1,37 @@
+import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
+import { commandLine, reportCommand } from '../contract/command-line';
+import type { Status } from '../contract/schemas';
+import type { RunToken } from './activity-results';
+import { failureOf } from './failures';
+
+/**
+ * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`, since
+ * Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
+ *
+ * @param token that exists and is not confirmed as delivered.
+ * @param sinksTried sinks that may have it.
+ */
+export function cancellationFailure(
+  { unconfirmedTokens }: Pick<Status, 'unconfirmedTokens'>,
+  token: RunToken | null,
+  sinksTried: readonly string[],
+): CancelledFailure | ApplicationFailure {
+  if (unconfirmedTokens === 0 && !token) return new CancelledFailure('cancelled; no token was created');
+  const remains = [
+    token && describeToken(token, sinksTried),
+    unconfirmedTokens > 0 &&
+      `Atlas may have created up to ${unconfirmedTokens} unconfirmed tokens, which the run never received; see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+  ];
+  return failureOf('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
+    unconfirmedTokens,
+    deliveryId: token?.deliveryId ?? null,
+    tokenSha256: token?.tokenSha256 ?? null,
+    sinksTried: [...sinksTried],
+  });
+}
+
+function describeToken({ deliveryId }: RunToken, sinksTried: readonly string[]): string {
+  const { workflowId, runId } = workflowInfo();
+  const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
+  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with \`${commandLine('recover', workflowId, '--run-id', runId)}\``;
+}

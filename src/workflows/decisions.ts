@@ -1,0 +1,125 @@
+import type { Backoff, DeliverPlan } from '../contract/activities';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  type DeliveryFailureType,
+  type FailureType,
+} from '../contract/names';
+import { retryDelayMs } from '../contract/retry-delay';
+import type { AttemptFailure } from './activity-results';
+
+/** The run when an attempt to create a token has failed. */
+export interface CreationSituation {
+  /** Counts the activities of the run that create, from 1. */
+  tries: number;
+  /** Whether the run was cancelled meanwhile. */
+  isCancelled: boolean;
+  /** Whether the attempt began after the deadline, and so sent nothing: it only looked for the token of a lost attempt. */
+  startedLate: boolean;
+  /** Failure of the activity before; null at the first. */
+  previous: AttemptFailure | null;
+  nowMs: number;
+  deadlineAtMs: number;
+}
+
+/** What follows from a failed attempt to create a token. */
+export type CreationDecision =
+  | { next: 'fail'; type: FailureType }
+  | { next: 'giveUp'; because: AttemptFailure }
+  | { next: 'cancelled' }
+  | { next: 'wait'; waitMs: number };
+
+/**
+ * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created nothing, within
+ * its activity: such a failure comes back only for good, after the deadline, or in a cancelled run.
+ */
+export function decideCreation(
+  failure: AttemptFailure,
+  { tries, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
+  backoff: Backoff,
+): CreationDecision {
+  if (!failure.retryable) {
+    // An attempt that sent nothing says less than the one before.
+    if (startedLate && !failure.tokenMayExist) return { next: 'giveUp', because: previous ?? failure };
+    return { next: 'fail', type: isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable' };
+  }
+  if (isCancelled || failure.how === 'cancelled') return { next: 'cancelled' };
+  // Schedule-to-close leaves no time for another attempt.
+  if (!failure.tokenMayExist || startedLate || failure.how === 'scheduleToClose') {
+    return { next: 'giveUp', because: failure };
+  }
+  const waitMs = retryDelayMs(backoff, tries, failure.retryAfterMs);
+  return isTooLate(failure, nowMs + waitMs, deadlineAtMs)
+    ? { next: 'giveUp', because: failure }
+    : { next: 'wait', waitMs };
+}
+
+/**
+ * Whether no other attempt follows a failure at this time. The worker of a lost attempt may hold its token, so one more
+ * attempt looks for it even after the deadline.
+ */
+export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: number): boolean {
+  return atMs >= deadlineAtMs && failure.how !== 'lost';
+}
+
+/** The run when an attempt to deliver its token has failed. */
+export interface DeliverySituation {
+  /** `final`: the only attempt of a run that is being cancelled. */
+  kind: 'round' | 'redelivery' | 'final';
+  isCancelled: boolean;
+  /** Whether a redelivery stopped this attempt. */
+  isSuperseded: boolean;
+  /** Whether it went to another sink than the request's. */
+  isElsewhere: boolean;
+  nowMs: number;
+}
+
+/** The pace of the rounds. */
+export interface RoundPace {
+  /** The pause after the next round that fails. */
+  pauseMs: number;
+  nextRoundAtMs: number;
+}
+
+/** What follows from a failed attempt to deliver a token. */
+export type DeliveryDecision =
+  { next: 'cancelled' } | { next: 'redeliver' } | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
+
+/**
+ * Decides what follows from a failed attempt to deliver a token.
+ *
+ * @param random from 0 to 1: a pause is up to a fifth shorter, so that runs that failed together do not all try again
+ *   together.
+ */
+export function decideDelivery(
+  failure: AttemptFailure,
+  { kind, isCancelled, isSuperseded, isElsewhere, nowMs }: DeliverySituation,
+  { pauseMs, nextRoundAtMs }: RoundPace,
+  { maximumPauseMs }: Pick<DeliverPlan, 'maximumPauseMs'>,
+  random: number,
+): DeliveryDecision {
+  if (isCancelled || kind === 'final') return { next: 'cancelled' };
+  // The failure of an attempt that was stopped says nothing.
+  if (isSuperseded) return { next: 'redeliver' };
+  const type = isDeliveryFailureType(failure.type) ? failure.type : 'SinkUnavailable';
+  const requestedMs = isElsewhere ? 0 : (failure.retryAfterMs ?? 0);
+  // A failed redelivery postpones the next round only for as long as the request's own sink requested.
+  if (kind === 'redelivery') {
+    return { next: 'wait', type, pauseMs, nextRoundAtMs: Math.max(nextRoundAtMs, nowMs + requestedMs) };
+  }
+  const jitteredMs = Math.round(pauseMs * (1 - random / 5));
+  return {
+    next: 'wait',
+    type,
+    pauseMs: Math.min(pauseMs * 2, maximumPauseMs),
+    nextRoundAtMs: nowMs + Math.max(jitteredMs, requestedMs),
+  };
+}
+
+export function isRunFailureType(type: unknown): type is FailureType {
+  return (FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
+function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
+  return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
+}

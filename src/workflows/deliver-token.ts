@@ -1,0 +1,97 @@
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import type { ValidatedRequest } from '../contract/activities';
+import type { Receipt } from '../contract/schemas';
+import { parseReceipt, settle, type RunToken } from './activity-results';
+import { cancellationFailure } from './cancellation';
+import { decideDelivery, type RoundPace } from './decisions';
+import type { DeliveryOutcomes } from './delivery-outcomes';
+import { failureOf } from './failures';
+import { delivery } from './proxies';
+import type { RedeliveryControl } from './redelivery-control';
+import type { RunStatus } from './run-status';
+
+interface Delivery {
+  status: RunStatus;
+  outcomes: DeliveryOutcomes;
+  control: RedeliveryControl;
+  valid: ValidatedRequest;
+  token: RunToken;
+  /** Sinks that earlier runs tried for this token. */
+  sinksTried: readonly string[];
+}
+
+/**
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
+ * at once.
+ *
+ * @returns the receipt; its `alsoTried` names every other sink that was tried.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
+ */
+export async function deliverToken({
+  status,
+  outcomes,
+  control,
+  token,
+  ...more
+}: Delivery): Promise<Receipt> {
+  const { request, deliver: plan } = more.valid;
+  const sinksTried = new Set(more.sinksTried);
+  let pace: RoundPace = { pauseMs: plan.firstPauseMs, nextRoundAtMs: Date.now() };
+  let ownFailure = '';
+
+  for (;;) {
+    const { redelivery } = control;
+    const sink = redelivery?.sink ?? request.sink;
+    // Cancelled while the token was being created, or in between: the token gets one attempt.
+    const isFinal = CancellationScope.current().consideredCancelled;
+    const kind = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
+    const { deliverLinkToken } = delivery(plan, kind !== 'round', request.orgId, status.delivering(sink));
+    const attempt = () => deliverLinkToken({ jwe: token.jwe }, sink);
+    const outcome = await settle(
+      isFinal ? CancellationScope.nonCancellable(attempt) : control.run(attempt),
+      (result) => parseReceipt(result, request, sink),
+      completedByHand(sink),
+    );
+    if ('result' in outcome) {
+      sinksTried.delete(sink);
+      return { ...outcome.result, alsoTried: [...sinksTried] };
+    }
+
+    const { failure } = outcome;
+    if (failure.sinkTried) sinksTried.add(sink);
+    const isElsewhere = sink !== request.sink;
+    const isSuperseded = control.redelivery !== redelivery;
+    const isCancelled = CancellationScope.current().consideredCancelled;
+    const situation = { kind, isCancelled, isSuperseded, isElsewhere, nowMs: Date.now() } as const;
+    const decision = decideDelivery(failure, situation, pace, plan, Math.random());
+    if (decision.next === 'cancelled') throw cancellationFailure(status.current, token, [...sinksTried]);
+    if (decision.next === 'redeliver') continue;
+
+    pace = decision;
+    control.redelivery = null;
+    if (!isElsewhere) ownFailure = failure.message;
+    const message = isElsewhere ? describeBoth(sink, failure.message, request.sink, ownFailure) : ownFailure;
+    const { unconfirmedTokens } = status.current;
+    const reported = failureOf(decision.type, message, { unconfirmedTokens });
+    status.undelivered(reported, sink, pace.nextRoundAtMs);
+    outcomes.publish(reported);
+    // A timeout of 0 would be none.
+    const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
+    await condition(() => control.redelivery !== null, waitMs).catch((error: unknown) => {
+      throw isCancellation(error) ? cancellationFailure(status.current, token, [...sinksTried]) : error;
+    });
+  }
+}
+
+function completedByHand(sink: string) {
+  return {
+    type: 'SinkUnavailable',
+    message: `the delivery was completed without a receipt of this request, by somebody other than a worker: the token may be in sink ${sink}`,
+  };
+}
+
+/** The run goes on waiting for its own sink, and whoever looks at it has to know why. */
+function describeBoth(sink: string, message: string, ownSink: string, ownMessage: string): string {
+  const redelivered = `redelivery to sink ${sink}: ${message}`;
+  return ownMessage ? `${redelivered}; sink ${ownSink}: ${ownMessage}` : redelivered;
+}
