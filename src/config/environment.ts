@@ -1,3 +1,4 @@
+import { ProxyAgent } from 'undici';
 import type { CredentialConfig } from '../atlas/credential-config';
 import { sealingKeysFormat } from '../sealing';
 import {
@@ -47,21 +48,24 @@ export function readEnvironment(env: Env) {
 
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
-/** What would break every request, or let anybody read it. */
+/** Finds what would break every request, or let anybody read it. */
 function problemsOfHttp(env: Env): string[] {
-  const problems = PROXIES.filter((name) => env[name] && !isProxy(env[name])).map(
-    (name) => `environment variable ${name} is not the address of a proxy, such as http://proxy:3128`,
-  );
+  const problems = PROXIES.flatMap((name) => {
+    try {
+      if (env[name]) new ProxyAgent(env[name]);
+      return [];
+    } catch (error) {
+      return [
+        `environment variable ${name} is not the address of a proxy, such as http://proxy:3128 (${(error as Error).message})`,
+      ];
+    }
+  });
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     problems.push(
       'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
     );
   }
   return problems;
-}
-
-function isProxy(text: string): boolean {
-  return URL.canParse(text) && /^(https?|socks5?):$/.test(new URL(text).protocol);
 }
 
 /** Only scheme, host and port: a path or a user name would be ignored. */

@@ -6,7 +6,6 @@ import { organizationId } from '../contract/schemas';
 import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../sealing';
 import { secretReference, type ReferenceContext, type Secret } from '../secrets';
 import { sinkConfigSchema } from '../sinks';
-import { describeIssue } from './describe-issue';
 import { DEFAULT_CREDENTIAL, type Env, type EnvironmentValues } from './environment';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
@@ -41,9 +40,7 @@ export function readSettings(
     warn: (message: string) => warnings.push(message),
   };
   const names = namesIn(yaml.content, environment);
-  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content, {
-    error: describeIssue,
-  });
+  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
   const problems = parsed.error?.issues.flatMap((issue) => problemsOf(issue, yaml)) ?? [];
   return { values: parsed.data ?? null, problems, warnings };
 }
@@ -72,9 +69,7 @@ function keysOf(content: unknown, ...path: string[]): string[] {
 
 function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${yaml.placeOf([...issue.path, key])}: is not a setting: remove it, or correct its name`,
-    );
+    return issue.keys.map((key) => `${yaml.placeOf([...issue.path, key])}: Unrecognized key`);
   }
   const message =
     issue.code === 'invalid_key' ? issue.issues.map((i) => i.message).join('; ') : issue.message;
@@ -83,7 +78,7 @@ function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
 
 export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
   return z.strictObject({
-    taskQueue: z.string().min(1, 'is empty').default(DEFAULT_TASK_QUEUE),
+    taskQueue: z.string().min(1).default(DEFAULT_TASK_QUEUE),
     atlas: z
       .strictObject({
         requestTimeoutMs: z.int().min(100).max(300_000).default(30_000),
@@ -201,9 +196,7 @@ function organizationsSchema({ credentials, sinks }: Names) {
 function sinksSchema(context: ReferenceContext) {
   const name = z.string().regex(SINK_NAME, 'write letters, digits and . _ - only');
   return z
-    .record(name, sinkConfigSchema(context, describeIssue), {
-      error: ({ code }) => (code === 'invalid_type' ? 'name at least one sink' : undefined),
-    })
+    .record(name, sinkConfigSchema(context), 'name at least one sink')
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')
     .transform((sinks) => new Map(Object.entries(sinks)));
 }

@@ -23,12 +23,8 @@ export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
 
 type SinkFactory = () => Promise<Sink>;
 
-/**
- * Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`.
- *
- * @param error says what is wrong where a schema has no message of its own.
- */
-export function sinkConfigSchema(context: ReferenceContext, error: z.core.$ZodErrorMap) {
+/** Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`. */
+export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })
     .transform(({ type, ...rest }, issues): SinkFactory => {
@@ -41,7 +37,7 @@ export function sinkConfigSchema(context: ReferenceContext, error: z.core.$ZodEr
         });
         return z.NEVER;
       }
-      const parsed = sinkType.configSchema(context).safeParse(rest, { error });
+      const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
         // With their codes, from which the configuration makes its messages.
         issues.issues.push(

@@ -1,4 +1,3 @@
-import { describeIssue } from '../../../src/config/describe-issue';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 
@@ -6,7 +5,7 @@ export type Env = Record<string, string>;
 
 /** Parses a configuration, as it is written under `sinks`, with the real schema. */
 export function parseSink(config: object, env: Env = {}, baseDirectory = '/') {
-  return sinkConfigSchema({ env, baseDirectory, warn: () => undefined }, describeIssue).safeParse(config);
+  return sinkConfigSchema({ env, baseDirectory, warn: () => undefined }).safeParse(config);
 }
 
 export async function makeSink(config: object, env: Env = {}, baseDirectory = '/'): Promise<Sink> {

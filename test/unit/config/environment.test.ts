@@ -114,8 +114,11 @@ it.each(['http://127.evil.example', 'http://127.0.0.1.evil.example'])('%s is not
 it.each([
   ['HTTPS_PROXY', 'proxy:3128', 'is not the address of a proxy'],
   ['http_proxy', 'the proxy', 'is not the address of a proxy'],
+  ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, 'is not the address of a proxy'],
   ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
 ])('%s=%s is refused', (name, value, problem) => {
-  expect(read({ [name]: value }).problems).toEqual([expect.stringContaining(`${name} ${problem}`)]);
+  const { problems } = read({ [name]: value });
+  expect(problems).toEqual([expect.stringContaining(`${name} ${problem}`)]);
+  expect(problems.join()).not.toContain('CANARY');
   expect(read({ [name]: '' }).problems).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { CANARY, KEYS, ORG, SINKS, problemsOf, type Env } from './configuration';
 
 const REFERENCE = 'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
-const UNKNOWN = 'is not a setting: remove it, or correct its name';
+const UNKNOWN = 'Unrecognized key';
 const SHORTER = 'is less than initialIntervalMs: raise it';
 const EXAMPLE = '64f1c0ffee5eed0000000a71: {credential: a, sinks: [drop]}';
 const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
@@ -25,8 +25,8 @@ const WRONG_FILES: [problem: RegExp | string, lines: string[]][] = [
   [' sinks: name at least one sink', ['taskQueue: x']],
   [' sinks: name at least one sink', []],
   [':1 sinks: name at least one sink', ['sinks: {}']],
-  [': is not a mapping: write one', ['- a']],
-  [': is not a mapping: write one', [CANARY]],
+  [': Invalid input: expected object, received array', ['- a']],
+  [': Invalid input: expected object, received string', [CANARY]],
   [/^:3 sinks\.a\.type: is not a type of sink: .*\bfile\b/, ['sinks:', '  a:', '    type: flie']],
   [':2 sinks.a.type: name the type of the sink', ['sinks:', '  a: {directory: d}']],
   [':2 sinks.a.directory: name the directory for the tokens', ['sinks:', '  a: {type: file}']],
@@ -35,26 +35,32 @@ const WRONG_FILES: [problem: RegExp | string, lines: string[]][] = [
 /** The same, with the lines that follow two of sinks, and what the environment has beside. */
 const WRONG_SETTINGS: [problem: RegExp | string, lines: string[], env?: Env][] = [
   [`:3 tasQueue: ${UNKNOWN}`, ['tasQueue: x']],
-  [':3 taskQueue: is empty', ["taskQueue: ''"]],
+  [':3 taskQueue: Too small: expected string to have >=1 characters', ["taskQueue: ''"]],
   [`:5 atlas.prety: ${UNKNOWN}`, ['atlas:', '  pretty: true', '  prety: true']],
   [`:4 retries.deliver.giveUpAfterMs: ${UNKNOWN}`, ['retries:', '  deliver: {giveUpAfterMs: 1000}']],
   [':3 sinks.a/b: write letters, digits and . _ - only', ['  a/b: {type: file, directory: d}']],
-  [':4 health.port: is too large: write 65535 or less', ['health:', '  port: 70000']],
-  [':3 health.port: is not a whole number: write one', ['health: {port: 80.5}']],
-  [':3 atlas.pretty: is not true or false: write one', ['atlas: {pretty: yes}']],
-  [':3 health.host: is not a string: write one', ['health: {host: 127}']],
-  [':3 health.host: is empty: write a value', ["health: {host: ''}"]],
+  [':4 health.port: Too big: expected number to be <=65535', ['health:', '  port: 70000']],
+  [':3 health.port: Invalid input: expected int, received number', ['health: {port: 80.5}']],
+  [':3 atlas.pretty: Invalid input: expected boolean, received string', ['atlas: {pretty: yes}']],
+  [':3 health.host: Invalid input: expected string, received number', ['health: {host: 127}']],
+  [':3 health.host: Too small: expected string to have >=1 characters', ["health: {host: ''}"]],
   [
-    ':3 sinks.hook.timeoutMs: is too small: write 100 or more',
+    ':3 sinks.hook.timeoutMs: Too small: expected number to be >=100',
     ['  hook: {type: webhook, url: "https://a.example", signingSecrets: [{env: K}], timeoutMs: 99}'],
     { K: `whsec_${'A'.repeat(32)}` },
   ],
   [':3 metrics.host: is not an IP address', ['metrics: {host: localhost}']],
-  [':4 atlas.requestTimeoutMs: is not a number: write one', ['atlas:', '  requestTimeoutMs: 30s']],
-  [':3 log.level: write one of trace, debug, info, warn, error', ['log: {level: loud}']],
-  [':3 worker.heartbeatTimeoutMs: is too small: write 3000 or more', ['worker: {heartbeatTimeoutMs: 2999}']],
   [
-    ':3 worker.maxActivitiesPerSecond: is too small: write more than 0',
+    ':4 atlas.requestTimeoutMs: Invalid input: expected number, received string',
+    ['atlas:', '  requestTimeoutMs: 30s'],
+  ],
+  [/^:3 log\.level: Invalid option: expected one of "trace"\|.*\|"error"$/, ['log: {level: loud}']],
+  [
+    ':3 worker.heartbeatTimeoutMs: Too small: expected number to be >=3000',
+    ['worker: {heartbeatTimeoutMs: 2999}'],
+  ],
+  [
+    ':3 worker.maxActivitiesPerSecond: Too small: expected number to be >0',
     ['worker: {maxActivitiesPerSecond: 0}'],
   ],
 
@@ -117,14 +123,17 @@ const WRONG_SETTINGS: [problem: RegExp | string, lines: string[], env?: Env][] =
     organization('{credential: default, sinks: [drop]}', 'Acme'),
   ],
   [
-    `:5 atlas.organizations.${ORG}.sinks: is empty: write a value`,
+    `:5 atlas.organizations.${ORG}.sinks: Too small: expected array to have >=1 items`,
     organization('{credential: default, sinks: []}'),
   ],
   [
-    `:5 atlas.organizations.${ORG}.sinks: is not a list: write one`,
+    `:5 atlas.organizations.${ORG}.sinks: Invalid input: expected array, received string`,
     organization('{credential: default, sinks: drop}'),
   ],
-  [`:5 atlas.organizations.${ORG}.credential: is missing: write a string`, organization('{sinks: [drop]}')],
+  [
+    `:5 atlas.organizations.${ORG}.credential: Invalid input: expected string, received undefined`,
+    organization('{sinks: [drop]}'),
+  ],
   [
     `:5 atlas.organizations.${ORG}.credential: nope is not configured: name one of default`,
     organization('{credential: nope, sinks: [drop]}'),
@@ -161,14 +170,14 @@ describe.each(BOUNDS)('the setting %s', (setting, least, greatest) => {
     return problemsOf(JSON.stringify({ sinks, ...(settings as object) }));
   };
   const bounds = [
-    { bound: least, beyond: -1, problem: 'is too small' },
-    { bound: greatest, beyond: 1, problem: 'is too large' },
+    { bound: least, beyond: -1, problem: 'Too small: expected number to be >=' },
+    { bound: greatest, beyond: 1, problem: 'Too big: expected number to be <=' },
   ];
 
   it.each(bounds.filter(({ bound }) => bound !== null))('may be $bound', ({ bound, beyond, problem }) => {
     expect(problemsWith(Number(bound))).toEqual([]);
     expect(problemsWith(Number(bound) + beyond)).toEqual([
-      expect.stringContaining(` ${setting}: ${problem}: write ${bound} or `),
+      expect.stringContaining(` ${setting}: ${problem}${bound}`),
     ]);
   });
 });
