@@ -18,7 +18,6 @@ for (const project of ['tsconfig.build.json', 'tsconfig.contract.json']) {
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.resolve('dist/workflows/index.js'),
-  workflowInterceptorModules: [path.resolve('dist/workflows/interceptors.js')],
   payloadConverterPath: path.resolve('dist/workflows/payload-converter.js'),
   logger: new DefaultLogger('WARN'),
 });

@@ -6,7 +6,6 @@ import { heartbeatIntervalMs } from '../activities/heartbeat';
 import { createWorkerParts } from '../activities/worker-parts';
 import type { Config } from '../config';
 import { retryPlans } from './retry-plans';
-import { logInterceptor } from './log-interceptor';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
 /** Makes a worker with everything it needs. It takes no work until `worker.run()`. */
@@ -24,7 +23,7 @@ export async function createWorker(
     // The bundle has it, too.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
     activities: createActivities({ ...parts, plans, ...config.schedules }),
-    interceptors: { activity: [logInterceptor, countAttempts(meter)] },
+    interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.

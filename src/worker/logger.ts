@@ -40,7 +40,7 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   const options = {
     level,
     base: { service: 'live-migration-prep' },
-    formatters: { level: (label: string) => ({ level: label }), log: withoutTaskTokens },
+    formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { error: describeError, err: describeError },
   };
@@ -48,15 +48,6 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta = {} }) => {
     lines[entryLevel.toLowerCase() as LogLevelName](meta, message);
   });
-}
-
-/** Whoever has its task token can complete an activity. The SDK logs it as a field, Core inside the text of others. */
-function withoutTaskTokens(meta: Record<string, unknown>): Record<string, unknown> {
-  const entries = Object.entries(meta).map(([name, value]) => [
-    name,
-    typeof value === 'string' ? value.replace(/TaskToken\([^)]*\)/g, 'TaskToken') : value,
-  ]);
-  return { ...(Object.fromEntries(entries) as Record<string, unknown>), taskToken: undefined };
 }
 
 /** The message of a failure says everything. Any other error is a defect, and its stack says where. */

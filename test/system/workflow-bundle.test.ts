@@ -20,7 +20,6 @@ describe('the bundle of the workflows', () => {
       'command-line',
       'compare-requests',
       'gave-up',
-      'log-attributes',
       'printable',
       'retry-delay',
       'without-stack',
