@@ -13,7 +13,7 @@ import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
-import { createReadiness, readinessSources } from './worker/readiness';
+import { whyNotReady } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const FAILURE_CHECK_INTERVAL_MS = 1000;
@@ -46,8 +46,7 @@ async function main(): Promise<void> {
   worker = created.worker;
 
   const queue = { namespace, taskQueue: config.taskQueue };
-  const readiness = createReadiness(readinessSources(worker, connection, queue));
-  const health = await startHealth(config.health, readiness);
+  const health = await startHealth(config.health, () => whyNotReady(created.worker, connection));
   const { deployment } = config;
   logger.info('worker starts', {
     version: VERSION,

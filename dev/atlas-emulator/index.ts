@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { hostPort } from '../../src/worker/host-port';
+import { hostPort } from '../../src/worker/health';
 import { atlasRoutes } from './atlas-api';
 import { authenticate, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';

@@ -1,6 +1,5 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostPort } from './host-port';
 
 /**
  * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and why).
@@ -50,4 +49,9 @@ export async function startHealth(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Joins host and port as a URL has them: an IPv6 address in brackets. */
+export function hostPort(host: string, port: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

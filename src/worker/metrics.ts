@@ -3,7 +3,7 @@ import { Runtime, type ActivityInterceptorsFactory, type RuntimeOptions } from '
 import type { AdminApiOptions } from '../atlas/admin-api';
 import type { Settings } from '../config/settings';
 import { FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
-import { hostPort } from './host-port';
+import { hostPort } from './health';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
