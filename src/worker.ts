@@ -1,13 +1,13 @@
 #!/usr/bin/env node
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
-import type { Logger, NativeConnection, Worker } from '@temporalio/worker';
+import type { Logger, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
-import { DEFAULT_CONFIG_FILE, loadConfig, type Config } from './config';
+import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
+import { shellWord } from './contract/printable';
 import { VERSION } from './http/version';
 import { followApiKey } from './temporal/follow-api-key';
 import { connectWorker, namespaceErrorOf } from './temporal/connection';
-import { missingCurrentVersion } from './temporal/current-version';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
@@ -54,7 +54,12 @@ async function main(): Promise<void> {
     health: health.url,
     ...(deployment && { deployment }),
   });
-  void warnWithoutCurrentVersion(config, connection, namespace, logger);
+  if (deployment) {
+    const { name, buildId } = deployment;
+    logger.info(
+      `this worker gets work once its version is current; to make it so: temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(name)} --build-id ${shellWord(buildId)}`,
+    );
+  }
 
   startRunCounters(meter, queue);
   const undelivered =
@@ -73,22 +78,6 @@ async function main(): Promise<void> {
   await Promise.all([created.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');
-}
-
-async function warnWithoutCurrentVersion(
-  { deployment }: Config,
-  connection: NativeConnection,
-  namespace: string,
-  logger: Logger,
-): Promise<void> {
-  if (!deployment) return;
-  try {
-    const { name: deploymentName, buildId } = deployment;
-    const problem = await missingCurrentVersion(connection, namespace, { deploymentName, buildId });
-    if (problem) logger.warn(problem);
-  } catch (error) {
-    logger.warn(`the current version of deployment ${deployment.name} is unknown`, { error });
-  }
 }
 
 /** The SDK has logged why. After a fatal poll error its Core may never finish, so `worker.run()` may never reject. */

@@ -2,8 +2,6 @@ import { commandLine } from '../contract/command-line';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';
 import { isOpen } from './runs/find-runs';
-import { describePause } from './runs/paused';
-import { describePin } from './runs/pinned';
 import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */
@@ -24,8 +22,6 @@ export async function cancel({ client, output }: CommandContext, workflowId: str
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();
-  const held = describePause(run) ?? describePin(run);
-  if (held) output.note(held);
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
     'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',

@@ -13,7 +13,6 @@ import { loadConfig, type Config } from '../config';
 import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
-import { missingCurrentVersion } from '../temporal/current-version';
 import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
@@ -109,22 +108,13 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
 }
 
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
-async function checkTaskQueue(client: Client, { taskQueue, deployment }: Config): Promise<CheckResult> {
+async function checkTaskQueue(client: Client, { taskQueue }: Config): Promise<CheckResult> {
   try {
-    // Other workers may poll all the same, versioned or not.
-    const withoutWork = deployment && (await withoutCurrentVersion(client, deployment));
-    const problem = withoutWork ?? (await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE));
+    const problem = await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE);
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);
   }
-}
-
-function withoutCurrentVersion(
-  { connection, options: { namespace } }: Client,
-  { name: deploymentName, buildId }: NonNullable<Config['deployment']>,
-): Promise<string | null> {
-  return missingCurrentVersion(connection, namespace, { deploymentName, buildId });
 }
 
 function hours(ms: number): string {

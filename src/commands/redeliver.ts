@@ -11,8 +11,6 @@ import type { CommandContext } from './cli/temporal';
 import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
 import { noteMissingWorker } from './runs/missing-worker';
 import { isOpen, runsOf } from './runs/find-runs';
-import { describePause } from './runs/paused';
-import { describePin } from './runs/pinned';
 import { follow } from './runs/follow';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
@@ -25,8 +23,6 @@ export async function redeliver(
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
   await noteMissingWorker(client, run.taskQueue, output);
-  const held = describePause(run) ?? describePin(run);
-  if (held) output.note(held);
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
     if (!(error instanceof WorkflowNotFoundError)) throw error;

@@ -12,8 +12,6 @@ import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/endings';
 import { isOpen } from './find-runs';
 import { whyNoWorker } from './missing-worker';
-import { describePause } from './paused';
-import { describePin } from './pinned';
 import { refuseForeign } from './refusals';
 import type { RunRef } from '../../temporal/run-history';
 
@@ -60,12 +58,10 @@ export async function follow(
     const waits = status ? status.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, status);
     progress = progressOf(description, status) ?? progress;
-    const problem =
-      describePause(description) ??
-      (isUnclaimed(description)
-        ? // Who may follow a run need not be allowed to describe task queues.
-          (describePin(description) ?? (await whyNoWorker(client, description.taskQueue).catch(() => null)))
-        : null);
+    // Who may follow a run need not be allowed to describe task queues.
+    const problem = isUnclaimed(description)
+      ? await whyNoWorker(client, description.taskQueue).catch(() => null)
+      : null;
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;

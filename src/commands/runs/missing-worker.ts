@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { describeCurrentWithoutWorker, describeNoCurrentVersion } from '../../temporal/current-version';
 import type { Output } from '../cli/output';
 
 /** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
@@ -40,20 +38,8 @@ export async function noteMissingWorker(client: Client, taskQueue: string, outpu
   if (problem) output.note(problem);
 }
 
-type Poller = Awaited<ReturnType<Client['workflowService']['describeTaskQueue']>>['pollers'][number];
-
-/** `WORKER_VERSIONING_MODE_VERSIONED` of Temporal's API. */
-const VERSIONED = 2;
-
-/** The version of a worker that gets work only while that version is current; null of any other. */
-function versionOf({ deploymentOptions }: Poller): WorkerDeploymentVersion | null {
-  const { workerVersioningMode, deploymentName, buildId } = deploymentOptions ?? {};
-  if ((workerVersioningMode as number | undefined) !== VERSIONED) return null;
-  return { deploymentName: String(deploymentName), buildId: String(buildId) };
-}
-
 /**
- * Finds out whether a worker polls a task queue and gets work.
+ * Finds out whether a worker polls a task queue.
  *
  * @param clockAheadMs by how much this machine's clock is ahead of the server's.
  * @param remedy where no worker polls.
@@ -65,25 +51,12 @@ export async function whyNoWorker(
   clockAheadMs = 0,
   remedy = SAME_QUEUE,
 ): Promise<string | null> {
-  const { pollers, versioningInfo } = await workflowService.describeTaskQueue({
+  const { pollers } = await workflowService.describeTaskQueue({
     namespace,
     taskQueue: { name: taskQueue },
   });
-  const lastPollMs = ({ lastAccessTime }: Poller) => optionalTsToMs(lastAccessTime) ?? 0;
-  const expiredMs = Date.now() - clockAheadMs - POLL_EXPIRES_MS;
-  const live = pollers.filter((poller) => lastPollMs(poller) > expiredMs);
-  const current = versioningInfo?.currentDeploymentVersion;
-  const versions = live.map(versionOf);
-  const version = versions.find((one) => one !== null) ?? null;
-  if (current) {
-    const { deploymentName, buildId } = current;
-    if (versions.some((one) => one?.buildId === buildId && one?.deploymentName === deploymentName))
-      return null;
-    return describeCurrentWithoutWorker(namespace, String(buildId), version);
-  }
-  if (versions.includes(null)) return null;
-  if (version) return describeNoCurrentVersion(namespace, version);
-  const lastMs = Math.max(0, ...pollers.map(lastPollMs));
+  const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => optionalTsToMs(lastAccessTime) ?? 0));
+  if (lastMs > Math.max(0, Date.now() - clockAheadMs - POLL_EXPIRES_MS)) return null;
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
   return `no worker polls task queue ${taskQueue}${last}: ${remedy}`;
 }
