@@ -6,8 +6,7 @@ import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { shellWord } from './contract/printable';
 import { VERSION } from './http/version';
-import { followApiKey } from './temporal/follow-api-key';
-import { connectWorker, namespaceErrorOf } from './temporal/connection';
+import { connectWorker } from './temporal/connection';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
@@ -39,10 +38,11 @@ async function main(): Promise<void> {
   drainOnSignals(() => worker, logger);
   const temporal = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   const { connection, namespace } = temporal;
-  const created = await createWorker(config, { connection, namespace, meter }).catch((error: unknown) => {
-    const cause = namespaceErrorOf(error, namespace);
-    throw cause ? temporal.unreachable(cause) : error;
+  // Core does the same later, and then quotes the whole status.
+  await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
+    throw temporal.unreachable(error);
   });
+  const created = await createWorker(config, { connection, namespace, meter });
   worker = created.worker;
 
   const queue = { namespace, taskQueue: config.taskQueue };
@@ -70,10 +70,8 @@ async function main(): Promise<void> {
   const watch = setInterval(() => {
     if (created.worker.getState() === 'FAILED') void endOnce();
   }, FAILURE_CHECK_INTERVAL_MS);
-  const stopFollowing = followApiKey(temporal, process.env, logger);
   await worker.run().catch(endOnce);
   clearInterval(watch);
-  stopFollowing();
   undelivered?.close();
   await Promise.all([created.close(), health.close()]);
   await connection.close();

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import { NamespaceNotFoundError } from '@temporalio/common';
 import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../contract/printable';
 import { GRPC, grpcCodeOf, grpcErrorOf } from './grpc';
@@ -11,8 +10,6 @@ export interface TemporalConnection<C> {
   connection: C;
   address: string;
   namespace: string;
-  /** The API key that it was opened with. */
-  apiKey: TemporalSettings['connectionOptions']['apiKey'];
   /** The error for a call that did not reach Temporal, or not with sufficient permission. */
   unreachable: (error: unknown) => TemporalUnreachableError;
 }
@@ -84,55 +81,24 @@ async function connect<C>(
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);
   });
-  return { connection, address, namespace, apiKey: connectionOptions.apiKey, unreachable };
+  return { connection, address, namespace, unreachable };
 }
 
-/** Why a worker cannot read its namespace, of which Core quotes the whole status; null for any other error. */
-export function namespaceErrorOf(error: unknown, namespace: string): Error | null {
-  const [, code, message = ''] =
-    /^Namespace .* could not be described: Status \{ code: (\w+), message: "(.*?)", details: /.exec(
-      (error as Error).message,
-    ) ?? [];
-  if (code === undefined) return null;
-  return code === 'NotFound' ? new NamespaceNotFoundError(namespace) : new Error(`${code}: ${message}`);
-}
-
-/** A shorter header is a word such as `prod`, which a message may hold by chance. */
+/** A shorter part of a header is a word such as `prod`, which a message may hold by chance. */
 const MIN_SECRET_LENGTH = 8;
-
-const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unauthenticated];
 
 function describeUnreachable(
   error: unknown,
-  { address, namespace, connectionOptions, secrets }: TemporalSettings,
+  { address, namespace, connectionOptions: { tls, apiKey }, secrets }: TemporalSettings,
 ): string {
-  const cause = grpcErrorOf(error);
-  // grpc-js ends its own messages with this note, which is often empty.
-  const message = (cause?.details ?? (error instanceof Error ? error.message : 'unknown')).replace(
-    /[\s.]*Resolution note:\s*$/,
-    '',
-  );
-  // Settings are checked beforehand, so this is for what a server or a later SDK may quote.
-  const quotes =
-    message.includes('Metadata string value') ||
-    secrets.some((secret) => secret.length >= MIN_SECRET_LENGTH && message.includes(secret));
-  const reason = quotes ? 'the reason quotes a credential' : escapeControls(message);
-  const { tls, apiKey } = connectionOptions;
+  const message = grpcErrorOf(error)?.details || (error as Error).message;
+  // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was sent.
+  const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));
+  const quotes = parts.some((part) => part.length >= MIN_SECRET_LENGTH && message.includes(part));
+  const reason = quotes
+    ? 'the reason quotes a credential, which may hold a line end or a character outside ASCII'
+    : escapeControls(message);
   // With an API key, the SDK uses TLS by default.
   const how = (tls ?? apiKey !== undefined) ? 'with TLS' : 'without TLS';
-  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): ${remedyFor(error, reason.replaceAll(address, ''))}`;
-}
-
-/** Of OpenSSL and Node, such as "self-signed certificate" or "wrong version number". */
-const TLS_PROBLEM = /certificate|SSL|TLS|_CERT_|wrong version number/i;
-
-function remedyFor(error: unknown, reason: string): string {
-  const code = grpcCodeOf(error);
-  if (error instanceof NamespaceNotFoundError || code === GRPC.notFound)
-    return 'name a namespace that exists with TEMPORAL_NAMESPACE or --namespace';
-  if (code !== null && REFUSED_CODES.includes(code))
-    return 'check TEMPORAL_API_KEY, or the client certificate, and what it may do in this namespace';
-  return TLS_PROBLEM.test(reason)
-    ? 'correct the TEMPORAL_TLS variables'
-    : 'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_TLS';
+  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables`;
 }

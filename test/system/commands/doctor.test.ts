@@ -120,12 +120,12 @@ describe('doctor', () => {
     [
       'a namespace that is not there',
       () => Promise.resolve({ TEMPORAL_NAMESPACE: 'nowhere' }),
-      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere, .*: name a namespace that exists with TEMPORAL_NAMESPACE or --namespace$/m,
+      /^error     Temporal: cannot reach Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE/m,
     ],
     [
       'an API key of Temporal with a line end',
       () => Promise.resolve({ TEMPORAL_API_KEY: 'tmprl_CANARY\n' }),
-      /^error     Temporal: TEMPORAL_API_KEY, or api_key in the profile file, is not an API key/m,
+      /^error     Temporal: cannot reach Temporal at .*\(the reason quotes a credential, which may hold a line end/m,
     ],
   ])('names %s and the remedy, goes on with the rest and exits with 1', async (_what, env, message) => {
     const deployment = await deploy({ atlas });

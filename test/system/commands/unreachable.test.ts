@@ -30,7 +30,7 @@ describe('exit code 3, with the address and what to set, when', () => {
     expect(exit.code).toBe(3);
     expect(exit.stderr).toContain(`cannot reach Temporal at ${address}, namespace default`);
     expect(exit.stderr).toContain(
-      'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and TEMPORAL_TLS',
+      'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables',
     );
     expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') as unknown });
   });
@@ -46,7 +46,7 @@ describe('exit code 3, with the address and what to set, when', () => {
     const { code, stderr } = await run([command, ...options], env);
     expect(stderr).toMatch(
       new RegExp(
-        `cannot reach Temporal at ${address}, namespace nowhere, without TLS \\(.*not found.*\\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$`,
+        `cannot reach Temporal at ${address}, namespace nowhere, without TLS \\(.*not found.*\\): .*TEMPORAL_NAMESPACE.*\n$`,
       ),
     );
     expect(code).toBe(3);

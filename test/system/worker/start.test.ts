@@ -51,7 +51,7 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
 
     async 'a namespace that does not exist'() {
       expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
-        /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace not found: 'nowhere'\): name a namespace that exists with TEMPORAL_NAMESPACE or --namespace\n$/,
+        /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace nowhere is not found\.\): .*TEMPORAL_NAMESPACE.*\n$/,
       );
     },
 
