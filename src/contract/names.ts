@@ -107,7 +107,12 @@ export function revocationIdFor(orgId: string): string {
   return `${workflowIdFor(orgId)}/revoke`;
 }
 
-/** One run for each pair of organizations: the Atlas organization and, when named, the source organization. */
+/**
+ * One run for each pair of organizations: the Atlas organization and, when named, the source organization.
+ *
+ * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
+ */
 export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {
+  if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
   return sourceOrgId ? `live-migration-prep/${orgId}/${sourceOrgId}` : `live-migration-prep/${orgId}`;
 }

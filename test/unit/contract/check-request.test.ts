@@ -149,4 +149,8 @@ describe('workflowIdFor', () => {
   ])('names the run of %s', (_what, sourceOrgId, id) => {
     expect(workflowIdFor(ORG, sourceOrgId)).toBe(id);
   });
+
+  it('refuses an empty source organization, whose run would be that of the Atlas organization alone', () => {
+    expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');
+  });
 });
