@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   try {
     report('idle worker', memory());
     const [usedMs, startedAtMs] = [cpuMs(worker.pid), performance.now()];
-    await startAll(RUNS, 'files', (handle) => handle.result());
+    await startAll(RUNS, 'drop', (handle) => handle.result());
     const elapsedS = (performance.now() - startedAtMs) / 1000;
     report(`${RUNS} runs, ${CONCURRENT_RUNS} at once`, `${(RUNS / elapsedS).toFixed(1)} runs a second`);
     report('CPU of the worker for each', `${((cpuMs(worker.pid) - usedMs) / RUNS).toFixed(1)} ms`);

@@ -14,7 +14,7 @@ import { embeddedEnv } from '../temporal/embedded-env';
 const MS_PER_TICK = 10;
 
 /** A request that no other run has. Of the demo's sinks, `rejects` stores no token. */
-export const newRequest = (sink = 'files') => ({
+export const newRequest = (sink = 'drop') => ({
   orgId: DEFAULTS.orgId,
   sourceOrgId: randomBytes(12).toString('hex'),
   accessListIps: ['192.31.196.7'],

@@ -38,7 +38,7 @@ const STORIES: { title: string; faults: Fault[]; exitCode: number }[] = [
 const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
 const watchCommand = (run: number) => ['watch', ...target(run)];
 /** With an address of AS112 (RFC 7535), which no source has. */
-const startCommand = (run: number) => ['start', ...target(run), '--ip', '192.31.196.7', '--sink', 'files'];
+const startCommand = (run: number) => ['start', ...target(run), '--ip', '192.31.196.7', '--sink', 'drop'];
 
 const { keep } = new Command('npm run demo --')
   .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')
@@ -93,7 +93,7 @@ async function demo(): Promise<void> {
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
   const next = STORIES.length + 1;
   say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
-Everything runs until Ctrl-C. In another terminal, in this folder:
+Everything runs until Ctrl-C. In another terminal, in this folder, where live-migration-prep is node dist/client.js:
   export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}
   export TEMPORAL_CONFIG_FILE="${TEMPORAL_CONFIG_FILE}"
 Then let Atlas fail three times, start a run, and follow it:

@@ -6,9 +6,9 @@ import { DEFAULTS } from '../atlas-emulator';
 import { embeddedEnv } from '../temporal/embedded-env';
 import { startTethered } from '../temporal/tethered-process';
 
-/** Sink `files` stores every token, and `rejects` none. */
+/** Sink `drop` stores every token, and `rejects` none. */
 export const DEMO_CONFIG = `sinks:
-  files: {type: file, directory: ./tokens}
+  drop: {type: file, directory: ./tokens}
   rejects: {type: file, directory: ./sealing-keys.json}
 sealing:
   keys: {file: ./sealing-keys.json}

@@ -58,7 +58,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       orgId: DEFAULTS.orgId,
       sourceOrgId: newOrgId(),
       accessListIps: ['192.31.196.7'],
-      sink: 'files',
+      sink: 'drop',
       ...more,
     });
 
@@ -135,7 +135,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
         return null;
       });
       expect(await outcome('failures', request)).toEqual([6, 'refused (token left)', '']);
-      expect(await outcome('failures', { ...request, sink: 'files' }, '--again')).toEqual([
+      expect(await outcome('failures', { ...request, sink: 'drop' }, '--again')).toEqual([
         0,
         'delivered',
         '',
