@@ -4,14 +4,14 @@
  * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named; leaves alone what is
  * there and up to date. Node's own modules only, since it runs before anything is installed.
  */
-import { mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { buildStamp, contentOf, stampOf } from './stamp.mjs';
+import { arePackagesInstalled } from './packages.mjs';
+import { buildStamp, contentOf } from './stamp.mjs';
 import { install, isInstalled, isOlder, run } from './tools.mjs';
 
 const LOCK = '.cache/set-up.lock';
-const PACKAGES_STAMP = '.cache/packages.stamp';
 const LOCK_POLL_MS = 100;
 
 process.chdir(path.join(import.meta.dirname, '../..'));
@@ -21,13 +21,11 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => int
 const { signal } = interruption;
 
 const packages = {
-  isDone: () => contentOf(PACKAGES_STAMP) === packagesStamp(),
+  isDone: () => arePackagesInstalled(),
   async run() {
     say('installing the npm packages (npm ci)');
     // NODE_ENV=production would leave out what the demo and the tests need. No package needs its install script.
     await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { signal });
-    // Outside node_modules, which an `npm ci` of the user removes.
-    writeFileSync(PACKAGES_STAMP, packagesStamp());
   },
 };
 
@@ -44,12 +42,6 @@ const tool = (name) => ({
   isDone: () => isInstalled(name),
   run: () => install(name, { say, signal }),
 });
-
-/** npm keeps its own record of what is installed, so a later `npm prune` or `npm install` is noticed too. */
-function packagesStamp() {
-  const { version, platform, arch } = process;
-  return stampOf(['package-lock.json', 'node_modules/.package-lock.json'], version, platform, arch);
-}
 
 /** @param {string} text */
 function say(text) {

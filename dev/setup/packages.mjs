@@ -1,0 +1,29 @@
+import path from 'node:path';
+import { contentOf } from './stamp.mjs';
+
+/** @typedef {{ integrity?: string, os?: string[], cpu?: string[], libc?: string[] }} Package */
+
+/**
+ * Whether node_modules holds every package that package-lock.json pins for this machine, whoever installed them. npm
+ * keeps a record of what is installed, so a later `npm prune` or `npm install` is noticed too.
+ */
+export function arePackagesInstalled(root = '.') {
+  const installed = packagesIn(path.join(root, 'node_modules/.package-lock.json'));
+  return Object.entries(packagesIn(path.join(root, 'package-lock.json'))).every(
+    ([folder, pinned]) => !isForThisMachine(pinned) || installed[folder]?.integrity === pinned.integrity,
+  );
+}
+
+/** By their folder. @param {string} lockFile @returns {Record<string, Package>} */
+function packagesIn(lockFile) {
+  /** @type {unknown} */
+  const lock = JSON.parse(contentOf(lockFile) ?? '{}');
+  return /** @type {{ packages?: Record<string, Package> }} */ (lock).packages ?? {};
+}
+
+/** @param {Package} pinned */
+function isForThisMachine({ os, cpu, libc }) {
+  const { platform, arch } = process;
+  // Node does not say which libc it has. Another machine's node_modules lack other packages, too.
+  return !libc && (!os || os.includes(platform)) && (!cpu || cpu.includes(arch));
+}
