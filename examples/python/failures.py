@@ -16,13 +16,13 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 REACTIONS = {
     # The run has failed.
     "InvalidRequest": ("failed", 1, "correct the request, then start again"),
-    "TokenExists": ("refused", 6, "use or recover the earlier token"),
+    "TokenExists": ("refused", 6, "--again creates another"),
     "TemporalUnavailable": ("failed", 1, "start again later"),
     "AtlasRequestRejected": ("failed", 1, "let the operator fix the credential"),
     "AtlasResponseInvalid": ("failed", 1, "look for a stray key in Atlas"),
     "AtlasUnavailable": ("failed", 1, "start again later"),
     "TokenLost": ("failed", 1, "remove its key in Atlas, then start again"),
-    "Cancelled": ("cancelled", 7, "look for a token that it may have left"),
+    "Cancelled": ("cancelled", 7, "look for a recoverable token"),
     # The run stays open and tries again by itself.
     "SinkRejected": ("undelivered", 5, "let the operator fix the sink"),
     "SinkUnavailable": ("undelivered", 5, "call again: it joins the run"),
@@ -34,46 +34,33 @@ REACTIONS = {
 
 
 def workflow_id_for(request: dict) -> str:
-    ids = [request["orgId"], request.get("sourceOrgId")]
-    return "/".join(["live-migration-prep", *filter(None, ids)])
+    source = request.get("sourceOrgId")
+    if source == "":
+        raise ValueError("sourceOrgId is empty: leave it out or write null")
+    return "/".join(["live-migration-prep", request["orgId"], *filter(None, [source])])
 
 
-async def earlier_token(client: Client, workflow_id: str) -> tuple[str, bool] | None:
-    """The earlier run that delivered a token (True) or may have left one, as far back as the retention reaches."""
-    query = f"WorkflowId = '{workflow_id}' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'"
-    async for run in client.list_workflows(query):
-        if run.status and run.status.name == "COMPLETED":
-            return run.run_id, True
-        terminated = run.status and run.status.name == "TERMINATED"
-        if terminated or (await run.memo()).get("deliveryId"):
-            return run.run_id, False
-    return None
-
-
-async def start(client: Client, request: dict, again: bool) -> dict:
+async def start(client: Client, workflow_id: str, request: dict) -> dict:
     reuse = WorkflowIDReusePolicy
     operation = WithStartWorkflowOperation(
         "prepareLiveMigration",
         request,
-        id=workflow_id_for(request),
+        id=workflow_id,
         task_queue="live-migration-prep",
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        id_reuse_policy=reuse.ALLOW_DUPLICATE if again else reuse.ALLOW_DUPLICATE_FAILED_ONLY,
+        id_reuse_policy=reuse.ALLOW_DUPLICATE if "again" in request else reuse.ALLOW_DUPLICATE_FAILED_ONLY,
     )
-    try:
-        return await client.execute_update_with_start_workflow(
-            "awaitDelivery", request, start_workflow_operation=operation
-        )
-    except WorkflowAlreadyStartedError:
-        # Otherwise asyncio logs that nobody retrieved the handle.
-        await asyncio.gather(operation.workflow_handle(), return_exceptions=True)
-        raise
+    # Takes the error of a failed start, which asyncio would log as never retrieved.
+    asyncio.gather(operation.workflow_handle(), return_exceptions=True)
+    return await client.execute_update_with_start_workflow(
+        "awaitDelivery", request, start_workflow_operation=operation
+    )
 
 
-async def explain(client: Client, request: dict, failure: ApplicationError) -> int:
+async def explain(client: Client, workflow_id: str, failure: ApplicationError) -> int:
     if failure.type not in REACTIONS:
         # The run was terminated, or a later version has a type that this program does not know.
-        run = await client.get_workflow_handle(workflow_id_for(request)).describe()
+        run = await client.get_workflow_handle(workflow_id).describe()
         print(f"{run.status.name.lower() if run.status else 'unknown'}: {failure.message}")
         return 1
     outcome, exit_code, next_step = REACTIONS[failure.type]
@@ -86,29 +73,27 @@ async def explain(client: Client, request: dict, failure: ApplicationError) -> i
     return exit_code
 
 
-async def main(request: dict, again: bool) -> int:
+async def main(request: dict) -> int:
+    workflow_id = workflow_id_for(request)
     client = await Client.connect(**ClientConfig.load_client_connect_config())
-    earlier = None if again else await earlier_token(client, workflow_id_for(request))
-    if earlier:
-        run_id, delivered = earlier
-        what = "delivered" if delivered else "token left"
-        print(f"refused ({what}): see run {run_id}; --again creates another token")
-        return 6
     try:
-        receipt = await start(client, request, again)
+        receipt = await start(client, workflow_id, request)
     except WorkflowAlreadyStartedError:
         print("refused (delivered): the newest run delivered a token; --again creates another")
         return 6
     except WorkflowUpdateFailedError as error:
         if not isinstance(error.cause, ApplicationError):
             raise
-        return await explain(client, request, error.cause)
+        return await explain(client, workflow_id, error.cause)
     print(f"delivered: {receipt['location']}")
     return 0
 
 
 with open(sys.argv[1]) as file:
-    exit_code = asyncio.run(main(json.load(file), "--again" in sys.argv[2:]))
+    request = json.load(file)
+if "--again" in sys.argv[2:]:
+    request["again"] = True
+exit_code = asyncio.run(main(request))
 # Before Python 3.14, a thread of the SDK can abort an interpreter that ends (temporalio/sdk-python#300).
 sys.stdout.flush()
 os._exit(exit_code)

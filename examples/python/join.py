@@ -16,13 +16,14 @@ DELIVERY_FAILURES = {"SinkRejected", "SinkUnavailable", "SealedTokenUnreadable"}
 
 
 def workflow_id_for(request: dict) -> str:
-    ids = [request["orgId"], request.get("sourceOrgId")]
-    return "/".join(["live-migration-prep", *filter(None, ids)])
+    source = request.get("sourceOrgId")
+    if source == "":
+        raise ValueError("sourceOrgId is empty: leave it out or write null")
+    return "/".join(["live-migration-prep", request["orgId"], *filter(None, [source])])
 
 
-# docs/callers.md shows this function.
-async def start_or_join(client: Client, request: dict) -> dict:
-    workflow_id = workflow_id_for(request)
+# docs/callers.md refers to this function.
+async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict:
     start = WithStartWorkflowOperation(
         "prepareLiveMigration",
         request,
@@ -31,22 +32,29 @@ async def start_or_join(client: Client, request: dict) -> dict:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     )
+    # Takes the error of a failed start, which asyncio would log as never retrieved.
+    asyncio.gather(start.workflow_handle(), return_exceptions=True)
     try:
         return await client.execute_update_with_start_workflow(
             "awaitDelivery", request, start_workflow_operation=start
         )
-    except WorkflowAlreadyStartedError:  # the newest run of this id delivered its token
-        # Otherwise asyncio logs that nobody retrieved the handle.
-        await asyncio.gather(start.workflow_handle(), return_exceptions=True)
-        return await client.get_workflow_handle(workflow_id).result()
+    except WorkflowAlreadyStartedError:
+        receipt = await client.get_workflow_handle(workflow_id).result()
+    # The newest run of this id delivered its token, perhaps for another request.
+    is_same_list = set(receipt["accessListIps"]) == set(request["accessListIps"])
+    if receipt["sink"] == request["sink"] and is_same_list:
+        return receipt
+    message = f"a token was delivered to sink {receipt['sink']} for {receipt['accessListIps']}"
+    raise ApplicationError(message, type="DifferentRequest")
 
 
 async def main(request: dict) -> int:
+    workflow_id = workflow_id_for(request)
     client = await Client.connect(**ClientConfig.load_client_connect_config())
     try:
-        receipt = await start_or_join(client, request)
-    except WorkflowUpdateFailedError as error:
-        failure = error.cause
+        receipt = await start_or_join(client, workflow_id, request)
+    except (WorkflowUpdateFailedError, ApplicationError) as error:
+        failure = error.cause if isinstance(error, WorkflowUpdateFailedError) else error
         if not isinstance(failure, ApplicationError):
             raise
         if failure.type in DELIVERY_FAILURES:

@@ -10,13 +10,20 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 
 
+def workflow_id_for(request: dict) -> str:
+    source = request.get("sourceOrgId")
+    if source == "":
+        raise ValueError("sourceOrgId is empty: leave it out or write null")
+    return "/".join(["live-migration-prep", request["orgId"], *filter(None, [source])])
+
+
 async def main(request: dict) -> None:
+    workflow_id = workflow_id_for(request)
     client = await Client.connect(**ClientConfig.load_client_connect_config())
-    ids = [request["orgId"], request.get("sourceOrgId")]
     receipt = await client.execute_workflow(
         "prepareLiveMigration",
         request,
-        id="/".join(["live-migration-prep", *filter(None, ids)]),
+        id=workflow_id,
         task_queue="live-migration-prep",
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     )

@@ -24,7 +24,7 @@ import {
 
 const [file = 'request.json', ...options] = process.argv.slice(2);
 const request = JSON.parse(readFileSync(file, 'utf8')) as PrepareRequest;
-const again = options.includes('--again');
+if (options.includes('--again')) request.again = true;
 const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
@@ -38,13 +38,13 @@ type AnyType =
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
   // The run has failed.
   InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },
-  TokenExists: { outcome: 'refused', exitCode: 6, next: 'use or recover the earlier token' },
+  TokenExists: { outcome: 'refused', exitCode: 6, next: '--again creates another' },
   TemporalUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
   AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator fix the credential' },
   AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
   TokenLost: { outcome: 'failed', exitCode: 1, next: 'remove its key in Atlas, then start again' },
-  Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a token that it may have left' },
+  Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a recoverable token' },
   // The run stays open and tries again by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
@@ -54,17 +54,6 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   TooManyWaiting: { outcome: 'refused', exitCode: 6, next: 'wait for the result of the run' },
 };
 
-/** The earlier run that delivered a token or may have left one, as far back as the namespace's retention reaches. */
-async function earlierToken() {
-  const query = `WorkflowId = '${workflowId}' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'`;
-  for await (const run of client.workflow.list({ query })) {
-    if (run.status.name === 'COMPLETED') return { runId: run.runId, delivered: true };
-    const tokenMayBeLeft = run.status.name === 'TERMINATED' || run.memo?.['deliveryId'];
-    if (tokenMayBeLeft) return { runId: run.runId, delivered: false };
-  }
-  return null;
-}
-
 async function start(): Promise<Receipt> {
   return client.workflow.executeUpdateWithStart('awaitDelivery', {
     args: [request],
@@ -73,7 +62,7 @@ async function start(): Promise<Receipt> {
       taskQueue: 'live-migration-prep',
       args: [request],
       workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+      workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
     }),
   });
 }
@@ -108,13 +97,7 @@ function isKnown(type: string | null | undefined): type is AnyType {
 }
 
 try {
-  const earlier = again ? null : await earlierToken();
-  if (earlier) {
-    const what = earlier.delivered ? 'delivered' : 'token left';
-    say(`refused (${what})`, `see run ${earlier.runId}; --again creates another token`, 6);
-  } else {
-    say('delivered', (await start()).location, 0);
-  }
+  say('delivered', (await start()).location, 0);
 } catch (error) {
   await explain(error);
 } finally {

@@ -40,19 +40,22 @@ async function startOrJoin(): Promise<Receipt> {
       }),
     });
   } catch (error) {
-    // The newest run of this id delivered its token: its result is the receipt.
-    if (error instanceof WorkflowExecutionAlreadyStartedError) {
-      return (await client.workflow.getHandle(workflowId).result()) as Receipt;
-    }
-    throw error;
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
+  // The newest run of this id delivered its token, perhaps for another request.
+  const receipt = (await client.workflow.getHandle(workflowId).result()) as Receipt;
+  const sorted = (entries: string[]) => [...new Set(entries)].sort().join();
+  const isSameList = sorted(receipt.accessListIps) === sorted(request.accessListIps);
+  if (receipt.sink === request.sink && isSameList) return receipt;
+  const message = `a token was delivered to sink ${receipt.sink} for [${receipt.accessListIps.join()}]`;
+  throw ApplicationFailure.nonRetryable(message, 'DifferentRequest');
 }
 
 try {
   const receipt = await startOrJoin();
   console.log(`delivered: ${receipt.location}`);
 } catch (error) {
-  const failure = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+  const failure = error instanceof WorkflowUpdateFailedError ? error.cause : error;
   if (!(failure instanceof ApplicationFailure)) throw error;
   const isUndelivered = DELIVERY_FAILURE_TYPES.some((type) => type === failure.type);
   console.log(

@@ -12,8 +12,6 @@ const CACHE = path.join(ROOT, '.cache/examples');
 interface Language {
   folder: string;
   extension: string;
-  /** Of its blocks in Markdown. */
-  markdown: string;
   /** @returns what this machine lacks, or null. */
   missing(): string | null;
   /** Installs what the examples pin, and builds them. */
@@ -27,7 +25,6 @@ export const LANGUAGES: Record<string, Language> = {
   TypeScript: {
     folder: 'typescript',
     extension: 'ts',
-    markdown: 'ts',
     missing: () => null,
     /** From the tarball that `npm pack` makes; the packages beside it are those of this clone. */
     install(folder) {
@@ -47,7 +44,6 @@ export const LANGUAGES: Record<string, Language> = {
   Python: {
     folder: 'python',
     extension: 'py',
-    markdown: 'python',
     missing: () => olderThan('3.10', 'python3', '--version') ?? lacking('python3', '-m', 'pip', '--version'),
     install(folder) {
       const requirements = readFileSync(path.join(folder, 'requirements.txt'), 'utf8');
@@ -66,7 +62,6 @@ export const LANGUAGES: Record<string, Language> = {
   Go: {
     folder: 'go',
     extension: 'go',
-    markdown: 'go',
     missing: () => olderThan(goVersion(), 'go', 'version'),
     install(folder) {
       const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' };

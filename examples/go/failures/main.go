@@ -14,7 +14,6 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/temporal"
@@ -22,9 +21,10 @@ import (
 
 type Request struct {
 	OrgID         string   `json:"orgId"`
-	SourceOrgID   string   `json:"sourceOrgId,omitempty"`
+	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
 	AccessListIPs []string `json:"accessListIps"`
 	Sink          string   `json:"sink"`
+	Again         bool     `json:"again,omitempty"`
 }
 
 type Receipt struct {
@@ -49,13 +49,13 @@ type Reaction struct {
 var reactions = map[string]Reaction{
 	// The run has failed.
 	"InvalidRequest":       {"failed", 1, "correct the request, then start again"},
-	"TokenExists":          {"refused", 6, "use or recover the earlier token"},
+	"TokenExists":          {"refused", 6, "--again creates another"},
 	"TemporalUnavailable":  {"failed", 1, "start again later"},
 	"AtlasRequestRejected": {"failed", 1, "let the operator fix the credential"},
 	"AtlasResponseInvalid": {"failed", 1, "look for a stray key in Atlas"},
 	"AtlasUnavailable":     {"failed", 1, "start again later"},
 	"TokenLost":            {"failed", 1, "remove its key in Atlas, then start again"},
-	"Cancelled":            {"cancelled", 7, "look for a token that it may have left"},
+	"Cancelled":            {"cancelled", 7, "look for a recoverable token"},
 	// The run stays open and tries again by itself.
 	"SinkRejected":          {"undelivered", 5, "let the operator fix the sink"},
 	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},
@@ -66,37 +66,19 @@ var reactions = map[string]Reaction{
 }
 
 func workflowIDFor(request Request) string {
-	return strings.TrimSuffix("live-migration-prep/"+request.OrgID+"/"+request.SourceOrgID, "/")
-}
-
-// Returns the earlier run that delivered a token or may have left one, as far back as the namespace's retention
-// reaches, or "".
-func earlierToken(ctx context.Context, c client.Client, workflowID string) (runID string, delivered bool, err error) {
-	query := "WorkflowId = '" + workflowID + "' AND WorkflowType = 'prepareLiveMigration' AND ExecutionStatus != 'Running'"
-	var page []byte
-	for {
-		found, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: query, NextPageToken: page})
-		if err != nil {
-			return "", false, err
-		}
-		for _, run := range found.Executions {
-			if run.Status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-				return run.Execution.RunId, true, nil
-			}
-			_, left := run.Memo.GetFields()["deliveryId"]
-			if left || run.Status == enums.WORKFLOW_EXECUTION_STATUS_TERMINATED {
-				return run.Execution.RunId, false, nil
-			}
-		}
-		if page = found.NextPageToken; len(page) == 0 {
-			return "", false, nil
-		}
+	id := "live-migration-prep/" + request.OrgID
+	if request.SourceOrgID == nil {
+		return id
 	}
+	if *request.SourceOrgID == "" {
+		log.Fatal("sourceOrgId is empty: leave it out or write null")
+	}
+	return id + "/" + *request.SourceOrgID
 }
 
-func start(ctx context.Context, c client.Client, request Request, again bool) (receipt Receipt, err error) {
+func start(ctx context.Context, c client.Client, request Request) (receipt Receipt, err error) {
 	reuse := enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY
-	if again {
+	if request.Again {
 		reuse = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
 	}
 	operation := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
@@ -153,25 +135,16 @@ func explain(ctx context.Context, c client.Client, request Request, err error) i
 
 func main() {
 	ctx := context.Background()
-	again := slices.Contains(os.Args, "--again")
 	var request Request
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))
+	request.Again = slices.Contains(os.Args, "--again")
 	c, err := client.Dial(envconfig.MustLoadDefaultClientOptions())
 	check(err)
 	defer c.Close()
 
-	if !again {
-		runID, delivered, err := earlierToken(ctx, c, workflowIDFor(request))
-		check(err)
-		if runID != "" {
-			what := map[bool]string{true: "delivered", false: "token left"}[delivered]
-			fmt.Printf("refused (%s): see run %s; --again creates another token\n", what, runID)
-			os.Exit(6)
-		}
-	}
-	receipt, err := start(ctx, c, request, again)
+	receipt, err := start(ctx, c, request)
 	if err != nil {
 		os.Exit(explain(ctx, c, request, err))
 	}

@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
+	"slices"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -20,20 +20,29 @@ import (
 
 type Request struct {
 	OrgID         string   `json:"orgId"`
-	SourceOrgID   string   `json:"sourceOrgId,omitempty"`
+	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
 	AccessListIPs []string `json:"accessListIps"`
 	Sink          string   `json:"sink"`
 }
 
 type Receipt struct {
-	Location string `json:"location"`
+	Location      string   `json:"location"`
+	Sink          string   `json:"sink"`
+	AccessListIPs []string `json:"accessListIps"`
 }
 
 func workflowIDFor(request Request) string {
-	return strings.TrimSuffix("live-migration-prep/"+request.OrgID+"/"+request.SourceOrgID, "/")
+	id := "live-migration-prep/" + request.OrgID
+	if request.SourceOrgID == nil {
+		return id
+	}
+	if *request.SourceOrgID == "" {
+		log.Fatal("sourceOrgId is empty: leave it out or write null")
+	}
+	return id + "/" + *request.SourceOrgID
 }
 
-// docs/callers.md shows this function.
+// docs/callers.md refers to this function.
 func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt Receipt, err error) {
 	workflowID := workflowIDFor(request)
 	start := c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
@@ -50,13 +59,24 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 			WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
 	})
-	var started *serviceerror.WorkflowExecutionAlreadyStarted
-	if errors.As(err, &started) { // the newest run of this id delivered its token
-		err = c.GetWorkflow(ctx, workflowID, "").Get(ctx, &receipt)
-	} else if err == nil {
+	if err == nil {
 		err = update.Get(ctx, &receipt)
+		return receipt, err
 	}
-	return receipt, err
+	var started *serviceerror.WorkflowExecutionAlreadyStarted
+	if !errors.As(err, &started) {
+		return receipt, err
+	}
+	// The newest run of this id delivered its token, perhaps for another request.
+	if err := c.GetWorkflow(ctx, workflowID, "").Get(ctx, &receipt); err != nil {
+		return receipt, err
+	}
+	sorted := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
+	if receipt.Sink == request.Sink && slices.Equal(sorted(receipt.AccessListIPs), sorted(request.AccessListIPs)) {
+		return receipt, nil
+	}
+	message := fmt.Sprintf("a token was delivered to sink %s for %v", receipt.Sink, receipt.AccessListIPs)
+	return Receipt{}, temporal.NewNonRetryableApplicationError(message, "DifferentRequest", nil)
 }
 
 func main() {

@@ -7,20 +7,32 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 )
 
-func main() {
-	var request struct {
-		OrgID         string   `json:"orgId"`
-		SourceOrgID   string   `json:"sourceOrgId,omitempty"`
-		AccessListIPs []string `json:"accessListIps"`
-		Sink          string   `json:"sink"`
+type Request struct {
+	OrgID         string   `json:"orgId"`
+	SourceOrgID   *string  `json:"sourceOrgId,omitempty"`
+	AccessListIPs []string `json:"accessListIps"`
+	Sink          string   `json:"sink"`
+}
+
+func workflowIDFor(request Request) string {
+	id := "live-migration-prep/" + request.OrgID
+	if request.SourceOrgID == nil {
+		return id
 	}
+	if *request.SourceOrgID == "" {
+		log.Fatal("sourceOrgId is empty: leave it out or write null")
+	}
+	return id + "/" + *request.SourceOrgID
+}
+
+func main() {
+	var request Request
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))
@@ -29,9 +41,8 @@ func main() {
 	check(err)
 	defer temporal.Close()
 
-	id := "live-migration-prep/" + request.OrgID + "/" + request.SourceOrgID
 	run, err := temporal.ExecuteWorkflow(context.Background(), client.StartWorkflowOptions{
-		ID:                                       strings.TrimSuffix(id, "/"),
+		ID:                                       workflowIDFor(request),
 		TaskQueue:                                "live-migration-prep",
 		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
