@@ -22,11 +22,14 @@ const run = promisify(execFile);
 
 jest.setTimeout(300_000);
 
-const TYPESCRIPT_TIMEOUT_MS = 60_000;
+const PROGRAM_TIMEOUT_MS = 60_000;
 
 const README = page('README.md');
 const [install = ''] = codeBlocks(sectionBelow(README, 'Install'), 'sh');
-const [prepare = '', check = '', start = ''] = codeBlocks(sectionBelow(README, 'Run it'), 'sh');
+const [prepare = '', check = '', emulator = '', start = ''] = codeBlocks(
+  sectionBelow(README, 'Run it'),
+  'sh',
+);
 
 /** What a clone does not have; `npm run build` makes dist/. */
 const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
@@ -79,7 +82,7 @@ it('runs: doctor finds nothing to repair, and a token is delivered', async () =>
   appendFileSync(path.join(workFolder, 'live-migration-prep.yaml'), 'health: { port: 0 }\n');
 
   // Addresses and secrets are those of this test.
-  const lines = check.split('\n').filter((line) => line && !line.startsWith('export '));
+  const lines = check.split('\n').filter((line) => line && !/^(#|export) /.test(line));
   const [doctor = '', worker = '', ...others] = lines;
   expect(others).toEqual([]);
   expect(await sh(doctor, workFolder)).toContain('credential default');
@@ -97,14 +100,27 @@ it('runs: doctor finds nothing to repair, and a token is delivered', async () =>
   expect(readFileSync(path.join(tokens, file), 'utf8')).toBe(atlas.createdTokens()[0]?.linkToken);
 });
 
-it('the TypeScript creates no second token after a delivered one', async () => {
+it('names the settings of the emulator of npm run atlas, and so does getting-started', () => {
+  const { clientId, clientSecret } = DEFAULTS.serviceAccount;
+  expect(emulator.trim().split('\n')).toEqual([
+    'export MONGODB_ATLAS_BASE_URL=http://127.0.0.1:4400',
+    `export MONGODB_ATLAS_CLIENT_ID=${clientId}`,
+    `export MONGODB_ATLAS_CLIENT_SECRET=${clientSecret}`,
+  ]);
+  expect(codeBlocks(page('docs/getting-started.md'), 'sh')).toContain(emulator);
+});
+
+it('start.mjs runs as it stands; later it creates no second token, and takes no other receipt for its own', async () => {
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(workFolder, 'node_modules'));
-  const [code = ''] = codeBlocks(README, 'ts');
-  const file = path.join(workFolder, 'caller.mts');
-  writeFileSync(file, code);
-  const options = { cwd: workFolder, env, timeout: TYPESCRIPT_TIMEOUT_MS };
-  await expect(run(process.execPath, ['--import', 'tsx', file], options)).rejects.toThrow(
-    'WorkflowExecutionAlreadyStartedError',
-  );
-  expect(atlas.createdTokens()).toHaveLength(1);
+  const [code = ''] = codeBlocks(README, 'js');
+  const node = (program: string) => {
+    writeFileSync(path.join(workFolder, 'start.mjs'), program);
+    return run(process.execPath, ['start.mjs'], { cwd: workFolder, env, timeout: PROGRAM_TIMEOUT_MS });
+  };
+  expect((await node(code)).stdout).toMatch(/^file .*link-token/);
+  const { length } = atlas.createdTokens();
+  for (const again of [code, code.replace("sink: 'drop'", "sink: 'other'")]) {
+    await expect(node(again)).rejects.toThrow('WorkflowExecutionAlreadyStartedError');
+  }
+  expect(atlas.createdTokens()).toHaveLength(length);
 });
