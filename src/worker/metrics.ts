@@ -2,7 +2,8 @@ import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
 import { Runtime, type ActivityInterceptorsFactory, type RuntimeOptions } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
 import type { Settings } from '../config/settings';
-import { FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
+import { scheduledResultSchema } from '../contract/schemas';
 import { hostPort } from './health';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -55,12 +56,19 @@ export function startRunCounters(
   meter: MetricMeter,
   { namespace, taskQueue }: { namespace: string; taskQueue: string },
 ): void {
-  const labels = { namespace, taskQueue, workflowType: WORKFLOW_TYPES.prepare };
-  const runs = meter.createCounter('link_token_runs');
-  for (const outcome of ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]) {
-    runs.add(0, { ...labels, outcome });
-  }
-  meter.createCounter('link_token_unconfirmed').add(0, labels);
+  const start = (name: string, workflowType: string, outcomes: readonly string[]) => {
+    const counter = meter.createCounter(name);
+    for (const outcome of outcomes) counter.add(0, { namespace, taskQueue, workflowType, outcome });
+  };
+  const { prepare, prepareOnSchedule } = WORKFLOW_TYPES;
+  start('link_token_runs', prepare, ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]);
+  start('link_token_schedule_runs', prepareOnSchedule, [
+    ...scheduledResultSchema.shape.outcome.options,
+    ...FAILURE_TYPES,
+    ...DELIVERY_FAILURE_TYPES,
+    'other',
+  ]);
+  meter.createCounter('link_token_unconfirmed').add(0, { namespace, taskQueue, workflowType: prepare });
 }
 
 /** Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may retry it. */

@@ -120,6 +120,6 @@ export function isRunFailureType(type: unknown): type is FailureType {
   return (FAILURE_TYPES as readonly unknown[]).includes(type);
 }
 
-function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
+export function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
   return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
 }

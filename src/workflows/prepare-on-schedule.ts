@@ -7,6 +7,7 @@ import {
   TemporalFailure,
   TerminatedFailure,
   WorkflowIdReusePolicy,
+  isCancellation,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -17,7 +18,9 @@ import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import { shortened } from '../contract/printable';
 import { parseLinkState } from './activity-results';
+import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { failureOf, failureOfActivity, firstDetails, terminalFailure, unwritableRequest } from './failures';
+import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { repeatable } from './proxies';
 
@@ -35,6 +38,24 @@ const MAX_LISTED = 10;
  *   input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
+  try {
+    const result = await keepLinkUp(input);
+    countScheduledRun(result.outcome);
+    return result;
+  } catch (error) {
+    // A cancelled run pauses no schedule.
+    if (!isCancellation(error)) countScheduledRun(failureOutcome(error));
+    throw error;
+  }
+}
+
+/** The type of a failure, as a label of a metric: whoever may start work in the namespace can make up other types. */
+function failureOutcome(error: unknown): string {
+  const type = error instanceof ApplicationFailure ? error.type : null;
+  return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
+}
+
+async function keepLinkUp(input: ScheduledRequest): Promise<ScheduledResult> {
   const request = requestOf(input);
   const always = input.always ?? false;
   const link = await linkOf(request, always);

@@ -115,7 +115,7 @@ const CAUSES: Record<string, Cause> = {
     atlas.faults({ on: 'availableProjects', status: 403 });
     await runEvery('1s', deployment.taskQueue, { request: deployment.newRequest() });
     return untilScraped(port, (s) =>
-      valueOf(s, 'temporal_workflow_failed_total', { workflow_type: 'prepareOnSchedule' }),
+      valueOf(s, 'link_token_schedule_runs_total', { outcome: 'AtlasRequestRejected' }),
     );
   },
   async LinkTokenResultRefused({ deployment, atlas, port }) {
@@ -186,37 +186,71 @@ const slots = (samples: Sample[]) =>
 
 describe('on scrapes of a real worker', () => {
   it.each(Object.entries(CAUSES))('%s fires; before, nothing fires', async (alert, cause) => {
-    const worker = await startWorker({ worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 } });
+    const worker = await startWorker(SMALL);
     const before = await cleanScrape(worker);
     const after = await cause(worker);
-    await expectFiring(before, after, alert);
+    const step = LASTING.includes(alert) ? growEachMinute : growWithAge;
+    await expectFiring([clean(before), { samples: after ?? [], minutes: MINUTES_AFTER, step }], {
+      alerts: [alert, ...(ALSO[alert] ?? [])],
+    });
   });
+
+  it.each(['LinkTokenScheduleFailed', 'LinkTokenResultRefused'])(
+    '%s goes on firing when the worker restarts on its instance',
+    async (alert) => {
+      const worker = await startWorker(SMALL);
+      const before = await cleanScrape(worker);
+      const failed = await CAUSES[alert]?.(worker);
+      await restart(worker.deployment);
+      const restarted = await cleanScrape(worker);
+      await expectFiring(
+        [
+          clean(before),
+          { samples: failed ?? [], minutes: 5 },
+          { samples: [], minutes: 1 },
+          { samples: restarted, minutes: 50 },
+        ],
+        { alerts: [alert], everyMinute: true },
+      );
+    },
+  );
 });
 
+const SMALL = { worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 } };
 const MINUTES_BEFORE = 120;
 const MINUTES_AFTER = 70;
 
-/** The rules on an hour of the first scrape, and then of the second, as Prometheus would have them every minute. */
-async function expectFiring(before: Sample[], after: Sample[] | null, alert: string): Promise<void> {
-  const series = new Map<string, string>();
-  for (const sample of before) series.set(seriesOf(sample), `${sample.value}x${MINUTES_BEFORE} `);
-  for (const sample of after ?? []) {
-    const name = seriesOf(sample);
-    const step = growth(sample, LASTING.includes(alert));
-    const values = `${sample.value}+${step}x${MINUTES_AFTER}`;
-    series.set(name, (series.get(name) ?? `_x${MINUTES_BEFORE + 1} `) + values);
-  }
-  const silent = alertRules().map(({ alert: alertname }) => ({ alertname, eval_time: `${MINUTES_BEFORE}m` }));
+/** What Prometheus scrapes every minute for a while. */
+interface Phase {
+  samples: Sample[];
+  minutes: number;
+  /** How much a series grows in a minute. */
+  step?: (sample: Sample) => number;
+}
+
+const clean = (samples: Sample[]): Phase => ({ samples, minutes: MINUTES_BEFORE });
+
+const growWithAge = ({ name, value }: Sample) => (name.endsWith('_age_seconds') && value > 0 ? 60 : 0);
+
+const growEachMinute = ({ name, value }: Sample) => (/_(total|bucket|count|sum)$/.test(name) ? value : 0);
+
+/** The rules on these phases: at the end of the first nothing fires, and then these alerts and no others. */
+async function expectFiring(
+  phases: Phase[],
+  { alerts, everyMinute = false }: { alerts: string[]; everyMinute?: boolean },
+): Promise<void> {
+  const minutes = phases.slice(1).reduce((sum, phase) => sum + phase.minutes, 0);
+  const endOfFirst = MINUTES_BEFORE - 1;
+  const silent = alertRules().map(({ alert: alertname }) => ({ alertname, eval_time: `${endOfFirst}m` }));
   const firing = {
-    expr: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[${MINUTES_AFTER}m]))`,
-    eval_time: `${MINUTES_BEFORE + MINUTES_AFTER}m`,
-    exp_samples: [alert, ...(ALSO[alert] ?? [])].map((name) => ({
+    expr: `${everyMinute ? 'sum' : 'count'} by (alertname) (count_over_time(ALERTS{alertstate="firing"}[${minutes}m]))`,
+    eval_time: `${endOfFirst + minutes}m`,
+    exp_samples: alerts.map((name) => ({
       labels: `{alertname="${name}"}`,
-      value: 1,
+      value: everyMinute ? minutes : 1,
     })),
   };
-  const folder = newFolder();
-  const file = path.join(folder, 'test.json');
+  const file = path.join(newFolder(), 'test.json');
   writeFileSync(
     file,
     JSON.stringify({
@@ -225,7 +259,7 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
       tests: [
         {
           interval: '1m',
-          input_series: [...series].map(([name, values]) => ({ series: name, values })),
+          input_series: seriesOver(phases),
           alert_rule_test: silent,
           promql_expr_test: [firing],
         },
@@ -235,10 +269,17 @@ async function expectFiring(before: Sample[], after: Sample[] | null, alert: str
   await promtool(['test', 'rules', file]);
 }
 
-/** How much a series grows in a minute. */
-function growth({ name, value }: Sample, lasting: boolean): number {
-  if (name.endsWith('_oldest_seconds') && value > 0) return 60;
-  return lasting && /_(total|bucket|count|sum)$/.test(name) ? value : 0;
+/** The series as promtool reads them. One that a phase lacks is stale, as after a scrape without it. */
+function seriesOver(phases: Phase[]): { series: string; values: string }[] {
+  const names = new Set(phases.flatMap(({ samples }) => samples.map(seriesOf)));
+  return [...names].map((series) => {
+    const values = phases.map(({ samples, minutes, step }) => {
+      const sample = samples.find((one) => seriesOf(one) === series);
+      if (!sample) return minutes > 1 ? `stale _x${minutes - 1}` : 'stale';
+      return `${sample.value}+${step?.(sample) ?? 0}x${minutes - 1}`;
+    });
+    return { series, values: values.join(' ') };
+  });
 }
 
 function seriesOf({ name, labels }: Sample): string {

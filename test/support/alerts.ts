@@ -8,7 +8,7 @@ interface AlertRule {
   alert: string;
   expr: string;
   labels: { severity: string };
-  annotations: { runbook: string };
+  annotations: { description: string; runbook: string };
 }
 
 export function alertRules(): AlertRule[] {

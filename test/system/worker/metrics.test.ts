@@ -1,14 +1,18 @@
 import { freePort } from '../../../dev/temporal/free-port';
+import { FAILURE_TYPES, WORKFLOW_TYPES } from '../../../src/contract/names';
+import type { ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { alertRules, metricsIn } from '../../support/alerts';
 import { cleanUpLater } from '../../support/clean-up';
+import { newOrgId } from '../../support/ids';
 import { runEvery } from '../../support/schedules';
-import { scrape, valueOf } from '../../support/scrape';
+import { scrape, valueOf, type Sample } from '../../support/scrape';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { untilStep } from '../../support/updates';
+import { page, tableBelow } from '../../unit/docs/markdown';
 
 jest.setTimeout(60_000);
 
@@ -44,6 +48,15 @@ function untilCounted(name: string, labels: Record<string, string>, value: numbe
   });
 }
 
+/** Starts what a schedule starts. */
+async function startScheduled(request = deployment.newRequest()) {
+  const { client } = await sharedTemporal();
+  return client.workflow.start<(input: ScheduledRequest) => Promise<ScheduledResult>>(
+    WORKFLOW_TYPES.prepareOnSchedule,
+    { workflowId: `once-${newOrgId()}`, taskQueue: deployment.taskQueue, args: [{ request }] },
+  );
+}
+
 async function ended(sink = 'files'): Promise<string> {
   return (await endingOf(await deployment.start(deployment.newRequest({ sink })))).type;
 }
@@ -53,7 +66,7 @@ describe('the metrics of a worker count', () => {
     const first = await scrape(port);
     expect(valueOf(first, 'link_token_unconfirmed_total')).toBe(0);
     const before = first.filter(({ name }) => name === 'link_token_runs_total');
-    expect(before.map(({ value }) => value)).toEqual(Array(8).fill(0));
+    expect(before.map(({ value }) => value)).toEqual(Array(2 + FAILURE_TYPES.length).fill(0));
     expect(await ended()).toBe('delivered');
     const samples = await untilCounted('link_token_runs_total', { outcome: 'delivered' }, 1);
     const after = samples.filter(({ name }) => name === 'link_token_runs_total');
@@ -99,11 +112,37 @@ describe('the metrics of a worker count', () => {
     await untilCounted('link_token_runs_total', { outcome: 'AtlasRequestRejected' }, 1);
   });
 
-  it('a schedule that failed before it started a run', async () => {
+  it('a schedule that failed before it started a run, in a series that was there before', async () => {
+    const name = 'link_token_schedule_runs_total';
+    const seriesOf = (samples: Sample[]) =>
+      samples.filter((one) => one.name === name).map((one) => one.labels);
+    const before = seriesOf(await scrape(port));
     atlas.faults({ on: 'availableProjects', status: 403 });
     await runEvery('1s', deployment.taskQueue, { request: deployment.newRequest() });
-    const labels = { workflow_type: 'prepareOnSchedule' };
-    await untilCounted('temporal_workflow_failed_total', labels, 1);
+    const samples = await untilCounted(name, { outcome: 'AtlasRequestRejected' }, 1);
+    expect(valueOf(samples, name)).toBe(1);
+    expect(seriesOf(samples)).toEqual(before);
+  });
+
+  it('the outcomes of scheduled runs that did not fail', async () => {
+    const request = deployment.newRequest();
+    for (const outcome of ['prepared', 'recentToken'] as const) {
+      expect(await (await startScheduled(request)).result()).toMatchObject({ outcome });
+      await untilCounted('link_token_schedule_runs_total', { outcome }, 1);
+    }
+  });
+
+  it('no scheduled run that was cancelled, since it pauses no schedule', async () => {
+    const checks = () => atlas.requestsOn('availableProjects').length;
+    const [before, counted] = [checks(), valueOf(await scrape(port), 'link_token_schedule_runs_total')];
+    atlas.faults({ on: 'availableProjects', delayMs: 1500, status: 500 });
+    const handle = await startScheduled();
+    await eventually('the check', () => checks() > before);
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    const labels = { workflow_type: WORKFLOW_TYPES.prepareOnSchedule };
+    const samples = await untilCounted('temporal_workflow_canceled_total', labels, 1);
+    expect(valueOf(samples, 'link_token_schedule_runs_total')).toBe(counted);
   });
 
   it('a failed round of delivery, with the age of its token', async () => {
@@ -157,6 +196,17 @@ describe('the metrics of a worker count', () => {
         .flatMap(metricsIn)
         .filter((name) => !scraped.includes(name)),
     ).toEqual([]);
+  });
+
+  it('what docs/production.md lists, and nothing else of ours', async () => {
+    const scraped = (await Promise.all(ports.map(scrape))).flat().map(({ name }) => name);
+    const ours = scraped
+      .filter((name) => !name.startsWith('temporal_'))
+      .map((name) => name.replace(/_(bucket|count|sum)$/, ''));
+    const listed = tableBelow(page('docs/production.md'), 'Metrics and alerts')
+      .flatMap(([cell = '']) => [...cell.matchAll(/`([a-z_]+)/g)].map(([, name = '']) => name))
+      .filter((name) => name !== 'temporal_');
+    expect(listed.sort()).toEqual([...new Set(ours)].sort());
   });
 
   it('and name no organization', async () => {

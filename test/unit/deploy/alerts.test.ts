@@ -21,6 +21,10 @@ describe.each(alertRules())('$alert', ({ alert, expr, labels, annotations }) => 
     expect(anchors(page(file))).toContain(anchor);
   });
 
+  it('says when it clears by itself', () => {
+    expect(annotations.description).toMatch(/ The alert clears by itself.*\.$/);
+  });
+
   it('reads a metric, and has a severity', () => {
     expect(metricsIn({ expr })).not.toEqual([]);
     expect(['page', 'ticket']).toContain(labels.severity);
