@@ -6,6 +6,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { makeKey } from '../../src/sealing';
+import { alertRules } from '../support/alerts';
 import { newFolder } from '../support/clean-up';
 
 const ROOT = path.join(__dirname, '../..');
@@ -22,11 +23,14 @@ interface Manifest {
   kind: string;
   metadata: { name: string; namespace?: string };
   data?: Record<string, string>;
-  spec: Record<string, unknown> & { replicas?: number; template: { spec: Record<string, unknown> } };
+  spec: Record<string, unknown> & {
+    replicas?: number;
+    template: { metadata: { labels: Record<string, string> }; spec: Record<string, unknown> };
+  };
 }
 
-function render(overlay: string): Manifest[] {
-  const rendered = execFileSync(KUBECTL, ['kustomize', path.join(KUBERNETES, 'overlays', overlay)], {
+function render(kustomization: string): Manifest[] {
+  const rendered = execFileSync(KUBECTL, ['kustomize', path.join(KUBERNETES, kustomization)], {
     encoding: 'utf8',
   });
   return parseAllDocuments(rendered).map((document) => document.toJS() as Manifest);
@@ -81,11 +85,40 @@ function asDeployment({ metadata, spec: { replicas, template } }: Manifest) {
   return { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: { replicas, selector, template } };
 }
 
+interface Selector {
+  matchLabels: Record<string, string>;
+}
+
+function portNamesOf(spec: Record<string, unknown>): string[] {
+  const { containers } = spec as { containers: { ports: { name: string }[] }[] };
+  return containers.flatMap(({ ports }) => ports.map(({ name }) => name));
+}
+
+/** The README applies it by itself. */
+const NAMESPACE_FILE = 'namespace.yaml';
+const NAMESPACE = parse(readFileSync(path.join(KUBERNETES, NAMESPACE_FILE), 'utf8')) as Manifest;
+
+const MONITORING = render('monitoring');
+
+function monitoring(wanted: string): Manifest {
+  const found = MONITORING.find(({ kind }) => kind === wanted);
+  if (!found) throw new Error(`no ${wanted}`);
+  return found;
+}
+
+it('the alerts have only fields that the Prometheus operator knows', () => {
+  const groups = monitoring('PrometheusRule').spec['groups'] as { rules: object[] }[];
+  const keysOf = (objects: object[]) => [...new Set(objects.flatMap(Object.keys))].sort();
+  expect(keysOf(groups)).toEqual(['name', 'rules']);
+  const rules = groups.flatMap((group) => group.rules);
+  expect(keysOf(rules)).toEqual(['alert', 'annotations', 'expr', 'for', 'labels']);
+});
+
 describe.each([
   ['deployment', 'Deployment'],
   ['worker-controller', 'WorkerDeployment'],
 ])('overlay %s', (overlay, kind) => {
-  const manifests = render(overlay);
+  const manifests = render(`overlays/${overlay}`);
   const find = (wanted: string) => {
     const found = manifests.find((manifest) => manifest.kind === wanted);
     if (!found) throw new Error(`no ${wanted}`);
@@ -95,7 +128,7 @@ describe.each([
   it.each(VERSIONS)('fits the schemas of Kubernetes %s', (version) => {
     const ours = manifests.filter(({ apiVersion }) => !apiVersion.startsWith('temporal.io/'));
     expect(ours.length).toBeGreaterThanOrEqual(3);
-    validate(overlay, [...ours, asDeployment(find(kind))], version);
+    validate(overlay, [NAMESPACE, ...ours, asDeployment(find(kind))], version);
   });
 
   it('has two workers with probes, limits, a grace period and no rights', () => {
@@ -140,9 +173,28 @@ describe.each([
   });
 
   it('puts everything into one namespace', () => {
-    expect(new Set(manifests.map(({ metadata }) => metadata.namespace))).toEqual(
-      new Set(['live-migration-prep']),
-    );
+    const namespaces = [...manifests, ...MONITORING].map(({ metadata }) => metadata.namespace);
+    expect(new Set(namespaces)).toEqual(new Set([NAMESPACE.metadata.name]));
+  });
+
+  it('lets only Prometheus in, and to no port but that of the metrics', () => {
+    const { podSelector, policyTypes, ingress } = find('NetworkPolicy').spec;
+    const { metadata, spec } = find(kind).spec.template;
+    expect(metadata.labels).toMatchObject((podSelector as Selector).matchLabels);
+    expect(policyTypes).toEqual(['Ingress']);
+    expect(ingress).toEqual([{ ports: [{ port: 'metrics' }], from: [expect.anything()] }]);
+    expect(portNamesOf(spec)).toContain('metrics');
+  });
+
+  it('has the label and the port by which Prometheus scrapes it, as the job that the alerts name', () => {
+    const { selector, jobLabel, podMetricsEndpoints, ...unknown } = monitoring('PodMonitor').spec;
+    expect(unknown).toEqual({});
+    const { metadata, spec } = find(kind).spec.template;
+    expect(metadata.labels).toMatchObject((selector as Selector).matchLabels);
+    const jobs = alertRules().flatMap(({ expr }) => [...expr.matchAll(/job="(.*?)"/g)].map(([, job]) => job));
+    expect(new Set(jobs)).toEqual(new Set([metadata.labels[jobLabel as string]]));
+    expect(podMetricsEndpoints).toEqual([{ port: 'metrics' }]);
+    expect(portNamesOf(spec)).toContain('metrics');
   });
 
   it('has a configuration that a worker loads, with ports that the pod declares', () => {
@@ -168,7 +220,7 @@ describe.each([
 });
 
 describe("the Worker Controller's resources", () => {
-  const manifests = render('worker-controller').filter(({ apiVersion }) =>
+  const manifests = render('overlays/worker-controller').filter(({ apiVersion }) =>
     apiVersion.startsWith('temporal.io/'),
   );
 
@@ -195,12 +247,12 @@ describe("the Worker Controller's resources", () => {
 });
 
 it('the validator rejects a field that Kubernetes does not know', () => {
-  const [deployment] = render('deployment').filter(({ kind }) => kind === 'Deployment');
+  const [deployment] = render('overlays/deployment').filter(({ kind }) => kind === 'Deployment');
   Object.assign(deployment?.spec ?? {}, { replica: 3 });
   expect(() => validate('wrong', [deployment], '1.37')).toThrow();
 });
 
-it('every file of YAML is part of an overlay, or of what it includes', () => {
+it('every file of YAML but that of the namespace is part of an overlay, or of what it includes', () => {
   const files = readdirSync(KUBERNETES, { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.yaml'),
   );
@@ -211,5 +263,5 @@ it('every file of YAML is part of an overlay, or of what it includes', () => {
       path.join(path.dirname(name), file),
     );
   });
-  expect(files.sort()).toEqual([...new Set([...folders, ...named])].sort());
+  expect(files.sort()).toEqual([...new Set([NAMESPACE_FILE, ...folders, ...named])].sort());
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
+import { PROMETHEUS_RULE_FILE, prometheusRule } from '../../../dev/prometheus-rule';
 import { ALERTS_FOLDER, alertRules, metricsIn } from '../../support/alerts';
 import { anchors, page } from '../docs/markdown';
 
@@ -41,4 +42,8 @@ describe.each(alertRules())('$alert', ({ alert, expr, labels, annotations }) => 
     expect(silent).toEqual(expect.objectContaining({ alertname: alert }));
     expect(silent?.exp_alerts).toBeUndefined();
   });
+});
+
+it('the resource of the Prometheus operator has the same alerts (npm run prometheus-rule)', () => {
+  expect(parse(readFileSync(PROMETHEUS_RULE_FILE, 'utf8'))).toEqual(prometheusRule());
 });
