@@ -28,12 +28,14 @@ export function deliverLinkTokenActivity(
     const { info, cancellationSignal } = context;
     const { jwe } = parseInput(deliverInputSchema, tokenInput);
     const name = parseInput(sinkName, sinkInput);
+    let sinkTried = !isFirstAttempt(info);
     try {
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireOwnRun(info, token.orgId, token.sourceOrgId);
       const sink = permittedSink(token.orgId, name);
       // Picked by their schemas, so that the token cannot slip into a receipt, nor anything else into a sink.
       const facts = tokenFactsSchema.parse(token);
+      sinkTried = true;
       const location = await withHeartbeats(() =>
         sink.deliver({ ...deliveryFactsSchema.parse(token), token: token.linkToken }, cancellationSignal),
       );
@@ -42,13 +44,8 @@ export function deliverLinkTokenActivity(
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const outcome = classifyDeliveryError(error);
-      // An earlier attempt of this activity may have sent it.
-      const tokenMayBeThere = outcome.tokenMayBeThere || !isFirstAttempt(info);
-      throw deliveryFailure(
-        { ...outcome, tokenMayBeThere },
-        { plan, attempt: info.attempt, deadlineAtMs: roundEndMs(info) },
-      );
+      const timing = { plan, attempt: info.attempt, deadlineAtMs: roundEndMs(info) };
+      throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };
 
@@ -56,17 +53,14 @@ export function deliverLinkTokenActivity(
   function permittedSink(orgId: string, name: string): Sink {
     const sink = sinks.get(name);
     if (sink && organizations.sinksFor(orgId).includes(name)) return sink;
-    const notSent = { tokenMayBeThere: false };
     if (sink) {
       throw new SinkRejectedError(
         `sink ${name} is not permitted for organization ${orgId}: name it under atlas.organizations, or redeliver to another sink`,
-        notSent,
       );
     }
     // Another worker may have it already, and this one after its restart.
     throw new SinkUnavailableError(
       `this worker has no sink ${quote(name)}: add it to the configuration and restart the worker, or redeliver to another sink`,
-      notSent,
     );
   }
 }

@@ -9,8 +9,6 @@ export interface DeliveryOutcome {
   type: DeliveryFailureType;
   retryable: boolean;
   message: string;
-  /** Whether the sink was sent the token, or may have been. */
-  tokenMayBeThere: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number | undefined;
 }
@@ -19,30 +17,27 @@ export interface DeliveryOutcome {
 export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SealedTokenUnreadableError) {
     const { message, retryable } = error;
-    return { type: 'SealedTokenUnreadable', retryable, message, tokenMayBeThere: false };
+    return { type: 'SealedTokenUnreadable', retryable, message };
   }
   if (error instanceof SinkRejectedError) {
-    const { message, tokenMayBeThere } = error;
-    return { type: 'SinkRejected', retryable: false, message, tokenMayBeThere };
+    return { type: 'SinkRejected', retryable: false, message: error.message };
   }
   const unavailable = { type: 'SinkUnavailable', retryable: true } as const;
   if (error instanceof SinkUnavailableError) {
-    const { message, tokenMayBeThere, retryAfterMs } = error;
-    return { ...unavailable, message, tokenMayBeThere, retryAfterMs };
+    return { ...unavailable, message: error.message, retryAfterMs: error.retryAfterMs };
   }
   if (error instanceof SecretUnavailableError) {
-    return { ...unavailable, message: error.message, tokenMayBeThere: false };
+    return { ...unavailable, message: error.message };
   }
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
     const message = 'the attempt was stopped before the sink had confirmed the token; the run tries again';
-    return { ...unavailable, message, tokenMayBeThere: true };
+    return { ...unavailable, message };
   }
   // The message of a library may hold a secret.
   const name = error instanceof Error ? error.name : typeof error;
   return {
     ...unavailable,
     message: `the sink failed with an unexpected error (${name}): see the log of the sink's server`,
-    tokenMayBeThere: true,
   };
 }

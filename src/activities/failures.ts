@@ -66,11 +66,19 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
   return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
-/** The failure of a delivery attempt. A wait past the end of the round ends the round at once. */
-export function deliveryFailure(outcome: DeliveryOutcome, timing: RetryTiming): ApplicationFailure {
-  const { type, message, retryable, tokenMayBeThere, retryAfterMs } = outcome;
+/**
+ * The failure of a delivery attempt. A wait past the end of the round ends the round at once.
+ *
+ * @param sinkTried goes into the details of the failure.
+ */
+export function deliveryFailure(
+  outcome: DeliveryOutcome,
+  timing: RetryTiming,
+  sinkTried: boolean,
+): ApplicationFailure {
+  const { type, message, retryable, retryAfterMs } = outcome;
   const details: DeliveryFailureDetails = {
-    tokenMayBeThere,
+    sinkTried,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
   if (!retryable) return terminal(type, message, details);

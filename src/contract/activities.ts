@@ -64,8 +64,8 @@ export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirme
 
 /** Details of a failed delivery attempt. */
 export interface DeliveryFailureDetails {
-  /** Whether the sink was sent the token, or may have been. */
-  tokenMayBeThere: boolean;
+  /** False when the only attempt ended before it called the sink. The token may be in every sink that was called. */
+  sinkTried: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number;
 }

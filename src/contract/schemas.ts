@@ -136,9 +136,7 @@ export const receiptSchema = z
     sink: z.string().describe('Name of the sink that has the token'),
     location: z.string().describe('Where the token is, in terms that an operator can follow'),
     deliveredAt: z.iso.datetime().describe('When the sink confirmed the token (RFC 3339, UTC)'),
-    alsoTried: z
-      .array(z.string())
-      .describe('Other sinks that were sent the token or may have been: it may be there too'),
+    alsoTried: z.array(z.string()).describe('Every other sink that was tried: the token may be there too'),
   })
   .meta({
     title: 'Receipt',

@@ -8,7 +8,6 @@ import { pathId } from './utils/delivery-id';
 import { createSinkSend, joinUrl } from './utils/http-client';
 import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
 import { isSuccess, responseError } from './utils/status';
-import { withTokenMayBeThere } from './utils/token-may-be-there';
 
 const configSchema = (context: ReferenceContext) =>
   withoutPlainHttp(
@@ -75,7 +74,6 @@ function createCloudManagerSink(config: Config): Sink {
       if (sourceOrgId === null) {
         throw new SinkRejectedError(
           `${server} needs the id of its organization, and the request named no sourceOrgId: redeliver to another sink, and name sourceOrgId next time`,
-          { tokenMayBeThere: false },
         );
       }
       const link = linkPath(sourceOrgId);
@@ -88,7 +86,7 @@ function createCloudManagerSink(config: Config): Sink {
           );
         }
         await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        synced = await withTokenMayBeThere(true, isSynced({ path: `${link}/status` }, signal));
+        synced = await isSynced({ path: `${link}/status` }, signal);
       }
       return `${server}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`;
     },

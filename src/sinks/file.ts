@@ -34,17 +34,16 @@ function createFileSink({ directory }: Config): Sink {
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
-      const name = fileNameOf(delivery);
       try {
         const root = await realpath(directory);
-        const file = path.join(root, name);
+        const file = path.join(root, fileNameOf(delivery));
         // An attempt that was killed may have renamed the file without flushing the directory.
         if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(root);
         else await writeFileAtomically(file, delivery.token);
         await sweepNowAndThen(root);
         return `file ${file} on the worker's host`;
       } catch (error) {
-        throw sinkErrorOf(error, directory, await mayExist(path.join(directory, name)));
+        throw sinkErrorOf(error, directory);
       }
     },
 
@@ -57,7 +56,7 @@ function createFileSink({ directory }: Config): Sink {
         const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
         return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
       } catch (error) {
-        throw sinkErrorOf(error, directory, false);
+        throw sinkErrorOf(error, directory);
       }
     },
   };
@@ -78,7 +77,6 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   if (found.isFile() && (await readFile(file, 'utf8')) === token) return true;
   throw new SinkRejectedError(
     `${file} exists and was not written by this sink: move it away, then redeliver`,
-    { tokenMayBeThere: false },
   );
 }
 
@@ -114,25 +112,14 @@ const PERMANENT: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'makes names too long for the file system',
 };
 
-function sinkErrorOf(error: unknown, directory: string, tokenMayBeThere: boolean): Error {
+function sinkErrorOf(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = errnoOf(error);
   const permanent = PERMANENT[code];
   if (permanent) {
-    return new SinkRejectedError(`the directory ${directory} of the sink ${permanent}: correct its path`, {
-      tokenMayBeThere,
-    });
+    return new SinkRejectedError(`the directory ${directory} of the sink ${permanent}: correct its path`);
   }
   return new SinkUnavailableError(
     `the directory ${directory} of the sink cannot be written (${code}): create it, free space or grant the worker access`,
-    { tokenMayBeThere },
-  );
-}
-
-/** False only where the file system is certain. */
-function mayExist(file: string): Promise<boolean> {
-  return lstat(file).then(
-    () => true,
-    (error: unknown) => errnoOf(error) !== 'ENOENT' && !(errnoOf(error) in PERMANENT),
   );
 }

@@ -19,7 +19,7 @@ export interface Sink {
    * @returns where the token is now, in terms that an operator can follow, and the same for a repetition; never the
    *   token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
-   *   SecretUnavailableError when a secret cannot be read and no token was sent.
+   *   SecretUnavailableError when a secret cannot be read.
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
   /**
@@ -38,39 +38,21 @@ export interface Sink {
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
-interface SinkErrorOptions {
-  /**
-   * Whether this attempt may have put the token into the sink: true from the moment a request with the token is
-   * written, unless the sink certainly refused it. True by default, so say false only where it is certain. The activity
-   * accounts for earlier attempts.
-   */
-  tokenMayBeThere?: boolean;
-}
-
-/** The message reaches the operator, so it holds no secret. */
-export abstract class SinkError extends Error {
-  tokenMayBeThere: boolean;
-
-  constructor(message: string, { tokenMayBeThere = true }: SinkErrorOptions = {}) {
-    super(message);
-    this.tokenMayBeThere = tokenMayBeThere;
-  }
-}
-
-/** Thrown when the sink cannot take the token now. */
-export class SinkUnavailableError extends SinkError {
+/** Thrown when the sink cannot take the token now. The message reaches the operator, so it holds no secret. */
+export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError';
-  /** The wait that the sink requested; it is never shortened. */
-  readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, options: SinkErrorOptions & { retryAfterMs?: number | undefined } = {}) {
-    super(message, options);
-    this.retryAfterMs = options.retryAfterMs;
+  /** @param retryAfterMs the wait that the sink requested; it is never shortened. */
+  constructor(
+    message: string,
+    readonly retryAfterMs?: number,
+  ) {
+    super(message);
   }
 }
 
-/** Thrown when the sink will never take the token as it is configured. */
-export class SinkRejectedError extends SinkError {
+/** Thrown when the sink will never take the token as it is configured. The message holds no secret. */
+export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
 }
 

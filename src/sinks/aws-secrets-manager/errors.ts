@@ -1,5 +1,4 @@
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import { mayHaveActed } from '../utils/status';
 
 interface Meaning {
   retryable: boolean;
@@ -35,9 +34,6 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
 
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
-/** Errors of Node and the SDK after which no request was written. */
-const NEVER_SENT: readonly string[] = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'CredentialsProviderError'];
-
 /**
  * The error for what the SDK threw. The SDK's own message is left out: one about a signature quotes signed headers, and
  * a session token is one of them.
@@ -61,11 +57,7 @@ export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError 
   const outcome =
     status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
-  const tokenMayBeThere =
-    status === undefined ? !NEVER_SENT.includes(code ?? name ?? '') : mayHaveActed(status);
-  return retryable
-    ? new SinkUnavailableError(message, { tokenMayBeThere })
-    : new SinkRejectedError(message, { tokenMayBeThere });
+  return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
 }
 
 function meaningOfStatus(status: number | undefined): Meaning {

@@ -8,7 +8,6 @@ import { labelOf } from '../utils/label';
 import { checkedIds } from '../utils/delivery-id';
 import { storedTokenOf } from '../utils/stored-token';
 import { SECRET_NAME_RULE, templateSchema } from '../utils/template';
-import { withTokenMayBeThere } from '../utils/token-may-be-there';
 import { sinkErrorOfAws } from './errors';
 
 /** From the reference of the Tag data type; the prefix `aws:` is reserved. */
@@ -102,11 +101,8 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       });
       if (created) return location;
 
-      const found = await withTokenMayBeThere(
-        false,
-        call('DescribeSecret', (options) =>
-          client.send(new DescribeSecretCommand({ SecretId: name }), options),
-        ),
+      const found = await call('DescribeSecret', (options) =>
+        client.send(new DescribeSecretCommand({ SecretId: name }), options),
       );
       const present = tagsToMap(found.Tags);
       const stages = found.VersionIdsToStages?.[delivery.deliveryId];
@@ -120,11 +116,8 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const areOutdated = Object.entries(labels).some(([key, value]) => (present.get(key) ?? '') !== value);
       // They are those of the current token, which an older one that is delivered again is not.
       if (areOutdated && (!stages || stages.includes('AWSCURRENT'))) {
-        await withTokenMayBeThere(
-          true,
-          call('TagResource', (options) =>
-            client.send(new TagResourceCommand({ SecretId: name, Tags: tagList(labels) }), options),
-          ),
+        await call('TagResource', (options) =>
+          client.send(new TagResourceCommand({ SecretId: name, Tags: tagList(labels) }), options),
         );
       }
       return location;
@@ -198,6 +191,5 @@ function refuseForeign(name: string, present: Map<string, string>, target: Check
     present.has(OWNER_TAGS.orgId)
       ? `secret ${name} holds the token of other organizations: put {orgId} and {sourceOrgId} into secretName, then redeliver`
       : `secret ${name} was not created by this sink: correct secretName, or tag the secret ${wantedTags} to let this sink write it, then redeliver`,
-    { tokenMayBeThere: false },
   );
 }

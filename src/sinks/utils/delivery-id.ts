@@ -14,7 +14,6 @@ export function pathId(field: IdField, value: string): string {
   if (/^[0-9a-f-]+$/.test(value)) return value;
   throw new SinkRejectedError(
     `${field} contains characters other than hexadecimal digits and hyphens, so it cannot be part of a path: nothing was sent`,
-    { tokenMayBeThere: false },
   );
 }
 

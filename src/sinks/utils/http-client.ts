@@ -4,8 +4,7 @@ import { SinkUnavailableError } from '../sink';
 /**
  * Sends one request as {@link createSender} does; `signal` ends it at any time.
  *
- * @throws SinkUnavailableError when no complete response arrived; its `tokenMayBeThere` says whether the request was
- *   written. The reason of `signal` when that ended the request.
+ * @throws SinkUnavailableError when no complete response arrived, or the reason of `signal` when that ended the request.
  */
 type SinkSend = (
   request: HttpRequest,
@@ -28,9 +27,7 @@ export function createSinkSend(server: string, timeoutMs: number): SinkSend {
         error.code === 'TIMEOUT'
           ? `within ${timeoutMs} ms`
           : `(${error.code}): check that it runs and that the worker can reach it`;
-      throw new SinkUnavailableError(`no complete response from ${server} ${reason}`, {
-        tokenMayBeThere: error.written,
-      });
+      throw new SinkUnavailableError(`no complete response from ${server} ${reason}`);
     }
   };
 }

@@ -76,6 +76,5 @@ function createTemplate(template: string) {
 function lacksSourceOrgId(template: string): SinkRejectedError {
   return new SinkRejectedError(
     `the template ${template} of the sink needs {sourceOrgId}, and the request named no source organization: redeliver to a sink without it, and name sourceOrgId next time`,
-    { tokenMayBeThere: false },
   );
 }

@@ -72,7 +72,6 @@ function tokenIdentity(server: string, token: Secret, send: VaultSend): VaultIde
     if (response.status !== 403) return response;
     throw new SinkUnavailableError(
       `${server} does not accept the token from ${token.source}: it is wrong, expired or revoked; replace it with a valid one`,
-      { tokenMayBeThere: false },
     );
   }
 
@@ -126,10 +125,7 @@ function appRoleIdentity(
     const { message } = responseError(`${server}, login at auth/${mount}`, response, {
       400: 'it does not accept the role id or the secret id, or its uses are used up',
     });
-    return new SinkUnavailableError(`${message}; it used ${credentials}`, {
-      tokenMayBeThere: false,
-      retryAfterMs: response.retryAfterMs,
-    });
+    return new SinkUnavailableError(`${message}; it used ${credentials}`, response.retryAfterMs);
   }
 
   return {

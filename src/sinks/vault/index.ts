@@ -7,7 +7,6 @@ import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { labelOf } from '../utils/label';
 import { factsOf, storedTokenOf } from '../utils/stored-token';
 import { PATH_RULE, plainPath, templateSchema } from '../utils/template';
-import { withTokenMayBeThere } from '../utils/token-may-be-there';
 import { createVaultIdentity, vaultAuthSchema, type VaultSend } from './identity';
 import { createKv, type KvSecret } from './kv';
 
@@ -41,15 +40,13 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   /** Reads first and writes only over what it read, so that a retry after a lost response writes nothing. */
   async function writeOnce(path: string, delivery: Delivery, signal: AbortSignal): Promise<KvSecret> {
     for (let reads = 0; reads < MAX_READS; reads++) {
-      const found = await withTokenMayBeThere(false, kv.read(path, signal));
+      const found = await kv.read(path, signal);
       if (found.data?.['deliveryId'] === delivery.deliveryId) return found;
       refuseToOverwrite(found.data, delivery, `${mount}/${path}`);
       const version = await kv.write(path, storedTokenOf(delivery), found.version, signal);
       if (version !== null) return { ...found, version };
     }
-    throw new SinkUnavailableError(`${mount}/${path} was written by others ${MAX_READS} times in a row`, {
-      tokenMayBeThere: false,
-    });
+    throw new SinkUnavailableError(`${mount}/${path} was written by others ${MAX_READS} times in a row`);
   }
 
   return {
@@ -65,7 +62,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
           requestedBy: labelOf(delivery.requestedBy) || null,
           changeReference: labelOf(delivery.changeReference) || null,
         };
-        await withTokenMayBeThere(true, kv.patchMetadata(path, metadata, signal));
+        await kv.patchMetadata(path, metadata, signal);
       }
       return `${mount}/${path} version ${version} in ${server}`;
     },
@@ -101,7 +98,7 @@ function refuseToOverwrite(
     ],
   ];
   const found = reasons.find(([holds]) => holds);
-  if (found) throw new SinkRejectedError(`${place} ${found[1]}`, { tokenMayBeThere: false });
+  if (found) throw new SinkRejectedError(`${place} ${found[1]}`);
 }
 
 function createVaultSend(

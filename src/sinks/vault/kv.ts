@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { HttpResponse } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess, responseError } from '../utils/status';
-import { withTokenMayBeThere } from '../utils/token-may-be-there';
 import { SEALED, type VaultIdentity, type VaultSend } from './identity';
 
 /** The present content of a path. */
@@ -38,10 +37,10 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     request: Omit<Parameters<VaultSend>[0], 'token'>,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    const token = await withTokenMayBeThere(false, identity.token(signal));
+    const token = await identity.token(signal);
     const response = await send({ ...request, token }, signal);
     if (response.status !== 403) return response;
-    const renewed = await withTokenMayBeThere(false, identity.afterForbidden(token, signal));
+    const renewed = await identity.afterForbidden(token, signal);
     return renewed === null ? response : send({ ...request, token: renewed }, signal);
   }
 
@@ -50,10 +49,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     const what = `${server}, ${mount}/${kind}/${path}`;
     const temporary = temporaryReason(response);
     if (temporary !== null) {
-      return new SinkUnavailableError(`${what} responded with ${status}: ${temporary}`, {
-        tokenMayBeThere: false,
-        retryAfterMs,
-      });
+      return new SinkUnavailableError(`${what} responded with ${status}: ${temporary}`, retryAfterMs);
     }
     return responseError(what, response, {
       403: `the policy denies it; grant ${CAPABILITIES[kind]} on ${mount}/${kind}/… to the worker`,

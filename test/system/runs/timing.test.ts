@@ -146,7 +146,7 @@ describe('with the default settings creation', () => {
 
 describe('with the default settings delivery', () => {
   it('pauses after each round, a minute at first, then twice as long, up to 6 hours', async () => {
-    sinkErrors = Array.from({ length: 10 }, () => new SinkRejectedError('no', { tokenMayBeThere: false }));
+    sinkErrors = Array.from({ length: 10 }, () => new SinkRejectedError('no'));
     const { type, deliveryTimes } = await run();
     expect(type).toBe('delivered');
     const pauses = deliveryTimes.slice(1).map((time, i) => (time - (deliveryTimes[i] ?? 0)) / MINUTE_MS);
@@ -159,11 +159,8 @@ describe('with the default settings delivery', () => {
   });
 
   it('tries for minutes in a round, and then pauses no less than the sink asked for', async () => {
-    const down = new SinkUnavailableError('down', { tokenMayBeThere: false });
-    const later = new SinkUnavailableError('later', {
-      tokenMayBeThere: false,
-      retryAfterMs: 120 * MINUTE_MS,
-    });
+    const down = new SinkUnavailableError('down');
+    const later = new SinkUnavailableError('later', 120 * MINUTE_MS);
     // A round has 12 to 20 attempts, by its jitter; the last error comes in the second.
     sinkErrors = [...Array.from({ length: 20 }, () => down), later];
     const { type, deliveryTimes } = await run();

@@ -228,19 +228,16 @@ describe('sinkErrorOfAws', () => {
     expect(error.cause).toBeUndefined();
   });
 
-  it.each<[object, boolean]>([
-    [{ code: 'ECONNREFUSED' }, false],
-    [{ code: 'ENOTFOUND' }, false],
-    [{ name: 'CredentialsProviderError' }, false],
-    [{ name: 'TimeoutError', code: 'ECONNRESET' }, true],
-    [{ name: 'TimeoutError' }, true],
-    [{}, true],
-  ])('%j without a response: the token may be there: %s', (thrown, tokenMayBeThere) => {
+  it.each([
+    { code: 'ECONNREFUSED' },
+    { code: 'ENOTFOUND' },
+    { name: 'TimeoutError', code: 'ECONNRESET' },
+    {},
+  ])('%j without a response can succeed later', (thrown) => {
     const error = Object.assign(new Error(), { $metadata: { attempts: 1 } }, thrown);
-    expect(sinkErrorOfAws('secretsmanager:CreateSecret for secret a', error)).toMatchObject({
-      name: 'SinkUnavailableError',
-      tokenMayBeThere,
-    });
+    expect(sinkErrorOfAws('secretsmanager:CreateSecret for secret a', error)).toBeInstanceOf(
+      SinkUnavailableError,
+    );
   });
 });
 

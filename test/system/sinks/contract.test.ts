@@ -98,7 +98,6 @@ describe.each(SINK_TYPE_NAMES)('the sink %s', (type) => {
     fixture.loseResponse();
     const failure = await failureOf(delivery);
     expect(failure).toBeInstanceOf(SinkUnavailableError);
-    expect(failure).toMatchObject({ tokenMayBeThere: true });
     expect(await fixture.held(delivery)).toEqual([delivery.token]);
     await deliver(delivery);
     expect(await fixture.held(delivery)).toEqual([delivery.token]);
@@ -135,7 +134,6 @@ describe.each(SINK_TYPE_NAMES)('the sink %s', (type) => {
     await fixture.refuse(delivery);
     const failure = await failureOf(delivery);
     expect(failure).toBeInstanceOf(SinkRejectedError);
-    expect(failure).toMatchObject({ tokenMayBeThere: false });
     expect((failure as Error).message).toMatch(/\w+ \w+ \w+/);
     expect(await fixture.held(delivery)).not.toContain(delivery.token);
     return undefined;

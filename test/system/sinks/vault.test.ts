@@ -361,7 +361,6 @@ describe('the server', () => {
         name: 'SinkUnavailableError',
         message: expect.stringContaining(message) as string,
         retryAfterMs: 3000,
-        tokenMayBeThere: false,
       });
     });
   });

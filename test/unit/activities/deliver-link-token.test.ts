@@ -94,34 +94,33 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     const failure = await failureOf(runWithoutDelivery(sealed, 'secret'));
     expect(failure).toMatchObject({ type: 'SinkRejected', nonRetryable: true });
     expect(failure.message).toContain(`secret is not permitted for organization ${ORG}`);
-    expect(failure.details).toEqual([{ tokenMayBeThere: false }]);
+    expect(failure.details).toEqual([{ sinkTried: false }]);
   });
 });
 
 test('a sink or a key that this worker lacks is waited for: another may have it', async () => {
   const unreadable = await seal(OWN_ID, newSealer());
   const lacking = [run(sealed, 'down').result, run(unreadable).result];
-  const retried = { nonRetryable: false, details: [{ tokenMayBeThere: false }] };
+  const retried = { nonRetryable: false, details: [{ sinkTried: false }] };
   expect(await Promise.all(lacking.map(failureOf))).toMatchObject([
     { type: 'SinkUnavailable', ...retried },
     { type: 'SealedTokenUnreadable', ...retried },
   ]);
 });
 
-describe('whether the sink may have the token', () => {
-  const notSent = () => Promise.reject(new SinkUnavailableError('down', { tokenMayBeThere: false }));
-  const sent = () => Promise.reject(new SinkRejectedError('no', { tokenMayBeThere: true }));
+describe('whether the sink was tried', () => {
+  const rejecting = () => Promise.reject(new SinkRejectedError('no'));
   /** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
   const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
 
-  it.each<[what: string, info: Partial<Info>, deliver: Deliver, tokenMayBeThere: boolean]>([
-    ['not, when the first attempt did not send it', {}, notSent, false],
-    ['yes, when the sink was sent it', {}, sent, true],
-    ['yes, after an earlier attempt', { attempt: 2 }, notSent, true],
-    ['yes, after an attempt before a reset', reset, notSent, true],
-  ])('%s', async (_what, info, deliver, tokenMayBeThere) => {
-    const failure = await failureOf(run(sealed, 'drop', { env: attemptIn(info), deliver }).result);
-    expect(failure.details).toEqual([{ tokenMayBeThere }]);
+  it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean]>([
+    ['no, when the only attempt found no such sink', {}, 'down', false],
+    ['yes, when it called the sink', {}, 'drop', true],
+    ['yes, after an earlier attempt', { attempt: 2 }, 'down', true],
+    ['yes, after an attempt before a reset', reset, 'down', true],
+  ])('%s', async (_what, info, sink, sinkTried) => {
+    const failure = await failureOf(run(sealed, sink, { env: attemptIn(info), deliver: rejecting }).result);
+    expect(failure.details).toEqual([{ sinkTried }]);
   });
 });
 
@@ -150,7 +149,7 @@ describe('an attempt that is stopped while the sink has the token', () => {
       type: 'SinkUnavailable',
       nonRetryable: false,
       message: 'the attempt was stopped before the sink had confirmed the token; the run tries again',
-      details: [{ tokenMayBeThere: true }],
+      details: [{ sinkTried: true }],
     });
   });
 });

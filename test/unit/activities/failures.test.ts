@@ -93,32 +93,32 @@ describe('the failure of a creation attempt', () => {
 describe('the failure of a delivery attempt', () => {
   const message = 'the sink is down';
   const type = 'SinkUnavailable';
-  const outcome: DeliveryOutcome = { type, retryable: true, message, tokenMayBeThere: true };
+  const outcome: DeliveryOutcome = { type, retryable: true, message };
 
-  it('is retried by Temporal after the backoff, and says whether the token may be there', () => {
-    const failure = deliveryFailure(outcome, timing());
+  it('is retried by Temporal after the backoff, and says whether the sink was tried', () => {
+    const failure = deliveryFailure(outcome, timing(), true);
     expect(failure).toMatchObject({ type, message, nonRetryable: false });
-    expect(failure.details).toEqual([{ tokenMayBeThere: true }]);
+    expect(failure.details).toEqual([{ sinkTried: true }]);
     expectDelay(failure, 2000, 4000);
   });
 
   it('is retried no earlier than the sink asked for', () => {
-    expectDelay(deliveryFailure({ ...outcome, retryAfterMs: 600_000 }, timing()), 600_000, HOUR_MS);
+    expectDelay(deliveryFailure({ ...outcome, retryAfterMs: 600_000 }, timing(), true), 600_000, HOUR_MS);
   });
 
   it('that no retry helps ends the round', () => {
-    const rejected = { ...outcome, type: 'SinkRejected', retryable: false, tokenMayBeThere: false } as const;
-    const failure = deliveryFailure(rejected, timing());
+    const rejected = { ...outcome, type: 'SinkRejected', retryable: false } as const;
+    const failure = deliveryFailure(rejected, timing(), false);
     expect(failure).toMatchObject({ type: 'SinkRejected', nonRetryable: true });
-    expect(failure.details).toEqual([{ tokenMayBeThere: false }]);
+    expect(failure.details).toEqual([{ sinkTried: false }]);
   });
 
   it.each(TOO_LATE)(
     'ends the round at once, and passes the wait on, when %s goes past its end',
     (_what, wait, leftMs) => {
-      const failure = deliveryFailure({ ...outcome, ...wait }, timing({ leftMs }));
+      const failure = deliveryFailure({ ...outcome, ...wait }, timing({ leftMs }), true);
       expect(failure).toMatchObject({ type, nonRetryable: true, message });
-      expect(failure.details).toEqual([{ tokenMayBeThere: true, ...wait }]);
+      expect(failure.details).toEqual([{ sinkTried: true, ...wait }]);
     },
   );
 });

@@ -180,17 +180,6 @@ it('waits for a permission', async () => {
   await deliver(newDelivery());
 });
 
-(isRoot ? it : it.skip)('says that the token may be there when its file cannot be read', async () => {
-  chmodSync(fileIn(), 0o755);
-  chmodSync(directory, 0o755);
-  const delivery = newDelivery();
-  await deliver(delivery);
-  await unprivileged(async () => {
-    const error = { name: 'SinkUnavailableError', tokenMayBeThere: true };
-    await expect(deliver(delivery)).rejects.toMatchObject(error);
-  });
-});
-
 describe('doctor', () => {
   const check = async (at: string) => {
     const sink = await makeSink({ type: 'file', directory: at });
