@@ -2,9 +2,8 @@ import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { VERSION } from '../../http/version';
 import { withTimeout } from '../../http/with-timeout';
-import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
+import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
-import { labelOf } from '../utils/label';
 import { checkedIds } from '../utils/delivery-id';
 import { storedTokenOf } from '../utils/stored-token';
 import { SECRET_NAME_RULE, templateSchema } from '../utils/template';
@@ -19,8 +18,8 @@ const tagText = z
   )
   .refine((text) => !/^aws:/i.test(text), 'starts with aws:, which is reserved');
 
-/** A secret has at most 50 tags, and this sink adds four. */
-const MAX_OWN_TAGS = 46;
+/** A secret has at most 50 tags, and this sink adds two. */
+const MAX_OWN_TAGS = 48;
 
 const configSchema = () =>
   withoutPlainHttp(
@@ -58,7 +57,6 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     DescribeSecretCommand,
     PutSecretValueCommand,
     ResourceExistsException,
-    TagResourceCommand,
     ResourceNotFoundException,
   } = sdk;
   const client = new sdk.SecretsManagerClient({
@@ -89,7 +87,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
           Name: name,
           ...version,
           KmsKeyId: kmsKeyId,
-          Tags: tagList({ ...config.tags, ...ownerTags(delivery), ...labelTags(delivery) }),
+          Tags: tagList({ ...config.tags, ...ownerTags(delivery) }),
         };
         try {
           await client.send(new CreateSecretCommand(request), options);
@@ -104,20 +102,10 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const found = await call('DescribeSecret', (options) =>
         client.send(new DescribeSecretCommand({ SecretId: name }), options),
       );
-      const present = tagsToMap(found.Tags);
-      const stages = found.VersionIdsToStages?.[delivery.deliveryId];
-      if (!stages) {
-        refuseForeign(name, present, delivery);
+      if (!found.VersionIdsToStages?.[delivery.deliveryId]) {
+        refuseForeign(name, tagsToMap(found.Tags), delivery);
         await call('PutSecretValue', (options) =>
           client.send(new PutSecretValueCommand({ SecretId: name, ...version }), options),
-        );
-      }
-      const labels = labelTags(delivery);
-      const areOutdated = Object.entries(labels).some(([key, value]) => (present.get(key) ?? '') !== value);
-      // They are those of the current token, which an older one that is delivered again is not.
-      if (areOutdated && (!stages || stages.includes('AWSCURRENT'))) {
-        await call('TagResource', (options) =>
-          client.send(new TagResourceCommand({ SecretId: name, Tags: tagList(labels) }), options),
         );
       }
       return location;
@@ -162,14 +150,6 @@ function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> 
   return {
     [OWNER_TAGS.orgId]: orgId,
     ...(sourceOrgId !== null && { [OWNER_TAGS.sourceOrgId]: sourceOrgId }),
-  };
-}
-
-/** Empty where the request named nothing: to remove a tag would need one more permission. */
-function labelTags({ requestedBy, changeReference }: Delivery): Record<string, string> {
-  return {
-    'live-migration-prep/requestedBy': labelOf(requestedBy),
-    'live-migration-prep/changeReference': labelOf(changeReference),
   };
 }
 

@@ -5,13 +5,9 @@ import type { Delivery } from '../sink';
  * the same delivery, key by key: stores compare it to recognise a repetition.
  */
 export function storedTokenOf(delivery: Delivery) {
-  return { linkToken: delivery.token, ...factsOf(delivery) };
-}
-
-/** The part without the token, which may be shown. */
-export function factsOf(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
   return {
+    linkToken: delivery.token,
     deliveryId,
     orgId,
     ...(sourceOrgId !== null && { sourceOrgId }),

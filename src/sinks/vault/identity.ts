@@ -29,7 +29,7 @@ type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;
 
 /** Sends one request to Vault; `token` goes into its header. `path` is below `/v1/`. */
 export type VaultSend = (
-  request: { method: 'GET' | 'POST' | 'PATCH'; path: string; token?: string; body?: object },
+  request: { method: 'GET' | 'POST'; path: string; token?: string; body?: object },
   signal: AbortSignal,
 ) => Promise<HttpResponse>;
 

@@ -4,8 +4,7 @@ import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type
 import { checkedIds } from '../utils/delivery-id';
 import { createSinkSend, joinUrl } from '../utils/http-client';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
-import { labelOf } from '../utils/label';
-import { factsOf, storedTokenOf } from '../utils/stored-token';
+import { storedTokenOf } from '../utils/stored-token';
 import { PATH_RULE, plainPath, templateSchema } from '../utils/template';
 import { createVaultIdentity, vaultAuthSchema, type VaultSend } from './identity';
 import { createKv, type KvSecret } from './kv';
@@ -38,13 +37,13 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   const kv = createKv(server, mount, identity, send);
 
   /** Reads first and writes only over what it read, so that a retry after a lost response writes nothing. */
-  async function writeOnce(path: string, delivery: Delivery, signal: AbortSignal): Promise<KvSecret> {
+  async function writeOnce(path: string, delivery: Delivery, signal: AbortSignal): Promise<number> {
     for (let reads = 0; reads < MAX_READS; reads++) {
       const found = await kv.read(path, signal);
-      if (found.data?.['deliveryId'] === delivery.deliveryId) return found;
+      if (found.data?.['deliveryId'] === delivery.deliveryId) return found.version;
       refuseToOverwrite(found.data, delivery, `${mount}/${path}`);
       const version = await kv.write(path, storedTokenOf(delivery), found.version, signal);
-      if (version !== null) return { ...found, version };
+      if (version !== null) return version;
     }
     throw new SinkUnavailableError(`${mount}/${path} was written by others ${MAX_READS} times in a row`);
   }
@@ -53,17 +52,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
     needsSourceOrgId: template.uses('sourceOrgId'),
     async deliver(delivery, signal) {
       const path = template.fill(delivery);
-      const { version, customMetadata } = await writeOnce(path, delivery, signal);
-      if (customMetadata['deliveryId'] !== delivery.deliveryId) {
-        const metadata = {
-          ...factsOf(delivery),
-          // Null removes what a former token left.
-          sourceOrgId: delivery.sourceOrgId,
-          requestedBy: labelOf(delivery.requestedBy) || null,
-          changeReference: labelOf(delivery.changeReference) || null,
-        };
-        await kv.patchMetadata(path, metadata, signal);
-      }
+      const version = await writeOnce(path, delivery, signal);
       return `${mount}/${path} version ${version} in ${server}`;
     },
     async check(target, signal) {
@@ -112,7 +101,7 @@ function createVaultSend(
         method,
         url: joinUrl(address, `/v1/${path}`),
         headers: {
-          'content-type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json',
+          'content-type': 'application/json',
           // A Vault Agent may require it, against forged requests.
           'x-vault-request': 'true',
           ...(token !== undefined && { 'x-vault-token': token }),

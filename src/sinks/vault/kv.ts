@@ -10,25 +10,16 @@ export interface KvSecret {
   version: number;
   /** Null where the newest version is deleted or destroyed, or there is none. */
   data: Readonly<Record<string, unknown>> | null;
-  customMetadata: Readonly<Record<string, string>>;
 }
 
 const readSchema = z.object({
   data: z.object({
     data: z.record(z.string(), z.unknown()).nullable(),
-    metadata: z.object({
-      version: z.int(),
-      custom_metadata: z.record(z.string(), z.string()).nullish(),
-    }),
+    metadata: z.object({ version: z.int() }),
   }),
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 const errorsSchema = z.object({ errors: z.array(z.string()) });
-
-const CAPABILITIES = {
-  data: 'create, read and update',
-  metadata: 'patch',
-};
 
 /** A mount of the key/value secrets engine, version 2. Its HTTP API is the same in Vault and OpenBao. */
 export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
@@ -44,15 +35,15 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     return renewed === null ? response : send({ ...request, token: renewed }, signal);
   }
 
-  function errorOf(response: HttpResponse, kind: keyof typeof CAPABILITIES, path: string): Error {
+  function errorOf(response: HttpResponse, path: string): Error {
     const { status, retryAfterMs } = response;
-    const what = `${server}, ${mount}/${kind}/${path}`;
+    const what = `${server}, ${mount}/data/${path}`;
     const temporary = temporaryReason(response);
     if (temporary !== null) {
       return new SinkUnavailableError(`${what} responded with ${status}: ${temporary}`, retryAfterMs);
     }
     return responseError(what, response, {
-      403: `the policy denies it; grant ${CAPABILITIES[kind]} on ${mount}/${kind}/… to the worker`,
+      403: `the policy denies it; grant create, read and update on ${mount}/data/… to the worker`,
       404: `there is no key/value engine at ${mount} in this namespace; correct mount or namespace`,
       405: `${mount} is not a key/value engine; correct mount`,
       503: SEALED,
@@ -67,14 +58,14 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       // The response to a deleted version is 404 too, with its number.
       if (found.success && [200, 404].includes(response.status)) {
         const { data, metadata } = found.data.data;
-        return { version: metadata.version, data, customMetadata: metadata.custom_metadata ?? {} };
+        return { version: metadata.version, data };
       }
       if (response.status === 404 && errorsOf(response)?.length === 0) {
-        return { version: 0, data: null, customMetadata: {} };
+        return { version: 0, data: null };
       }
       // What is not even JSON, such as a page to sign in on, is no engine of any version.
       if (isSuccess(response) && response.json !== null) throw notVersion2(server, mount);
-      throw errorOf(response, 'data', path);
+      throw errorOf(response, path);
     },
 
     /**
@@ -88,18 +79,10 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       const response = await sendAuthenticated(request, signal);
       if (response.status === 400 && errorsOf(response)?.some((error) => error.includes('did not match')))
         return null;
-      if (!isSuccess(response)) throw errorOf(response, 'data', path);
+      if (!isSuccess(response)) throw errorOf(response, path);
       const written = writtenSchema.safeParse(response.json);
       if (!written.success) throw notVersion2(server, mount);
       return written.data.data.version;
-    },
-
-    /** Sets these keys of the custom metadata and leaves the others; null removes a key. */
-    async patchMetadata(path: string, custom_metadata: Record<string, string | null>, signal: AbortSignal) {
-      const body = { custom_metadata };
-      const request = { method: 'PATCH', path: `${mount}/metadata/${path}`, body } as const;
-      const response = await sendAuthenticated(request, signal);
-      if (!isSuccess(response)) throw errorOf(response, 'metadata', path);
     },
   };
 }

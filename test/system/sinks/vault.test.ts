@@ -8,7 +8,6 @@ import { serveHttp, type TestServer } from '../../support/servers';
 import { newWorkerToken, prepareForWorker, startBao, versionsAt, type Bao } from '../../support/sinks/bao';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
-import { startLine } from '../../support/sinks/line';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 import { sinkTestTools } from '../../support/sinks/tools';
 
@@ -43,19 +42,13 @@ async function vault(overrides: object = {}) {
   return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
 }
 
-async function customMetadataAt(path: string): Promise<unknown> {
-  return (await bao.ask('GET', `secret/metadata/${path}`))?.data['custom_metadata'];
-}
-
 describe('what it writes', () => {
-  it('stores token and facts in the data and the facts in the custom metadata, and leaves the keys of others', async () => {
+  it('stores the token and its facts', async () => {
     const delivery = newDelivery();
     const path = pathOf(delivery);
-    await bao.ask('POST', `secret/metadata/${path}`, { custom_metadata: { owner: 'platform' } });
     expect(await (await vault())(delivery)).toMatch(new RegExp(`^secret/${path} version 1 in Vault at http`));
     const { token, ...facts } = delivery;
     expect(await versionsAt(bao, path)).toEqual([{ linkToken: token, ...facts }]);
-    expect(await customMetadataAt(path)).toEqual({ owner: 'platform', ...facts });
   });
 
   it('leaves out a source organization that was not named', async () => {
@@ -68,45 +61,28 @@ describe('what it writes', () => {
     ]);
   });
 
-  it('stores who requested the token as far as custom metadata can hold it, and whole in the data', async () => {
+  it('stores any text of a requester whole', async () => {
     const requestedBy = `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`;
     const delivery = newDelivery({ requestedBy, changeReference: '' });
     const deliver = await vault();
     await deliver(delivery);
     expect(await versionsAt(bao, pathOf(delivery))).toMatchObject([{ requestedBy, changeReference: '' }]);
-    const metadata = await customMetadataAt(pathOf(delivery));
-    expect(metadata).toMatchObject({
-      requestedBy: `Zoe___ ${'_'.repeat(190)}`,
-    });
-    expect(metadata).not.toHaveProperty('changeReference');
   });
 
-  it('says of a new token who requested that one', async () => {
-    const former = newDelivery();
-    const next = { ...successorOf(former), requestedBy: 'somebody else', changeReference: null };
-    const deliver = await vault();
-    await deliver(former);
-    await deliver(next);
-    expect((await versionsAt(bao, pathOf(next)))[1]).not.toHaveProperty('changeReference');
-    const metadata = await customMetadataAt(pathOf(next));
-    expect(metadata).toMatchObject({ requestedBy: 'somebody else' });
-    expect(metadata).not.toHaveProperty('changeReference');
+  it('leaves out a requester and a change that were not named', async () => {
+    const delivery = newDelivery({ requestedBy: null, changeReference: null });
+    await (
+      await vault()
+    )(delivery);
+    const [data] = await versionsAt(bao, pathOf(delivery));
+    expect(data).not.toHaveProperty('requestedBy');
+    expect(data).not.toHaveProperty('changeReference');
   });
 
   it('rejects such a token, with the name of the field, where the path needs one', async () => {
     await expect((await vault())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
       /needs \{sourceOrgId\}, and the request named no source organization/,
     );
-  });
-
-  it('completes the metadata that an earlier attempt did not write', async () => {
-    const delivery = newDelivery();
-    const { token, ...facts } = delivery;
-    await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { linkToken: token, ...facts } });
-    const deliver = await vault();
-    await deliver(delivery);
-    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
-    expect(await customMetadataAt(pathOf(delivery))).toEqual(facts);
   });
 });
 
@@ -418,16 +394,5 @@ describe('the server', () => {
       /responded with 200: this is not what was requested; check its address$/,
     );
     await page.close();
-  });
-
-  it('completes the metadata when the response to that was lost', async () => {
-    const line = await startLine(() => bao.port);
-    const deliver = await vault({ address: `http://127.0.0.1:${line.port}` });
-    const delivery = newDelivery();
-    line.loseResponseTo(/^PATCH /);
-    await expect(deliver(delivery)).rejects.toThrow(SinkUnavailableError);
-    await deliver(delivery);
-    expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
-    await line.close();
   });
 });
