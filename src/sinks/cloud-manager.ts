@@ -4,7 +4,6 @@ import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/send';
 import { headerFormat, secretReference, type ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { pathId } from './utils/delivery-id';
 import { createSinkSend, joinUrl } from './utils/http-client';
 import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
 import { isSuccess, responseError } from './utils/status';
@@ -107,7 +106,7 @@ function createCloudManagerSink(config: Config): Sink {
 }
 
 function linkPath(sourceOrgId: string): string {
-  return `${ORGS}/${encodeURIComponent(pathId('sourceOrgId', sourceOrgId))}/liveExport/migrationLink`;
+  return `${ORGS}/${sourceOrgId}/liveExport/migrationLink`;
 }
 
 function refused(what: string, response: HttpResponse) {

@@ -5,7 +5,6 @@ import { z } from 'zod';
 import { errnoOf, syncDirectory, writeFileAtomically } from '../files';
 import type { ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
-import { pathIds } from './utils/delivery-id';
 
 const configSchema = ({ baseDirectory }: ReferenceContext) =>
   z.strictObject({
@@ -62,8 +61,8 @@ function createFileSink({ directory }: Config): Sink {
   };
 }
 
-function fileNameOf(delivery: Delivery): string {
-  return [...pathIds(delivery), 'link-token'].join('.');
+function fileNameOf({ orgId, sourceOrgId, deliveryId }: Delivery): string {
+  return [orgId, sourceOrgId, deliveryId, 'link-token'].filter((part) => part !== null).join('.');
 }
 
 async function isAlreadyWritten(file: string, token: string): Promise<boolean> {

@@ -2,7 +2,10 @@ import type { z } from 'zod';
 import type { deliveryFactsSchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets';
 
-/** One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. */
+/**
+ * One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. The activity has
+ * parsed everything: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
+ */
 export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
 
 export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;

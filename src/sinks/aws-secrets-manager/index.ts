@@ -4,9 +4,8 @@ import { VERSION } from '../../http/version';
 import { withTimeout } from '../../http/with-timeout';
 import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
-import { checkedIds } from '../utils/delivery-id';
 import { storedTokenOf } from '../utils/stored-token';
-import { SECRET_NAME_RULE, templateSchema } from '../utils/template';
+import { SECRET_NAME_RULE, completeIds, templateSchema } from '../utils/template';
 import { sinkErrorOfAws } from './errors';
 
 /** From the reference of the Tag data type; the prefix `aws:` is reserved. */
@@ -113,7 +112,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
 
     /** That a secret does not exist is said only to those who may describe it. */
     async check(target, signal) {
-      const name = secretName.fill(checkedIds(target));
+      const name = secretName.fill(completeIds(target));
       const found = await createCall(name, signal)('DescribeSecret', (options) =>
         client.send(new DescribeSecretCommand({ SecretId: name }), options).catch((error: unknown) => {
           if (error instanceof ResourceNotFoundException) return null;

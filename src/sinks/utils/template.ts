@@ -1,6 +1,10 @@
 import { z } from 'zod';
-import { SinkRejectedError, type Delivery } from '../sink';
-import { ID_FIELDS, pathId, type IdField } from './delivery-id';
+import { SinkRejectedError, type CheckTarget, type Delivery } from '../sink';
+
+/** The ids that a template can name. */
+const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
+type IdField = (typeof ID_FIELDS)[number];
+type Ids = Pick<Delivery, IdField>;
 
 /** Characters that a store permits around the placeholders. */
 interface Rule {
@@ -20,8 +24,8 @@ export const SECRET_NAME_RULE: Rule = {
 const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and no "/" at its start or end';
 
 /**
- * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Only hexadecimal digits and
- * hyphens can fill them, so a template that stays below its root stays there when it is filled.
+ * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Ids consist of hexadecimal
+ * digits and hyphens, so a template that stays below its root stays there when it is filled.
  */
 export function templateSchema(rule: Rule) {
   return z
@@ -60,21 +64,25 @@ function leavesRoot(path: string): boolean {
 
 /** A path or a name that depends on the delivery. */
 function createTemplate(template: string) {
-  const uses = (field: IdField) => template.includes(`{${field}}`);
   return {
-    uses,
-    /** @throws SinkRejectedError when the delivery lacks an id that the template names, or an id is malformed. */
-    fill: (delivery: Pick<Delivery, IdField>) =>
-      ID_FIELDS.filter(uses).reduce<string>((filled, field) => {
-        const value = delivery[field];
-        if (value === null) throw lacksSourceOrgId(template);
-        return filled.replaceAll(`{${field}}`, pathId(field, value));
-      }, template),
+    uses: (field: IdField) => template.includes(`{${field}}`),
+    /** @throws SinkRejectedError when the template names the source organization and there is none. */
+    fill: (ids: Ids) =>
+      template.replace(PLACEHOLDER, (_placeholder, field: IdField) => {
+        const id = ids[field];
+        if (id !== null) return id;
+        throw new SinkRejectedError(
+          `the template ${template} of the sink needs {sourceOrgId}, and the request named no source organization: redeliver to a sink without it, and name sourceOrgId next time`,
+        );
+      }),
   };
 }
 
-function lacksSourceOrgId(template: string): SinkRejectedError {
-  return new SinkRejectedError(
-    `the template ${template} of the sink needs {sourceOrgId}, and the request named no source organization: redeliver to a sink without it, and name sourceOrgId next time`,
-  );
+/** Ids to fill a template with for a check, which delivers nothing: zeros for those that are not known. */
+export function completeIds(target: CheckTarget | null): Ids {
+  const unknown = '0'.repeat(24);
+  return {
+    ...(target ?? { orgId: unknown, sourceOrgId: unknown }),
+    deliveryId: '00000000-0000-0000-0000-000000000000',
+  };
 }

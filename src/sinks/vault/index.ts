@@ -1,11 +1,10 @@
 import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from '../sink';
-import { checkedIds } from '../utils/delivery-id';
 import { createSinkSend, joinUrl } from '../utils/http-client';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { storedTokenOf } from '../utils/stored-token';
-import { PATH_RULE, plainPath, templateSchema } from '../utils/template';
+import { PATH_RULE, completeIds, plainPath, templateSchema } from '../utils/template';
 import { createVaultIdentity, vaultAuthSchema, type VaultSend } from './identity';
 import { createKv, type KvSecret } from './kv';
 
@@ -58,7 +57,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
     async check(target, signal) {
       const accepted = `${server} accepts ${await identity.check(signal)}`;
       if (!target) return accepted;
-      const path = template.fill(checkedIds(target));
+      const path = template.fill(completeIds(target));
       await kv.read(path, signal);
       return `${accepted}, which may read ${mount}/${path}`;
     },
