@@ -2,7 +2,7 @@ import type { HttpResponse } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 /** What to do about a status, for the message. A sink adds and overrides entries. */
-type Advice = Readonly<Partial<Record<number, string>>>;
+export type Advice = Readonly<Partial<Record<number, string>>>;
 
 const ADVICE: Advice = {
   401: 'check its credentials',

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import { isSuccess, responseError } from '../utils/status';
-import { SEALED, type VaultIdentity, type VaultSend } from './identity';
+import { isSuccess } from '../utils/status';
+import { errorsIn, vaultError, type VaultSend } from './client';
+import type { VaultIdentity } from './identity';
 
 /** The present content of a path. */
-export interface KvSecret {
+interface KvSecret {
   /** The newest version; 0 where there is none. */
   version: number;
   /** Null where the newest version is deleted or destroyed, or there is none. */
@@ -19,11 +20,10 @@ const readSchema = z.object({
   }),
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
-const errorsSchema = z.object({ errors: z.array(z.string()) });
 
 /** A mount of the key/value secrets engine, version 2. Its HTTP API is the same in Vault and OpenBao. */
 export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
-  /** One request, and one more with a new token when the former has expired. */
+  /** Sends one request, and once more with a new token when Vault refuses the first. */
   async function sendAuthenticated(
     request: Omit<Parameters<VaultSend>[0], 'token'>,
     signal: AbortSignal,
@@ -31,27 +31,19 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     const token = await identity.token(signal);
     const response = await send({ ...request, token }, signal);
     if (response.status !== 403) return response;
-    const renewed = await identity.afterForbidden(token, signal);
-    return renewed === null ? response : send({ ...request, token: renewed }, signal);
+    return send({ ...request, token: await identity.renew(token, signal) }, signal);
   }
 
-  function errorOf(response: HttpResponse, path: string): Error {
-    const { status, retryAfterMs } = response;
-    const what = `${server}, ${mount}/data/${path}`;
-    const temporary = temporaryReason(response);
-    if (temporary !== null) {
-      return new SinkUnavailableError(`${what} responded with ${status}: ${temporary}`, retryAfterMs);
-    }
-    return responseError(what, response, {
+  function errorAt(path: string, response: HttpResponse): Error {
+    return vaultError(`${server}, ${mount}/data/${path}`, response, {
       403: `the policy denies it; grant create, read and update on ${mount}/data/… to the worker`,
       404: `there is no key/value engine at ${mount} in this namespace; correct mount or namespace`,
       405: `${mount} is not a key/value engine; correct mount`,
-      503: SEALED,
     });
   }
 
   return {
-    /** @throws SinkUnavailableError, SinkRejectedError; so do the others. */
+    /** @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError */
     async read(path: string, signal: AbortSignal): Promise<KvSecret> {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
@@ -60,53 +52,33 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
         const { data, metadata } = found.data.data;
         return { version: metadata.version, data };
       }
-      if (response.status === 404 && errorsOf(response)?.length === 0) {
-        return { version: 0, data: null };
-      }
+      if (response.status === 404 && errorsIn(response)?.length === 0) return { version: 0, data: null };
       // What is not even JSON, such as a page to sign in on, is no engine of any version.
       if (isSuccess(response) && response.json !== null) throw notVersion2(server, mount);
-      throw errorOf(response, path);
+      throw errorAt(path, response);
     },
 
     /**
      * Writes a new version if the newest is still `cas`.
      *
-     * @returns its number, or null when another write came between.
+     * @returns its number.
+     * @throws as `read`; SinkUnavailableError when another write came between.
      */
-    async write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number | null> {
+    async write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number> {
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
-      if (response.status === 400 && errorsOf(response)?.some((error) => error.includes('did not match')))
-        return null;
-      if (!isSuccess(response)) throw errorOf(response, path);
+      if (response.status === 400 && errorsIn(response)?.some((error) => error.includes('did not match'))) {
+        throw new SinkUnavailableError(
+          `${mount}/${path} in ${server} was written by somebody else at the same time: the next attempt reads it again`,
+        );
+      }
+      if (!isSuccess(response)) throw errorAt(path, response);
       const written = writtenSchema.safeParse(response.json);
       if (!written.success) throw notVersion2(server, mount);
       return written.data.data.version;
     },
   };
-}
-
-/** Why a refusal ends by itself, or null. */
-function temporaryReason(response: HttpResponse): string | null {
-  // A redirect would take the token to an address that no operator configured.
-  if (response.status === 307) {
-    return 'this node is on standby, and no node was active; if that lasts, configure the address of the active node';
-  }
-  if (response.status === 412) return 'this node lags behind';
-  if (errorsOf(response)?.some((error) => error.startsWith('Upgrading'))) {
-    return 'the key/value engine is still being set up';
-  }
-  // Vault says in the body what these mean.
-  if ([400, 404].includes(response.status) && response.text === '')
-    return 'the body of the response is missing';
-  return null;
-}
-
-/** Null where the body is not an error of Vault. */
-function errorsOf({ json }: HttpResponse): string[] | null {
-  const parsed = errorsSchema.safeParse(json);
-  return parsed.success ? parsed.data.errors : null;
 }
 
 /** Version 1 accepts the write, at the path where version 2 has its data. */

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { HttpResponse } from '../../http/send';
+import { SinkUnavailableError, type SinkRejectedError } from '../sink';
+import { createSinkSend, joinUrl } from '../utils/http-client';
+import { responseError, type Advice } from '../utils/status';
+
+/** Sends one request to Vault; `token` goes into its header. `path` is below `/v1/`. */
+export type VaultSend = (
+  request: { method: 'GET' | 'POST'; path: string; token?: string; body?: object },
+  signal: AbortSignal,
+) => Promise<HttpResponse>;
+
+interface Connection {
+  address: URL;
+  namespace?: string | undefined;
+  timeoutMs: number;
+}
+
+/** @param server name for messages, such as `Vault at https://…`. */
+export function createVaultSend(server: string, { address, namespace, timeoutMs }: Connection): VaultSend {
+  const send = createSinkSend(server, timeoutMs);
+  return ({ method, path, token, body }, signal) =>
+    send(
+      {
+        method,
+        url: joinUrl(address, `/v1/${path}`),
+        headers: {
+          'content-type': 'application/json',
+          // A Vault Agent may require it, against forged requests.
+          'x-vault-request': 'true',
+          ...(token !== undefined && { 'x-vault-token': token }),
+          ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+      },
+      signal,
+    );
+}
+
+/**
+ * The error for a response that is no success.
+ *
+ * @param what the server and the request, such as `Vault at https://…, secret/data/…`.
+ */
+export function vaultError(
+  what: string,
+  response: HttpResponse,
+  advice: Advice,
+): SinkRejectedError | SinkUnavailableError {
+  const reason = temporaryReason(response);
+  if (reason === null) return responseError(what, response, advice);
+  return new SinkUnavailableError(
+    `${what} responded with ${response.status}: ${reason}`,
+    response.retryAfterMs,
+  );
+}
+
+/** Why a refusal ends without a change to the sink, or null. */
+function temporaryReason(response: HttpResponse): string | null {
+  const { status } = response;
+  // A redirect would take the token to an address that no operator configured.
+  if (status === 307) {
+    return 'this node is on standby, and no node was active; if that lasts, configure the address of the active node';
+  }
+  if (status === 412) return 'this node lags behind';
+  if (status === 503) return 'it is sealed or down: unseal it';
+  if (errorsIn(response)?.some((error) => error.startsWith('Upgrading'))) {
+    return 'the key/value engine is still being set up';
+  }
+  // Vault says in the body what these mean.
+  if ([400, 404].includes(status) && response.text === '') return 'the body of the response is missing';
+  return null;
+}
+
+const errorsSchema = z.object({ errors: z.array(z.string()) });
+
+/** The texts of an error of Vault; null where the body is none. */
+export function errorsIn({ json }: HttpResponse): string[] | null {
+  const parsed = errorsSchema.safeParse(json);
+  return parsed.success ? parsed.data.errors : null;
+}
