@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, lstat, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { errnoOf, syncDirectory, writeFileAtomically } from '../files';
@@ -11,7 +11,6 @@ const configSchema = ({ baseDirectory }: ReferenceContext) =>
     directory: z
       .string('name the directory for the tokens')
       .min(1, 'is empty')
-      .refine((directory) => !directory.includes('\0'), 'contains a NUL')
       .transform((directory) => path.resolve(baseDirectory, directory)),
   });
 
@@ -24,34 +23,32 @@ function createFileSink({ directory }: Config): Sink {
   let sweepAtMs = 0;
 
   /** Not at each delivery, since it lists the directory. */
-  async function sweepNowAndThen(root: string): Promise<void> {
+  async function sweepNowAndThen(): Promise<void> {
     if (Date.now() < sweepAtMs) return;
     sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;
-    await removeExpiredTemporaryFiles(root);
+    await removeExpiredTemporaryFiles(directory);
   }
 
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
+      const file = path.join(directory, fileNameOf(delivery));
       try {
-        const root = await realpath(directory);
-        const file = path.join(root, fileNameOf(delivery));
         // An attempt that was killed may have renamed the file without flushing the directory.
-        if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(root);
+        if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(directory);
         else await writeFileAtomically(file, delivery.token);
-        await sweepNowAndThen(root);
-        return `file ${file} on the worker's host`;
       } catch (error) {
         throw sinkErrorOf(error, directory);
       }
+      await sweepNowAndThen();
+      return `file ${file} on the worker's host`;
     },
 
     async check() {
       try {
         // With a dot, what is no directory fails as such.
-        const root = `${await realpath(directory)}/.`;
-        await access(root, constants.W_OK | constants.X_OK);
-        const { mode } = await stat(root);
+        await access(`${directory}/.`, constants.W_OK | constants.X_OK);
+        const { mode } = await stat(directory);
         const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
         return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
       } catch (error) {
@@ -66,14 +63,14 @@ function fileNameOf({ orgId, sourceOrgId, deliveryId }: Delivery): string {
 }
 
 async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
-  let found;
+  let found: string;
   try {
-    found = await lstat(file);
+    found = await readFile(file, 'utf8');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false;
     throw error;
   }
-  if (found.isFile() && (await readFile(file, 'utf8')) === token) return true;
+  if (found === token) return true;
   throw new SinkRejectedError(
     `${file} exists and was not written by this sink: move it away, then redeliver`,
   );
@@ -87,8 +84,8 @@ const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
 
 const SWEEP_INTERVAL_MS = 60_000;
 
-/** `ORGID[.SOURCEORGID].DELIVERYID.link-token[.UUID].tmp` */
-const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token(\.[0-9a-f-]{36})?\.tmp$/;
+/** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */
+const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
 
 /** Removes what killed attempts left behind: each file may hold a token. A failure to do so fails no delivery. */
 async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
@@ -104,21 +101,13 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** Path errors that waiting does not fix. An operator can fix all others: a full disk, a missing mount, a permission. */
-const PERMANENT: Readonly<Record<string, string>> = {
-  ENOTDIR: 'is not a directory',
-  ELOOP: 'is a symlink loop',
-  ENAMETOOLONG: 'makes names too long for the file system',
-};
-
+/** An operator can end every error but one while the token waits: a full disk, a missing mount, a permission. */
 function sinkErrorOf(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = errnoOf(error);
-  const permanent = PERMANENT[code];
-  if (permanent) {
-    return new SinkRejectedError(`the directory ${directory} of the sink ${permanent}: correct its path`);
-  }
-  return new SinkUnavailableError(
-    `the directory ${directory} of the sink cannot be written (${code}): create it, free space or grant the worker access`,
-  );
+  return code === 'ENOTDIR'
+    ? new SinkRejectedError(`the directory ${directory} of the sink is not a directory: correct its path`)
+    : new SinkUnavailableError(
+        `the directory ${directory} of the sink cannot be written (${code}): create it, free space or grant the worker access`,
+      );
 }
