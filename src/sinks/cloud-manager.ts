@@ -4,9 +4,8 @@ import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/send';
 import { headerFormat, secretReference, type ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { createSinkSend, joinUrl } from './utils/http-client';
+import { createSinkSend, isSuccess, joinUrl, responseError } from './utils/http';
 import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
-import { isSuccess, responseError } from './utils/status';
 
 const configSchema = (context: ReferenceContext) =>
   withoutPlainHttp(
@@ -46,20 +45,23 @@ function createCloudManagerSink(config: Config): Sink {
   const send = createSinkSend(server, config.timeoutMs);
   const withDigest = createDigest(config.publicKey, config.privateKey);
 
-  function call({ path, body }: { path: string; body?: string }, signal: AbortSignal): Promise<HttpResponse> {
-    const method = body === undefined ? 'GET' : 'POST';
+  function call(path: string, signal: AbortSignal, body?: object): Promise<HttpResponse> {
+    const method = body ? 'POST' : 'GET';
     const url = joinUrl(config.baseUrl, path);
-    const unsigned = {
-      accept: 'application/json',
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    };
+    const unsigned = { accept: 'application/json', 'content-type': 'application/json' };
     return withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
-      send({ method, url, headers, ...(body !== undefined && { body }) }, signal),
+      send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal),
     );
   }
 
-  async function isSynced(request: { path: string; body?: string }, signal: AbortSignal): Promise<boolean> {
-    return statusOf(`${server}, ${request.path}`, await call(request, signal)) === 'SYNCED';
+  async function isSynced(path: string, signal: AbortSignal, body?: object): Promise<boolean> {
+    const response = await call(path, signal, body);
+    if (!isSuccess(response)) throw refused(`${server}, ${path}`, response);
+    const parsed = linkSchema.safeParse(response.json);
+    if (parsed.success) return parsed.data.status === 'SYNCED';
+    throw new SinkRejectedError(
+      `${server}, ${path} responded with ${response.status} and without the status of the link: check that baseUrl is Cloud Manager or Ops Manager`,
+    );
   }
 
   return {
@@ -77,7 +79,7 @@ function createCloudManagerSink(config: Config): Sink {
       }
       const link = linkPath(sourceOrgId);
       const deadlineMs = Date.now() + syncTimeoutMs;
-      let synced = await isSynced({ path: link, body: JSON.stringify({ linkToken: token }) }, signal);
+      let synced = await isSynced(link, signal, { linkToken: token });
       while (!synced) {
         if (Date.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(
@@ -85,20 +87,20 @@ function createCloudManagerSink(config: Config): Sink {
           );
         }
         await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        synced = await isSynced({ path: `${link}/status` }, signal);
+        synced = await isSynced(`${link}/status`, signal);
       }
       return `${server}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`;
     },
 
-    isLinked: (sourceOrgId, signal) => isSynced({ path: `${linkPath(sourceOrgId)}/status` }, signal),
+    isLinked: (sourceOrgId, signal) => isSynced(`${linkPath(sourceOrgId)}/status`, signal),
 
     async check(target, signal) {
       const sourceOrgId = target?.sourceOrgId ?? null;
       if (sourceOrgId !== null) {
-        await isSynced({ path: `${linkPath(sourceOrgId)}/status` }, signal);
+        await isSynced(`${linkPath(sourceOrgId)}/status`, signal);
         return `${server} accepts the API key for organization ${sourceOrgId}`;
       }
-      const response = await call({ path: ORGS }, signal);
+      const response = await call(ORGS, signal);
       if (!isSuccess(response)) throw refused(`${server}, ${ORGS}`, response);
       return `${server} accepts the API key`;
     },
@@ -116,13 +118,4 @@ function refused(what: string, response: HttpResponse) {
     403: 'the API access list of that organization lacks the address of the worker, or the key lacks the role Organization Owner',
     404: 'there is no such organization; correct sourceOrgId or baseUrl',
   });
-}
-
-function statusOf(what: string, response: HttpResponse): z.output<typeof linkSchema>['status'] {
-  if (!isSuccess(response)) throw refused(what, response);
-  const parsed = linkSchema.safeParse(response.json);
-  if (parsed.success) return parsed.data.status;
-  throw new SinkRejectedError(
-    `${what} responded with ${response.status} and without the status of the link: check that baseUrl is Cloud Manager or Ops Manager`,
-  );
 }

@@ -3,9 +3,8 @@ import { z } from 'zod';
 import { deliveryFactsSchema } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets';
 import type { Delivery, Sink, SinkType } from './sink';
-import { createSinkSend } from './utils/http-client';
+import { createSinkSend, isSuccess, responseError } from './utils/http';
 import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
-import { isSuccess, responseError } from './utils/status';
 
 /** From Standard Webhooks, "Signature scheme": `whsec_` and base64 of 24 to 64 bytes. */
 const signingSecretFormat: SecretFormat = (secret) => {

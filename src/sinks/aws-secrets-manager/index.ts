@@ -2,10 +2,9 @@ import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 import { VERSION } from '../../http/version';
 import { withTimeout } from '../../http/with-timeout';
-import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
+import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
-import { storedTokenOf } from '../utils/stored-token';
-import { SECRET_NAME_RULE, completeIds, templateSchema } from '../utils/template';
+import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
 import { sinkErrorOfAws } from './errors';
 
 /** From the reference of the Tag data type; the prefix `aws:` is reserved. */
@@ -24,7 +23,7 @@ const configSchema = () =>
   withoutPlainHttp(
     z.strictObject({
       region: z.string('name the AWS region').regex(/^[a-z]+(-[a-z0-9]+)+$/, 'is not an AWS region'),
-      secretName: templateSchema(SECRET_NAME_RULE),
+      secretName: templateSchema,
       kmsKeyId: z.string().min(1, 'is empty').optional(),
       tags: z
         .record(tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'), tagText.max(256))
@@ -51,14 +50,7 @@ export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
 
 function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   const { region, secretName, kmsKeyId, endpoint, timeoutMs } = config;
-  const {
-    CreateSecretCommand,
-    DescribeSecretCommand,
-    PutSecretValueCommand,
-    ResourceExistsException,
-    ResourceNotFoundException,
-  } = sdk;
-  const client = new sdk.SecretsManagerClient({
+  const client = new sdk.SecretsManager({
     region,
     ...(endpoint && { endpoint: endpoint.href }),
     // Tokens go to no other address than the configuration names.
@@ -68,79 +60,79 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     maxAttempts: 1,
   });
 
+  /** Calls an action on a secret, with the timeout and the errors of the sink. */
+  async function call<Output>(
+    action: string,
+    name: string,
+    signal: AbortSignal,
+    send: (options: { abortSignal: AbortSignal }) => Promise<Output>,
+  ): Promise<Output> {
+    try {
+      return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw sinkErrorOfAws(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+    }
+  }
+
+  /** @returns null when a secret of that name exists. */
+  function createSecret(name: string, delivery: Delivery, signal: AbortSignal) {
+    const request = {
+      Name: name,
+      ...toVersion(delivery),
+      KmsKeyId: kmsKeyId,
+      Tags: toTagList({ ...config.tags, ...ownerTags(delivery) }),
+    };
+    return call('CreateSecret', name, signal, (options) =>
+      client.createSecret(request, options).catch(nullIf(sdk.ResourceExistsException)),
+    );
+  }
+
+  async function addVersion(name: string, delivery: Delivery, signal: AbortSignal): Promise<void> {
+    const found = await call('DescribeSecret', name, signal, (options) =>
+      client.describeSecret({ SecretId: name }, options),
+    );
+    if (found.VersionIdsToStages?.[delivery.deliveryId]) return;
+    refuseForeign(name, delivery, found.Tags);
+    await call('PutSecretValue', name, signal, (options) =>
+      client.putSecretValue({ SecretId: name, ...toVersion(delivery) }, options),
+    );
+  }
+
   return {
     needsSourceOrgId: secretName.uses('sourceOrgId'),
 
-    /** The delivery id is the version's id, so that AWS itself ignores a repetition. */
     async deliver(delivery, signal) {
       const name = secretName.fill(delivery);
-      const call = createCall(name, signal);
-      const version = {
-        ClientRequestToken: delivery.deliveryId,
-        SecretString: JSON.stringify(storedTokenOf(delivery)),
-      };
-      const location = `version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
-
-      const created = await call('CreateSecret', async (options) => {
-        const request = {
-          Name: name,
-          ...version,
-          KmsKeyId: kmsKeyId,
-          Tags: tagList({ ...config.tags, ...ownerTags(delivery) }),
-        };
-        try {
-          await client.send(new CreateSecretCommand(request), options);
-          return true;
-        } catch (error) {
-          if (error instanceof ResourceExistsException) return false;
-          throw error;
-        }
-      });
-      if (created) return location;
-
-      const found = await call('DescribeSecret', (options) =>
-        client.send(new DescribeSecretCommand({ SecretId: name }), options),
-      );
-      if (!found.VersionIdsToStages?.[delivery.deliveryId]) {
-        refuseForeign(name, tagsToMap(found.Tags), delivery);
-        await call('PutSecretValue', (options) =>
-          client.send(new PutSecretValueCommand({ SecretId: name, ...version }), options),
-        );
-      }
-      return location;
+      const created = await createSecret(name, delivery, signal);
+      if (!created) await addVersion(name, delivery, signal);
+      return `version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
     },
 
-    /** That a secret does not exist is said only to those who may describe it. */
+    /** AWS says that a secret does not exist only to those who may describe it. */
     async check(target, signal) {
       const name = secretName.fill(completeIds(target));
-      const found = await createCall(name, signal)('DescribeSecret', (options) =>
-        client.send(new DescribeSecretCommand({ SecretId: name }), options).catch((error: unknown) => {
-          if (error instanceof ResourceNotFoundException) return null;
-          throw error;
-        }),
+      const found = await call('DescribeSecret', name, signal, (options) =>
+        client.describeSecret({ SecretId: name }, options).catch(nullIf(sdk.ResourceNotFoundException)),
       );
-      if (found && target) refuseForeign(name, tagsToMap(found.Tags), target);
+      if (found && target) refuseForeign(name, target, found.Tags);
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
     },
   };
-
-  /** Calls one action for one secret, with the timeout and with errors of the sink. */
-  function createCall(name: string, signal: AbortSignal) {
-    return async <Output>(
-      action: string,
-      send: (options: SendOptions) => Promise<Output>,
-    ): Promise<Output> => {
-      try {
-        return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
-      } catch (error) {
-        signal.throwIfAborted();
-        throw sinkErrorOfAws(`secretsmanager:${action} for secret ${name} in ${region}`, error);
-      }
-    };
-  }
 }
 
-type SendOptions = NonNullable<Parameters<SecretsManager.SecretsManagerClient['send']>[1]>;
+/** The delivery id is the version's id, so that AWS itself ignores a repetition. */
+function toVersion(delivery: Delivery) {
+  return { ClientRequestToken: delivery.deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
+}
+
+/** Handles a rejection: one kind of error becomes null. */
+function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null {
+  return (error) => {
+    if (error instanceof kind) return null;
+    throw error;
+  };
+}
 
 /** They say whose token a secret holds, so that another's is never overwritten. */
 const OWNER_TAGS = { orgId: 'live-migration-prep/orgId', sourceOrgId: 'live-migration-prep/sourceOrgId' };
@@ -152,15 +144,12 @@ function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> 
   };
 }
 
-function tagList(tags: Record<string, string>): SecretsManager.Tag[] {
+function toTagList(tags: Record<string, string>): SecretsManager.Tag[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-function tagsToMap(tags: SecretsManager.Tag[] = []): Map<string, string> {
-  return new Map(tags.map(({ Key = '', Value = '' }) => [Key, Value]));
-}
-
-function refuseForeign(name: string, present: Map<string, string>, target: CheckTarget): void {
+function refuseForeign(name: string, target: CheckTarget, tags: SecretsManager.Tag[] = []): void {
+  const present = new Map(tags.map(({ Key, Value }) => [Key, Value]));
   const wanted = ownerTags(target);
   if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;
   const wantedTags = Object.entries(wanted)

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../../http/send';
 import { SinkUnavailableError, type SinkRejectedError } from '../sink';
-import { createSinkSend, joinUrl } from '../utils/http-client';
-import { responseError, type Advice } from '../utils/status';
+import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
 
 /** Sends one request to Vault; `token` goes into its header. `path` is below `/v1/`. */
 export type VaultSend = (

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { createExpiring } from '../../http/expiring';
 import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets';
 import { SinkUnavailableError } from '../sink';
-import { isSuccess } from '../utils/status';
-import { plainPath } from '../utils/template';
+import { isSuccess } from '../utils/http';
+import { plainPath } from '../utils/secret-store';
 import { vaultError, type VaultSend } from './client';
 
 /** How the worker authenticates at Vault: with a token, or with an AppRole that gets one. */

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
-import { storedTokenOf } from '../utils/stored-token';
-import { PATH_RULE, completeIds, plainPath, templateSchema } from '../utils/template';
+import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';
 import { createVaultSend } from './client';
 import { createVaultIdentity, vaultAuthSchema } from './identity';
 import { createKv } from './kv';
@@ -14,7 +13,7 @@ const configSchema = (context: ReferenceContext) =>
       address: httpUrl,
       namespace: plainPath.optional(),
       mount: plainPath.default('secret'),
-      path: templateSchema(PATH_RULE),
+      path: templateSchema,
       auth: vaultAuthSchema(context),
       ...httpFields,
     }),
@@ -41,8 +40,9 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
       const found = await kv.read(path, signal);
       let { version } = found;
       if (found.data?.['deliveryId'] !== delivery.deliveryId) {
-        refuseToOverwrite(found.data, delivery, `${mount}/${path}`);
-        version = await kv.write(path, storedTokenOf(delivery), found.version, signal);
+        const reason = found.data && reasonToKeep(found.data, delivery);
+        if (reason !== null) throw new SinkRejectedError(`${mount}/${path} ${reason}`);
+        version = await kv.write(path, toStoredToken(delivery), found.version, signal);
       }
       return `${mount}/${path} version ${version} in ${server}`;
     },
@@ -57,27 +57,19 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   };
 }
 
-/** Only an older token of the same two organizations is overwritten. */
-function refuseToOverwrite(
-  data: Readonly<Record<string, unknown>> | null,
+/** Why the present value must stay, or null: only an older token of the same two organizations is overwritten. */
+function reasonToKeep(
+  data: Readonly<Record<string, unknown>>,
   { orgId, sourceOrgId, createdAt }: Delivery,
-  place: string,
-): void {
-  if (!data) return;
-  const reasons: [holds: boolean, reason: string][] = [
-    [
-      typeof data['deliveryId'] !== 'string',
-      'holds a value that was not written by this sink: move it away or correct path, then redeliver',
-    ],
-    [
-      data['orgId'] !== orgId || (data['sourceOrgId'] ?? null) !== sourceOrgId,
-      'holds the token of other organizations: put {orgId} and {sourceOrgId} into path, then redeliver',
-    ],
-    [
-      Date.parse(String(data['createdAt'])) > Date.parse(createdAt),
-      'holds a newer token of these organizations: use that one, or redeliver this one to another sink',
-    ],
-  ];
-  const found = reasons.find(([holds]) => holds);
-  if (found) throw new SinkRejectedError(`${place} ${found[1]}`);
+): string | null {
+  if (typeof data['deliveryId'] !== 'string') {
+    return 'holds a value that was not written by this sink: move it away or correct path, then redeliver';
+  }
+  if (data['orgId'] !== orgId || (data['sourceOrgId'] ?? null) !== sourceOrgId) {
+    return 'holds the token of other organizations: put {orgId} and {sourceOrgId} into path, then redeliver';
+  }
+  if (Date.parse(String(data['createdAt'])) > Date.parse(createdAt)) {
+    return 'holds a newer token of these organizations: use that one, or redeliver this one to another sink';
+  }
+  return null;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import { isSuccess } from '../utils/status';
+import { isSuccess } from '../utils/http';
 import { errorsIn, vaultError, type VaultSend } from './client';
 import type { VaultIdentity } from './identity';
 

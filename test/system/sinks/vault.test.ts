@@ -79,6 +79,13 @@ describe('what it writes', () => {
     expect(data).not.toHaveProperty('changeReference');
   });
 
+  it('writes to a path with every character that the configuration permits', async () => {
+    const deliver = await vault({ path: 'live-migration/a=b+c@d_e.f-g/{orgId}' });
+    const delivery = newDelivery();
+    await expect(deliver(delivery)).resolves.toContain('version 1');
+    expect(await versionsAt(bao, `live-migration/a=b+c@d_e.f-g/${delivery.orgId}`)).toHaveLength(1);
+  });
+
   it('rejects such a token, with the name of the field, where the path needs one', async () => {
     await expect((await vault())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
       /needs \{sourceOrgId\}, and the request named no source organization/,

@@ -6,57 +6,39 @@ const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
 type IdField = (typeof ID_FIELDS)[number];
 type Ids = Pick<Delivery, IdField>;
 
-/** Characters that a store permits around the placeholders. */
-interface Rule {
-  characters: RegExp;
-  /** The same for a message. */
-  description: string;
-}
-
-export const PATH_RULE: Rule = { characters: /^[\w./-]+$/, description: 'letters, digits and . _ - /' };
-
-/** From the reference of CreateSecret in the API of AWS Secrets Manager. */
-export const SECRET_NAME_RULE: Rule = {
-  characters: /^[\w/+=.@-]+$/,
-  description: 'letters, digits and / _ + = . @ -',
-};
-
+/** What AWS permits in the name of a secret, and Vault in a path. */
+const PERMITTED = /^[\w/+=.@-]+$/;
+const NOT_PERMITTED = 'contains characters other than letters, digits and / _ + = . @ -';
 const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and no "/" at its start or end';
+
+const PLACEHOLDER = /\{([^{}]*)\}/g;
+const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
 
 /**
  * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Ids consist of hexadecimal
  * digits and hyphens, so a template that stays below its root stays there when it is filled.
  */
-export function templateSchema(rule: Rule) {
-  return z
-    .string('write a template, such as live-migration/{orgId}')
-    .superRefine((template, issues) => {
-      for (const problem of problemsOf(template, rule)) issues.addIssue(problem);
-    })
-    .transform(createTemplate);
-}
+export const templateSchema = z
+  .string('write a template, such as live-migration/{orgId}')
+  .superRefine((template, issues) => {
+    const found = template.match(PLACEHOLDER) ?? [];
+    const unknown = found.filter((placeholder) => !PLACEHOLDERS.includes(placeholder));
+    const filled = template.replace(PLACEHOLDER, 'x');
+    if (unknown.length > 0) {
+      issues.addIssue(`names ${unknown.join(', ')}: the placeholders are ${PLACEHOLDERS.join(', ')}`);
+    }
+    if (!PERMITTED.test(filled)) issues.addIssue(NOT_PERMITTED);
+    if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
+    if (found.length === 0)
+      issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
+  })
+  .transform(createTemplate);
 
 /** Schema of a path without placeholders. */
 export const plainPath = z
   .string()
-  .regex(PATH_RULE.characters, `contains characters other than ${PATH_RULE.description}`)
+  .regex(PERMITTED, NOT_PERMITTED)
   .refine((path) => !leavesRoot(path), LEAVES_ROOT);
-
-const PLACEHOLDER = /\{([^{}]*)\}/g;
-
-function problemsOf(template: string, { characters, description }: Rule): string[] {
-  const names = [...template.matchAll(PLACEHOLDER)].map(([, name]) => name ?? '');
-  const unknown = names.filter((name) => !(ID_FIELDS as readonly string[]).includes(name));
-  const filled = template.replace(PLACEHOLDER, 'x');
-  const known = `{${ID_FIELDS.join('}, {')}}`;
-  const checks: [isProblem: boolean, problem: string][] = [
-    [unknown.length > 0, `names {${unknown.join('}, {')}}: the placeholders are ${known}`],
-    [!characters.test(filled), `contains characters other than ${description}`],
-    [leavesRoot(filled), LEAVES_ROOT],
-    [names.length === 0, `is the same for every token: add one of ${known}`],
-  ];
-  return checks.flatMap(([isProblem, problem]) => (isProblem ? [problem] : []));
-}
 
 function leavesRoot(path: string): boolean {
   return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
@@ -84,5 +66,23 @@ export function completeIds(target: CheckTarget | null): Ids {
   return {
     ...(target ?? { orgId: unknown, sourceOrgId: unknown }),
     deliveryId: '00000000-0000-0000-0000-000000000000',
+  };
+}
+
+/**
+ * What a secret store keeps of a delivery: text only, and no key where the request named nothing. Always the same for
+ * the same delivery, key by key: stores compare it to recognise a repetition.
+ */
+export function toStoredToken(delivery: Delivery) {
+  const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
+  return {
+    linkToken: delivery.token,
+    deliveryId,
+    orgId,
+    ...(sourceOrgId !== null && { sourceOrgId }),
+    tokenSha256,
+    createdAt,
+    ...(requestedBy !== null && { requestedBy }),
+    ...(changeReference !== null && { changeReference }),
   };
 }

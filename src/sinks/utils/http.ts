@@ -1,0 +1,84 @@
+import { HttpError, createSender, type HttpRequest, type HttpResponse } from '../../http/send';
+import { SinkRejectedError, SinkUnavailableError } from '../sink';
+
+/**
+ * Sends one request as {@link createSender} does; `signal` ends it at any time.
+ *
+ * @throws SinkUnavailableError when no complete response arrived, or the reason of `signal` when that ended the request.
+ */
+type SinkSend = (
+  request: HttpRequest,
+  signal: AbortSignal,
+  options?: { bodyOptional?: boolean },
+) => Promise<HttpResponse>;
+
+/**
+ * @param server name for messages, such as `Vault at https://…`; it holds no secret.
+ * @param timeoutMs for one request, its response included.
+ */
+export function createSinkSend(server: string, timeoutMs: number): SinkSend {
+  const sender = createSender(timeoutMs);
+  return async (request, signal, options) => {
+    try {
+      return await sender.send(request, { ...options, abort: signal });
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error;
+      const reason =
+        error.code === 'TIMEOUT'
+          ? `within ${timeoutMs} ms`
+          : `(${error.code}): check that it runs and that the worker can reach it`;
+      throw new SinkUnavailableError(`no complete response from ${server} ${reason}`);
+    }
+  };
+}
+
+/** `path` below `base`, whose own path stays in front. */
+export function joinUrl(base: URL, path: string): URL {
+  return new URL(base.href.replace(/[?#].*$/, '').replace(/\/+$/, '') + path);
+}
+
+/** What to do about a status, for the message. A sink adds and overrides entries. */
+export type Advice = Readonly<Partial<Record<number, string>>>;
+
+const ADVICE: Advice = {
+  401: 'check its credentials',
+  403: 'check what its credentials permit',
+  404: 'check its address',
+  410: 'it accepts no more tokens; configure another sink',
+  413: 'the request body is too large for it; raise its limit',
+};
+
+export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
+  return status >= 200 && status <= 299;
+}
+
+/**
+ * The error for a response that is no success, classified by its status alone. The body is not quoted, since a server
+ * may echo what it was sent.
+ *
+ * @param what the server and the request, such as `Vault at https://…, secret/data/…`.
+ */
+export function responseError(
+  what: string,
+  { status, retryAfterMs }: HttpResponse,
+  advice: Advice = {},
+): SinkRejectedError | SinkUnavailableError {
+  const remedy = advice[status] ?? ADVICE[status] ?? remedyFor(status);
+  const message = `${what} responded with ${status}: ${remedy}`;
+  return isTemporary(status)
+    ? new SinkUnavailableError(message, retryAfterMs)
+    : new SinkRejectedError(message);
+}
+
+/** Whether a later attempt can succeed; of 4xx after Request Timeout, Too Early and Too Many Requests. */
+function isTemporary(status: number): boolean {
+  return status >= 500 || [408, 425, 429].includes(status);
+}
+
+/** What to do about a status that has no advice of its own. */
+function remedyFor(status: number): string {
+  if (isTemporary(status)) return 'see its log if that lasts';
+  if (status < 300) return 'this is not what was requested; check its address';
+  if (status < 400) return 'the sink follows no redirect; configure the address that it redirects to';
+  return 'it rejected the request; see its log';
+}
