@@ -94,7 +94,7 @@ async function cancelled(run: Run): Promise<Ending & { created: number }> {
   return ending(run);
 }
 
-const ONE_TOKEN_LEFT = { type: 'Cancelled', unconfirmedTokens: 0, created: 1 } as const;
+const ONE_RECOVERABLE_TOKEN = { type: 'Cancelled', unconfirmedTokens: 0, created: 1 } as const;
 
 describe('a cancel while nothing is created', () => {
   atOnce({
@@ -132,9 +132,7 @@ describe('a cancel while a token may have been created', () => {
       await eventually('the back-off', async () => (await statusOf(run.handle)).unconfirmedTokens === 3);
       const ended = await cancelled(run);
       expect(ended).toMatchObject({ type: 'Cancelled', unconfirmedTokens: 3, created: 3 });
-      expect(ended.message).toContain(
-        'to compare with the API keys in Atlas: `live-migration-prep list --report --org ',
-      );
+      expect(ended.message).toMatch(/up to 3 unconfirmed tokens.*`live-migration-prep list --\w+ --org /);
       expect((await run.handle.describe()).memo).toMatchObject({ unconfirmedTokens: 3 });
     },
 
@@ -154,9 +152,9 @@ describe('a cancel while a token may have been created', () => {
     async 'during a POST that brings a token that the sink rejects: Cancelled, which names the token'() {
       const run = await start('rejects', { on, delayMs });
       const ended = await cancelled(run);
-      expect(ended).toMatchObject({ ...ONE_TOKEN_LEFT, details: { sinksTried: [] } });
+      expect(ended).toMatchObject({ ...ONE_RECOVERABLE_TOKEN, details: { sinksTried: ['rejects'] } });
       const { deliveryId, tokenSha256 } = ended.details ?? {};
-      expect(ended.message).toContain(`redeliver --org ${run.request.orgId}`);
+      expect(ended.message).toContain(`recover --org ${run.request.orgId}`);
       expect((await run.handle.describe()).memo).toMatchObject({ deliveryId, tokenSha256 });
     },
   });
@@ -166,15 +164,18 @@ describe('a cancel while a token waits for its sink', () => {
   atOnce({
     async 'while delivering: the attempt stops, and Cancelled names the sink that may have the token'() {
       const run = await startHanging();
-      expect(await cancelled(run)).toMatchObject({ ...ONE_TOKEN_LEFT, details: { sinksTried: ['hangs'] } });
+      expect(await cancelled(run)).toMatchObject({
+        ...ONE_RECOVERABLE_TOKEN,
+        details: { sinksTried: ['hangs'] },
+      });
       await eventually('the end of the request', () => receiver.hanging(run.request) === 0);
     },
 
     async 'while undelivered: Cancelled, and the memo lists the run no longer'() {
       const run = await start('rejects');
       const { deliveryId } = await untilStep(run.handle, 'undelivered');
-      const details = { deliveryId, sinksTried: [] };
-      expect(await cancelled(run)).toMatchObject({ ...ONE_TOKEN_LEFT, details });
+      const details = { deliveryId, sinksTried: ['rejects'] };
+      expect(await cancelled(run)).toMatchObject({ ...ONE_RECOVERABLE_TOKEN, details });
       expect((await run.handle.describe()).memo).not.toHaveProperty('step');
     },
 
@@ -183,7 +184,8 @@ describe('a cancel while a token waits for its sink', () => {
       await untilStep(run.handle, 'undelivered');
       const redelivery = redeliver(run.handle, { sink: 'hangs' });
       await eventually('an attempt', () => receiver.hanging(run.request) === 1);
-      expect(await cancelled(run)).toMatchObject({ ...ONE_TOKEN_LEFT, details: { sinksTried: ['hangs'] } });
+      const details = { sinksTried: ['rejects', 'hangs'] };
+      expect(await cancelled(run)).toMatchObject({ ...ONE_RECOVERABLE_TOKEN, details });
       expect(await redelivery).toMatchObject({ type: 'Cancelled' });
     },
 
@@ -191,7 +193,7 @@ describe('a cancel while a token waits for its sink', () => {
       const run = await startHanging();
       await run.handle.cancel();
       await run.handle.cancel();
-      expect(await ending(run)).toMatchObject(ONE_TOKEN_LEFT);
+      expect(await ending(run)).toMatchObject(ONE_RECOVERABLE_TOKEN);
       const { events } = await run.handle.fetchHistory();
       const requests = events?.filter((event) => event.workflowExecutionCancelRequestedEventAttributes);
       expect(requests).toHaveLength(1);
@@ -205,25 +207,22 @@ describe('a cancel while a token waits for its sink', () => {
       const handle = await deployment.start({ ...run.request, sink: 'rejects' }, recovery);
       await untilStep(handle, 'undelivered');
       expect(await cancelled({ ...run, handle })).toMatchObject({
-        ...ONE_TOKEN_LEFT,
-        details: { deliveryId: details?.deliveryId, sinksTried: ['hangs'] },
+        ...ONE_RECOVERABLE_TOKEN,
+        details: { deliveryId: details?.deliveryId, sinksTried: ['hangs', 'rejects'] },
       });
     },
 
-    async 'in the recovery of its token before a worker takes it: Cancelled, which names the token, as the memo does'() {
+    async 'in the recovery of its token before a worker takes it: CANCELLED, and the closed run still has the token'() {
       const run = await startHanging();
-      const { details } = await cancelled(run);
+      await cancelled(run);
       const sealedToken = (await createdToken(run.handle)) as SealedToken;
       const idle = await deploy({ atlas });
       const handle = await idle.start(run.request, { sealedToken, sinksTried: ['hangs'] });
       await handle.cancel();
       await idle.startWorker();
-      const { deliveryId, tokenSha256 } = details ?? {};
-      expect(await ending({ ...run, handle })).toMatchObject({
-        ...ONE_TOKEN_LEFT,
-        details: { deliveryId, sinksTried: ['hangs'] },
-      });
-      expect((await handle.describe()).memo).toMatchObject({ deliveryId, tokenSha256 });
+      expect((await endingOf(handle)).type).toBe('CANCELLED');
+      expect((await statusOf(handle)).description).toMatch(/still recoverable from the closed run/);
+      expect((await handle.describe()).memo).toEqual({});
     },
 
     async 'and then recovered in a new run: delivered, nothing created, the first sink named'() {

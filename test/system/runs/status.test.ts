@@ -61,6 +61,7 @@ describe('status, current details and activity summaries say what a run does', (
     expect(await fairnessKeys(handle)).toEqual([request.orgId, request.orgId]);
     expect(await activitySummaries(handle)).toEqual([
       'check the request',
+      'look for an earlier token',
       `create a link-token in ${request.orgId} for source organization ${request.sourceOrgId}`,
       `deliver token ${receipt?.deliveryId} of ${request.orgId} for source organization ${request.sourceOrgId} to sink files`,
     ]);
@@ -127,7 +128,7 @@ describe('status, current details and activity summaries say what a run does', (
     const { message } = await endingOf(handle);
     const { runId } = await handle.describe();
     expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
-    expect(message).toContain(`live-migration-prep redeliver ${target} --run-id ${runId}`);
+    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
     expect(await currentDetails(handle)).toBe(
       `**cancelled**: Cancelled: ${message}${requestDetails(request, '0')}`,
     );
