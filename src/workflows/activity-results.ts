@@ -150,7 +150,7 @@ const MAX_TIME_LENGTH = 40;
 /**
  * Parses the result of `createLinkToken`.
  *
- * @param countBefore of unconfirmed tokens. A worker that finds the token of a lost attempt returns one less.
+ * @param countBefore of unconfirmed tokens. A worker that finds the token of a lost attempt returns the count before that.
  */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
   const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
@@ -161,9 +161,9 @@ export function parseToken(input: unknown, request: ValidRequest, countBefore: n
     isMatch(deliveryId, UUID) &&
     isMatch(tokenSha256, SHA256) &&
     isTime(createdAt) &&
-    typeof unconfirmedTokens === 'number' &&
-    unconfirmedTokens >= 0 &&
-    [countBefore, countBefore - 1].includes(unconfirmedTokens);
+    Number.isInteger(unconfirmedTokens) &&
+    Number(unconfirmedTokens) >= 0 &&
+    Number(unconfirmedTokens) <= countBefore;
   return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
 }
 
