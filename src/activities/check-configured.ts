@@ -38,14 +38,12 @@ function organizationProblems(input: unknown, organizations: Organizations): Fie
   const { orgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId);
   if (!org.success) return [];
-  if (organizations.credentialFor(org.data) === null) return [noCredential(org.data)];
+  if (organizations.credentialFor(org.data) === null) {
+    const description = `${org.data} has no credential in the worker's configuration: name one under atlas.organizations`;
+    return [{ field: 'orgId', description }];
+  }
   const known = organizations.sinksFor(org.data);
   if (typeof sink !== 'string' || known.includes(sink)) return [];
   const description = `${quote(sink)} is not a sink of this organization: write one of ${known.join(', ')}`;
   return [{ field: 'sink', description }];
-}
-
-export function noCredential(orgId: string): FieldProblem {
-  const description = `${orgId} has no credential in the worker's configuration: name one under atlas.organizations`;
-  return { field: 'orgId', description };
 }

@@ -16,31 +16,25 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 }
 
 type WorkflowExecution = NonNullable<Info['workflowExecution']>;
-type RunInfo = Pick<Info, 'workflowExecution' | 'workflowType'>;
 
 /**
- * Refuses to work outside a run of the pair's own workflow id.
+ * Refuses to work outside a run of the pair's own workflow id. Whoever may start work in the namespace can call an
+ * activity directly (server 1.32: `temporal activity execute`), or from a workflow of their own.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
-export function requireOwnRun(info: RunInfo, orgId: string, sourceOrgId: string | null): WorkflowExecution {
-  return requireRun(info, WORKFLOW_TYPES.prepare, workflowIdFor(orgId, sourceOrgId));
-}
-
-/**
- * Whoever may start work in the namespace can call an activity directly (server 1.32: `temporal activity execute`), or
- * from a workflow of their own.
- *
- * @throws ApplicationFailure of type InvalidRequest.
- */
-export function requireRun(info: RunInfo, workflowType: string, workflowId: string): WorkflowExecution {
-  const { workflowExecution } = info;
-  if (workflowExecution?.workflowId === workflowId && info.workflowType === workflowType)
+export function requireOwnRun(
+  { workflowExecution, workflowType }: Pick<Info, 'workflowExecution' | 'workflowType'>,
+  orgId: string,
+  sourceOrgId: string | null,
+): WorkflowExecution {
+  const workflowId = workflowIdFor(orgId, sourceOrgId);
+  if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare)
     return workflowExecution;
   throw invalidRequest([
     {
       field: 'workflowId',
-      description: `is not that of a ${workflowType} run of these organizations: start ${workflowType} with workflow id ${workflowId}`,
+      description: `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations: start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`,
     },
   ]);
 }

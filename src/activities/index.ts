@@ -3,7 +3,6 @@ import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';
 import { deliverLinkTokenActivity } from './deliver-link-token';
 import { findTokenActivity } from './find-token';
-import { removeLinkActivity } from './remove-link';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPlans } from './validate-request';
 import type { WorkerParts } from './worker-parts';
@@ -23,7 +22,6 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, plans.create),
     deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, plans.deliver),
     checkLink: checkLinkActivity(atlas, sinks, organizations, minimumTokenAgeMs),
-    removeLink: removeLinkActivity(atlas, organizations),
     runChecks: runChecksActivity(dependencies),
   };
 }

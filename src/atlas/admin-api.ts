@@ -13,9 +13,6 @@ import { withoutCredentials } from './without-credentials';
 /** The version of the published operation; a later date in Accept resolves to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
-/** As recorded. Other resources that are missing get 404, too. */
-const NO_LINK = /external organization link/i;
-
 /** Access tokens expire by themselves, so nobody waits for long to revoke them. */
 const REVOCATION_TIMEOUT_MS = 5000;
 
@@ -70,13 +67,6 @@ export interface AdminApi {
    * @throws as `visibleOrganizations`
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
-  /**
-   * Removes the link of an organization and its API key, whichever link-token made it. Repeating it changes nothing.
-   *
-   * @returns false when Atlas knows no link.
-   * @throws as `visibleOrganizations`
-   */
-  removeLink(orgId: string, credentialName: string): Promise<boolean>;
   /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
   close(): Promise<void>;
 }
@@ -192,19 +182,6 @@ export function createAdminApi({
       const path = `${liveMigrations(orgId)}/availableProjects`;
       const projects = await read('availableProjects', path, credentialNamed(credentialName), projectsSchema);
       return projects.length > 0;
-    },
-
-    async removeLink(orgId, credentialName) {
-      const response = await credentialNamed(credentialName).send({
-        endpoint: 'removeLink',
-        method: 'DELETE',
-        path: `${liveMigrations(orgId)}/linkTokens`,
-        headers: { Accept: MEDIA_TYPE },
-      });
-      if (response.status === 204 || response.status === 200) return true;
-      const error = new AtlasResponseError('removeLink', response);
-      if (error.status === 404 && NO_LINK.test(error.body.detail ?? '')) return false;
-      throw error;
     },
 
     async close() {

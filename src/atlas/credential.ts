@@ -1,11 +1,11 @@
 import type { HttpResponse } from '../http/send';
 
 /** Which endpoint a request is for. `linkTokens` creates a link-token. */
-export type Endpoint = 'linkTokens' | 'removeLink' | 'availableProjects' | 'oauthToken' | 'orgs';
+export type Endpoint = 'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
   endpoint: Endpoint;
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST';
   /** Below the base URL, with its query. */
   path: string;
   headers: Record<string, string>;

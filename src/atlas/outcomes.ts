@@ -178,12 +178,6 @@ const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
     rows: REPEATABLE_ROWS,
     otherwise: NO_HTTP_STATUS,
   },
-  removeLink: {
-    request: 'link-removal request',
-    content: 'success',
-    rows: REPEATABLE_ROWS,
-    otherwise: NO_HTTP_STATUS,
-  },
 };
 
 /** Codes of Node's X.509 verification (OpenSSL's names), and of its check of the host name. */

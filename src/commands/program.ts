@@ -130,12 +130,6 @@ function createCommands(io: Io, stop: Stop) {
       return withTemporal((context) => redeliver(context, workflowId, sink));
     }),
 
-    define.revokeCommand().action(async ({ org: orgId, yes, ...audit }) => {
-      const { confirmRevocation, revoke } = await import('./revoke.js');
-      if (!yes) await confirmRevocation(orgId, io, stop.signal);
-      await withTemporal((context) => revoke(context, { orgId, ...audit }));
-    }),
-
     define.restartCommand().action(async (options) => {
       const { restart } = await import('./restart.js');
       await withTemporal((context) => restart(context, options));

@@ -7,8 +7,6 @@ import type {
   PrepareRequest,
   Receipt,
   Recovery,
-  RevokeRequest,
-  RevokeResult,
   SealedToken,
   ValidRequest,
 } from './schemas';
@@ -96,7 +94,6 @@ export interface Activities {
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(token: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;
-  removeLink(request: RevokeRequest): Promise<RevokeResult>;
   /** @param request unchecked; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;
 }

@@ -12,7 +12,6 @@ export {
   UPDATES,
   WORKER_CHECK_FAILED,
   WORKFLOW_TYPES,
-  revocationIdFor,
   workflowIdFor,
 } from './names';
 export type { DeliveryFailureType, FailureType, RefusalType, Step } from './names';
@@ -23,8 +22,6 @@ export type {
   Finding,
   PrepareRequest,
   Receipt,
-  RevokeRequest,
-  RevokeResult,
   ScheduledRequest,
   ScheduledResult,
   Status,

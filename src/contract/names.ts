@@ -6,7 +6,6 @@
 export const WORKFLOW_TYPES = {
   prepare: 'prepareLiveMigration',
   prepareOnSchedule: 'prepareOnSchedule',
-  revokeLink: 'revokeLink',
   checkWorker: 'checkWorker',
 } as const;
 
@@ -101,11 +100,6 @@ export const MAX_JWE_LENGTH = Math.ceil(
 
 /** How a sink may be named in a worker's configuration. */
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-
-/** One revocation at a time for each organization. No pair of organizations has such an id. */
-export function revocationIdFor(orgId: string): string {
-  return `${workflowIdFor(orgId)}/revoke`;
-}
 
 /**
  * One run for each pair of organizations: the Atlas organization and, when named, the source organization.

@@ -171,29 +171,6 @@ export const scheduledResultSchema = z.object({
 
 export type ScheduledResult = z.output<typeof scheduledResultSchema>;
 
-/** Input of `revokeLink`. */
-export const revokeRequestSchema = z.strictObject(
-  {
-    orgId: organizationId.describe('Atlas organization whose link is removed'),
-    ...claims,
-  },
-  'is not an object: write orgId',
-);
-
-export type RevokeRequest = z.input<typeof revokeRequestSchema>;
-
-/** Result of `revokeLink`. */
-export const revokeResultSchema = z.object({
-  orgId: organizationId,
-  outcome: z
-    .enum(['removed', 'noLink'])
-    .describe('noLink: Atlas knows no link, or an attempt whose response was lost removed it'),
-  credential: z.string().describe('Name of the configured credential that was used'),
-  finishedAt: z.iso.datetime().describe('When Atlas responded (RFC 3339, UTC)'),
-});
-
-export type RevokeResult = z.output<typeof revokeResultSchema>;
-
 /** Result of the Query `status`. */
 export const statusSchema = z.object({
   step: z.enum(STEPS),

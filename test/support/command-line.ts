@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
-import type { Io } from '../../src/commands/cli/output';
 import type { TestAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import type { Config, Deployment } from './deployment';
@@ -32,8 +30,6 @@ export interface Scene {
   newTarget(): Target;
   /** Starts a command whose output is read while it runs. */
   follow(...args: string[]): RunningCommand;
-  /** The same on a terminal, at which somebody types. */
-  onTerminal(typed: string, ...args: string[]): RunningCommand;
 }
 
 /** An emulator and an installation, without a worker yet. No output of a command may hold one of their secrets. */
@@ -47,10 +43,6 @@ export async function setScene(config: Config = {}): Promise<Scene> {
     expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
     return exit;
   };
-  const follow = (args: readonly string[], stdin?: Io['stdin']) => {
-    const command = startCommand(commandOf(args), env, stdin);
-    return { ...command, exited: command.exited.then(checked) };
-  };
   return {
     atlas,
     deployment,
@@ -61,8 +53,10 @@ export async function setScene(config: Config = {}): Promise<Scene> {
       const options = ['--org', orgId, '--source-org', sourceOrgId];
       return { workflowId: workflowIdFor(orgId, sourceOrgId), options };
     },
-    follow: (...args) => follow(args),
-    onTerminal: (typed, ...args) => follow(args, Object.assign(Readable.from([typed]), { isTTY: true })),
+    follow(...args) {
+      const command = startCommand(commandOf(args), env);
+      return { ...command, exited: command.exited.then(checked) };
+    },
   };
 }
 

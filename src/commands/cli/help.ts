@@ -40,9 +40,6 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'redeliver --all',
     `redeliver ${PAIR} --run-id 0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52`,
   ],
-  revoke: [
-    'revoke --org 64f1c0ffee5eed0000000a71 --requested-by ana@example.com --change-reference CHG-1042 --yes',
-  ],
   restart: [
     'restart --since 2026-11-25T09:00:00Z --dry-run',
     'restart --since 2026-11-25T09:00:00Z --failure AtlasUnavailable',

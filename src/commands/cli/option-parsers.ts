@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
-import { MAX_TEXT_LENGTH, ORGANIZATION_ID } from '../../contract/names';
+import { ORGANIZATION_ID } from '../../contract/names';
 
 /**
  * Null when the text is neither a date nor an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
@@ -49,14 +49,6 @@ function millisecondsOf(text: string): number {
 export function nonEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('It is empty.');
   return text;
-}
-
-/** As the contract bounds `requestedBy` and `changeReference`. */
-export function shortText(text: string): string {
-  if (text.length > MAX_TEXT_LENGTH) {
-    throw new InvalidArgumentError(`It is longer than ${MAX_TEXT_LENGTH} characters: shorten it.`);
-  }
-  return nonEmpty(text);
 }
 
 export function uuid(text: string): string {

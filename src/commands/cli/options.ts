@@ -1,16 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { FAILURE_TYPES, workflowIdFor, type FailureType } from '../../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
-import {
-  collect,
-  duration,
-  futureTime,
-  nonEmpty,
-  organizationId,
-  pastTime,
-  shortText,
-  uuid,
-} from './option-parsers';
+import { collect, duration, futureTime, nonEmpty, organizationId, pastTime, uuid } from './option-parsers';
 
 /**
  * The commands with their options, and the types of these. This file stays free of what takes long to load: `--help`
@@ -19,8 +10,6 @@ import {
 
 type OptionsOf<Create extends (name: string) => { opts(): object }> = ReturnType<ReturnType<Create>['opts']>;
 
-const REQUESTED_BY = 'who requested it, kept for the audit trail';
-const CHANGE_REFERENCE = 'change or ticket, kept for the audit trail';
 const failure = <Type extends FailureType>(types: readonly Type[]) =>
   new Option('--failure <type>', 'runs that ended with this failure type').choices(types);
 /** Somebody cancelled the others on purpose. */
@@ -42,8 +31,8 @@ function requestCommand(name: string) {
       ).conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
-    .option('--requested-by <text>', REQUESTED_BY)
-    .option('--change-reference <text>', CHANGE_REFERENCE);
+    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
+    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
 }
 
 type TargetOptions = OptionsOf<typeof targetCommand>;
@@ -141,14 +130,6 @@ export const redeliverCommand = () =>
         .default(false)
         .conflicts(['org', 'sourceOrg', 'workflowId', 'runId']),
     );
-
-export const revokeCommand = () =>
-  new Command('revoke')
-    .description('remove the link of an Atlas organization, and the API key of that link')
-    .requiredOption('--org <id>', 'Atlas organization whose link is removed', organizationId)
-    .option('--yes', 'remove it without a confirmation', false)
-    .option('--requested-by <text>', REQUESTED_BY, shortText)
-    .option('--change-reference <text>', CHANGE_REFERENCE, shortText);
 
 export type RestartOptions = OptionsOf<typeof restartCommand>;
 

@@ -78,13 +78,18 @@ describe('the built client', () => {
   // Concurrent, since it only waits. The server ends a long poll after 20 s, and the client then polls again.
   it.concurrent('exits with 4 at --timeout, in a second long poll, too', async () => {
     const { address } = await sharedTemporal();
-    const revoke = ['revoke', '--org', newOrgId(), '--yes'];
-    const waiting = ['--task-queue', newOrgId(), '--timeout', '24s', ...revoke];
+    const [target, queue] = [
+      ['--org', newOrgId()],
+      ['--task-queue', newOrgId()],
+    ];
+    const start = [...queue, 'start', ...target, '--no-access-list', '--sink', 'x'];
+    expect(await runProgram(CLIENT, start, embeddedEnv(address))).toMatchObject({ code: 0 });
+    const waiting = [...queue, '--timeout', '24s', 'redeliver', ...target];
     const { code, stderr } = await runProgram(CLIENT, waiting, embeddedEnv(address));
     expect({ code, stderr }).toEqual({
       code: 4,
       stderr: expect.stringMatching(
-        /^note: no worker polls .*\nlive-migration-prep: timed out after 24 s\nthe removal goes on; see how .*\n$/,
+        /^note: no worker polls .*\nlive-migration-prep: timed out after 24 s\nthe run goes on; follow it: .*\n$/,
       ) as string,
     });
   });

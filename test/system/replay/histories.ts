@@ -29,7 +29,6 @@ export const STORY_NAMES = [
   'recovered',
   'scheduled',
   'scheduled-while-token-recent',
-  'revoked',
   'scheduled-while-running',
 ] as const;
 

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import type { Fault } from '../../../dev/atlas-emulator';
-import { WORKFLOW_TYPES, revocationIdFor } from '../../../src/contract/names';
+import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
 import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
 import { pendingActivity, untilBackOff } from '../../support/ending';
@@ -156,11 +156,6 @@ const STORIES: Record<StoryName, Story> = {
     const input = { request: stage.deployment.newRequest() };
     await executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
     return executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
-  },
-
-  async revoked(stage) {
-    const { orgId } = stage.deployment.newRequest();
-    return executed(stage, WORKFLOW_TYPES.revokeLink, revocationIdFor(orgId), { orgId });
   },
 
   async 'scheduled-while-running'(stage) {

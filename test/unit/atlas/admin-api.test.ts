@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
-import type { Fault } from '../../../dev/atlas-emulator';
 import {
   AtlasConnectionError,
   AtlasResponseError,
@@ -37,30 +36,6 @@ async function serveAtlas(respond: HttpHandler) {
   });
   return closing(server);
 }
-
-describe('removeLink', () => {
-  it('removes the link, and says when there is none', async () => {
-    const [atlas] = await start('serviceAccount');
-    await create(atlas);
-    expect(await atlas.removeLink(ORG, 'default')).toBe(true);
-    expect(await atlas.removeLink(ORG, 'default')).toBe(false);
-  });
-
-  it('takes 200 for a removal', async () => {
-    const [atlas, emulator] = await start('serviceAccount');
-    emulator.faults({ on: 'deleteLinkTokens', status: 200, body: {} });
-    expect(await atlas.removeLink(ORG, 'default')).toBe(true);
-  });
-
-  it.each<[what: string, status: number, fault: Omit<Fault, 'on'>]>([
-    ['other 404', 404, { errorCode: 'ORG_NOT_FOUND' }],
-    ['other status', 409, { status: 409, detail: 'It has an external organization link.' }],
-  ])('takes no %s for a missing link', async (_what, status, fault) => {
-    const [atlas, emulator] = await start('serviceAccount');
-    emulator.faults({ on: 'deleteLinkTokens', ...fault });
-    await expect(atlas.removeLink(ORG, 'default')).rejects.toMatchObject({ status });
-  });
-});
 
 describe.each(KINDS)('createLinkToken with a credential of the kind %s', (kind) => {
   it('returns the token that Atlas created, for the organization and the addresses', async () => {

@@ -52,7 +52,6 @@ const STATUSES: Record<Endpoint, [status: number, expected: Expected][]> = {
   ],
   orgs: REPEATABLE,
   availableProjects: REPEATABLE,
-  removeLink: REPEATABLE,
 };
 
 describe.each(Object.keys(STATUSES) as Endpoint[])('a response to the request for %s', (endpoint) => {
@@ -143,7 +142,6 @@ describe('a connection that failed', () => {
     ['oauthToken', true, 'TIMEOUT', 'Atlas did not respond in time'],
     ['orgs', true, 'TIMEOUT', 'Atlas did not respond in time'],
     ['availableProjects', true, 'TIMEOUT', 'Atlas did not respond in time'],
-    ['removeLink', true, 'TIMEOUT', 'Atlas did not respond in time'],
   ])('(to %s, written %j, %s) is retried, and says so', (endpoint, written, code, message) => {
     expect(disconnected(endpoint, written, code)).toEqual({
       type: 'AtlasUnavailable',
@@ -200,7 +198,7 @@ describe("an error of the worker's own", () => {
     },
   );
 
-  it.each(['removeLink', 'availableProjects', 'orgs', 'oauthToken'] as const)(
+  it.each(['availableProjects', 'orgs', 'oauthToken'] as const)(
     'that is not known, of a call of %s, which creates nothing, loses no token',
     (endpoint) =>
       expect(classifyAtlasError(new TypeError('CANARY'), endpoint)).toEqual({

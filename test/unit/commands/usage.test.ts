@@ -29,7 +29,6 @@ const addresses = (count: number) =>
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
   const NO_RUN = 'name the run with --org, or with --workflow-id';
-  const NO_TERMINAL = 'there is no terminal to confirm it on, so pass --yes';
   const NO_ADDRESS =
     "no address: name the source's addresses with --ip or --ips-file, or pass --no-access-list";
 
@@ -58,11 +57,6 @@ describe('exit code 2, before Temporal is called, for', () => {
     ['cancel', NO_RUN],
     ['redeliver', NO_RUN],
     [`redeliver --run-id ${RUN_ID}`, 'name the run with'],
-    [`revoke ${ORG}`, `nothing was removed: ${NO_TERMINAL}\nAtlas removes the link of organization`],
-    [
-      `revoke ${ORG} --yes --change-reference ${LONG}`,
-      'is invalid. It is longer than 200 characters: shorten it.',
-    ],
     ['restart', "required option '--since <time>' not specified"],
     [`restart ${SINCE} --failure Sad`, 'Allowed choices are InvalidRequest, AtlasRequestRejected,'],
     [`restart ${SINCE} --failure Cancelled`, 'AtlasUnavailable, TokenLost.'],
@@ -156,7 +150,7 @@ describe('exit code 2, before Temporal is called, for', () => {
   });
 });
 
-const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'revoke', 'restart', 'doctor'];
+const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'restart', 'doctor'];
 
 describe('--help', () => {
   it('names every command and every exit code, and is no error', async () => {
