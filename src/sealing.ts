@@ -161,22 +161,6 @@ export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   }
 };
 
-/** Seals and opens a dummy, so that a broken key is found before a token exists. */
-export async function probeSealer(sealer: Sealer): Promise<void> {
-  const facts = {
-    orgId: '0'.repeat(24),
-    sourceOrgId: null,
-    accessListIps: [],
-    credential: 'probe',
-    warnings: [],
-    requestedBy: null,
-    changeReference: null,
-    unconfirmedTokens: 0,
-  };
-  const { jwe } = await sealer.seal('probe', facts, 'probe');
-  await sealer.open(jwe, 'probe');
-}
-
 /** A new random key; its `kid` begins with the date. */
 export function makeKey(now: Date) {
   const kid = `${now.toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;

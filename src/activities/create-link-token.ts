@@ -1,13 +1,7 @@
 import { Context } from '@temporalio/activity';
-import {
-  ApplicationFailure,
-  CancelledFailure,
-  defaultFailureConverter,
-  defaultPayloadConverter,
-} from '@temporalio/common';
+import { CancelledFailure } from '@temporalio/common';
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
-import { gaveUp } from '../contract/gave-up';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
@@ -85,7 +79,7 @@ export function createLinkTokenActivity(
     }
 
     const credential = organizations.credentialFor(facts.orgId);
-    if (Date.now() >= deadlineAtMs) return fail(await tooLate(context));
+    if (Date.now() >= deadlineAtMs) return fail(TOO_LATE);
     if (credential === null) return fail(NO_CREDENTIAL);
 
     const create = async (): Promise<SealedToken> => {
@@ -112,38 +106,4 @@ export function createLinkTokenActivity(
 /** What names a token in the log. */
 function namesOf({ deliveryId, tokenSha256, createdAt }: SealedToken): object {
   return { deliveryId, tokenSha256, createdAt };
-}
-
-/** A retry that starts after the deadline: what it gives up for is the failure of the attempt before. */
-async function tooLate(context: Context): Promise<AtlasOutcome> {
-  if (context.info.attempt === 1) return TOO_LATE;
-  const failure = await lastFailure(context);
-  if (!failure) return TOO_LATE;
-  return {
-    ...TOO_LATE,
-    message: gaveUp(failure.message),
-    details: failure.details?.[0] ?? {},
-  };
-}
-
-/**
- * What the attempt before this one failed with, as Temporal reports it for a pending activity. The activity itself does
- * not know. This is one request to Temporal, so it is for the rare path only.
- *
- * @returns null when there was none, or when Temporal does not say.
- */
-async function lastFailure(context: Context): Promise<ApplicationFailure | null> {
-  const { workflowExecution, activityId } = context.info;
-  if (!workflowExecution) return null;
-  const { workflowId, runId } = workflowExecution;
-  try {
-    const { raw } = await context.client.workflow.getHandle(workflowId, runId).describe();
-    const pending = raw.pendingActivities?.find((activity) => activity.activityId === activityId);
-    if (!pending?.lastFailure) return null;
-    const failure = defaultFailureConverter.failureToError(pending.lastFailure, defaultPayloadConverter);
-    return failure instanceof ApplicationFailure ? failure : null;
-  } catch {
-    // The run ends with a message that says less.
-    return null;
-  }
 }

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Finding } from '../contract/schemas';
-import { probeSealer, type Sealer } from '../sealing';
+import type { Sealer } from '../sealing';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
 import type { WorkerParts } from './worker-parts';
@@ -61,7 +61,7 @@ export function workerChecks(parts: WorkerParts, scope: RequestScope | null, wit
   const credentials = scope ? [scope.credential] : organizations.credentials();
   const sinkNames = scope ? [scope.sink] : [...sinks.keys()];
   return [
-    ['sealing keys', () => checkKeys(parts.sealer)],
+    ['sealing keys', () => Promise.resolve(checkKeys(parts.sealer))],
     ...credentials
       .filter((name) => name !== null)
       .flatMap((name) => credentialChecks(parts, name, scope, withIds)),
@@ -115,8 +115,8 @@ function served(visible: readonly string[], wanted: readonly string[], withIds: 
   );
 }
 
-async function checkKeys(sealer: Sealer): Promise<CheckResult> {
-  await probeSealer(sealer);
+/** Whoever made the sealer has proved that its keys can be used. */
+function checkKeys(sealer: Sealer): CheckResult {
   const [first, ...others] = sealer.keyIds();
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
 }

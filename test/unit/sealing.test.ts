@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
 import { sealedTokenSchema } from '../../src/contract/schemas';
-import { SealedTokenUnreadableError, createSealer, makeKey, probeSealer } from '../../src/sealing';
+import { SealedTokenUnreadableError, createSealer, makeKey } from '../../src/sealing';
 import { ANY_CHARACTER } from '../support/any-character';
 import { rejectionOf } from './rejection';
 
@@ -189,10 +189,6 @@ describe('a key set', () => {
     expect(await failureOf(running.open(jwe, WORKFLOW_ID))).toMatchObject({ retryable: true });
     const own = await running.seal(TOKEN, FACTS, WORKFLOW_ID);
     await expect(running.open(own.jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
-  });
-
-  it('is probed without a token', async () => {
-    await expect(probeSealer(sealer)).resolves.toBeUndefined();
   });
 
   it('is made of keys of 256 bits whose ids begin with the day', () => {

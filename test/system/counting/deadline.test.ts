@@ -89,10 +89,7 @@ describe('at the deadline', () => {
       );
       expect(await ending(waits)).toMatchObject({
         type: 'AtlasUnavailable',
-        message: expect.stringMatching(
-          /^gave up: the retry deadline passed; last error: Atlas returned 429 /,
-        ) as unknown,
-        details: { status: 429 },
+        message: expect.stringMatching(/^gave up: the retry deadline passed, .* start again$/) as unknown,
         unconfirmedTokens: 0,
         created: 0,
       });
