@@ -96,7 +96,7 @@ export function createLinkTokenActivity(
         .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
         .catch(() => fail(LOST));
     };
-    const sealed = await received.keep(runId, create());
+    const sealed = await received.keep(runId, unconfirmedTokens, create());
     // Temporal may be away for longer than the SDK tries to report this result.
     context.log.info('link-token received', namesOf(sealed));
     return sealed;

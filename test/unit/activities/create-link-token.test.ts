@@ -200,6 +200,14 @@ describe('the token of an attempt that the run counts as lost', () => {
     expect(calls).toHaveBeenCalledTimes(1);
   });
 
+  it('comes back once more when the attempt that found it is lost, too', async () => {
+    const { calls, attempt } = worker();
+    const token = await attempt({ unconfirmedTokens: 2 });
+    for (const unconfirmedTokens of [3, 3, 4, 5])
+      expect(await attempt({ unconfirmedTokens, tries: unconfirmedTokens - 1 })).toEqual(token);
+    expect(calls).toHaveBeenCalledTimes(1);
+  });
+
   it('is waited for while its request is under way', async () => {
     let respond: (token: string) => void = () => undefined;
     const response = new Promise<string>((resolve) => {
