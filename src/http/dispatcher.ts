@@ -1,8 +1,11 @@
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici';
 
+/** Longer than any response that we use. undici ends a request whose response is longer. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
 /** Connections, through the proxies that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name: Node 20 alone ignores these. */
 export function createDispatcher(): Dispatcher {
-  return new EnvHttpProxyAgent({ clientFactory: createProxyClient });
+  return new EnvHttpProxyAgent({ clientFactory: createProxyClient, maxResponseSize: MAX_BODY_BYTES });
 }
 
 type Connect = (request: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;

@@ -24,9 +24,9 @@ export interface SendOptions {
 
 export interface HttpResponse {
   status: number;
-  /** What the body holds; null where it is not JSON or did not arrive whole. */
+  /** What the text holds; null where it is not JSON. */
   json: unknown;
-  /** The body as UTF-8, cut off at 1 MiB. */
+  /** The body as UTF-8; empty where it did not arrive whole or is longer than 1 MiB. */
   text: string;
   /** The whole of `WWW-Authenticate`, where there is one. */
   challenge: string | null;
@@ -79,7 +79,11 @@ export function createSender(timeoutMs: number): Sender {
           const send = async () =>
             request(url, {
               ...init,
-              headers: { 'user-agent': `live-migration-prep/${VERSION}`, ...headers },
+              headers: {
+                'accept-encoding': 'gzip',
+                'user-agent': `live-migration-prep/${VERSION}`,
+                ...headers,
+              },
               signal,
               dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
             });

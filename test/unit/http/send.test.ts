@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import os from 'node:os';
 import { inspect } from 'node:util';
-import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
+import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/http/version';
 import { closingAfterEach } from '../../support/closing';
@@ -95,57 +95,41 @@ describe('a request', () => {
   it.each<[encoding: string, encode: (text: string) => Buffer]>([
     ['gzip', gzipSync],
     ['GZIP', gzipSync],
-    ['x-gzip', gzipSync],
-    ['deflate', deflateSync],
-    ['deflate', deflateRawSync],
-    ['br', brotliCompressSync],
-    ['br, gzip', (text) => gzipSync(brotliCompressSync(text))],
     ['gzip', (text) => gzipSync(text).subarray(0, -8)],
     ['identity', (text) => Buffer.from(text)],
-  ])('reads a response whose encoding is %s, although none was requested', async (encoding, encode) => {
+  ])('requests gzip, and reads a response whose encoding is %s', async (encoding, encode) => {
     const requested: unknown[] = [];
     const send = await sendToHttp(({ headers }, response) => {
       requested.push(headers['accept-encoding']);
       response.writeHead(201, { 'Content-Encoding': encoding }).end(encode('{"linkToken":"CANARY"}'));
     });
     expect((await send()).json).toEqual({ linkToken: 'CANARY' });
-    expect(requested).toEqual([undefined]);
+    expect(requested).toEqual(['gzip']);
   });
 
   it.each<[what: string, status: number, headers: Record<string, string>, body: string]>([
     ['204 with an encoding', 204, { 'Content-Encoding': 'gzip' }, ''],
     ['nothing with an encoding', 200, { 'Content-Encoding': 'gzip' }, ''],
     ['no gzip although it says so', 201, { 'Content-Encoding': 'gzip' }, 'CANARY'],
-    [
-      'no Brotli although it says so',
-      201,
-      { 'Content-Encoding': 'br' },
-      '{"linkToken":"CANARY-no-brotli-at-all"}',
-    ],
-    ['nothing with deflate', 200, { 'Content-Encoding': 'deflate' }, ''],
-    ['no deflate although it says so', 201, { 'Content-Encoding': 'deflate' }, 'CANARY'],
   ])('whose response is %s has no text', async (_what, status, headers, body) => {
     const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(body));
     expect(await send()).toMatchObject({ status, text: '', json: null });
   });
 
   const MIB = 1024 * 1024;
-  it.each<[what: string, headers: Record<string, string>, encode: (body: Buffer) => Buffer]>([
-    ['a body of 3 MiB', {}, (body) => body],
-    ['3 MiB in a few bytes of gzip', { 'Content-Encoding': 'gzip' }, gzipSync],
-    ['3 MiB in a few bytes of deflate', { 'Content-Encoding': 'deflate' }, deflateSync],
-    ['3 MiB in a few bytes of raw deflate', { 'Content-Encoding': 'deflate' }, deflateRawSync],
-  ])('cuts off %s at 1 MiB', async (_what, headers, encode) => {
-    const body = encode(Buffer.alloc(3 * MIB, 'x'));
-    const send = await sendToHttp((_request, response) => response.writeHead(200, headers).end(body));
-    expect((await send()).text).toBe('x'.repeat(MIB));
-  });
+  const GZIP = { 'Content-Encoding': 'gzip' };
 
-  it('does not decompress a body that says it is compressed a thousand times', async () => {
-    const gzip = gzipSync('{}');
-    const headers = { 'Content-Encoding': Array(1000).fill('gzip').join() };
-    const send = await sendToHttp((_request, response) => response.writeHead(200, headers).end(gzip));
-    expect((await send()).text).toBe(gzip.toString());
+  it.each<[what: string, headers: Record<string, string>, body: Buffer, length: number]>([
+    ['a body of 1 MiB', {}, Buffer.alloc(MIB, 'x'), MIB],
+    ['1 MiB in a few bytes of gzip', GZIP, gzipSync(Buffer.alloc(MIB, 'x')), MIB],
+    ['one byte more', {}, Buffer.alloc(MIB + 1, 'x'), 0],
+    ['one byte more in a few bytes of gzip', GZIP, gzipSync(Buffer.alloc(MIB + 1, 'x')), 0],
+  ])('reads 1 MiB at most: %s', async (_what, headers, body, length) => {
+    for (const status of [201, 503]) {
+      const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(body));
+      const response = await send();
+      expect([response.status, response.text.length]).toEqual([status, length]);
+    }
   });
 
   it('does not wait for the end of a body without end', async () => {
@@ -156,12 +140,7 @@ describe('a request', () => {
       response.on('drain', more);
       more();
     }, 10_000);
-    expect((await send()).text).toHaveLength(MIB);
-  });
-
-  it('is decoded as UTF-8 as far as the limit allows', async () => {
-    const send = await sendToHttp((_request, response) => response.end(`${'x'.repeat(MIB - 1)}ü`));
-    expect((await send()).text.slice(-2)).toBe('x\ufffd');
+    expect(await send()).toMatchObject({ status: 200, text: '' });
   });
 
   const addresses = Object.values(os.networkInterfaces()).flatMap((found) => found ?? []);
@@ -305,20 +284,14 @@ describe.each([
   });
 });
 
-describe.each<[encoding: string, encode: (text: string) => Buffer]>([
-  ['gzip', gzipSync],
-  ['deflate', deflateSync],
-  ['deflate', deflateRawSync],
-  ['br', brotliCompressSync],
-  ['deflate, deflate', (text) => deflateSync(deflateSync(text))],
-])('a success whose encoding is %s', (encoding, encode) => {
+describe('a success whose encoding is gzip', () => {
   it.each([
     ['is cut off', 'UND_ERR_SOCKET', 30_000],
     ['does not arrive within the timeout', 'TIMEOUT', 500],
   ])('and whose body %s is an error', async (_what, code, timeoutMs) => {
     const send = await sendToHttp((_request, response) => {
-      response.writeHead(201, { 'Content-Encoding': encoding, 'Content-Length': 999 });
-      response.write(encode('{"linkToken":"CANARY"}'), () => code === 'TIMEOUT' || response.destroy());
+      response.writeHead(201, { 'Content-Encoding': 'gzip', 'Content-Length': 999 });
+      response.write(gzipSync('{"linkToken":"CANARY"}'), () => code === 'TIMEOUT' || response.destroy());
     }, timeoutMs);
     expect(await failureOf(send())).toMatchObject({ written: true, code });
   });
