@@ -79,7 +79,11 @@ function credentialChecks(
 ): Check[] {
   const visible = atlas.visibleOrganizations(name);
   const result = visible.then(
-    (ids) => (scope ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), withIds)),
+    (ids) =>
+      withCircuit(
+        scope ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), withIds),
+        atlas.describeOpenCircuit(name),
+      ),
     (cause: unknown) => failedAs(classifyAtlasError(cause, 'orgs')),
   );
   const own: Check = [`credential ${name}`, () => result];
@@ -97,6 +101,12 @@ function credentialChecks(
     () => unchecked(`credential ${name} cannot be used`),
   );
   return [own, [`organization ${scope.orgId}`, () => isVisible]];
+}
+
+/** A credential that Atlas accepts is of no use while its circuit is open. */
+function withCircuit(result: CheckResult, openCircuit: string | null): CheckResult {
+  if (openCircuit === null || result.state === 'error') return result;
+  return warning(`${result.message}; but ${openCircuit}`);
 }
 
 function served(visible: readonly string[], wanted: readonly string[], withIds: boolean): CheckResult {

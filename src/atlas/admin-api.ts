@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Backoff } from '../contract/activities';
-import type { Secret } from '../secrets';
+import { createDigest } from '../http/digest';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
-import { createApiKey } from './api-key';
+import type { Secret } from '../secrets';
 import { createCircuit } from './circuit';
-import type { CredentialConfig } from './credential-config';
+import type { ApiKeyConfig, CredentialConfig } from './credential-config';
 import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
-import { AtlasConnectionError, AtlasResponseError, CredentialNotConfiguredError } from './errors';
+import { connectionError, credentialNotConfigured, responseError } from './outcomes';
 import { createServiceAccount } from './service-account';
 import { withoutCredentials } from './without-credentials';
 
@@ -43,8 +43,7 @@ export interface AdminApi {
    * @param credentialName one of the configured names.
    * @param abortUntilWritten ends a request that is not yet written, never one that is.
    * @returns the link-token.
-   * @throws AtlasResponseError, AtlasConnectionError, AtlasCircuitOpenError, CredentialNotConfiguredError,
-   *   SecretUnavailableError, or the reason of `abortUntilWritten`.
+   * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
    */
   createLinkToken(
     orgId: string,
@@ -57,7 +56,7 @@ export interface AdminApi {
    * token for it: the worker's own would still work after its client secret was replaced.
    *
    * @returns organization ids; the first 500, and a credential belongs to one organization.
-   * @throws AtlasResponseError, AtlasConnectionError, CredentialNotConfiguredError, SecretUnavailableError
+   * @throws AtlasError, SecretUnavailableError
    */
   visibleOrganizations(credentialName: string): Promise<string[]>;
   /**
@@ -67,6 +66,11 @@ export interface AdminApi {
    * @throws as `visibleOrganizations`
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
+  /**
+   * What holds back the link-token requests of a credential while Atlas fails, and until when, in a clause; null while
+   * nothing does. Each process has a circuit breaker of its own, which is closed at its start.
+   */
+  describeOpenCircuit(credentialName: string): string | null;
   /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
   close(): Promise<void>;
 }
@@ -87,7 +91,7 @@ export function createAdminApi({
       name,
       {
         ...createCredential(config, (request) => send(request, config)),
-        throughCircuit: createCircuit(name, backoff),
+        circuit: createCircuit(name, backoff),
       },
     ]),
   );
@@ -108,11 +112,11 @@ export function createAdminApi({
       ended(response.status);
       // A success may hold a token, which must stay as it is.
       if (response.status < 300) return response;
-      return withoutCredentials(response, request.headers['Authorization'], secretsOf(config));
+      return withoutCredentials(response, request.headers['Authorization'], secretIn(config));
     } catch (error) {
       ended(null);
       if (error instanceof HttpError) {
-        throw new AtlasConnectionError(endpoint, error.written, error.code, baseUrl);
+        throw connectionError(endpoint, error.written, error.code, baseUrl);
       }
       throw error;
     }
@@ -120,14 +124,14 @@ export function createAdminApi({
 
   function credentialNamed(name: string) {
     const credential = credentials.get(name);
-    if (!credential) throw new CredentialNotConfiguredError(name);
+    if (!credential) throw credentialNotConfigured(name);
     return credential;
   }
 
   /** A credential that has authenticated for nothing yet; the caller closes it. */
   function newCredentialNamed(name: string): Credential {
     const config = configs.get(name);
-    if (!config) throw new CredentialNotConfiguredError(name);
+    if (!config) throw credentialNotConfigured(name);
     return createCredential(config, (request) => send(request, config));
   }
 
@@ -140,7 +144,7 @@ export function createAdminApi({
     const headers = { Accept: MEDIA_TYPE };
     const response = await credential.send({ endpoint, method: 'GET', path, headers });
     const parsed = response.status === 200 ? content.safeParse(response.json) : null;
-    if (!parsed?.success) throw new AtlasResponseError(endpoint, response);
+    if (!parsed?.success) throw responseError(endpoint, response);
     return parsed.data;
   }
 
@@ -148,7 +152,7 @@ export function createAdminApi({
     async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
       abortUntilWritten.throwIfAborted();
       const credential = credentialNamed(credentialName);
-      return credential.throughCircuit(async () => {
+      return credential.circuit.send(async () => {
         const response = await credential.send({
           endpoint: 'linkTokens',
           method: 'POST',
@@ -160,7 +164,7 @@ export function createAdminApi({
         // Any 2xx with a token is success: the published page says 200, Atlas was recorded with 201.
         const created = response.status >= 200 && response.status <= 299;
         const parsed = createdSchema.safeParse(response.json);
-        if (!created || !parsed.success) throw new AtlasResponseError('linkTokens', response);
+        if (!created || !parsed.success) throw responseError('linkTokens', response);
         return parsed.data.linkToken;
       });
     },
@@ -184,6 +188,8 @@ export function createAdminApi({
       return projects.length > 0;
     },
 
+    describeOpenCircuit: (credentialName) => credentialNamed(credentialName).circuit.describe(),
+
     async close() {
       await Promise.all([closeAll([...credentials.values()]), ...revocations]);
       await sender.close();
@@ -206,8 +212,18 @@ function createCredential(config: CredentialConfig, send: Send): Credential {
   return config.type === 'apiKey' ? createApiKey(config, send) : createServiceAccount(config, send);
 }
 
-function secretsOf(config: CredentialConfig): Secret[] {
-  return [config.type === 'apiKey' ? config.privateKey : config.clientSecret];
+/** An API key: HTTP Digest. Atlas sends its challenge before it acts on a request, so a challenge creates nothing. */
+function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
+  const withDigest = createDigest(publicKey, privateKey);
+  return {
+    send: (request) =>
+      withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
+    close: () => Promise.resolve(),
+  };
+}
+
+function secretIn(config: CredentialConfig): Secret {
+  return config.type === 'apiKey' ? config.privateKey : config.clientSecret;
 }
 
 function queryOf(flags: Record<string, boolean>): string {

@@ -1,76 +1,92 @@
-import {
-  BrokenCircuitError,
-  type CircuitBreakerPolicy,
-  CircuitState,
-  ConsecutiveBreaker,
-  DelegateBackoff,
-  circuitBreaker,
-  handleWhen,
-} from 'cockatiel';
 import type { Backoff } from '../contract/activities';
 import { leastRetryDelayMs } from '../contract/retry-delay';
-import { AtlasCircuitOpenError, AtlasConnectionError, AtlasResponseError } from './errors';
-import { classifyAtlasError } from './outcomes';
+import { AtlasError, notSentError, type AtlasOutcome } from './outcomes';
 
 const TOO_MANY_REQUESTS = 429;
 
-/**
- * Sends a request, or throws AtlasCircuitOpenError at once: it never waits.
- *
- * @throws also whatever the request throws.
- */
-type Circuit = <T>(request: () => Promise<T>) => Promise<T>;
+/** The circuit lets a request probe after this time, however long a wait Atlas requested of the one that failed. */
+const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
 
 /**
  * The circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on one
  * request at a time probes, at the pace of a single run that is retried, and all others are rejected; so an outage
- * leaves at most one unconfirmed token for each request under way at its start, and one for each probe. A `Retry-After`
- * is never shortened.
+ * leaves at most one unconfirmed token for each request under way at its start, and one for each probe.
  *
  * A single run is never rejected: it waits at least as long as the circuit breaker does.
  */
-export function createCircuit(credentialName: string, backoff: Backoff): Circuit {
-  let failure = { message: '', details: {} };
-  let untilMs = 0;
-  let openMs = 0;
+export function createCircuit(credentialName: string, backoff: Backoff) {
+  /** In a row. The circuit is open while there is one. */
   let failures = 0;
-  const rejection = () => new AtlasCircuitOpenError(credentialName, failure, untilMs, failures);
+  let lastFailure: Pick<AtlasOutcome, 'message' | 'details'> = { message: '', details: {} };
+  /** By the clock of `performance`, which nobody sets. */
+  let nextProbeAtMs = 0;
+  let isProbing = false;
 
-  const halfOpenAfter = new DelegateBackoff<{ attempt: number; result: object }>(({ attempt, result }) => {
-    const error = 'error' in result ? result.error : null;
-    const { message, details, retryAfterMs = 0 } = classifyAtlasError(error, 'linkTokens');
-    if (opens(error)) failure = { message, details };
-    openMs = Math.max(retryAfterMs, leastRetryDelayMs(backoff, attempt));
-    untilMs = Date.now() + openMs;
-    failures = attempt;
-    return openMs;
-  });
-  const createBreaker = (): CircuitBreakerPolicy =>
-    circuitBreaker(
-      // A probe that got no response has shown nothing, so the circuit stays open.
-      handleWhen((error) => opens(error) || (isOpen() && !(error instanceof AtlasResponseError))),
-      { breaker: new ConsecutiveBreaker(1), halfOpenAfter },
-    );
-  let breaker = createBreaker();
-  const isOpen = () => breaker.state !== CircuitState.Closed;
+  const remainingMs = () => Math.max(0, Math.ceil(nextProbeAtMs - performance.now()));
 
-  return async (request) => {
-    // The clock was set back, and cockatiel would stay open until it has caught up.
-    if (isOpen() && untilMs - Date.now() > openMs) breaker = createBreaker();
-    // Here cockatiel would let the request wait for the probe.
-    if (breaker.state === CircuitState.HalfOpen) throw rejection();
-    return breaker.execute(request).catch((error: unknown) => {
-      throw error instanceof BrokenCircuitError ? rejection() : error;
-    });
+  function describe(): string | null {
+    if (failures === 0) return null;
+    const waitMs = remainingMs();
+    const when =
+      waitMs > 0
+        ? `no link-token request with credential ${credentialName} until ${new Date(Date.now() + waitMs).toISOString()}`
+        : `one link-token request at a time with credential ${credentialName}, which tests whether Atlas responds`;
+    return `this worker sends ${when}, after this error: ${lastFailure.message}`;
+  }
+
+  function recordFailure(outcome: AtlasOutcome, isProbe: boolean): void {
+    if (opensCircuit(outcome)) {
+      // Requests that were under way together fail once.
+      if (isProbe || failures === 0) failures += 1;
+      lastFailure = outcome;
+      const requestedMs = Math.min(outcome.retryAfterMs ?? 0, MAX_REQUESTED_WAIT_MS);
+      const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failures));
+      nextProbeAtMs = Math.max(nextProbeAtMs, performance.now() + pauseMs);
+    } else if (isProbe && outcome.details.status !== undefined) {
+      failures = 0;
+    }
+  }
+
+  return {
+    /** Returns what holds link-token requests back, and until when, in a clause; null while the circuit is closed. */
+    describe,
+
+    /**
+     * Sends a request, or throws at once: it never waits.
+     *
+     * @throws AtlasError while the circuit is open, and whatever the request throws.
+     */
+    async send<T>(request: () => Promise<T>): Promise<T> {
+      const isProbe = failures > 0;
+      if (isProbe && (isProbing || remainingMs() > 0)) {
+        throw notSentError(`not sent: ${describe() ?? ''}`, {
+          details: lastFailure.details,
+          retryAfterMs: remainingMs() || undefined,
+          attempt: failures,
+        });
+      }
+      isProbing ||= isProbe;
+      try {
+        const response = await request();
+        if (isProbe) failures = 0;
+        return response;
+      } catch (error) {
+        // Any other error shows nothing about Atlas: the request was stopped, or a secret could not be read.
+        if (error instanceof AtlasError) recordFailure(error.outcome, isProbe);
+        throw error;
+      } finally {
+        if (isProbe) isProbing = false;
+      }
+    },
   };
 }
 
 /** Whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
-function opens(error: unknown): boolean {
-  const { retryable, tokenMayExist, retryAfterMs } = classifyAtlasError(error, 'linkTokens');
+function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
+  const { status } = details;
   if (!retryable) return false;
-  if (error instanceof AtlasConnectionError) return true;
-  if (!(error instanceof AtlasResponseError)) return false;
-  if (error.status === TOO_MANY_REQUESTS) return retryAfterMs !== undefined;
-  return tokenMayExist || error.status >= 500;
+  // No complete response arrived.
+  if (status === undefined) return true;
+  if (status === TOO_MANY_REQUESTS) return retryAfterMs !== undefined;
+  return tokenMayExist || status >= 500;
 }

@@ -17,7 +17,7 @@ export interface AtlasRequest {
 /**
  * Sends one request once and waits for the whole response, at most the request timeout. No redirect is followed.
  *
- * @throws AtlasConnectionError, or the reason of `abortUntilWritten`.
+ * @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`.
  */
 export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
@@ -27,7 +27,7 @@ export interface Credential {
    * Sends a request as this identity. Renews an expired access token or nonce once per call; the rejected request
    * created nothing.
    *
-   * @throws AtlasConnectionError; AtlasResponseError when Atlas grants no access token; SecretUnavailableError.
+   * @throws AtlasError when no complete response arrives or Atlas grants no access token; SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
   /** Revokes what Atlas keeps for it, as far as that can be done; never throws. */

@@ -10,25 +10,16 @@ export interface AtlasErrorBody {
 }
 
 /**
- * The longest text, as JSON. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its
- * details and two of them again in its message.
+ * In characters. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its details and two
+ * of them again in its message.
  */
-const MAX_TEXT_BYTES = 500;
+const MAX_TEXT_LENGTH = 200;
 const MAX_FIELDS = 20;
 
 /** Bounded, and safe to print, since Atlas quotes what callers sent. */
-const text = z.string().transform((value) => cut(escapeControls(value.slice(0, MAX_TEXT_BYTES))));
-
-function cut(value: string): string {
-  let left = MAX_TEXT_BYTES;
-  let end = 0;
-  for (const character of value) {
-    left -= Buffer.byteLength(JSON.stringify(character)) - '""'.length;
-    if (left < 0) break;
-    end += character.length;
-  }
-  return value.slice(0, end);
-}
+const text = z
+  .string()
+  .transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)).slice(0, MAX_TEXT_LENGTH));
 
 const fieldSchema = z.object({ field: text, description: text });
 

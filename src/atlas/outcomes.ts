@@ -1,14 +1,10 @@
 import type { FailureType } from '../contract/names';
+import { quote } from '../contract/printable';
+import type { FailureDetails } from '../contract/schemas';
+import type { HttpResponse } from '../http/send';
 import { SecretUnavailableError } from '../secrets';
-import {
-  AtlasCircuitOpenError,
-  AtlasConnectionError,
-  AtlasResponseError,
-  CredentialNotConfiguredError,
-  type AtlasErrorDetails,
-} from './errors';
 import type { Endpoint } from './credential';
-import type { AtlasErrorBody } from './error-body';
+import { parseErrorBody } from './error-body';
 
 /** What one failed call of the Admin API means. */
 export interface AtlasOutcome {
@@ -19,11 +15,20 @@ export interface AtlasOutcome {
   tokenMayExist: boolean;
   /** What happened and, where no retry helps, the remedy. It holds no secret. */
   message: string;
-  details: AtlasErrorDetails;
+  details: Omit<FailureDetails, 'unconfirmedTokens'>;
   /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
   /** How often in a row Atlas failed, in place of the run's own count: a run that sent nothing is not the one to slow down. */
   attempt?: number;
+}
+
+/** Thrown when a call of the Admin API fails, or is not made. */
+export class AtlasError extends Error {
+  override readonly name = 'AtlasError';
+
+  constructor(readonly outcome: AtlasOutcome) {
+    super(outcome.message);
+  }
 }
 
 interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExist'> {
@@ -184,24 +189,106 @@ const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
 const INVALID_CERTIFICATE =
   /^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)/;
 
+/** The error of a response that is not what was requested. */
+export function responseError(
+  endpoint: Endpoint,
+  { status, json, retryAfterMs }: Pick<HttpResponse, 'status' | 'json' | 'retryAfterMs'>,
+): AtlasError {
+  // Of a success, nothing is quoted: the body may hold a token, in a field of any name.
+  const { fields, ...texts } = status < 300 ? {} : parseErrorBody(json);
+  const { rows, otherwise } = ENDPOINT_RULES[endpoint];
+  const { type, retryable, tokenMayExist, remedy } =
+    rows.find(({ when }) => when(status, texts.errorCode)) ?? otherwise;
+  // Temporal keeps 4 KB of a failure that is retried. Its fields are left out: nobody has to correct them.
+  const details = { status, ...texts, ...(!retryable && fields && { fields }) };
+  return new AtlasError({
+    type,
+    retryable,
+    tokenMayExist,
+    message: [describeResponse(endpoint, details), remedy && `; ${remedy}`].join(''),
+    details,
+    retryAfterMs: retryable ? retryAfterMs : undefined,
+  });
+}
+
+type ResponseDetails = AtlasOutcome['details'] & { status: number };
+
+/** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
+function describeResponse(
+  endpoint: Endpoint,
+  { status, errorCode, detail, reason, fields }: ResponseDetails,
+): string {
+  const { request, content } = ENDPOINT_RULES[endpoint];
+  const without = status >= 200 && status < 300 ? `, without ${content}` : '';
+  const text = detail ?? reason;
+  const corrections = fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  return [
+    `Atlas returned ${status}${errorCode ? ` ${errorCode}` : ''} to the ${request}${without}`,
+    text && `: "${text}"`,
+    corrections && ` (${corrections})`,
+  ].join('');
+}
+
+/**
+ * The error of a request to which no complete response arrived.
+ *
+ * @param written whether the request was written, so that Atlas may have acted on it.
+ * @param code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
+ * @param baseUrl that the request went to.
+ */
+export function connectionError(
+  endpoint: Endpoint,
+  written: boolean,
+  code: string,
+  baseUrl: string,
+): AtlasError {
+  const details = { reason: code };
+  if (!written && INVALID_CERTIFICATE.test(code)) {
+    return new AtlasError({
+      type: 'AtlasUnavailable',
+      retryable: false,
+      tokenMayExist: false,
+      message: `the TLS certificate of Atlas is not trusted (${code}): check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS`,
+      details,
+    });
+  }
+  return new AtlasError({
+    ...RETRY,
+    tokenMayExist: written && endpoint === 'linkTokens',
+    message: describeConnection(written, code, baseUrl),
+    details,
+  });
+}
+
+function describeConnection(written: boolean, code: string, baseUrl: string): string {
+  if (!written) {
+    return `no connection to Atlas at ${baseUrl} (${code}); if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall`;
+  }
+  if (code === 'TIMEOUT') return 'Atlas did not respond in time';
+  return `the connection to Atlas closed before the full response arrived (${code})`;
+}
+
+/** The error of a call that is not made. A later one may be: the worker can be given what it lacks while runs wait. */
+export function notSentError(message: string, more: Partial<AtlasOutcome> = {}): AtlasError {
+  return new AtlasError({ ...RETRY, message, details: {}, ...more });
+}
+
+/** The error of a call with a credential that the worker's configuration does not have. */
+export function credentialNotConfigured(name: string): AtlasError {
+  return notSentError(
+    `the worker has no credential named ${quote(name)}: configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker`,
+  );
+}
+
 /**
  * Classifies whatever a call of the Admin API throws, except the reason of an abort signal.
  *
  * @param endpoint of the call, for an error that does not say where it happened.
  */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
-  if (error instanceof AtlasResponseError) return classifyResponse(error);
-  if (error instanceof AtlasConnectionError) return classifyConnection(error);
-  if (error instanceof AtlasCircuitOpenError) {
-    const { message, details, retryAfterMs, failures } = error;
-    return { ...RETRY, message, details, retryAfterMs, attempt: failures };
-  }
-  // Both are thrown before anything is sent, and the worker can be given what it lacks while runs wait.
+  if (error instanceof AtlasError) return error.outcome;
   if (error instanceof SecretUnavailableError) {
-    return { ...RETRY, message: `the credential for Atlas: ${error.message}`, details: {} };
-  }
-  if (error instanceof CredentialNotConfiguredError) {
-    return { ...RETRY, message: error.message, details: {} };
+    return notSentError(`the credential for Atlas: ${error.message}`).outcome;
   }
   // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;
@@ -215,62 +302,4 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
     message: `${message}; check in Atlas whether a link-token was created before you start again`,
     details: {},
   };
-}
-
-function classifyResponse(error: AtlasResponseError): AtlasOutcome {
-  const { endpoint, status } = error;
-  const { rows, otherwise } = ENDPOINT_RULES[endpoint];
-  const { type, retryable, tokenMayExist, remedy } =
-    rows.find(({ when }) => when(status, error.body.errorCode)) ?? otherwise;
-  const { fields, ...texts } = error.body;
-  // Temporal keeps 4 KB of a failure that is retried. Its fields are left out: nobody has to correct them.
-  const body = retryable || !fields ? texts : { ...texts, fields };
-  return {
-    type,
-    retryable,
-    tokenMayExist,
-    message: [describeResponse(endpoint, status, body), remedy && `; ${remedy}`].join(''),
-    details: { status, ...body },
-    retryAfterMs: retryable ? error.retryAfterMs : undefined,
-  };
-}
-
-/** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
-function describeResponse(endpoint: Endpoint, status: number, body: AtlasErrorBody): string {
-  const { request, content } = ENDPOINT_RULES[endpoint];
-  const without = status >= 200 && status < 300 ? `, without ${content}` : '';
-  const reason = body.detail ?? body.reason;
-  const fields = body.fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
-  return [
-    `Atlas returned ${status}${body.errorCode ? ` ${body.errorCode}` : ''} to the ${request}${without}`,
-    reason && `: "${reason}"`,
-    fields && ` (${fields})`,
-  ].join('');
-}
-
-function classifyConnection({ endpoint, written, code, baseUrl }: AtlasConnectionError): AtlasOutcome {
-  const details = { reason: code };
-  if (!written && INVALID_CERTIFICATE.test(code)) {
-    return {
-      type: 'AtlasUnavailable',
-      retryable: false,
-      tokenMayExist: false,
-      message: `the TLS certificate of Atlas is not trusted (${code}): check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS`,
-      details,
-    };
-  }
-  return {
-    ...RETRY,
-    tokenMayExist: written && endpoint === 'linkTokens',
-    message: describeConnection(written, code, baseUrl),
-    details,
-  };
-}
-
-function describeConnection(written: boolean, code: string, baseUrl: string): string {
-  if (!written) {
-    return `no connection to Atlas at ${baseUrl} (${code}); if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall`;
-  }
-  if (code === 'TIMEOUT') return 'Atlas did not respond in time';
-  return `the connection to Atlas closed before the full response arrived (${code})`;
 }

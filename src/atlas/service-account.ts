@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createExpiring } from '../http/expiring';
 import type { ServiceAccountConfig } from './credential-config';
 import type { Credential, AtlasRequest, Send } from './credential';
-import { AtlasResponseError } from './errors';
+import { responseError } from './outcomes';
 
 /** Renewed this long before it expires, so that no request starts with a token that is about to expire. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
@@ -42,7 +42,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
 async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promise<AccessToken> {
   const response = await send(tokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config));
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
-  if (!parsed?.success) throw new AtlasResponseError('oauthToken', response);
+  if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
   const renewAtMs = Date.now() + Math.max(lifetimeMs - RENEW_BEFORE_EXPIRY_MS, lifetimeMs / 2);
   return { value: parsed.data.access_token, renewAtMs };

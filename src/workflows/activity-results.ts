@@ -161,9 +161,8 @@ export function parseToken(input: unknown, request: ValidRequest, countBefore: n
     isMatch(deliveryId, UUID) &&
     isMatch(tokenSha256, SHA256) &&
     isTime(createdAt) &&
-    Number.isInteger(unconfirmedTokens) &&
-    Number(unconfirmedTokens) >= 0 &&
-    Number(unconfirmedTokens) <= countBefore;
+    isCount(unconfirmedTokens) &&
+    unconfirmedTokens <= countBefore;
   return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
 }
 
@@ -227,6 +226,10 @@ function isText(value: unknown, maxLength: number): value is string {
 
 function isMatch(value: unknown, pattern: RegExp): value is string {
   return typeof value === 'string' && pattern.test(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0;
 }
 
 function isTime(value: unknown): value is string {

@@ -228,6 +228,19 @@ describe('doctor', () => {
       }
     });
 
+    it('warns of an open circuit breaker, as a dry run does', async () => {
+      const request = ['--org', atlas.account.orgId, '--ip', '192.31.196.7', '--sink', 'files'];
+      atlas.faults({ on: 'oauth', status: 429, headers: { 'Retry-After': '86400' } });
+      expect(await running.runClient('start', ...request, '--wait')).toMatchObject({ code: 1 });
+      const warning =
+        /^( {2})?warning {3}credential default: accepted by Atlas.*; but this worker sends no link-token request .* until 2\S+Z, after this error: Atlas returned 429 /m;
+      const found = await remotely(running);
+      expect(found).toMatchObject({ code: 0, stderr: '' });
+      expect(found.stdout).toMatch(warning);
+      const tried = await running.runClient('start', ...request, '--dry-run');
+      expect(tried.stdout).toMatch(warning);
+    });
+
     it('says that no worker polls the task queue', async () => {
       const deployment = await deploy({ atlas });
       expect(await remotely(deployment)).toEqual({

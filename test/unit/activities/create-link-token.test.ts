@@ -1,7 +1,7 @@
 import { CancelledFailure } from '@temporalio/common';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { AtlasConnectionError } from '../../../src/atlas/errors';
+import { connectionError } from '../../../src/atlas/outcomes';
 import type { CreateInput, SealedToken, ValidRequest } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import {
@@ -120,7 +120,7 @@ it.each([
     const { result } = run(inputOf({}, { tries }), {
       env: attemptIn({ attempt }),
       create: () =>
-        Promise.reject(new AtlasConnectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test')),
+        Promise.reject(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test')),
       plan: { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000 },
     });
     const nextRetryDelay = Number((await failureOf(result)).nextRetryDelay);
@@ -160,7 +160,7 @@ describe('an attempt sends nothing', () => {
 describe('after the request was written', () => {
   it('a response that does not come makes the token unconfirmed', async () => {
     const create = () =>
-      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test'));
+      Promise.reject(connectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test'));
     const failure = await failureOf(run(inputOf(), { create }).result);
     expect(failure).toMatchObject({ type: 'TokenUnconfirmed', nonRetryable: true });
   });
@@ -235,7 +235,7 @@ describe('the token of an attempt that the run counts as lost', () => {
 
   it('does not exist when that attempt failed: another is created', async () => {
     const { calls, attempt } = worker(() =>
-      Promise.reject(new AtlasConnectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test')),
+      Promise.reject(connectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test')),
     );
     await failureOf(attempt({ unconfirmedTokens: 0 }));
     expect(await attempt({ unconfirmedTokens: 1, tries: 2 })).toMatchObject({ unconfirmedTokens: 1 });

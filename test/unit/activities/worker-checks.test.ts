@@ -1,6 +1,6 @@
 import { runAll, workerChecks, type RequestScope } from '../../../src/activities/worker-checks';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { AtlasConnectionError } from '../../../src/atlas/errors';
+import { connectionError } from '../../../src/atlas/outcomes';
 import { createOrganizations } from '../../../src/config/organizations';
 import { createSealer, makeKey } from '../../../src/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
@@ -13,6 +13,8 @@ const MAP = new Map([[ORG, { credential: 'acme', sinks: ['drop'] }]]);
 interface Scene {
   /** The organizations that Atlas lists, or how it fails. */
   visible?: string[] | Error;
+  /** What its circuit breaker does. */
+  circuit?: string | null;
   sink?: Partial<Sink>;
   keys?: object[];
   map?: typeof MAP | null;
@@ -23,6 +25,7 @@ interface Scene {
 /** What the checks of a worker with one credential and one sink find, by what they check. */
 async function found({
   visible = [ORG],
+  circuit = null,
   sink = {},
   keys = [first],
   map = MAP,
@@ -33,7 +36,7 @@ async function found({
     visible instanceof Error ? Promise.reject(visible) : Promise.resolve(visible);
   const sinks = new Map([['drop', sink as Sink]]);
   const parts = {
-    atlas: { visibleOrganizations } as unknown as AdminApi,
+    atlas: { visibleOrganizations, describeOpenCircuit: () => circuit } as unknown as AdminApi,
     sealer: sealerOf(...keys),
     sinks,
     organizations: createOrganizations({ organizations: map, credentials: new Map([['acme', null]]), sinks }),
@@ -103,9 +106,32 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
   ],
   [
     'an Atlas that is not there',
-    { visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
+    { visible: connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
     'credential acme',
     error('no connection to Atlas at https://atlas.test (ECONNREFUSED)', true),
+  ],
+
+  [
+    'an open circuit',
+    { circuit: 'this worker sends no request' },
+    'credential acme',
+    {
+      state: 'warning',
+      message:
+        'accepted by Atlas; can see every organization that it serves; but this worker sends no request',
+    },
+  ],
+  [
+    'an open circuit, for a request',
+    { scope: {}, circuit: 'this worker sends no request' },
+    'credential acme',
+    { state: 'warning', message: 'accepted by Atlas; but this worker sends no request' },
+  ],
+  [
+    'an open circuit and another organization',
+    { visible: [UNMAPPED_ORG], circuit: 'this worker sends no request' },
+    'credential acme',
+    error('accepted by Atlas, but cannot see 1 of the 1 organization(s) that it serves'),
   ],
 
   ['a request', { scope: {} }, 'credential acme', ok('accepted by Atlas')],
@@ -118,7 +144,7 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
   ],
   [
     'a request and an Atlas that is not there',
-    { scope: {}, visible: new AtlasConnectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
+    { scope: {}, visible: connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
     `organization ${ORG}`,
     unchecked('credential acme cannot be used'),
   ],

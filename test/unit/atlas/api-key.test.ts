@@ -1,5 +1,5 @@
 import type { AtlasEmulator } from '../../../dev/atlas-emulator';
-import { KEY, create, fifty, secretOf, start } from './emulated';
+import { KEY, create, failedWith, fifty, secretOf, start } from './emulated';
 
 const counts = (emulator: AtlasEmulator) => {
   const posts = emulator.requestsOn('linkTokens');
@@ -48,7 +48,7 @@ describe('an API key', () => {
   it('treats a 401 that is no challenge as a refusal', async () => {
     const [atlas, emulator] = await start('apiKey');
     emulator.seed({ apiKeys: [{ ...KEY, roles: ['ORG_MEMBER'] }] });
-    const error = { endpoint: 'linkTokens', status: 401, body: { errorCode: 'NOT_ORG_OWNER' } };
+    const error = failedWith({ status: 401, errorCode: 'NOT_ORG_OWNER' });
     for (const posts of [2, 3]) {
       await expect(create(atlas)).rejects.toMatchObject(error);
       expect(counts(emulator)).toEqual({ posts, challenges: 1, created: 0 });
@@ -62,7 +62,7 @@ describe('an API key', () => {
       privateKey: secretOf('wrong'),
     } as const;
     const [atlas, emulator] = await start('apiKey', { credentials: new Map([['default', wrong]]) });
-    await expect(create(atlas)).rejects.toMatchObject({ status: 401 });
+    await expect(create(atlas)).rejects.toMatchObject(failedWith({ status: 401 }));
     expect(counts(emulator)).toEqual({ posts: 2, challenges: 2, created: 0 });
   });
 
@@ -84,7 +84,7 @@ describe('an API key', () => {
   ])('passes on %s', async (_what, fault, posts) => {
     const [atlas, emulator] = await start('apiKey');
     emulator.faults({ on: 'linkTokens', ...fault });
-    await expect(create(atlas)).rejects.toMatchObject({ status: fault.status });
+    await expect(create(atlas)).rejects.toMatchObject(failedWith({ status: fault.status }));
     expect(counts(emulator)).toMatchObject({ posts, created: 0 });
   });
 });

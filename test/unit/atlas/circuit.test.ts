@@ -10,10 +10,10 @@ const backoff = { initialIntervalMs: INITIAL_INTERVAL_MS, backoffCoefficient: 2,
 const FAILS: Fault = { on: 'linkTokens', probability: 1, status: 503 };
 
 let skippedMs = 0;
-const now = Date.now.bind(Date);
+const now = performance.now.bind(performance);
 beforeEach(() => {
   skippedMs = 0;
-  jest.spyOn(Date, 'now').mockImplementation(() => now() + skippedMs);
+  jest.spyOn(performance, 'now').mockImplementation(() => now() + skippedMs);
 });
 afterEach(() => jest.restoreAllMocks());
 
@@ -78,7 +78,9 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
     const rejected = notSent(await outcomes(atlas, IN_FLIGHT));
     expect(rejected).toHaveLength(IN_FLIGHT - 1);
     expect(rejected[0]?.attempt).toBe(1 + probe);
-    expect(rejected[0]?.message).toContain('while another attempt tests whether Atlas responds');
+    expect(rejected[0]?.message).toContain(
+      'one link-token request at a time with credential acme, which tests',
+    );
     expect(posts()).toBe(2 + probe);
   }
   emulator.clearFaults();
@@ -95,6 +97,12 @@ it.each<[what: string, fault: Fault, opens: boolean]>([
   ['500 to the access-token request', { on: 'oauth', status: 500 }, true],
   ['429 with Retry-After', { on, status: 429, headers: { 'Retry-After': '60' } }, true],
   ['429 without Retry-After', { on, status: 429 }, false],
+  ['such a 429 to the access-token request', { on: 'oauth', status: 429 }, false],
+  [
+    '429 with Retry-After to the access-token request',
+    { on: 'oauth', status: 429, headers: { 'Retry-After': '60' } },
+    true,
+  ],
   ['400', { on, status: 400 }, false],
   ['403', { on, status: 403 }, false],
   ['404', { on, status: 404 }, false],
@@ -114,17 +122,51 @@ it('a refused connection opens the circuit', async () => {
   expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
 });
 
-it.each([
-  ['120', 120_000],
-  ['99999999999999999999', 24 * 3_600_000],
-])('a Retry-After of %s s keeps it open for %i ms', async (seconds, openMs) => {
+it.each<[on: 'linkTokens' | 'oauth', seconds: string, openMs: number]>([
+  ['linkTokens', '120', 120_000],
+  ['linkTokens', '901', 15 * 60_000],
+  ['linkTokens', '99999999999999999999', 15 * 60_000],
+  ['oauth', '86400', 15 * 60_000],
+])('429 to %s with a Retry-After of %s s opens it for %i ms', async (route, seconds, openMs) => {
   const { emulator, atlas } = await start();
-  emulator.faults({ on, status: 429, headers: { 'Retry-After': seconds } });
-  await outcomes(atlas, 1);
+  emulator.faults({ on: route, status: 429, headers: { 'Retry-After': seconds } });
+  const [first] = await outcomes(atlas, 1);
+  expect(first).toMatchObject({ retryAfterMs: Math.min(Number(seconds) * 1000, 24 * 3_600_000) });
   skippedMs += openMs - 10_000;
   expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
   skippedMs += 10_000;
   expect(await outcomes(atlas, 1)).toEqual(['created']);
+});
+
+test('of requests under way together, the longest Retry-After counts', async () => {
+  const { emulator, atlas } = await start();
+  await outcomes(atlas, 1);
+  emulator.faults([
+    { on, status: 503 },
+    { on, status: 503, headers: { 'Retry-After': '600' }, delayMs: 200 },
+  ]);
+  await outcomes(atlas, 2);
+  skippedMs += 590_000;
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
+  skippedMs += 10_000;
+  expect(await outcomes(atlas, 1)).toEqual(['created']);
+});
+
+test('an open circuit says what it waits for and until when; a closed one says nothing', async () => {
+  const { emulator, atlas } = await start();
+  expect(atlas.describeOpenCircuit('acme')).toBeNull();
+  emulator.faults({ on, status: 429, errorCode: 'RATE_LIMITED', headers: { 'Retry-After': '86400' } });
+  await outcomes(atlas, 1);
+  const described =
+    /^this worker sends no link-token request with credential acme until (\S+), after this error: Atlas returned 429 RATE_LIMITED /;
+  const [, until = ''] = described.exec(atlas.describeOpenCircuit('acme') ?? '') ?? [];
+  expect(Math.abs(Date.parse(until) - (Date.now() + 15 * 60_000))).toBeLessThan(10_000);
+  expect(atlas.describeOpenCircuit('other')).toBeNull();
+
+  skippedMs += 15 * 60_000;
+  expect(atlas.describeOpenCircuit('acme')).toMatch(/^this worker sends one link-token request at a time/);
+  await outcomes(atlas, 1);
+  expect(atlas.describeOpenCircuit('acme')).toBeNull();
 });
 
 test('a request that is stopped before it is written leaves the circuit closed', async () => {
@@ -136,25 +178,29 @@ test('a request that is stopped before it is written leaves the circuit closed',
   expect(await outcomes(atlas, 1)).toEqual(['created']);
 });
 
-test('a probe that is stopped before it is written leaves the circuit open', async () => {
+test('a probe that is stopped before it is written leaves the circuit open, and the next one probes', async () => {
   const { emulator, atlas, posts } = await start();
   emulator.faults([{ on: 'oauth', status: 503 }]);
   await outcomes(atlas, 1);
   skippedMs += INITIAL_INTERVAL_MS;
   const stop = new AbortController();
   const probe = create(atlas, stop.signal, 'acme');
+  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
   stop.abort(new Error('stopped'));
   await expect(probe).rejects.toThrow('stopped');
-  const [rejected] = notSent(await outcomes(atlas, 1));
-  expect(rejected?.message).toContain('after this error: Atlas returned 503');
   expect(posts()).toBe(0);
+  expect(atlas.describeOpenCircuit('acme')).toContain('after this error: Atlas returned 503');
+  expect(await outcomes(atlas, 2)).toContain('created');
+  expect(posts()).toBe(1);
 });
 
-test('a clock that is set back closes it, rather than keep it open until the clock has caught up', async () => {
+test('a clock that is set changes nothing', async () => {
   const { emulator, atlas } = await start();
   emulator.faults({ on, status: 503 });
   await outcomes(atlas, 1);
-  expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
-  skippedMs -= 7_200_000;
-  expect(await outcomes(atlas, 1)).toEqual(['created']);
+  for (const setMs of [-7_200_000, 7_200_000]) {
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + setMs);
+    expect(notSent(await outcomes(atlas, 1))).toHaveLength(1);
+    clock.mockRestore();
+  }
 });

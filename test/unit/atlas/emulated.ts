@@ -6,6 +6,7 @@ import {
 } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential-config';
+import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { Secret } from '../../../src/secrets';
 import { closingAfterEach } from '../../support/closing';
 
@@ -63,6 +64,9 @@ export async function start(
   const emulator = closing(await startEmulator());
   return [closing(atlasAt(emulator, CREDENTIALS[kind], options)), emulator];
 }
+
+/** The part of an AtlasError that says so. */
+export const failedWith = (details: AtlasOutcome['details']) => ({ outcome: { details } });
 
 export const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
 

@@ -43,8 +43,8 @@ describe('parseErrorBody', () => {
     const long = 'x'.repeat(100_000);
     const fields = Array.from({ length: 1000 }, () => ({ field: long, description: long }));
     const read = parseErrorBody({ errorCode: long, detail: long, badRequestDetail: { fields } });
-    expect([read.errorCode?.length, read.detail?.length, read.fields?.length]).toEqual([500, 500, 20]);
-    expect(read.fields?.[0]?.field).toHaveLength(500);
+    expect([read.errorCode?.length, read.detail?.length, read.fields?.length]).toEqual([200, 200, 20]);
+    expect(read.fields?.[0]?.field).toHaveLength(200);
   });
 
   it('escapes control characters, which Atlas quotes where a caller sent them', () => {
@@ -72,7 +72,7 @@ describe('parseErrorBody', () => {
         for (const text of texts) {
           expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
           // Escapes included, of six characters each.
-          expect(text.length).toBeLessThanOrEqual(500);
+          expect(text.length).toBeLessThanOrEqual(200);
         }
       }),
       // A backslash and a letter, which JSON writes like an escape.

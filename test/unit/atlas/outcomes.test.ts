@@ -1,19 +1,19 @@
-import {
-  AtlasConnectionError,
-  AtlasResponseError,
-  CredentialNotConfiguredError,
-} from '../../../src/atlas/errors';
 import type { Endpoint } from '../../../src/atlas/credential';
-import { classifyAtlasError } from '../../../src/atlas/outcomes';
+import {
+  classifyAtlasError,
+  connectionError,
+  credentialNotConfigured,
+  responseError,
+} from '../../../src/atlas/outcomes';
 import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets';
 
 function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
-  return classifyAtlasError(new AtlasResponseError(endpoint, { status, json, retryAfterMs }), endpoint);
+  return responseError(endpoint, { status, json, retryAfterMs }).outcome;
 }
 
 const disconnected = (endpoint: Endpoint, written: boolean, code: string) =>
-  classifyAtlasError(new AtlasConnectionError(endpoint, written, code, 'https://atlas.test'), endpoint);
+  connectionError(endpoint, written, code, 'https://atlas.test').outcome;
 
 type Expected = [type: FailureType, retryable: boolean, tokenMayExist: boolean];
 
@@ -181,7 +181,7 @@ describe("an error of the worker's own", () => {
   it.each([
     [new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
     [
-      new CredentialNotConfiguredError('payments'),
+      credentialNotConfigured('payments'),
       'the worker has no credential named "payments": configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker',
     ],
   ])('before anything is sent (%s) is retried, and no token may exist', (error, message) => {

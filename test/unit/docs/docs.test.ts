@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { AtlasResponseError } from '../../../src/atlas/errors';
-import { classifyAtlasError } from '../../../src/atlas/outcomes';
+import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { createProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
@@ -85,7 +84,7 @@ describe('the table of responses in docs/architecture.md says what the code does
 
   it.each(rows)('%i: %s', (status, outcome, tokenMayExist) => {
     const response = { status, json: null, retryAfterMs: undefined };
-    const classified = classifyAtlasError(new AtlasResponseError('linkTokens', response), 'linkTokens');
+    const classified = responseError('linkTokens', response).outcome;
     expect([
       classified.retryable ? 'retried' : `fails: \`${classified.type}\``,
       classified.tokenMayExist ? 'yes' : 'no',
