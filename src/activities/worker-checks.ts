@@ -125,7 +125,7 @@ function served(visible: readonly string[], wanted: readonly string[], withIds: 
   );
 }
 
-/** Whoever made the sealer has proved that its keys can be used. */
+/** Names the keys: the sealer could not have been made of keys that cannot be used. */
 function checkKeys(sealer: Sealer): CheckResult {
   const [first, ...others] = sealer.keyIds();
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);

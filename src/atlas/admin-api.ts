@@ -67,8 +67,11 @@ export interface AdminApi {
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
   /**
-   * What holds back the link-token requests of a credential while Atlas fails, and until when, in a clause; null while
-   * nothing does. Each process has a circuit breaker of its own, which is closed at its start.
+   * Describes in a clause what holds back the link-token requests of a credential while Atlas fails, and until when.
+   * Each process has a circuit breaker of its own, which is closed at its start.
+   *
+   * @returns null while the circuit is closed.
+   * @throws AtlasError when the credential is not configured.
    */
   describeOpenCircuit(credentialName: string): string | null;
   /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */

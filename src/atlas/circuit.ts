@@ -15,10 +15,10 @@ const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
  * A single run is never rejected: it waits at least as long as the circuit breaker does.
  */
 export function createCircuit(credentialName: string, backoff: Backoff) {
-  /** In a row. The circuit is open while there is one. */
+  /** Failures in a row. The circuit is open while there is one. */
   let failures = 0;
   let lastFailure: Pick<AtlasOutcome, 'message' | 'details'> = { message: '', details: {} };
-  /** By the clock of `performance`, which nobody sets. */
+  /** A time of the clock of `performance`, which nobody sets. */
   let nextProbeAtMs = 0;
   let isProbing = false;
 
@@ -81,7 +81,7 @@ export function createCircuit(credentialName: string, backoff: Backoff) {
   };
 }
 
-/** Whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
+/** Says whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
   const { status } = details;
   if (!retryable) return false;

@@ -10,7 +10,7 @@ export interface AtlasErrorBody {
 }
 
 /**
- * In characters. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its details and two
+ * The longest text, in characters. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its details and two
  * of them again in its message.
  */
 const MAX_TEXT_LENGTH = 200;

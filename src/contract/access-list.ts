@@ -11,8 +11,8 @@ const WIDTHS = {
 };
 
 /**
- * How a source reaches Atlas from the ranges that ipaddr.js tells apart; from every other range none does. The AS112
- * blocks are public, unlike those reserved for documentation, so they serve as examples.
+ * The ranges, as ipaddr.js names them, from which a source reaches Atlas, and how. No source connects from any other.
+ * The AS112 blocks are public, unlike those reserved for documentation, so they serve as examples.
  */
 const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
   ['unicast', 'public'],
