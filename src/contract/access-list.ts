@@ -12,12 +12,13 @@ const WIDTHS = {
 
 /**
  * The ranges, as ipaddr.js names them, from which a source reaches Atlas, and how. No source connects from any other.
- * The AS112 blocks are public, unlike those reserved for documentation, so they serve as examples.
+ * The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
  */
 const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
   ['unicast', 'public'],
   ['as112', 'public'],
   ['as112v6', 'public'],
+  ['amt', 'public'],
   ['private', 'peering'],
   ['carrierGradeNat', 'peering'],
   ['uniqueLocal', 'peering'],
