@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { Activities, CreatePlan } from '../contract/activities';
 import { checkAccessList } from '../contract/check-request';
+import { MAX_LINK_TOKEN_BYTES } from '../contract/names';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
@@ -40,6 +41,11 @@ const LOST: AtlasOutcome = {
   tokenMayExist: true,
   message: 'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
   details: {},
+};
+
+const TOO_LARGE: AtlasOutcome = {
+  ...LOST,
+  message: `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker does not take: remove its key in Atlas, and report it`,
 };
 
 /**
@@ -92,6 +98,7 @@ export function createLinkTokenActivity(
         return fail(STOPPED);
       });
       // From here on a token exists, and a retry would create another.
+      if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) return fail(TOO_LARGE);
       return sealer
         .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
         .catch(() => fail(LOST));
