@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from '@temporalio/client';
 import type { Logger, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { shellWord } from './contract/printable';
 import { VERSION } from './http/version';
+import { createClient } from './temporal/client';
 import { connectWorker } from './temporal/connection';
+import { findListProblem } from './temporal/visibility';
 import { createWorker } from './worker/create-worker';
 import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
@@ -44,6 +45,10 @@ async function main(): Promise<void> {
   });
   const created = await createWorker(config, { connection, namespace, meter });
   worker = created.worker;
+  const client = createClient(connection, namespace);
+  const listProblem = await findListProblem(client);
+  if (listProblem?.isRefused) throw new Error(listProblem.message);
+  if (listProblem) logger.warn(listProblem.message);
 
   const queue = { namespace, taskQueue: config.taskQueue };
   const health = await startHealth(config.health, () => whyNotReady(created.worker, connection));
@@ -62,8 +67,7 @@ async function main(): Promise<void> {
   }
 
   startRunCounters(meter, queue);
-  const undelivered =
-    config.metrics && watchUndelivered(new Client({ connection, namespace }), meter, { ...queue, logger });
+  const undelivered = config.metrics && watchUndelivered(client, meter, { ...queue, logger });
 
   let ending: Promise<never> | undefined;
   const endOnce = () => (ending ??= endFailed(logger));

@@ -1,9 +1,10 @@
+import { Context } from '@temporalio/activity';
 import type { Activities } from '../contract/activities';
 import { escapeControls } from '../contract/printable';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import { checkConfigured } from './check-configured';
 import { invalidRequest, workerCheckFailed } from './failures';
-import { runAll, workerChecks, type RequestScope } from './worker-checks';
+import { checkRunList, runAll, workerChecks, type RequestScope } from './worker-checks';
 import type { WorkerParts } from './worker-parts';
 
 /**
@@ -18,7 +19,11 @@ export function runChecksActivity(parts: WorkerParts): Activities['runChecks'] {
     const { request, problems } =
       input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
     const scope = input === null ? null : scopeOf(input, parts);
-    const found = await runAll(workerChecks(parts, scope, false));
+    const { client } = Context.current();
+    const found = await runAll([
+      ['list of runs', () => checkRunList(client)],
+      ...workerChecks(parts, scope, false),
+    ]);
     const fields = [
       ...problems,
       ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import type { Client } from '@temporalio/client';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../sealing';
 import type { CheckTarget, Sink } from '../sinks/sink';
+import { findListProblem } from '../temporal/visibility';
 import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
 import type { WorkerParts } from './worker-parts';
 
@@ -69,6 +71,12 @@ export function workerChecks(parts: WorkerParts, scope: RequestScope | null, wit
       .filter((name) => name !== null)
       .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), scope, signal)]),
   ];
+}
+
+/** Whether Temporal lists runs, without which no run creates a token. */
+export async function checkRunList(client: Client): Promise<CheckResult> {
+  const problem = await findListProblem(client);
+  return problem ? failedCheck(problem.message, !problem.isRefused) : ok('Temporal lists runs');
 }
 
 function credentialChecks(

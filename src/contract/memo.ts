@@ -7,7 +7,7 @@ const runMemoSchema = z.object({
   step: z.literal('undelivered').nullable().catch(null),
   /** Of the request, while the run is undelivered. */
   sink: text,
-  deliveryId: text,
+  deliveryId: z.uuid().nullable().catch(null),
   tokenSha256: text,
   unconfirmedTokens: z.int().min(0).catch(0),
 });

@@ -1,5 +1,44 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { GRPC, grpcCodeOf, grpcErrorOf } from './grpc';
+
+const LIST_TIMEOUT_MS = 4000;
+
+/** Why Temporal does not list runs. */
+export interface ListProblem {
+  message: string;
+  /** Whether it lasts until somebody changes the permissions or the server. */
+  isRefused: boolean;
+}
+
+/**
+ * Tries the list of runs, which each run of `prepareLiveMigration` needs before it creates a token.
+ *
+ * @returns null when Temporal lists runs.
+ */
+export async function findListProblem(client: Client): Promise<ListProblem | null> {
+  const { namespace } = client.options;
+  const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare });
+  try {
+    await client.withDeadline(Date.now() + LIST_TIMEOUT_MS, () =>
+      client.workflowService.listWorkflowExecutions({ namespace, query, pageSize: 1 }),
+    );
+    return null;
+  } catch (error) {
+    const code = grpcCodeOf(error);
+    const reason = grpcErrorOf(error)?.details ?? (error as Error).message;
+    if (code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented) {
+      const message = `Temporal refuses to list the runs of namespace ${namespace} (${reason}): grant the permission to list workflow executions (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token`;
+      return { message, isRefused: true };
+    }
+    const message = `Temporal did not list the runs of namespace ${namespace} (${reason}): check its visibility store and the limit frontend.namespaceRPS.visibility; until it lists runs, new runs wait`;
+    return { message, isRefused: false };
+  }
+}
+
+export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status'>): boolean {
+  return name === 'RUNNING' || name === 'PAUSED';
+}
 
 /** Runs of `prepareLiveMigration` on a task queue, from the list: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {

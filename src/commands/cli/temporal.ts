@@ -1,5 +1,6 @@
-import { Client, WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
+import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
+import { createClient } from '../../temporal/client';
 import { connectClient } from '../../temporal/connection';
 import { GRPC, grpcCodeOf, grpcErrorOf } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
@@ -41,7 +42,7 @@ export async function withClient(
   signal.addEventListener('abort', () => void connection.close());
   try {
     signal.throwIfAborted();
-    await work(new Client({ connection, namespace }));
+    await work(createClient(connection, namespace));
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);

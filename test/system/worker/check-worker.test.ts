@@ -71,7 +71,12 @@ describe('checkWorker', () => {
   it('completes with a finding for each part, and names no organization', async () => {
     const report = await check(usual);
     expect(report).toMatchObject({ type: 'completed', request: null, fields: [], attempts: 1 });
-    expect(states(report)).toEqual(['sealing keys: ok', 'credential default: ok', 'sink files: ok']);
+    expect(states(report)).toEqual([
+      'list of runs: ok',
+      'sealing keys: ok',
+      'credential default: ok',
+      'sink files: ok',
+    ]);
     expect(JSON.stringify(report)).not.toContain(atlas.account.orgId);
   });
 
@@ -81,7 +86,12 @@ describe('checkWorker', () => {
     const report = await check(usual);
     expect(report).toMatchObject({ type: 'WorkerCheckFailed', attempts: 1 });
     expect(report.message).toMatch(/^credential default: Atlas returned 401 .*; check the service account's/);
-    expect(states(report)).toEqual(['sealing keys: ok', 'credential default: error', 'sink files: ok']);
+    expect(states(report)).toEqual([
+      'list of runs: ok',
+      'sealing keys: ok',
+      'credential default: error',
+      'sink files: ok',
+    ]);
   });
 
   it('tries again after a brief error of Atlas', async () => {
@@ -118,6 +128,7 @@ describe('checkWorker', () => {
       const report = await check(deployment, request);
       expect(report.type).toBe('completed');
       expect(states(report)).toEqual([
+        'list of runs: ok',
         'sealing keys: ok',
         'credential default: ok',
         `organization ${orgId}: ok`,

@@ -5,7 +5,8 @@ import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Config } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
-import { deploy } from '../../support/setting';
+import { serveRejectingGrpcProxy } from '../../support/servers';
+import { deploy, sharedTemporal } from '../../support/setting';
 
 /** Starts a worker that cannot start, and returns its one message, without what the SDK may have logged before it. */
 async function messageOf(config: Config, env: Record<string, string> = {}): Promise<string> {
@@ -52,6 +53,17 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
     async 'a namespace that does not exist'() {
       expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
         /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace nowhere is not found\.\): .*TEMPORAL_NAMESPACE.*\n$/,
+      );
+    },
+
+    async 'no permission to list runs'() {
+      const { address } = await sharedTemporal();
+      const PERMISSION_DENIED = 7;
+      const denied = /\/ListWorkflowExecutions$/;
+      const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
+      cleanUpLater(() => proxy.close());
+      expect(await messageOf({}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` })).toMatch(
+        /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow executions \(ListWorkflowExecutions,/,
       );
     },
 

@@ -7,7 +7,14 @@ it.each([
   ['an empty memo', {}],
   [
     'a foreign one',
-    { step: 7, sink: {}, deliveryId: [], tokenSha256: true, unconfirmedTokens: -1, other: 1 },
+    {
+      step: 7,
+      sink: {},
+      deliveryId: 'a payload that is not plain JSON (json/plain)',
+      tokenSha256: true,
+      unconfirmedTokens: -1,
+      other: 1,
+    },
   ],
 ])('of %s nothing is read, and nothing is thrown', (_what, memo) => {
   expect(readMemo(memo)).toEqual(NOTHING);
@@ -15,7 +22,8 @@ it.each([
 });
 
 it('of an undelivered run its memo is read', () => {
-  const memo = { step: 'undelivered', sink: 'drop', deliveryId: 'a', tokenSha256: 'b', unconfirmedTokens: 2 };
+  const deliveryId = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
+  const memo = { step: 'undelivered', sink: 'drop', deliveryId, tokenSha256: 'b', unconfirmedTokens: 2 };
   expect(readMemo(memo)).toEqual(memo);
   expect(isUndelivered(memo)).toBe(true);
 });
