@@ -1,7 +1,7 @@
 import { commandLine } from '../contract/command-line';
+import { isOpen } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';
-import { isOpen } from './runs/find-runs';
 import { refuseForeign } from './runs/refusals';
 
 /** Requests the cancellation of a run, and does not wait for its end. */

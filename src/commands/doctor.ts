@@ -1,5 +1,6 @@
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import {
+  checkRunList,
   failedCheck,
   ok,
   runAll,
@@ -12,13 +13,14 @@ import { createWorkerParts } from '../activities/worker-parts';
 import { loadConfig, type Config } from '../config';
 import { shellWord } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
+import { createClient } from '../temporal/client';
 import { connectClient } from '../temporal/connection';
 import { retentionMsOf } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { OTHER_QUEUE, whyNoWorker } from './runs/missing-worker';
+import { lookForWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
@@ -33,7 +35,6 @@ const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
  */
 export async function doctor(
   configFile: string | undefined,
-  strict: boolean,
   output: Output,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
@@ -42,7 +43,7 @@ export async function doctor(
   try {
     const found = await Promise.all([checkTemporal(env, config), runAll(workerChecks(parts, null, true))]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
-    report([warnings, ...found].flat(), strict, output);
+    report([warnings, ...found].flat(), output);
   } finally {
     await parts.atlas.close();
   }
@@ -53,17 +54,17 @@ export async function doctor(
  *
  * @throws CommandError when a check found an error, or no worker responds.
  */
-export async function doctorRemote(context: CommandContext, strict: boolean): Promise<void> {
-  const { report: found } = await checkWorker(context.client, context.taskQueue);
-  report(found.findings, strict, context.output);
+export async function doctorRemote(context: CommandContext): Promise<void> {
+  const { report: found } = await checkWorker(context);
+  report(found.findings, context.output);
 }
 
-function report(found: readonly Finding[], strict: boolean, output: Output): void {
+function report(found: readonly Finding[], output: Output): void {
   output.say('nothing was changed, and no link-token was created');
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
-  if (count('error') === 0 && !(strict && count('warning') > 0)) {
+  if (count('error') === 0) {
     output.print({ findings }, lines);
     return;
   }
@@ -75,42 +76,66 @@ function report(found: readonly Finding[], strict: boolean, output: Output): voi
   );
 }
 
-/** Temporal and the task queue. */
+/** Temporal, the list of runs and the task queue. */
 async function checkTemporal(env: NodeJS.ProcessEnv, config: Config): Promise<Finding[]> {
-  const findings = (temporal: CheckResult, queue: CheckResult) => [
+  const findings = (temporal: CheckResult, list: CheckResult, queue: CheckResult) => [
     { check: 'Temporal', ...temporal },
+    { check: 'list of runs', ...list },
     { check: `task queue ${config.taskQueue}`, ...queue },
   ];
   try {
     const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
-    const client = new Client({ connection, namespace });
+    const client = createClient(connection, namespace);
     return await client
       .withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () =>
-        findings(await checkNamespace(client, address), await checkTaskQueue(client, config)),
+        findings(
+          await checkNamespace(client, address),
+          await checkRunList(client),
+          await checkTaskQueue(client, config.taskQueue),
+        ),
       )
       .catch((cause: unknown) => {
         throw unreachable(cause);
       })
       .finally(() => connection.close());
   } catch (cause) {
-    return findings(failedCheck((cause as Error).message), unchecked('Temporal cannot be reached'));
+    const notReached = unchecked('Temporal cannot be reached');
+    return findings(failedCheck((cause as Error).message), notReached, notReached);
   }
 }
 
 async function checkNamespace(client: Client, address: string): Promise<CheckResult> {
   const { namespace } = client.options;
+  const { serverVersion } = await client.workflowService.getSystemInfo({});
   const retentionMs = await retentionMsOf(client);
-  const retention = `namespace ${namespace} at ${address} retains closed runs for ${hours(retentionMs)}`;
-  if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(retention);
+  const server = `server ${serverVersion || 'of unknown version'} at ${address}, namespace ${namespace}, which retains closed runs for ${hours(retentionMs)}`;
+  if (isDefective(serverVersion)) {
+    return warning(
+      `${server}: this release has a security defect in Update-with-Start: upgrade it to 1.30 or later, or to 1.27.4, 1.28.2, 1.29.2 or a later patch of these`,
+    );
+  }
+  if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
-    `${retention}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that a token left by a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 72h`,
+    `${server}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 72h`,
   );
 }
 
+/** The first patches without the defect, by minor version of server 1. */
+const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2 };
+const FIRST_REPAIRED_MINOR = 30;
+
+/** Whether a server is of a release that README warns of. A version of another form says nothing. */
+export function isDefective(serverVersion: string): boolean {
+  const [, minor = FIRST_REPAIRED_MINOR, patch = 0] = (/^1\.(\d+)\.(\d+)/.exec(serverVersion) ?? []).map(
+    Number,
+  );
+  return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
+}
+
 /** A worker starts after its configuration was checked, so an idle queue is worth a warning only. */
-async function checkTaskQueue(client: Client, { taskQueue }: Config): Promise<CheckResult> {
+async function checkTaskQueue(client: Client, taskQueue: string): Promise<CheckResult> {
   try {
-    const problem = await whyNoWorker(client, taskQueue, 0, OTHER_QUEUE);
+    const problem = await lookForWorker(client, taskQueue);
     return problem === null ? ok('a worker polls it') : warning(problem);
   } catch (cause) {
     return unchecked((cause as Error).message);

@@ -1,22 +1,24 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { pMapIterable, pMapSkip } from 'p-map';
+import { z } from 'zod';
+import { checkRequest } from '../contract/check-request';
+import { commandLine } from '../contract/command-line';
 import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
-import type { PrepareRequest } from '../contract/schemas';
+import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
+import { findRecoverableToken } from '../temporal/earlier-token';
 import { retentionMsOf } from '../temporal/retention';
-import { listRuns } from '../temporal/visibility';
+import { readEnding, readRequest, readResult } from '../temporal/run-history';
+import { isOpen, listRuns } from '../temporal/visibility';
 import type { ListOptions } from './cli/options';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { listUnconfirmed } from './list-report';
-import { readEnding, readRequest } from '../temporal/run-history';
-import { READ_CONCURRENCY, isOpen, leftTokens, runsOf } from './runs/find-runs';
-import { redeliverClosedCommand } from './runs/refusals';
+import { describeAttempts, readAttempts, type Attempts } from './runs/unconfirmed-attempts';
 
-/**
- * What the list of Temporal and the memo say of a run, and of a token that a closed run left, the later runs of its id;
- * `failure` and `request` only where a filter reads them.
- */
+/** Histories read at once. */
+const READ_CONCURRENCY = 20;
+
+/** A run as Temporal's list and the memo know it. The fields that may be missing are read from its history. */
 interface ListedRun {
   workflowId: string;
   runId: string;
@@ -24,100 +26,106 @@ interface ListedRun {
   startedAt: string;
   closedAt: string | null;
   unconfirmedTokens: number;
-  /** That an undelivered run waits for. */
+  /** The sink of an undelivered run. */
   sink: string | null;
-  /** Of the token of an undelivered run, or of one that a closed run left and no later run delivered. */
+  /** The token of an undelivered run, or the recoverable token of a closed one. */
   deliveryId: string | null;
-  failure?: { type: string; message: string };
-  request?: Partial<PrepareRequest>;
+  /** With `--unconfirmed`. */
+  unconfirmed?: Attempts;
+  /** With `--details`, or where `--failure` has read it. */
+  failure?: { type: string; message: string } | null;
+  /** With `--details`. */
+  request?: z.output<typeof requestSchema> | null;
+  receipt?: Receipt | null;
 }
 
-/** Prints runs in the order of Temporal's list, and never holds more than a few of them. */
-export async function list(
-  { client, taskQueue, output }: CommandContext,
-  options: ListOptions,
-): Promise<void> {
-  const notShown: NotShown = { failures: 0, terminated: 0, historiesGone: 0 };
+const text = z.string().max(1000).nullable().catch(null);
+
+/** A request to read. Anyone in the namespace can start a run with anything. */
+const requestSchema = z.object({
+  orgId: text,
+  sourceOrgId: text,
+  accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
+  sink: text,
+  requestedBy: text,
+  changeReference: text,
+});
+
+/** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
+export async function list(context: CommandContext, options: ListOptions): Promise<void> {
+  const { client, taskQueue, output } = context;
+  const notShown: NotShown = { open: 0, terminated: 0 };
   const listed = listRuns(client, taskQueue, ...conditionsOf(options));
-  const matches = pMapIterable(listed, (info) => matchOf(client, listedRun(info), options, notShown), {
+  const matches = pMapIterable(listed, (info) => matchRun(client, info, options, notShown), {
     concurrency: READ_CONCURRENCY,
   });
-  if (options.report) await listUnconfirmed(client, matches, output);
-  else await printRuns(matches, output);
-  output.note(...notesOf(options, notShown, await retainedSince(client)));
+  if (options.requests) return printRequests(context, matches);
+  await printRuns(matches, output);
+  output.note(...describeNotShown(options, notShown, await retainedSince(client)));
 }
 
-function conditionsOf({ undelivered, sink, failure, org, since }: ListOptions): string[] {
+function conditionsOf({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
   return [
-    (undelivered || sink !== undefined) && 'CloseTime IS NULL',
+    undelivered && 'CloseTime IS NULL',
+    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
     failure && "ExecutionStatus = 'Failed'",
     org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
     since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
   ].filter((condition) => typeof condition === 'string');
 }
 
-/** What the list leaves out, and why. */
+/** Runs that the list leaves out, and that somebody may look for in it. */
 interface NotShown {
-  /** Runs whose failure no filter read. */
-  failures: number;
-  /** Runs without a count of unconfirmed tokens that were terminated. */
+  /** Open runs that are not undelivered. */
+  open: number;
+  /** Terminated runs without a count of unconfirmed tokens. */
   terminated: number;
-  /** Runs that a filter could not be applied to. */
-  historiesGone: number;
 }
 
-/** The run with what the filters read of it, where it matches every filter. */
-async function matchOf(
+/** Reads as much of a run as the options ask for. @returns pMapSkip when it does not match every filter. */
+async function matchRun(
   client: Client,
-  run: ListedRun,
-  { undelivered, sink, unconfirmed, failure, requestedBy, changeReference }: ListOptions,
+  info: WorkflowExecutionInfo,
+  { undelivered, unconfirmed, recoverable, failure, details, requests }: ListOptions,
   notShown: NotShown,
 ): Promise<ListedRun | typeof pMapSkip> {
+  const run = readListed(info);
   if (run.state === 'terminated' && run.unconfirmedTokens === 0) notShown.terminated += 1;
-  if (undelivered && run.state !== 'undelivered') return pMapSkip;
-  if (sink !== undefined && run.sink !== sink) return pMapSkip;
-  if (unconfirmed && run.unconfirmedTokens === 0) return pMapSkip;
-  const historyGone = (): typeof pMapSkip => {
-    notShown.historiesGone += 1;
+  if (undelivered && run.state !== 'undelivered') {
+    notShown.open += 1;
     return pMapSkip;
-  };
-  if (failure) {
-    const ending = await readEnding(client, run);
-    if (!ending) return historyGone();
-    if (ending.type !== failure) return pMapSkip;
-    run = { ...run, failure: ending };
   }
-  if (requestedBy !== undefined || changeReference !== undefined) {
-    const request = await readRequest(client, run);
-    if (!request) return historyGone();
-    if (requestedBy !== undefined && request.requestedBy !== requestedBy) return pMapSkip;
-    if (changeReference !== undefined && request.changeReference !== changeReference) return pMapSkip;
-    run = { ...run, request };
+  if (unconfirmed && run.unconfirmedTokens === 0) return pMapSkip;
+  if (failure || (details && run.state === 'failed')) {
+    run.failure = await readEnding(client, run);
+    if (failure && run.failure?.type !== failure) return pMapSkip;
   }
-  if (run.state === 'failed' && !run.failure) notShown.failures += 1;
+  if (requests) return run;
   // The memo of a closed run cannot say what became of its token afterwards.
-  if (run.closedAt && run.deliveryId && !(await isLeft(client, run))) run = { ...run, deliveryId: null };
+  if (recoverable || (run.closedAt && run.deliveryId))
+    run.deliveryId = await findRecoverableToken(client, info);
+  if (recoverable && run.deliveryId === null) return pMapSkip;
+  if (unconfirmed) run.unconfirmed = await readAttempts(client, run);
+  if (!details) return run;
+  run.request = requestSchema.nullable().parse(await readRequest(client, run));
+  if (run.state === 'delivered')
+    run.receipt = receiptSchema.safeParse(await readResult(client, run)).data ?? null;
   return run;
 }
 
-async function isLeft(client: Client, { workflowId, deliveryId }: ListedRun): Promise<boolean> {
-  const left = await leftTokens(client, await runsOf(client, workflowId));
-  return left.some(({ token }) => token.deliveryId === deliveryId);
-}
-
-function listedRun(info: WorkflowExecutionInfo): ListedRun {
-  const { workflowId, runId, startTime, closeTime } = info;
+function readListed(info: WorkflowExecutionInfo): ListedRun {
+  const { workflowId, runId, startTime, closeTime, status } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
-  const undelivered = isOpen(info) && step === 'undelivered';
-  const delivered = info.status.name === 'COMPLETED';
+  const isUndelivered = isOpen(info) && step === 'undelivered';
+  const closedState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
   return {
     workflowId,
     runId,
-    state: undelivered ? 'undelivered' : delivered ? 'delivered' : info.status.name.toLowerCase(),
+    state: isUndelivered ? 'undelivered' : closedState,
     startedAt: startTime.toISOString(),
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
-    sink: undelivered ? sink : null,
+    sink: isUndelivered ? sink : null,
     deliveryId,
   };
 }
@@ -125,49 +133,82 @@ function listedRun(info: WorkflowExecutionInfo): ListedRun {
 async function printRuns(runs: AsyncIterable<ListedRun>, output: Output): Promise<void> {
   let count = 0;
   for await (const run of runs) {
-    if (count === 0) output.say(rowOf('STARTED', 'STATE', 'RUN', ''));
+    if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
     count += 1;
-    const { startedAt, state, workflowId } = run;
-    output.print(run, rowOf(startedAt, state, workflowId, detailOf(run)));
+    const { startedAt, state, workflowId, unconfirmed } = run;
+    output.print(run, [
+      formatRow(startedAt, state, workflowId, describeRun(run)),
+      ...(unconfirmed ? describeAttempts(unconfirmed) : []),
+    ]);
   }
   output.say(`${count} run(s)`);
 }
 
-function rowOf(startedAt: string, state: string, workflowId: string, detail: string): string {
-  return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${detail}`.trimEnd();
+function formatRow(startedAt: string, state: string, workflowId: string, details: string): string {
+  return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${details}`.trimEnd();
 }
 
-function detailOf(run: ListedRun): string {
-  const { sink, deliveryId, closedAt, unconfirmedTokens } = run;
-  const { requestedBy, changeReference } = run.request ?? {};
+function describeRun(run: ListedRun): string {
+  const { workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, failure, request, receipt } = run;
   return [
     sink !== null && `waits on sink ${sink}`,
-    closedAt && deliveryId && `left a token: ${redeliverClosedCommand(run)}`,
+    closedAt && deliveryId && `recoverable token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
     unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
-    run.failure && `${run.failure.type}: ${run.failure.message}`,
-    requestedBy && `requested by ${requestedBy}`,
-    changeReference && `change ${changeReference}`,
+    failure && `${failure.type}: ${failure.message}`,
+    request && `request ${JSON.stringify(request)}`,
+    receipt && `receipt ${JSON.stringify(receipt)}`,
   ]
     .filter(Boolean)
     .join('; ');
 }
 
-/** What the list cannot know. */
-function notesOf(
-  { unconfirmed, report }: ListOptions,
-  notShown: NotShown,
+/**
+ * Prints, all at once at the end, the request of the newest of these runs for each workflow id. So a list that fails
+ * half-way prints nothing that a pipe would start.
+ */
+async function printRequests(
+  { client, output }: CommandContext,
+  runs: AsyncIterable<ListedRun>,
+): Promise<void> {
+  const newest = new Map<string, ListedRun>();
+  for await (const run of runs) if (!newest.has(run.workflowId)) newest.set(run.workflowId, run);
+  const requests: PrepareRequest[] = [];
+  const read = pMapIterable(newest.values(), (run) => readStartable(client, run), {
+    concurrency: READ_CONCURRENCY,
+  });
+  for await (const request of read) requests.push(request);
+  for (const request of requests) output.print(request, JSON.stringify(request));
+  const left = newest.size - requests.length;
+  if (left > 0)
+    output.note(`${left} run(s) are left out: their requests are not valid, or their histories are gone`);
+}
+
+/** @returns pMapSkip when the request is not one that a start of this pair can repeat. */
+async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | typeof pMapSkip> {
+  const { again: _, ...request } = ((await readRequest(client, run)) ?? {}) as PrepareRequest;
+  if (checkRequest(request).problems.length > 0) return pMapSkip;
+  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : pMapSkip;
+}
+
+/** Says how many open runs a list of undelivered ones leaves out. */
+export function describeNotCounted(open: number): string[] {
+  if (open === 0) return [];
+  return [
+    `${open} open run(s) are not counted: they are creating a token, or are in their first round of delivery`,
+  ];
+}
+
+function describeNotShown(
+  { unconfirmed }: ListOptions,
+  { open, terminated }: NotShown,
   retained: string | null,
 ): string[] {
   return [
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
-    !report &&
-      notShown.failures > 0 &&
-      'why a run failed: live-migration-prep watch --workflow-id <id>; all of one type: live-migration-prep list --failure <type>',
+    ...describeNotCounted(open),
     unconfirmed &&
-      notShown.terminated > 0 &&
-      `${notShown.terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,
-    notShown.historiesGone > 0 &&
-      `${notShown.historiesGone} run(s) are not shown: their histories, which a filter needs, are gone`,
+      terminated > 0 &&
+      `${terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,
   ].filter((note) => typeof note === 'string');
 }
 

@@ -1,14 +1,13 @@
-import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { Command, CommanderError } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { unlessAborted } from '../http/unless-aborted';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
-import { HELP, examplesOf, optionDescription } from './cli/help';
-import { collect, duration } from './cli/option-parsers';
+import { HELP } from './cli/help';
+import { duration } from './cli/option-parsers';
 import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
-import { suggestedCommands } from './cli/suggested-commands';
 import type { CommandContext } from './cli/temporal';
 
 /** The command line, for a process or for a test. */
@@ -26,8 +25,7 @@ export function createProgram(io: Io) {
         // Where commander gave up, it may not have read --json yet.
         const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
         const reported = withFollowUp(errorOf(error), stop.followUp());
-        const complete = suggestedCommands(program.opts());
-        if (reported.lines.length > 0) createOutput(io, json, stop, complete).error(reported);
+        if (reported.lines.length > 0) createOutput(io, json, stop).error(reported);
         return reported.exitCode;
       }
     },
@@ -66,9 +64,8 @@ function createCommands(io: Io, stop: Stop) {
       writeErr: (text) => io.stderr.write(text),
       outputError: () => undefined,
     })
-    .configureHelp({ optionDescription, showGlobalOptions: true });
-  const output = () => createOutput(io, program.opts().json, stop, suggestedCommands(program.opts()));
-  const isTaskQueueGiven = () => program.getOptionValueSource('taskQueue') === 'cli';
+    .configureHelp({ showGlobalOptions: true });
+  const output = () => createOutput(io, program.opts().json, stop);
   const env = () => {
     const { address, namespace } = program.opts();
     return {
@@ -84,16 +81,14 @@ function createCommands(io: Io, stop: Stop) {
   };
 
   const commands = [
-    define.startCommand().action(async ({ wait, again, dryRun, from, results, ...options }) => {
+    define.startCommand().action(async ({ wait, again, dryRun, from, ...options }) => {
+      const { makeRequest, readRequests } = await import('./cli/request.js');
       if (from !== undefined) {
-        const { readRequestsFile } = await import('./cli/requests-file.js');
-        const file = readRequestsFile(from);
+        const requests = await readRequests(from, io.stdin);
         const { startFrom } = await import('./start-from.js');
-        return withTemporal((context) => startFrom(context, file, { wait, dryRun, results }));
+        return withTemporal((context) => startFrom(context, requests, { wait, dryRun }));
       }
-      if (results !== undefined) throw new CommandError('--results needs --from', EXIT_CODES.usage);
-      const { requestOf } = await import('./cli/request.js');
-      const request = requestOf(options, 'nothing was started');
+      const request = await makeRequest(options, 'nothing was started', io.stdin);
       const { start } = await import('./start.js');
       return withTemporal((context) => start(context, request, { wait, again, dryRun }));
     }),
@@ -115,24 +110,20 @@ function createCommands(io: Io, stop: Stop) {
       await withTemporal((context) => cancel(context, workflowId));
     }),
 
-    define.redeliverCommand().action(async ({ sink, runId, all, ...options }) => {
-      if (all) {
-        const { redeliverAll } = await import('./redeliver.js');
-        return withTemporal((context) => redeliverAll(context, sink));
-      }
-      const workflowId = define.workflowIdOf(options);
-      if (runId) {
-        const { redeliverClosed } = await import('./redeliver-closed.js');
-        const to = { sink, taskQueue: isTaskQueueGiven() ? program.opts().taskQueue : undefined };
-        return withTemporal((context) => redeliverClosed(context, { workflowId, runId }, to));
-      }
-      const { redeliver } = await import('./redeliver.js');
-      return withTemporal((context) => redeliver(context, workflowId, sink));
+    define.redeliverCommand().action(async ({ sink, all, ...options }) => {
+      const workflowId = all ? null : define.workflowIdOf(options);
+      const { redeliver, redeliverAll } = await import('./redeliver.js');
+      await withTemporal((context) =>
+        workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
+      );
     }),
 
-    define.restartCommand().action(async (options) => {
-      const { restart } = await import('./restart.js');
-      await withTemporal((context) => restart(context, options));
+    define.recoverCommand().action(async ({ sink, runId, ...options }) => {
+      const workflowId = define.workflowIdOf(options);
+      const { recover } = await import('./recover.js');
+      const isQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
+      const to = { sink, taskQueue: isQueueGiven ? program.opts().taskQueue : undefined };
+      await withTemporal((context) => recover(context, { workflowId, runId }, to));
     }),
 
     define.keysCommand().action(async (options) => {
@@ -140,56 +131,26 @@ function createCommands(io: Io, stop: Stop) {
       await makeKeys(options, output());
     }),
 
-    define.doctorCommand().action(async ({ config, remote, strict }) => {
-      if (!remote && isTaskQueueGiven()) {
-        throw new CommandError(
-          'doctor checks the task queue that the configuration names: leave out --task-queue, or add --remote',
-          EXIT_CODES.usage,
-        );
-      }
+    define.doctorCommand().action(async ({ config, remote }) => {
       const { doctor, doctorRemote } = await import('./doctor.js');
-      if (!remote) return doctor(config, strict, output(), env());
-      return withTemporal((context) => doctorRemote(context, strict));
+      if (!remote) return doctor(config, output(), env());
+      return withTemporal((context) => doctorRemote(context));
     }),
 
-    new Command('schedule')
-      .description('create and list schedules that keep links up')
-      .addCommand(
-        define.scheduleCreateCommand().action(async (options) => {
-          const { requestOf } = await import('./cli/request.js');
-          const request = requestOf(options, 'no schedule was created');
+    new Command('schedule').description('create schedules that keep links up').addCommand(
+      define
+        .scheduleCreateCommand()
+        .action(async (options) => {
+          const { makeRequest } = await import('./cli/request.js');
+          const request = await makeRequest(options, 'no schedule was created', io.stdin);
           const { createSchedule } = await import('./schedule-create.js');
           await withTemporal((context) => createSchedule(context, request, options));
-        }),
-      )
-      .addCommand(
-        define.scheduleListCommand().action(async () => {
-          const { listSchedules } = await import('./schedule-list.js');
-          await withTemporal((context) => listSchedules(context));
-        }),
-      ),
+        })
+        .copyInheritedSettings(program),
+    ),
   ];
-  const inherit = (command: CommandUnknownOpts, name = command.name()) => {
-    refuseRepetition(command.copyInheritedSettings(program).addHelpText('after', examplesOf(name)));
-    for (const subcommand of command.commands) inherit(subcommand, `${name} ${subcommand.name()}`);
-  };
-  for (const command of commands) {
-    inherit(command);
-    program.addCommand(command);
-  }
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
   return program;
-}
-
-/** Commander would take the last of several values without a word. Of global options it may: a shell alias may set them. */
-function refuseRepetition(command: CommandUnknownOpts): void {
-  for (const option of command.options) {
-    if (option.parseArg === collect || !option.required) continue;
-    let isGiven = false;
-    command.on(`option:${option.name()}`, () => {
-      if (isGiven) command.error(`option '${option.flags}' is given twice: give it once`);
-      isGiven = true;
-    });
-  }
 }
 
 function errorOf(error: unknown): CommandError {

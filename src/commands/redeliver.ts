@@ -1,17 +1,19 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
-import { readMemo } from '../contract/memo';
+import { isUndelivered } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import { listRuns } from '../temporal/visibility';
-import { createBulkRunner, outcomeOf, type RunOutcome } from './runs/bulk';
+import { findEarlierToken } from '../temporal/earlier-token';
+import { grpcErrorOf } from '../temporal/grpc';
+import { isOpen, listRuns } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import { describeReceipt, failureError } from './cli/endings';
 import type { CommandContext } from './cli/temporal';
-import { refuseForeign, refuseIfDelivered, refuseIfTokenLeft } from './runs/refusals';
-import { noteMissingWorker } from './runs/missing-worker';
-import { isOpen, runsOf } from './runs/find-runs';
+import { describeNotCounted } from './list';
+import { describeDelivery, runBulk } from './runs/bulk';
 import { follow } from './runs/follow';
+import { noteMissingWorker } from './runs/missing-worker';
+import { refuseEarlierToken, refuseForeign } from './runs/refusals';
 
 /** Delivers the token of an open run now, to the sink of its request or to another. */
 export async function redeliver(
@@ -24,13 +26,8 @@ export async function redeliver(
   refuseForeign(run);
   await noteMissingWorker(client, run.taskQueue, output);
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, workflowId, sink).catch((error: unknown) => {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-    // It ended meanwhile.
-    return refuseClosed(client, workflowId);
-  });
-  const requested = sink ?? readMemo(run.memo).sink;
-  output.print({ workflowId, receipt }, [...elsewhere(receipt, requested), ...describeReceipt(receipt)]);
+  const receipt = await sendRedeliver(client, workflowId, sink);
+  output.print({ workflowId, receipt }, describeReceipt(receipt));
 }
 
 /** Delivers, now, the token of every open run of a task queue that is undelivered: its memo says so. */
@@ -38,42 +35,24 @@ export async function redeliverAll(
   { client, taskQueue, output }: CommandContext,
   sink?: string,
 ): Promise<void> {
-  const runs: UndeliveredRun[] = [];
+  const runs: { workflowId: string }[] = [];
+  let notCounted = 0;
   for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    const { step, sink: requested } = readMemo(memo);
-    if (step === 'undelivered') runs.push({ workflowId, sink: requested });
+    if (isUndelivered(memo)) runs.push({ workflowId });
+    else notCounted += 1;
   }
-  const bulk = createBulkRunner(runs.length, output);
+  output.note(...describeNotCounted(notCounted));
   if (runs.length > 0) await noteMissingWorker(client, taskQueue, output);
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
-  await bulk.run(runs, (run) => redeliverOne(client, run, sink));
-  bulk.finish('undelivered run(s)');
+  await runBulk(runs, 'undelivered run(s)', output, async ({ workflowId }) =>
+    describeDelivery(await sendRedeliver(client, workflowId, sink)),
+  );
 }
 
-/** Another redelivery, or the round that this one stopped, may have delivered first. */
-function elsewhere({ sink }: Receipt, requested: string | null): string[] {
-  if (requested === null || requested === sink) return [];
-  return [`delivered to sink ${sink}, not to ${requested}: another delivery of this token came first`];
-}
-
-interface UndeliveredRun {
-  workflowId: string;
-  /** Of its request. */
-  sink: string | null;
-}
-
-async function redeliverOne(client: Client, run: UndeliveredRun, sink?: string): Promise<RunOutcome> {
-  try {
-    const outcome = await outcomeOf(sendRedeliver(client, run.workflowId, sink));
-    const [note] = outcome.receipt ? elsewhere(outcome.receipt, sink ?? run.sink) : [];
-    return note ? { ...outcome, reason: `${note}; ${outcome.reason}` } : outcome;
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-    return { action: 'skipped', reason: 'the run ended meanwhile' };
-  }
-}
+/** How Temporal says that a run has had all the Updates that it accepts. */
+const UPDATES_USED_UP = 'total number of distinct updates';
 
 async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
   try {
@@ -81,6 +60,19 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
       .getHandle(workflowId)
       .executeUpdate<Receipt, [{ sink?: string | undefined }]>(UPDATES.redeliver, { args: [{ sink }] });
   } catch (error) {
+    // It ended meanwhile.
+    if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
+    if (grpcErrorOf(error)?.details.includes(UPDATES_USED_UP)) {
+      throw new CommandError(
+        [
+          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
+          commandLine('cancel', workflowId),
+          commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
+        ],
+        EXIT_CODES.refused,
+        { workflowId, refused: 'updatesUsedUp' },
+      );
+    }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     const known = failureError(error.cause, workflowId);
     if (known) throw known;
@@ -90,11 +82,11 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
-  const runs = await runsOf(client, workflowId);
-  await refuseIfTokenLeft(client, runs);
-  await refuseIfDelivered(client, runs);
+  const newest = await client.workflow.getHandle(workflowId).describe();
+  const token = await findEarlierToken(client, workflowId, undefined, newest);
+  if (token) return refuseEarlierToken(client, workflowId, token, null);
   throw new CommandError(
-    `no run of ${workflowId} is open, and no closed run left a token: nothing to deliver`,
+    `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`,
     EXIT_CODES.refused,
     { workflowId, refused: 'nothingToDeliver' },
   );

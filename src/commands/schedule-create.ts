@@ -15,13 +15,14 @@ const CATCH_UP_MS = 600_000;
  * Temporal appends a time to the workflow id of each scheduled run.
  */
 export async function createSchedule(
-  { client, taskQueue, output }: CommandContext,
+  context: CommandContext,
   request: PrepareRequest,
   { cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
 ): Promise<void> {
+  const { client, taskQueue, output } = context;
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;
-  await checkRequestRemotely(client, taskQueue, request, 'no schedule was created');
+  await checkRequestRemotely(context, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
   let schedule: ScheduleHandle;
   try {
@@ -60,7 +61,8 @@ export async function createSchedule(
       { scheduleId, refused: 'scheduleExists' },
     );
   }
-  output.setFollowUp(`schedule ${scheduleId} was created; see it: live-migration-prep schedule list`);
+  const seeIt = `temporal schedule describe --schedule-id ${shellWord(scheduleId)}`;
+  output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
   // Only the server can tell: it reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
@@ -76,7 +78,7 @@ export async function createSchedule(
     `next time: ${nextAt}`,
     always
       ? 'it creates a token each time, whether or not one is in use'
-      : 'it creates a token when the link is down and the last token is not recent',
-    'see it and its last outcome: live-migration-prep schedule list',
+      : 'it creates a token when the source is not linked and has no recent token',
+    `see it and its runs: ${seeIt}`,
   ]);
 }

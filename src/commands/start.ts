@@ -1,12 +1,13 @@
 import { commandLine } from '../contract/command-line';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
+import { isOpen } from '../temporal/visibility';
 import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import type { StartOptions } from './cli/options';
 import { describeRows } from './cli/output';
 import type { CommandContext } from './cli/temporal';
-import { whyStillNoWorker } from './runs/missing-worker';
-import { lookAtRuns, startOrJoin } from './runs/start-or-join';
+import { findMissingWorker } from './runs/missing-worker';
+import { requireStartable, startOrJoin } from './runs/start-or-join';
 import { watch } from './watch';
 
 /** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
@@ -29,7 +30,7 @@ export async function start(
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
   if (wait) return watch(context, { workflowId, runId }, { runId, joined });
-  const problem = await whyStillNoWorker(client, taskQueue);
+  const problem = await findMissingWorker(client, taskQueue);
   output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
     ...(problem ? [problem] : []),
     followIt,
@@ -37,16 +38,18 @@ export async function start(
 }
 
 async function tryOut(
-  { client, taskQueue, output }: CommandContext,
+  context: CommandContext,
   workflowId: string,
   request: PrepareRequest,
   again: boolean,
 ): Promise<void> {
-  const report = await checkRequestRemotely(client, taskQueue, request, 'nothing was started');
-  const { open } = await lookAtRuns(client, workflowId, request, again);
+  const { client, output } = context;
+  const report = await checkRequestRemotely(context, request, 'nothing was started');
+  const newest = await requireStartable(client, workflowId, request, again);
+  const wouldJoin = newest !== null && isOpen(newest);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
-  output.print({ workflowId, wouldJoin: open !== undefined, ...report }, [
-    `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
+  output.print({ workflowId, wouldJoin, ...report }, [
+    `nothing was started; start would ${wouldJoin ? 'join the open run' : 'start'} ${workflowId}`,
     ...describeRows([
       ['credential', credential ?? '-'],
       ['access list', accessListIps.join(', ') || 'empty'],

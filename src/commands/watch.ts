@@ -21,8 +21,6 @@ export async function watch(
     output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
   });
-  output.print({ workflowId, ...facts, receipt }, [
-    `${receipt.deliveredAt} delivered`,
-    ...describeReceipt(receipt),
-  ]);
+  // Like the lines before, it has the time when this was seen: the time of the delivery may be earlier than theirs.
+  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
 }

@@ -14,5 +14,5 @@ export function commandLine(command: string, workflowId: string, ...options: str
 /** The command that lists the attempts of an organization that may have created a token. */
 export function reportCommand(workflowId: string): string {
   const [, org] = USUAL_ID.exec(workflowId) ?? [];
-  return `live-migration-prep list --report${org ? ` --org ${org}` : ''}`;
+  return `live-migration-prep list --unconfirmed${org ? ` --org ${org}` : ''}`;
 }

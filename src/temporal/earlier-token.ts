@@ -6,10 +6,10 @@ import { WORKFLOW_TYPES } from '../contract/names';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 import { readRequest, readResult, readRun } from './run-history';
-import { visibilityQuery } from './visibility';
+import { isOpen, visibilityQuery } from './visibility';
 
-/** A closed run as Temporal lists or describes it. */
-export type ClosedRun = Pick<
+/** A run as Temporal lists or describes it. */
+export type Run = Pick<
   WorkflowExecutionInfo,
   'workflowId' | 'runId' | 'type' | 'status' | 'startTime' | 'memo'
 >;
@@ -29,13 +29,14 @@ export interface EarlierToken {
  * the newest run that has one. This is the only place that decides it.
  *
  * @param again `true` permits any token; a run id permits the token of that run and of older ones.
- * @param newest the newest run of the id, for callers that have described it: Temporal's list lags behind by moments.
+ * @param newest the newest run of the id, open or closed, for callers that have described it: Temporal's list lags behind
+ *   by moments.
  */
 export async function findEarlierToken(
   client: Client,
   workflowId: string,
   again?: true | string,
-  newest?: ClosedRun,
+  newest?: Run | null,
 ): Promise<EarlierToken | null> {
   if (again === true) return null;
   for await (const run of listClosedRuns(client, workflowId, newest)) {
@@ -48,13 +49,34 @@ export async function findEarlierToken(
   return null;
 }
 
+/**
+ * Finds the token of a closed run that `recover` can deliver.
+ *
+ * @returns its delivery id; null when the run has none, or a run of its workflow id delivered it.
+ */
+export async function findRecoverableToken(client: Client, run: Run): Promise<string | null> {
+  const token = await readToken(client, run);
+  if (token?.state !== 'recoverable' || token.deliveryId === null) return null;
+  return (await isDelivered(client, run.workflowId, token.deliveryId)) ? null : token.deliveryId;
+}
+
+/** Whether a closed run of a workflow id delivered a token. */
+export async function isDelivered(client: Client, workflowId: string, deliveryId: string): Promise<boolean> {
+  const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+  for await (const run of listClosedRuns(client, workflowId, newest)) {
+    const token = await readToken(client, run);
+    if (token?.state === 'delivered' && token.deliveryId === deliveryId) return true;
+  }
+  return false;
+}
+
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, which is the order of the list. */
 async function* listClosedRuns(
   client: Client,
   workflowId: string,
-  newest: ClosedRun | undefined,
-): AsyncGenerator<ClosedRun> {
-  if (newest?.type === WORKFLOW_TYPES.prepare) yield newest;
+  newest: Run | null | undefined,
+): AsyncGenerator<Run> {
+  if (newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest)) yield newest;
   const query = visibilityQuery(
     { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare },
     'CloseTime IS NOT NULL',
@@ -62,7 +84,7 @@ async function* listClosedRuns(
   for await (const run of client.workflow.list({ query })) if (run.runId !== newest?.runId) yield run;
 }
 
-async function readToken(client: Client, run: ClosedRun): Promise<EarlierToken | null> {
+async function readToken(client: Client, run: Run): Promise<EarlierToken | null> {
   const { runId } = run;
   if (run.status.name === 'COMPLETED') {
     const receipt = receiptSchema.safeParse(await readResult(client, run)).data ?? null;
@@ -72,18 +94,13 @@ async function readToken(client: Client, run: ClosedRun): Promise<EarlierToken |
   if (deliveryId !== null) return { state: 'recoverable', runId, receipt: null, deliveryId };
   // Temporal ended these runs without notice, so only the history knows their token.
   if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
-  const { token, confirmed } = await readRun(client, run);
-  if (!token) return null;
-  return {
-    state: confirmed ? 'delivered' : 'recoverable',
-    runId,
-    receipt: null,
-    deliveryId: token.deliveryId,
-  };
+  const { token, deliveredId } = await readRun(client, run);
+  if (deliveredId !== null) return { state: 'delivered', runId, receipt: null, deliveryId: deliveredId };
+  return token && { state: 'recoverable', runId, receipt: null, deliveryId: token.deliveryId };
 }
 
 /** Whether a run started before another one, which the list may not have yet. */
-async function startedBefore(client: Client, run: ClosedRun, otherRunId: string): Promise<boolean> {
+async function startedBefore(client: Client, run: Run, otherRunId: string): Promise<boolean> {
   const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();
 }
@@ -91,7 +108,7 @@ async function startedBefore(client: Client, run: ClosedRun, otherRunId: string)
 /**
  * Says which token exists, where the earlier request differs from this one, and what to do.
  *
- * @param request the new request, unchecked.
+ * @param request the new request, unchecked; null when there is none to compare.
  */
 export async function describeEarlierToken(
   client: Client,
@@ -100,7 +117,7 @@ export async function describeEarlierToken(
   request: Partial<PrepareRequest> | null,
 ): Promise<string> {
   const earlier = await readRequest(client, { workflowId, runId });
-  const fields = earlier ? differingFields(earlier, request) : [];
+  const fields = earlier && request ? differingFields(earlier, request) : [];
   const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
   const again = `Start with "again": true (\`${commandLine('start', workflowId, '--again', '…')}\`) to create another token.`;
   if (state === 'delivered') {

@@ -1,7 +1,9 @@
 import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
-import { recoverySchema, sealedTokenSchema, type PrepareRequest } from '../contract/schemas';
+import { z } from 'zod';
+import { shortened } from '../contract/printable';
+import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
@@ -13,6 +15,9 @@ type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 
+/** Longer than any message of ours. */
+const MAX_MESSAGE_LENGTH = 4000;
+
 /** How a failed run ended. @returns null when it did not fail, or its history is gone. */
 export async function readEnding(
   client: Client,
@@ -20,7 +25,10 @@ export async function readEnding(
 ): Promise<{ type: string; message: string } | null> {
   const failure = (await eventOf(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
   return failure
-    ? { type: failure.applicationFailureInfo?.type ?? 'unknown', message: failure.message ?? '' }
+    ? {
+        type: failure.applicationFailureInfo?.type ?? 'unknown',
+        message: shortened(failure.message ?? '', MAX_MESSAGE_LENGTH),
+      }
     : null;
 }
 
@@ -30,12 +38,15 @@ export async function readResult(client: Client, run: RunRef): Promise<unknown> 
   return valuesIn(closed?.result)[0];
 }
 
-/** What a run was started with. @returns null when its history is gone. */
-export async function readRequest(client: Client, run: RunRef): Promise<Partial<PrepareRequest> | null> {
+/** What a run was started with, as its caller sent it. @returns null when its history is gone, else an object. */
+export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
   const started = await eventOf(client, run, { maximumPageSize: 1 });
   if (!started) return null;
-  const [request] = valuesIn(started.workflowExecutionStartedEventAttributes?.input);
-  return typeof request === 'object' && request !== null ? request : {};
+  return toObject(valuesIn(started.workflowExecutionStartedEventAttributes?.input)[0]);
+}
+
+function toObject(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {};
 }
 
 /** One event, without the rest of the history. */
@@ -53,7 +64,7 @@ async function eventOf(
 }
 
 /** Values that JSON cannot hold, or that another data converter wrote, are undefined. */
-export function valuesIn(payloads: Payloads): unknown[] {
+function valuesIn(payloads: Payloads): unknown[] {
   return (payloads?.payloads ?? []).map((payload) => {
     try {
       return defaultPayloadConverter.fromPayload(payload);
@@ -78,6 +89,9 @@ export async function readRun(client: Client, { workflowId, runId }: RunRef): Pr
   return historyOf(history?.events ?? []);
 }
 
+/** The part of a delivery's result that says which token it was. */
+const deliveredSchema = z.object({ deliveryId: z.uuid() });
+
 /** What the history of one run of `prepareLiveMigration` says of its token. */
 function historyOf(events: readonly HistoryEvent[]) {
   const [request, recoveryArgument] = valuesIn(events[0]?.workflowExecutionStartedEventAttributes?.input);
@@ -87,12 +101,13 @@ function historyOf(events: readonly HistoryEvent[]) {
   const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
   const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
   return {
-    /** The first argument, as the caller sent it: anything at all. */
-    request,
+    /** The first argument, as the caller sent it. */
+    request: toObject(request),
     /** The token that the run created, or was given to recover. */
     token,
-    /** Whether a sink confirmed the token. */
-    confirmed: deliveries.some(({ result }) => result !== undefined),
+    /** The id of the token that a sink confirmed. It comes from inside the seal; that of a recovery is only claimed. */
+    deliveredId:
+      deliveries.flatMap(({ result }) => deliveredSchema.safeParse(result).data?.deliveryId ?? [])[0] ?? null,
     /**
      * The attempts to create a token that may have created another one: as many as the run counts, without those that a
      * recovered run repeats, and without one whose token was found.

@@ -28,11 +28,11 @@ it('an operator who opens an undelivered run in the UI finds the cause, the reme
   await page.getByText('Running', { exact: false }).first().waitFor();
 });
 
-it('who opens a cancelled run that left a token finds how to deliver it', async () => {
+it('who opens a cancelled run with a recoverable token finds how to deliver it', async () => {
   const page = await stage.open(`${await stage.play('cancelled')}/user-metadata`);
   const details = await untilDetails(page, 'is not confirmed as delivered');
   expect(details).toContain('remove its key in Atlas');
-  expect(details).toMatch(/redeliver --org \w+ --source-org \w+ --run-id/);
+  expect(details).toMatch(/recover --org \w+ --source-org \w+ --run-id/);
 });
 
 it('an operator delivers the token of an undelivered run to another sink by "Send an Update"', async () => {

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
+import type { Io } from '../../src/commands/cli/output';
 import type { TestAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import type { Config, Deployment } from './deployment';
@@ -30,6 +32,8 @@ export interface Scene {
   newTarget(): Target;
   /** Starts a command whose output is read while it runs. */
   follow(...args: string[]): RunningCommand;
+  /** Runs one command to its end, which reads this on standard input. */
+  piped(stdin: string | Buffer, ...args: string[]): Promise<ClientExit>;
 }
 
 /** An emulator and an installation, without a worker yet. No output of a command may hold one of their secrets. */
@@ -43,6 +47,10 @@ export async function setScene(config: Config = {}): Promise<Scene> {
     expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
     return exit;
   };
+  const follow = (args: readonly string[], stdin?: Io['stdin']) => {
+    const command = startCommand(commandOf(args), env, stdin);
+    return { ...command, exited: command.exited.then(checked) };
+  };
   return {
     atlas,
     deployment,
@@ -53,10 +61,8 @@ export async function setScene(config: Config = {}): Promise<Scene> {
       const options = ['--org', orgId, '--source-org', sourceOrgId];
       return { workflowId: workflowIdFor(orgId, sourceOrgId), options };
     },
-    follow(...args) {
-      const command = startCommand(commandOf(args), env);
-      return { ...command, exited: command.exited.then(checked) };
-    },
+    follow: (...args) => follow(args),
+    piped: (stdin, ...args) => follow(args, Readable.from([stdin])).exited,
   };
 }
 

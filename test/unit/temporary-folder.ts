@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,7 +11,7 @@ export function temporaryFolder(): (name?: string) => string {
   return (name = '') => path.join(folder, name);
 }
 
-/** Makes files, and pipes that nobody writes to, in the folder of each test. */
+/** Makes files in the folder of each test. */
 export function temporaryFiles() {
   const fileIn = temporaryFolder();
   return {
@@ -21,10 +20,6 @@ export function temporaryFiles() {
       const file = fileIn(newOrgId());
       writeFileSync(file, content);
       return file;
-    },
-    newPipe: (): string => {
-      execFileSync('mkfifo', [fileIn('pipe')]);
-      return fileIn('pipe');
     },
   };
 }

@@ -19,6 +19,7 @@ const EXIT_CODE_OF: ReadonlyMap<string | null | undefined, ExitCode> = new Map<K
   ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
   ['Cancelled', EXIT_CODES.cancelled],
+  ['TokenExists', EXIT_CODES.refused],
   ['NothingToDeliver', EXIT_CODES.refused],
   ['RedeliveryInProgress', EXIT_CODES.refused],
   ['DifferentRequest', EXIT_CODES.refused],
@@ -48,7 +49,7 @@ export function failureError(failure: unknown, workflowId: string): CommandError
       ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0, workflowId)),
     ],
     exitCode,
-    { workflowId, type, ...(details && { details }) },
+    { workflowId, type, ...(details?.state && { refused: details.state }), ...(details && { details }) },
   );
 }
 
@@ -99,7 +100,7 @@ export function endingOf(
     return new CommandError(
       [
         `the run was terminated: ${cause.message}`,
-        `if it held a token: ${commandLine('redeliver', workflowId, '--run-id', runId)}`,
+        `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
         'if a request was in progress, Atlas may have created a token that no run counts: look in Atlas for an API key of that time',
       ],
       EXIT_CODES.failed,

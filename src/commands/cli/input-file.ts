@@ -1,28 +1,33 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { errnoOf } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';
 
+export interface Line {
+  /** From 1. */
+  number: number;
+  text: string;
+}
+
 /**
- * An existing file that an option names.
+ * Reads the lines of a file that an option names, without blank ones.
  *
- * @param option such as `--from`.
- * @param remedy what to do instead of naming a pipe or a device, whose end may never come.
+ * @param file `-` for standard input.
  * @throws CommandError with exit code 2.
  */
-export function inputFile(option: string, file: string, remedy: string) {
-  const invalid = (why: string) => new CommandError(`${option} ${file} ${why}`, EXIT_CODES.usage);
-  const attempt = <T>(operation: () => T): T => {
-    try {
-      return operation();
-    } catch (error) {
-      throw invalid(`cannot be read (${errnoOf(error)})`);
-    }
-  };
-  const stats = attempt(() => statSync(file));
-  if (!stats.isFile()) throw invalid(`is not a regular file: ${remedy}`);
-  return {
-    stats,
-    invalid,
-    read: (): Buffer => attempt(() => readFileSync(file)),
-  };
+export async function readLines(
+  option: string,
+  file: string,
+  stdin: NodeJS.ReadableStream | undefined,
+): Promise<Line[]> {
+  try {
+    // `readFile` of standard input fails with EAGAIN on a pipe.
+    const content = file === '-' && stdin ? await text(stdin) : await readFile(file, 'utf8');
+    return content
+      .split('\n')
+      .map((line, index) => ({ number: index + 1, text: line.trim() }))
+      .filter((line) => line.text !== '');
+  } catch (error) {
+    throw new CommandError(`${option} ${file} cannot be read (${errnoOf(error)})`, EXIT_CODES.usage);
+  }
 }

@@ -2,31 +2,20 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { ORGANIZATION_ID } from '../../contract/names';
 
 /**
- * Null when the text is neither a date nor an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time
- * without an offset as local.
+ * Reads a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time without an offset as local.
+ *
+ * @throws InvalidArgumentError, which commander reports with the option's name.
  */
-function dateOf(text: string): Date | null {
+export function time(text: string): Date {
   const date = new Date(text);
-  return /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime()) ? date : null;
+  if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) return date;
+  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
 }
 
-/** @throws InvalidArgumentError, which commander reports with the option's name. */
-export function futureTime(text: string): Date {
-  const date = dateOf(text);
-  if (!date) throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
-  if (date.getTime() <= Date.now()) throw new InvalidArgumentError('It has passed.');
-  return date;
-}
-
-/** A time, or how long ago it was. */
-export function pastTime(text: string): Date {
+/** Reads a time, or how long ago it was. */
+export function timeOrAge(text: string): Date {
   const agoMs = millisecondsOf(text);
-  if (agoMs > 0) return new Date(Date.now() - agoMs);
-  const date = dateOf(text);
-  if (!date)
-    throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z, or 2h for two hours ago');
-  if (date.getTime() > Date.now()) throw new InvalidArgumentError('It is in the future.');
-  return date;
+  return agoMs > 0 ? new Date(Date.now() - agoMs) : time(text);
 }
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -44,11 +33,6 @@ export function duration(text: string): number {
 function millisecondsOf(text: string): number {
   const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
-}
-
-export function nonEmpty(text: string): string {
-  if (text === '') throw new InvalidArgumentError('It is empty.');
-  return text;
 }
 
 export function uuid(text: string): string {

@@ -1,7 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
-import { FAILURE_TYPES, workflowIdFor, type FailureType } from '../../contract/names';
+import { FAILURE_TYPES, workflowIdFor } from '../../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
-import { collect, duration, futureTime, nonEmpty, organizationId, pastTime, uuid } from './option-parsers';
+import { collect, duration, time, organizationId, timeOrAge, uuid } from './option-parsers';
 
 /**
  * The commands with their options, and the types of these. This file stays free of what takes long to load: `--help`
@@ -10,24 +10,22 @@ import { collect, duration, futureTime, nonEmpty, organizationId, pastTime, uuid
 
 type OptionsOf<Create extends (name: string) => { opts(): object }> = ReturnType<ReturnType<Create>['opts']>;
 
-const failure = <Type extends FailureType>(types: readonly Type[]) =>
-  new Option('--failure <type>', 'runs that ended with this failure type').choices(types);
-/** Somebody cancelled the others on purpose. */
-const RESTARTED_TYPES = FAILURE_TYPES.filter((type) => type !== 'Cancelled');
-
 export type RequestOptions = OptionsOf<typeof requestCommand>;
 
 /** A command whose options make a request. */
 function requestCommand(name: string) {
   return new Command(name)
-    .requiredOption('--org <id>', 'Atlas organization in which the link-token is created')
-    .requiredOption('--sink <name>', "name of a sink in the workers' configuration")
+    .requiredOption('--org <id>', 'Atlas organization in which the link-token is created (required)')
+    .requiredOption('--sink <name>', "name of a sink in the workers' configuration (required)")
     .option('--ip <address>', 'address or CIDR block of the source; repeatable', collect)
-    .option('--ips-file <file>', 'file with one address or CIDR block per line; # starts a comment')
+    .option(
+      '--ips-file <file>',
+      'file with an address or CIDR block on each line, - for standard input; # starts a comment',
+    )
     .addOption(
       new Option(
         '--no-access-list',
-        'send no address, for a source that skips the access list (Cloud Manager does)',
+        'create the token without an access list, for a source that skips it (Cloud Manager does)',
       ).conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
@@ -57,28 +55,29 @@ export function workflowIdOf({ org, sourceOrg, workflowId }: TargetOptions): str
 }
 
 export type StartOptions = Pick<OptionsOf<typeof startCommand>, 'wait' | 'again' | 'dryRun'>;
-export type StartFromOptions = Omit<StartOptions, 'again'> & { results?: string | undefined };
 
 export const startCommand = () =>
   requestCommand('start')
     .description('create a link-token and deliver it to a sink')
     .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
-    .option('--again', 'create a token even if an earlier run delivered or left one', false)
+    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable', false)
     .addOption(
       new Option(
         '--dry-run',
-        'start nothing; let a worker check the request (with --from: only look at earlier runs)',
+        'start nothing: let a worker check the request (with --from, only look at earlier runs)',
       )
         .default(false)
-        .conflicts(['wait', 'results']),
+        .conflicts('wait'),
     )
     .addOption(
-      new Option('--from <file>', 'start each request of a file, one JSON object per line').conflicts([
+      new Option(
+        '--from <file>',
+        'start each request of a file, one JSON object per line; - for standard input',
+      ).conflicts([
         ...['org', 'sourceOrg', 'sink', 'ip', 'ipsFile', 'accessList', 'requestedBy', 'changeReference'],
         'again',
       ]),
     )
-    .option('--results <file>', 'with --from: write the outcome of each line to this file, as JSON')
     .on('option:from', function (this: Command) {
       for (const option of this.options) option.mandatory = false;
     });
@@ -91,26 +90,41 @@ export type ListOptions = OptionsOf<typeof listCommand>;
 
 export const listCommand = () =>
   new Command('list')
-    .description(
-      'list runs that match every filter: open ones first, then closed ones by their end, newest first',
-    )
+    .description('list the runs that match every filter: open runs first, then closed ones, newest first')
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option('--sink <name>', 'undelivered runs that wait on this sink')
-    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received')
+    .option(
+      '--unconfirmed',
+      'runs with tokens that Atlas may have created and no run received, and each attempt behind these',
+    )
     .addOption(
       new Option(
-        '--report',
-        'list, by organization, the attempts that may have created those tokens, to compare in Atlas',
-      ).implies({ unconfirmed: true }),
+        '--recoverable',
+        'closed runs with a token that no run delivered; reads the histories of terminated runs',
+      ).conflicts('undelivered'),
     )
-    .addOption(failure(FAILURE_TYPES).conflicts(['undelivered', 'sink']))
+    .addOption(
+      new Option('--failure <type>', 'runs that ended with this failure type')
+        .choices(FAILURE_TYPES)
+        .conflicts('undelivered'),
+    )
     .option('--org <id>', 'runs of this Atlas organization', organizationId)
-    .option('--requested-by <text>', 'runs requested by exactly this')
-    .option('--change-reference <text>', 'runs of exactly this change or ticket')
     .option(
       '--since <time>',
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
-      pastTime,
+      timeOrAge,
+    )
+    .option(
+      '--details',
+      'print the request of each run, and its failure or its receipt, on the same line',
+      false,
+    )
+    .addOption(
+      new Option(
+        '--requests',
+        'print only the request of the newest matching run of each pair, as start --from reads it',
+      )
+        .default(false)
+        .conflicts('details'),
     );
 
 export const cancelCommand = () =>
@@ -118,36 +132,29 @@ export const cancelCommand = () =>
 
 export const redeliverCommand = () =>
   targetCommand('redeliver')
-    .description('deliver the token of an undelivered run now, or the token that a closed run left')
+    .description('try now to deliver the token of an undelivered run')
     .option(
       '--sink <name>',
       "deliver to this sink instead of the request's; with --all, every token goes there",
-      nonEmpty,
     )
-    .option('--run-id <id>', 'deliver the token that this closed run left', uuid)
     .addOption(
       new Option('--all', 'every undelivered run of the task queue')
         .default(false)
-        .conflicts(['org', 'sourceOrg', 'workflowId', 'runId']),
+        .conflicts(['org', 'sourceOrg', 'workflowId']),
     );
 
-export type RestartOptions = OptionsOf<typeof restartCommand>;
+export type RecoverOptions = Pick<OptionsOf<typeof recoverCommand>, 'runId' | 'sink'>;
 
-export const restartCommand = () =>
-  new Command('restart')
-    .description('start failed runs again once the cause is fixed: one first, then the others')
-    .requiredOption(
-      '--since <time>',
-      'runs that failed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
-      pastTime,
-    )
-    .addOption(failure(RESTARTED_TYPES).default('AtlasRequestRejected' as const))
-    .option('--dry-run', 'only print what would be done', false);
+export const recoverCommand = () =>
+  targetCommand('recover')
+    .description('deliver the token of a closed run, by a new run that creates nothing')
+    .requiredOption('--run-id <id>', 'the closed run that has the token (required)', uuid)
+    .option('--sink <name>', "deliver to this sink instead of the request's");
 
 export const keysCommand = () =>
   new Command('keys')
     .description('create the keys that seal tokens in histories')
-    .requiredOption('--file <file>', 'file to write, mode 0600')
+    .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false);
 
 export const doctorCommand = () =>
@@ -158,25 +165,23 @@ export const doctorCommand = () =>
       new Option('--remote', 'let a running worker check itself; needs no configuration')
         .default(false)
         .conflicts('config'),
-    )
-    .option('--strict', 'exit with 1 on warnings, too', false);
+    );
 
 export type ScheduleOptions = Omit<OptionsOf<typeof scheduleCreateCommand>, keyof RequestOptions>;
 
 export const scheduleCreateCommand = () =>
   requestCommand('create')
     .description(
-      'create a schedule that creates a token when the link is down and the last token is not recent',
+      'create a schedule that creates a token when the source is not linked and has no recent token',
     )
-    .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable', collect)
+    .requiredOption(
+      '--cron <expression>',
+      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      collect,
+    )
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
     .option('--jitter <duration>', 'delay each time by a random part of this', duration)
-    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', futureTime)
+    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
     .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
     .option('--always', 'create a token each time, even while the source is linked', false);
-
-export const scheduleListCommand = () =>
-  new Command('list').description(
-    'list the schedules of prepareOnSchedule, with their next time and last outcome',
-  );

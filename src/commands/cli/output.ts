@@ -10,8 +10,7 @@ interface TextStream {
 /** What the program reads and writes. */
 export interface Io {
   env: NodeJS.ProcessEnv;
-  /** A terminal, or else nothing can be confirmed. */
-  stdin?: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdin?: NodeJS.ReadableStream;
   stdout: TextStream;
   stderr: TextStream;
   /** Aborted by Ctrl-C. */
@@ -23,38 +22,34 @@ export type Output = ReturnType<typeof createOutput>;
 /**
  * What a command prints: lines for a person, or JSON for a machine, one object per line. Much of it comes from callers
  * and from the server, so control characters are escaped here, once for all.
- *
- * @param complete completes the commands in a line for a person.
  */
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
   { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'>,
-  complete: (line: string) => string,
 ) {
   // What a stopped command still does may end in errors, which concern nobody.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
   return {
     setFollowUp,
     signal,
-    complete,
     /** Lines for a person; left out of `--json`. */
     say(...lines: string[]) {
-      if (!json) write(lines.map(complete));
+      if (!json) write(lines);
     },
     /** A part of the outcome, or the outcome: lines for a person, or the value as JSON. */
     print(value: object, lines: string | readonly string[]) {
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
-      write(json ? [JSON.stringify(value)] : [lines].flat().map(complete));
+      write(json ? [JSON.stringify(value)] : [lines].flat());
     },
     /** Lines that qualify the outcome, on standard error. */
     note(...lines: string[]) {
-      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${complete(line)}`)));
+      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${line}`)));
     },
     /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
     error({ message, lines, facts }: CommandError) {
-      if (json) stdout.write(linesOf([JSON.stringify({ error: complete(message), ...facts })]));
-      const [first = '', ...others] = lines.map(complete);
+      if (json) stdout.write(linesOf([JSON.stringify({ error: message, ...facts })]));
+      const [first = '', ...others] = lines;
       stderr.write(linesOf([`live-migration-prep: ${first}`, ...others]));
     },
   };

@@ -1,22 +1,26 @@
-import { checkRequest } from '../../contract/check-request';
+import { checkRequest, describeProblems } from '../../contract/check-request';
+import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from './command-error';
-import { inputFile } from './input-file';
+import { readLines } from './input-file';
 import type { RequestOptions } from './options';
 
-/** Far above the 1,000 entries that a list may have. */
-const MAX_FILE_BYTES = 1024 * 1024;
+type Stdin = NodeJS.ReadableStream | undefined;
 
 /**
- * Makes the request, and checks what needs no configuration before anything is started.
+ * Makes a request from options, and checks what needs no configuration before anything is started.
  *
  * @param consequence of a problem, such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
-export function requestOf(options: RequestOptions, consequence: string): PrepareRequest {
+export async function makeRequest(
+  options: RequestOptions,
+  consequence: string,
+  stdin: Stdin,
+): Promise<PrepareRequest> {
   const request: PrepareRequest = {
     orgId: options.org,
-    accessListIps: addressesOf(options),
+    accessListIps: await readAddresses(options, stdin),
     sink: options.sink,
     ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
     ...(options.requestedBy && { requestedBy: options.requestedBy }),
@@ -34,26 +38,75 @@ export function requestOf(options: RequestOptions, consequence: string): Prepare
 }
 
 /** An empty list must be asked for: only a source that skips the access list can use such a token. */
-function addressesOf({ ip = [], ipsFile, accessList }: RequestOptions): string[] {
-  if (ip.length > 0 || ipsFile !== undefined || !accessList) {
-    return [...ip, ...(ipsFile === undefined ? [] : readIpsFile(ipsFile))];
-  }
+async function readAddresses(
+  { ip = [], ipsFile, accessList }: RequestOptions,
+  stdin: Stdin,
+): Promise<string[]> {
+  const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
+  const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
+  if (addresses.length > 0 || !accessList) return addresses;
   throw new CommandError(
     "no address: name the source's addresses with --ip or --ips-file, or pass --no-access-list for a source that skips the access list",
     EXIT_CODES.usage,
   );
 }
 
-function readIpsFile(file: string): string[] {
-  const { stats, invalid, read } = inputFile('--ips-file', file, 'write the list to one, or repeat --ip');
-  if (stats.size > MAX_FILE_BYTES) throw invalid('is larger than 1 MiB: name a list of addresses');
-  const entries = read()
-    .toString('utf8')
-    .split(/\r?\n/)
-    .map((line) => line.replace(/#.*/, '').trim())
-    .filter((line) => line !== '');
-  if (entries.length === 0) {
-    throw invalid('contains no address: pass --no-access-list instead to send an empty list');
+export interface NumberedRequest {
+  line: number;
+  workflowId: string;
+  request: PrepareRequest;
+}
+
+/** A binary file has many lines, and all of them are wrong. */
+const MAX_PROBLEMS = 100;
+
+/**
+ * Reads a file with a request as JSON on each line, and checks all of them.
+ *
+ * @param file `-` for standard input.
+ * @throws CommandError with the problems of the lines, and exit code 2.
+ */
+export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
+  const requests = new Map<string, NumberedRequest>();
+  const problems: string[] = [];
+  for (const { number: line, text } of await readLines('--from', file, stdin)) {
+    const request = parseRequest(text);
+    if (typeof request === 'string') {
+      problems.push(`  line ${line}: ${request}`);
+      continue;
+    }
+    const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+    const earlier = requests.get(workflowId);
+    if (earlier)
+      problems.push(`  line ${line}: is for the same organizations as line ${earlier.line}: remove one`);
+    else requests.set(workflowId, { line, workflowId, request });
   }
-  return entries;
+  if (problems.length > 0) {
+    const more = problems.length - MAX_PROBLEMS;
+    throw new CommandError(
+      [
+        `nothing was started: --from ${file} has problems in ${problems.length} line(s)`,
+        ...problems.slice(0, MAX_PROBLEMS),
+        ...(more > 0 ? [`  and in ${more} more`] : []),
+      ],
+      EXIT_CODES.usage,
+    );
+  }
+  if (requests.size > 0) return [...requests.values()];
+  throw new CommandError(`nothing was started: --from ${file} contains no request`, EXIT_CODES.usage);
+}
+
+/** @returns the request, or what is wrong with it. */
+function parseRequest(text: string): PrepareRequest | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'is not JSON: write one request as a JSON object on each line';
+  }
+  const { problems } = checkRequest(value);
+  if (problems.length > 0) return describeProblems(problems);
+  const request = value as PrepareRequest;
+  // A file that can be repeated would create another token each time.
+  return 'again' in request ? 'again is for one request: remove it, or use start --again' : request;
 }

@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import { shortened } from '../../contract/printable';
 import type { Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
@@ -7,108 +8,90 @@ import { describeError } from '../cli/temporal';
 /** Runs worked on at once. */
 const CONCURRENCY = 20;
 
-/** `skipped`: nothing was done, for the reason given. `refused`: the same, and somebody has to look after it. */
-type Action =
-  | 'started'
-  | 'delivered'
-  | 'undelivered'
-  | 'failed'
-  | 'cancelled'
-  | 'skipped'
-  | 'refused'
-  | 'would start'
-  | 'would restart'
-  | 'not restarted';
+/** A reason may quote an access list. */
+const MAX_REASON_LENGTH = 1000;
 
-/** What became of one run. */
+/** `skipped`: nothing was done, and nothing is left to do. `refused`: nothing was done, and somebody has to look after it. */
+type Action =
+  'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
+
+/** What became of one run. With `--json` it has the facts of its error, too: `type`, `refused`, `details`. */
 export interface RunOutcome {
   action: Action;
   reason: string;
-  /** Why it was refused, as one word. */
-  refused?: string | undefined;
-  /** Of the failure. */
-  type?: string | undefined;
-  receipt?: Receipt;
   runId?: string;
+  receipt?: Receipt;
 }
 
-type NamedOutcome = RunOutcome & { workflowId: string };
+interface Item {
+  workflowId: string;
+  /** The line of a file that it comes from. */
+  line?: number;
+}
 
-/** @param total of runs, for the progress in each line. */
-export function createBulkRunner(total: number, output: Output) {
-  const outcomes: NamedOutcome[] = [];
-  return {
-    /**
-     * Works on runs, a few at once, reports each and records it. An error becomes an outcome, and the rest go on.
-     */
-    run: <Item extends { workflowId: string }>(
-      items: Iterable<Item> | AsyncIterable<Item>,
-      work: (item: Item) => Promise<RunOutcome>,
-      record?: (item: Item, outcome: RunOutcome) => void,
-    ): Promise<NamedOutcome[]> =>
-      pMap(
-        items,
-        async (item) => {
-          const { workflowId } = item;
-          const { reason, ...rest } = await work(item).catch(failedOutcome);
-          const outcome = { ...rest, reason: output.complete(reason) };
-          if (!output.signal.aborted) record?.(item, outcome);
-          const named = { workflowId, ...outcome };
-          outcomes.push(named);
-          output.say(`${outcomes.length}/${total}  ${outcome.action}  ${workflowId}: ${outcome.reason}`);
-          return named;
-        },
-        { concurrency: CONCURRENCY, signal: output.signal },
-      ),
-    /**
-     * Ends the command with every outcome.
-     *
-     * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
-     */
-    finish(what: string): void {
-      const counts = countByAction(outcomes);
-      const summary = `${total} ${what}${counts ? `: ${counts}` : ''}`;
-      const exitCode = exitCodeOf(outcomes);
-      if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, { outcomes });
-      output.print({ outcomes }, summary);
+/**
+ * Works on runs, a few at once, and prints the outcome of each as it ends. An error becomes an outcome, and the rest go on.
+ *
+ * @param what the items are, such as `request(s)`.
+ * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
+ */
+export async function runBulk<I extends Item>(
+  items: readonly I[],
+  what: string,
+  output: Output,
+  work: (item: I) => Promise<RunOutcome>,
+): Promise<void> {
+  const counts = new Map<Action, number>();
+  let done = 0;
+  await pMap(
+    items,
+    async (item) => {
+      const { line, workflowId } = item;
+      const outcome = await work(item).catch(describeFailure);
+      const { action, reason } = outcome;
+      done += 1;
+      counts.set(action, (counts.get(action) ?? 0) + 1);
+      output.print(
+        { ...(line !== undefined && { line }), workflowId, ...outcome },
+        `${done}/${items.length}  ${action}  ${workflowId}: ${reason}`,
+      );
     },
-  };
+    { concurrency: CONCURRENCY, signal: output.signal },
+  );
+  const list = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
+  const summary = `${items.length} ${what}${list ? `: ${list}` : ''}`;
+  const facts = { total: items.length, counts: Object.fromEntries(counts) };
+  const exitCode = worstExitCode(counts);
+  if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);
+  output.print(facts, summary);
 }
 
 const ACTION_OF: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.undelivered]: 'undelivered',
-  [EXIT_CODES.refused]: 'skipped',
   [EXIT_CODES.cancelled]: 'cancelled',
 };
 
-/** What a wait for a delivery led to. */
-export async function outcomeOf(delivery: Promise<Receipt>): Promise<RunOutcome> {
-  try {
-    const receipt = await delivery;
-    const { location, unconfirmedTokens } = receipt;
-    const reason = unconfirmedTokens > 0 ? `${location}; ${unconfirmedTokens} unconfirmed` : location;
-    return { action: 'delivered', reason, receipt };
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const { refused, type } = error.facts as { refused?: string; type?: string };
-    return { refused, type, action: ACTION_OF[error.exitCode] ?? 'failed', reason: error.lines[0] ?? '' };
-  }
+export function describeDelivery(receipt: Receipt): RunOutcome {
+  const { location, unconfirmedTokens } = receipt;
+  const reason = unconfirmedTokens > 0 ? `${location}; ${unconfirmedTokens} unconfirmed` : location;
+  return { action: 'delivered', reason, receipt };
 }
 
-function failedOutcome(error: unknown): RunOutcome {
-  return { action: 'failed', reason: describeError(error) };
+export function describeFailure(error: unknown): RunOutcome {
+  if (!(error instanceof CommandError)) return { action: 'failed', reason: describeError(error) };
+  const { exitCode, facts } = error;
+  const [first = '', ...others] = error.lines.map((line) => line.trim());
+  const { refused, type } = facts as { refused?: string; type?: string };
+  if (refused === 'delivered' || type === 'NothingToDeliver')
+    return { ...facts, action: 'skipped', reason: first };
+  if (exitCode !== EXIT_CODES.refused)
+    return { ...facts, action: ACTION_OF[exitCode] ?? 'failed', reason: first };
+  // The fields in which requests differ are on lines of their own.
+  return { ...facts, action: 'refused', reason: shortened([first, ...others].join('; '), MAX_REASON_LENGTH) };
 }
 
-/** Such as `3 delivered, 1 undelivered`. */
-function countByAction(outcomes: readonly RunOutcome[]): string {
-  const counts = new Map<Action, number>();
-  for (const { action } of outcomes) counts.set(action, (counts.get(action) ?? 0) + 1);
-  return [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-}
-
-function exitCodeOf(outcomes: readonly RunOutcome[]): ExitCode {
-  const actions = new Set(outcomes.map(({ action }) => action));
-  if (actions.has('failed') || actions.has('cancelled')) return EXIT_CODES.failed;
-  if (actions.has('undelivered')) return EXIT_CODES.undelivered;
-  return actions.has('refused') ? EXIT_CODES.refused : EXIT_CODES.done;
+function worstExitCode(counts: ReadonlyMap<Action, number>): ExitCode {
+  if (counts.has('failed') || counts.has('cancelled')) return EXIT_CODES.failed;
+  if (counts.has('undelivered')) return EXIT_CODES.undelivered;
+  return counts.has('refused') ? EXIT_CODES.refused : EXIT_CODES.done;
 }

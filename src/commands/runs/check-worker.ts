@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import {
@@ -10,11 +9,11 @@ import {
   type PrepareRequest,
 } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { OTHER_QUEUE, whyStillNoWorker } from './missing-worker';
+import type { CommandContext } from '../cli/temporal';
+import { findMissingWorker } from './missing-worker';
 
 /** Three tries take up to a minute; a busy worker starts them late. */
 const TIMEOUT_MS = 90_000;
-const LOOK_INTERVAL_MS = 2000;
 
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
@@ -23,29 +22,29 @@ const LOOK_INTERVAL_MS = 2000;
  * @throws CommandError when no worker reports.
  */
 export async function checkWorker(
-  client: Client,
-  taskQueue: string,
+  { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
-  // This clock may be wrong by any time: whatever the server still lists, which it does for five minutes, counts.
-  await requireWorker(client, taskQueue, Infinity);
+  // This clock may be wrong by any time: a worker counts as long as the server lists it, which is five minutes.
+  const problem = await findMissingWorker(client, taskQueue, Infinity);
+  if (problem) throw new CommandError(problem);
+  output.setFollowUp(
+    `no worker of task queue ${taskQueue} has answered: one that has stopped counts as polling for five minutes`,
+  );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
     args: request ? [request] : [],
     workflowExecutionTimeout: TIMEOUT_MS,
   });
-  const { startTime } = await handle.describe();
-  const clockAheadMs = Date.now() - startTime.getTime();
-  const outcome: unknown = await unlessNoWorker(handle.result().catch(causeOfFailure), () =>
-    requireWorker(client, taskQueue, clockAheadMs),
-  );
+  const outcome: unknown = await handle.result().catch(causeOfFailure);
+  output.setFollowUp();
   const failure = outcome instanceof ApplicationFailure ? outcome : null;
   const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
   if (parsed.success) return { report: parsed.data, failure };
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
-    `the workers of task queue ${taskQueue} sent no report (${reason}): see ${handle.workflowId} in Temporal`,
+    `the workers of task queue ${taskQueue} sent no report (${reason}): start one if none runs, or see ${handle.workflowId} in Temporal`,
   );
 }
 
@@ -56,15 +55,16 @@ export async function checkWorker(
  * @throws CommandError with every problem of the request and every error of the worker.
  */
 export async function checkRequestRemotely(
-  client: Client,
-  taskQueue: string,
+  context: CommandContext,
   request: PrepareRequest,
   consequence: string,
 ): Promise<CheckReport> {
-  const { report, failure } = await checkWorker(client, taskQueue, request);
+  const { report, failure } = await checkWorker(context, request);
   if (!failure) return report;
   const { findings, fields } = report;
-  const broken = findings.filter(({ state }) => state === 'error');
+  // A finding about a field says the same as the field's problem.
+  const described = fields.map(({ description }) => description);
+  const broken = findings.filter(({ state, message }) => state === 'error' && !described.includes(message));
   throw new CommandError(
     [
       `${consequence}: ${fields.length > 0 ? `the request has ${fields.length} problem(s)` : 'checks in the worker failed'}`,
@@ -83,20 +83,4 @@ export function describeFindings(findings: readonly Finding[]): string[] {
 function causeOfFailure(error: unknown): unknown {
   if (error instanceof WorkflowFailedError) return error.cause;
   throw error;
-}
-
-/** A worker may stop meanwhile, or have stopped just before. */
-async function unlessNoWorker<T>(work: Promise<T>, requireWorkerNow: () => Promise<void>): Promise<T> {
-  const waiting = Symbol();
-  for (;;) {
-    // It must not keep the process from ending.
-    const outcome = await Promise.race([work, sleep(LOOK_INTERVAL_MS, waiting, { ref: false })]);
-    if (outcome !== waiting) return outcome;
-    await requireWorkerNow();
-  }
-}
-
-async function requireWorker(client: Client, taskQueue: string, clockAheadMs: number): Promise<void> {
-  const problem = await whyStillNoWorker(client, taskQueue, clockAheadMs, OTHER_QUEUE);
-  if (problem) throw new CommandError(problem);
 }

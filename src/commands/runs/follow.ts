@@ -10,10 +10,10 @@ import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/endings';
-import { isOpen } from './find-runs';
-import { whyNoWorker } from './missing-worker';
+import { lookForWorker } from './missing-worker';
 import { refuseForeign } from './refusals';
 import type { RunRef } from '../../temporal/run-history';
+import { isOpen } from '../../temporal/visibility';
 
 /** The first; it grows to the longest. */
 const POLL_INTERVAL_MS = 250;
@@ -59,9 +59,8 @@ export async function follow(
     if (waits && isIdle(description)) throw undelivered(workflowId, status);
     progress = progressOf(description, status) ?? progress;
     // Who may follow a run need not be allowed to describe task queues.
-    const problem = isUnclaimed(description)
-      ? await whyNoWorker(client, description.taskQueue).catch(() => null)
-      : null;
+    const problem =
+      isUnclaimed(description) && (await lookForWorker(client, description.taskQueue).catch(() => null));
     const line = [progress, problem].filter(Boolean).join('; ');
     if (line !== lastLine) report(line);
     lastLine = line;

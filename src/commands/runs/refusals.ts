@@ -1,40 +1,44 @@
-import type { Client } from '@temporalio/client';
-import { commandLine } from '../../contract/command-line';
+import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { differingFields } from '../../contract/compare-requests';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { shellWord } from '../../contract/printable';
+import { shellWord, shortened } from '../../contract/printable';
 import type { PrepareRequest } from '../../contract/schemas';
+import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
+import { readRequest, type RunRef } from '../../temporal/run-history';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { describeReceipt, receiptIn } from '../cli/endings';
-import { isDelivered, leftTokens, type Run } from './find-runs';
-import { readRequest } from '../../temporal/run-history';
-
-/** Left tokens that one message names. */
-const MAX_NAMED = 5;
+import { describeReceipt } from '../cli/endings';
 
 /** @throws CommandError when a run is none of ours. While it is open, it keeps the id from every run of ours. */
-export function refuseForeign({ workflowId, runId, type }: Run, ours: string = WORKFLOW_TYPES.prepare): void {
-  if (type === ours) return;
+export function refuseForeign({
+  workflowId,
+  runId,
+  type,
+}: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'type'>): void {
+  if (type === WORKFLOW_TYPES.prepare) return;
   throw new CommandError(
-    `${workflowId} is the id of a run of workflow type ${type}, not ${ours}: look at it with temporal workflow describe --workflow-id ${shellWord(workflowId)}; while it is open it keeps the id, so end it first`,
+    `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}: look at it with temporal workflow describe --workflow-id ${shellWord(workflowId)}; while it is open it keeps the id, so end it first`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );
 }
 
 /** @throws CommandError when the open run has another request: the caller would get the receipt of that one. */
-export async function refuseIfDifferent(client: Client, open: Run, request: PrepareRequest): Promise<void> {
+export async function refuseIfDifferent(
+  client: Client,
+  open: RunRef,
+  request: PrepareRequest,
+): Promise<void> {
   const { workflowId } = open;
   const running = await readRequest(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
-  const valueIn = (of: unknown, field: string) =>
-    JSON.stringify((of as Record<string, unknown> | null | undefined)?.[field]);
+  const describe = (of: object | null, field: string) =>
+    shortened(JSON.stringify((of as Record<string, unknown> | null)?.[field] ?? null), MAX_VALUE_LENGTH);
   throw new CommandError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
       ...fields.map(
-        (field) => `  ${field}: open ${valueIn(running, field)}, yours ${valueIn(request, field)}`,
+        (field) => `  ${field}: open ${describe(running, field)}, yours ${describe(request, field)}`,
       ),
       'wait for it to end, or cancel it',
     ],
@@ -43,45 +47,26 @@ export async function refuseIfDifferent(client: Client, open: Run, request: Prep
   );
 }
 
-/** @throws CommandError when any run of the id delivered a token: a second one must not follow by accident. */
-export async function refuseIfDelivered(client: Client, runs: readonly Run[]): Promise<void> {
-  const delivered = runs.find(isDelivered);
-  if (!delivered) return;
-  const { workflowId, runId } = delivered;
-  const receipt = receiptIn(await client.workflow.getHandle(workflowId, runId).result());
-  throw new CommandError(
-    [
-      `a token for these organizations was delivered before (run ${runId}): start --again creates another`,
-      ...(receipt ? describeReceipt(receipt) : []),
-    ],
-    EXIT_CODES.refused,
-    { workflowId, runId, refused: 'delivered', receipt },
-  );
-}
+/** An access list may be long. */
+const MAX_VALUE_LENGTH = 1000;
 
-/** @throws CommandError when any closed run of the id left a token that no run delivered. */
-export async function refuseIfTokenLeft(client: Client, runs: readonly Run[]): Promise<void> {
-  const left = await leftTokens(client, runs);
-  const [newest] = left;
-  if (!newest) return;
-  const { workflowId, runId } = newest.run;
-  const more = left.length - MAX_NAMED;
-  throw new CommandError(
-    [
-      ...left
-        .slice(0, MAX_NAMED)
-        .flatMap(({ run, token }) => [
-          `run ${run.runId} (${run.status.name}) left token ${token.deliveryId}, which is not confirmed as delivered; deliver it:`,
-          `  ${redeliverClosedCommand(run)}`,
-        ]),
-      ...(more > 0 ? [`and ${more} more`] : []),
-      'or create another with start --again',
-    ],
-    EXIT_CODES.refused,
-    { workflowId, runId, deliveryId: newest.token.deliveryId, refused: 'tokenLeft' },
-  );
-}
-
-export function redeliverClosedCommand({ workflowId, runId }: Pick<Run, 'workflowId' | 'runId'>): string {
-  return commandLine('redeliver', workflowId, '--run-id', runId);
+/**
+ * @param request the one that the token refuses, to say where the earlier one differs; null when there is none.
+ * @throws CommandError that says which token exists and what to do.
+ */
+export async function refuseEarlierToken(
+  client: Client,
+  workflowId: string,
+  token: EarlierToken,
+  request: PrepareRequest | null,
+): Promise<never> {
+  const { state, runId, receipt, deliveryId } = token;
+  const message = await describeEarlierToken(client, workflowId, token, request);
+  throw new CommandError([message, ...(receipt ? describeReceipt(receipt) : [])], EXIT_CODES.refused, {
+    workflowId,
+    runId,
+    deliveryId,
+    refused: state,
+    ...(state === 'delivered' && { receipt }),
+  });
 }

@@ -1,22 +1,26 @@
 import {
   WorkflowExecutionAlreadyStartedError,
   type Client,
+  type WorkflowExecutionDescription,
   type WorkflowIdReusePolicy,
 } from '@temporalio/client';
-import type { PrepareRequest } from '../../contract/schemas';
-import { isOpen, isOurs, runsOf, type Run } from './find-runs';
-import { refuseForeign, refuseIfDelivered, refuseIfDifferent, refuseIfTokenLeft } from './refusals';
-import { startRun } from './start-run';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import { findEarlierToken } from '../../temporal/earlier-token';
+import { nullIfNotFound } from '../../temporal/grpc';
+import type { RunRef } from '../../temporal/run-history';
+import { isOpen } from '../../temporal/visibility';
+import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
 
 /** How often it looks before it gives up. */
 const MAX_LOOKS = 5;
 
 /**
- * Looks at the runs of the id, then starts. The server refuses the start if another run has opened in between or, as a
- * rule, delivered (see the reuse policies below); then it looks again. It may miss a run that started and failed in between;
- * `list` shows a token left by it.
+ * Looks at the runs of the id, then starts one. The server refuses the start if another run has opened or delivered in
+ * between; then it looks again.
  *
  * @returns the task queue of the run; an open one may be on another.
+ * @throws CommandError when the runs of the id do not allow a start.
  */
 export async function startOrJoin(
   client: Client,
@@ -24,49 +28,70 @@ export async function startOrJoin(
   request: PrepareRequest,
   { taskQueue, again }: { taskQueue: string; again: boolean },
   beforeStart: () => void = () => undefined,
-): Promise<{ joined: boolean; runId: string; taskQueue: string }> {
+): Promise<RunRef & { joined: boolean; taskQueue: string }> {
   for (let looks = 1; ; looks += 1) {
-    const { runs, open } = await lookAtRuns(client, workflowId, request, again);
-    if (open) return { joined: true, runId: open.runId, taskQueue: open.taskQueue };
-    const workflowIdReusePolicy = reusePolicyFor(runs, again);
+    const newest = await requireStartable(client, workflowId, request, again);
+    if (newest && isOpen(newest))
+      return { workflowId, runId: newest.runId, joined: true, taskQueue: newest.taskQueue };
+    // A foreign run that completed delivered nothing.
+    const isAllowed = again || (newest !== null && newest.type !== WORKFLOW_TYPES.prepare);
     beforeStart();
     try {
-      const { runId } = await startRun(client, {
+      const run = await startRun(client, {
         workflowId,
         taskQueue,
-        args: [request],
-        workflowIdReusePolicy,
+        args: [again ? { ...request, again } : request],
+        workflowIdReusePolicy: isAllowed ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
       });
-      return { joined: false, runId, taskQueue };
+      return { ...run, joined: false, taskQueue };
     } catch (error) {
-      // A run started meanwhile.
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;
     }
   }
 }
 
-/** @throws CommandError when these runs do not allow a start. */
-export async function lookAtRuns(
+/**
+ * Requires that the runs of an id allow to start a request or to join its open run.
+ *
+ * @returns the newest run, or null when there is none.
+ * @throws CommandError when they do not.
+ */
+export async function requireStartable(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
   again: boolean,
-): Promise<{ runs: Run[]; open: Run | undefined }> {
-  const runs = await runsOf(client, workflowId);
-  const open = runs.find(isOpen);
-  if (open) {
-    refuseForeign(open);
-    await refuseIfDifferent(client, open, request);
+): Promise<WorkflowExecutionDescription | null> {
+  const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+  if (newest && isOpen(newest)) {
+    refuseForeign(newest);
+    await refuseIfDifferent(client, newest, request);
   } else if (!again) {
-    await refuseIfDelivered(client, runs);
-    await refuseIfTokenLeft(client, runs);
+    const token = await findEarlierToken(client, workflowId, undefined, newest);
+    if (token) await refuseEarlierToken(client, workflowId, token, request);
   }
-  return { runs, open };
+  return newest;
 }
 
-function reusePolicyFor([newest]: readonly Run[], again: boolean): WorkflowIdReusePolicy {
-  if (again) return 'ALLOW_DUPLICATE';
-  if (!newest) return 'REJECT_DUPLICATE';
-  // A foreign run that completed delivered nothing.
-  return isOurs(newest) ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE';
+/**
+ * Starts `prepareLiveMigration`, and does not wait.
+ *
+ * @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another.
+ */
+export async function startRun(
+  client: Client,
+  options: {
+    workflowId: string;
+    taskQueue: string;
+    /** The second is the token of a closed run: with it, nothing is created. */
+    args: [request: PrepareRequest, recovery?: Recovery];
+    workflowIdReusePolicy: WorkflowIdReusePolicy;
+  },
+): Promise<RunRef> {
+  const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
+    ...options,
+    priority: { fairnessKey: options.args[0].orgId },
+    workflowIdConflictPolicy: 'FAIL',
+  });
+  return { workflowId, runId: firstExecutionRunId };
 }

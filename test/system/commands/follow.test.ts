@@ -14,7 +14,6 @@ import {
 } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { objectIn, objectsIn, type ClientExit } from '../../support/run-command';
-import { untilListed } from '../../support/setting';
 
 const on = 'linkTokens';
 
@@ -68,7 +67,7 @@ const CASES: [
       await idle.client('start', ...options, ...TO_FILES);
       return idle.client('watch', ...options, '--namespace', 'default', '--timeout', '4s');
     },
-    'timed out after 4 s\nthe run goes on; follow it: live-migration-prep --namespace default watch --org',
+    'timed out after 4 s\nthe run goes on; follow it: live-migration-prep watch --org',
   ],
   [
     'undelivered',
@@ -81,7 +80,7 @@ const CASES: [
       await scene.client('start', ...options, ...TO_FILES, '--wait');
       return scene.client('start', ...options, ...TO_FILES);
     },
-    'start --again creates another',
+    'delivered a token for these organizations',
   ],
   [
     'cancelled',
@@ -170,28 +169,8 @@ describe('of runs that no worker takes,', () => {
   });
 });
 
-it('restart ends with 4 while Atlas turns its run away, and names the command that lists what it started', async () => {
-  const { workflowId, options } = scene.newTarget();
-  scene.atlas.faults({ on, status: 403 });
-  expect(await scene.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 1 });
-  await untilListed(`WorkflowId = '${workflowId}' AND ExecutionStatus = 'Failed'`, 1);
-  scene.atlas.faults({ on, status: 429, times: 10_000 });
-  const restart = ['restart', '--since', '2026-01-01T00:00:00Z', '--failure', 'AtlasRequestRejected'];
-  const { code, stderr } = await scene.client(...restart, '--timeout', '2s');
-  expect(code).toBe(EXIT_CODES.timedOut);
-  expect(stderr).toMatch(
-    RegExp(
-      `; list them: live-migration-prep --task-queue ${scene.deployment.taskQueue} list --since \\d{4}-`,
-    ),
-  );
-  const handle = client.workflow.getHandle(workflowId);
-  expect((await handle.describe()).status.name).toBe('RUNNING');
-  scene.atlas.clearFaults();
-  await handle.result();
-});
-
 it('an interrupted command without a run says no more than that', async () => {
-  const command = idle.follow('restart', '--since', '2026-11-25T09:00:00Z');
+  const command = idle.follow('list');
   command.interrupt();
   expect(await command.exited).toMatchObject({ code: 130, stderr: 'live-migration-prep: interrupted\n' });
 });
@@ -287,7 +266,7 @@ describe('watch', () => {
     const { code, stderr } = await scene.client('watch', ...options);
     expect(code).toBe(1);
     expect(stderr).toContain(String.raw`the run was terminated: \u001b[31mby mistake`);
-    expect(stderr).toContain(`redeliver ${options.join(' ')} --run-id`);
+    expect(stderr).toContain(`recover ${options.join(' ')} --run-id`);
   });
 });
 
@@ -325,7 +304,7 @@ describe('cancel', () => {
     expect(stderr).toMatch(
       /^live-migration-prep: Cancelled: .*token [\da-f-]{36} is not confirmed as delivered/,
     );
-    expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')} --run-id ${runId}`);
+    expect(stderr).toContain(`live-migration-prep recover ${options.join(' ')} --run-id ${runId}`);
 
     const json = await scene.client('--json', 'watch', ...options);
     expect(objectIn(json)).toMatchObject({

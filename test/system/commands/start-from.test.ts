@@ -1,16 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { newAccount, seedOf } from '../../support/atlas';
 import { CLIENT, setBlockedScene, type BlockedScene } from '../../support/command-line';
 import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { objectIn } from '../../support/run-command';
-import { sharedTemporal } from '../../support/setting';
+import { objectsIn, type ClientExit } from '../../support/run-command';
+import { sharedTemporal, untilListed } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 
 let scene: BlockedScene;
@@ -33,15 +34,13 @@ function fileOf(requests: readonly object[]): string {
   return file;
 }
 
-/** In the order of the lines. */
-function resultsIn(file: string): Result[] {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-  return lines.map((line) => JSON.parse(line) as Result).sort((x, y) => x.line - y.line);
+/** What the command printed of each line with --json, in the order of the lines. */
+function resultsIn(exit: Pick<ClientExit, 'stdout'>): Result[] {
+  return (objectsIn(exit) as unknown as Result[]).filter(({ line }) => line).sort((x, y) => x.line - y.line);
 }
 
 const newRequests = (count: number) => Array.from({ length: count }, () => scene.deployment.newRequest());
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
-const actionsIn = (file: string) => resultsIn(file).map(({ action }) => action);
 
 /** Tokens of these requests at Atlas, by the receipts. */
 async function deliveryIds(requests: readonly PrepareRequest[]): Promise<Set<string>> {
@@ -56,21 +55,22 @@ describe('start --from', () => {
     const requests = newRequests(Number(process.env['LINES'] ?? 30));
     const tokens = scene.atlas.createdTokens().length;
     const from = fileOf(requests);
-    const results = `${from}.results`;
     const { address } = await sharedTemporal();
-    const command = ['--task-queue', scene.deployment.taskQueue, 'start', '--from', from];
-    const child = spawn(process.execPath, [CLIENT, ...command, '--results', results], {
-      env: embeddedEnv(address),
-      stdio: 'ignore',
-    });
+    const command = ['--json', '--task-queue', scene.deployment.taskQueue, 'start', '--from', from];
+    const child = spawn(process.execPath, [CLIENT, ...command], { env: embeddedEnv(address) });
     const exited = once(child, 'exit');
-    await eventually('some results', () => resultsIn(results).length >= 10);
+    let stdout = '';
+    child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+    await eventually('some results', () => stdout.split('\n').length > 10);
     child.kill('SIGKILL');
     await exited;
-    const second = await scene.client('start', '--from', from, '--results', results);
+    const second = await scene.client('--json', 'start', '--from', from);
     expect(second).toMatchObject({ code: 0, stderr: '' });
-    expect(second.stdout).toMatch(new RegExp(`\\n${requests.length} request\\(s\\): .*\\d+ skipped.*\\n$`));
-    expect(resultsIn(results).map(({ line, workflowId }) => [line, workflowId])).toEqual(
+    expect(objectsIn(second).at(-1)).toEqual({
+      total: requests.length,
+      counts: { started: expect.any(Number) as number, skipped: expect.any(Number) as number },
+    });
+    expect(resultsIn(second).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, i) => [i + 1, idOf(request)]),
     );
     expect(await deliveryIds(requests)).toHaveProperty('size', requests.length);
@@ -78,26 +78,23 @@ describe('start --from', () => {
 
     const third = await scene.client('--json', 'start', '--from', from);
     expect(third.code).toBe(0);
-    for (const { action, reason } of objectIn(third)['outcomes'] as Result[]) {
-      expect(`${action}: ${reason}`).toMatch(
-        /^skipped: a token for these organizations was delivered before/,
-      );
+    for (const { action, reason } of resultsIn(third)) {
+      expect(`${action}: ${reason}`).toMatch(/^skipped: run \S+ delivered a token for these organizations/);
     }
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + requests.length);
   });
 
-  it('stopped by Ctrl-C records only what it knows, and says what goes on', async () => {
+  it('stopped by Ctrl-C prints only what it knows, and says what goes on', async () => {
     const requests = newRequests(40);
     const from = fileOf(requests);
-    const results = `${from}.results`;
-    const command = scene.follow('start', '--from', from, '--results', results);
-    await eventually('some results', () => resultsIn(results).length >= 10);
+    const command = scene.follow('--json', 'start', '--from', from);
+    await eventually('some results', () => command.output().split('\n').length > 10);
     command.interrupt();
-    const { code, stderr } = await command.exited;
-    expect(code).toBe(130);
-    expect(stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
+    const exit = await command.exited;
+    expect(exit.code).toBe(130);
+    expect(exit.stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
+    expect(new Set(resultsIn(exit).map(({ action }) => action))).toEqual(new Set(['started']));
     expect((await scene.client('start', '--from', from)).code).toBe(0);
-    expect(new Set(actionsIn(results))).toEqual(new Set(['started']));
     // The faults of the next test are for its own runs.
     expect(await deliveryIds(requests)).toHaveProperty('size', requests.length);
   });
@@ -116,21 +113,21 @@ describe('start --from', () => {
     }
   });
 
-  it('starts only ids without a run that is open or delivered, and reports a token that was left', async () => {
+  it('starts only ids without a run that is open or delivered, and reports a recoverable token', async () => {
     const { deployment } = scene;
     const [delivered, failed, fresh] = newRequests(3) as [PrepareRequest, PrepareRequest, PrepareRequest];
     const blocked = () => deployment.newRequest({ sink: 'blocked' });
-    const [open, other, left] = [blocked(), blocked(), blocked()];
+    const [open, other, cancelled] = [blocked(), blocked(), blocked()];
     await endingOf(await deployment.start(delivered));
     scene.atlas.faults({ on: 'linkTokens', status: 403 });
     await endingOf(await deployment.start(failed));
-    for (const request of [open, other, left])
+    for (const request of [open, other, cancelled])
       await untilStep(await deployment.start(request), 'undelivered');
-    await end(deployment.handleOf(left), 'cancel');
-    const from = fileOf([delivered, failed, fresh, open, { ...other, accessListIps: [] }, left]);
+    await end(deployment.handleOf(cancelled), 'cancel');
+    const from = fileOf([delivered, failed, fresh, open, { ...other, accessListIps: [] }, cancelled]);
 
     const expected = (start: string): unknown[] => [
-      expect.stringMatching(/^skipped: a token for these organizations was delivered before \(run /),
+      expect.stringMatching(/^skipped: run \S+ delivered a token for these organizations: /),
       expect.stringMatching(start),
       expect.stringMatching(start),
       expect.stringMatching(/^skipped: a run of an equal request is open \(/),
@@ -138,39 +135,102 @@ describe('start --from', () => {
         /^refused: DifferentRequest: .* is open with a different request; accessListIps: open .*, yours .*; wait for /,
       ),
       expect.stringMatching(
-        /^refused: run \S+ \(FAILED\) left token .*; deliver it: live-migration-prep redeliver --org .* --run-id \S+; or create /,
+        /^refused: run \S+ ended with token .*Deliver it with `live-migration-prep recover --org .* --run-id \S+`\. /,
       ),
     ];
-    const results = `${from}.results`;
-    const outcomes = () => resultsIn(results).map(({ action, reason }) => `${action}: ${reason}`);
+    const outcomesOf = (exit: ClientExit) =>
+      resultsIn(exit).map(({ action, reason }) => `${action}: ${reason}`);
     const tokens = scene.atlas.createdTokens().length;
     const dry = await scene.client('--json', 'start', '--from', from, '--dry-run');
-    const found = objectIn(dry)['outcomes'] as Result[];
-    expect(found.map(({ action, reason }) => `${action}: ${reason}`)).toEqual(
-      expect.arrayContaining(expected('^would start: into sink files$')),
-    );
+    expect(outcomesOf(dry)).toEqual(expected('^would start: into sink files$'));
     expect(dry.code).toBe(6);
     expect(scene.atlas.createdTokens()).toHaveLength(tokens);
 
-    const exit = await scene.client('start', '--from', from, '--results', results, '--wait');
-    expect(outcomes()).toEqual(
+    const exit = await scene.client('--json', 'start', '--from', from, '--wait');
+    expect(outcomesOf(exit)).toEqual(
       expected('^delivered: file ').with(3, expect.stringMatching(/^undelivered: SinkRejected: /)),
     );
-    expect(resultsIn(results).at(-1)).toMatchObject({ refused: 'tokenLeft', line: 6 });
+    expect(resultsIn(exit).at(-1)).toMatchObject({ refused: 'recoverable', line: 6 });
     expect(exit.code).toBe(5);
     expect(exit.stderr).toContain('6 request(s): ');
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + 2);
   });
 
-  it('refuses a file of results that is the file of requests, or cannot be written', async () => {
-    const from = fileOf(newRequests(1));
-    const own = await scene.client('start', '--from', from, '--results', from);
-    expect(own).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('is the file that --from names') as unknown,
-    });
-    const nowhere = await scene.client('start', '--from', from, '--results', path.join(from, 'x'));
-    expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('ENOTDIR') as unknown });
-    expect(actionsIn(from)).toEqual([undefined]);
+  it.each<[what: string, stdin: string | Buffer, message: string]>([
+    ['is empty, as after a command that failed', '', '--from - contains no request'],
+    ['is broken off', '{"orgId":"64f1c0ffee5e', 'line 1: is not JSON'],
+    ['is binary', Buffer.from([0xff, 0x0a, 0x00, 0x0a, 0x1b]), 'has problems in 3 line(s)'],
+    ['is the error of a command with --json', '{"error":"cannot reach Temporal"}\n', 'error is not a field'],
+  ])('starts nothing where standard input %s', async (_what, stdin, message) => {
+    const exit = await scene.piped(stdin, 'start', '--from', '-');
+    expect(exit).toMatchObject({ code: 2, stdout: '' });
+    expect(exit.stderr).toContain('nothing was started: --from - ');
+    expect(exit.stderr).toContain(message);
   });
+});
+
+/** From now on Atlas knows the test's service account with this secret only. */
+function setSecretAtAtlas(clientSecret: string): void {
+  const { atlas } = scene;
+  atlas.seed(seedOf([{ ...atlas.account, clientSecret }]));
+  atlas.expire('accessTokens');
+}
+
+it('list --requests | start --from - brings back every run that failed on a wrong secret; once more, it starts nothing', async () => {
+  const { atlas, deployment, temporal } = scene;
+  const onDemand = newRequests(10);
+  const scheduled = newRequests(10);
+  const [again, ...others] = onDemand as [PrepareRequest, ...PrepareRequest[]];
+  const since = new Date().toISOString();
+  setSecretAtAtlas(newAccount().clientSecret);
+  const expectRejected = async (request: PrepareRequest) =>
+    expect((await endingOf(await deployment.start(request))).type).toBe('AtlasRequestRejected');
+  await expectRejected({ ...again, again: true });
+  await Promise.all(others.map(expectRejected));
+  await Promise.all(
+    scheduled.map((request) =>
+      temporal.workflow
+        .execute('prepareOnSchedule', {
+          workflowId: `${idOf(request)}/schedule`,
+          taskQueue: deployment.taskQueue,
+          args: [{ request, always: true }],
+        })
+        .catch(() => undefined),
+    ),
+  );
+  // Nobody can start these again: they keep no other from it.
+  for (const args of [[], [null], [{ orgId: { toString: 1 } }], [again]]) {
+    const workflowId = `live-migration-prep/${newOrgId()}`;
+    await temporal.workflow
+      .execute('prepareLiveMigration', { workflowId, taskQueue: deployment.taskQueue, args })
+      .catch(() => undefined);
+  }
+  await untilListed(
+    `TaskQueue = '${deployment.taskQueue}' AND StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`,
+    24,
+  );
+  setSecretAtAtlas(atlas.account.clientSecret);
+
+  const failed = ['list', '--since', since, '--failure', 'AtlasRequestRejected', '--requests'];
+  const { stdout } = await scene.client(...failed);
+  expect(stdout.trim().split('\n')).toHaveLength(20);
+  expect(stdout).not.toContain('again');
+  const invalid = await scene.client('list', '--since', since, '--failure', 'InvalidRequest', '--requests');
+  expect(invalid).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: expect.stringContaining('4 run(s) are left out') as unknown,
+  });
+
+  const tokens = atlas.createdTokens().length;
+  const [first = ''] = stdout.split('\n');
+  expect(await scene.piped(`${first}\n`, 'start', '--from', '-', '--wait')).toMatchObject({ code: 0 });
+  const all = await scene.piped(stdout, '--json', 'start', '--from', '-', '--wait');
+  expect(all.code).toBe(0);
+  expect(objectsIn(all).at(-1)).toEqual({ total: 20, counts: { delivered: 19, skipped: 1 } });
+  const once = await deliveryIds([...onDemand, ...scheduled]);
+  expect(once.size).toBe(20);
+  const more = await scene.piped((await scene.client(...failed)).stdout, '--json', 'start', '--from', '-');
+  expect(objectsIn(more).at(-1)).toEqual({ total: 20, counts: { skipped: 20 } });
+  expect(atlas.createdTokens()).toHaveLength(tokens + 20);
 });

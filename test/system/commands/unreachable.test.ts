@@ -22,7 +22,7 @@ describe('exit code 3, with the address and what to set, when', () => {
   it.each<[where: string, port: () => Promise<number>, command: string[]]>([
     ['start: nothing listens', freePort, ['start', ...request]],
     ['watch: something listens and is silent', silentServer, ['watch', ...target]],
-    ['restart: nothing listens', freePort, ['restart', '--since', '2026-11-25T09:00:00Z']],
+    ['list: nothing listens', freePort, ['list']],
     ['schedule create: nothing listens', freePort, ['schedule', 'create', ...request, '--cron', '0 6 1 1 *']],
   ])('%s', async (_where, port, command) => {
     const address = `127.0.0.1:${await port()}`;
@@ -38,8 +38,7 @@ describe('exit code 3, with the address and what to set, when', () => {
   it.each([
     ['start', request],
     ['watch', target],
-    ['restart', ['--since', '2026-11-25T09:00:00Z']],
-    ['schedule', ['list']],
+    ['list', ['--requests']],
   ])('%s: the namespace is not there, so nothing goes on', async (command, options) => {
     const { address } = await sharedTemporal();
     const env = { ...embeddedEnv(address), TEMPORAL_NAMESPACE: 'nowhere' };

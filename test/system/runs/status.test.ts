@@ -110,7 +110,7 @@ describe('status, current details and activity summaries say what a run does', (
     );
   });
 
-  it('an undelivered token: the reason and how to deliver it; once cancelled, which token is left', async () => {
+  it('an undelivered token: the reason and how to deliver it; once cancelled, which token is recoverable', async () => {
     const request = deployment.newRequest({ sink: 'rejects' });
     const handle = await deployment.start(request);
     const { deliveryId, description, nextTryAt } = await untilStep(handle, 'undelivered');

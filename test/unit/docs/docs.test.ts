@@ -113,11 +113,14 @@ function invocationsIn(found: ReturnType<typeof page>): string[] {
     .join('\n')
     .replaceAll('\\\n', ' ')
     .split('\n')
-    .flatMap((line) => /(?:^|&& )live-migration-prep( .*)$/.exec(line.trim())?.[1] ?? []);
+    .flatMap((line) => [...line.trim().matchAll(/(?:^|&& |\| )live-migration-prep( [^|]*)/g)])
+    .map(([, invocation = '']) => invocation);
   const spans = codeSpans(found).flatMap(
     (span) =>
-      /^live-migration-prep( .+)$/.exec(span)?.[1] ??
-      (/^(start|watch|redeliver|cancel|restart|schedule create|keys|doctor) --/.test(span) ? ` ${span}` : []),
+      /^live-migration-prep( [^|]+)/.exec(span)?.[1] ??
+      (/^(start|watch|list|redeliver|recover|cancel|schedule create|keys|doctor) --/.test(span)
+        ? ` ${span}`
+        : []),
   );
   return [...lines, ...spans];
 }

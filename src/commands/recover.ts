@@ -1,32 +1,34 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import { commandLine } from '../contract/command-line';
 import type { PrepareRequest } from '../contract/schemas';
+import { isDelivered } from '../temporal/earlier-token';
+import { readRun, type RunRef } from '../temporal/run-history';
+import { isOpen } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';
-import { type RunRef, readRun } from '../temporal/run-history';
-import { isDelivered, isOpen, leftTokens, runsOf, type LeftToken } from './runs/find-runs';
 import { refuseForeign } from './runs/refusals';
-import { startRun } from './runs/start-run';
+import { startRun } from './runs/start-or-join';
 import { watch } from './watch';
 
 /**
- * Delivers the token that a closed run left, by a new run of the same id. Nothing is created.
+ * Delivers the token of a closed run, by a new run of the same id, and follows that. Nothing is created.
  *
  * @param to instead of the sink and the task queue of the closed run.
  */
-export async function redeliverClosed(
+export async function recover(
   context: CommandContext,
   { workflowId, runId }: RunRef,
-  { sink, taskQueue }: { sink: string | undefined; taskQueue: string | undefined },
+  to: { sink: string | undefined; taskQueue: string | undefined },
 ): Promise<void> {
   const { client, output } = context;
-  const { run: closed, request, token, sinksTried } = await tokenLeftBy(client, workflowId, runId);
-  const recovered = { ...(request as PrepareRequest), ...(sink && { sink }) };
+  const { taskQueue, request, token, sinksTried } = await readRecoverable(client, workflowId, runId);
+  const { again: _, ...own } = request;
+  const recovered = { ...own, ...(to.sink !== undefined && { sink: to.sink }) };
   output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
   output.say(`delivering token ${token.deliveryId} of run ${runId} to sink ${recovered.sink}`);
   const run = await startRun(client, {
     workflowId,
-    taskQueue: taskQueue ?? closed.taskQueue,
+    taskQueue: to.taskQueue ?? taskQueue,
     args: [recovered, { sealedToken: token, sinksTried }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
@@ -36,24 +38,22 @@ export async function redeliverClosed(
 }
 
 /** @throws CommandError that says why this run has no token to deliver. */
-async function tokenLeftBy(client: Client, workflowId: string, runId: string): Promise<LeftToken> {
+async function readRecoverable(client: Client, workflowId: string, runId: string) {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
   const refusal = (refused: string, why: string) =>
     new CommandError(`run ${runId} ${why}`, EXIT_CODES.refused, { workflowId, runId, refused });
 
   refuseForeign(run);
   if (isOpen(run)) throw refusal('open', `is open: ${commandLine('redeliver', workflowId)}`);
-  if (isDelivered(run)) throw refusal('delivered', 'delivered its token: there is nothing to deliver');
-  const runs = await runsOf(client, workflowId);
-  const others = runs.filter((other) => other.runId !== runId);
-  const left = (await leftTokens(client, [run, ...others])).find((one) => one.run.runId === runId);
-  if (!left) {
-    const { token } = await readRun(client, run);
-    if (token) throw refusal('delivered', `left token ${token.deliveryId}, which was delivered since`);
-    throw refusal('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to deliver`);
-  }
-  if (runs.some(isOpen)) throw anotherOpen(workflowId);
-  return left;
+  const { token, deliveredId, request, sinksTried } = await readRun(client, run);
+  if (run.status.name === 'COMPLETED' || deliveredId !== null)
+    throw refusal('delivered', 'delivered its token: there is nothing to recover');
+  if (!token)
+    throw refusal('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
+  if (await isDelivered(client, workflowId, token.deliveryId))
+    throw refusal('delivered', `has token ${token.deliveryId}, which a later run delivered`);
+  if (isOpen(await client.workflow.getHandle(workflowId).describe())) throw anotherOpen(workflowId);
+  return { taskQueue: run.taskQueue, request: request as PrepareRequest, token, sinksTried };
 }
 
 function anotherOpen(workflowId: string): CommandError {

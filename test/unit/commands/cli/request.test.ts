@@ -1,0 +1,92 @@
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { readRequests } from '../../../../src/commands/cli/request';
+import { workflowIdFor } from '../../../../src/contract/names';
+import { newOrgId } from '../../../support/ids';
+import { temporaryFiles } from '../../temporary-folder';
+
+const { fileIn, fileOf } = temporaryFiles();
+
+const newRequest = (more: { requestedBy?: string; sourceOrgId?: string } = {}) => ({
+  orgId: newOrgId(),
+  accessListIps: ['192.31.196.7'],
+  sink: 'files',
+  ...more,
+});
+
+const requestsIn = (content: string | Buffer) => readRequests(fileOf(content), undefined);
+
+const [A, B] = [newRequest({ requestedBy: 'Zoë' }), newRequest({ sourceOrgId: newOrgId() })];
+const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
+
+describe('a file of requests', () => {
+  it.each<[what: string, content: string, lines: [number, number]]>([
+    ['with line feeds', `${a}\n${b}\n`, [1, 2]],
+    ['without one at its end', `${a}\n${b}`, [1, 2]],
+    ['from Windows, with a byte order mark', `\uFEFF${a}\r\n${b}\r\n`, [1, 2]],
+    ['with blank lines', `\n${a}\n\n  \n${b}\n\n`, [2, 5]],
+  ])('%s', async (_what, content, [first, second]) => {
+    expect(await requestsIn(content)).toEqual([
+      { line: first, workflowId: workflowIdFor(A.orgId), request: A },
+      { line: second, workflowId: workflowIdFor(B.orgId, B.sourceOrgId), request: B },
+    ]);
+  });
+
+  it('is read whatever its lines hold', async () => {
+    const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }), { minLength: 1, maxLength: 40 });
+    await fc.assert(
+      fc.asyncProperty(texts, async (names) => {
+        const requests = names.map((requestedBy) => newRequest({ requestedBy }));
+        const lines = requests.map((request) => `${JSON.stringify(request)}\n`);
+        const read = await requestsIn(lines.join(''));
+        expect(read.map(({ request }) => request)).toEqual(requests);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  it('is read from standard input where it is -', async () => {
+    const read = await readRequests('-', Readable.from([`${a}\n`, `${b}\n`]));
+    expect(read.map(({ request }) => request)).toEqual([A, B]);
+  });
+
+  it('has each of its problems named with its line', async () => {
+    const lines = [
+      a,
+      '{"orgId"',
+      '[]',
+      JSON.stringify({ ...newRequest(), orgId: 'ABC', sink: '' }),
+      '',
+      a,
+      b,
+      JSON.stringify({ ...newRequest(), sinks: 1 }),
+      JSON.stringify({ ...newRequest(), again: true }),
+    ];
+    const error = (await requestsIn(lines.join('\n')).catch((cause: unknown) => cause)) as Error;
+    expect(error.message.split('\n')).toEqual([
+      expect.stringMatching(/^nothing was started: --from \S+ has problems in 6 line\(s\)$/),
+      '  line 2: is not JSON: write one request as a JSON object on each line',
+      expect.stringMatching(/^ {2}line 3: request is not an object: write orgId, accessListIps and sink$/),
+      expect.stringMatching(/^ {2}line 4: orgId is not 24 .*; sink is empty: name a configured sink$/),
+      '  line 6: is for the same organizations as line 1: remove one',
+      '  line 8: sinks is not a field of a request: remove it',
+      '  line 9: again is for one request: remove it, or use start --again',
+    ]);
+    expect(error).toMatchObject({ exitCode: 2 });
+  });
+
+  it('has only its first hundred problems listed', async () => {
+    const error = (await requestsIn('x\n'.repeat(250)).catch((cause: unknown) => cause)) as Error;
+    expect(error.message.split('\n')).toHaveLength(102);
+    expect(error.message).toContain('\n  and in 150 more');
+  });
+
+  it.each<[what: string, file: () => string, message: string]>([
+    ['that is not there', () => fileIn('none'), 'cannot be read (ENOENT)'],
+    ['that is a folder', () => fileIn(), 'cannot be read (EISDIR)'],
+    ['that is empty', () => fileOf('\n \r\n'), 'contains no request'],
+    ['in UTF-16', () => fileOf(Buffer.from(`\uFEFF${a}\n`, 'utf16le')), 'line 1: is not JSON'],
+  ])('%s is refused', async (_what, newFile, message) => {
+    await expect(readRequests(newFile(), undefined)).rejects.toThrow(message);
+  });
+});
