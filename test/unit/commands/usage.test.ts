@@ -104,7 +104,7 @@ describe('exit code 2, before Temporal is called, for', () => {
       'nothing was started: the request has 3 problem(s)\n',
       '\n  accessListIps[0] "10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       '\n  accessListIps[1] "host.example.com" is neither an address nor a CIDR block: write one such as',
-      '\n  accessListIps[2] "192.31.196. 7" contains white space: write 192.31.196.7',
+      '\n  accessListIps[2] "192.31.196. 7" is neither an address nor a CIDR block',
     ])
       expect(exit.stderr).toContain(problem);
   });
