@@ -1,13 +1,19 @@
 import path from 'node:path';
+import { VERSION } from '../../../src/http/version';
 
+/** Holds a folder for each release: open runs of each have to go on. */
 export const HISTORIES_FOLDER = path.join(__dirname, 'histories');
 
-/** The recorder records each, and the replay test replays each. */
+/** The recorder writes here, and leaves the folders of other releases alone. */
+export const OWN_HISTORIES_FOLDER = path.join(HISTORIES_FOLDER, VERSION);
+
+/** The recorder records each. */
 export const STORY_NAMES = [
   'delivered',
   'delivered-after-retries',
   'delivered-after-lost-attempt',
   'invalid-request',
+  'token-exists',
   'atlas-request-rejected',
   'atlas-response-invalid',
   'atlas-unavailable',

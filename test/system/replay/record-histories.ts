@@ -1,5 +1,5 @@
 /**
- * Records one history of each story into test/system/replay/histories/, for the replay test: npm run histories
+ * Records one history of each story into test/system/replay/histories/<version>/, for the replay test: npm run histories
  * or, to add stories and leave the others: npm run histories -- NAME...
  *
  * Record anew when a change of the workflows is meant to be incompatible with open runs, never to make the replay test
@@ -20,7 +20,7 @@ import { createdToken } from '../../support/history';
 import { findSecrets, textPlace } from '../../support/secrecy';
 import { redeliver, startAndAwait, startWaiting, statusOf, untilStep } from '../../support/updates';
 import type { Recovery } from '../../../src/contract/schemas';
-import { HISTORIES_FOLDER, STORY_NAMES, type StoryName } from './histories';
+import { OWN_HISTORIES_FOLDER, STORY_NAMES, type StoryName } from './histories';
 
 const ROOT = path.join(__dirname, '../../..');
 
@@ -58,6 +58,19 @@ const STORIES: Record<StoryName, Story> = {
   },
 
   'invalid-request': (stage) => ended(stage, { sink: 'nowhere' }),
+
+  async 'token-exists'({ temporal, deployment }) {
+    const request = deployment.newRequest();
+    const { workflowId } = await deployment.start(request);
+    await settled(deployment.handleOf(request));
+    const query = `WorkflowId = '${workflowId}' AND ExecutionStatus = 'Completed'`;
+    await eventually(
+      'the run in the list',
+      async () => (await temporal.client.workflow.count(query)).count === 1,
+    );
+    await settled(await deployment.start(request));
+    return workflowId;
+  },
 
   'atlas-request-rejected': (stage) => ended(stage, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
 
@@ -255,7 +268,7 @@ async function record(name: string, story: Story, temporal: EmbeddedTemporal): P
     const secrets = [...keys.map(({ k }) => k), ...atlas.createdTokens().map(({ linkToken }) => linkToken)];
     const found = findSecrets([textPlace(name, text)], new Map(secrets.map((secret) => [secret, secret])));
     if (found.length > 0) throw new Error(`a secret is in ${name}`);
-    writeFileSync(path.join(HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
+    writeFileSync(path.join(OWN_HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
     process.stdout.write(`recorded ${name}\n`);
   } finally {
     await deployment.dispose();
@@ -283,8 +296,8 @@ async function main(): Promise<void> {
   const temporal = await startEmbeddedTemporal();
   try {
     const named = process.argv.slice(2);
-    if (named.length === 0) rmSync(HISTORIES_FOLDER, { recursive: true, force: true });
-    mkdirSync(HISTORIES_FOLDER, { recursive: true });
+    if (named.length === 0) rmSync(OWN_HISTORIES_FOLDER, { recursive: true, force: true });
+    mkdirSync(OWN_HISTORIES_FOLDER, { recursive: true });
     const names = STORY_NAMES.filter((name) => named.length === 0 || named.includes(name));
     for (const name of names) await record(name, STORIES[name], temporal);
   } finally {
