@@ -26,7 +26,7 @@ export async function findListProblem(client: Client): Promise<ListProblem | nul
     return null;
   } catch (error) {
     const code = grpcCodeOf(error);
-    const reason = grpcErrorOf(error)?.details ?? (error as Error).message;
+    const reason = grpcErrorOf(error)?.details || (error as Error).message;
     if (code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented) {
       const message = `Temporal refuses to list the runs of namespace ${namespace} (${reason}): grant the permission to list workflow executions (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token`;
       return { message, isRefused: true };

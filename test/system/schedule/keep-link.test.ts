@@ -140,10 +140,13 @@ describe('a schedule', () => {
 
     async 'whose worker may not list runs fails at once, names the permission, and creates no token'() {
       const { address } = await sharedTemporal();
-      const denied = /\/ListWorkflowExecutions$/;
+      // A worker that is denied the list when it starts does not start.
+      let isDenied = false;
+      const denied = { test: (path: string) => isDenied && path.endsWith('/ListWorkflowExecutions') };
       const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
       cleanUpLater(() => proxy.close());
       const { deployment, tokens, requestFor } = await setScene({}, `127.0.0.1:${proxy.port}`);
+      isDenied = true;
       const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
       expect(ending).toMatchObject({
         type: 'TemporalUnavailable',
