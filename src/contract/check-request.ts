@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkEntry } from './access-list';
 import { quote, shortened } from './printable';
-import { MAX_ACCESS_LIST_ENTRIES } from './names';
+import { MAX_ACCESS_LIST_ENTRIES } from './limits';
 import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from './schemas';
 
 /** A request checked by every rule that needs no configuration, or all its problems at once. */

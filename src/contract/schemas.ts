@@ -1,13 +1,6 @@
 import { z } from 'zod';
-import {
-  MAX_ACCESS_LIST_ENTRIES,
-  MAX_JWE_LENGTH,
-  MAX_TEXT_LENGTH,
-  MAX_WARNINGS,
-  MAX_WARNING_LENGTH,
-  ORGANIZATION_ID,
-  STEPS,
-} from './names';
+import { MAX_ACCESS_LIST_ENTRIES, MAX_JWE_LENGTH, MAX_WARNINGS, MAX_WARNING_LENGTH } from './limits';
+import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')

@@ -1,7 +1,8 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { LinkState } from '../contract/activities';
-import { MAX_JWE_LENGTH, TOKEN_UNCONFIRMED } from '../contract/names';
+import { MAX_JWE_LENGTH } from '../contract/limits';
+import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import { payloadConverter } from './payload-converter';
 

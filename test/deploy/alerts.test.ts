@@ -10,6 +10,7 @@ import { cleanUpLater, newFolder } from '../support/clean-up';
 import type { Deployment } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
+import { startMismatchedRun } from '../support/foreign-run';
 import { runEvery } from '../support/schedules';
 import { scrape, valueOf, type Sample } from '../support/scrape';
 import { serveRejectingGrpcProxy } from '../support/servers';
@@ -22,7 +23,8 @@ const ALERTS = path.join(ALERTS_FOLDER, 'alerts.yaml');
 const on = 'linkTokens';
 /** Longer than the 5 s of LinkTokenTasksLate. */
 const LATE_MS = 6000;
-const PERMISSION_DENIED = 7;
+/** A status of gRPC that Core does not retry, and with which a worker starts all the same. */
+const UNKNOWN = 2;
 
 const promtool = (args: string[]) => promisify(execFile)('promtool', args);
 
@@ -128,10 +130,12 @@ const CAUSES: Record<string, Cause> = {
       valueOf(s, 'temporal_request_failure_total', { status_code: 'NOT_FOUND' }),
     );
   },
-  async LinkTokenWorkflowTaskFails({ deployment: { taskQueue }, port }) {
+  async LinkTokenWorkflowTaskFails({ deployment, port }) {
     const { client } = await sharedTemporal();
-    const handle = await client.workflow.start('unknown', { taskQueue, workflowId: taskQueue });
+    await deployment.workers[0]?.stop();
+    const handle = await startMismatchedRun(client, deployment.taskQueue);
     cleanUpLater(() => handle.terminate());
+    await deployment.startWorker();
     return untilScraped(port, (s) => valueOf(s, 'temporal_workflow_task_execution_failed_total'));
   },
   async LinkTokenUndelivered({ deployment, port }) {
@@ -144,7 +148,7 @@ const CAUSES: Record<string, Cause> = {
   async LinkTokenUndeliveredUnknown({ deployment, port }) {
     const { address } = await sharedTemporal();
     const lists = /\/ListWorkflowExecutions$/;
-    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, PERMISSION_DENIED);
+    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, UNKNOWN);
     cleanUpLater(() => proxy.close());
     await restart(deployment, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
     return untilScraped(port, (s) =>

@@ -1,10 +1,40 @@
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { newOrgId } from './ids';
 
 /** COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION of Temporal's API. */
 const COMPLETE = 4;
 const POLL_TIMEOUT_MS = 30_000;
+
+/** COMMAND_TYPE_START_TIMER of Temporal's API. */
+const START_TIMER = 3;
+
+/**
+ * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not have made: the
+ * workflow task of the worker that takes it fails.
+ */
+export async function startMismatchedRun(client: Client, taskQueue: string) {
+  const options = { workflowId: `mismatched-${newOrgId()}`, taskQueue };
+  const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
+  const { namespace } = client.options;
+  const { workflowService } = client;
+  const { taskToken } = await client.connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
+    workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+  );
+  await workflowService.respondWorkflowTaskCompleted({
+    namespace,
+    taskToken,
+    commands: [
+      {
+        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
+        commandType: START_TIMER,
+        startTimerCommandAttributes: { timerId: '1', startToFireTimeout: { nanos: 1_000_000 } },
+      },
+    ],
+  });
+  return handle;
+}
 
 /** Starts a run of another workflow type under a workflow id of ours, as anyone in the namespace can. */
 export async function startForeignRun(client: Client, workflowId: string, workflowType = 'foreign') {

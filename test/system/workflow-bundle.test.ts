@@ -20,6 +20,7 @@ describe('the bundle of the workflows', () => {
       'command-line',
       'compare-requests',
       'gave-up',
+      'limits',
       'printable',
       'retry-delay',
       'without-stack',

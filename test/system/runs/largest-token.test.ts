@@ -2,11 +2,10 @@ import { readFileSync } from 'node:fs';
 import {
   MAX_ACCESS_LIST_ENTRIES,
   MAX_LINK_TOKEN_BYTES,
-  MAX_TEXT_LENGTH,
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
-  workflowIdFor,
-} from '../../../src/contract/names';
+} from '../../../src/contract/limits';
+import { MAX_TEXT_LENGTH, workflowIdFor } from '../../../src/contract/names';
 import { createSealer } from '../../../src/sealing';
 import { endingOf } from '../../support/ending';
 import { startSetting, type Setting } from '../../support/setting';

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { MAX_JWE_LENGTH, WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
+import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';

@@ -7,6 +7,7 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { alertRules, metricsIn } from '../../support/alerts';
 import { cleanUpLater } from '../../support/clean-up';
+import { startMismatchedRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { runEvery } from '../../support/schedules';
 import { scrape, valueOf, type Sample } from '../../support/scrape';
@@ -37,6 +38,9 @@ beforeAll(async () => {
   port = await freePort();
   ports.push(port);
   deployment = await deploy({ atlas, config: { ...CONFIG, metrics: { port } } });
+  const { client } = await sharedTemporal();
+  const mismatched = await startMismatchedRun(client, deployment.taskQueue);
+  cleanUpLater(() => mismatched.terminate());
   await deployment.startWorker();
 });
 
@@ -179,10 +183,6 @@ describe('the metrics of a worker count', () => {
   });
 
   it('a workflow task that fails', async () => {
-    const { taskQueue } = deployment;
-    const { client } = await sharedTemporal();
-    const handle = await client.workflow.start('unknown', { taskQueue, workflowId: taskQueue });
-    cleanUpLater(() => handle.terminate());
     await eventually('a failed workflow task', async () => {
       const scrapes = await Promise.all(ports.map(scrape));
       return scrapes.some((samples) => valueOf(samples, 'temporal_workflow_task_execution_failed_total'));

@@ -1,7 +1,8 @@
 import { CancelledFailure } from '@temporalio/common';
 import type { Info } from '@temporalio/activity';
 import { deliverLinkTokenActivity } from '../../../src/activities/deliver-link-token';
-import { MAX_JWE_LENGTH, workflowIdFor } from '../../../src/contract/names';
+import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
+import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink } from '../../../src/sinks/sink';
 import {

@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
-import { MAX_JWE_LENGTH } from '../../../src/contract/names';
+import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import type { ValidRequest } from '../../../src/contract/schemas';
 import {
   fitsAsJson,
