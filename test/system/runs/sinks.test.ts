@@ -45,7 +45,7 @@ describe.each(SINK_TYPE_NAMES)('a worker with a sink of type %s', (type) => {
 
   const startRun = () => {
     const { orgId, sourceOrgId } = organizations;
-    return deployment.start(deployment.newRequest({ orgId, sourceOrgId, sink: type }));
+    return deployment.start(deployment.newRequest({ orgId, sourceOrgId, sink: type, again: true }));
   };
 
   const newestToken = () => atlas.createdTokens().at(-1)?.linkToken;
