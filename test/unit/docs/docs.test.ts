@@ -48,20 +48,20 @@ describe('docs/commands.md', () => {
   });
 });
 
-describe('docs/callers.md', () => {
-  const callers = page('docs/callers.md');
+describe('docs/contract.md', () => {
+  const contract = page('docs/contract.md');
 
   it.each([
     ['failure type of a run', 'How a run ends', FAILURE_TYPES],
     ['failure type of a delivery', 'What the Updates fail with', DELIVERY_FAILURE_TYPES],
     ['refusal of an Update', 'How an Update is refused', REFUSAL_TYPES],
   ])('explains every %s', (_what, heading, types) => {
-    const explained = tableBelow(callers, heading).map(([type = '']) => type.replaceAll('`', ''));
+    const explained = tableBelow(contract, heading).map(([type = '']) => type.replaceAll('`', ''));
     expect(explained).toEqual(types);
   });
 
   it('shows every field of a receipt', () => {
-    const [receipt = ''] = codeBlocks(callers, 'json');
+    const [receipt = ''] = codeBlocks(contract, 'json');
     const fields = Object.keys(receiptSchema.shape).sort();
     expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
   });
