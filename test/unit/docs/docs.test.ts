@@ -5,7 +5,17 @@ import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { createProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
-import { ROOT, anchors, codeBlocks, codeSpans, page, pages, relativeLinks, tableBelow } from './markdown';
+import {
+  ROOT,
+  anchors,
+  codeBlocks,
+  codeSpans,
+  page,
+  pages,
+  relativeLinks,
+  tableBelow,
+  tableCells,
+} from './markdown';
 
 const PAGES = pages().map((found) => [found.name, found] as const);
 
@@ -23,6 +33,11 @@ describe.each(PAGES)('%s', (name, found) => {
   it('names only commands and options that exist', async () => {
     const unknown = await Promise.all(invocationsIn(found).map(unknownPartOf));
     expect(unknown.filter(Boolean)).toEqual([]);
+  });
+
+  it('has no table cell of more than 25 words', () => {
+    const isLong = (cell: string) => (cell.match(/\S*\w\S*/g) ?? []).length > 25;
+    expect(tableCells(found).filter(isLong)).toEqual([]);
   });
 
   it('has JSON that parses', () => {

@@ -61,6 +61,17 @@ export function sectionBelow({ name, text }: Page, heading: string): Page {
   return { name, text: section };
 }
 
+/** The cells of every table, their links as text. */
+export function tableCells(found: Page): string[] {
+  const rows = withoutBlocks(found).match(/^ *\|.*$/gm) ?? [];
+  return rows.flatMap((row) =>
+    row
+      .replace(/\]\([^)]*\)/g, ']')
+      .split('|')
+      .slice(1, -1),
+  );
+}
+
 /** The rows of the first table below a heading: the text of each cell. */
 export function tableBelow(found: Page, heading: string): string[][] {
   const [, rows = ''] = /^((?:\|.*\n)+)/m.exec(sectionBelow(found, heading).text) ?? [];
