@@ -40,6 +40,6 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /** The code of a failed system call, such as `ENOENT`. */
-export function errnoOf(error: unknown): string {
+export function systemErrorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }

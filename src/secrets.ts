@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { errnoOf } from './files';
+import { systemErrorCode } from './files';
 
 /** A secret that the configuration names but does not hold. Each read sees the current value, so files can rotate. */
 export interface Secret {
@@ -84,7 +84,7 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
     try {
       value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
     } catch (error) {
-      throw new SecretUnavailableError(`${source} cannot be read (${errnoOf(error)})`);
+      throw new SecretUnavailableError(`${source} cannot be read (${systemErrorCode(error)})`);
     }
     if (value === '') throw new SecretUnavailableError(`${source} is empty`);
     return value;

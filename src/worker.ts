@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
-import { shellWord } from './contract/printable';
+import { shellQuote } from './contract/printable';
 import { VERSION } from './http/version';
 import { createClient } from './temporal/client';
 import { connectWorker } from './temporal/connection';
@@ -13,7 +13,7 @@ import { startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
-import { whyNotReady } from './worker/readiness';
+import { findReadinessProblem } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const FAILURE_CHECK_INTERVAL_MS = 1000;
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   if (listProblem) logger.warn(listProblem.message);
 
   const queue = { namespace, taskQueue: config.taskQueue };
-  const health = await startHealth(config.health, () => whyNotReady(created.worker, connection));
+  const health = await startHealth(config.health, () => findReadinessProblem(created.worker, connection));
   const { deployment } = config;
   logger.info('worker starts', {
     version: VERSION,
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   if (deployment) {
     const { name, buildId } = deployment;
     logger.info(
-      `this worker gets work once its version is current; to make it so: temporal worker deployment set-current-version --namespace ${shellWord(namespace)} --deployment-name ${shellWord(name)} --build-id ${shellWord(buildId)}`,
+      `this worker gets work once its version is current; to make it so: temporal worker deployment set-current-version --namespace ${shellQuote(namespace)} --deployment-name ${shellQuote(name)} --build-id ${shellQuote(buildId)}`,
     );
   }
 

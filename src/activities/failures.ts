@@ -7,7 +7,7 @@ import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import { retryDelayMs } from '../contract/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { withoutStack } from '../contract/without-stack';
-import { GRPC, grpcCodeOf } from '../temporal/grpc';
+import { GRPC, findGrpcCode } from '../temporal/grpc';
 import type { DeliveryOutcome } from './delivery-outcomes';
 
 /** A call that creates nothing is retried by Temporal as its retry policy says. */
@@ -96,7 +96,7 @@ const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemen
  * @param givesUp whether the activity is not to be retried, whatever the error.
  */
 export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
-  const code = grpcCodeOf(error);
+  const code = findGrpcCode(error);
   const isRefused = code !== null && REFUSED_CODES.includes(code);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy = isRefused

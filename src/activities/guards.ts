@@ -1,6 +1,6 @@
 import type { Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { problemOf } from '../contract/check-request';
+import { toFieldProblem } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { invalidRequest } from './failures';
 
@@ -12,7 +12,7 @@ import { invalidRequest } from './failures';
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw invalidRequest(parsed.error.issues.map(problemOf));
+  throw invalidRequest(parsed.error.issues.map(toFieldProblem));
 }
 
 type WorkflowExecution = NonNullable<Info['workflowExecution']>;

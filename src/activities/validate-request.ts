@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Activities, RunOptions, ValidatedRequest } from '../contract/activities';
-import { problemOf } from '../contract/check-request';
+import { toFieldProblem } from '../contract/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
@@ -41,7 +41,7 @@ const recoveryArgumentSchema = z.object({ recovery: recoverySchema });
 /** Whether the token opens, delivery itself finds out. */
 function recoveryProblems(recovery: unknown): FieldProblem[] {
   if (recovery === null) return [];
-  return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(problemOf) ?? [];
+  return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(toFieldProblem) ?? [];
 }
 
 /** One run for each pair of organizations, and only a delivered token or a cancellation ends it. */

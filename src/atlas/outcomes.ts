@@ -16,7 +16,7 @@ export interface AtlasOutcome {
   /** What happened and, where no retry helps, the remedy. It holds no secret. */
   message: string;
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
-  /** The wait that Atlas requested; it is never shortened. */
+  /** The wait that Atlas requested; it is never truncate. */
   retryAfterMs?: number | undefined;
   /** How often in a row Atlas failed, in place of the run's own count: a run that sent nothing is not the one to slow down. */
   attempt?: number;

@@ -11,11 +11,11 @@ import {
 } from '../activities/worker-checks';
 import { createWorkerParts } from '../activities/worker-parts';
 import { loadConfig, type Config } from '../config';
-import { shellWord } from '../contract/printable';
+import { shellQuote } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { createClient } from '../temporal/client';
 import { connectClient } from '../temporal/connection';
-import { retentionMsOf } from '../temporal/retention';
+import { readRetentionMs } from '../temporal/retention';
 import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
@@ -107,7 +107,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, config: Config): Promise<Fi
 async function checkNamespace(client: Client, address: string): Promise<CheckResult> {
   const { namespace } = client.options;
   const { serverVersion } = await client.workflowService.getSystemInfo({});
-  const retentionMs = await retentionMsOf(client);
+  const retentionMs = await readRetentionMs(client);
   const server = `server ${serverVersion || 'of unknown version'} at ${address}, namespace ${namespace}, which retains closed runs for ${hours(retentionMs)}`;
   if (isDefective(serverVersion)) {
     return warning(
@@ -116,7 +116,7 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
   }
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
-    `${server}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellWord(namespace)} --retention 72h`,
+    `${server}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
   );
 }
 

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { errnoOf, writeFileAtomically } from '../files';
+import { systemErrorCode, writeFileAtomically } from '../files';
 import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
@@ -15,9 +15,9 @@ export async function makeKeys(
   output: Output,
 ): Promise<void> {
   const former = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (errnoOf(error) === 'ENOENT') return null;
+    if (systemErrorCode(error) === 'ENOENT') return null;
     throw new CommandError(
-      `${file} cannot be read (${errnoOf(error)}): correct its path, or run this as its owner`,
+      `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,
     );
   });
   // A new set in its place would open no token that is sealed already.
@@ -31,10 +31,10 @@ export async function makeKeys(
     );
   }
   const key = makeKey(new Date());
-  const keys = [key, ...(former === null ? [] : keysIn(file, former))];
+  const keys = [key, ...(former === null ? [] : parseKeys(file, former))];
   await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch((error: unknown) => {
     throw new CommandError(
-      `${file} cannot be written (${errnoOf(error)}): name a file in a folder that you can write to`,
+      `${file} cannot be written (${systemErrorCode(error)}): name a file in a folder that you can write to`,
     );
   });
   const next = rotate
@@ -47,7 +47,7 @@ export async function makeKeys(
 }
 
 /** @throws CommandError when a set of these keys could not open what they sealed. */
-function keysIn(file: string, text: string): unknown[] {
+function parseKeys(file: string, text: string): unknown[] {
   try {
     createSealer(() => text);
     return (JSON.parse(text) as { keys: unknown[] }).keys;

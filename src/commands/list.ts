@@ -7,7 +7,7 @@ import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { findRecoverableToken } from '../temporal/earlier-token';
-import { retentionMsOf } from '../temporal/retention';
+import { readRetentionMs } from '../temporal/retention';
 import { readEnding, readRequest, readResult } from '../temporal/run-history';
 import { isOpen, listRuns } from '../temporal/visibility';
 import type { ListOptions } from './cli/options';
@@ -55,7 +55,7 @@ const requestSchema = z.object({
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue, output } = context;
   const notShown: NotShown = { open: 0, terminated: 0 };
-  const listed = listRuns(client, taskQueue, ...conditionsOf(options));
+  const listed = listRuns(client, taskQueue, ...buildConditions(options));
   const matches = pMapIterable(listed, (info) => matchRun(client, info, options, notShown), {
     concurrency: READ_CONCURRENCY,
   });
@@ -64,7 +64,7 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   output.note(...describeNotShown(options, notShown, await retainedSince(client)));
 }
 
-function conditionsOf({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
   return [
     undelivered && 'CloseTime IS NULL',
     recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
@@ -214,6 +214,6 @@ function describeNotShown(
 
 /** Who may list runs need not be allowed to describe the namespace. */
 async function retainedSince(client: Client): Promise<string | null> {
-  const retentionMs = await retentionMsOf(client).catch(() => 0);
+  const retentionMs = await readRetentionMs(client).catch(() => 0);
   return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
 }

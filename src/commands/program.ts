@@ -24,7 +24,7 @@ export function createProgram(io: Io) {
       } catch (error) {
         // Where commander gave up, it may not have read --json yet.
         const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
-        const reported = withFollowUp(errorOf(error), stop.followUp());
+        const reported = withFollowUp(toCommandError(error), stop.followUp());
         if (reported.lines.length > 0) createOutput(io, json, stop).error(reported);
         return reported.exitCode;
       }
@@ -94,7 +94,7 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.watchCommand().action(async (options) => {
-      const workflowId = define.workflowIdOf(options);
+      const workflowId = define.resolveWorkflowId(options);
       const { watch } = await import('./watch.js');
       await withTemporal((context) => watch(context, { workflowId }));
     }),
@@ -105,13 +105,13 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.cancelCommand().action(async (options) => {
-      const workflowId = define.workflowIdOf(options);
+      const workflowId = define.resolveWorkflowId(options);
       const { cancel } = await import('./cancel.js');
       await withTemporal((context) => cancel(context, workflowId));
     }),
 
     define.redeliverCommand().action(async ({ sink, all, ...options }) => {
-      const workflowId = all ? null : define.workflowIdOf(options);
+      const workflowId = all ? null : define.resolveWorkflowId(options);
       const { redeliver, redeliverAll } = await import('./redeliver.js');
       await withTemporal((context) =>
         workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
@@ -119,7 +119,7 @@ function createCommands(io: Io, stop: Stop) {
     }),
 
     define.recoverCommand().action(async ({ sink, runId, ...options }) => {
-      const workflowId = define.workflowIdOf(options);
+      const workflowId = define.resolveWorkflowId(options);
       const { recover } = await import('./recover.js');
       const isQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const to = { sink, taskQueue: isQueueGiven ? program.opts().taskQueue : undefined };
@@ -153,7 +153,7 @@ function createCommands(io: Io, stop: Stop) {
   return program;
 }
 
-function errorOf(error: unknown): CommandError {
+function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   if (error instanceof CommanderError) {
     // `--help` is no error.

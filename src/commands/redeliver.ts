@@ -4,10 +4,10 @@ import { isUndelivered } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { findEarlierToken } from '../temporal/earlier-token';
-import { grpcErrorOf } from '../temporal/grpc';
+import { findGrpcError } from '../temporal/grpc';
 import { isOpen, listRuns } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import { describeReceipt, failureError } from './cli/endings';
+import { describeReceipt, toFailureError } from './cli/endings';
 import type { CommandContext } from './cli/temporal';
 import { describeNotCounted } from './list';
 import { describeDelivery, runBulk } from './runs/bulk';
@@ -62,7 +62,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
   } catch (error) {
     // It ended meanwhile.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
-    if (grpcErrorOf(error)?.details.includes(UPDATES_USED_UP)) {
+    if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
       throw new CommandError(
         [
           `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
@@ -74,7 +74,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
       );
     }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-    const known = failureError(error.cause, workflowId);
+    const known = toFailureError(error.cause, workflowId);
     if (known) throw known;
     // The run ended otherwise, as by a termination: the run itself tells more.
     return follow(client, { workflowId });

@@ -1,6 +1,6 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { shellWord } from '../contract/printable';
+import { shellQuote } from '../contract/printable';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
@@ -56,12 +56,12 @@ export async function createSchedule(
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
-      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellWord(scheduleId)}; or name another with --schedule-id`,
+      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
       EXIT_CODES.refused,
       { scheduleId, refused: 'scheduleExists' },
     );
   }
-  const seeIt = `temporal schedule describe --schedule-id ${shellWord(scheduleId)}`;
+  const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;
   output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
   // Only the server can tell: it reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;

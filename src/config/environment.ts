@@ -29,15 +29,15 @@ export function readEnvironment(env: Env) {
   const problems: string[] = [];
   const values = {
     /** Origin of the Atlas Administration API. */
-    baseUrl: baseUrlIn(env, problems),
+    baseUrl: readBaseUrl(env, problems),
     /** Null when the environment names none. */
-    credential: credentialIn(env, problems),
+    credential: readCredential(env, problems),
     /** Null when the environment holds none. */
-    sealingKeys: env[SEALING_KEYS] ? secretIn(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
+    sealingKeys: env[SEALING_KEYS] ? readSecret(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
     /** Temporal's Worker Versioning: the version that this worker is. Null: it is not versioned. */
-    deployment: deploymentIn(env, problems),
+    deployment: readDeployment(env, problems),
   };
-  problems.push(...problemsOfHttp(env));
+  problems.push(...checkHttpVariables(env));
   const { protocol, hostname } = new URL(values.baseUrl);
   const warnings =
     protocol === 'http:' && !isLoopback(hostname)
@@ -49,7 +49,7 @@ export function readEnvironment(env: Env) {
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /** Finds what would break every request, or let anybody read it. */
-function problemsOfHttp(env: Env): string[] {
+function checkHttpVariables(env: Env): string[] {
   const problems = PROXIES.flatMap((name) => {
     try {
       if (env[name]) new ProxyAgent(env[name]);
@@ -69,7 +69,7 @@ function problemsOfHttp(env: Env): string[] {
 }
 
 /** Only scheme, host and port: a path or a user name would be ignored. */
-function baseUrlIn(env: Env, problems: string[]): string {
+function readBaseUrl(env: Env, problems: string[]): string {
   const text = env[BASE_URL] || DEFAULT_BASE_URL;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
@@ -83,7 +83,7 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-function credentialIn(env: Env, problems: string[]): CredentialConfig | null {
+function readCredential(env: Env, problems: string[]): CredentialConfig | null {
   const [pair, another] = [SERVICE_ACCOUNT, API_KEY].filter(({ id, secret }) => env[id] || env[secret]);
   if (!pair) return null;
   if (another) {
@@ -91,22 +91,22 @@ function credentialIn(env: Env, problems: string[]): CredentialConfig | null {
       `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
     );
   }
-  const problemsOfPair = another ? [] : problems;
-  const id = secretIn(env, pair.id, headerFormat, problemsOfPair);
-  const secret = secretIn(env, pair.secret, headerFormat, problemsOfPair);
+  const pairProblems = another ? [] : problems;
+  const id = readSecret(env, pair.id, headerFormat, pairProblems);
+  const secret = readSecret(env, pair.secret, headerFormat, pairProblems);
   return pair === API_KEY
     ? { type: 'apiKey', publicKey: id, privateKey: secret }
     : { type: 'serviceAccount', clientId: id, clientSecret: secret };
 }
 
-function secretIn(env: Env, name: string, format: SecretFormat, problems: string[]) {
+function readSecret(env: Env, name: string, format: SecretFormat, problems: string[]) {
   const secret = secretFromEnv(name, env, format);
   const problem = problemWith(secret);
   if (problem !== null) problems.push(problem);
   return secret;
 }
 
-function deploymentIn(env: Env, problems: string[]): { name: string; buildId: string } | null {
+function readDeployment(env: Env, problems: string[]): { name: string; buildId: string } | null {
   const [name, buildId] = [env[DEPLOYMENT.name], env[DEPLOYMENT.buildId]];
   if (name && buildId) return { name, buildId };
   if (!name && !buildId) return null;

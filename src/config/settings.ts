@@ -39,9 +39,9 @@ export function readSettings(
     baseDirectory: path.dirname(file),
     warn: (message: string) => warnings.push(message),
   };
-  const names = namesIn(yaml.content, environment);
+  const names = collectNames(yaml.content, environment);
   const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
-  const problems = parsed.error?.issues.flatMap((issue) => problemsOf(issue, yaml)) ?? [];
+  const problems = parsed.error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
   return { values: parsed.data ?? null, problems, warnings };
 }
 
@@ -51,15 +51,15 @@ interface Names {
   sinks: string[];
 }
 
-function namesIn(content: unknown, { credential }: EnvironmentValues): Names {
-  const credentials = keysOf(content, 'atlas', 'credentials');
+function collectNames(content: unknown, { credential }: EnvironmentValues): Names {
+  const credentials = listKeys(content, 'atlas', 'credentials');
   return {
     credentials: [...new Set(credential ? [...credentials, DEFAULT_CREDENTIAL] : credentials)],
-    sinks: keysOf(content, 'sinks'),
+    sinks: listKeys(content, 'sinks'),
   };
 }
 
-function keysOf(content: unknown, ...path: string[]): string[] {
+function listKeys(content: unknown, ...path: string[]): string[] {
   const value = path.reduce<unknown>(
     (parent, key) => (parent as Record<string, unknown> | null)?.[key],
     content,
@@ -67,13 +67,13 @@ function keysOf(content: unknown, ...path: string[]): string[] {
   return typeof value === 'object' && value !== null ? Object.keys(value) : [];
 }
 
-function problemsOf(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
+function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${yaml.placeOf([...issue.path, key])}: Unrecognized key`);
+    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: Unrecognized key`);
   }
   const message =
     issue.code === 'invalid_key' ? issue.issues.map((i) => i.message).join('; ') : issue.message;
-  return [`${yaml.placeOf(issue.path)}: ${message}`];
+  return [`${yaml.findPlace(issue.path)}: ${message}`];
 }
 
 export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {

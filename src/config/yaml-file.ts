@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LineCounter, isNode, parseDocument, visit } from 'yaml';
-import { errnoOf } from '../files';
+import { systemErrorCode } from '../files';
 
 /** Enough for an anchor that every organization of a large map uses. The library counts aliases of aliases as their product. */
 const MAX_ALIASES = 10_000;
@@ -12,20 +12,20 @@ export interface YamlFile {
   /** Each with its place. They quote nothing of the file, which may hold a secret. */
   problems: string[];
   /** Where a setting is, for a message: `file.yaml:12 sinks.drop.directory`. */
-  placeOf(keys: readonly PropertyKey[]): string;
+  findPlace(keys: readonly PropertyKey[]): string;
 }
 
 /** Reads a YAML file of one document. */
 export function readYamlFile(file: string): YamlFile {
   const name = path.basename(file);
-  const refused = (...problems: string[]) => ({ content: undefined, problems, placeOf: () => name });
+  const refused = (...problems: string[]) => ({ content: undefined, problems, findPlace: () => name });
 
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     return refused(
-      `${file} cannot be read (${errnoOf(error)}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
+      `${file} cannot be read (${systemErrorCode(error)}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
     );
   }
 
@@ -49,7 +49,7 @@ export function readYamlFile(file: string): YamlFile {
     return {
       content: document.toJS({ maxAliasCount: MAX_ALIASES }) ?? {},
       problems,
-      placeOf(keys) {
+      findPlace(keys) {
         const setting = keys.map(String).join('.');
         for (let depth = keys.length; depth > 0; depth--) {
           const node = document.getIn(keys.slice(0, depth), true);

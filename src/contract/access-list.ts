@@ -47,7 +47,7 @@ export function checkEntry(text: string): CheckedEntry {
     };
   }
 
-  const [first, last] = edgesOf(block);
+  const [first, last] = findEdges(block);
   const ranges: string[] = [first.range(), last.range()];
   const unreachable = ranges.find((range) => !REACH.has(range));
   if (unreachable !== undefined) {
@@ -85,7 +85,7 @@ function parseBlock(text: string): Block | null {
 }
 
 /** The first and the last address of a block. */
-function edgesOf({ address, prefixLength }: Block) {
+function findEdges({ address, prefixLength }: Block) {
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   const cidr = `${address.toString()}/${prefixLength}`;
   return [family.networkAddressFromCIDR(cidr), family.broadcastAddressFromCIDR(cidr)] as const;

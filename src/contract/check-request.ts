@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { checkEntry } from './access-list';
-import { quote, shortened } from './printable';
+import { quote, truncate } from './printable';
 import { MAX_ACCESS_LIST_ENTRIES } from './limits';
 import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from './schemas';
 
@@ -11,8 +11,8 @@ export type CheckedRequest =
 /** Checks a request as far as can be done without the worker's configuration. Pure; the client uses it too. */
 export function checkRequest(input: unknown): CheckedRequest {
   const parsed = prepareRequestSchema.safeParse(input);
-  const list = checkAccessList(accessListOf(input));
-  const problems = [...(parsed.error?.issues.map(problemOf) ?? []), ...list.problems];
+  const list = checkAccessList(getAccessList(input));
+  const problems = [...(parsed.error?.issues.map(toFieldProblem) ?? []), ...list.problems];
   if (!parsed.success || problems.length > 0) return { request: null, problems };
   const { orgId, sink, sourceOrgId, requestedBy, changeReference }: PrepareRequest = parsed.data;
   return {
@@ -40,7 +40,7 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
 }
 
 /** The entries are checked even when another field is wrong, so that one failure names every problem. */
-function accessListOf(input: unknown): unknown[] {
+function getAccessList(input: unknown): unknown[] {
   const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
 }
@@ -72,7 +72,7 @@ export function checkAccessList(list: readonly unknown[]) {
   return { entries: [...entries], problems, warnings };
 }
 
-export function problemOf(issue: z.core.$ZodIssue): FieldProblem {
+export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   const field = z.core.toDotPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
     const names = [field, listNames(issue.keys)].filter(Boolean).join('.');
@@ -83,7 +83,7 @@ export function problemOf(issue: z.core.$ZodIssue): FieldProblem {
 
 /** Names that a caller chose: the first ten, each without control characters and no longer than a line. */
 function listNames(names: readonly string[]): string {
-  const listed = names.slice(0, MAX_LISTED).map((name) => shortened(name));
+  const listed = names.slice(0, MAX_LISTED).map((name) => truncate(name));
   const more = names.length - listed.length;
   return listed.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

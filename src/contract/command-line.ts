@@ -1,4 +1,4 @@
-import { shellWord } from './printable';
+import { shellQuote } from './printable';
 
 const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
@@ -7,7 +7,7 @@ export function commandLine(command: string, workflowId: string, ...options: str
   const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
   const target = org
     ? ['--org', org, ...(sourceOrg ? ['--source-org', sourceOrg] : [])]
-    : ['--workflow-id', shellWord(workflowId)];
+    : ['--workflow-id', shellQuote(workflowId)];
   return ['live-migration-prep', command, ...target, ...options].join(' ');
 }
 

@@ -6,27 +6,29 @@
  * @returns names of the fields that differ; empty when both request the same.
  */
 export function differingFields(left: unknown, right: unknown): string[] {
-  const other = comparable(right);
-  return Object.entries(comparable(left)).flatMap(([field, text]) => (text === other[field] ? [] : [field]));
+  const other = toComparable(right);
+  return Object.entries(toComparable(left)).flatMap(([field, text]) =>
+    text === other[field] ? [] : [field],
+  );
 }
 
-function comparable(request: unknown): Record<string, string> {
+function toComparable(request: unknown): Record<string, string> {
   const fields = (typeof request === 'object' && request !== null ? request : {}) as Record<string, unknown>;
   return {
-    orgId: textOf(fields['orgId']),
-    sourceOrgId: textOf(fields['sourceOrgId']),
-    sink: textOf(fields['sink']),
-    accessListIps: listOf(fields['accessListIps']),
+    orgId: formatValue(fields['orgId']),
+    sourceOrgId: formatValue(fields['sourceOrgId']),
+    sink: formatValue(fields['sink']),
+    accessListIps: formatList(fields['accessListIps']),
   };
 }
 
-function listOf(entries: unknown): string {
-  if (!Array.isArray(entries)) return textOf(entries);
-  return `[${[...new Set(entries.map(textOf))].sort().join()}]`;
+function formatList(entries: unknown): string {
+  if (!Array.isArray(entries)) return formatValue(entries);
+  return `[${[...new Set(entries.map(formatValue))].sort().join()}]`;
 }
 
 /** Quoted, so that no text equals a kind, or a list of others. */
-function textOf(value: unknown): string {
+function formatValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   return value === null || value === undefined ? 'missing' : typeof value;
 }

@@ -15,12 +15,12 @@ export function quote(text: string): string {
 }
 
 /** The same without quotes. */
-export function shortened(text: string, maxLength?: number): string {
+export function truncate(text: string, maxLength?: number): string {
   return escapeControls(shorten(text, maxLength));
 }
 
 /** A text as one word of a command that someone copies into a shell. */
-export function shellWord(text: string): string {
+export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
 }
 

@@ -29,7 +29,7 @@ export const sinkName = z
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
 /** What a caller may say of a request. */
-const claims = {
+const auditFields = {
   requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
   changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
 };
@@ -52,7 +52,7 @@ export const prepareRequestSchema = z
       sourceOrgId: organizationId
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
-      ...claims,
+      ...auditFields,
       again: again
         .nullish()
         .describe(

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { errnoOf, syncDirectory, writeFileAtomically } from '../files';
+import { systemErrorCode, syncDirectory, writeFileAtomically } from '../files';
 import type { ReferenceContext } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
 
@@ -67,7 +67,7 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   try {
     found = await readFile(file, 'utf8');
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
+    if (systemErrorCode(error) === 'ENOENT') return false;
     throw error;
   }
   if (found === token) return true;
@@ -104,7 +104,7 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
 /** An operator can end every error but one while the token waits: a full disk, a missing mount, a permission. */
 function sinkErrorOf(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
-  const code = errnoOf(error);
+  const code = systemErrorCode(error);
   return code === 'ENOTDIR'
     ? new SinkRejectedError(`the directory ${directory} of the sink is not a directory: correct its path`)
     : new SinkUnavailableError(

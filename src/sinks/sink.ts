@@ -45,7 +45,7 @@ export interface Sink {
 export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError';
 
-  /** @param retryAfterMs the wait that the sink requested; it is never shortened. */
+  /** @param retryAfterMs the wait that the sink requested; it is never truncate. */
   constructor(
     message: string,
     readonly retryAfterMs?: number,

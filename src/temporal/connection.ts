@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../contract/printable';
-import { GRPC, grpcCodeOf, grpcErrorOf } from './grpc';
+import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
@@ -33,13 +33,13 @@ export function connectClient(
     try {
       return await Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS });
     } catch (error) {
-      throw (await whyNotConnected(options)) ?? error;
+      throw (await diagnoseConnection(options)) ?? error;
     }
   });
 }
 
 /** `Connection.connect` reports only that its time is over. One call that does not wait says why, such as TLS. */
-async function whyNotConnected(options: TemporalSettings['connectionOptions']): Promise<unknown> {
+async function diagnoseConnection(options: TemporalSettings['connectionOptions']): Promise<unknown> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
   try {
@@ -48,7 +48,7 @@ async function whyNotConnected(options: TemporalSettings['connectionOptions']): 
     );
     return null;
   } catch (error) {
-    return grpcCodeOf(error) === GRPC.deadlineExceeded ? null : error;
+    return findGrpcCode(error) === GRPC.deadlineExceeded ? null : error;
   } finally {
     await connection.close();
   }
@@ -91,7 +91,7 @@ function describeUnreachable(
   error: unknown,
   { address, namespace, connectionOptions: { tls, apiKey }, secrets }: TemporalSettings,
 ): string {
-  const message = grpcErrorOf(error)?.details || (error as Error).message;
+  const message = findGrpcError(error)?.details || (error as Error).message;
   // The SDK quotes a malformed header, with its own escapes, and a server may quote what it was sent.
   const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));
   const quotes = parts.some((part) => part.length >= MIN_SECRET_LENGTH && message.includes(part));

@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
-import { shortened } from '../contract/printable';
+import { truncate } from '../contract/printable';
 import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 
@@ -23,26 +23,26 @@ export async function readEnding(
   client: Client,
   run: RunRef,
 ): Promise<{ type: string; message: string } | null> {
-  const failure = (await eventOf(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
+  const failure = (await readEvent(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
   return failure
     ? {
         type: failure.applicationFailureInfo?.type ?? 'unknown',
-        message: shortened(failure.message ?? '', MAX_MESSAGE_LENGTH),
+        message: truncate(failure.message ?? '', MAX_MESSAGE_LENGTH),
       }
     : null;
 }
 
 /** What a run returned. @returns undefined when it returned nothing readable, or its history is gone. */
 export async function readResult(client: Client, run: RunRef): Promise<unknown> {
-  const closed = (await eventOf(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
-  return valuesIn(closed?.result)[0];
+  const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
+  return decodePayloads(closed?.result)[0];
 }
 
 /** What a run was started with, as its caller sent it. @returns null when its history is gone, else an object. */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
-  const started = await eventOf(client, run, { maximumPageSize: 1 });
+  const started = await readEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
-  return toObject(valuesIn(started.workflowExecutionStartedEventAttributes?.input)[0]);
+  return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
 }
 
 function toObject(value: unknown): object {
@@ -50,7 +50,7 @@ function toObject(value: unknown): object {
 }
 
 /** One event, without the rest of the history. */
-async function eventOf(
+async function readEvent(
   { connection, options: { namespace } }: Client,
   { workflowId, runId }: RunRef,
   which: { historyEventFilterType: number } | { maximumPageSize: number },
@@ -64,7 +64,7 @@ async function eventOf(
 }
 
 /** Values that JSON cannot hold, or that another data converter wrote, are undefined. */
-function valuesIn(payloads: Payloads): unknown[] {
+function decodePayloads(payloads: Payloads): unknown[] {
   return (payloads?.payloads ?? []).map((payload) => {
     try {
       return defaultPayloadConverter.fromPayload(payload);
@@ -74,7 +74,7 @@ function valuesIn(payloads: Payloads): unknown[] {
   });
 }
 
-export type RunHistory = ReturnType<typeof historyOf>;
+export type RunHistory = ReturnType<typeof parseHistory>;
 
 export interface UnconfirmedAttempt {
   startedAt: string;
@@ -86,17 +86,19 @@ export interface UnconfirmedAttempt {
 export async function readRun(client: Client, { workflowId, runId }: RunRef): Promise<RunHistory> {
   const handle = client.workflow.getHandle(workflowId, runId);
   const history = await handle.fetchHistory().catch(nullIfNotFound);
-  return historyOf(history?.events ?? []);
+  return parseHistory(history?.events ?? []);
 }
 
 /** The part of a delivery's result that says which token it was. */
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
 /** What the history of one run of `prepareLiveMigration` says of its token. */
-function historyOf(events: readonly HistoryEvent[]) {
-  const [request, recoveryArgument] = valuesIn(events[0]?.workflowExecutionStartedEventAttributes?.input);
+function parseHistory(events: readonly HistoryEvent[]) {
+  const [request, recoveryArgument] = decodePayloads(
+    events[0]?.workflowExecutionStartedEventAttributes?.input,
+  );
   const recovery = recoverySchema.safeParse(recoveryArgument).data;
-  const { activities, unconfirmedAttempts } = activitiesIn(events);
+  const { activities, unconfirmedAttempts } = collectActivities(events);
   const created = activities.find(({ type, result }) => type === 'createLinkToken' && result !== undefined);
   const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
   const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
@@ -114,14 +116,14 @@ function historyOf(events: readonly HistoryEvent[]) {
      */
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
     /** Sinks that may have the token. */
-    sinksTried: sinksTriedOf(events.at(-1)) ?? [
+    sinksTried: readSinksTried(events.at(-1)) ?? [
       ...new Set([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),
     ],
   };
 }
 
 /** Activities in the order in which they were scheduled; `result` is undefined until one has completed. */
-function activitiesIn(events: readonly HistoryEvent[]) {
+function collectActivities(events: readonly HistoryEvent[]) {
   const activities = new Map<
     string,
     { type: string; input: unknown[]; startedAt: string; result?: unknown }
@@ -139,11 +141,11 @@ function activitiesIn(events: readonly HistoryEvent[]) {
     const at = new Date(optionalTsToMs(event.eventTime) ?? 0).toISOString();
     if (scheduled) {
       const type = scheduled.activityType?.name ?? '';
-      activities.set(String(event.eventId), { type, input: valuesIn(scheduled.input), startedAt: at });
+      activities.set(String(event.eventId), { type, input: decodePayloads(scheduled.input), startedAt: at });
     }
     const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;
-    if (activity && completed) [activity.result] = valuesIn(completed.result);
+    if (activity && completed) [activity.result] = decodePayloads(completed.result);
     if (activity?.type === 'createLinkToken' && failed) {
       const reason = failed.failure?.message ?? 'no result';
       lastFailed = { startedAt: activity.startedAt, endedAt: at, reason };
@@ -156,10 +158,10 @@ function activitiesIn(events: readonly HistoryEvent[]) {
 }
 
 /** A cancelled run says itself which sinks may have the token. */
-function sinksTriedOf(close: HistoryEvent | undefined): string[] | null {
+function readSinksTried(close: HistoryEvent | undefined): string[] | null {
   const failure = close?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo;
   if (failure?.type !== 'Cancelled') return null;
-  const [details] = valuesIn(failure.details);
+  const [details] = decodePayloads(failure.details);
   const sinks = (details as { sinksTried?: unknown } | null | undefined)?.sinksTried;
   return Array.isArray(sinks) ? sinks.map(String) : null;
 }

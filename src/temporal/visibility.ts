@@ -1,6 +1,6 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { GRPC, grpcCodeOf, grpcErrorOf } from './grpc';
+import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 
 const LIST_TIMEOUT_MS = 4000;
 
@@ -25,8 +25,8 @@ export async function findListProblem(client: Client): Promise<ListProblem | nul
     );
     return null;
   } catch (error) {
-    const code = grpcCodeOf(error);
-    const reason = grpcErrorOf(error)?.details || (error as Error).message;
+    const code = findGrpcCode(error);
+    const reason = findGrpcError(error)?.details || (error as Error).message;
     if (code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented) {
       const message = `Temporal refuses to list the runs of namespace ${namespace} (${reason}): grant the permission to list workflow executions (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token`;
       return { message, isRefused: true };

@@ -3,7 +3,7 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 const TIMEOUT_MS = 1000;
 
 /** Says why the worker cannot take work now; null when it can. A lost connection shows within a second. */
-export async function whyNotReady(
+export async function findReadinessProblem(
   worker: Pick<Worker, 'getStatus'>,
   connection: Pick<NativeConnection, 'withDeadline' | 'workflowService'>,
 ): Promise<string | null> {

@@ -16,7 +16,7 @@ import { commandLine } from '../contract/command-line';
 import type { LinkState } from '../contract/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
-import { shortened } from '../contract/printable';
+import { truncate } from '../contract/printable';
 import { parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { failureOf, failureOfActivity, firstDetails, terminalFailure, unwritableRequest } from './failures';
@@ -147,7 +147,7 @@ function requestOf(input: unknown): PrepareRequest {
   if (problems.length === 0) {
     for (const field of Object.keys(otherFields).slice(0, MAX_LISTED)) {
       problems.push({
-        field: shortened(field),
+        field: truncate(field),
         description: 'is not a field of a scheduled request: remove it',
       });
     }

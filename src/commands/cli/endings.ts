@@ -15,7 +15,7 @@ import { describeRows, type Row } from './output';
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
 /** Of the types that a person can act on. After any other refusal the run itself tells more. */
-const EXIT_CODE_OF: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
+const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
   ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
   ['Cancelled', EXIT_CODES.cancelled],
@@ -26,7 +26,7 @@ const EXIT_CODE_OF: ReadonlyMap<string | null | undefined, ExitCode> = new Map<K
 ]);
 
 /** Readers of a receipt accept fields that they do not know. */
-export function receiptIn(result: unknown): Receipt | null {
+export function parseReceipt(result: unknown): Receipt | null {
   return receiptSchema.safeParse(result).success ? (result as Receipt) : null;
 }
 
@@ -35,32 +35,32 @@ export function receiptIn(result: unknown): Receipt | null {
  *
  * @returns null when the type is none of the contract's that a person can act on.
  */
-export function failureError(failure: unknown, workflowId: string): CommandError | null {
+export function toFailureError(failure: unknown, workflowId: string): CommandError | null {
   if (!(failure instanceof ApplicationFailure)) return null;
   const { type, message } = failure;
-  const exitCode = EXIT_CODE_OF.get(type);
+  const exitCode = EXIT_CODE_BY_TYPE.get(type);
   if (exitCode === undefined) return null;
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
   return new CommandError(
     [
       `${type}: ${message}`,
-      ...(exitCode === EXIT_CODES.undelivered ? undeliveredLines(workflowId) : []),
+      ...(exitCode === EXIT_CODES.undelivered ? describeUndelivered(workflowId) : []),
       // A cancelled run's message says it itself.
-      ...(type === 'Cancelled' ? [] : unconfirmedLines(details?.unconfirmedTokens ?? 0, workflowId)),
+      ...(type === 'Cancelled' ? [] : describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId)),
     ],
     exitCode,
     { workflowId, type, ...(details?.state && { refused: details.state }), ...(details && { details }) },
   );
 }
 
-export function unconfirmedLines(tokens: number, workflowId: string): string[] {
+export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
   return [
     `Atlas may have created ${tokens} token(s) that the run never received; when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 
-export function undeliveredLines(workflowId: string, nextTryAt?: string | null): string[] {
+export function describeUndelivered(workflowId: string, nextTryAt?: string | null): string[] {
   return [
     `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`,
     `once the cause is fixed: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
@@ -82,15 +82,15 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['unconfirmed', `${unconfirmedTokens} token(s)`],
     ...receipt.warnings.map((warning): Row => ['warning', warning]),
   ]);
-  return [...rows, ...unconfirmedLines(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
+  return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
 /** How a run ended without a receipt. */
-export function endingOf(
+export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: { workflowId: string; runId: string },
 ): CommandError {
-  const known = failureError(cause, workflowId);
+  const known = toFailureError(cause, workflowId);
   if (known) return known;
   const facts = { workflowId };
   if (cause instanceof CancelledFailure) {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { errnoOf } from '../../files';
+import { systemErrorCode } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';
 
 export interface Line {
@@ -28,6 +28,6 @@ export async function readLines(
       .map((line, index) => ({ number: index + 1, text: line.trim() }))
       .filter((line) => line.text !== '');
   } catch (error) {
-    throw new CommandError(`${option} ${file} cannot be read (${errnoOf(error)})`, EXIT_CODES.usage);
+    throw new CommandError(`${option} ${file} cannot be read (${systemErrorCode(error)})`, EXIT_CODES.usage);
   }
 }

@@ -14,7 +14,7 @@ export function time(text: string): Date {
 
 /** Reads a time, or how long ago it was. */
 export function timeOrAge(text: string): Date {
-  const agoMs = millisecondsOf(text);
+  const agoMs = parseMilliseconds(text);
   return agoMs > 0 ? new Date(Date.now() - agoMs) : time(text);
 }
 
@@ -24,13 +24,13 @@ const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** @returns milliseconds. */
 export function duration(text: string): number {
-  const ms = millisecondsOf(text);
+  const ms = parseMilliseconds(text);
   if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
   throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
 }
 
 /** NaN when the text is none. */
-function millisecondsOf(text: string): number {
+function parseMilliseconds(text: string): number {
   const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
 }

@@ -48,7 +48,7 @@ function targetCommand(name: string) {
 }
 
 /** @throws CommandError when the options name no run. */
-export function workflowIdOf({ org, sourceOrg, workflowId }: TargetOptions): string {
+export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
   if (workflowId) return workflowId;
   if (!org) throw new CommandError('name the run with --org, or with --workflow-id', EXIT_CODES.usage);
   return workflowIdFor(org, sourceOrg);

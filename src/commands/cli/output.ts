@@ -29,7 +29,7 @@ export function createOutput(
   { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'>,
 ) {
   // What a stopped command still does may end in errors, which concern nobody.
-  const write = (lines: readonly string[]) => signal.aborted || stdout.write(linesOf(lines));
+  const write = (lines: readonly string[]) => signal.aborted || stdout.write(formatLines(lines));
   return {
     setFollowUp,
     signal,
@@ -44,13 +44,13 @@ export function createOutput(
     },
     /** Lines that qualify the outcome, on standard error. */
     note(...lines: string[]) {
-      if (!signal.aborted) stderr.write(linesOf(lines.map((line) => `note: ${line}`)));
+      if (!signal.aborted) stderr.write(formatLines(lines.map((line) => `note: ${line}`)));
     },
     /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
     error({ message, lines, facts }: CommandError) {
-      if (json) stdout.write(linesOf([JSON.stringify({ error: message, ...facts })]));
+      if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
       const [first = '', ...others] = lines;
-      stderr.write(linesOf([`live-migration-prep: ${first}`, ...others]));
+      stderr.write(formatLines([`live-migration-prep: ${first}`, ...others]));
     },
   };
 }
@@ -62,6 +62,6 @@ export function describeRows(rows: readonly Row[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
-function linesOf(lines: readonly string[]): string {
+function formatLines(lines: readonly string[]): string {
   return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }

@@ -2,7 +2,7 @@ import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@tempora
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { createClient } from '../../temporal/client';
 import { connectClient } from '../../temporal/connection';
-import { GRPC, grpcCodeOf, grpcErrorOf } from '../../temporal/grpc';
+import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 
@@ -49,9 +49,9 @@ export async function withClient(
     // Of a call that the SDK does not wrap, only a missing namespace is left to end a command.
     const noNamespace =
       error instanceof NamespaceNotFoundError ||
-      (isGrpcServiceError(error) && grpcCodeOf(error) === GRPC.notFound);
+      (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
     if (noNamespace) throw cannotReach(unreachable(error));
-    const cause = grpcErrorOf(error);
+    const cause = findGrpcError(error);
     if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));
     throw new CommandError(describeError(error));
   } finally {
@@ -66,7 +66,7 @@ function cannotReach({ message }: Error): CommandError {
 /** A message for a person: the SDK puts the server's own into the cause. */
 export function describeError(error: unknown): string {
   const { message } = error as Error;
-  const details = grpcErrorOf(error)?.details;
+  const details = findGrpcError(error)?.details;
   return details && details !== message ? `${message}: ${details}` : message;
 }
 

@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { shortened } from '../../contract/printable';
+import { truncate } from '../../contract/printable';
 import type { Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
@@ -66,7 +66,7 @@ export async function runBulk<I extends Item>(
   output.print(facts, summary);
 }
 
-const ACTION_OF: Partial<Record<ExitCode, Action>> = {
+const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.undelivered]: 'undelivered',
   [EXIT_CODES.cancelled]: 'cancelled',
 };
@@ -85,9 +85,9 @@ export function describeFailure(error: unknown): RunOutcome {
   if (refused === 'delivered' || type === 'NothingToDeliver')
     return { ...facts, action: 'skipped', reason: first };
   if (exitCode !== EXIT_CODES.refused)
-    return { ...facts, action: ACTION_OF[exitCode] ?? 'failed', reason: first };
+    return { ...facts, action: ACTION_BY_EXIT_CODE[exitCode] ?? 'failed', reason: first };
   // The fields in which requests differ are on lines of their own.
-  return { ...facts, action: 'refused', reason: shortened([first, ...others].join('; '), MAX_REASON_LENGTH) };
+  return { ...facts, action: 'refused', reason: truncate([first, ...others].join('; '), MAX_REASON_LENGTH) };
 }
 
 function worstExitCode(counts: ReadonlyMap<Action, number>): ExitCode {

@@ -9,7 +9,7 @@ import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { endingOf, receiptIn, unconfirmedLines, undeliveredLines } from '../cli/endings';
+import { toEndingError, parseReceipt, describeUnconfirmed, describeUndelivered } from '../cli/endings';
 import { lookForWorker } from './missing-worker';
 import { refuseForeign } from './refusals';
 import type { RunRef } from '../../temporal/run-history';
@@ -23,7 +23,7 @@ const STATUS_TIMEOUT_MS = 3000;
 /** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED of Temporal's API: no worker has it. */
 const SCHEDULED = 1;
 
-const STEP_OF_ACTIVITY: Readonly<Record<string, string>> = {
+const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
   createLinkToken: 'creating',
   deliverLinkToken: 'delivering',
 };
@@ -53,11 +53,11 @@ export async function follow(
     if (!isOpen(description)) return waitForReceipt(handle, { workflowId, runId });
     if (description.historyLength !== historyLength) status = null;
     ({ historyLength } = description);
-    if (isIdle(description)) status ??= await statusOf(client, handle);
+    if (isIdle(description)) status ??= await queryStatus(client, handle);
     // The memo says it where no worker responds to the Query.
     const waits = status ? status.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, status);
-    progress = progressOf(description, status) ?? progress;
+    progress = describeProgress(description, status) ?? progress;
     // Who may follow a run need not be allowed to describe task queues.
     const problem =
       isUnclaimed(description) && (await lookForWorker(client, description.taskQueue).catch(() => null));
@@ -73,9 +73,9 @@ export async function follow(
 async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Receipt> {
   const { workflowId } = run;
   const result: unknown = await handle.result().catch((error: unknown) => {
-    throw error instanceof WorkflowFailedError ? endingOf(error.cause, run) : error;
+    throw error instanceof WorkflowFailedError ? toEndingError(error.cause, run) : error;
   });
-  const receipt = receiptIn(result);
+  const receipt = parseReceipt(result);
   if (receipt) return receipt;
   throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
     workflowId,
@@ -94,7 +94,7 @@ function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
 }
 
 /** @returns null when no worker responds. */
-async function statusOf(client: Client, handle: WorkflowHandle): Promise<Status | null> {
+async function queryStatus(client: Client, handle: WorkflowHandle): Promise<Status | null> {
   const result: unknown = await client.connection
     .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
     .catch(() => null);
@@ -106,8 +106,8 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
   return new CommandError(
     [
       status ? description : 'undelivered: no worker responds, so the reason is in the history only',
-      ...undeliveredLines(workflowId, nextTryAt),
-      ...unconfirmedLines(unconfirmedTokens, workflowId),
+      ...describeUndelivered(workflowId, nextTryAt),
+      ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
     { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },
@@ -119,13 +119,13 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
  *
  * @returns null when there is nothing to report.
  */
-function progressOf({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
+function describeProgress({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
   const [pending] = raw.pendingActivities ?? [];
   if (!pending) {
     if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
     return status && describeStatus(status);
   }
-  const step = STEP_OF_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
+  const step = STEP_BY_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
   const failure = pending.lastFailure?.message;
   return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
 }

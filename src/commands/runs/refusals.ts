@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { differingFields } from '../../contract/compare-requests';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { shellWord, shortened } from '../../contract/printable';
+import { shellQuote, truncate } from '../../contract/printable';
 import type { PrepareRequest } from '../../contract/schemas';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
@@ -16,7 +16,7 @@ export function refuseForeign({
 }: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'type'>): void {
   if (type === WORKFLOW_TYPES.prepare) return;
   throw new CommandError(
-    `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}: look at it with temporal workflow describe --workflow-id ${shellWord(workflowId)}; while it is open it keeps the id, so end it first`,
+    `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}: look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}; while it is open it keeps the id, so end it first`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );
@@ -33,7 +33,7 @@ export async function refuseIfDifferent(
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
   const describe = (of: object | null, field: string) =>
-    shortened(JSON.stringify((of as Record<string, unknown> | null)?.[field] ?? null), MAX_VALUE_LENGTH);
+    truncate(JSON.stringify((of as Record<string, unknown> | null)?.[field] ?? null), MAX_VALUE_LENGTH);
   throw new CommandError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,

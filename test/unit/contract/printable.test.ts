@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { escapeControls, shellWord } from '../../../src/contract/printable';
+import { escapeControls, shellQuote } from '../../../src/contract/printable';
 
 it.each(['plain/path:1,2@a%b+c=d', 'prod eu', "it's", '$(echo x)', '`id`', '"', '', '*'])(
   'a shell reads back the word %j',
   (text) => {
-    expect(execFileSync('sh', ['-c', `printf %s ${shellWord(text)}`], { encoding: 'utf8' })).toBe(text);
+    expect(execFileSync('sh', ['-c', `printf %s ${shellQuote(text)}`], { encoding: 'utf8' })).toBe(text);
   },
 );
 

@@ -1,5 +1,5 @@
 import type { NativeConnection, Worker, WorkerStatus } from '@temporalio/worker';
-import { whyNotReady } from '../../../src/worker/readiness';
+import { findReadinessProblem } from '../../../src/worker/readiness';
 
 const POLLING = { runState: 'RUNNING', workflowPollerState: 'POLLING', activityPollerState: 'POLLING' };
 
@@ -28,5 +28,5 @@ it.each<[what: string, status: Partial<WorkerStatus>, call: () => Promise<object
     workflowService: { getSystemInfo },
     withDeadline: (_deadline: number, call: () => Promise<unknown>) => call(),
   } as unknown as NativeConnection;
-  expect(await whyNotReady(worker, connection)).toBe(problem);
+  expect(await findReadinessProblem(worker, connection)).toBe(problem);
 });
