@@ -5,15 +5,13 @@ import { Command } from 'commander';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { shellQuote } from './contract/printable';
 import { VERSION } from './http/version';
-import { createClient } from './temporal/client';
-import { connectWorker } from './temporal/connection';
+import { connectWorker, createClient } from './temporal/connection';
 import { findListProblem } from './temporal/visibility';
 import { createWorker } from './worker/create-worker';
-import { startHealth } from './worker/health';
+import { findReadinessProblem, startHealth } from './worker/health';
 import { createLogger, logNodeWarnings, runtimeOptions } from './worker/logger';
 import { installRuntime, startRunCounters } from './worker/metrics';
 import { watchUndelivered } from './worker/metrics-undelivered';
-import { findReadinessProblem } from './worker/readiness';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const FAILURE_CHECK_INTERVAL_MS = 1000;

@@ -3,14 +3,29 @@ import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { unlessAborted } from '../http/unless-aborted';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
-import { HELP } from './cli/help';
 import { duration } from './cli/option-parsers';
 import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import type { CommandContext } from './cli/temporal';
 
-/** The command line, for a process or for a test. */
+/** Follows the options in the help of the program. */
+const HELP = `
+Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… or a profile file;
+--address and --namespace take precedence.
+
+Exit codes:
+  0    done
+  1    failed: the message says why
+  2    an option is missing, unknown or not valid
+  3    Temporal cannot be reached
+  4    timed out waiting; the run goes on
+  5    undelivered: the token exists, and the run goes on
+  6    refused: a token exists, delivered or recoverable, a different request is open, or a redelivery is in progress
+  7    cancelled
+  130  interrupted; the run goes on`;
+
+/** Creates the command line, for a process or for a test. */
 export function createProgram(io: Io) {
   return {
     /** @param args without the names of Node and of the program. */

@@ -8,11 +8,6 @@ interface Organization {
 
 export type Organizations = ReturnType<typeof createOrganizations>;
 
-/** Anything with names, such as a Map by name. */
-interface Named {
-  keys(): Iterable<string>;
-}
-
 /**
  * With a map, the worker serves only the organizations in it. Without one, the only credential serves every
  * organization, with every sink.
@@ -24,8 +19,8 @@ export function createOrganizations({
 }: {
   /** By organization id. */
   organizations: ReadonlyMap<string, Organization> | null;
-  credentials: Named;
-  sinks: Named;
+  credentials: { keys(): Iterable<string> };
+  sinks: { keys(): Iterable<string> };
 }) {
   const names = [...credentials.keys()];
   const [onlyCredential = null] = names;

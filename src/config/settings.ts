@@ -52,19 +52,12 @@ interface Names {
 }
 
 function collectNames(content: unknown, { credential }: EnvironmentValues): Names {
-  const credentials = listKeys(content, 'atlas', 'credentials');
+  const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
+  const credentials = Object.keys(atlas?.credentials ?? {});
   return {
     credentials: [...new Set(credential ? [...credentials, DEFAULT_CREDENTIAL] : credentials)],
-    sinks: listKeys(content, 'sinks'),
+    sinks: Object.keys(sinks ?? {}),
   };
-}
-
-function listKeys(content: unknown, ...path: string[]): string[] {
-  const value = path.reduce<unknown>(
-    (parent, key) => (parent as Record<string, unknown> | null)?.[key],
-    content,
-  );
-  return typeof value === 'object' && value !== null ? Object.keys(value) : [];
 }
 
 function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {

@@ -2,7 +2,6 @@ import type {
   CheckReport,
   CreateInput,
   DeliverInput,
-  FailureDetails,
   LinkCheck,
   PrepareRequest,
   Receipt,
@@ -50,14 +49,6 @@ export interface ValidatedRequest {
   request: ValidRequest;
   create: CreatePlan;
   deliver: DeliverPlan;
-}
-
-/** Details of a failed creation attempt that Temporal does not retry. */
-export interface CreationFailureDetails extends Omit<FailureDetails, 'unconfirmedTokens'> {
-  /** The wait that Atlas requested, in a `TokenUnconfirmed` failure: the workflow waits before the next attempt. */
-  retryAfterMs?: number;
-  /** False when nothing can have been created, although the type of the failure leaves that open. */
-  tokenMayExist?: false;
 }
 
 /** Details of a failed delivery attempt. */

@@ -29,14 +29,20 @@ export function checkRequest(input: unknown): CheckedRequest {
   };
 }
 
-/** A failure's message has to stay readable. */
-const MAX_LISTED = 10;
-
 /** All problems in one sentence: the first ten, and how many more there are. */
 export function describeProblems(problems: readonly FieldProblem[]): string {
-  const described = problems.slice(0, MAX_LISTED).map(({ field, description }) => `${field} ${description}`);
-  const more = problems.length - described.length;
-  return described.join('; ') + (more > 0 ? `; and ${more} more` : '');
+  return listFirst(
+    problems.map(({ field, description }) => `${field} ${description}`),
+    '; ',
+  );
+}
+
+/** Keeps the message of a failure readable. */
+const MAX_LISTED = 10;
+
+function listFirst(items: readonly string[], separator: string): string {
+  const more = items.length - MAX_LISTED;
+  return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
 }
 
 /** The entries are checked even when another field is wrong, so that one failure names every problem. */
@@ -75,15 +81,10 @@ export function checkAccessList(list: readonly unknown[]) {
 export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
   const field = z.core.toDotPath(issue.path);
   if (issue.code === 'unrecognized_keys') {
-    const names = [field, listNames(issue.keys)].filter(Boolean).join('.');
+    // A caller chose the names, so each is bounded.
+    const keys = issue.keys.map((key) => truncate(key));
+    const names = [field, listFirst(keys, ', ')].filter(Boolean).join('.');
     return { field: names, description: 'is not a field of a request: remove it' };
   }
   return { field: field || 'request', description: issue.message };
-}
-
-/** Names that a caller chose: the first ten, each without control characters and no longer than a line. */
-function listNames(names: readonly string[]): string {
-  const listed = names.slice(0, MAX_LISTED).map((name) => truncate(name));
-  const more = names.length - listed.length;
-  return listed.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Connection } from '@temporalio/client';
+import { Client, Connection, type ConnectionLike } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../contract/printable';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
-export interface TemporalConnection<C> {
+interface TemporalConnection<C> {
   connection: C;
   address: string;
   namespace: string;
@@ -35,6 +35,18 @@ export function connectClient(
     } catch (error) {
       throw (await diagnoseConnection(options)) ?? error;
     }
+  });
+}
+
+/**
+ * Makes a client that reads payloads as leniently as the workflows do. Anyone in the namespace can start a run with a memo
+ * in a foreign encoding, and Temporal's own converter would let that memo fail every list.
+ */
+export function createClient(connection: ConnectionLike, namespace: string): Client {
+  return new Client({
+    connection,
+    namespace,
+    dataConverter: { payloadConverterPath: require.resolve('../workflows/payload-converter') },
   });
 }
 

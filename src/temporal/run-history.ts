@@ -74,8 +74,6 @@ function decodePayloads(payloads: Payloads): unknown[] {
   });
 }
 
-export type RunHistory = ReturnType<typeof parseHistory>;
-
 export interface UnconfirmedAttempt {
   startedAt: string;
   endedAt: string;
@@ -83,7 +81,7 @@ export interface UnconfirmedAttempt {
 }
 
 /** Reads one run. Nothing is known of it when its history is gone. */
-export async function readRun(client: Client, { workflowId, runId }: RunRef): Promise<RunHistory> {
+export async function readRun(client: Client, { workflowId, runId }: RunRef) {
   const handle = client.workflow.getHandle(workflowId, runId);
   const history = await handle.fetchHistory().catch(nullIfNotFound);
   return parseHistory(history?.events ?? []);

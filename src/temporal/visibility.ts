@@ -1,11 +1,13 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 
 const LIST_TIMEOUT_MS = 4000;
+const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unauthenticated, GRPC.unimplemented];
 
 /** Why Temporal does not list runs. */
-export interface ListProblem {
+interface ListProblem {
   message: string;
   /** Whether it lasts until somebody changes the permissions or the server. */
   isRefused: boolean;
@@ -27,13 +29,18 @@ export async function findListProblem(client: Client): Promise<ListProblem | nul
   } catch (error) {
     const code = findGrpcCode(error);
     const reason = findGrpcError(error)?.details || (error as Error).message;
-    if (code === GRPC.permissionDenied || code === GRPC.unauthenticated || code === GRPC.unimplemented) {
-      const message = `Temporal refuses to list the runs of namespace ${namespace} (${reason}): grant the permission to list workflow executions (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token`;
-      return { message, isRefused: true };
-    }
-    const message = `Temporal did not list the runs of namespace ${namespace} (${reason}): check its visibility store and the limit frontend.namespaceRPS.visibility; until it lists runs, new runs wait`;
-    return { message, isRefused: false };
+    const isRefused = code !== null && REFUSED_CODES.includes(code);
+    return { message: describeListProblem(namespace, reason, isRefused), isRefused };
   }
+}
+
+function describeListProblem(namespace: string, reason: string, isRefused: boolean): string {
+  const what = `list the runs of namespace ${namespace} (${reason})`;
+  return isRefused
+    ? `Temporal refuses to ${what}: grant the permission to list workflow executions` +
+        ' (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token'
+    : `Temporal did not ${what}: check its visibility store and the limit frontend.namespaceRPS.visibility;` +
+        ' until it lists runs, new runs wait';
 }
 
 export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status'>): boolean {
@@ -58,4 +65,10 @@ export function visibilityQuery(
 ): string {
   const equal = Object.entries(fields).map(([field, value]) => `${field} = ${JSON.stringify(value)}`);
   return [...equal, ...conditions].join(' AND ');
+}
+
+/** Reads how long the namespace keeps closed runs, in milliseconds. */
+export async function readRetentionMs({ workflowService, options: { namespace } }: Client): Promise<number> {
+  const { config } = await workflowService.describeNamespace({ namespace });
+  return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
 }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { NativeConnection, Worker } from '@temporalio/worker';
 
 /**
  * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and why).
@@ -54,4 +55,25 @@ export async function startHealth(
 /** Joins host and port as a URL has them: an IPv6 address in brackets. */
 export function hostPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+const READINESS_TIMEOUT_MS = 1000;
+
+/** Finds out why the worker cannot take work now; null when it can. A lost connection shows within a second. */
+export async function findReadinessProblem(
+  worker: Pick<Worker, 'getStatus'>,
+  connection: Pick<NativeConnection, 'withDeadline' | 'workflowService'>,
+): Promise<string | null> {
+  const { runState, workflowPollerState, activityPollerState } = worker.getStatus();
+  if (runState !== 'RUNNING') return `the worker is ${runState}`;
+  if (workflowPollerState !== 'POLLING') return `the workflow poller is ${workflowPollerState}`;
+  if (activityPollerState !== 'POLLING') return `the activity poller is ${activityPollerState}`;
+  try {
+    await connection.withDeadline(Date.now() + READINESS_TIMEOUT_MS, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
+    return null;
+  } catch {
+    return 'Temporal does not respond';
+  }
 }

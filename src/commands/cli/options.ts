@@ -143,8 +143,6 @@ export const redeliverCommand = () =>
         .conflicts(['org', 'sourceOrg', 'workflowId']),
     );
 
-export type RecoverOptions = Pick<OptionsOf<typeof recoverCommand>, 'runId' | 'sink'>;
-
 export const recoverCommand = () =>
   targetCommand('recover')
     .description('deliver the token of a closed run, by a new run that creates nothing')

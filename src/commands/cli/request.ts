@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
 import { checkRequest, describeProblems } from '../../contract/check-request';
 import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
+import { systemErrorCode } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';
-import { readLines } from './input-file';
 import type { RequestOptions } from './options';
 
 type Stdin = NodeJS.ReadableStream | undefined;
@@ -94,6 +96,25 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
   }
   if (requests.size > 0) return [...requests.values()];
   throw new CommandError(`nothing was started: --from ${file} contains no request`, EXIT_CODES.usage);
+}
+
+/**
+ * Reads the lines of a file that an option names, without blank ones.
+ *
+ * @param file `-` for standard input.
+ * @throws CommandError with exit code 2.
+ */
+async function readLines(option: string, file: string, stdin: Stdin) {
+  try {
+    // `readFile` of standard input fails with EAGAIN on a pipe.
+    const content = file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
+    return content
+      .split('\n')
+      .map((line, index) => ({ number: index + 1, text: line.trim() }))
+      .filter(({ text }) => text !== '');
+  } catch (error) {
+    throw new CommandError(`${option} ${file} cannot be read (${systemErrorCode(error)})`, EXIT_CODES.usage);
+  }
 }
 
 /** @returns the request, or what is wrong with it. */

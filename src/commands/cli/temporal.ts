@@ -1,7 +1,6 @@
 import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { createClient } from '../../temporal/client';
-import { connectClient } from '../../temporal/connection';
+import { connectClient, createClient } from '../../temporal/connection';
 import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';

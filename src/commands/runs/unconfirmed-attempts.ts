@@ -43,12 +43,8 @@ function describeKey(attempt: UnconfirmedAttempt, orgId: string): Attempt {
   };
 }
 
-/** The first eight digits of an ObjectId that was made at a time. */
-function toIdPrefix(timeMs: number): string {
-  return Math.floor(timeMs / 1000)
-    .toString(16)
-    .padStart(8, '0');
-}
+/** The first eight digits of an ObjectId that was made at a time: its seconds since 1970. */
+const toIdPrefix = (timeMs: number) => Math.floor(timeMs / 1000).toString(16);
 
 /** The attempts in lines for a person. */
 export function describeAttempts({ attempts, received }: Attempts): string[] {

@@ -1,5 +1,5 @@
 import type { NativeConnection, Worker, WorkerStatus } from '@temporalio/worker';
-import { findReadinessProblem } from '../../../src/worker/readiness';
+import { findReadinessProblem } from '../../../src/worker/health';
 
 const POLLING = { runState: 'RUNNING', workflowPollerState: 'POLLING', activityPollerState: 'POLLING' };
 
