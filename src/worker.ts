@@ -60,7 +60,9 @@ async function main(): Promise<void> {
   if (deployment) {
     const { name, buildId } = deployment;
     logger.info(
-      `this worker gets work once its version is current; to make it so: temporal worker deployment set-current-version --namespace ${shellQuote(namespace)} --deployment-name ${shellQuote(name)} --build-id ${shellQuote(buildId)}`,
+      'this worker gets work once its version is current; to make it so: temporal worker deployment' +
+        ` set-current-version --namespace ${shellQuote(namespace)} --deployment-name ${shellQuote(name)}` +
+        ` --build-id ${shellQuote(buildId)}`,
     );
   }
 

@@ -24,7 +24,8 @@ export async function cancel({ client, output }: CommandContext, workflowId: str
   await client.workflow.getHandle(workflowId, runId).cancel();
   output.print({ workflowId, runId, cancelRequested: true }, [
     `requested cancellation of ${workflowId}`,
-    'no new request is sent to Atlas; the response to one already sent is awaited, and a token that arrives gets one delivery attempt',
+    'the run sends no new request to Atlas. If one is in progress, the run waits for the response,' +
+      ' and makes one attempt to deliver a token that arrives',
     `see how it ends, and what may be left: ${commandLine('watch', workflowId)}`,
   ]);
 }

@@ -11,7 +11,7 @@ import {
 } from '../activities/worker-checks';
 import { createWorkerParts } from '../activities/worker-parts';
 import { loadConfig, type Config } from '../config';
-import { shellQuote } from '../contract/printable';
+import { formatCount, shellQuote } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
 import { connectClient, createClient } from '../temporal/connection';
 import { readRetentionMs } from '../temporal/visibility';
@@ -69,7 +69,7 @@ function report(found: readonly Finding[], output: Output): void {
   }
   output.say(...lines);
   throw new CommandError(
-    `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}`,
+    `${formatCount(count('error'), 'error')}, ${formatCount(count('warning'), 'warning')}`,
     EXIT_CODES.failed,
     { findings },
   );
@@ -107,15 +107,20 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
   const { namespace } = client.options;
   const { serverVersion } = await client.workflowService.getSystemInfo({});
   const retentionMs = await readRetentionMs(client);
-  const server = `server ${serverVersion || 'of unknown version'} at ${address}, namespace ${namespace}, which retains closed runs for ${hours(retentionMs)}`;
+  const server =
+    `server ${serverVersion || 'of unknown version'} at ${address}, namespace ${namespace},` +
+    ` which retains closed runs for ${formatHours(retentionMs)}`;
   if (isDefective(serverVersion)) {
     return warning(
-      `${server}: this release has a security defect in Update-with-Start: upgrade it to 1.30 or later, or to 1.27.4, 1.28.2, 1.29.2 or a later patch of these`,
+      `${server}: this release has a security defect in Update-with-Start: upgrade it to 1.30 or later,` +
+        ' or to 1.27.4, 1.28.2, 1.29.2 or a later patch of these',
     );
   }
   if (retentionMs >= RECOMMENDED_RETENTION_MS) return ok(server);
   return warning(
-    `${server}: set at least ${hours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or terminated run can still be recovered: temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
+    `${server}: set at least ${formatHours(RECOMMENDED_RETENTION_MS)}, so that the token of a cancelled or` +
+      ' terminated run can still be recovered:' +
+      ` temporal operator namespace update --namespace ${shellQuote(namespace)} --retention 72h`,
   );
 }
 
@@ -141,10 +146,6 @@ async function checkTaskQueue(client: Client, taskQueue: string): Promise<CheckR
   }
 }
 
-function hours(ms: number): string {
+function formatHours(ms: number): string {
   return `${Math.round(ms / 360_000) / 10} h`;
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

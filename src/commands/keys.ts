@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { systemErrorCode, writeFileAtomically } from '../files';
+import { formatCount } from '../contract/printable';
 import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
@@ -42,7 +43,7 @@ export async function makeKeys(
     : 'give the file to every worker, and name it under sealing.keys';
   output.print(
     { file, kid: key.kid, keys: keys.length },
-    `wrote ${file} (mode 0600): key ${key.kid} seals, ${keys.length} key(s) open; ${next}`,
+    `wrote ${file} (mode 0600): key ${key.kid} seals, ${formatCount(keys.length, 'key')} can open; ${next}`,
   );
 }
 
@@ -53,7 +54,8 @@ function parseKeys(file: string, text: string): unknown[] {
     return (JSON.parse(text) as { keys: unknown[] }).keys;
   } catch {
     throw new CommandError(
-      `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers, since only its keys open the tokens that are sealed with them`,
+      `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers,` +
+        ' since only its keys open the tokens that are sealed with them',
     );
   }
 }

@@ -5,6 +5,7 @@ import { checkRequest } from '../contract/check-request';
 import { commandLine } from '../contract/command-line';
 import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
+import { formatCount } from '../contract/printable';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { findRecoverableToken } from '../temporal/earlier-token';
 import { readEnding, readRequest, readResult } from '../temporal/run-history';
@@ -140,7 +141,7 @@ async function printRuns(runs: AsyncIterable<ListedRun>, output: Output): Promis
       ...(unconfirmed ? describeAttempts(unconfirmed) : []),
     ]);
   }
-  output.say(`${count} run(s)`);
+  output.say(formatCount(count, 'run'));
 }
 
 function formatRow(startedAt: string, state: string, workflowId: string, details: string): string {
@@ -179,7 +180,7 @@ async function printRequests(
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
   if (left > 0)
-    output.note(`${left} run(s) are left out: their requests are not valid, or their histories are gone`);
+    output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
 }
 
 /** @returns pMapSkip when the request is not one that a start of this pair can repeat. */
@@ -193,7 +194,7 @@ async function readStartable(client: Client, run: ListedRun): Promise<PrepareReq
 export function describeNotCounted(open: number): string[] {
   if (open === 0) return [];
   return [
-    `${open} open run(s) are not counted: they are creating a token, or are in their first round of delivery`,
+    `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`,
   ];
 }
 
@@ -207,7 +208,9 @@ function describeNotShown(
     ...describeNotCounted(open),
     unconfirmed &&
       terminated > 0 &&
-      `${terminated} terminated run(s) are not shown: a request that was in progress when a run was terminated is in no count; see when that was: live-migration-prep list --json | grep terminated`,
+      `not shown: ${formatCount(terminated, 'terminated run')}.` +
+        ' A request in progress at the termination is in no count.' +
+        ' To see when that was: live-migration-prep list --json | grep terminated',
   ].filter((note) => typeof note === 'string');
 }
 

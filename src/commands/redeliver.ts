@@ -46,7 +46,7 @@ export async function redeliverAll(
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
-  await runBulk(runs, 'undelivered run(s)', output, async ({ workflowId }) =>
+  await runBulk(runs, 'undelivered run', output, async ({ workflowId }) =>
     describeDelivery(await sendRedeliver(client, workflowId, sink)),
   );
 }
@@ -65,7 +65,8 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
       throw new CommandError(
         [
-          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
+          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
+            ' cancel it, then recover its token',
           commandLine('cancel', workflowId),
           commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
         ],

@@ -56,7 +56,8 @@ export async function createSchedule(
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw new CommandError(
-      `schedule ${scheduleId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
+      `schedule ${scheduleId} exists: to change it, delete it first with:` +
+        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
       EXIT_CODES.refused,
       { scheduleId, refused: 'scheduleExists' },
     );

@@ -37,7 +37,7 @@ export async function startFrom(
     return joined ? describeOpen(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  await runBulk(requests, 'request(s)', output, startOne);
+  await runBulk(requests, 'request', output, startOne);
 }
 
 function describeOpen(runId: string): RunOutcome {

@@ -56,13 +56,15 @@ function checkHttpVariables(env: Env): string[] {
       return [];
     } catch (error) {
       return [
-        `environment variable ${name} is not the address of a proxy, such as http://proxy:3128 (${(error as Error).message})`,
+        `environment variable ${name} is not the address of a proxy, such as http://proxy:3128` +
+          ` (${(error as Error).message})`,
       ];
     }
   });
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     problems.push(
-      'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
+      'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its' +
+        ' credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
     );
   }
   return problems;

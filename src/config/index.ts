@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { formatCount } from '../contract/printable';
 import { createSealer } from '../sealing';
 import { readEnvironment, type Env } from './environment';
 import { readSettings } from './settings';
@@ -13,9 +14,8 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
   constructor(readonly problems: readonly string[]) {
-    super(
-      `the configuration has ${problems.length} problem(s):\n${problems.map((p) => `  - ${p}`).join('\n')}`,
-    );
+    const lines = problems.map((problem) => `\n  - ${problem}`);
+    super(`the configuration has ${formatCount(problems.length, 'problem')}:${lines.join('')}`);
   }
 }
 

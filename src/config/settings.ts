@@ -158,16 +158,18 @@ function credentialsSchema(context: ReferenceContext, { credential }: Environmen
     })
     .refine((credentials) => credentials.size > 0, {
       message:
-        'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account), or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
+        'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account),' +
+        ' or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
     });
 }
 
 function organizationsSchema({ credentials, sinks }: Names) {
-  const oneOf = (names: readonly string[]) =>
-    z.string().refine((name) => names.includes(name), {
-      error: ({ input }) =>
-        `${String(input)} is not configured: ${names.length > 0 ? `name one of ${names.join(', ')}` : 'configure it'}`,
+  const oneOf = (names: readonly string[]) => {
+    const remedy = names.length > 0 ? `name one of ${names.join(', ')}` : 'configure it';
+    return z.string().refine((name) => names.includes(name), {
+      error: ({ input }) => `${String(input)} is not configured: ${remedy}`,
     });
+  };
   return z
     .record(
       organizationId,
@@ -182,7 +184,8 @@ function organizationsSchema({ credentials, sinks }: Names) {
     .default(null)
     .refine(
       (organizations) => organizations !== null || credentials.length < 2,
-      `is missing: with several credentials (${credentials.join(', ')}), name the one of each organization, such as 64f1c0ffee5eed0000000a71: {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
+      `is missing: with several credentials (${credentials.join(', ')}), name the one of each organization,` +
+        ` such as 64f1c0ffee5eed0000000a71: {credential: ${credentials[0] ?? ''}, sinks: [${sinks[0] ?? ''}]}`,
     );
 }
 

@@ -25,7 +25,8 @@ export function readYamlFile(file: string): YamlFile {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     return refused(
-      `${file} cannot be read (${systemErrorCode(error)}): name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG`,
+      `${file} cannot be read (${systemErrorCode(error)}):` +
+        ' name the configuration file with --config or LIVE_MIGRATION_PREP_CONFIG',
     );
   }
 

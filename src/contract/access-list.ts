@@ -32,7 +32,8 @@ export function checkEntry(text: string): CheckedEntry {
   if (!block) {
     return {
       problem:
-        'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, without leading zeros, a host name or a port',
+        'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24,' +
+        ' without leading zeros, a host name or a port',
     };
   }
   const { address, prefixLength } = block;

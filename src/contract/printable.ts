@@ -24,6 +24,11 @@ export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
 }
 
+/** A count and its noun, such as `1 run` or `3 runs`. */
+export function formatCount(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 function shorten(text: string, maxLength = 60): string {
   return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }

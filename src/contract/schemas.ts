@@ -56,7 +56,8 @@ export const prepareRequestSchema = z
       again: again
         .nullish()
         .describe(
-          'Absent: an earlier token of these organizations ends the run as TokenExists; the id of a run: only a token of a newer run does; true: none does',
+          'Absent: an earlier token of these organizations ends the run as TokenExists;' +
+            ' the id of a run: only a token of a newer run does; true: none does',
         ),
     },
     'is not an object: write orgId, accessListIps and sink',

@@ -112,5 +112,8 @@ function describeUnreachable(
     : escapeControls(message);
   // With an API key, the SDK uses TLS by default.
   const how = (tls ?? apiKey !== undefined) ? 'with TLS' : 'without TLS';
-  return `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables`;
+  return (
+    `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): start it, or correct` +
+    ' TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables'
+  );
 }

@@ -119,10 +119,15 @@ export async function describeEarlierToken(
   const earlier = await readRequest(client, { workflowId, runId });
   const fields = earlier && request ? differingFields(earlier, request) : [];
   const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
-  const again = `Start with "again": true (\`${commandLine('start', workflowId, '--again', '…')}\`) to create another token.`;
+  const start = commandLine('start', workflowId, '--again', '…');
+  const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (state === 'delivered') {
     const where = receipt ? `: it is in ${receipt.location}` : '';
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
-  return `run ${runId} ended with token ${String(deliveryId)}, which no sink has confirmed.${difference} Deliver it with \`${commandLine('recover', workflowId, '--run-id', runId)}\`. ${again}`;
+  const recover = commandLine('recover', workflowId, '--run-id', runId);
+  return (
+    `run ${runId} ended with token ${String(deliveryId)}, which no sink has confirmed.${difference}` +
+    ` Deliver it with \`${recover}\`. ${again}`
+  );
 }

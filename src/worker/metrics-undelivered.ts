@@ -56,7 +56,8 @@ export function watchUndelivered(
       checks.add(1, { outcome: 'failed' });
       if (!refused)
         logger.warn(
-          'undelivered runs cannot be listed, so their metrics are out of date: the error says why; the worker needs the permission to list the runs of its namespace',
+          'undelivered runs cannot be listed, so their metrics are out of date: the error says why;' +
+            ' the worker needs the permission to list the runs of its namespace',
           { error },
         );
       refused = true;

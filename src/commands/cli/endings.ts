@@ -8,6 +8,7 @@ import {
   type FailureType,
   type RefusalType,
 } from '../../contract/names';
+import { formatCount } from '../../contract/printable';
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import { describeRows, type Row } from './output';
@@ -56,7 +57,8 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
 export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
   if (tokens === 0) return [];
   return [
-    `Atlas may have created ${tokens} token(s) that the run never received; when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
+    `Atlas may have created ${formatCount(tokens, 'token')} that the run never received;` +
+      ` when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 
@@ -79,7 +81,7 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['token sha256', receipt.tokenSha256],
     ['created', receipt.createdAt],
     ['delivered', receipt.deliveredAt],
-    ['unconfirmed', `${unconfirmedTokens} token(s)`],
+    ['unconfirmed', formatCount(unconfirmedTokens, 'token')],
     ...receipt.warnings.map((warning): Row => ['warning', warning]),
   ]);
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
@@ -101,7 +103,8 @@ export function toEndingError(
       [
         `the run was terminated: ${cause.message}`,
         `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
-        'if a request was in progress, Atlas may have created a token that no run counts: look in Atlas for an API key of that time',
+        'if a request was in progress, Atlas may have created a token that no run counts:' +
+          ' look in Atlas for an API key of that time',
       ],
       EXIT_CODES.failed,
       facts,

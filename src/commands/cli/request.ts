@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { checkRequest, describeProblems } from '../../contract/check-request';
 import { workflowIdFor } from '../../contract/names';
+import { formatCount } from '../../contract/printable';
 import type { PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';
@@ -32,7 +33,7 @@ export async function makeRequest(
   if (problems.length === 0) return request;
   throw new CommandError(
     [
-      `${consequence}: the request has ${problems.length} problem(s)`,
+      `${consequence}: the request has ${formatCount(problems.length, 'problem')}`,
       ...problems.map(({ field, description }) => `  ${field} ${description}`),
     ],
     EXIT_CODES.usage,
@@ -48,7 +49,8 @@ async function readAddresses(
   const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
   if (addresses.length > 0 || !accessList) return addresses;
   throw new CommandError(
-    "no address: name the source's addresses with --ip or --ips-file, or pass --no-access-list for a source that skips the access list",
+    "no address: name the source's addresses with --ip or --ips-file," +
+      ' or pass --no-access-list for a source that skips the access list',
     EXIT_CODES.usage,
   );
 }
@@ -87,7 +89,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
     const more = problems.length - MAX_PROBLEMS;
     throw new CommandError(
       [
-        `nothing was started: --from ${file} has problems in ${problems.length} line(s)`,
+        `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}`,
         ...problems.slice(0, MAX_PROBLEMS),
         ...(more > 0 ? [`  and in ${more} more`] : []),
       ],

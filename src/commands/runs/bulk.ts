@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { truncate } from '../../contract/printable';
+import { formatCount, truncate } from '../../contract/printable';
 import type { Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
@@ -32,12 +32,12 @@ interface Item {
 /**
  * Works on runs, a few at once, and prints the outcome of each as it ends. An error becomes an outcome, and the rest go on.
  *
- * @param what the items are, such as `request(s)`.
+ * @param noun names one item, such as `request`.
  * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
  */
 export async function runBulk<I extends Item>(
   items: readonly I[],
-  what: string,
+  noun: string,
   output: Output,
   work: (item: I) => Promise<RunOutcome>,
 ): Promise<void> {
@@ -59,7 +59,7 @@ export async function runBulk<I extends Item>(
     { concurrency: CONCURRENCY, signal: output.signal },
   );
   const list = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  const summary = `${items.length} ${what}${list ? `: ${list}` : ''}`;
+  const summary = `${formatCount(items.length, noun)}${list ? `: ${list}` : ''}`;
   const facts = { total: items.length, counts: Object.fromEntries(counts) };
   const exitCode = worstExitCode(counts);
   if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../contract/names';
+import { formatCount } from '../../contract/printable';
 import {
   checkReportSchema,
   type CheckReport,
@@ -44,7 +45,8 @@ export async function checkWorker(
   if (parsed.success) return { report: parsed.data, failure };
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
-    `the workers of task queue ${taskQueue} sent no report (${reason}): start one if none runs, or see ${handle.workflowId} in Temporal`,
+    `the workers of task queue ${taskQueue} sent no report (${reason}):` +
+      ` start one if none runs, or see ${handle.workflowId} in Temporal`,
   );
 }
 
@@ -64,10 +66,14 @@ export async function checkRequestRemotely(
   const { findings, fields } = report;
   // A finding about a field says the same as the field's problem.
   const described = fields.map(({ description }) => description);
+  const what =
+    fields.length > 0
+      ? `the request has ${formatCount(fields.length, 'problem')}`
+      : 'checks in the worker failed';
   const broken = findings.filter(({ state, message }) => state === 'error' && !described.includes(message));
   throw new CommandError(
     [
-      `${consequence}: ${fields.length > 0 ? `the request has ${fields.length} problem(s)` : 'checks in the worker failed'}`,
+      `${consequence}: ${what}`,
       ...fields.map(({ field, description }) => `  ${field} ${description}`),
       ...describeFindings(broken).map((line) => `  ${line}`),
     ],

@@ -47,5 +47,8 @@ export async function lookForWorker(
   const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => optionalTsToMs(lastAccessTime) ?? 0));
   if (lastMs > Math.max(0, Date.now() - expiresMs)) return null;
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
-  return `no worker polls task queue ${taskQueue}${last}: start one, or correct the name; a run stays on the task queue on which it was started`;
+  return (
+    `no worker polls task queue ${taskQueue}${last}: start one, or correct the name;` +
+    ' a run stays on the task queue on which it was started'
+  );
 }

@@ -16,7 +16,8 @@ export function refuseForeign({
 }: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'type'>): void {
   if (type === WORKFLOW_TYPES.prepare) return;
   throw new CommandError(
-    `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}: look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}; while it is open it keeps the id, so end it first`,
+    `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
+      ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}, and end it if it is open`,
     EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );

@@ -194,7 +194,7 @@ describe('doctor', () => {
     const before = atlas.requests().length;
     const exit = await doctor(deployment, {}, '--json');
     expect(exit.code).toBe(1);
-    expect(objectIn(exit)['error']).toMatch(/2 problem\(s\):\n.*(fax|type).*\n.*colour|colour.*\n.*type/);
+    expect(objectIn(exit)['error']).toMatch(/2 problems:\n.*(fax|type).*\n.*colour|colour.*\n.*type/);
     expect(atlas.requests()).toHaveLength(before);
   });
 

@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { RawValue, defaultPayloadConverter, type Payload } from '@temporalio/common';
 import pMap from 'p-map';
+import { formatCount } from '../../../src/contract/printable';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { setScene, type Scene } from '../../support/command-line';
@@ -189,10 +190,12 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
 
   it('as a table, newest first, with what each run waits for', async () => {
     const { stdout, stderr } = await scene.client('list', '--undelivered');
-    expect(stderr).toMatch(/\nnote: \d+ open run\(s\) are not counted: they are creating a token, or /);
+    expect(stderr).toMatch(
+      /\nnote: not counted: \d+ open runs?, creating a token or in the first round of delivery\n/,
+    );
     const [header, ...rows] = stdout.trimEnd().split('\n');
     expect(header).toMatch(/^STARTED +STATE +RUN$/);
-    expect(rows.pop()).toBe(`${scanned.filter(({ undelivered }) => undelivered).length} run(s)`);
+    expect(rows.pop()).toBe(formatCount(scanned.filter(({ undelivered }) => undelivered).length, 'run'));
     const started = rows.map((row) => row.slice(0, row.indexOf('Z')));
     expect(started.toSorted().reverse()).toEqual(started);
     for (const row of rows)
@@ -209,7 +212,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
   it('and says what it cannot know', async () => {
     const { stderr } = await scene.client('list', '--unconfirmed');
     expect(stderr).toMatch(
-      /\nnote: \d+ terminated run\(s\) are not shown: a request that was in progress when a run was terminated is in no count/,
+      /\nnote: not shown: \d+ terminated runs?\. A request in progress at the termination is in no count\./,
     );
   });
 

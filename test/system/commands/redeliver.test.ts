@@ -364,13 +364,13 @@ describe('redeliver --all', () => {
     expect(early[0]?.reason).toContain('SinkRejected: ');
 
     const elsewhere = await command('redeliver', '--all', '--task-queue', `nobody-${newOrgId()}`);
-    expect(elsewhere).toEqual({ code: 0, stdout: '0 undelivered run(s)\n', stderr: '' });
+    expect(elsewhere).toEqual({ code: 0, stdout: '0 undelivered runs\n', stderr: '' });
 
     sink.repair();
     const { code, stdout, stderr } = await command('redeliver', '--all');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     for (const id of ids) expect(stdout).toMatch(new RegExp(`^[123]/3 {2}delivered {2}${id}: file `, 'm'));
-    expect(stdout).toMatch(/\n3 undelivered run\(s\): 3 delivered\n$/);
+    expect(stdout).toMatch(/\n3 undelivered runs: 3 delivered\n$/);
     expect(sink.tokens().sort()).toEqual(
       atlas
         .createdTokens()
@@ -430,9 +430,9 @@ describe('redeliver --all', () => {
     await untilListed(`WorkflowId = '${workflowId}'`, 1);
     const { stdout, stderr } = await command('redeliver', '--all');
     atlas.clearFaults();
-    expect(stdout).toBe('0 undelivered run(s)\n');
+    expect(stdout).toBe('0 undelivered runs\n');
     expect(stderr).toBe(
-      'note: 1 open run(s) are not counted: they are creating a token, or are in their first round of delivery\n',
+      'note: not counted: 1 open run, creating a token or in the first round of delivery\n',
     );
     await client.workflow.getHandle(workflowId).result();
   });

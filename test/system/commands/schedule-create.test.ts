@@ -120,12 +120,12 @@ describe('schedule create', () => {
     [
       'a sink that the workers do not have',
       { sink: 'nowhere' },
-      /^live-migration-prep: no schedule was created: the request has 1 problem\(s\)\n {2}sink "nowhere" is not a sink of this organization: write one of files\n$/,
+      /^live-migration-prep: no schedule was created: the request has 1 problem\n {2}sink "nowhere" is not a sink of this organization: write one of files\n$/,
     ],
     [
       'an organization that the credential cannot see',
       { org: newOrgId() },
-      /^live-migration-prep: no schedule was created: the request has 1 problem\(s\)\n {2}orgId is not visible to credential default, and [^\n]*\n$/,
+      /^live-migration-prep: no schedule was created: the request has 1 problem\n {2}orgId is not visible to credential default, and [^\n]*\n$/,
     ],
   ])('%s: refused now, with the remedy, and no token is requested', async (_what, { org, sink }, message) => {
     const before = scene.atlas.requestsOn('linkTokens').length;

@@ -152,14 +152,14 @@ describe('start --from', () => {
     );
     expect(resultsIn(exit).at(-1)).toMatchObject({ refused: 'recoverable', line: 6 });
     expect(exit.code).toBe(5);
-    expect(exit.stderr).toContain('6 request(s): ');
+    expect(exit.stderr).toContain('6 requests: ');
     expect(scene.atlas.createdTokens()).toHaveLength(tokens + 2);
   });
 
   it.each<[what: string, stdin: string | Buffer, message: string]>([
     ['is empty, as after a command that failed', '', '--from - contains no request'],
     ['is broken off', '{"orgId":"64f1c0ffee5e', 'line 1: is not JSON'],
-    ['is binary', Buffer.from([0xff, 0x0a, 0x00, 0x0a, 0x1b]), 'has problems in 3 line(s)'],
+    ['is binary', Buffer.from([0xff, 0x0a, 0x00, 0x0a, 0x1b]), 'has problems in 3 lines'],
     ['is the error of a command with --json', '{"error":"cannot reach Temporal"}\n', 'error is not a field'],
   ])('starts nothing where standard input %s', async (_what, stdin, message) => {
     const exit = await scene.piped(stdin, 'start', '--from', '-');
@@ -219,7 +219,7 @@ it('list --requests | start --from - brings back every run that failed on a wron
   expect(invalid).toMatchObject({
     code: 0,
     stdout: '',
-    stderr: expect.stringContaining('4 run(s) are left out') as unknown,
+    stderr: expect.stringContaining('left out 4 runs') as unknown,
   });
 
   const tokens = atlas.createdTokens().length;

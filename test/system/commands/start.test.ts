@@ -66,7 +66,7 @@ describe('start', () => {
     expect(readFileSync(file, 'utf8')).toBe(lastToken()?.linkToken);
     expect(stdout).toContain(`started ${workflowId}\n`);
     expect(stdout).toMatch(/^(\S+Z) delivered\n {2}organization [^]*\n {2}delivered +\S+Z\n/m);
-    expect(stdout).toMatch(/\n {2}unconfirmed\s+0 token\(s\)\n/);
+    expect(stdout).toMatch(/\n {2}unconfirmed\s+0 tokens\n/);
   });
 
   it('with --json prints the receipt last, wherever --json stands', async () => {
@@ -125,7 +125,7 @@ describe('start --wait of a run that fails', () => {
     expect(stderr).toMatch(
       /AtlasRequestRejected: Atlas returned 403 ORG_REQUIRES_ACCESS_LIST .*"Not from here\."/,
     );
-    expect(stderr).toContain('\nAtlas may have created 1 token(s) that the run never received');
+    expect(stderr).toContain('\nAtlas may have created 1 token that the run never received');
   });
 
   it('prints with --json its type and details; after it, start creates a token', async () => {

@@ -46,7 +46,7 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
         },
       );
       expect(message).toMatch(
-        /^live-migration-prep-worker: the configuration has 7 problem\(s\):\n( {2}- .*\n){7}$/,
+        /^live-migration-prep-worker: the configuration has 7 problems:\n( {2}- .*\n){7}$/,
       );
     },
 

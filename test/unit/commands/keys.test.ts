@@ -43,7 +43,7 @@ describe('keys', () => {
     expect(keyIds()).toEqual([expect.any(String), ...before]);
     expect(keyIds()[0]).not.toBe(before[0]);
     expect(mode()).toBe(0o600);
-    expect(stdout).toContain(`key ${keyIds()[0]} seals, 2 key(s) open`);
+    expect(stdout).toContain(`key ${keyIds()[0]} seals, 2 keys can open`);
   });
 
   it.each([[], ['--rotate']])('changes nothing where a folder is named %j', async (...options) => {

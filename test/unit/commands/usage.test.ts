@@ -44,7 +44,7 @@ describe('exit code 2, before Temporal is called, for', () => {
     [`schedule create ${PAIR} ${MONDAYS}`, '--no-access-list'],
     [
       `schedule create ${PAIR} --ip 10.0.0.1/33 ${MONDAYS}`,
-      'no schedule was created: the request has 1 problem(s)',
+      'no schedule was created: the request has 1 problem',
     ],
     [`schedule create ${REQUEST}`, "required option '--cron <expression>' not specified"],
     [`schedule create ${REQUEST} ${MONDAYS} --overlap AllowAll`, "unknown option '--overlap'"],
@@ -101,7 +101,7 @@ describe('exit code 2, before Temporal is called, for', () => {
     const exit = await run(`start ${PAIR} --ip 10.1.2.3/24 --ip host.example.com --ip "192.31.196. 7"`);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
     for (const problem of [
-      'nothing was started: the request has 3 problem(s)\n',
+      'nothing was started: the request has 3 problems\n',
       '\n  accessListIps[0] "10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       '\n  accessListIps[1] "host.example.com" is neither an address nor a CIDR block: write one such as',
       '\n  accessListIps[2] "192.31.196. 7" is neither an address nor a CIDR block',

@@ -64,7 +64,7 @@ describe('a file of requests', () => {
     ];
     const error = (await requestsIn(lines.join('\n')).catch((cause: unknown) => cause)) as Error;
     expect(error.message.split('\n')).toEqual([
-      expect.stringMatching(/^nothing was started: --from \S+ has problems in 6 line\(s\)$/),
+      expect.stringMatching(/^nothing was started: --from \S+ has problems in 6 lines$/),
       '  line 2: is not JSON: write one request as a JSON object on each line',
       expect.stringMatching(/^ {2}line 3: request is not an object: write orgId, accessListIps and sink$/),
       expect.stringMatching(/^ {2}line 4: orgId is not 24 .*; sink is empty: name a configured sink$/),
