@@ -6,7 +6,7 @@ const { env, stdout, stderr } = process;
 
 let outputIsLost = false;
 
-// Whoever reads the output may have gone (EPIPE): the exit code still says what became of the command.
+// The reader may have closed the pipe (EPIPE); the exit code still reports the outcome.
 stderr.on('error', () => undefined);
 stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
   if (code === 'EPIPE') return;
@@ -27,7 +27,7 @@ void createProgram({ env, stdin: process.stdin, stdout, stderr, interrupt: signa
     process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
   });
 
-/** A pipe may be read slowly. */
+/** Resolves when the stream has passed on all that was written: a pipe may be read slowly. */
 function written(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.writableLength > 0) stream.write('', () => resolve());

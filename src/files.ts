@@ -4,12 +4,12 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
- * Writes a temporary file with a random name beside `file` and renames it: a reader sees the former content or the new
- * one, never a part, even if several processes write at once. File and directory are flushed, so that neither is lost in a crash.
- * The new file belongs to this process and has mode 0600.
- * A process that is killed leaves its temporary file, `FILE.UUID.tmp`, behind.
+ * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old content or the new,
+ * never a part, even if several processes write at once. It flushes file and directory, so that neither is lost in a
+ * crash. The new file belongs to this process and has mode 0600. A process that is killed leaves its temporary file,
+ * `FILE.UUID.tmp`, behind.
  *
- * @throws the error of the file system. If that comes from before the renaming, no temporary file is left.
+ * @throws the error of the file system, without a temporary file left if it failed before the renaming.
  */
 export async function writeFileAtomically(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;
@@ -39,7 +39,7 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** The code of a failed system call, such as `ENOENT`. */
+/** Gets the code of a failed system call, such as `ENOENT`. */
 export function systemErrorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }

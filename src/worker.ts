@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   drainOnSignals(() => worker, logger);
   const temporal = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   const { connection, namespace } = temporal;
-  // Core does the same later, and then quotes the whole status.
+  // Core makes the same call later, and quotes the whole status in its error.
   await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
     throw temporal.unreachable(error);
   });
@@ -82,7 +82,7 @@ async function main(): Promise<void> {
   logger.info('worker stopped');
 }
 
-/** The SDK has logged why. After a fatal poll error its Core may never finish, so `worker.run()` may never reject. */
+/** Ends the process after a failure, which the SDK has logged. After one, `worker.run()` may never return. */
 async function endFailed(logger: Logger): Promise<never> {
   logger.error('worker failed: the process ends');
   // The log is written asynchronously.
@@ -91,9 +91,9 @@ async function endFailed(logger: Logger): Promise<never> {
 }
 
 /**
- * The first signal drains: attempts in progress have time to finish, a POST always enough. The second ends the process at
- * once. A worker that has not started yet has nothing to finish; without this handler, Linux would ignore the signal for
- * the first process of a container.
+ * Drains the worker at the first signal: attempts in progress have time to finish, a POST always enough. The second
+ * signal ends the process at once. Without a handler, Linux would ignore the signals for the first process of a
+ * container, even while the worker has not started.
  */
 function drainOnSignals(workerOf: () => Worker | null, logger: Logger): void {
   let signals = 0;

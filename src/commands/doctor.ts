@@ -23,7 +23,7 @@ import { lookForWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
-/** To recover a token from a closed run. */
+/** Retention that leaves time to recover a token over a weekend. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
 /**
@@ -49,7 +49,7 @@ export async function doctor(
 }
 
 /**
- * The same checks inside a worker of the task queue, by the workflow `checkWorker`. It needs no configuration.
+ * Lets a worker of the task queue make the same checks, by the workflow `checkWorker`. It needs no configuration.
  *
  * @throws CommandError when a check found an error, or no worker responds.
  */
@@ -75,7 +75,7 @@ function report(found: readonly Finding[], output: Output): void {
   );
 }
 
-/** Temporal, the list of runs and the task queue. */
+/** Checks Temporal, the list of runs and the task queue. */
 async function checkTemporal(env: NodeJS.ProcessEnv, config: Config): Promise<Finding[]> {
   const findings = (temporal: CheckResult, list: CheckResult, queue: CheckResult) => [
     { check: 'Temporal', ...temporal },
@@ -124,11 +124,11 @@ async function checkNamespace(client: Client, address: string): Promise<CheckRes
   );
 }
 
-/** The first patches without the defect, by minor version of server 1. */
+/** The first patch without the defect, by minor version of server 1. */
 const REPAIRED_PATCHES: Readonly<Record<number, number>> = { 27: 4, 28: 2, 29: 2 };
 const FIRST_REPAIRED_MINOR = 30;
 
-/** Whether a server is of a release that README warns of. A version of another form says nothing. */
+/** Tells whether README warns of the server's release. A version of another form counts as repaired. */
 export function isDefective(serverVersion: string): boolean {
   const [, minor = FIRST_REPAIRED_MINOR, patch = 0] = (/^1\.(\d+)\.(\d+)/.exec(serverVersion) ?? []).map(
     Number,

@@ -15,24 +15,24 @@ export async function makeKeys(
   { file, rotate }: { file: string; rotate: boolean },
   output: Output,
 ): Promise<void> {
-  const former = await readFile(file, 'utf8').catch((error: unknown) => {
+  const current = await readFile(file, 'utf8').catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw new CommandError(
       `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,
     );
   });
-  // A new set in its place would open no token that is sealed already.
-  if (former !== null && !rotate) {
+  // A new set would open no token that is already sealed.
+  if (current !== null && !rotate) {
     throw new CommandError(`${file} exists: add --rotate to put a new key before its keys`, EXIT_CODES.usage);
   }
-  if (former === null && rotate) {
+  if (current === null && rotate) {
     throw new CommandError(
       `${file} does not exist: correct its path, or leave out --rotate to make the first key`,
       EXIT_CODES.usage,
     );
   }
   const key = makeKey(new Date());
-  const keys = [key, ...(former === null ? [] : parseKeys(file, former))];
+  const keys = [key, ...(current === null ? [] : parseKeys(file, current))];
   await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch((error: unknown) => {
     throw new CommandError(
       `${file} cannot be written (${systemErrorCode(error)}): name a file in a folder that you can write to`,
@@ -47,7 +47,7 @@ export async function makeKeys(
   );
 }
 
-/** @throws CommandError when a set of these keys could not open what they sealed. */
+/** @throws CommandError when the text is not a set of keys that can open tokens. */
 function parseKeys(file: string, text: string): unknown[] {
   try {
     createSealer(() => text);

@@ -15,10 +15,10 @@ import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
 import { describeAttempts, readAttempts, type Attempts } from './runs/unconfirmed-attempts';
 
-/** Histories read at once. */
+/** The number of histories read at once. */
 const READ_CONCURRENCY = 20;
 
-/** A run as Temporal's list and the memo know it. The fields that may be missing are read from its history. */
+/** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 interface ListedRun {
   workflowId: string;
   runId: string;
@@ -30,18 +30,18 @@ interface ListedRun {
   sink: string | null;
   /** The token of an undelivered run, or the recoverable token of a closed one. */
   deliveryId: string | null;
-  /** With `--unconfirmed`. */
+  /** Present with `--unconfirmed`. */
   unconfirmed?: Attempts;
-  /** With `--details`, or where `--failure` has read it. */
+  /** Present with `--details` and with `--failure`. */
   failure?: { type: string; message: string } | null;
-  /** With `--details`. */
+  /** Present with `--details`, like the receipt. */
   request?: z.output<typeof requestSchema> | null;
   receipt?: Receipt | null;
 }
 
 const text = z.string().max(1000).nullable().catch(null);
 
-/** A request to read. Anyone in the namespace can start a run with anything. */
+/** A request for a person to read. Anyone in the namespace can start a run with any input. */
 const requestSchema = z.object({
   orgId: text,
   sourceOrgId: text,
@@ -74,7 +74,7 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
   ].filter((condition) => typeof condition === 'string');
 }
 
-/** Runs that the list leaves out, and that somebody may look for in it. */
+/** Counts of runs that the list leaves out although somebody may look for them. */
 interface NotShown {
   /** Open runs that are not undelivered. */
   open: number;
@@ -82,7 +82,7 @@ interface NotShown {
   terminated: number;
 }
 
-/** Reads as much of a run as the options ask for. @returns pMapSkip when it does not match every filter. */
+/** Reads what the options need of a run. @returns pMapSkip when the run does not match every filter. */
 async function matchRun(
   client: Client,
   info: WorkflowExecutionInfo,
@@ -101,7 +101,7 @@ async function matchRun(
     if (failure && run.failure?.type !== failure) return pMapSkip;
   }
   if (requests) return run;
-  // The memo of a closed run cannot say what became of its token afterwards.
+  // The memo of a closed run does not know whether a later run delivered its token.
   if (recoverable || (run.closedAt && run.deliveryId))
     run.deliveryId = await findRecoverableToken(client, info);
   if (recoverable && run.deliveryId === null) return pMapSkip;
@@ -163,8 +163,8 @@ function describeRun(run: ListedRun): string {
 }
 
 /**
- * Prints, all at once at the end, the request of the newest of these runs for each workflow id. So a list that fails
- * half-way prints nothing that a pipe would start.
+ * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
+ * fails half-way prints nothing that a pipe would start.
  */
 async function printRequests(
   { client, output }: CommandContext,
@@ -190,7 +190,7 @@ async function readStartable(client: Client, run: ListedRun): Promise<PrepareReq
   return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : pMapSkip;
 }
 
-/** Says how many open runs a list of undelivered ones leaves out. */
+/** A note on the open runs that a list of undelivered runs leaves out. */
 export function describeNotCounted(open: number): string[] {
   if (open === 0) return [];
   return [
@@ -214,7 +214,7 @@ function describeNotShown(
   ].filter((note) => typeof note === 'string');
 }
 
-/** Who may list runs need not be allowed to describe the namespace. */
+/** @returns null without the permission to describe the namespace, which a list of runs does not need. */
 async function retainedSince(client: Client): Promise<string | null> {
   const retentionMs = await readRetentionMs(client).catch(() => 0);
   return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;

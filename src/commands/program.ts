@@ -62,7 +62,7 @@ function createCommands(io: Io, stop: Stop) {
     )
     .option(
       '--task-queue <name>',
-      'task queue of the workers; commands about one run need none',
+      'task queue of the workers; commands that name one run ignore it',
       DEFAULT_TASK_QUEUE,
     )
     .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")
@@ -152,7 +152,7 @@ function createCommands(io: Io, stop: Stop) {
       return withTemporal((context) => doctorRemote(context));
     }),
 
-    new Command('schedule').description('create schedules that keep links up').addCommand(
+    new Command('schedule').description('create schedules that renew tokens').addCommand(
       define
         .scheduleCreateCommand()
         .action(async (options) => {
@@ -178,7 +178,7 @@ function toCommandError(error: unknown): CommandError {
   return new CommandError((error as Error).message.split('\n'));
 }
 
-/** A command that loses Temporal says what goes on without it, as a stopped one does. */
+/** Adds the follow-up to the error of a command that lost Temporal, as for one that was stopped. */
 function withFollowUp(error: CommandError, followUp: readonly string[]): CommandError {
   if (error.exitCode !== EXIT_CODES.unreachable) return error;
   return new CommandError([...error.lines, ...followUp], error.exitCode, error.facts);

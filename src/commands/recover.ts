@@ -11,9 +11,9 @@ import { startRun } from './runs/start-or-join';
 import { watch } from './watch';
 
 /**
- * Delivers the token of a closed run, by a new run of the same id, and follows that. Nothing is created.
+ * Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created.
  *
- * @param to instead of the sink and the task queue of the closed run.
+ * @param to replaces the sink and the task queue of the closed run.
  */
 export async function recover(
   context: CommandContext,
@@ -37,7 +37,7 @@ export async function recover(
   await watch(context, run);
 }
 
-/** @throws CommandError that says why this run has no token to deliver. */
+/** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, workflowId: string, runId: string) {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
   const refusal = (refused: string, why: string) =>

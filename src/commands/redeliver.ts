@@ -15,7 +15,7 @@ import { follow } from './runs/follow';
 import { noteMissingWorker } from './runs/missing-worker';
 import { refuseEarlierToken, refuseForeign } from './runs/refusals';
 
-/** Delivers the token of an open run now, to the sink of its request or to another. */
+/** Delivers the token of an open run now, to its own sink or to another one. */
 export async function redeliver(
   { client, output }: CommandContext,
   workflowId: string,
@@ -30,7 +30,7 @@ export async function redeliver(
   output.print({ workflowId, receipt }, describeReceipt(receipt));
 }
 
-/** Delivers, now, the token of every open run of a task queue that is undelivered: its memo says so. */
+/** Delivers the token of every undelivered run of a task queue now. */
 export async function redeliverAll(
   { client, taskQueue, output }: CommandContext,
   sink?: string,
@@ -51,7 +51,7 @@ export async function redeliverAll(
   );
 }
 
-/** How Temporal says that a run has had all the Updates that it accepts. */
+/** The part of Temporal's message by which a run that accepts no more Updates is recognised. */
 const UPDATES_USED_UP = 'total number of distinct updates';
 
 async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
@@ -60,7 +60,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
       .getHandle(workflowId)
       .executeUpdate<Receipt, [{ sink?: string | undefined }]>(UPDATES.redeliver, { args: [{ sink }] });
   } catch (error) {
-    // It ended meanwhile.
+    // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
       throw new CommandError(
@@ -77,7 +77,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     const known = toFailureError(error.cause, workflowId);
     if (known) throw known;
-    // The run ended otherwise, as by a termination: the run itself tells more.
+    // The run ended in another way, such as a termination: its own ending says more.
     return follow(client, { workflowId });
   }
 }

@@ -7,7 +7,7 @@ import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { ScheduleOptions } from './cli/options';
 import type { CommandContext } from './cli/temporal';
 
-/** After an outage of Temporal, a time missed by less is made up for. */
+/** Temporal makes up for a time that it missed by less than this. */
 const CATCH_UP_MS = 600_000;
 
 /**
@@ -42,7 +42,7 @@ export async function createSchedule(
         taskQueue,
         args,
       },
-      // Any other overlap would create tokens side by side, or one after another for no reason.
+      // Any other policy would create several tokens, at once or one after another.
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
       ...(note && { state: { note } }),
     });
@@ -64,7 +64,7 @@ export async function createSchedule(
   }
   const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;
   output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
-  // Only the server can tell: it reads the cron expressions.
+  // Only the server reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
     await schedule.delete();

@@ -8,7 +8,7 @@ import { requireStartable, startOrJoin } from './runs/start-or-join';
 import { isOpen } from '../temporal/visibility';
 
 /**
- * Starts a run for each request, a few at once, except where a run is open or has delivered: so the command can be
+ * Starts a run for each request, a few at once. It skips pairs with an open run or a delivered token, so it can be
  * repeated.
  */
 export async function startFrom(

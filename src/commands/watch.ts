@@ -4,10 +4,9 @@ import type { CommandContext } from './cli/temporal';
 import { follow } from './runs/follow';
 
 /**
- * Prints a line whenever it sees that the step, the attempt or the last failure has changed. Ends when the run ends or
- * is undelivered.
+ * Prints a line whenever the step, the attempt or the last failure has changed, until the run ends or is undelivered.
  *
- * @param run the newest of its workflow id, unless it has a run id.
+ * @param run without a run id, the newest of its workflow id.
  * @param facts printed beside the receipt.
  */
 export async function watch(
@@ -21,6 +20,6 @@ export async function watch(
     output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
   });
-  // Like the lines before, it has the time when this was seen: the time of the delivery may be earlier than theirs.
+  // The lines before have the time at which they were seen; the time of the delivery may be earlier than theirs.
   output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
 }

@@ -21,10 +21,10 @@ const DEFAULT_BASE_URL = 'https://cloud.mongodb.com';
 const SERVICE_ACCOUNT = { id: 'MONGODB_ATLAS_CLIENT_ID', secret: 'MONGODB_ATLAS_CLIENT_SECRET' };
 const API_KEY = { id: 'MONGODB_ATLAS_PUBLIC_API_KEY', secret: 'MONGODB_ATLAS_PRIVATE_API_KEY' };
 const SEALING_KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
-/** As Temporal's Worker Controller for Kubernetes sets them. */
+/** The variables that Temporal's Worker Controller for Kubernetes sets. */
 const DEPLOYMENT = { name: 'TEMPORAL_DEPLOYMENT_NAME', buildId: 'TEMPORAL_WORKER_BUILD_ID' };
 
-/** Treats empty variables as unset: docker compose passes missing ones as empty strings. */
+/** Reads the variables. An empty one counts as unset: docker compose passes missing ones as empty strings. */
 export function readEnvironment(env: Env) {
   const problems: string[] = [];
   const values = {
@@ -34,7 +34,7 @@ export function readEnvironment(env: Env) {
     credential: readCredential(env, problems),
     /** Null when the environment holds none. */
     sealingKeys: env[SEALING_KEYS] ? readSecret(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
-    /** Temporal's Worker Versioning: the version that this worker is. Null: it is not versioned. */
+    /** The version of this worker in Temporal's Worker Versioning; null when it is not versioned. */
     deployment: readDeployment(env, problems),
   };
   problems.push(...checkHttpVariables(env));
@@ -48,7 +48,7 @@ export function readEnvironment(env: Env) {
 
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
-/** Finds what would break every request, or let anybody read it. */
+/** Finds variables that would break every request, or expose it. */
 function checkHttpVariables(env: Env): string[] {
   const problems = PROXIES.flatMap((name) => {
     try {
@@ -70,7 +70,7 @@ function checkHttpVariables(env: Env): string[] {
   return problems;
 }
 
-/** Only scheme, host and port: a path or a user name would be ignored. */
+/** Accepts scheme, host and port only: a path or a user name would be ignored. */
 function readBaseUrl(env: Env, problems: string[]): string {
   const text = env[BASE_URL] || DEFAULT_BASE_URL;
   const url = URL.canParse(text) ? new URL(text) : null;

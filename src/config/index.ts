@@ -22,7 +22,7 @@ export class ConfigError extends Error {
 /**
  * Reads the environment and the YAML file, and merges them.
  *
- * @param file from `--config`; else LIVE_MIGRATION_PREP_CONFIG, else live-migration-prep.yaml in the working folder.
+ * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string) {
@@ -37,7 +37,7 @@ export function loadConfig(env: Env, file?: string) {
     ...rest,
     atlas: { ...atlas, baseUrl: environment.values.baseUrl },
     sealing: createSealer(() => sealing.keys.read()),
-    /** Null: the worker is not versioned. */
+    /** Null when the worker is not versioned. */
     deployment: environment.values.deployment,
     /** Problems that do not stop the worker. */
     warnings: [...environment.warnings, ...settings.warnings],

@@ -1,4 +1,4 @@
-/** What `atlas.organizations` says of one organization. */
+/** An entry of `atlas.organizations`. */
 interface Organization {
   /** Name of the credential that serves it. */
   credential: string;
@@ -9,15 +9,15 @@ interface Organization {
 export type Organizations = ReturnType<typeof createOrganizations>;
 
 /**
- * With a map, the worker serves only the organizations in it. Without one, the only credential serves every
- * organization, with every sink.
+ * Looks up credentials and sinks. A worker with a map serves only the organizations in it. Without a map, the only
+ * credential serves every organization, with every sink.
  */
 export function createOrganizations({
   organizations,
   credentials,
   sinks,
 }: {
-  /** By organization id. */
+  /** Keys are organization ids. */
   organizations: ReadonlyMap<string, Organization> | null;
   credentials: { keys(): Iterable<string> };
   sinks: { keys(): Iterable<string> };
@@ -34,7 +34,7 @@ export function createOrganizations({
       organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks,
     /** Names of the credentials. */
     credentials: () => names,
-    /** Ids of the organizations that the map gives to a credential; none without a map. */
+    /** Ids of the organizations that the map assigns to a credential; none without a map. */
     servedBy: (name: string) =>
       [...(organizations ?? [])].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
   };

@@ -16,13 +16,13 @@ const TWO_MINUTES_MS = 2 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const SIX_HOURS_MS = 6 * HOUR_MS;
 const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
-/** Far beyond any outage, and far below what a date can hold. */
+/** Exceeds any outage, and stays far below what a date can hold. */
 const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 
 /**
- * Reads the YAML file. What the environment holds completes it.
+ * Reads the YAML file. The environment completes it.
  *
  * @returns every problem at once, each with its place in the file; `values` is null when there is one.
  */
@@ -45,7 +45,7 @@ export function readSettings(
   return { values: parsed.data ?? null, problems, warnings };
 }
 
-/** What `atlas.organizations` may refer to, including credentials and sinks that have problems of their own. */
+/** Names that `atlas.organizations` may use, including those of credentials and sinks with problems of their own. */
 interface Names {
   credentials: string[];
   sinks: string[];
@@ -197,7 +197,7 @@ function sinksSchema(context: ReferenceContext) {
     .transform((sinks) => new Map(Object.entries(sinks)));
 }
 
-/** How Temporal spaces the attempts of one activity. */
+/** The settings by which Temporal spaces the attempts of one activity. */
 const backoff = {
   initialIntervalMs: z.int().min(1).default(SECOND_MS),
   backoffCoefficient: z.number().min(1).default(2),
@@ -205,8 +205,8 @@ const backoff = {
 };
 
 /**
- * Arguments of `refine`: the setting `low` is at most the setting `high`. Temporal rejects a retry policy of which that
- * is not true, and the workflow task would be retried for ever.
+ * Arguments of `refine` that require `low` to be at most `high`. Temporal rejects any other retry policy, and retries
+ * the workflow task for ever.
  */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [

@@ -3,15 +3,15 @@ import path from 'node:path';
 import { LineCounter, isNode, parseDocument, visit } from 'yaml';
 import { systemErrorCode } from '../files';
 
-/** Enough for an anchor that every organization of a large map uses. The library counts aliases of aliases as their product. */
+/** Allows for an anchor that every organization of a large map uses. The library multiplies aliases of aliases. */
 const MAX_ALIASES = 10_000;
 
 export interface YamlFile {
-  /** Undefined when there are problems. Keys are strings, as they are written. */
+  /** Undefined when there are problems. Keys are strings as written. */
   content: unknown;
-  /** Each with its place. They quote nothing of the file, which may hold a secret. */
+  /** Messages with places. They quote nothing of the file, which may hold a secret. */
   problems: string[];
-  /** Where a setting is, for a message: `file.yaml:12 sinks.drop.directory`. */
+  /** Finds a setting, for a message: `file.yaml:12 sinks.drop.directory`. */
   findPlace(keys: readonly PropertyKey[]): string;
 }
 
@@ -31,7 +31,7 @@ export function readYamlFile(file: string): YamlFile {
   }
 
   const lineCounter = new LineCounter();
-  // Keys are strings, so that an organization id of digits only is no number.
+  // An organization id of digits only must stay a string.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
   const problems = document.errors.map(
@@ -64,7 +64,7 @@ export function readYamlFile(file: string): YamlFile {
   }
 }
 
-/** The library quotes the file behind a colon, and advises programmers behind a semicolon. */
+/** Removes what the library quotes of the file after a colon, and its advice to programmers after a semicolon. */
 function withoutQuote(message: string): string {
   return message.replace(/[:;] [^]*/, '');
 }

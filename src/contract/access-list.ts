@@ -1,18 +1,18 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-/** One checked entry of the access list: what Atlas is sent for it, or what is wrong with it. */
+/** A checked entry of the access list: its normalised form for Atlas, or its problem. */
 export type CheckedEntry = { entry: string; warning?: string } | { problem: string };
 
-/** Prefix lengths: of an address, and those below which a block is refused and warned of. */
+/** Prefix lengths of an address, and the limits below which a block is refused or gets a warning. */
 const WIDTHS = {
   ipv4: { address: 32, refusedBelow: 8, warnedBelow: 16 },
   ipv6: { address: 128, refusedBelow: 20, warnedBelow: 32 },
 };
 
 /**
- * The ranges, as ipaddr.js names them, from which a source reaches Atlas, and how. No source connects from any other.
- * The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
+ * The ranges, as ipaddr.js names them, from which a source can reach Atlas, and how. The AS112 and AMT blocks are
+ * public, unlike those reserved for documentation, so they serve as examples.
  */
 const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
   ['unicast', 'public'],
@@ -75,7 +75,7 @@ interface Block {
   prefixLength: number;
 }
 
-/** Strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2. */
+/** Accepts strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2. */
 function parseBlock(text: string): Block | null {
   const [, addressText = '', mask] = /^([\da-f.:]+)(?:\/(0|[1-9]\d{0,2}))?$/i.exec(text) ?? [];
   if (!isIP(addressText)) return null;
@@ -85,7 +85,7 @@ function parseBlock(text: string): Block | null {
   return prefixLength > longest ? null : { address, prefixLength };
 }
 
-/** The first and the last address of a block. */
+/** @returns the first and the last address of a block. */
 function findEdges({ address, prefixLength }: Block) {
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   const cidr = `${address.toString()}/${prefixLength}`;

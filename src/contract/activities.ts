@@ -10,14 +10,14 @@ import type {
   ValidRequest,
 } from './schemas';
 
-/** How attempts are spaced. */
+/** Exponential backoff between attempts. */
 export interface Backoff {
   initialIntervalMs: number;
   backoffCoefficient: number;
   maximumIntervalMs: number;
 }
 
-/** How the attempts of one activity are spaced and bounded. */
+/** Spacing and limits of the attempts of one activity. */
 export interface RetryPlan extends Backoff {
   /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
@@ -30,21 +30,21 @@ export interface CreatePlan extends RetryPlan {
 }
 
 export interface DeliverPlan extends RetryPlan {
-  /** How long one round of delivery attempts lasts. */
+  /** The length of one round of delivery attempts. */
   roundMs: number;
   /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
   firstPauseMs: number;
   maximumPauseMs: number;
 }
 
-/** How a run was started, where callers could contradict the design. */
+/** The start options of a run that can contradict the design. */
 export interface RunOptions {
   workflowId: string;
   /** Names of start options that this workflow refuses, such as `workflowRunTimeout`. */
   refusedOptions: string[];
 }
 
-/** Workflow code reads no configuration, so validation returns the plans. */
+/** A valid request with the plans for its activities: workflow code reads no configuration. */
 export interface ValidatedRequest {
   request: ValidRequest;
   create: CreatePlan;
@@ -61,7 +61,7 @@ export interface DeliveryFailureDetails {
 
 export interface LinkState {
   linked: boolean;
-  /** Whether the pair's last token is too young for another one. */
+  /** True when the pair's last token is too young for another one. */
   recentToken: boolean;
   /** The later one of what the schedule knew and what Temporal's list of runs has. */
   lastTokenAt: string | null;

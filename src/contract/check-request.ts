@@ -4,11 +4,11 @@ import { quote, truncate } from './printable';
 import { MAX_ACCESS_LIST_ENTRIES } from './limits';
 import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from './schemas';
 
-/** A request checked by every rule that needs no configuration, or all its problems at once. */
+/** A request that passed every rule that needs no configuration, or all its problems. */
 export type CheckedRequest =
   { request: Omit<ValidRequest, 'credential'>; problems: [] } | { request: null; problems: FieldProblem[] };
 
-/** Checks a request as far as can be done without the worker's configuration. Pure; the client uses it too. */
+/** Checks a request by every rule that needs no configuration. Pure; the command line uses it too. */
 export function checkRequest(input: unknown): CheckedRequest {
   const parsed = prepareRequestSchema.safeParse(input);
   const list = checkAccessList(getAccessList(input));
@@ -29,7 +29,7 @@ export function checkRequest(input: unknown): CheckedRequest {
   };
 }
 
-/** All problems in one sentence: the first ten, and how many more there are. */
+/** Joins the first ten problems in one sentence, with the number of the others. */
 export function describeProblems(problems: readonly FieldProblem[]): string {
   return listFirst(
     problems.map(({ field, description }) => `${field} ${description}`),
@@ -45,7 +45,7 @@ function listFirst(items: readonly string[], separator: string): string {
   return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
 }
 
-/** The entries are checked even when another field is wrong, so that one failure names every problem. */
+/** Gets the entries even when another field is wrong, so that one failure names every problem. */
 function getAccessList(input: unknown): unknown[] {
   const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
@@ -55,7 +55,7 @@ function getAccessList(input: unknown): unknown[] {
 export function checkAccessList(list: readonly unknown[]) {
   const entries = new Set<string>();
   const problems: FieldProblem[] = [];
-  /** By what they say: a thousand addresses of one network get one warning. */
+  /** Keys are warnings: a thousand addresses of one network get one. */
   const warned = new Map<string, string[]>();
   const warn = (entry: string, warning: string) =>
     warned.set(warning, [...(warned.get(warning) ?? []), entry]);

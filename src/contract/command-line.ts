@@ -2,7 +2,7 @@ import { shellQuote } from './printable';
 
 const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
-/** A command of this product for one run, as a person can paste it into a shell. */
+/** Formats a command for one run, to paste into a shell. */
 export function commandLine(command: string, workflowId: string, ...options: string[]): string {
   const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
   const target = org
@@ -11,7 +11,7 @@ export function commandLine(command: string, workflowId: string, ...options: str
   return ['live-migration-prep', command, ...target, ...options].join(' ');
 }
 
-/** The command that lists the attempts of an organization that may have created a token. */
+/** Formats the command that lists the unconfirmed tokens of an organization. */
 export function reportCommand(workflowId: string): string {
   const [, org] = USUAL_ID.exec(workflowId) ?? [];
   return `live-migration-prep list --unconfirmed${org ? ` --org ${org}` : ''}`;

@@ -1,4 +1,4 @@
-/** The message of a run whose retry deadline ended its creation. */
+/** Formats the message of a run whose retry deadline ended the creation. */
 export function gaveUp(lastError: string, why = 'the retry deadline passed'): string {
   return `gave up: ${why}; last error: ${lastError}; start again once that is resolved`;
 }

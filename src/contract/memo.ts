@@ -2,10 +2,10 @@ import { z } from 'zod';
 
 const text = z.string().nullable().catch(null);
 
-/** The memo of a run, from which lists know it. A field is null while it is not set. */
+/** The memo of a run, which lists return. A field is null while it is not set. */
 const runMemoSchema = z.object({
   step: z.literal('undelivered').nullable().catch(null),
-  /** Of the request, while the run is undelivered. */
+  /** The sink of the request, while the run is undelivered. */
   sink: text,
   deliveryId: z.uuid().nullable().catch(null),
   tokenSha256: text,
@@ -14,12 +14,12 @@ const runMemoSchema = z.object({
 
 export type RunMemo = z.output<typeof runMemoSchema>;
 
-/** Reads a memo that anybody may have written: what is not ours is left out. */
+/** Reads a memo that anybody may have written. It ignores fields and values that are not ours. */
 export function readMemo(memo: Record<string, unknown> | undefined): RunMemo {
   return runMemoSchema.parse(memo ?? {});
 }
 
-/** From the first failed round of delivery until the run ends, even while a later round is under way. */
+/** True from the first failed round of delivery until the run ends, also while a later round is in progress. */
 export function isUndelivered(memo: Record<string, unknown> | undefined): boolean {
   return readMemo(memo).step === 'undelivered';
 }

@@ -15,7 +15,7 @@ export const STATUS_QUERY = 'status';
 
 export const UPDATES = { redeliver: 'redeliver', awaitDelivery: 'awaitDelivery' } as const;
 
-/** What a run does, or how it ended. */
+/** The steps of a run, and its endings. */
 export const STEPS = [
   'validating',
   'creating',
@@ -42,7 +42,7 @@ export const FAILURE_TYPES = [
 
 export type FailureType = (typeof FAILURE_TYPES)[number];
 
-/** The `type` of the failure of a delivery. It fails the Updates; the run stays open. */
+/** The `type` of a delivery's failure. The Updates fail with it; the run stays open. */
 export const DELIVERY_FAILURE_TYPES = ['SinkRejected', 'SinkUnavailable', 'SealedTokenUnreadable'] as const;
 
 export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
@@ -67,14 +67,14 @@ export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 
-/** Of what a caller writes about a request, in characters. */
+/** Maximum length of `requestedBy`, `changeReference` and a sink's name, in characters. */
 export const MAX_TEXT_LENGTH = 200;
 
-/** How a sink may be named in a worker's configuration. */
+/** The form of a sink's name in a worker's configuration. */
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /**
- * One run for each pair of organizations: the Atlas organization and, when named, the source organization.
+ * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */

@@ -1,30 +1,30 @@
 /**
- * What a terminal acts on or shows in another order: C0 and C1 control characters, line separators of Unicode, marks
- * and overrides of bidirectional text.
+ * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of Unicode, marks and
+ * overrides of bidirectional text.
  */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
-/** Replaces each control character and each bidirectional override by its JSON escape, such as `\u001b`. */
+/** Replaces each of these characters by its JSON escape, such as `\u001b`. */
 export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** A text from outside as a message may quote it: in JSON's quotes, at most 60 characters of it. */
+/** Quotes a foreign text for a message: in JSON's quotes, at most 60 characters of it. */
 export function quote(text: string): string {
   return escapeControls(JSON.stringify(shorten(text)));
 }
 
-/** The same without quotes. */
+/** Cuts a foreign text to a length, 60 characters by default, without quotes. */
 export function truncate(text: string, maxLength?: number): string {
   return escapeControls(shorten(text, maxLength));
 }
 
-/** A text as one word of a command that someone copies into a shell. */
+/** Quotes a text as one word of a shell command. */
 export function shellQuote(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
 }
 
-/** A count and its noun, such as `1 run` or `3 runs`. */
+/** Formats a count with its noun, such as `1 run` or `3 runs`. */
 export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,7 @@
 import type { Backoff } from './activities';
 
 /**
- * Exponential backoff with jitter, which Temporal's retry policy lacks.
+ * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
  *
  * @param attempt from 1.
  * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken from it.

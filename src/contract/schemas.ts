@@ -28,7 +28,7 @@ export const sinkName = z
   .min(1, 'is empty: name a configured sink')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
-/** What a caller may say of a request. */
+/** Facts for the audit trail. */
 const auditFields = {
   requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
   changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
@@ -40,7 +40,7 @@ const again = z.union(
   'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
 );
 
-/** What a caller sends to `prepareLiveMigration`. */
+/** The input of `prepareLiveMigration`, as a caller sends it. */
 export const prepareRequestSchema = z
   .strictObject(
     {
@@ -97,12 +97,12 @@ const tokenFacts = {
     .describe('Upper bound of other tokens that Atlas may have created and the run never received'),
 };
 
-/** All that is known of a created token but the token itself. */
+/** Everything that is known of a created token, without the token itself. */
 export const tokenFactsSchema = z.object(tokenFacts);
 
 export type TokenFacts = z.output<typeof tokenFactsSchema>;
 
-/** What a sink gets of these, beside the token. */
+/** The facts that a sink gets beside the token. */
 export const deliveryFactsSchema = tokenFactsSchema.omit({
   accessListIps: true,
   credential: true,
@@ -123,7 +123,7 @@ export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
 
 export type DeliverInput = z.output<typeof deliverInputSchema>;
 
-/** What a run returns. It holds no secret, and every key is always present. */
+/** The result of a run. It has no secret, and every key is always present. */
 export const receiptSchema = z
   .object({
     ...tokenFacts,
@@ -185,7 +185,7 @@ export const createInputSchema = z.object({
     /** A result that is too large would lose its token. */
     warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS),
   }),
-  /** How many tokens earlier attempts of this run may have created. */
+  /** The number of tokens that earlier attempts of this run may have created. */
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
   tries: z.int().min(1),
@@ -200,7 +200,7 @@ export const linkCheckSchema = z.object({
   orgId: organizationId,
   sourceOrgId: organizationId.nullable(),
   sink: sinkName,
-  /** When the last token that the schedule knows of was created. */
+  /** The creation time of the last token that the schedule knows. */
   lastTokenAt: z.iso.datetime().nullable(),
 });
 
@@ -219,7 +219,7 @@ const findingSchema = z.object({
   message: z.string().describe('What works, or what is wrong and what to do'),
 });
 
-/** What one check found. An error stops runs; a warning will one day. */
+/** The result of one check. An error stops runs; a warning says what may stop them later. */
 export type Finding = z.output<typeof findingSchema>;
 
 /** Result of `checkWorker`, and the details (first element) of its failure. */

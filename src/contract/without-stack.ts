@@ -1,4 +1,4 @@
-/** A failure that is thrown on purpose: its message says everything, and a stack would be stored in each history. */
+/** Removes the stack of a failure whose message says everything: each history would store it. */
 export function withoutStack<Failure extends Error>(failure: Failure): Failure {
   failure.stack = '';
   return failure;

@@ -19,7 +19,7 @@ class TemporalUnreachableError extends Error {
   override readonly name = 'TemporalUnreachableError';
 }
 
-/** A page of a history may be that large. gRPC's default is 4 MiB; SDK 1.24.0 sets the option without its prefix. */
+/** Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix. */
 const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 
 const DIAGNOSIS_MS = 3000;
@@ -39,8 +39,8 @@ export function connectClient(
 }
 
 /**
- * Makes a client that reads payloads as leniently as the workflows do. Anyone in the namespace can start a run with a memo
- * in a foreign encoding, and Temporal's own converter would let that memo fail every list.
+ * Makes a client that reads payloads as leniently as the workflows do. Anyone in the namespace can start a run with a
+ * memo in a foreign encoding, and Temporal's own converter would let that memo fail every list.
  */
 export function createClient(connection: ConnectionLike, namespace: string): Client {
   return new Client({
@@ -50,7 +50,7 @@ export function createClient(connection: ConnectionLike, namespace: string): Cli
   });
 }
 
-/** `Connection.connect` reports only that its time is over. One call that does not wait says why, such as TLS. */
+/** Finds the reason, such as TLS, by one call that does not wait: `Connection.connect` reports only a timeout. */
 async function diagnoseConnection(options: TemporalSettings['connectionOptions']): Promise<unknown> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
@@ -75,7 +75,7 @@ export async function connectWorker(
   const { NativeConnection } = await import('@temporalio/worker');
   return connect(env, async (options) => {
     const ready = new AbortController();
-    // NativeConnection has no timeout, and waits for ever for a server that accepts and says nothing.
+    // NativeConnection has no timeout, and would wait for ever for a server that accepts and never responds.
     const timeout = sleep(timeoutMs, null, { signal: ready.signal }).then(() => {
       throw new Error(`no response within ${timeoutMs} ms`);
     });
@@ -96,7 +96,7 @@ async function connect<C>(
   return { connection, address, namespace, unreachable };
 }
 
-/** A shorter part of a header is a word such as `prod`, which a message may hold by chance. */
+/** Minimum length of a secret. A shorter part of a header may be in a message by chance, such as `prod`. */
 const MIN_SECRET_LENGTH = 8;
 
 function describeUnreachable(

@@ -25,12 +25,11 @@ export interface EarlierToken {
 }
 
 /**
- * Finds the token that forbids another one: of the closed runs of `prepareLiveMigration` with this workflow id, that of
- * the newest run that has one. This is the only place that decides it.
+ * Finds the token that forbids another one: the token of the newest closed run of `prepareLiveMigration` with this
+ * workflow id that has one. Nothing else decides this.
  *
  * @param again `true` permits any token; a run id permits the token of that run and of older ones.
- * @param newest the newest run of the id, open or closed, for callers that have described it: Temporal's list lags behind
- *   by moments.
+ * @param newest the newest run of the id, if the caller has described it: Temporal's list lags by moments.
  */
 export async function findEarlierToken(
   client: Client,
@@ -60,7 +59,7 @@ export async function findRecoverableToken(client: Client, run: Run): Promise<st
   return (await isDelivered(client, run.workflowId, token.deliveryId)) ? null : token.deliveryId;
 }
 
-/** Whether a closed run of a workflow id delivered a token. */
+/** Tells whether a closed run of a workflow id delivered a token. */
 export async function isDelivered(client: Client, workflowId: string, deliveryId: string): Promise<boolean> {
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
   for await (const run of listClosedRuns(client, workflowId, newest)) {
@@ -70,7 +69,7 @@ export async function isDelivered(client: Client, workflowId: string, deliveryId
   return false;
 }
 
-/** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, which is the order of the list. */
+/** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
 async function* listClosedRuns(
   client: Client,
   workflowId: string,
@@ -92,23 +91,23 @@ async function readToken(client: Client, run: Run): Promise<EarlierToken | null>
   }
   const { deliveryId } = readMemo(run.memo);
   if (deliveryId !== null) return { state: 'recoverable', runId, receipt: null, deliveryId };
-  // Temporal ended these runs without notice, so only the history knows their token.
+  // Temporal ended these runs without notice, so only the history has their token.
   if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
   const { token, deliveredId } = await readRun(client, run);
   if (deliveredId !== null) return { state: 'delivered', runId, receipt: null, deliveryId: deliveredId };
   return token && { state: 'recoverable', runId, receipt: null, deliveryId: token.deliveryId };
 }
 
-/** Whether a run started before another one, which the list may not have yet. */
+/** Tells whether a run started before another one, which the list may lack still. */
 async function startedBefore(client: Client, run: Run, otherRunId: string): Promise<boolean> {
   const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();
 }
 
 /**
- * Says which token exists, where the earlier request differs from this one, and what to do.
+ * Describes the token, the difference between the earlier request and this one, and what to do.
  *
- * @param request the new request, unchecked; null when there is none to compare.
+ * @param request the new request, unchecked; null when there is none.
  */
 export async function describeEarlierToken(
   client: Client,

@@ -11,19 +11,19 @@ export const GRPC = {
   unauthenticated: 16,
 } as const;
 
-/** The error of Temporal's API: itself, or behind the error that the SDK makes of it. */
+/** Finds the error of Temporal's API: the error itself, or the cause of an SDK error. */
 export function findGrpcError(error: unknown) {
   if (isGrpcServiceError(error)) return error;
   const cause = error instanceof Error ? error.cause : undefined;
   return isGrpcServiceError(cause) ? cause : null;
 }
 
-/** @returns null when the error is none of Temporal's API. */
+/** @returns null when the error is not one of Temporal's API. */
 export function findGrpcCode(error: unknown): number | null {
   return findGrpcError(error)?.code ?? null;
 }
 
-/** For `catch`: null in place of a run, a history or a schedule that does not exist, or exists no more. */
+/** A handler for `catch` that returns null for a run or a history that does not exist. */
 export function nullIfNotFound(error: unknown): null {
   if (error instanceof WorkflowNotFoundError || findGrpcCode(error) === GRPC.notFound) return null;
   throw error;

@@ -15,10 +15,10 @@ type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 
-/** Longer than any message of ours. */
+/** Exceeds any message of ours. */
 const MAX_MESSAGE_LENGTH = 4000;
 
-/** How a failed run ended. @returns null when it did not fail, or its history is gone. */
+/** Reads the failure of a run. @returns null when it did not fail, or its history is gone. */
 export async function readEnding(
   client: Client,
   run: RunRef,
@@ -32,13 +32,13 @@ export async function readEnding(
     : null;
 }
 
-/** What a run returned. @returns undefined when it returned nothing readable, or its history is gone. */
+/** Reads the result of a run. @returns undefined when it is not readable, or the history is gone. */
 export async function readResult(client: Client, run: RunRef): Promise<unknown> {
   const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
   return decodePayloads(closed?.result)[0];
 }
 
-/** What a run was started with, as its caller sent it. @returns null when its history is gone, else an object. */
+/** Reads the request of a run, as its caller sent it. @returns null when the history is gone, else an object. */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
   const started = await readEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
@@ -49,7 +49,7 @@ function toObject(value: unknown): object {
   return typeof value === 'object' && value !== null ? value : {};
 }
 
-/** One event, without the rest of the history. */
+/** Reads one event, without the rest of the history. */
 async function readEvent(
   { connection, options: { namespace } }: Client,
   { workflowId, runId }: RunRef,
@@ -63,7 +63,7 @@ async function readEvent(
   return response?.history?.events?.[0];
 }
 
-/** Values that JSON cannot hold, or that another data converter wrote, are undefined. */
+/** Decodes payloads. A value that is not JSON, or that another data converter wrote, is undefined. */
 function decodePayloads(payloads: Payloads): unknown[] {
   return (payloads?.payloads ?? []).map((payload) => {
     try {
@@ -80,17 +80,17 @@ export interface UnconfirmedAttempt {
   reason: string;
 }
 
-/** Reads one run. Nothing is known of it when its history is gone. */
+/** Reads the history of one run; a history that is gone counts as empty. */
 export async function readRun(client: Client, { workflowId, runId }: RunRef) {
   const handle = client.workflow.getHandle(workflowId, runId);
   const history = await handle.fetchHistory().catch(nullIfNotFound);
   return parseHistory(history?.events ?? []);
 }
 
-/** The part of a delivery's result that says which token it was. */
+/** The part of a delivery's result that names the token. */
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
-/** What the history of one run of `prepareLiveMigration` says of its token. */
+/** Finds the token of a run of `prepareLiveMigration`, its attempts and its deliveries. */
 function parseHistory(events: readonly HistoryEvent[]) {
   const [request, recoveryArgument] = decodePayloads(
     events[0]?.workflowExecutionStartedEventAttributes?.input,
@@ -105,12 +105,12 @@ function parseHistory(events: readonly HistoryEvent[]) {
     request: toObject(request),
     /** The token that the run created, or was given to recover. */
     token,
-    /** The id of the token that a sink confirmed. It comes from inside the seal; that of a recovery is only claimed. */
+    /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
     deliveredId:
       deliveries.flatMap(({ result }) => deliveredSchema.safeParse(result).data?.deliveryId ?? [])[0] ?? null,
     /**
-     * The attempts to create a token that may have created another one: as many as the run counts, without those that a
-     * recovered run repeats, and without one whose token was found.
+     * The attempts that may have created another token: as many as the run counts, without those that a recovered run
+     * repeats, and without one whose token was found.
      */
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
     /** Sinks that may have the token. */
@@ -120,7 +120,7 @@ function parseHistory(events: readonly HistoryEvent[]) {
   };
 }
 
-/** Activities in the order in which they were scheduled; `result` is undefined until one has completed. */
+/** Collects activities in the order of their scheduling; `result` is undefined for one that did not complete. */
 function collectActivities(events: readonly HistoryEvent[]) {
   const activities = new Map<
     string,
@@ -155,7 +155,7 @@ function collectActivities(events: readonly HistoryEvent[]) {
   return { activities: [...activities.values()], unconfirmedAttempts };
 }
 
-/** A cancelled run says itself which sinks may have the token. */
+/** Reads the sinks that may have the token, which only a cancelled run names. */
 function readSinksTried(close: HistoryEvent | undefined): string[] | null {
   const failure = close?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo;
   if (failure?.type !== 'Cancelled') return null;

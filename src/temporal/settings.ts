@@ -31,12 +31,12 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv) {
     address,
     namespace,
     connectionOptions: { ...connectionOptions, address },
-    /** What no message may quote. */
+    /** Texts that no message may quote. */
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...Object.values(metadata)].map(String),
   };
 }
 
-/** Treats empty as unset: docker compose passes missing variables as empty strings. An empty gRPC header removes one. */
+/** Removes empty variables: docker compose passes missing ones so. An empty gRPC header stays, since it removes one. */
 function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
   const isSet = ([name, value]: [string, string | undefined]) =>
     value !== undefined && (value !== '' || !/^TEMPORAL_(?!GRPC_META_)/.test(name));

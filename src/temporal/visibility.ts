@@ -6,10 +6,10 @@ import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 const LIST_TIMEOUT_MS = 4000;
 const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unauthenticated, GRPC.unimplemented];
 
-/** Why Temporal does not list runs. */
+/** The reason why Temporal does not list runs. */
 interface ListProblem {
   message: string;
-  /** Whether it lasts until somebody changes the permissions or the server. */
+  /** True when no retry helps: the permissions or the server have to change. */
   isRefused: boolean;
 }
 
@@ -47,16 +47,16 @@ export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
-/** Runs of `prepareLiveMigration` on a task queue, from the list: other workers may share the namespace. */
+/** Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
   return client.workflow.list({ query: visibilityQuery(fields, ...conditions) });
 }
 
 /**
- * A query of Temporal's list, for runs of which every field has its value and every condition is true.
+ * Builds a query of Temporal's list: each field has its value, and each condition is true.
  *
- * @param fields such as `WorkflowId`, with values as they are.
+ * @param fields such as `WorkflowId`, with values that are not quoted.
  * @param conditions such as `CloseTime IS NULL`.
  */
 export function visibilityQuery(

@@ -8,7 +8,7 @@ import type { Config } from '../config';
 import { retryPlans } from './retry-plans';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
-/** Makes a worker with everything it needs. It takes no work until `worker.run()`. */
+/** Creates a worker with all that it needs. It takes no work before `worker.run()`. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
@@ -20,7 +20,7 @@ export async function createWorker(
     namespace,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
-    // The bundle has it, too.
+    // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
     activities: createActivities({ ...parts, plans, ...config.schedules }),
     interceptors: { activity: [countAttempts(meter)] },
@@ -28,17 +28,17 @@ export async function createWorker(
     ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
-    // How long a draining worker lets attempts finish before it cancels them: no POST under way is cut off.
+    // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
     shutdownGraceTime: plans.create.attemptTimeoutMs,
   });
   return {
     worker,
-    /** Closes what the activities hold open; only after `worker.run()` has returned. */
+    /** Closes the connections of the activities. Call it after `worker.run()` has returned. */
     close: () => parts.atlas.close(),
   };
 }
 
-/** AUTO_UPGRADE, so that a run that waits for its delivery goes on in the version that is current then. */
+/** Uses AUTO_UPGRADE, so that a run that waits for its delivery goes on in the version that is current then. */
 function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   if (!deployment) return {};
   const { name: deploymentName, buildId } = deployment;
@@ -54,11 +54,11 @@ function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeployme
 function limits({ worker: { maxConcurrentActivities, maxActivitiesPerSecond, maxCachedWorkflows } }: Config) {
   return {
     maxConcurrentActivityTaskExecutions: maxConcurrentActivities,
-    // Otherwise derived from the limit of the heap.
+    // The SDK derives its default from the limit of the heap.
     ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
     ...(maxActivitiesPerSecond !== undefined && {
       maxActivitiesPerSecond,
-      // The limit applies to polls, and an activity that is dispatched eagerly arrives without one (temporalio/sdk-rust#669).
+      // The limit applies to polls, and an eager activity arrives without one (temporalio/sdk-rust#669).
       maxEagerActivityReservationsPerWorkflowTask: 0,
     }),
   };

@@ -3,19 +3,19 @@ import type { AddressInfo } from 'node:net';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 
 /**
- * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and why).
+ * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and the reason).
  *
- * @param notReady says why no work can be taken now, or null.
- * @returns where it listens, such as `http://127.0.0.1:8080`, and what ends it.
+ * @param findProblem finds out why the worker cannot take work now; null when it can.
+ * @returns the URL, such as `http://127.0.0.1:8080`, and a function that ends the server.
  * @throws Error when the port is taken, naming it.
  */
 export async function startHealth(
   { host, port }: { host: string; port: number },
-  notReady: () => Promise<string | null>,
+  findProblem: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const checks: Record<string, () => Promise<string | null>> = {
     '/livez': () => Promise.resolve(null),
-    '/readyz': notReady,
+    '/readyz': findProblem,
   };
   const server = createServer((request, response) => {
     const check = checks[request.url ?? ''];
@@ -52,7 +52,7 @@ export async function startHealth(
   };
 }
 
-/** Joins host and port as a URL has them: an IPv6 address in brackets. */
+/** Joins host and port as in a URL: an IPv6 address in brackets. */
 export function hostPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

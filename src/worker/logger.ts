@@ -3,7 +3,7 @@ import pino from 'pino';
 
 type LogLevelName = Lowercase<LogLevel>;
 
-/** Options of the Temporal runtime that put all its lines into our log, those of its native Core included. */
+/** Options of the Temporal runtime that write all its lines to our log, including those of its native Core. */
 export function runtimeOptions(logger: Logger, { level }: { level: LogLevelName }): RuntimeOptions {
   return {
     logger,
@@ -15,7 +15,7 @@ export function runtimeOptions(logger: Logger, { level }: { level: LogLevelName 
   };
 }
 
-/** Node would print its warnings as text on standard error. */
+/** Writes Node's warnings to the log. Node itself would print them as text on standard error. */
 export function logNodeWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
@@ -23,19 +23,19 @@ export function logNodeWarnings(logger: Logger): void {
   });
 }
 
-/** Kept while standard output takes nothing. Further lines are dropped. */
+/** The buffer for a standard output that is blocked. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-/** Standard output. A log that cannot be written, as on a full disk, must not stop the worker. */
+/** Opens standard output. A log that cannot be written, such as on a full disk, must not stop the worker. */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   stream.on('error', () => undefined);
-  // pino calls it as the process ends, and it would wait for space without end.
+  // pino calls it when the process ends, and it could wait for space for ever.
   stream.flushSync = () => undefined;
   return stream;
 }
 
-/** One JSON object a line, on standard output. */
+/** Creates a logger that writes JSON to standard output, one object per line. */
 export function createLogger({ level }: { level: LogLevelName }): Logger {
   const options = {
     level,
@@ -50,7 +50,7 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   });
 }
 
-/** The message of a failure says everything. Any other error is a defect, and its stack says where. */
+/** Describes an error. The message of a failure says everything; any other error is a defect and needs its stack. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;

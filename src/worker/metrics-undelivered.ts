@@ -6,8 +6,8 @@ import { listRuns } from '../temporal/visibility';
 const INTERVAL_MS = 60_000;
 
 /**
- * Measures how many runs of the task queue wait with an undelivered token, and for how long, now and every minute. It
- * reads the memo of open runs, so a restart forgets nothing, and a run that pauses for hours between rounds still shows.
+ * Measures the number and the age of the undelivered runs of the task queue, now and every minute. It reads the memo of
+ * open runs, so the gauges survive a restart, and include a run that pauses for hours between rounds.
  */
 export function watchUndelivered(
   client: Client,
@@ -39,7 +39,7 @@ export function watchUndelivered(
       const nowMs = Date.now();
       let count = 0;
       let startedAtMs = nowMs;
-      // With Temporal away, the list would wait for it. The worker's connection ignores an AbortSignal.
+      // Without Temporal, the list would wait. The worker's connection ignores an AbortSignal.
       await client.withDeadline(nowMs + INTERVAL_MS, async () => {
         for await (const { memo, startTime } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
           if (!isUndelivered(memo)) continue;

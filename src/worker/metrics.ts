@@ -10,7 +10,7 @@ const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
 
 /**
- * Installs the Temporal runtime, with Core's Prometheus endpoint when one is configured. The names are then those of
+ * Installs the Temporal runtime, with Core's Prometheus endpoint when one is configured. The metrics are named as on
  * Temporal's page on alerts: `_total` for counters, seconds for durations.
  *
  * @returns a meter that does nothing when no endpoint is configured.

@@ -1,12 +1,12 @@
 import type { Config } from '../config';
 import type { CreatePlan, DeliverPlan } from '../contract/activities';
 
-/** The maximum of one attempt: access token, POST, and both again after a 401; or a POST and three after challenges. */
+/** Maximum of one attempt: access token, POST, and both again after a 401; or a POST and three after challenges. */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
 const MARGIN_MS = 10_000;
 
-/** Enough for a sink that waits until another system has accepted the token. */
+/** Allows for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 
 export function retryPlans({

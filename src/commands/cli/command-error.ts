@@ -18,14 +18,14 @@ export const EXIT_CODES = {
 
 export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
-/** Ends a command: its lines are for the person at the terminal, its exit code for the script that called. */
+/** Thrown to end a command. Its lines are for the terminal, its exit code is for a calling script. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly lines: readonly string[];
 
   /**
    * @param lines of text; a line break within a line is printed as an escape.
-   * @param facts what `--json` prints beside the message, such as the type of the run's own failure.
+   * @param facts printed by `--json` beside the message, such as the type of the run's failure.
    */
   constructor(
     lines: string | readonly string[],

@@ -15,7 +15,7 @@ import { describeRows, type Row } from './output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
-/** Of the types that a person can act on. After any other refusal the run itself tells more. */
+/** Exit codes of the types that a person can act on. Any other refusal says less than the run itself. */
 const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
   ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
@@ -26,15 +26,15 @@ const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new 
   ['DifferentRequest', EXIT_CODES.refused],
 ]);
 
-/** Readers of a receipt accept fields that they do not know. */
+/** Keeps fields that this release does not know. @returns null when the result is not a receipt. */
 export function parseReceipt(result: unknown): Receipt | null {
   return receiptSchema.safeParse(result).success ? (result as Receipt) : null;
 }
 
 /**
- * What a run or one of its Updates failed with, as the error that ends a command.
+ * Converts the failure of a run, or of one of its Updates, into the error that ends a command.
  *
- * @returns null when the type is none of the contract's that a person can act on.
+ * @returns null when a person cannot act on the type.
  */
 export function toFailureError(failure: unknown, workflowId: string): CommandError | null {
   if (!(failure instanceof ApplicationFailure)) return null;
@@ -46,7 +46,7 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
     [
       `${type}: ${message}`,
       ...(exitCode === EXIT_CODES.undelivered ? describeUndelivered(workflowId) : []),
-      // A cancelled run's message says it itself.
+      // The message of a cancelled run has the count.
       ...(type === 'Cancelled' ? [] : describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId)),
     ],
     exitCode,
@@ -69,7 +69,7 @@ export function describeUndelivered(workflowId: string, nextTryAt?: string | nul
   ];
 }
 
-/** The receipt in lines for a person. */
+/** Describes a receipt in lines for a person. */
 export function describeReceipt(receipt: Receipt): string[] {
   const { orgId, sourceOrgId, unconfirmedTokens } = receipt;
   const rows = describeRows([
@@ -87,7 +87,7 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
-/** How a run ended without a receipt. */
+/** Converts the ending of a run without a receipt into the error that ends a command. */
 export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: { workflowId: string; runId: string },

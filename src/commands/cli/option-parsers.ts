@@ -2,7 +2,8 @@ import { InvalidArgumentError } from '@commander-js/extra-typings';
 import { ORGANIZATION_ID } from '../../contract/names';
 
 /**
- * Reads a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time without an offset as local.
+ * Parses a date or an RFC 3339 time. JavaScript would read `5` as a month of 2001, and a time without an offset as a
+ * local one.
  *
  * @throws InvalidArgumentError, which commander reports with the option's name.
  */
@@ -12,14 +13,14 @@ export function time(text: string): Date {
   throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
 }
 
-/** Reads a time, or how long ago it was. */
+/** Parses a time, or how long ago it was. */
 export function timeOrAge(text: string): Date {
   const agoMs = parseMilliseconds(text);
   return agoMs > 0 ? new Date(Date.now() - agoMs) : time(text);
 }
 
 const UNIT_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-/** Node's timers take no more: some 24 days. */
+/** The maximum of Node's timers, some 24 days. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
 
 /** @returns milliseconds. */
@@ -29,7 +30,7 @@ export function duration(text: string): number {
   throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
 }
 
-/** NaN when the text is none. */
+/** @returns NaN when the text is not a duration. */
 function parseMilliseconds(text: string): number {
   const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);

@@ -3,10 +3,7 @@ import { FAILURE_TYPES, workflowIdFor } from '../../contract/names';
 import { CommandError, EXIT_CODES } from './command-error';
 import { collect, duration, time, organizationId, timeOrAge, uuid } from './option-parsers';
 
-/**
- * The commands with their options, and the types of these. This file stays free of what takes long to load: `--help`
- * needs it.
- */
+/** The commands with their options, and the types of these. `--help` loads this file, so it imports nothing heavy. */
 
 type OptionsOf<Create extends (name: string) => { opts(): object }> = ReturnType<ReturnType<Create>['opts']>;
 
@@ -64,7 +61,7 @@ export const startCommand = () =>
     .addOption(
       new Option(
         '--dry-run',
-        'start nothing: let a worker check the request (with --from, only look at earlier runs)',
+        'check the request in a worker, and start nothing; with --from, only check for earlier runs',
       )
         .default(false)
         .conflicts('wait'),
@@ -85,16 +82,15 @@ export const startCommand = () =>
 export const watchCommand = () =>
   targetCommand('watch').description('follow a run until it ends or is undelivered');
 
-/** A run must match every filter. */
 export type ListOptions = OptionsOf<typeof listCommand>;
 
 export const listCommand = () =>
   new Command('list')
-    .description('list the runs that match every filter: open runs first, then closed ones, newest first')
+    .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
     .option(
       '--unconfirmed',
-      'runs with tokens that Atlas may have created and no run received, and each attempt behind these',
+      'runs whose requests may have created tokens that no run received, with each such request',
     )
     .addOption(
       new Option(

@@ -2,12 +2,12 @@ import { escapeControls } from '../../contract/printable';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
-/** Where a program writes: a stream of the process, or a test's own. */
+/** A stream of the process, or one of a test. */
 interface TextStream {
   write(text: string): unknown;
 }
 
-/** What the program reads and writes. */
+/** The environment and the streams of a program. */
 export interface Io {
   env: NodeJS.ProcessEnv;
   stdin?: NodeJS.ReadableStream;
@@ -20,33 +20,33 @@ export interface Io {
 export type Output = ReturnType<typeof createOutput>;
 
 /**
- * What a command prints: lines for a person, or JSON for a machine, one object per line. Much of it comes from callers
- * and from the server, so control characters are escaped here, once for all.
+ * Prints for a command: lines for a person, or JSON for a machine, one object per line. It escapes control characters,
+ * because callers and the server chose much of the text.
  */
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
   { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'>,
 ) {
-  // What a stopped command still does may end in errors, which concern nobody.
+  // A stopped command prints nothing more of the work that is still settling.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(formatLines(lines));
   return {
     setFollowUp,
     signal,
-    /** Lines for a person; left out of `--json`. */
+    /** Prints lines for a person; nothing with `--json`. */
     say(...lines: string[]) {
       if (!json) write(lines);
     },
-    /** A part of the outcome, or the outcome: lines for a person, or the value as JSON. */
+    /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
     print(value: object, lines: string | readonly string[]) {
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
-    /** Lines that qualify the outcome, on standard error. */
+    /** Prints lines that qualify the outcome on standard error. */
     note(...lines: string[]) {
       if (!signal.aborted) stderr.write(formatLines(lines.map((line) => `note: ${line}`)));
     },
-    /** The error that ended the command: lines on standard error, and with `--json` an object on standard output. */
+    /** Prints the error that ended the command on standard error; with `--json`, also as JSON on standard output. */
     error({ message, lines, facts }: CommandError) {
       if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
       const [first = '', ...others] = lines;
@@ -57,7 +57,7 @@ export function createOutput(
 
 export type Row = readonly [name: string, value: string];
 
-/** Lines of two columns. */
+/** Formats two columns. */
 export function describeRows(rows: readonly Row[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }

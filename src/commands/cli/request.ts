@@ -11,9 +11,9 @@ import type { RequestOptions } from './options';
 type Stdin = NodeJS.ReadableStream | undefined;
 
 /**
- * Makes a request from options, and checks what needs no configuration before anything is started.
+ * Makes a request from options, and checks it by the rules that need no configuration.
  *
- * @param consequence of a problem, such as `nothing was started`.
+ * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
 export async function makeRequest(
@@ -40,7 +40,7 @@ export async function makeRequest(
   );
 }
 
-/** An empty list must be asked for: only a source that skips the access list can use such a token. */
+/** Requires an option for an empty list: only a source that skips the access list can use such a token. */
 async function readAddresses(
   { ip = [], ipsFile, accessList }: RequestOptions,
   stdin: Stdin,
@@ -61,11 +61,11 @@ export interface NumberedRequest {
   request: PrepareRequest;
 }
 
-/** A binary file has many lines, and all of them are wrong. */
+/** Limits the output for a binary file, whose lines are all wrong. */
 const MAX_PROBLEMS = 100;
 
 /**
- * Reads a file with a request as JSON on each line, and checks all of them.
+ * Reads and checks a file with a request as JSON on each line.
  *
  * @param file `-` for standard input.
  * @throws CommandError with the problems of the lines, and exit code 2.

@@ -2,7 +2,7 @@ import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 
 export type Stop = ReturnType<typeof createStop>;
 
-/** Ends a command before its work is done, by --timeout or Ctrl-C. What it started goes on. */
+/** Stops a command at --timeout or Ctrl-C. The runs that it started go on. */
 export function createStop() {
   const stopped = new AbortController();
   let followUp: string[] = [];
@@ -11,7 +11,7 @@ export function createStop() {
   return {
     /** Aborted with the CommandError that ends the command. */
     signal: stopped.signal,
-    /** What goes on when the command is stopped: lines that end with the command that follows it. */
+    /** Sets the lines that say what goes on after a stop, and which command follows it. */
     setFollowUp: (...lines: string[]) => {
       followUp = lines;
     },

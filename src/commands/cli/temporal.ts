@@ -5,10 +5,10 @@ import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { Output } from './output';
 
-/** What a command that calls Temporal works with. */
+/** The client, task queue and output of a command that calls Temporal. */
 export interface CommandContext {
   client: Client;
-  /** Of the workers. */
+  /** The task queue of the workers. */
   taskQueue: string;
   output: Output;
 }
@@ -23,7 +23,7 @@ const UNREACHABLE_CODES: readonly number[] = [
 ];
 
 /**
- * Runs a command with a client of the Temporal that TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TLS, API key and profile name.
+ * Runs a command with a client that the TEMPORAL_* variables and the profile file configure.
  *
  * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached.
  */
@@ -45,7 +45,7 @@ export async function withClient(
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
-    // Of a call that the SDK does not wrap, only a missing namespace is left to end a command.
+    // The SDK wraps every other kind of "not found".
     const noNamespace =
       error instanceof NamespaceNotFoundError ||
       (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
@@ -62,7 +62,7 @@ function cannotReach({ message }: Error): CommandError {
   return new CommandError(message, EXIT_CODES.unreachable);
 }
 
-/** A message for a person: the SDK puts the server's own into the cause. */
+/** Joins the message of an SDK error with that of the server, which is in its cause. */
 export function describeError(error: unknown): string {
   const { message } = error as Error;
   const details = findGrpcError(error)?.details;

@@ -5,17 +5,17 @@ import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeError } from '../cli/temporal';
 
-/** Runs worked on at once. */
+/** The number of runs worked on at once. */
 const CONCURRENCY = 20;
 
-/** A reason may quote an access list. */
+/** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
 
-/** `skipped`: nothing was done, and nothing is left to do. `refused`: nothing was done, and somebody has to look after it. */
+/** `skipped` and `refused` did nothing; after `refused`, somebody has to act. */
 type Action =
   'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
 
-/** What became of one run. With `--json` it has the facts of its error, too: `type`, `refused`, `details`. */
+/** The outcome of one run. `--json` adds the facts of its error: `type`, `refused`, `details`. */
 export interface RunOutcome {
   action: Action;
   reason: string;
@@ -25,12 +25,12 @@ export interface RunOutcome {
 
 interface Item {
   workflowId: string;
-  /** The line of a file that it comes from. */
+  /** The line of the file that has the request. */
   line?: number;
 }
 
 /**
- * Works on runs, a few at once, and prints the outcome of each as it ends. An error becomes an outcome, and the rest go on.
+ * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome of its own run only.
  *
  * @param noun names one item, such as `request`.
  * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
@@ -86,7 +86,7 @@ export function describeFailure(error: unknown): RunOutcome {
     return { ...facts, action: 'skipped', reason: first };
   if (exitCode !== EXIT_CODES.refused)
     return { ...facts, action: ACTION_BY_EXIT_CODE[exitCode] ?? 'failed', reason: first };
-  // The fields in which requests differ are on lines of their own.
+  // The fields that differ are on lines of their own.
   return { ...facts, action: 'refused', reason: truncate([first, ...others].join('; '), MAX_REASON_LENGTH) };
 }
 

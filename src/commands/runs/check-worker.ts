@@ -13,20 +13,20 @@ import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/temporal';
 import { findMissingWorker } from './missing-worker';
 
-/** Three tries take up to a minute; a busy worker starts them late. */
+/** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
 const TIMEOUT_MS = 90_000;
 
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
  *
- * @returns the report; `failure` is that of the workflow, null when it completed.
+ * @returns the report, and the failure of the workflow; null when it completed.
  * @throws CommandError when no worker reports.
  */
 export async function checkWorker(
   { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,
 ): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
-  // This clock may be wrong by any time: a worker counts as long as the server lists it, which is five minutes.
+  // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
   const problem = await findMissingWorker(client, taskQueue, Infinity);
   if (problem) throw new CommandError(problem);
   output.setFollowUp(

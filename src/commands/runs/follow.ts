@@ -15,12 +15,12 @@ import { refuseForeign } from './refusals';
 import type { RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
 
-/** The first; it grows to the longest. */
+/** The first interval; it grows to the maximum. */
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
 const STATUS_TIMEOUT_MS = 3000;
 
-/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED of Temporal's API: no worker has it. */
+/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED in Temporal's API. */
 const SCHEDULED = 1;
 
 const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
@@ -32,7 +32,7 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
  * Follows a run until it ends or its token is undelivered.
  *
  * @param report gets a line whenever something changes.
- * @throws CommandError with the ending, or when it is none of ours; with exit code 5 when the run is undelivered and goes on.
+ * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has a foreign type.
  */
 export async function follow(
   client: Client,
@@ -44,7 +44,7 @@ export async function follow(
   let lastLine = '';
   let progress = '';
   let historyLength = -1;
-  /** At this length of the history. */
+  /** The status at this length of the history. */
   let status: Status | null = null;
   let pollIntervalMs = POLL_INTERVAL_MS;
   for (;;) {
@@ -54,11 +54,11 @@ export async function follow(
     if (description.historyLength !== historyLength) status = null;
     ({ historyLength } = description);
     if (isIdle(description)) status ??= await queryStatus(client, handle);
-    // The memo says it where no worker responds to the Query.
+    // Without a worker that responds to the Query, the memo says it.
     const waits = status ? status.step === 'undelivered' : isUndelivered(description.memo);
     if (waits && isIdle(description)) throw undelivered(workflowId, status);
     progress = describeProgress(description, status) ?? progress;
-    // Who may follow a run need not be allowed to describe task queues.
+    // A person who may follow a run may lack the permission to describe task queues.
     const problem =
       isUnclaimed(description) && (await lookForWorker(client, description.taskQueue).catch(() => null));
     const line = [progress, problem].filter(Boolean).join('; ');
@@ -69,7 +69,7 @@ export async function follow(
   }
 }
 
-/** @throws CommandError with the run's own type, reason and details. */
+/** @throws CommandError with the type, message and details of the run's failure. */
 async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Receipt> {
   const { workflowId } = run;
   const result: unknown = await handle.result().catch((error: unknown) => {
@@ -82,12 +82,12 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   });
 }
 
-/** Nothing is under way: the run waits for a time or for an Update. */
+/** Tells whether the run waits for a time or for an Update. */
 function isIdle({ raw }: WorkflowExecutionDescription): boolean {
   return !raw.pendingActivities?.length && !raw.pendingWorkflowTask;
 }
 
-/** A task waits for a worker, or for the time of its next attempt. */
+/** Tells whether a task waits for a worker, or for the time of its next attempt. */
 function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
   const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
   return Number(pending?.state) === SCHEDULED;
@@ -115,7 +115,7 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
 }
 
 /**
- * Workflow code cannot see the attempts of an activity; the server lists those of pending ones.
+ * Describes the pending activity with its attempts, which only the server knows, or else the status.
  *
  * @returns null when there is nothing to report.
  */

@@ -3,19 +3,19 @@ import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import type { Output } from '../cli/output';
 
-/** A long poll lasts a minute, so a worker that has not polled for longer is gone. The server lists it for five. */
+/** A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five minutes. */
 const POLL_EXPIRES_MS = 70_000;
 
 const PATIENCE_MS = 2000;
 const LOOK_INTERVAL_MS = 250;
 
 /**
- * Finds out whether a worker polls a task queue. It looks for about two seconds, since a worker is listed only after its
- * first poll.
+ * Finds out whether a worker polls a task queue. It looks for about two seconds, since the server lists a worker only
+ * after its first poll.
  *
- * @param expiresMs how old its last poll may be by this machine's clock.
- * @returns null when a worker polls, or Temporal does not say: who may start runs need not be allowed to describe task
- *   queues. Else a line for a person.
+ * @param expiresMs maximum age of the last poll, by this machine's clock.
+ * @returns a line for a person; null when a worker polls, or without the permission to describe task queues, which a
+ *   start of runs does not need.
  */
 export async function findMissingWorker(
   client: Client,
@@ -30,7 +30,7 @@ export async function findMissingWorker(
   }
 }
 
-/** Says, on standard error, when no worker will take the work: the command waits for one. */
+/** Notes on standard error that no worker polls the task queue, so that the command waits for one. */
 export async function noteMissingWorker(client: Client, taskQueue: string, output: Output): Promise<void> {
   const problem = await findMissingWorker(client, taskQueue);
   if (problem) output.note(problem);

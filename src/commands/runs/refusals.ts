@@ -8,7 +8,7 @@ import { readRequest, type RunRef } from '../../temporal/run-history';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { describeReceipt } from '../cli/endings';
 
-/** @throws CommandError when a run is none of ours. While it is open, it keeps the id from every run of ours. */
+/** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
 export function refuseForeign({
   workflowId,
   runId,
@@ -23,7 +23,7 @@ export function refuseForeign({
   );
 }
 
-/** @throws CommandError when the open run has another request: the caller would get the receipt of that one. */
+/** @throws CommandError when the open run has a different request, whose receipt the caller would get. */
 export async function refuseIfDifferent(
   client: Client,
   open: RunRef,
@@ -48,11 +48,11 @@ export async function refuseIfDifferent(
   );
 }
 
-/** An access list may be long. */
+/** Bounds the value of a field: an access list may be long. */
 const MAX_VALUE_LENGTH = 1000;
 
 /**
- * @param request the one that the token refuses, to say where the earlier one differs; null when there is none.
+ * @param request compared with the earlier one; null without a new request.
  * @throws CommandError that says which token exists and what to do.
  */
 export async function refuseEarlierToken(

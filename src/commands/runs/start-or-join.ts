@@ -12,7 +12,7 @@ import type { RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
 import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
 
-/** How often it looks before it gives up. */
+/** The number of attempts to start. */
 const MAX_LOOKS = 5;
 
 /**
@@ -51,7 +51,7 @@ export async function startOrJoin(
 }
 
 /**
- * Requires that the runs of an id allow to start a request or to join its open run.
+ * Checks that the runs of an id allow a start, or a join of the open run.
  *
  * @returns the newest run, or null when there is none.
  * @throws CommandError when they do not.

@@ -2,18 +2,19 @@ import type { Client } from '@temporalio/client';
 import { ORGANIZATION_ID } from '../../contract/names';
 import { readRun, type RunRef, type UnconfirmedAttempt } from '../../temporal/run-history';
 
-/** The clocks of Temporal and of Atlas differ. */
+/** Allows for a difference between the clocks of Temporal and Atlas. */
 const CLOCK_TOLERANCE_MS = 10_000;
 
 interface Attempt extends UnconfirmedAttempt {
-  /** The first eight digits of the id of a key that was made then, at least and at most: seconds since 1970. */
+  /** The lowest first eight digits of the id of a key that was created then: seconds since 1970. */
   keyIdFrom: string;
+  /** The highest ones. */
   keyIdTo: string;
   /** Lists the organization's events of that time. */
   eventsCommand: string;
 }
 
-/** The attempts of a run that may have created a token which the run never received. */
+/** The attempts of a run that may have created tokens which the run never received. */
 export interface Attempts {
   attempts: Attempt[];
   /** The token that did arrive: its key is accounted for. */
@@ -43,10 +44,10 @@ function describeKey(attempt: UnconfirmedAttempt, orgId: string): Attempt {
   };
 }
 
-/** The first eight digits of an ObjectId that was made at a time: its seconds since 1970. */
+/** Converts a time to the first eight digits of an ObjectId, which are the seconds since 1970. */
 const toIdPrefix = (timeMs: number) => Math.floor(timeMs / 1000).toString(16);
 
-/** The attempts in lines for a person. */
+/** Describes the attempts in lines for a person. */
 export function describeAttempts({ attempts, received }: Attempts): string[] {
   return [
     ...attempts.flatMap(({ startedAt, endedAt, reason, keyIdFrom, keyIdTo, eventsCommand }) => [

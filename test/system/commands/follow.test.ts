@@ -216,7 +216,9 @@ describe('watch', () => {
     await client.workflow.getHandle(workflowId).cancel();
     const { code, stderr } = await watch.exited;
     expect(code).toBe(7);
-    expect(stderr).toMatch(/^live-migration-prep: Cancelled: .*Atlas may have created up to 1 unconfirmed token/m);
+    expect(stderr).toMatch(
+      /^live-migration-prep: Cancelled: .*Atlas may have created up to 1 unconfirmed token/m,
+    );
 
     // The old one sends nothing more with this credential until `Retry-After` ends.
     await scene.deployment.workers.at(-1)?.stop();

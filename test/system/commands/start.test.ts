@@ -255,7 +255,7 @@ describe('start --dry-run', () => {
     const exit = await scene.client('start', ...request, '--dry-run', '--json');
     expect(exit.code).toBe(1);
     expect(exit.stderr).toMatch(
-      /^live-migration-prep: nothing was started: the request has 2 problem\(s\)\n {2}sink "nowhere" is not a sink of this organization: write one of files, blocked\n {2}orgId is not visible to credential default/,
+      /^live-migration-prep: nothing was started: the request has 2 problems\n {2}sink "nowhere" is not a sink of this organization: write one of files, blocked\n {2}orgId is not visible to credential default/,
     );
     expect(objectIn(exit)).toMatchObject({
       type: 'InvalidRequest',
