@@ -2,7 +2,7 @@ import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { Activities } from '../contract/activities';
 import type { PrepareRequest } from '../contract/schemas';
-import { unlessAborted } from '../http/unless-aborted';
+import { raceSignal } from '../http/race-signal';
 import { withTimeout } from '../http/with-timeout';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { applicationFailure, temporalUnavailable } from './failures';
@@ -35,7 +35,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
     searches.set(runId, search);
     void search.catch(() => undefined).finally(() => searches.delete(runId));
 
-    const wait = (signal: AbortSignal) => unlessAborted(() => search, signal);
+    const wait = (signal: AbortSignal) => raceSignal(() => search, signal);
     const found = await withTimeout(TRY_TIMEOUT_MS, undefined, wait).catch((error: unknown) => {
       throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
     });

@@ -5,9 +5,9 @@ import { deliverLinkTokenActivity } from './deliver-link-token';
 import { findTokenActivity } from './find-token';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPlans } from './validate-request';
-import type { WorkerParts } from './worker-parts';
+import type { Services } from './services';
 
-interface ActivityDependencies extends WorkerParts {
+interface ActivityDependencies extends Services {
   plans: RetryPlans;
   /** A schedule creates no token while the pair's last one is younger. */
   minimumTokenAgeMs: number;

@@ -5,7 +5,7 @@ import { organizationId, type CheckReport } from '../contract/schemas';
 import { checkConfigured } from './check-configured';
 import { invalidRequest, workerCheckFailed } from './failures';
 import { checkRunList, runAll, workerChecks, type RequestScope } from './worker-checks';
-import type { WorkerParts } from './worker-parts';
+import type { Services } from './services';
 
 /**
  * Checks what this worker needs, or what a request would use, and creates nothing. Whoever may start work in the
@@ -13,7 +13,7 @@ import type { WorkerParts } from './worker-parts';
  *
  * A retry is safe. Only what may end by itself is retried.
  */
-export function runChecksActivity(parts: WorkerParts): Activities['runChecks'] {
+export function runChecksActivity(parts: Services): Activities['runChecks'] {
   return async function runChecks(input) {
     const { organizations, sinks } = parts;
     const { request, problems } =
@@ -45,7 +45,7 @@ export function runChecksActivity(parts: WorkerParts): Activities['runChecks'] {
 }
 
 /** What is known of it even when other fields are wrong. */
-function scopeOf(input: unknown, { organizations }: WorkerParts): RequestScope {
+function scopeOf(input: unknown, { organizations }: Services): RequestScope {
   const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId).data;
   if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };

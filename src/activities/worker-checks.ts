@@ -6,7 +6,7 @@ import type { Sealer } from '../sealing';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { findListProblem } from '../temporal/visibility';
 import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
-import type { WorkerParts } from './worker-parts';
+import type { Services } from './services';
 
 /** Longer than most requests take; a check without a result by then has failed. */
 const CHECK_TIMEOUT_MS = 10_000;
@@ -58,15 +58,15 @@ function failedAs({ message, retryable }: DeliveryOutcome | AtlasOutcome): Check
  *
  * @param withIds whether findings may name organizations that the request does not name.
  */
-export function workerChecks(parts: WorkerParts, scope: RequestScope | null, withIds: boolean): Check[] {
-  const { organizations, sinks } = parts;
+export function workerChecks(services: Services, scope: RequestScope | null, withIds: boolean): Check[] {
+  const { organizations, sinks } = services;
   const credentials = scope ? [scope.credential] : organizations.credentials();
   const sinkNames = scope ? [scope.sink] : [...sinks.keys()];
   return [
-    ['sealing keys', () => Promise.resolve(checkKeys(parts.sealer))],
+    ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
     ...credentials
       .filter((name) => name !== null)
-      .flatMap((name) => credentialChecks(parts, name, scope, withIds)),
+      .flatMap((name) => credentialChecks(services, name, scope, withIds)),
     ...sinkNames
       .filter((name) => name !== null)
       .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), scope, signal)]),
@@ -80,7 +80,7 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
 }
 
 function credentialChecks(
-  { atlas, organizations }: WorkerParts,
+  { atlas, organizations }: Services,
   name: string,
   scope: RequestScope | null,
   withIds: boolean,

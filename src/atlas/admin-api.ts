@@ -3,12 +3,12 @@ import type { Backoff } from '../contract/activities';
 import { createDigest } from '../http/digest';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
 import type { Secret } from '../secrets';
-import { createCircuit } from './circuit';
+import { createCircuitBreaker } from './circuit-breaker';
 import type { ApiKeyConfig, CredentialConfig } from './credential-config';
 import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
 import { connectionError, credentialNotConfigured, responseError } from './outcomes';
 import { createServiceAccount } from './service-account';
-import { withoutCredentials } from './without-credentials';
+import { redactCredentials } from './redact';
 
 /** The version of the published operation; a later date in Accept resolves to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
@@ -94,7 +94,7 @@ export function createAdminApi({
       name,
       {
         ...createCredential(config, (request) => send(request, config)),
-        circuit: createCircuit(name, backoff),
+        circuit: createCircuitBreaker(name, backoff),
       },
     ]),
   );
@@ -115,7 +115,7 @@ export function createAdminApi({
       ended(response.status);
       // A success may hold a token, which must stay as it is.
       if (response.status < 300) return response;
-      return withoutCredentials(response, request.headers['Authorization'], secretIn(config));
+      return redactCredentials(response, request.headers['Authorization'], secretIn(config));
     } catch (error) {
       ended(null);
       if (error instanceof HttpError) {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createExpiring } from '../http/expiring';
+import { createTokenCache } from '../http/token-cache';
 import type { ServiceAccountConfig } from './credential-config';
 import type { Credential, AtlasRequest, Send } from './credential';
 import { responseError } from './outcomes';
@@ -19,7 +19,7 @@ interface AccessToken {
  * attempts of this worker, fetched once however many of them wait for it, and revoked at the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
-  const accessTokens = createExpiring(() => fetchAccessToken(config, send));
+  const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
   return {
     async send(request) {
       const cached = accessTokens.peek();

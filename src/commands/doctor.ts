@@ -9,7 +9,7 @@ import {
   workerChecks,
   type CheckResult,
 } from '../activities/worker-checks';
-import { createWorkerParts } from '../activities/worker-parts';
+import { createServices } from '../activities/services';
 import { loadConfig, type Config } from '../config';
 import { formatCount, shellQuote } from '../contract/printable';
 import type { Finding } from '../contract/schemas';
@@ -38,13 +38,13 @@ export async function doctor(
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const config = loadConfig(env, configFile);
-  const parts = await createWorkerParts(config);
+  const services = await createServices(config);
   try {
-    const found = await Promise.all([checkTemporal(env, config), runAll(workerChecks(parts, null, true))]);
+    const found = await Promise.all([checkTemporal(env, config), runAll(workerChecks(services, null, true))]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
     report([warnings, ...found].flat(), output);
   } finally {
-    await parts.atlas.close();
+    await services.atlas.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
-import { unlessAborted } from '../http/unless-aborted';
+import { raceSignal } from '../http/race-signal';
 import { VERSION } from '../http/version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import { duration } from './cli/option-parsers';
@@ -34,7 +34,7 @@ export function createProgram(io: Io) {
       io.interrupt?.addEventListener('abort', stop.interrupt);
       const program = createCommands(io, stop);
       try {
-        await unlessAborted(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
+        await raceSignal(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
         return EXIT_CODES.done;
       } catch (error) {
         // Where commander gave up, it may not have read --json yet.

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Secret } from '../secrets';
 
-/** Under many concurrent requests a nonce can expire again before its renewal is used. */
+/** A renewed nonce can expire before it is used, if many requests run at once. */
 const MAX_CHALLENGES = 3;
 
 /** The part of a request that Digest signs, and the headers that get the signature. */
@@ -12,33 +12,33 @@ interface SignedPart {
   headers: Readonly<Record<string, string>>;
 }
 
-/** Sends a request with the headers it is given, and again when the response is a challenge. */
+/** Sends a request with signed headers, and sends it again when the response is a challenge. */
 type DigestSend = <Response extends { status: number; challenge: string | null }>(
   request: SignedPart,
   send: (headers: Record<string, string>) => Promise<Response>,
 ) => Promise<Response>;
 
 /**
- * HTTP Digest (RFC 7616) with MD5 and qop=auth, which is what Atlas and Cloud Manager send. The nonce is kept, so that
- * only the first request pays a challenge; a server acts on no request to which it responds with one.
+ * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It keeps
+ * the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
  */
 export function createDigest(username: Secret, password: Secret): DigestSend {
   /** Signs with the nonce of the last challenge. */
   let sign: ((request: SignedPart) => string) | null = null;
 
-  function withSignature(request: SignedPart): Record<string, string> {
+  function addSignature(request: SignedPart): Record<string, string> {
     return { ...request.headers, ...(sign && { authorization: sign(request) }) };
   }
 
   return async (request, send) => {
-    let response = await send(withSignature(request));
+    let response = await send(addSignature(request));
     for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
       const challenge = response.status === 401 ? parseChallenge(response.challenge) : null;
-      // The first challenge is part of the scheme; a further one means a wrong key, unless it says `stale`.
+      // The first challenge is part of the scheme. Another one means a wrong key, unless it says `stale`.
       if (!challenge || (challenges > 0 && !challenge.stale)) break;
       // Read again, so that a rotated key needs no restart.
       sign = createSignature(username.read(), password.read(), challenge);
-      response = await send(withSignature(request));
+      response = await send(addSignature(request));
     }
     return response;
   };
@@ -51,27 +51,27 @@ interface Challenge {
   stale: boolean;
 }
 
-/** The first Digest challenge that can be met, of however many a header lists. */
+/** Finds the first Digest challenge in a header that this client can answer. */
 function parseChallenge(header: string | null): Challenge | null {
   const challenges = (header ?? '')
     .split(/,\s*(?=\w+\s+\w+\s*=)/)
     .filter((text) => /^\s*Digest\s/i.test(text));
   for (const text of challenges) {
-    const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parametersOf(text);
+    const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parseParameters(text);
     if (realm === undefined || nonce === undefined || algorithm.toUpperCase() !== 'MD5') continue;
     return { realm, nonce, opaque, stale: stale?.toLowerCase() === 'true' };
   }
   return null;
 }
 
-function parametersOf(challenge: string): Record<string, string | undefined> {
+function parseParameters(challenge: string): Record<string, string | undefined> {
   const pairs = [...challenge.matchAll(/\b(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)];
   return Object.fromEntries(
     pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]),
   );
 }
 
-/** Each call counts: a server refuses a count that comes twice as a replay, so it is raised before the request is sent. */
+/** Makes a function that signs requests, each with the next count: a server refuses a repeated count as a replay. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;

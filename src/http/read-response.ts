@@ -4,8 +4,8 @@ import { MAX_BODY_BYTES } from './dispatcher';
 
 type Response = Dispatcher.ResponseData;
 
-/** A header that came several times is joined, as RFC 9110 has it. */
-export function headerOf({ headers }: Response, name: string): string | null {
+/** Returns a header; values of one that was sent several times are joined (RFC 9110). */
+export function getHeader({ headers }: Response, name: string): string | null {
   const value = headers[name];
   return value === undefined ? null : [value].flat().join(', ');
 }
@@ -13,13 +13,14 @@ export function headerOf({ headers }: Response, name: string): string | null {
 /**
  * Reads a body as UTF-8.
  *
- * @param bodyOptional returns an empty text for a body that breaks off, as for that of a refusal (300 and above).
- * @returns an empty text, too, for a body that is too long or cannot be decompressed.
+ * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
+ * @returns an empty text for a body that is too long or cannot be decompressed.
+ * @throws the error of undici for an incomplete body.
  */
 export async function readBody(response: Response, bodyOptional: boolean): Promise<string> {
   try {
     const body = Buffer.from(await response.body.arrayBuffer());
-    return headerOf(response, 'content-encoding')?.toLowerCase() === 'gzip' ? unzip(body) : body.toString();
+    return getHeader(response, 'content-encoding')?.toLowerCase() === 'gzip' ? unzip(body) : body.toString();
   } catch (error) {
     const isTooLong = (error as NodeJS.ErrnoException).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
     if (bodyOptional || isTooLong || response.statusCode >= 300) return '';
@@ -29,7 +30,7 @@ export async function readBody(response: Response, bodyOptional: boolean): Promi
 
 function unzip(body: Buffer): string {
   try {
-    // A missing checksum is accepted: the length of the body tells whether it is whole.
+    // A missing checksum is accepted: undici has checked the length of the body.
     const finishFlush = constants.Z_SYNC_FLUSH;
     return gunzipSync(body, { finishFlush, maxOutputLength: MAX_BODY_BYTES }).toString();
   } catch {

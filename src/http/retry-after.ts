@@ -1,4 +1,4 @@
-/** In the end an attempt is made, whatever a server or a proxy writes. */
+/** Upper bound for `Retry-After`. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
@@ -9,7 +9,7 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;
-  // Fractions are not in the standard, and two headers arrive joined: the longest counts.
+  // Some servers send fractions, which the standard lacks. Several headers arrive joined; the longest wait counts.
   if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
     const seconds = Math.max(...value.split(',').map(Number));
     return Math.min(Math.ceil(seconds * 1000), MAX_RETRY_AFTER_MS);

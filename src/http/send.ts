@@ -1,8 +1,8 @@
 import { request, type Dispatcher } from 'undici';
 import { createDispatcher } from './dispatcher';
-import { headerOf, readBody } from './read-response';
+import { getHeader, readBody } from './read-response';
 import { parseRetryAfterMs } from './retry-after';
-import { unlessAborted } from './unless-aborted';
+import { raceSignal } from './race-signal';
 import { VERSION } from './version';
 import { withTimeout } from './with-timeout';
 
@@ -18,28 +18,28 @@ export interface SendOptions {
   abort?: AbortSignal | undefined;
   /** Ends the request unless it is already written: its response may hold what cannot be requested again. */
   abortUntilWritten?: AbortSignal | undefined;
-  /** Whether the status of a success alone decides, so that its body may be lost as that of a refusal may. */
+  /** Whether the status alone decides, so that the body of a success may be incomplete. */
   bodyOptional?: boolean;
 }
 
 export interface HttpResponse {
   status: number;
-  /** What the text holds; null where it is not JSON. */
+  /** The parsed body; null if it is not JSON. */
   json: unknown;
-  /** The body as UTF-8; empty where it did not arrive whole or is longer than 1 MiB. */
+  /** The body as UTF-8; empty if it is incomplete or longer than 1 MiB. */
   text: string;
-  /** The whole of `WWW-Authenticate`, where there is one. */
+  /** The header `WWW-Authenticate`. */
   challenge: string | null;
-  /** What `Retry-After` says, from now on. */
+  /** The wait that `Retry-After` requests, from now on. */
   retryAfterMs: number | undefined;
 }
 
-/** Thrown when no complete response arrived. It holds nothing of the request, whose headers hold credentials. */
+/** Thrown when no complete response arrives. It holds nothing of the request, whose headers hold credentials. */
 export class HttpError extends Error {
   override readonly name = 'HttpError';
 
   /**
-   * @param code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
+   * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
    * @param written whether the request was written, so that the server may have acted on it.
    */
   constructor(
@@ -52,8 +52,8 @@ export class HttpError extends Error {
 
 export interface Sender {
   /**
-   * Sends one request once and waits for its whole response. No redirect is followed. The body of a refusal (300 and
-   * above) may break off: its status decides.
+   * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
+   * status from 300 may be incomplete: the status decides.
    *
    * @throws HttpError, or the reason of the signal that ended the request.
    */
@@ -63,10 +63,10 @@ export interface Sender {
 }
 
 /**
- * One HTTP client with its connections. Not `fetch`, which sends a request a second time after 421, hides 407 behind an
- * error and refuses some ports.
+ * Makes an HTTP client with its connections. It does not use `fetch`, which sends a request a second time after 421,
+ * hides 407 behind an error and refuses some ports.
  *
- * @param timeoutMs for one request, its response included.
+ * @param timeoutMs limit for one request, its response included.
  */
 export function createSender(timeoutMs: number): Sender {
   const dispatcher = createDispatcher();
@@ -87,29 +87,29 @@ export function createSender(timeoutMs: number): Sender {
               signal,
               dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
             });
-          // undici heeds the signal only once a connection is made.
-          const response = await unlessAborted(send, signal);
+          // undici observes the signal only once a connection is made.
+          const response = await raceSignal(send, signal);
           const text = await readBody(response, bodyOptional);
           return {
             status: response.statusCode,
             json: parseJson(text),
             text,
-            challenge: headerOf(response, 'www-authenticate'),
-            retryAfterMs: parseRetryAfterMs(headerOf(response, 'retry-after'), new Date()),
+            challenge: getHeader(response, 'www-authenticate'),
+            retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
           };
         });
       } catch (error) {
         abort?.throwIfAborted();
         if (!progress.written) abortUntilWritten?.throwIfAborted();
-        // The error itself goes no further: it may quote malformed headers, and they hold credentials.
-        throw new HttpError(codeOf(error), progress.written);
+        // The error itself is dropped: it may quote malformed headers, which hold credentials.
+        throw new HttpError(findErrorCode(error), progress.written);
       }
     },
     close: () => dispatcher.destroy(),
   };
 }
 
-/** The text is not quoted in an error: it may hold a secret. */
+/** Parses JSON, and quotes nothing of it in an error: it may hold a secret. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -118,16 +118,16 @@ function parseJson(text: string): unknown {
   }
 }
 
-function codeOf(error: unknown): string {
-  // Not by `instanceof`: a DOMException is no Error of the realm that tests run in.
+function findErrorCode(error: unknown): string {
+  // `instanceof` fails here: a DOMException is no Error of the realm that tests run in.
   const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
   if (name === 'TimeoutError') return 'TIMEOUT';
   if (typeof code === 'string') return code;
-  if (cause) return codeOf(cause);
+  if (cause) return findErrorCode(cause);
   return typeof name === 'string' ? name : 'UNKNOWN';
 }
 
-/** undici calls `onRequestStart` when a connected socket is about to carry the request: the last moment to stop it. */
+/** Notes when undici is about to write the request to a connected socket: the last moment to stop it. */
 function noteWhenWritten(
   progress: { written: boolean },
   abortUntilWritten: AbortSignal | undefined,

@@ -1,7 +1,7 @@
 /**
- * Runs work with a signal that is aborted after `timeoutMs`, or as soon as `abort` is, with its reason.
+ * Runs work with a signal that is aborted after `timeoutMs`, or together with `abort` and with its reason.
  *
- * Not AbortSignal.any over AbortSignal.timeout: Node 20 lets both be garbage-collected, and then neither fires.
+ * It does not use AbortSignal.any or AbortSignal.timeout: Node 20 can garbage-collect both, and then neither fires.
  */
 export async function withTimeout<T>(
   timeoutMs: number,

@@ -3,7 +3,7 @@ import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { heartbeatIntervalMs } from '../activities/heartbeat';
-import { createWorkerParts } from '../activities/worker-parts';
+import { createServices } from '../activities/services';
 import type { Config } from '../config';
 import { retryPlans } from './retry-plans';
 import { countAttempts, timeAtlasRequests } from './metrics';
@@ -13,7 +13,7 @@ export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ) {
-  const parts = await createWorkerParts(config, timeAtlasRequests(meter));
+  const services = await createServices(config, timeAtlasRequests(meter));
   const plans = retryPlans(config);
   const worker = await Worker.create({
     connection,
@@ -22,7 +22,7 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
-    activities: createActivities({ ...parts, plans, ...config.schedules }),
+    activities: createActivities({ ...services, plans, ...config.schedules }),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
@@ -34,7 +34,7 @@ export async function createWorker(
   return {
     worker,
     /** Closes the connections of the activities. Call it after `worker.run()` has returned. */
-    close: () => parts.atlas.close(),
+    close: () => services.atlas.close(),
   };
 }
 

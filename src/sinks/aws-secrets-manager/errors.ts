@@ -40,7 +40,7 @@ const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
  *
  * @param what the action and the secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
-export function sinkErrorOfAws(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
+export function toSinkError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
   const {
     name: given,
     code,

@@ -5,7 +5,7 @@ import { withTimeout } from '../../http/with-timeout';
 import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
-import { sinkErrorOfAws } from './errors';
+import { toSinkError } from './errors';
 
 /** From the reference of the Tag data type; the prefix `aws:` is reserved. */
 const tagText = z
@@ -71,7 +71,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
     } catch (error) {
       signal.throwIfAborted();
-      throw sinkErrorOfAws(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+      throw toSinkError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
     }
   }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { createExpiring } from '../../http/expiring';
+import { createTokenCache } from '../../http/token-cache';
 import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets';
 import { SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
@@ -73,7 +73,7 @@ function appRoleIdentity(
   send: VaultSend,
 ): VaultIdentity {
   const description = `the AppRole from ${roleId.source} and ${secretId.source}`;
-  const login = createExpiring(logIn);
+  const login = createTokenCache(logIn);
 
   async function logIn(): Promise<{ token: string; renewAtMs: number }> {
     const body = { role_id: roleId.read(), secret_id: secretId.read() };

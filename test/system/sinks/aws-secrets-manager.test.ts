@@ -7,7 +7,7 @@ import {
   GetSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { sinkErrorOfAws } from '../../../src/sinks/aws-secrets-manager/errors';
+import { toSinkError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { VERSION } from '../../../src/http/version';
 import { newOrgId } from '../../support/ids';
@@ -183,7 +183,7 @@ it('fails an attempt that gets no response in time, whatever the garbage collect
   }
 });
 
-describe('sinkErrorOfAws', () => {
+describe('toSinkError', () => {
   it.each([
     ['AccessDeniedException', 400, SinkRejectedError],
     ['InvalidParameterException', 400, SinkRejectedError],
@@ -199,7 +199,7 @@ describe('sinkErrorOfAws', () => {
       name,
       $metadata: { httpStatusCode },
     });
-    const error = sinkErrorOfAws('secretsmanager:CreateSecret for secret a', thrown);
+    const error = toSinkError('secretsmanager:CreateSecret for secret a', thrown);
     expect(error).toBeInstanceOf(kind);
     expect(error.message).toMatch(/^secretsmanager:CreateSecret for secret a failed \(.*\): \w+ /);
     expect(error.message).not.toContain('canary');
@@ -213,7 +213,7 @@ describe('sinkErrorOfAws', () => {
     {},
   ])('%j without a response can succeed later', (thrown) => {
     const error = Object.assign(new Error(), { $metadata: { attempts: 1 } }, thrown);
-    expect(sinkErrorOfAws('secretsmanager:CreateSecret for secret a', error)).toBeInstanceOf(
+    expect(toSinkError('secretsmanager:CreateSecret for secret a', error)).toBeInstanceOf(
       SinkUnavailableError,
     );
   });
@@ -239,7 +239,7 @@ it('sends nothing to an address that the environment names, and not the configur
 it.each(['Bad_CANARY-token', 'x'.repeat(65)])(
   'names the status alone when the server calls its error %s',
   (name) => {
-    const { message } = sinkErrorOfAws('an action', { name, $metadata: { httpStatusCode: 400 } });
+    const { message } = toSinkError('an action', { name, $metadata: { httpStatusCode: 400 } });
     expect(message).toBe('an action failed (400): AWS rejected the request; see its API reference');
   },
 );

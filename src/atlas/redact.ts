@@ -12,7 +12,7 @@ const MIN_LENGTH = 8;
  * @param secret of the credential.
  * @returns null for a JSON that cannot be searched: the status alone decides then.
  */
-export function withoutCredentials(
+export function redactCredentials(
   response: HttpResponse,
   authorization: string | undefined,
   secret: Secret,

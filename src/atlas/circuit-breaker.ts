@@ -14,7 +14,7 @@ const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
  *
  * A single run is never rejected: it waits at least as long as the circuit breaker does.
  */
-export function createCircuit(credentialName: string, backoff: Backoff) {
+export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Failures in a row. The circuit is open while there is one. */
   let failures = 0;
   let lastFailure: Pick<AtlasOutcome, 'message' | 'details'> = { message: '', details: {} };

@@ -6,7 +6,7 @@ import { createSinks } from '../sinks';
 import type { Sink } from '../sinks/sink';
 
 /** What a worker needs, and what is checked. Whoever makes them closes `atlas` at the end. */
-export interface WorkerParts {
+export interface Services {
   atlas: AdminApi;
   sealer: Sealer;
   /** By name. */
@@ -14,10 +14,10 @@ export interface WorkerParts {
   organizations: Organizations;
 }
 
-export async function createWorkerParts(
+export async function createServices(
   { atlas, retries, sealing, sinks }: Config,
   onRequest?: AdminApiOptions['onRequest'],
-): Promise<WorkerParts> {
+): Promise<Services> {
   return {
     atlas: createAdminApi({ ...atlas, backoff: retries.create, ...(onRequest && { onRequest }) }),
     sealer: sealing,

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 
 /**
- * Waits for work no longer than until the signal is aborted; the work goes on.
+ * Waits for work until it settles or the signal is aborted. Aborting does not stop the work.
  *
- * @throws what the work throws, or the reason of the signal.
+ * @throws the error of the work, or the reason of the signal.
  */
-export async function unlessAborted<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function raceSignal<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const settled = new AbortController();
   const aborted = once(signal, 'abort', { signal: settled.signal }).then((): never => {
