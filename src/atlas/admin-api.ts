@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { Backoff } from '../contract/activities';
 import { createDigest } from '../http/digest';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
-import type { Secret } from '../secrets';
 import { createCircuitBreaker } from './circuit-breaker';
 import type { ApiKeyConfig, CredentialConfig } from './credential-config';
 import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
@@ -10,10 +9,10 @@ import { connectionError, credentialNotConfigured, responseError } from './outco
 import { createServiceAccount } from './service-account';
 import { redactCredentials } from './redact';
 
-/** The version of the published operation; a later date in Accept resolves to it. */
+/** The published version of the operation; Atlas resolves a later date to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
-/** Access tokens expire by themselves, so nobody waits for long to revoke them. */
+/** Limit for revoking access tokens, which expire by themselves. */
 const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
@@ -25,14 +24,14 @@ export interface AdminApiOptions {
   /** Scheme, host and port, without a slash at the end. */
   baseUrl: string;
   requestTimeoutMs: number;
-  /** Whether Atlas wraps its responses; the status inside then decides. */
+  /** Requests responses in an envelope, whose status then decides. */
   envelope: boolean;
   pretty: boolean;
-  /** By name. */
+  /** Credentials by name. */
   credentials: ReadonlyMap<string, CredentialConfig>;
   /** Called after each request; `status` is null when no complete response arrived. */
   onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
-  /** While Atlas fails, a credential sends the link-token requests of one run, whose attempts are spaced like this. */
+  /** Interval between the probes of a credential while its circuit is open. */
   backoff: Backoff;
 }
 
@@ -40,7 +39,6 @@ export interface AdminApi {
   /**
    * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
    *
-   * @param credentialName one of the configured names.
    * @param abortUntilWritten ends a request that is not yet written, never one that is.
    * @returns the link-token.
    * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
@@ -53,22 +51,22 @@ export interface AdminApi {
   ): Promise<string>;
   /**
    * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets a new access
-   * token for it: the worker's own would still work after its client secret was replaced.
+   * token for it: the cached one would still work after the client secret was replaced.
    *
-   * @returns organization ids; the first 500, and a credential belongs to one organization.
+   * @returns the first 500 organization ids; a credential belongs to one organization.
    * @throws AtlasError, SecretUnavailableError
    */
   visibleOrganizations(credentialName: string): Promise<string[]>;
   /**
-   * Whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which source
-   * organization they belong to (https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/, Cloud Migration Service).
+   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which
+   * source organization they belong to.
    *
-   * @throws as `visibleOrganizations`
+   * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
+   * @throws AtlasError, SecretUnavailableError
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
   /**
-   * Describes in a clause what holds back the link-token requests of a credential while Atlas fails, and until when.
-   * Each process has a circuit breaker of its own, which is closed at its start.
+   * Describes in a clause why this process holds back the link-token requests of a credential, and until when.
    *
    * @returns null while the circuit is closed.
    * @throws AtlasError when the credential is not configured.
@@ -78,7 +76,7 @@ export interface AdminApi {
   close(): Promise<void>;
 }
 
-/** The part of the Atlas Administration API that this product uses. One attempt a call. */
+/** Makes a client for the used part of the Atlas Administration API. Each call is one attempt. */
 export function createAdminApi({
   baseUrl,
   requestTimeoutMs,
@@ -92,14 +90,11 @@ export function createAdminApi({
   const credentials = new Map(
     [...configs].map(([name, config]) => [
       name,
-      {
-        ...createCredential(config, (request) => send(request, config)),
-        circuit: createCircuitBreaker(name, backoff),
-      },
+      { config, circuit: createCircuitBreaker(name, backoff), ...createCredential(config) },
     ]),
   );
-  const query = queryOf({ envelope, pretty });
-  /** Of the access tokens that checks used; they may still be under way. */
+  const query = formatQuery({ envelope, pretty });
+  /** Revocations of access tokens that checks used. */
   const revocations = new Set<Promise<void>>();
 
   async function send(
@@ -115,7 +110,8 @@ export function createAdminApi({
       ended(response.status);
       // A success may hold a token, which must stay as it is.
       if (response.status < 300) return response;
-      return redactCredentials(response, request.headers['Authorization'], secretIn(config));
+      const secret = config.type === 'apiKey' ? config.privateKey : config.clientSecret;
+      return redactCredentials(response, request.headers['Authorization'], secret);
     } catch (error) {
       ended(null);
       if (error instanceof HttpError) {
@@ -125,17 +121,15 @@ export function createAdminApi({
     }
   }
 
-  function credentialNamed(name: string) {
+  function createCredential(config: CredentialConfig): Credential {
+    const sendOnce: Send = (request) => send(request, config);
+    return config.type === 'apiKey' ? createApiKey(config, sendOnce) : createServiceAccount(config, sendOnce);
+  }
+
+  function findCredential(name: string) {
     const credential = credentials.get(name);
     if (!credential) throw credentialNotConfigured(name);
     return credential;
-  }
-
-  /** A credential that has authenticated for nothing yet; the caller closes it. */
-  function newCredentialNamed(name: string): Credential {
-    const config = configs.get(name);
-    if (!config) throw credentialNotConfigured(name);
-    return createCredential(config, (request) => send(request, config));
   }
 
   async function read<Content extends z.ZodType>(
@@ -154,7 +148,7 @@ export function createAdminApi({
   return {
     async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
       abortUntilWritten.throwIfAborted();
-      const credential = credentialNamed(credentialName);
+      const credential = findCredential(credentialName);
       return credential.circuit.send(async () => {
         const response = await credential.send({
           endpoint: 'linkTokens',
@@ -164,7 +158,7 @@ export function createAdminApi({
           body: JSON.stringify({ accessListIps }),
           abortUntilWritten,
         });
-        // Any 2xx with a token is success: the published page says 200, Atlas was recorded with 201.
+        // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded with 201.
         const created = response.status >= 200 && response.status <= 299;
         const parsed = createdSchema.safeParse(response.json);
         if (!created || !parsed.success) throw responseError('linkTokens', response);
@@ -174,12 +168,12 @@ export function createAdminApi({
 
     async visibleOrganizations(credentialName) {
       const path = '/api/atlas/v2/orgs?itemsPerPage=500';
-      const credential = newCredentialNamed(credentialName);
+      const credential = createCredential(findCredential(credentialName).config);
       try {
         const { results } = await read('orgs', path, credential, organizationsSchema);
         return results.map(({ id }) => id);
       } finally {
-        // Not awaited: a check is done when Atlas has responded, however long a revocation takes.
+        // The check does not wait for the revocation.
         const revoked = closeAll([credential]).finally(() => revocations.delete(revoked));
         revocations.add(revoked);
       }
@@ -187,11 +181,11 @@ export function createAdminApi({
 
     async isLinked(orgId, credentialName) {
       const path = `${liveMigrations(orgId)}/availableProjects`;
-      const projects = await read('availableProjects', path, credentialNamed(credentialName), projectsSchema);
+      const projects = await read('availableProjects', path, findCredential(credentialName), projectsSchema);
       return projects.length > 0;
     },
 
-    describeOpenCircuit: (credentialName) => credentialNamed(credentialName).circuit.describe(),
+    describeOpenCircuit: (credentialName) => findCredential(credentialName).circuit.describe(),
 
     async close() {
       await Promise.all([closeAll([...credentials.values()]), ...revocations]);
@@ -200,7 +194,7 @@ export function createAdminApi({
   };
 }
 
-/** Never throws. */
+/** Closes credentials, for at most five seconds. Never throws. */
 async function closeAll(credentials: readonly Pick<Credential, 'close'>[]): Promise<void> {
   const closed = Promise.all(credentials.map((credential) => credential.close()));
   const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
@@ -211,11 +205,7 @@ function liveMigrations(orgId: string): string {
   return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
 }
 
-function createCredential(config: CredentialConfig, send: Send): Credential {
-  return config.type === 'apiKey' ? createApiKey(config, send) : createServiceAccount(config, send);
-}
-
-/** An API key: HTTP Digest. Atlas sends its challenge before it acts on a request, so a challenge creates nothing. */
+/** Makes a client that authenticates with an API key. Atlas does not act on a request that it challenges. */
 function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
   const withDigest = createDigest(publicKey, privateKey);
   return {
@@ -225,16 +215,12 @@ function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Cred
   };
 }
 
-function secretIn(config: CredentialConfig): Secret {
-  return config.type === 'apiKey' ? config.privateKey : config.clientSecret;
-}
-
-function queryOf(flags: Record<string, boolean>): string {
+function formatQuery(flags: Record<string, boolean>): string {
   const set = Object.entries(flags).filter(([, on]) => on);
   return set.length > 0 ? `?${set.map(([name]) => `${name}=true`).join('&')}` : '';
 }
 
-/** What is not an envelope (an access token, a proxy's error page) stands for itself. */
+/** Unwraps an envelope. Any other response, such as an access token or a proxy's error page, stays as it is. */
 function unwrap(response: HttpResponse): HttpResponse {
   const parsed = envelopeSchema.safeParse(response.json);
   if (!parsed.success) return response;

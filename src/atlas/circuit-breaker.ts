@@ -4,21 +4,21 @@ import { AtlasError, notSentError, type AtlasOutcome } from './outcomes';
 
 const TOO_MANY_REQUESTS = 429;
 
-/** The circuit lets a request probe after this time, however long a wait Atlas requested of the one that failed. */
+/** Upper bound for the wait before a probe, even if Atlas requested a longer one. */
 const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
 
 /**
- * The circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on one
- * request at a time probes, at the pace of a single run that is retried, and all others are rejected; so an outage
+ * Makes the circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on
+ * one request at a time probes, at the pace of a single run that is retried, and all others are rejected. So an outage
  * leaves at most one unconfirmed token for each request under way at its start, and one for each probe.
  *
- * A single run is never rejected: it waits at least as long as the circuit breaker does.
+ * It never rejects a single run, which waits at least as long as the circuit breaker does.
  */
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
-  /** Failures in a row. The circuit is open while there is one. */
+  /** Consecutive failures. The circuit is open while there is one. */
   let failures = 0;
   let lastFailure: Pick<AtlasOutcome, 'message' | 'details'> = { message: '', details: {} };
-  /** A time of the clock of `performance`, which nobody sets. */
+  /** Time of the clock of `performance`, which cannot be set back. */
   let nextProbeAtMs = 0;
   let isProbing = false;
 
@@ -36,7 +36,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 
   function recordFailure(outcome: AtlasOutcome, isProbe: boolean): void {
     if (opensCircuit(outcome)) {
-      // Requests that were under way together fail once.
+      // Requests that were under way together count as one failure.
       if (isProbe || failures === 0) failures += 1;
       lastFailure = outcome;
       const requestedMs = Math.min(outcome.retryAfterMs ?? 0, MAX_REQUESTED_WAIT_MS);
@@ -48,13 +48,13 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   }
 
   return {
-    /** Returns what holds link-token requests back, and until when, in a clause; null while the circuit is closed. */
+    /** Describes in a clause why requests are held back, and until when; null while the circuit is closed. */
     describe,
 
     /**
-     * Sends a request, or throws at once: it never waits.
+     * Sends a request, or throws immediately. It never waits.
      *
-     * @throws AtlasError while the circuit is open, and whatever the request throws.
+     * @throws AtlasError while the circuit is open, and the error of the request.
      */
     async send<T>(request: () => Promise<T>): Promise<T> {
       const isProbe = failures > 0;
@@ -81,7 +81,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   };
 }
 
-/** Says whether the next request is likely to fail, too, and possibly to leave another unconfirmed token. */
+/** Says whether the next request is likely to fail too, and may leave another unconfirmed token. */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
   const { status } = details;
   if (!retryable) return false;

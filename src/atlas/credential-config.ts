@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { headerFormat, secretReference, type ReferenceContext } from '../secrets';
 
-/** Schema of a credential for the Atlas Administration API: a service account or an API key. */
+/** Makes the schema of a credential for the Atlas Administration API: a service account or an API key. */
 export function credentialSchema(context: ReferenceContext) {
   const part = secretReference(context, headerFormat);
   return z.discriminatedUnion(

@@ -1,12 +1,12 @@
 import type { HttpResponse } from '../http/send';
 
-/** Which endpoint a request is for. `linkTokens` creates a link-token. */
+/** Endpoint of a request. `linkTokens` creates a link-token. */
 export type Endpoint = 'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
   endpoint: Endpoint;
   method: 'GET' | 'POST';
-  /** Below the base URL, with its query. */
+  /** Path below the base URL, with the query. */
   path: string;
   headers: Record<string, string>;
   body?: string;
@@ -21,15 +21,14 @@ export interface AtlasRequest {
  */
 export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
-/** One identity at Atlas. */
+/** An identity at Atlas. */
 export interface Credential {
   /**
-   * Sends a request as this identity. Renews an expired access token or nonce once per call; the rejected request
-   * created nothing.
+   * Sends a request as this identity. Renews an expired access token or nonce: the rejected request created nothing.
    *
    * @throws AtlasError when no complete response arrives or Atlas grants no access token; SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
-  /** Revokes what Atlas keeps for it, as far as that can be done; never throws. */
+  /** Tries to revoke the access token. Never throws. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { escapeControls } from '../contract/printable';
 
-/** What the body of an error says, as far as it can be read. */
+/** The readable part of an error body. */
 export interface AtlasErrorBody {
   errorCode?: string;
   reason?: string;
@@ -10,20 +10,20 @@ export interface AtlasErrorBody {
 }
 
 /**
- * The longest text, in characters. Temporal keeps 4 KB of a failure that is retried, which holds up to three texts in its details and two
- * of them again in its message.
+ * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to three texts
+ * in its details, and two of them again in its message.
  */
 const MAX_TEXT_LENGTH = 200;
 const MAX_FIELDS = 20;
 
-/** Bounded, and safe to print, since Atlas quotes what callers sent. */
+/** Bounds a text and escapes control characters, since Atlas quotes what callers sent. */
 const text = z
   .string()
   .transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)).slice(0, MAX_TEXT_LENGTH));
 
 const fieldSchema = z.object({ field: text, description: text });
 
-/** One odd field must not hide the others, so each is caught by itself (`parameters` is recorded in four forms). */
+/** Schema of an error body. Each field is caught by itself, so that a malformed one does not hide the others. */
 const errorBodySchema = z.object({
   errorCode: text.optional().catch(undefined),
   // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.
@@ -40,7 +40,7 @@ const errorBodySchema = z.object({
 /**
  * Reads an error body leniently.
  *
- * @param json the parsed body; null where it is a page or empty.
+ * @param json the parsed body; null for an empty body or a page.
  */
 export function parseErrorBody(json: unknown): AtlasErrorBody {
   const parsed = errorBodySchema.safeParse(json);

@@ -6,23 +6,23 @@ import { SecretUnavailableError } from '../secrets';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';
 
-/** What one failed call of the Admin API means. */
+/** The meaning of one failed call of the Admin API. */
 export interface AtlasOutcome {
   type: FailureType;
-  /** Whether a later attempt can succeed. */
+  /** True if a later attempt can succeed. */
   retryable: boolean;
-  /** Whether Atlas may have created a link-token that the worker has not received. */
+  /** True if Atlas may have created a link-token that the worker has not received. */
   tokenMayExist: boolean;
-  /** What happened and, where no retry helps, the remedy. It holds no secret. */
+  /** Describes what happened and, if no retry helps, the remedy. It holds no secret. */
   message: string;
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
   /** The wait that Atlas requested; it is never truncate. */
   retryAfterMs?: number | undefined;
-  /** How often in a row Atlas failed, in place of the run's own count: a run that sent nothing is not the one to slow down. */
+  /** Consecutive failures of Atlas. They space the next attempt in place of the attempt number of a run that sent nothing. */
   attempt?: number;
 }
 
-/** Thrown when a call of the Admin API fails, or is not made. */
+/** Thrown when a call of the Admin API fails or is not made. */
 export class AtlasError extends Error {
   override readonly name = 'AtlasError';
 
@@ -32,7 +32,7 @@ export class AtlasError extends Error {
 }
 
 interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExist'> {
-  /** Only where no retry helps. */
+  /** Set if no retry helps. */
   remedy?: string;
 }
 
@@ -81,7 +81,7 @@ const NO_HTTP_STATUS: Meaning = {
   remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
 };
 
-/** Atlas's errorCode does not tell retryable from terminal: UNEXPECTED_ERROR was recorded with 401, 404 and 500. */
+/** Rows of the link-token request. The status decides: Atlas's errorCode UNEXPECTED_ERROR was recorded with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   {
     when: between(200, 299),
@@ -119,7 +119,7 @@ const LINK_TOKEN_ROWS: readonly Row[] = [
 
 const ACCESS_TOKEN_ROWS: readonly Row[] = [
   { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
-  // At most 100 access tokens of an account are live; within the hour one expires.
+  // A service account has at most 100 live access tokens; one expires within the hour.
   { when: (status, errorCode) => status === 403 && errorCode === 'access_denied', ...RETRY },
   { when: oneOf(408, 425, 429), ...RETRY },
   { when: between(500, 599), ...RETRY },
@@ -130,7 +130,7 @@ const SERVICE_ACCOUNT_REJECTED: Meaning = {
   remedy: "check the service account's client id and secret, and that the secret has not expired",
 };
 
-/** Every call that creates nothing and may be repeated. */
+/** Rows of calls that create nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
   { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
   REDIRECT,
@@ -149,11 +149,11 @@ const REPEATABLE_ROWS: readonly Row[] = [
 ];
 
 interface EndpointRules {
-  /** Such as: Atlas returned 403 to the link-token request. */
+  /** Name of the request in messages. */
   request: string;
-  /** What a success holds. */
+  /** Name of the content of a success. */
   content: string;
-  /** The first that matches decides. */
+  /** The first matching row decides. */
   rows: readonly Row[];
   otherwise: Meaning;
 }
@@ -185,21 +185,21 @@ const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
   },
 };
 
-/** Codes of Node's X.509 verification (OpenSSL's names), and of its check of the host name. */
+/** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
 const INVALID_CERTIFICATE =
   /^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)/;
 
-/** The error of a response that is not what was requested. */
+/** Classifies a response that lacks the requested content. */
 export function responseError(
   endpoint: Endpoint,
   { status, json, retryAfterMs }: Pick<HttpResponse, 'status' | 'json' | 'retryAfterMs'>,
 ): AtlasError {
-  // Of a success, nothing is quoted: the body may hold a token, in a field of any name.
+  // Nothing of a success is quoted: any field of the body may hold a token.
   const { fields, ...texts } = status < 300 ? {} : parseErrorBody(json);
   const { rows, otherwise } = ENDPOINT_RULES[endpoint];
   const { type, retryable, tokenMayExist, remedy } =
     rows.find(({ when }) => when(status, texts.errorCode)) ?? otherwise;
-  // Temporal keeps 4 KB of a failure that is retried. Its fields are left out: nobody has to correct them.
+  // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not correct them.
   const details = { status, ...texts, ...(!retryable && fields && { fields }) };
   return new AtlasError({
     type,
@@ -213,7 +213,7 @@ export function responseError(
 
 type ResponseDetails = AtlasOutcome['details'] & { status: number };
 
-/** Such as: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address is not…". */
+/** Describes a response: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address…". */
 function describeResponse(
   endpoint: Endpoint,
   { status, errorCode, detail, reason, fields }: ResponseDetails,
@@ -230,11 +230,10 @@ function describeResponse(
 }
 
 /**
- * The error of a request to which no complete response arrived.
+ * Classifies a request to which no complete response arrived.
  *
  * @param written whether the request was written, so that Atlas may have acted on it.
- * @param code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
- * @param baseUrl that the request went to.
+ * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
  */
 export function connectionError(
   endpoint: Endpoint,
@@ -244,11 +243,12 @@ export function connectionError(
 ): AtlasError {
   const details = { reason: code };
   if (!written && INVALID_CERTIFICATE.test(code)) {
+    const remedy = 'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS';
     return new AtlasError({
       type: 'AtlasUnavailable',
       retryable: false,
       tokenMayExist: false,
-      message: `the TLS certificate of Atlas is not trusted (${code}): check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS`,
+      message: `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`,
       details,
     });
   }
@@ -262,28 +262,29 @@ export function connectionError(
 
 function describeConnection(written: boolean, code: string, baseUrl: string): string {
   if (!written) {
-    return `no connection to Atlas at ${baseUrl} (${code}); if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall`;
+    const remedy = 'if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall';
+    return `no connection to Atlas at ${baseUrl} (${code}); ${remedy}`;
   }
   if (code === 'TIMEOUT') return 'Atlas did not respond in time';
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }
 
-/** The error of a call that is not made. A later one may be: the worker can be given what it lacks while runs wait. */
+/** Makes the error of a call that is not made. It is retryable: an operator can correct the worker while runs wait. */
 export function notSentError(message: string, more: Partial<AtlasOutcome> = {}): AtlasError {
   return new AtlasError({ ...RETRY, message, details: {}, ...more });
 }
 
-/** The error of a call with a credential that the worker's configuration does not have. */
+/** Makes the error of a call with a credential that is not configured. */
 export function credentialNotConfigured(name: string): AtlasError {
-  return notSentError(
-    `the worker has no credential named ${quote(name)}: configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker`,
-  );
+  const remedy =
+    'configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker';
+  return notSentError(`the worker has no credential named ${quote(name)}: ${remedy}`);
 }
 
 /**
- * Classifies whatever a call of the Admin API throws, except the reason of an abort signal.
+ * Classifies an error of a call of the Admin API, except the reason of an abort signal.
  *
- * @param endpoint of the call, for an error that does not say where it happened.
+ * @param endpoint endpoint of the call, for an unexpected error.
  */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
   if (error instanceof AtlasError) return error.outcome;

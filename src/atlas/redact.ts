@@ -1,16 +1,17 @@
 import type { HttpResponse } from '../http/send';
 import type { Secret } from '../secrets';
 
-/** A shorter text is in a message by chance. */
+/** Minimum length of a text to search for: a shorter one occurs by chance. */
 const MIN_LENGTH = 8;
+const REDACTED = '(credential)';
 
 /**
- * The response of a refusal, in whose JSON no credential is quoted. Atlas's messages reach the history and the log, and
- * Atlas or a proxy may quote what it was sent.
+ * Redacts credentials in the JSON of a refusal. Atlas's messages reach the history and the log, and Atlas or a proxy may
+ * quote what it was sent.
  *
- * @param authorization the header of the request.
- * @param secret of the credential.
- * @returns null for a JSON that cannot be searched: the status alone decides then.
+ * @param authorization header of the request.
+ * @param secret secret of the credential.
+ * @returns the response; its `json` is null if it cannot be searched.
  */
 export function redactCredentials(
   response: HttpResponse,
@@ -21,10 +22,10 @@ export function redactCredentials(
     const clean = [authorization?.replace(/^\S+ /, '') ?? '', secret.read()]
       .filter((text) => text.length >= MIN_LENGTH)
       .flatMap((text) => [JSON.stringify(text).slice(1, -1), Buffer.from(text).toString('base64')])
-      .reduce((json, text) => json.replaceAll(text, '(credential)'), JSON.stringify(response.json));
+      .reduce((json, text) => json.replaceAll(text, REDACTED), JSON.stringify(response.json));
     return { ...response, json: JSON.parse(clean) };
   } catch {
-    // It is nested too deeply, or the secret is no longer there.
+    // The JSON is nested too deeply, or the secret is no longer available.
     return { ...response, json: null };
   }
 }

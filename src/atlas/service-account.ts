@@ -4,7 +4,7 @@ import type { ServiceAccountConfig } from './credential-config';
 import type { Credential, AtlasRequest, Send } from './credential';
 import { responseError } from './outcomes';
 
-/** Renewed this long before it expires, so that no request starts with a token that is about to expire. */
+/** Time before expiry at which a token is renewed, so that no request starts with one that is about to expire. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const accessTokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
@@ -15,8 +15,8 @@ interface AccessToken {
 }
 
 /**
- * A service account: OAuth 2.0 client credentials. Atlas allows an account 100 live tokens, so one is shared by all
- * attempts of this worker, fetched once however many of them wait for it, and revoked at the end.
+ * Makes a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account 100
+ * live tokens, so all attempts of this worker share one, which is revoked at the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
@@ -25,7 +25,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
       const cached = accessTokens.peek();
       const token = await accessTokens.get();
       const response = await send(withBearer(request, token));
-      // A 401 to a token that this call fetched is final: it has not expired.
+      // A 401 to a token that this call fetched is final: the token has not expired.
       const mayHaveExpired = response.status === 401 && (await cached?.catch(() => null)) === token;
       if (!mayHaveExpired) return response;
       const renewed = await accessTokens.get({ isStale: (current) => current === token });
@@ -40,7 +40,9 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
 }
 
 async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promise<AccessToken> {
-  const response = await send(tokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config));
+  const response = await send(
+    buildTokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config),
+  );
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
@@ -48,15 +50,15 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
   return { value: parsed.data.access_token, renewAtMs };
 }
 
-/** RFC 7009; Atlas has it at `/api/oauth/revoke`. */
+/** Revokes an access token (RFC 7009). */
 async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<void> {
   await send(
-    tokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config),
+    buildTokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config),
   );
 }
 
-/** HTTP Basic without URL encoding, as Atlas expects it. The secret is read each time, so a rotated one is seen. */
-function tokenRequest(
+/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret, which may be rotated. */
+function buildTokenRequest(
   path: string,
   form: Record<string, string>,
   config: ServiceAccountConfig,

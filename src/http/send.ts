@@ -18,7 +18,7 @@ export interface SendOptions {
   abort?: AbortSignal | undefined;
   /** Ends the request unless it is already written: its response may hold what cannot be requested again. */
   abortUntilWritten?: AbortSignal | undefined;
-  /** Whether the status alone decides, so that the body of a success may be incomplete. */
+  /** True if the status alone decides, so that the body of a success may be incomplete. */
   bodyOptional?: boolean;
 }
 
