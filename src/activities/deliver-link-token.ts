@@ -2,7 +2,13 @@ import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Activities, DeliverPlan } from '../contract/activities';
 import { quote } from '../contract/printable';
-import { deliverInputSchema, deliveryFactsSchema, sinkName, tokenFactsSchema } from '../contract/schemas';
+import {
+  deliverInputSchema,
+  deliveryFactsSchema,
+  sinkName,
+  tokenFactsSchema,
+  type TokenFacts,
+} from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -12,10 +18,10 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Opens a sealed token, delivers it to the named sink and returns the receipt. Everything that it uses of the token comes
- * from inside the seal.
+ * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It uses only what
+ * is inside the seal.
  *
- * A retry is safe: the sink knows the delivery id, which is the token's own, and stores it once.
+ * A retry is safe: the sink stores each delivery id once.
  */
 export function deliverLinkTokenActivity(
   sealer: Sealer,
@@ -32,8 +38,8 @@ export function deliverLinkTokenActivity(
     try {
       const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
       requireOwnRun(info, token.orgId, token.sourceOrgId);
-      const sink = permittedSink(token.orgId, name);
-      // Picked by their schemas, so that the token cannot slip into a receipt, nor anything else into a sink.
+      const sink = findSink(name, token);
+      // The schemas keep the token out of the receipt, and everything else out of the sink.
       const facts = tokenFactsSchema.parse(token);
       sinkTried = true;
       const location = await withHeartbeats(() =>
@@ -44,28 +50,34 @@ export function deliverLinkTokenActivity(
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { plan, attempt: info.attempt, deadlineAtMs: roundEndMs(info) };
+      const timing = { plan, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };
 
-  /** Decided again at delivery: the configuration may have changed since the request was validated. */
-  function permittedSink(orgId: string, name: string): Sink {
+  /** Finds the sink. The configuration may have changed since validation, and a redelivery may name another sink. */
+  function findSink(name: string, { orgId, sourceOrgId }: TokenFacts): Sink {
     const sink = sinks.get(name);
-    if (sink && organizations.sinksFor(orgId).includes(name)) return sink;
-    if (sink) {
+    if (!sink) {
+      // Other workers may have it already, and this one after its restart.
+      const remedy = 'add it to the configuration and restart the worker, or redeliver to another sink';
+      throw new SinkUnavailableError(`this worker has no sink ${quote(name)}: ${remedy}`);
+    }
+    if (!organizations.sinksFor(orgId).includes(name)) {
+      const remedy = 'name it under atlas.organizations, or redeliver to another sink';
+      throw new SinkRejectedError(`sink ${name} is not permitted for organization ${orgId}: ${remedy}`);
+    }
+    if (sink.needsSourceOrgId && sourceOrgId === null) {
+      const remedy = 'redeliver to another sink, and name sourceOrgId next time';
       throw new SinkRejectedError(
-        `sink ${name} is not permitted for organization ${orgId}: name it under atlas.organizations, or redeliver to another sink`,
+        `sink ${name} needs the source organization, and the request named none: ${remedy}`,
       );
     }
-    // Another worker may have it already, and this one after its restart.
-    throw new SinkUnavailableError(
-      `this worker has no sink ${quote(name)}: add it to the configuration and restart the worker, or redeliver to another sink`,
-    );
+    return sink;
   }
 }
 
-/** `temporal activity reset` sets the attempt number back to 1, but not the time of the first schedule. */
+/** Says whether no attempt came before. `temporal activity reset` sets the attempt number back to 1, but not the times. */
 function isFirstAttempt({
   attempt,
   scheduledTimestampMs,
@@ -74,7 +86,11 @@ function isFirstAttempt({
   return attempt === 1 && scheduledTimestampMs === currentAttemptScheduledTimestampMs;
 }
 
-/** No attempt starts after it; schedule-to-close leaves room for one that started before. */
-function roundEndMs({ scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs }: Info): number {
+/** Computes the end of the round. Schedule-to-close is longer by one attempt, for one that starts just before. */
+function computeRoundEndMs({
+  scheduledTimestampMs,
+  scheduleToCloseTimeoutMs,
+  startToCloseTimeoutMs,
+}: Info): number {
   return scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
 }

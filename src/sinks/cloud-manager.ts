@@ -23,8 +23,8 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * Gives each token to Cloud Manager or Ops Manager, which connects the source organization with the Atlas organization
- * of the token, and waits until the link is synced.
+ * Sends each token to Cloud Manager or Ops Manager, which links the source organization to the Atlas organization, and
+ * waits until the link is synced.
  *
  * @see https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
  */
@@ -34,7 +34,7 @@ export const cloudManagerSink: SinkType<'cloudManager', Config> = {
   create: createCloudManagerSink,
 };
 
-/** Of the API of Cloud Manager and Ops Manager. */
+/** Path of the organizations in the API of Cloud Manager and Ops Manager. */
 const ORGS = '/api/public/v1.0/orgs';
 
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
@@ -56,34 +56,29 @@ function createCloudManagerSink(config: Config): Sink {
 
   async function isSynced(path: string, signal: AbortSignal, body?: object): Promise<boolean> {
     const response = await call(path, signal, body);
-    if (!isSuccess(response)) throw refused(`${server}, ${path}`, response);
+    if (!isSuccess(response)) throw refusalError(`${server}, ${path}`, response);
     const parsed = linkSchema.safeParse(response.json);
     if (parsed.success) return parsed.data.status === 'SYNCED';
     throw new SinkRejectedError(
-      `${server}, ${path} responded with ${response.status} and without the status of the link: check that baseUrl is Cloud Manager or Ops Manager`,
+      `${server}, ${path} responded with ${response.status} and without the status of the link: ` +
+        'check that baseUrl is Cloud Manager or Ops Manager',
     );
   }
 
   return {
     needsSourceOrgId: true,
 
-    /**
-     * Every attempt posts, since the status does not say whose token it is about. Posting the same token again changes
-     * nothing.
-     */
+    /** Posts in every attempt: the status does not name a token, and posting the same token again changes nothing. */
     async deliver({ sourceOrgId, token }, signal) {
-      if (sourceOrgId === null) {
-        throw new SinkRejectedError(
-          `${server} needs the id of its organization, and the request named no sourceOrgId: redeliver to another sink, and name sourceOrgId next time`,
-        );
-      }
-      const link = linkPath(sourceOrgId);
+      const link = linkPath(sourceOrgId ?? '');
       const deadlineMs = Date.now() + syncTimeoutMs;
       let synced = await isSynced(link, signal, { linkToken: token });
       while (!synced) {
         if (Date.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(
-            `${server} accepted the token but did not report SYNCED within ${syncTimeoutMs} ms: check Live Migration in the settings of organization ${sourceOrgId}, and that ${config.baseUrl.host} can reach Atlas`,
+            `${server} accepted the token but did not report SYNCED within ${syncTimeoutMs} ms: ` +
+              `check Live Migration in the settings of organization ${sourceOrgId}, ` +
+              `and that ${config.baseUrl.host} can reach Atlas`,
           );
         }
         await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -101,7 +96,7 @@ function createCloudManagerSink(config: Config): Sink {
         return `${server} accepts the API key for organization ${sourceOrgId}`;
       }
       const response = await call(ORGS, signal);
-      if (!isSuccess(response)) throw refused(`${server}, ${ORGS}`, response);
+      if (!isSuccess(response)) throw refusalError(`${server}, ${ORGS}`, response);
       return `${server} accepts the API key`;
     },
   };
@@ -111,11 +106,11 @@ function linkPath(sourceOrgId: string): string {
   return `${ORGS}/${sourceOrgId}/liveExport/migrationLink`;
 }
 
-function refused(what: string, response: HttpResponse) {
+function refusalError(what: string, response: HttpResponse) {
   return responseError(what, response, {
     400: 'it does not accept the link-token, which may have been removed in Atlas',
     401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
-    403: 'the API access list of that organization lacks the address of the worker, or the key lacks the role Organization Owner',
+    403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",
     404: 'there is no such organization; correct sourceOrgId or baseUrl',
   });
 }

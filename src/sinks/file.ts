@@ -22,7 +22,7 @@ export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, 
 function createFileSink({ directory }: Config): Sink {
   let sweepAtMs = 0;
 
-  /** Not at each delivery, since it lists the directory. */
+  /** Sweeps at most once a minute, since it lists the directory. */
   async function sweepNowAndThen(): Promise<void> {
     if (Date.now() < sweepAtMs) return;
     sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;
@@ -32,13 +32,13 @@ function createFileSink({ directory }: Config): Sink {
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
-      const file = path.join(directory, fileNameOf(delivery));
+      const file = path.join(directory, formatFileName(delivery));
       try {
         // An attempt that was killed may have renamed the file without flushing the directory.
         if (await isAlreadyWritten(file, delivery.token)) await syncDirectory(directory);
         else await writeFileAtomically(file, delivery.token);
       } catch (error) {
-        throw sinkErrorOf(error, directory);
+        throw toSinkError(error, directory);
       }
       await sweepNowAndThen();
       return `file ${file} on the worker's host`;
@@ -46,19 +46,19 @@ function createFileSink({ directory }: Config): Sink {
 
     async check() {
       try {
-        // With a dot, what is no directory fails as such.
+        // The trailing `/.` makes `access` fail with ENOTDIR for a file.
         await access(`${directory}/.`, constants.W_OK | constants.X_OK);
         const { mode } = await stat(directory);
         const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
         return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
       } catch (error) {
-        throw sinkErrorOf(error, directory);
+        throw toSinkError(error, directory);
       }
     },
   };
 }
 
-function fileNameOf({ orgId, sourceOrgId, deliveryId }: Delivery): string {
+function formatFileName({ orgId, sourceOrgId, deliveryId }: Delivery): string {
   return [orgId, sourceOrgId, deliveryId, 'link-token'].filter((part) => part !== null).join('.');
 }
 
@@ -79,7 +79,7 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
 const WRITABLE_BY_OTHERS = 0o002;
 const STICKY = 0o1000;
 
-/** Longer than the longest attempt, so that the file of an attempt in progress is left alone. */
+/** Age from which a temporary file is removed. It exceeds the longest attempt, so no file in use is removed. */
 const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
 
 const SWEEP_INTERVAL_MS = 60_000;
@@ -87,7 +87,7 @@ const SWEEP_INTERVAL_MS = 60_000;
 /** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */
 const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
 
-/** Removes what killed attempts left behind: each file may hold a token. A failure to do so fails no delivery. */
+/** Removes temporary files of killed attempts, which may hold a token. A failure of this fails no delivery. */
 async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   const expired = Date.now() - TEMPORARY_FILE_EXPIRES_MS;
   try {
@@ -101,13 +101,14 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** An operator can end every error but one while the token waits: a full disk, a missing mount, a permission. */
-function sinkErrorOf(error: unknown, directory: string): Error {
+/** Makes a sink error. All but a path that is no directory can be fixed while the token waits, such as a full disk. */
+function toSinkError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);
   return code === 'ENOTDIR'
     ? new SinkRejectedError(`the directory ${directory} of the sink is not a directory: correct its path`)
     : new SinkUnavailableError(
-        `the directory ${directory} of the sink cannot be written (${code}): create it, free space or grant the worker access`,
+        `the directory ${directory} of the sink cannot be written (${code}): ` +
+          'create it, free space or grant the worker access',
       );
 }

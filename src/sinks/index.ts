@@ -8,8 +8,7 @@ import { vaultSink } from './vault';
 import { webhookSink } from './webhook';
 
 /**
- * Every type of sink. The configuration, its messages, the contract test and the docs check derive their types from
- * this list.
+ * The types of sinks. The configuration, its messages, the contract test and the docs check derive from this list.
  */
 export const SINK_TYPES = [
   fileSink,
@@ -23,7 +22,7 @@ export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
 
 type SinkFactory = () => Promise<Sink>;
 
-/** Schema of one entry under `sinks`: `{type: …, …}`, distinguished by `type`. */
+/** Makes the schema of one entry under `sinks`, `{type: …, …}`. Its output is a function that makes the sink. */
 export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })
@@ -39,7 +38,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
       }
       const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
-        // With their codes, from which the configuration makes its messages.
+        // The configuration makes its messages from the codes of these issues.
         issues.issues.push(
           ...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue),
         );
@@ -50,7 +49,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
     });
 }
 
-/** Makes every configured sink, by its name. */
+/** Makes the configured sinks, by name. */
 export async function createSinks(factories: ReadonlyMap<string, SinkFactory>): Promise<Map<string, Sink>> {
   const sinks = [...factories].map(async ([name, create]) => [name, await create()] as const);
   return new Map(await Promise.all(sinks));

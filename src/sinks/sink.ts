@@ -3,38 +3,37 @@ import type { deliveryFactsSchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets';
 
 /**
- * One token to deliver. `deliveryId` is the same over every attempt and every redelivery of this token. The activity has
- * parsed everything: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
+ * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The activity has
+ * parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
  */
 export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
 
 export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
 
 export interface Sink {
-  /** Whether it takes only tokens whose request names the source organization. */
+  /** True if the sink takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
   /**
-   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. What somebody else
-   * wrote is never overwritten.
+   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never overwrites
+   * what others wrote.
    *
    * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
    *   throws the signal's reason.
-   * @returns where the token is now, in terms that an operator can follow, and the same for a repetition; never the
-   *   token.
+   * @returns the location, readable by an operator and identical for a repetition; never contains the token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read.
    */
   deliver(delivery: Delivery, signal: AbortSignal): Promise<string>;
   /**
-   * Checks whether a delivery could succeed now, and changes nothing. Left out where only a delivery can tell.
+   * Checks whether a delivery could succeed now, and changes nothing. Omitted if only a delivery can tell.
    *
-   * @param target whose token would be delivered; null when it is not known yet.
-   * @returns what was found to work.
+   * @param target organizations of the token; null if they are not known.
+   * @returns a sentence that names what works.
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
   check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
   /**
-   * Whether the source organization is linked with an Atlas organization; left out where the sink cannot know.
+   * Finds out whether the source organization is linked with an Atlas organization. Omitted if the sink cannot know.
    *
    * @throws as `deliver`.
    */
@@ -54,16 +53,16 @@ export class SinkUnavailableError extends Error {
   }
 }
 
-/** Thrown when the sink will never take the token as it is configured. The message holds no secret. */
+/** Thrown when the sink, as it is configured, will never take the token. The message holds no secret. */
 export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
 }
 
-/** Registration of a type of sink, in the list of `index.ts`. */
+/** Definition of a type of sink, for the list in `index.ts`. */
 export interface SinkType<Type extends string = string, Config = unknown> {
-  /** `type` in the configuration. */
+  /** Value of `type` in the configuration. */
   type: Type;
-  /** Schema of the configuration, without `type`. Secrets only by reference. */
+  /** Makes the schema of the configuration, without `type`. Secrets are references. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;
   /** Makes the sink. A library that only this type needs is imported here, so that no other type loads it. */
   create(config: Config): Sink | Promise<Sink>;

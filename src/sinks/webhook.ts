@@ -6,20 +6,20 @@ import type { Delivery, Sink, SinkType } from './sink';
 import { createSinkSend, isSuccess, responseError } from './utils/http';
 import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
 
-/** From Standard Webhooks, "Signature scheme": `whsec_` and base64 of 24 to 64 bytes. */
+/** Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */
 const signingSecretFormat: SecretFormat = (secret) => {
   const [, base64 = ''] = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret) ?? [];
   const bytes = Buffer.from(base64, 'base64').byteLength;
   return bytes >= 24 && bytes <= 64
     ? null
-    : 'is not a signing secret: write whsec_ and the base64 of 24 to 64 random bytes, as openssl rand -base64 32 makes them';
+    : 'is not a signing secret: write whsec_ and the base64 of 24 to 64 bytes, such as from openssl rand -base64 32';
 };
 
 const configSchema = (context: ReferenceContext) =>
   withoutPlainHttp(
     z.strictObject({
       url: httpUrl,
-      /** The first is the current one; during a rotation the receiver may know either. */
+      /** Signing secrets, the current one first; during a rotation the receiver may know either. */
       signingSecrets: z
         .array(
           secretReference(context, signingSecretFormat),
@@ -32,14 +32,14 @@ const configSchema = (context: ReferenceContext) =>
     'url',
   );
 
-/** What a proxy responds with when the receiver behind it is down. */
+/** Statuses of a proxy whose receiver is down. */
 const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery id
- * on every attempt, by which the receiver recognises a repetition.
+ * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery id,
+ * by which the receiver recognises a repetition.
  */
 export const webhookSink: SinkType<'webhook', Config> = {
   type: 'webhook',
@@ -52,7 +52,7 @@ export const webhookSink: SinkType<'webhook', Config> = {
 
 function createWebhookSink(
   { url, signingSecrets, timeoutMs }: Config,
-  signerFor: (secret: string) => Webhook,
+  createSigner: (secret: string) => Webhook,
 ): Sink {
   // The path and the query of a webhook may be secret themselves.
   const server = `the webhook at ${url.origin}`;
@@ -61,9 +61,9 @@ function createWebhookSink(
   return {
     async deliver(delivery, signal) {
       const now = new Date();
-      const body = JSON.stringify(eventOf(delivery, now));
+      const body = JSON.stringify(toEvent(delivery, now));
       const signatures = signingSecrets.map((secret) =>
-        signerFor(secret.read()).sign(delivery.deliveryId, now, body),
+        createSigner(secret.read()).sign(delivery.deliveryId, now, body),
       );
       const headers = {
         'content-type': 'application/json',
@@ -76,7 +76,7 @@ function createWebhookSink(
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
 
-    /** OPTIONS has no effect on a server (RFC 9110, 9.2.1), so any response but an outage passes. */
+    /** Sends OPTIONS, which has no effect on a server (RFC 9110, 9.2.1). Any response but an outage passes. */
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
       const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });
@@ -86,7 +86,7 @@ function createWebhookSink(
   };
 }
 
-/** The body of the request. */
+/** Schema of the request body. */
 export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
@@ -100,7 +100,7 @@ export const linkTokenCreatedSchema = z
     description: 'Event of the sink webhook. Later versions may add fields: ignore those you do not know.',
   });
 
-function eventOf({ token, ...facts }: Delivery, now: Date): z.output<typeof linkTokenCreatedSchema> {
+function toEvent({ token, ...facts }: Delivery, now: Date): z.output<typeof linkTokenCreatedSchema> {
   return {
     type: 'link-token.created',
     timestamp: now.toISOString(),

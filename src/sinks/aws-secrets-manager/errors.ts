@@ -2,7 +2,7 @@ import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 interface Meaning {
   retryable: boolean;
-  /** What is wrong and what to do. */
+  /** Cause and remedy. */
   message: string;
 }
 
@@ -11,7 +11,7 @@ const never = (message: string): Meaning => ({ retryable: false, message });
 
 const CREDENTIALS_REFUSED = later('AWS does not accept the credentials; replace them with valid ones');
 
-/** By the name of the exception (AWS Secrets Manager API reference, "Common Error Types" and each action's own). */
+/** Meanings by exception name (AWS Secrets Manager API reference, "Common Error Types" and the errors of each action). */
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
   Object.entries({
     AccessDeniedException: never('grant that action on this secret to the worker'),
@@ -35,10 +35,10 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * The error for what the SDK threw. The SDK's own message is left out: one about a signature quotes signed headers, and
+ * Makes the sink error for an error of the SDK. It does not quote the SDK's message, which may quote signed headers, and
  * a session token is one of them.
  *
- * @param what the action and the secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
+ * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
 export function toSinkError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
   const {
@@ -53,14 +53,14 @@ export function toSinkError(what: string, error: unknown): SinkRejectedError | S
   // The server chooses the name, and could quote the token in it.
   const name = EXCEPTION_NAME.test(given ?? '') ? given : undefined;
   const status = $metadata?.httpStatusCode;
-  const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? meaningOfStatus(status);
+  const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
   const outcome =
     status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
   return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
 }
 
-function meaningOfStatus(status: number | undefined): Meaning {
+function classifyStatus(status: number | undefined): Meaning {
   if (status === undefined) return later('no response; check that the worker can reach AWS');
   return status === 429 || status >= 500
     ? later('AWS returned a server error; check its status page')

@@ -7,7 +7,7 @@ import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
 import { toSinkError } from './errors';
 
-/** From the reference of the Tag data type; the prefix `aws:` is reserved. */
+/** Schema of a tag's text (AWS's reference of the data type Tag). */
 const tagText = z
   .string()
   .regex(
@@ -42,7 +42,7 @@ export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
   type: 'awsSecretsManager',
   configSchema,
   async create(config) {
-    // The SDK's own switch for its warning of old versions of Node, which say nothing about a delivery.
+    // This switch of the SDK hides its warning of old versions of Node.
     process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
     return createAwsSink(config, await import('@aws-sdk/client-secrets-manager'));
   },
@@ -53,7 +53,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   const client = new sdk.SecretsManager({
     region,
     ...(endpoint && { endpoint: endpoint.href }),
-    // Tokens go to no other address than the configuration names.
+    // Tokens go only to the address that the configuration names.
     ignoreConfiguredEndpointUrls: true,
     customUserAgent: [['live-migration-prep', VERSION]],
     // Temporal retries; two layers would multiply.
@@ -75,7 +75,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     }
   }
 
-  /** @returns null when a secret of that name exists. */
+  /** Creates a secret. Returns null if a secret of that name exists. */
   function createSecret(name: string, delivery: Delivery, signal: AbortSignal) {
     const request = {
       Name: name,
@@ -109,7 +109,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       return `version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
     },
 
-    /** AWS says that a secret does not exist only to those who may describe it. */
+    /** Describes the secret. "Not found" passes, since AWS answers it only to those with permission. */
     async check(target, signal) {
       const name = secretName.fill(completeIds(target));
       const found = await call('DescribeSecret', name, signal, (options) =>
@@ -121,12 +121,12 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   };
 }
 
-/** The delivery id is the version's id, so that AWS itself ignores a repetition. */
+/** Builds a version of a secret. Its id is the delivery id, so that AWS itself ignores a repetition. */
 function toVersion(delivery: Delivery) {
   return { ClientRequestToken: delivery.deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
 }
 
-/** Handles a rejection: one kind of error becomes null. */
+/** Makes a handler for `catch` that turns one kind of error into null. */
 function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null {
   return (error) => {
     if (error instanceof kind) return null;
@@ -134,7 +134,7 @@ function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null
   };
 }
 
-/** They say whose token a secret holds, so that another's is never overwritten. */
+/** Tags that name the organizations of a token, so that the sink never overwrites the token of others. */
 const OWNER_TAGS = { orgId: 'live-migration-prep/orgId', sourceOrgId: 'live-migration-prep/sourceOrgId' };
 
 function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> {
@@ -155,9 +155,11 @@ function refuseForeign(name: string, target: CheckTarget, tags: SecretsManager.T
   const wantedTags = Object.entries(wanted)
     .map(([key, value]) => `${key}=${value}`)
     .join(' and ');
+  const remedy = `correct secretName, or tag the secret ${wantedTags} to let this sink write it, then redeliver`;
   throw new SinkRejectedError(
     present.has(OWNER_TAGS.orgId)
-      ? `secret ${name} holds the token of other organizations: put {orgId} and {sourceOrgId} into secretName, then redeliver`
-      : `secret ${name} was not created by this sink: correct secretName, or tag the secret ${wantedTags} to let this sink write it, then redeliver`,
+      ? `secret ${name} holds the token of other organizations: ` +
+          'put {orgId} and {sourceOrgId} into secretName, then redeliver'
+      : `secret ${name} was not created by this sink: ${remedy}`,
   );
 }

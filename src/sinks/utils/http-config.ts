@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
-/** A duration that ends well before the timeout of an attempt, which would hide the sink's own message. */
+/** Makes the schema of a duration shorter than an attempt, whose timeout would hide the sink's own message. */
 export function durationMs(min: number, max: number) {
   return z.int().min(min).max(max, `is longer than ${max}: one attempt to deliver ends after 5 minutes`);
 }
 
-/** Settings of every sink that speaks HTTP. */
+/** Settings of all sinks that use HTTP. */
 export const httpFields = {
   allowHttp: z.boolean().default(false),
   timeoutMs: durationMs(100, 60_000).default(30_000),
@@ -36,7 +36,7 @@ export function withoutPlainHttp<Config extends z.ZodType<{ allowHttp: boolean }
       path: [field],
       error:
         'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
-      // Checked even if other fields have problems, so that all are reported at once.
+      // This check runs even if other fields have problems, so that all are reported at once.
       when: () => true,
     },
   );

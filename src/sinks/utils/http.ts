@@ -4,7 +4,7 @@ import { SinkRejectedError, SinkUnavailableError } from '../sink';
 /**
  * Sends one request as {@link createSender} does; `signal` ends it at any time.
  *
- * @throws SinkUnavailableError when no complete response arrived, or the reason of `signal` when that ended the request.
+ * @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`.
  */
 type SinkSend = (
   request: HttpRequest,
@@ -13,8 +13,10 @@ type SinkSend = (
 ) => Promise<HttpResponse>;
 
 /**
+ * Makes the HTTP client of a sink.
+ *
  * @param server name for messages, such as `Vault at https://…`; it holds no secret.
- * @param timeoutMs for one request, its response included.
+ * @param timeoutMs limit for one request, its response included.
  */
 export function createSinkSend(server: string, timeoutMs: number): SinkSend {
   const sender = createSender(timeoutMs);
@@ -32,12 +34,12 @@ export function createSinkSend(server: string, timeoutMs: number): SinkSend {
   };
 }
 
-/** `path` below `base`, whose own path stays in front. */
+/** Joins a path to a base URL, whose own path stays in front. */
 export function joinUrl(base: URL, path: string): URL {
   return new URL(base.href.replace(/[?#].*$/, '').replace(/\/+$/, '') + path);
 }
 
-/** What to do about a status, for the message. A sink adds and overrides entries. */
+/** Remedies by status, for messages. A sink adds and overrides entries. */
 export type Advice = Readonly<Partial<Record<number, string>>>;
 
 const ADVICE: Advice = {
@@ -53,30 +55,30 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 }
 
 /**
- * The error for a response that is no success, classified by its status alone. The body is not quoted, since a server
- * may echo what it was sent.
+ * Makes the error for a response that is no success, by its status alone. It does not quote the body, in which a server
+ * may echo the request.
  *
- * @param what the server and the request, such as `Vault at https://…, secret/data/…`.
+ * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */
 export function responseError(
   what: string,
   { status, retryAfterMs }: HttpResponse,
   advice: Advice = {},
 ): SinkRejectedError | SinkUnavailableError {
-  const remedy = advice[status] ?? ADVICE[status] ?? remedyFor(status);
+  const remedy = advice[status] ?? ADVICE[status] ?? chooseRemedy(status);
   const message = `${what} responded with ${status}: ${remedy}`;
   return isTemporary(status)
     ? new SinkUnavailableError(message, retryAfterMs)
     : new SinkRejectedError(message);
 }
 
-/** Whether a later attempt can succeed; of 4xx after Request Timeout, Too Early and Too Many Requests. */
+/** Says whether a later attempt can succeed: after 5xx, Request Timeout, Too Early and Too Many Requests. */
 function isTemporary(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
-/** What to do about a status that has no advice of its own. */
-function remedyFor(status: number): string {
+/** Chooses the remedy for a status that has none of its own. */
+function chooseRemedy(status: number): string {
   if (isTemporary(status)) return 'see its log if that lasts';
   if (status < 300) return 'this is not what was requested; check its address';
   if (status < 400) return 'the sink follows no redirect; configure the address that it redirects to';

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { SinkRejectedError, type CheckTarget, type Delivery } from '../sink';
+import type { CheckTarget, Delivery } from '../sink';
 
-/** The ids that a template can name. */
+/** Ids that a template can name. */
 const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
 type IdField = (typeof ID_FIELDS)[number];
 type Ids = Pick<Delivery, IdField>;
 
-/** What AWS permits in the name of a secret, and Vault in a path. */
+/** Characters that AWS permits in the name of a secret, and Vault in a path. */
 const PERMITTED = /^[\w/+=.@-]+$/;
 const NOT_PERMITTED = 'contains characters other than letters, digits and / _ + = . @ -';
 const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and no "/" at its start or end';
@@ -44,23 +44,15 @@ function leavesRoot(path: string): boolean {
   return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
 }
 
-/** A path or a name that depends on the delivery. */
+/** Makes a path or a name that depends on the delivery. */
 function createTemplate(template: string) {
   return {
     uses: (field: IdField) => template.includes(`{${field}}`),
-    /** @throws SinkRejectedError when the template names the source organization and there is none. */
-    fill: (ids: Ids) =>
-      template.replace(PLACEHOLDER, (_placeholder, field: IdField) => {
-        const id = ids[field];
-        if (id !== null) return id;
-        throw new SinkRejectedError(
-          `the template ${template} of the sink needs {sourceOrgId}, and the request named no source organization: redeliver to a sink without it, and name sourceOrgId next time`,
-        );
-      }),
+    fill: (ids: Ids) => template.replace(PLACEHOLDER, (_placeholder, field: IdField) => ids[field] ?? ''),
   };
 }
 
-/** Ids to fill a template with for a check, which delivers nothing: zeros for those that are not known. */
+/** Completes the ids for a check, which delivers nothing: unknown ids are zeros. */
 export function completeIds(target: CheckTarget | null): Ids {
   const unknown = '0'.repeat(24);
   return {
@@ -70,8 +62,8 @@ export function completeIds(target: CheckTarget | null): Ids {
 }
 
 /**
- * What a secret store keeps of a delivery: text only, and no key where the request named nothing. Always the same for
- * the same delivery, key by key: stores compare it to recognise a repetition.
+ * Makes the value for a secret store: text only, and no key for what the request did not name. It is always the same for
+ * the same delivery: stores compare it to recognise a repetition.
  */
 export function toStoredToken(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;

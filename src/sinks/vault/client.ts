@@ -3,7 +3,7 @@ import type { HttpResponse } from '../../http/send';
 import { SinkUnavailableError, type SinkRejectedError } from '../sink';
 import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
 
-/** Sends one request to Vault; `token` goes into its header. `path` is below `/v1/`. */
+/** Sends one request to Vault, with `token` in its header. `path` is below `/v1/`. */
 export type VaultSend = (
   request: { method: 'GET' | 'POST'; path: string; token?: string; body?: object },
   signal: AbortSignal,
@@ -15,7 +15,11 @@ interface Connection {
   timeoutMs: number;
 }
 
-/** @param server name for messages, such as `Vault at https://…`. */
+/**
+ * Makes a client of Vault's HTTP API.
+ *
+ * @param server name for messages, such as `Vault at https://…`.
+ */
 export function createVaultSend(server: string, { address, namespace, timeoutMs }: Connection): VaultSend {
   const send = createSinkSend(server, timeoutMs);
   return ({ method, path, token, body }, signal) =>
@@ -37,16 +41,16 @@ export function createVaultSend(server: string, { address, namespace, timeoutMs 
 }
 
 /**
- * The error for a response that is no success.
+ * Makes the error for a response that is no success.
  *
- * @param what the server and the request, such as `Vault at https://…, secret/data/…`.
+ * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */
 export function vaultError(
   what: string,
   response: HttpResponse,
   advice: Advice,
 ): SinkRejectedError | SinkUnavailableError {
-  const reason = temporaryReason(response);
+  const reason = findTemporaryReason(response);
   if (reason === null) return responseError(what, response, advice);
   return new SinkUnavailableError(
     `${what} responded with ${response.status}: ${reason}`,
@@ -54,27 +58,27 @@ export function vaultError(
   );
 }
 
-/** Why a refusal ends without a change to the sink, or null. */
-function temporaryReason(response: HttpResponse): string | null {
+/** Finds why a refusal may end without a change to the sink, or null. */
+function findTemporaryReason(response: HttpResponse): string | null {
   const { status } = response;
-  // A redirect would take the token to an address that no operator configured.
+  // A redirect would send the token to an address that no operator configured.
   if (status === 307) {
     return 'this node is on standby, and no node was active; if that lasts, configure the address of the active node';
   }
   if (status === 412) return 'this node lags behind';
   if (status === 503) return 'it is sealed or down: unseal it';
-  if (errorsIn(response)?.some((error) => error.startsWith('Upgrading'))) {
+  if (parseErrors(response)?.some((error) => error.startsWith('Upgrading'))) {
     return 'the key/value engine is still being set up';
   }
-  // Vault says in the body what these mean.
+  // The body says what these mean.
   if ([400, 404].includes(status) && response.text === '') return 'the body of the response is missing';
   return null;
 }
 
 const errorsSchema = z.object({ errors: z.array(z.string()) });
 
-/** The texts of an error of Vault; null where the body is none. */
-export function errorsIn({ json }: HttpResponse): string[] | null {
+/** Parses the texts of an error of Vault; null for another body. */
+export function parseErrors({ json }: HttpResponse): string[] | null {
   const parsed = errorsSchema.safeParse(json);
   return parsed.success ? parsed.data.errors : null;
 }

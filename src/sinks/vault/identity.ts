@@ -6,7 +6,7 @@ import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
 import { vaultError, type VaultSend } from './client';
 
-/** How the worker authenticates at Vault: with a token, or with an AppRole that gets one. */
+/** Makes the schema of the worker's authentication at Vault: a token, or an AppRole that gets one. */
 export function vaultAuthSchema(context: ReferenceContext) {
   const secret = secretReference(context, headerFormat);
   return z.discriminatedUnion(
@@ -27,12 +27,16 @@ export function vaultAuthSchema(context: ReferenceContext) {
 type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;
 
 export interface VaultIdentity {
-  /** For messages, such as `the token from environment variable VAULT_TOKEN`. */
+  /** Description for messages, such as `the token from environment variable VAULT_TOKEN`. */
   readonly description: string;
-  /** @throws SinkUnavailableError, SecretUnavailableError */
+  /**
+   * Gets a token.
+   *
+   * @throws SinkUnavailableError, SecretUnavailableError
+   */
   token(signal: AbortSignal): Promise<string>;
   /**
-   * Gets a token in place of one that Vault refused with 403: it says that of an expired token as of a denied path.
+   * Gets another token after a 403, with which Vault refuses an expired token and a denied path alike.
    *
    * @throws SinkUnavailableError when there is no other token, SecretUnavailableError.
    */
@@ -41,33 +45,36 @@ export interface VaultIdentity {
 
 export function createVaultIdentity(server: string, config: VaultAuthConfig, send: VaultSend): VaultIdentity {
   return config.method === 'token'
-    ? tokenIdentity(server, config.token)
-    : appRoleIdentity(server, config, send);
+    ? createTokenIdentity(server, config.token)
+    : createAppRoleIdentity(server, config, send);
 }
 
-/** A token that something else renews or replaces: it is read again for each request. */
-function tokenIdentity(server: string, token: Secret): VaultIdentity {
+/** Makes an identity with a given token, which it reads for each request: others renew or replace it. */
+function createTokenIdentity(server: string, token: Secret): VaultIdentity {
   const description = `the token from ${token.source}`;
+  const remedy = 'replace it with a valid one, or grant it create, read and update on the path';
   return {
     description,
     token: () => Promise.resolve(token.read()),
     renew: () =>
       Promise.reject(
         new SinkUnavailableError(
-          `${server} responded with 403 to ${description}: it is wrong, expired or revoked, or its policy denies the path; replace it with a valid one, or grant it create, read and update on the path`,
+          `${server} responded with 403 to ${description}: ` +
+            `it is wrong, expired or revoked, or its policy denies the path; ${remedy}`,
         ),
       ),
   };
 }
 
-/** A login is renewed this long before its lease ends, or after nine tenths of a short lease. */
+/** Time before the end of its lease at which a login is renewed; a short lease, after nine tenths. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const loginSchema = z.object({
   auth: z.object({ client_token: z.string().min(1), lease_duration: z.number().min(0) }),
 });
 
-function appRoleIdentity(
+/** Makes an identity that logs in with an AppRole and caches its token. */
+function createAppRoleIdentity(
   server: string,
   { mount, roleId, secretId }: Extract<VaultAuthConfig, { method: 'appRole' }>,
   send: VaultSend,
@@ -77,7 +84,7 @@ function appRoleIdentity(
 
   async function logIn(): Promise<{ token: string; renewAtMs: number }> {
     const body = { role_id: roleId.read(), secret_id: secretId.read() };
-    // Not the signal of a delivery, since others wait for this login too; the request timeout ends it.
+    // Other deliveries may wait for this login too, so only the request timeout ends it.
     const { signal } = new AbortController();
     const response = await send({ method: 'POST', path: `auth/${mount}/login`, body }, signal);
     const parsed = loginSchema.safeParse(response.json);
@@ -85,7 +92,7 @@ function appRoleIdentity(
       const { message } = vaultError(`${server}, login at auth/${mount}`, response, {
         400: 'it does not accept the role id or the secret id, or its uses are used up',
       });
-      // Retryable even if Vault refused: the operator can replace the secret id while the token waits.
+      // A refusal is retryable too: the operator can replace the secret id while the token waits.
       throw new SinkUnavailableError(`${message}; it used ${description}`, response.retryAfterMs);
     }
     const { client_token: token, lease_duration: seconds } = parsed.data.auth;

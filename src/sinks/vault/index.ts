@@ -34,13 +34,13 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   return {
     needsSourceOrgId: template.uses('sourceOrgId'),
 
-    /** Reads first and writes only over what it read, so that a retry after a lost response writes nothing. */
+    /** Reads first, and writes only over the version that it read: a retry after a lost response writes nothing. */
     async deliver(delivery, signal) {
       const path = template.fill(delivery);
       const found = await kv.read(path, signal);
       let { version } = found;
       if (found.data?.['deliveryId'] !== delivery.deliveryId) {
-        const reason = found.data && reasonToKeep(found.data, delivery);
+        const reason = found.data && findReasonToKeep(found.data, delivery);
         if (reason !== null) throw new SinkRejectedError(`${mount}/${path} ${reason}`);
         version = await kv.write(path, toStoredToken(delivery), found.version, signal);
       }
@@ -49,7 +49,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
 
     async check(target, signal) {
       const path = template.fill(completeIds(target));
-      // It logs in anew: what an earlier login got says nothing about the credentials now.
+      // A new login tests the current credentials.
       const identity = createIdentity();
       await createKv(server, mount, identity, send).read(path, signal);
       return `${server} accepts ${identity.description}, which may read ${mount}/${path}`;
@@ -57,8 +57,8 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   };
 }
 
-/** Why the present value must stay, or null: only an older token of the same two organizations is overwritten. */
-function reasonToKeep(
+/** Finds why the present value must stay; null for an older token of the same organizations. */
+function findReasonToKeep(
   data: Readonly<Record<string, unknown>>,
   { orgId, sourceOrgId, createdAt }: Delivery,
 ): string | null {

@@ -2,14 +2,14 @@ import { z } from 'zod';
 import type { HttpResponse } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
-import { errorsIn, vaultError, type VaultSend } from './client';
+import { parseErrors, vaultError, type VaultSend } from './client';
 import type { VaultIdentity } from './identity';
 
-/** The present content of a path. */
+/** Present content of a path. */
 interface KvSecret {
-  /** The newest version; 0 where there is none. */
+  /** Number of the newest version; 0 if there is none. */
   version: number;
-  /** Null where the newest version is deleted or destroyed, or there is none. */
+  /** Data of the newest version; null if it is deleted or destroyed, or there is none. */
   data: Readonly<Record<string, unknown>> | null;
 }
 
@@ -21,7 +21,7 @@ const readSchema = z.object({
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
-/** A mount of the key/value secrets engine, version 2. Its HTTP API is the same in Vault and OpenBao. */
+/** Makes a client of a key/value secrets engine of version 2. Its HTTP API is the same in Vault and OpenBao. */
 export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
   /** Sends one request, and once more with a new token when Vault refuses the first. */
   async function sendAuthenticated(
@@ -43,47 +43,55 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
   }
 
   return {
-    /** @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError */
+    /**
+     * Reads the newest version.
+     *
+     * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
+     */
     async read(path: string, signal: AbortSignal): Promise<KvSecret> {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
-      // The response to a deleted version is 404 too, with its number.
+      // Vault responds with 404 to a deleted version too, and with its number.
       if (found.success && [200, 404].includes(response.status)) {
         const { data, metadata } = found.data.data;
         return { version: metadata.version, data };
       }
-      if (response.status === 404 && errorsIn(response)?.length === 0) return { version: 0, data: null };
-      // What is not even JSON, such as a page to sign in on, is no engine of any version.
-      if (isSuccess(response) && response.json !== null) throw notVersion2(server, mount);
+      if (response.status === 404 && parseErrors(response)?.length === 0) return { version: 0, data: null };
+      // A body that is not JSON, such as a sign-in page, comes from no engine.
+      if (isSuccess(response) && response.json !== null) throw wrongVersionError(server, mount);
       throw errorAt(path, response);
     },
 
     /**
      * Writes a new version if the newest is still `cas`.
      *
-     * @returns its number.
+     * @returns the number of the new version.
      * @throws as `read`; SinkUnavailableError when another write came between.
      */
     async write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number> {
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
-      if (response.status === 400 && errorsIn(response)?.some((error) => error.includes('did not match'))) {
+      if (
+        response.status === 400 &&
+        parseErrors(response)?.some((error) => error.includes('did not match'))
+      ) {
         throw new SinkUnavailableError(
-          `${mount}/${path} in ${server} was written by somebody else at the same time: the next attempt reads it again`,
+          `${mount}/${path} in ${server} was written by others at the same time: the next attempt reads it again`,
         );
       }
       if (!isSuccess(response)) throw errorAt(path, response);
       const written = writtenSchema.safeParse(response.json);
-      if (!written.success) throw notVersion2(server, mount);
+      if (!written.success) throw wrongVersionError(server, mount);
       return written.data.data.version;
     },
   };
 }
 
-/** Version 1 accepts the write, at the path where version 2 has its data. */
-function notVersion2(server: string, mount: string): SinkRejectedError {
+/** Makes the error for an engine of version 1, which accepts the write at the path where version 2 has its data. */
+function wrongVersionError(server: string, mount: string): SinkRejectedError {
   return new SinkRejectedError(
-    `${server} has a key/value engine of version 1 at ${mount}: delete what was written below ${mount}/data/, enable version 2 or correct mount, then redeliver`,
+    `${server} has a key/value engine of version 1 at ${mount}: ` +
+      `delete what was written below ${mount}/data/, enable version 2 or correct mount, then redeliver`,
   );
 }

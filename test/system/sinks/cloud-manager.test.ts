@@ -71,13 +71,6 @@ it('is unavailable when the link is not synced in time, and a later attempt comp
   expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
 });
 
-it('rejects a token without a source organization, before any request', async () => {
-  await expect((await cloudManager())(newDelivery({ sourceOrgId: null }))).rejects.toThrow(
-    /the request named no sourceOrgId: redeliver to another sink/,
-  );
-  expect(emulator.requests()).toHaveLength(0);
-});
-
 const challenges = () => emulator.requests().filter(({ challenge }) => challenge);
 
 it('renews an expired nonce in the same attempt, with one more challenge', async () => {

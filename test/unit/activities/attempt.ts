@@ -29,9 +29,9 @@ export function newSealer(): Sealer {
 
 /** `ORG` alone is served, with credential `acme` and the sinks `drop` and `down`. */
 export const organizations = createOrganizations({
-  organizations: new Map([[ORG, { credential: 'acme', sinks: ['drop', 'down'] }]]),
+  organizations: new Map([[ORG, { credential: 'acme', sinks: ['drop', 'down', 'source'] }]]),
   credentials: new Map([['acme', null]]),
-  sinks: new Map(['drop', 'down', 'secret'].map((name) => [name, null])),
+  sinks: new Map(['drop', 'down', 'secret', 'source'].map((name) => [name, null])),
 });
 
 /** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */

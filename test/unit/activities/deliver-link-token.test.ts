@@ -42,7 +42,9 @@ function run(token: unknown, sinkName: unknown = 'drop', { env = attemptIn(), de
       return deliver(delivery, signal);
     },
   };
-  const sinks = new Map(Object.entries({ drop: sink, secret: sink }));
+  const sinks = new Map(
+    Object.entries({ drop: sink, secret: sink, source: { ...sink, needsSourceOrgId: true } }),
+  );
   const activity = deliverLinkTokenActivity(sealer, sinks, organizations, { ...PLAN, ...ROUND }) as (
     ...args: unknown[]
   ) => Promise<unknown>;
@@ -96,6 +98,19 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     expect(failure.message).toContain(`secret is not permitted for organization ${ORG}`);
     expect(failure.details).toEqual([{ sinkTried: false }]);
   });
+});
+
+test('a sink that needs the source organization gets no token without one', async () => {
+  const id = workflowIdFor(ORG);
+  const token = await sealer.seal('CANARY-token', { ...FACTS, sourceOrgId: null }, id);
+  const env = attemptIn({ workflowExecution: { workflowId: id, runId: 'run' } });
+  const failure = await failureOf(runWithoutDelivery(token, 'source', { env }));
+  expect(failure).toMatchObject({
+    type: 'SinkRejected',
+    nonRetryable: true,
+    details: [{ sinkTried: false }],
+  });
+  expect(failure.message).toContain('the request named none: redeliver to another sink');
 });
 
 test('a sink or a key that this worker lacks is waited for: another may have it', async () => {
