@@ -22,12 +22,12 @@ const keySetSchema = z.object({
     ),
 });
 
-/** Of the payload. */
+/** Version of the payload. */
 const VERSION = 1;
 
 const payloadSchema = tokenFactsSchema.extend({ version: z.literal(VERSION), linkToken: z.string().min(1) });
 
-/** A token out of its seal, with everything that delivery uses. */
+/** An opened token, with everything that delivery uses. */
 type OpenedToken = TokenFacts & { linkToken: string };
 
 export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
@@ -36,7 +36,7 @@ export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --
 export class SealedTokenUnreadableError extends Error {
   override readonly name = 'SealedTokenUnreadableError';
 
-  /** @param retryable whether a later attempt can succeed, here or on another worker. */
+  /** @param retryable true if a later attempt can succeed, here or on another worker. */
   constructor(
     message: string,
     readonly retryable: boolean,
@@ -53,41 +53,41 @@ interface Key {
 }
 
 /**
+ * Makes a sealer.
+ *
  * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
  *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
- * @throws Error that says what is wrong with the set, without its content.
+ * @throws Error that describes the problem of the set, without its content.
  */
 export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
-  /** A set that cannot be read now leaves the former one in use. */
-  function readAgain(): void {
+  /** Reads the set again. If that fails, the former set stays in use. */
+  function reload(): void {
     try {
       keys = parseKeySet(readKeySet());
     } catch {
-      // The caller reports the missing key, which is what the operator has to fix.
+      // The caller reports the missing key, which the operator has to add.
     }
   }
 
-  function keyNamed(kid: string): Key {
-    const find = () => keys.find((key) => key.kid === kid);
-    let key = find();
-    if (!key) {
-      readAgain();
-      key = find();
-    }
+  function findKey(kid: string): Key {
+    const hasKid = (key: Key) => key.kid === kid;
+    if (!keys.some(hasKid)) reload();
+    const key = keys.find(hasKid);
     if (key) return key;
     throw new SealedTokenUnreadableError(
-      `the token was sealed with key ${quote(kid)}, which this worker does not have: put that key into its key set, behind the first, and restart the worker if its keys come from the environment`,
+      `the token was sealed with key ${quote(kid)}, which this worker does not have: ` +
+        'put that key into its key set, behind the first, and restart the worker if its keys come from the environment',
       true,
     );
   }
 
   return {
-    /** Key ids of the set; the first seals, all open. */
+    /** Lists the key ids of the set; the first key seals, all open. */
     keyIds: () => keys.map(({ kid }) => kid),
 
-    /** Seals a token that has just arrived, and gives it its delivery id. */
+    /** Seals a new token, and gives it a delivery id. */
     async seal(
       linkToken: string,
       facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
@@ -113,8 +113,8 @@ export function createSealer(readKeySet: () => string) {
      * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
      */
     async open(jwe: string, workflowId: string): Promise<OpenedToken> {
-      const keyOf = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
-        const { secret } = keyNamed(String(kid));
+      const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
+        const { secret } = findKey(String(kid));
         if (aud === workflowId) return secret;
         throw new SealedTokenUnreadableError(
           'the token was sealed for another workflow id: deliver it in a run with that id',
@@ -122,7 +122,7 @@ export function createSealer(readKeySet: () => string) {
         );
       };
       try {
-        const { plaintext } = await compactDecrypt(jwe, keyOf, {
+        const { plaintext } = await compactDecrypt(jwe, getSecret, {
           keyManagementAlgorithms: ['dir'],
           contentEncryptionAlgorithms: ['A256GCM'],
         });
@@ -133,7 +133,8 @@ export function createSealer(readKeySet: () => string) {
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
         throw new SealedTokenUnreadableError(
-          'the sealed token was altered, or sealed with another key of the same id: take it from the history of its own run',
+          'the sealed token was altered, or sealed with another key of the same id: ' +
+            'take it from the history of its own run',
           false,
         );
       }
@@ -141,17 +142,18 @@ export function createSealer(readKeySet: () => string) {
   };
 }
 
-/** After a rollback, workers of the newer release may still be there. */
+/** Refuses a payload of another release as retryable: after a rollback, newer workers may still be there. */
 function requireOwnVersion(payload: unknown): void {
   const { version } = (payload ?? {}) as { version?: unknown };
   if (!Number.isInteger(version) || version === VERSION) return;
   throw new SealedTokenUnreadableError(
-    `the token was sealed by another release (version ${String(version)} of the payload, not ${VERSION}): deliver it with a worker of that release`,
+    `the token was sealed by another release (version ${String(version)} of the payload, not ${VERSION}): ` +
+      'deliver it with a worker of that release',
     true,
   );
 }
 
-/** A JWK set that can seal and open tokens. */
+/** Checks a JWK set that seals and opens tokens. */
 export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   try {
     createSealer(() => keySetJson);
@@ -161,7 +163,7 @@ export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   }
 };
 
-/** A new random key; its `kid` begins with the date. */
+/** Makes a new random key; its `kid` begins with the date. */
 export function makeKey(now: Date) {
   const kid = `${now.toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;
   return { kty: 'oct', use: 'enc', alg: 'A256GCM', kid, k: base64url.encode(randomBytes(32)) };

@@ -5,7 +5,7 @@ import { systemErrorCode } from './files';
 
 /** A secret that the configuration names but does not hold. Each read sees the current value, so files can rotate. */
 export interface Secret {
-  /** Where it comes from, for messages: `environment variable NAME` or `file PATH`. */
+  /** Origin for messages: `environment variable NAME` or `file PATH`. */
   readonly source: string;
   /** @throws SecretUnavailableError */
   read(): string;
@@ -16,31 +16,31 @@ export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** Returns null for a well-formed secret, else what is wrong with it, such as `is not a key: write …`. Never quotes it. */
+/** Checks the form of a secret. Returns null or the problem, such as `is not a key: write …`. Never quotes the secret. */
 export type SecretFormat = (secret: string) => string | null;
 
-/** A secret that is sent in an HTTP header, or is part of one. An error may quote a malformed header. */
+/** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
 export const headerFormat: SecretFormat = (secret) =>
   /^[\x21-\x7e]+$/.test(secret)
     ? null
     : 'is not a credential: it contains white space or characters outside ASCII';
 
-/** Where references are resolved. */
+/** Environment and folder in which references are resolved. */
 export interface ReferenceContext {
   env: Readonly<Record<string, string | undefined>>;
-  /** Relative paths start here: the folder of the configuration file. */
+  /** Base of relative paths: the folder of the configuration file. */
   baseDirectory: string;
   /** Receives problems that do not stop the worker, such as a secret file that others can read. */
   warn(message: string): void;
 }
 
 const referenceSchema = z.union([
-  // The pattern of a variable's name: it refuses most secrets written here by mistake before a message quotes them.
+  // This pattern refuses most secrets that are written here by mistake, before a message quotes them.
   z.strictObject({ env: z.string().regex(/^(?!mdb_sa_sk_|whsec_|tmprl_)[A-Za-z_]\w*$/) }),
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
-/** Schema of `{env: NAME}` or `{file: PATH}`. It reads the secret once, so that start-up reports a missing one. */
+/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret once, so that start-up reports a missing one. */
 export function secretReference(context: ReferenceContext, format?: SecretFormat) {
   return z
     .custom<z.output<typeof referenceSchema>>(
@@ -67,7 +67,7 @@ export function secretFromEnv(name: string, env: ReferenceContext['env'], format
   });
 }
 
-/** Why a secret cannot be read now, or null. */
+/** Finds why a secret cannot be read now; null if it can. */
 export function problemWith(secret: Secret): string | null {
   try {
     secret.read();
@@ -89,14 +89,14 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
     if (value === '') throw new SecretUnavailableError(`${source} is empty`);
     return value;
   });
-  // Kubernetes makes a mounted secret readable by the group of the pod.
+  // The group may read: Kubernetes makes a mounted secret readable by the group of the pod.
   if (problemWith(secret) === null && (statSync(file).mode & 0o007) !== 0) {
     context.warn(`${source} can be read by others: run chmod o= on it`);
   }
   return secret;
 }
 
-/** The format is checked at each read, since a file may have changed. */
+/** Makes a secret whose form is checked at each read, since a file may change. */
 function secretFrom(source: string, format: SecretFormat | undefined, readValue: () => string): Secret {
   return {
     source,

@@ -4,7 +4,7 @@ import { quote } from '../contract/printable';
 import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 
-/** Checks a request by every rule, those that need the worker's configuration included. */
+/** Checks a request by all rules, including those that need the worker's configuration. */
 export function checkConfigured(
   input: unknown,
   organizations: Organizations,
@@ -13,14 +13,14 @@ export function checkConfigured(
   const { request, problems: found } = checkRequest(input);
   const problems = [
     ...found,
-    ...organizationProblems(input, organizations),
-    ...sourceProblems(request, sinks),
+    ...findOrganizationProblems(input, organizations),
+    ...findSourceProblems(request, sinks),
   ];
   const credential = request && organizations.credentialFor(request.orgId);
   return { request: credential ? { ...request, credential } : null, problems };
 }
 
-function sourceProblems(
+function findSourceProblems(
   request: CheckedRequest['request'],
   sinks: ReadonlyMap<string, Sink>,
 ): FieldProblem[] {
@@ -33,14 +33,14 @@ function sourceProblems(
   ];
 }
 
-/** Checked even when other fields are wrong, as far as the fields it needs are there. */
-function organizationProblems(input: unknown, organizations: Organizations): FieldProblem[] {
+/** Checks the organization and its sink, even if other fields are wrong. */
+function findOrganizationProblems(input: unknown, organizations: Organizations): FieldProblem[] {
   const { orgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId);
   if (!org.success) return [];
   if (organizations.credentialFor(org.data) === null) {
-    const description = `${org.data} has no credential in the worker's configuration: name one under atlas.organizations`;
-    return [{ field: 'orgId', description }];
+    const problem = `${org.data} has no credential in the worker's configuration`;
+    return [{ field: 'orgId', description: `${problem}: name one under atlas.organizations` }];
   }
   const known = organizations.sinksFor(org.data);
   if (typeof sink !== 'string' || known.includes(sink)) return [];

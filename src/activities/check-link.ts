@@ -15,13 +15,13 @@ import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
-/** Of a receipt, as much as is needed; receipts may grow. */
+/** Schema of the used part of a receipt: later releases may add fields. */
 const createdSchema = z.object({ createdAt: z.iso.datetime() });
 
 /**
- * Finds out whether a schedule has a reason to create a token: whether the source is linked already, and how old the
- * pair's last token is. A sink that knows the link of the source decides, else Atlas, which knows only that of the
- * organization.
+ * Makes the activity that finds out whether a schedule should create a token: whether the source is linked already, and
+ * how old the pair's last token is. The sink decides if it knows the link of the source, else Atlas, which knows only
+ * the link of the organization.
  *
  * A retry is safe: it only reads.
  */
@@ -35,7 +35,7 @@ export function checkLinkActivity(
     const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(linkCheckSchema, input);
     const credential = organizations.credentialFor(orgId);
     const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
-    // The run that is started next reports all problems of the request at once.
+    // The next run reports all problems of the request at once.
     if (credential === null || !sink)
       return { linked: false, recentToken: false, lastTokenAt: known, tokenRunId: null };
 
@@ -52,12 +52,12 @@ export function checkLinkActivity(
   };
 }
 
-/** More than one, since a run that recovers an older token may be the newest. */
+/** Number of delivered runs to read: the newest one may have recovered an older token. */
 const RUNS_READ = 5;
 
 /**
- * The newest run of the pair that has a token, and when the tokens of its newest delivered runs were created. A schedule
- * knows only of its own runs, if at all.
+ * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest delivered runs. A
+ * schedule knows only its own runs, if any.
  */
 async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
   const { workflow } = Context.current().client;
@@ -92,7 +92,7 @@ async function readTokens(workflowId: string): Promise<{ tokenRunId: string | nu
 
 const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
 
-/** Anyone who may start workflows can complete a run with any time, and one in the future would keep the link down. */
+/** Refuses a time in the future: anyone who may start workflows can forge it, and it would keep the link down. */
 function isPast(time: string): boolean {
   return Date.parse(time) < Date.now() + CLOCK_TOLERANCE_MS;
 }

@@ -45,16 +45,18 @@ const LOST: AtlasOutcome = {
 
 const TOO_LARGE: AtlasOutcome = {
   ...LOST,
-  message: `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker does not take: remove its key in Atlas, and report it`,
+  message:
+    `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
+    'remove its key in Atlas, and report it',
 };
 
 /**
- * Creates one link-token and returns it sealed: at most one POST per attempt.
+ * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
- * Temporal may retry an attempt only when it created nothing: the call is not idempotent, and Atlas takes no idempotency
- * key. After every other failure the activity fails for good; the workflow counts the attempt and decides. Neither
- * cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next attempt on this
- * worker returns a token that an attempt received and could not report.
+ * Temporal may retry an attempt only if it created nothing: the call is not idempotent, and Atlas has no idempotency
+ * key. Any other failure ends the activity; the workflow counts the attempt and decides. Neither cancellation nor
+ * shutdown abandons a POST that was written: its response may hold a token. The next attempt on this worker returns a
+ * token that an attempt received and could not report.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,
@@ -78,9 +80,9 @@ export function createLinkTokenActivity(
       throw creationFailure(outcome, timing);
     };
 
-    const found = await withHeartbeats(() => received.ofLostAttempt(runId, unconfirmedTokens));
+    const found = await withHeartbeats(() => received.find(runId, unconfirmedTokens));
     if (found) {
-      context.log.info('link-token of a lost attempt found', namesOf(found));
+      context.log.info('link-token of a lost attempt found', getLogAttributes(found));
       return found;
     }
 
@@ -93,7 +95,7 @@ export function createLinkTokenActivity(
         atlas.createLinkToken(facts.orgId, facts.accessListIps, credential, cancellationSignal),
       ).catch((error: unknown) => {
         if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error, 'linkTokens'));
-        // Nothing was sent. A worker that shuts down leaves the attempt to another.
+        // Nothing was sent. After a shutdown, another worker retries the attempt.
         if (context.cancellationDetails?.cancelRequested) throw error;
         return fail(STOPPED);
       });
@@ -105,12 +107,12 @@ export function createLinkTokenActivity(
     };
     const sealed = await received.keep(runId, unconfirmedTokens, create());
     // Temporal may be away for longer than the SDK tries to report this result.
-    context.log.info('link-token received', namesOf(sealed));
+    context.log.info('link-token received', getLogAttributes(sealed));
     return sealed;
   };
 }
 
-/** What names a token in the log. */
-function namesOf({ deliveryId, tokenSha256, createdAt }: SealedToken): object {
+/** Gets the attributes that identify a token in the log. */
+function getLogAttributes({ deliveryId, tokenSha256, createdAt }: SealedToken): object {
   return { deliveryId, tokenSha256, createdAt };
 }

@@ -4,7 +4,7 @@ import { SealedTokenUnreadableError } from '../sealing';
 import { SecretUnavailableError } from '../secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../sinks/sink';
 
-/** What one failed delivery attempt means for its round. */
+/** The meaning of one failed delivery attempt for its round. */
 export interface DeliveryOutcome {
   type: DeliveryFailureType;
   retryable: boolean;
@@ -13,7 +13,7 @@ export interface DeliveryOutcome {
   retryAfterMs?: number | undefined;
 }
 
-/** Classifies an error of opening and delivering a sealed token. Delivery is idempotent, so doubt means retry. */
+/** Classifies an error of opening and delivering a sealed token. Delivery is idempotent: in doubt, it is retried. */
 export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SealedTokenUnreadableError) {
     const { message, retryable } = error;

@@ -10,7 +10,7 @@ import { withoutStack } from '../contract/without-stack';
 import { GRPC, findGrpcCode } from '../temporal/grpc';
 import type { DeliveryOutcome } from './delivery-outcomes';
 
-/** A call that creates nothing is retried by Temporal as its retry policy says. */
+/** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure({
   type,
   retryable,
@@ -29,18 +29,18 @@ export function repeatableCallFailure({
   });
 }
 
-/** The time that an attempt has, and how the next one is spaced. */
+/** Deadline of an attempt, and spacing of the next one. */
 export interface RetryTiming {
   plan: Backoff;
-  /** From 1. */
+  /** Number of the attempt, from 1. */
   attempt: number;
-  /** No attempt starts after this time (milliseconds since the epoch). */
+  /** Time after which no attempt starts, in milliseconds since the epoch. */
   deadlineAtMs: number;
 }
 
 /**
- * The failure of a creation attempt. Temporal retries it only when the attempt created nothing; when a token may exist,
- * the workflow counts it and waits. A wait past the deadline ends creation at once.
+ * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a token may exist,
+ * the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
 export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
   const {
@@ -52,24 +52,27 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
     details,
     attempt = timing.attempt,
   } = outcome;
-  if (!retryable) return terminal(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
+  if (!retryable)
+    return terminalFailure(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
   if (tokenMayExist) {
-    return terminal(TOKEN_UNCONFIRMED, message, {
+    return terminalFailure(TOKEN_UNCONFIRMED, message, {
       ...details,
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
   const delayMs = retryDelayMs(timing.plan, attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) {
-    return terminal(type, gaveUp(message, 'the retry deadline passes before the next attempt'), details);
+    return terminalFailure(
+      type,
+      gaveUp(message, 'the retry deadline passes before the next attempt'),
+      details,
+    );
   }
   return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
 /**
- * The failure of a delivery attempt. A wait past the end of the round ends the round at once.
- *
- * @param sinkTried goes into the details of the failure.
+ * Makes the failure of a delivery attempt. A wait past the end of the round ends the round immediately.
  */
 export function deliveryFailure(
   outcome: DeliveryOutcome,
@@ -81,19 +84,19 @@ export function deliveryFailure(
     sinkTried,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
-  if (!retryable) return terminal(type, message, details);
   const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
-  if (Date.now() + delayMs >= timing.deadlineAtMs) return terminal(type, message, details);
+  if (!retryable || Date.now() + delayMs >= timing.deadlineAtMs)
+    return terminalFailure(type, message, details);
   return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
 }
 
-/** Codes of Temporal's refusals, which last until somebody changes the worker's permissions or the server. */
+/** Status codes of refusals, which no retry fixes. */
 const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemented, GRPC.invalidArgument];
 
 /**
- * The failure of an activity to which Temporal did not list or read the runs of a workflow id.
+ * Makes the failure for runs of a workflow id that Temporal did not list or read.
  *
- * @param givesUp whether the activity is not to be retried, whatever the error.
+ * @param givesUp true to end the activity, whatever the error.
  */
 export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
   const code = findGrpcCode(error);
@@ -109,20 +112,20 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   });
 }
 
-/** A failure stands in history twice, and Temporal refuses a workflow task of some megabytes for ever. */
+/** Maximum number of problems: history holds a failure twice, and Temporal always refuses a workflow task over 2 MiB. */
 const MAX_FIELDS = 100;
 
-/** The failure of a request that has problems, the first hundred of them in its details. */
+/** Makes the failure of an invalid request, with its first hundred problems in the details. */
 export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
   const more = problems.length - MAX_FIELDS;
   const rest = { field: 'request', description: `has ${more} more problems: correct these first` };
-  return terminal('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
+  return terminalFailure('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
     ...report,
     fields: more > 0 ? [...problems.slice(0, MAX_FIELDS), rest] : [...problems],
   });
 }
 
-/** The failure of a worker that cannot do its work. */
+/** Makes the failure of a worker that cannot do its work. */
 export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
   const errors = report.findings.filter(({ state }) => state === 'error');
   return applicationFailure({
@@ -133,11 +136,11 @@ export function workerCheckFailed(report: CheckReport, retryable: boolean): Appl
   });
 }
 
-function terminal(type: string, message: string, details: object): ApplicationFailure {
+function terminalFailure(type: string, message: string, details: object): ApplicationFailure {
   return applicationFailure({ type, message, nonRetryable: true, details: [details] });
 }
 
-/** Its message says everything, so it has no stack. */
+/** Makes a failure without a stack, since its message says everything. */
 export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
   return withoutStack(ApplicationFailure.create(options));
 }

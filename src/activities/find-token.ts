@@ -7,7 +7,7 @@ import { withTimeout } from '../http/with-timeout';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { applicationFailure, temporalUnavailable } from './failures';
 
-/** How long one try waits. A worker runs only so many workflow tasks at once, and each try holds one. */
+/** Limit for one try, which occupies one of the worker's slots for workflow tasks. */
 const TRY_TIMEOUT_MS = 1000;
 
 interface FoundToken {
@@ -16,22 +16,22 @@ interface FoundToken {
 }
 
 /**
- * Refuses a run whose workflow id has a token already, delivered or recoverable, that `again` in its request does not
- * permit. It runs beside the validation, so the request is not checked: only `again` is read.
+ * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless `again`
+ * in its request permits another. It runs beside the validation, so it reads only `again` of the unchecked request.
  *
  * A retry is safe: it only reads.
  *
- * @param giveUpAfterMs how long Temporal's list may fail before the run does.
+ * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** By run. The worker's connection retries a call for some 15 s and cannot abort it: a later try waits for the same. */
+  /** Searches under way, by run id. The connection retries a call for some 15 s and cannot abort it: tries share one. */
   const searches = new Map<string, Promise<FoundToken | null>>();
 
   return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
     const fields = (typeof request === 'object' ? request : null) as Partial<PrepareRequest> | null;
-    const search = searches.get(runId) ?? findToDescribe(client, workflowId, fields);
+    const search = searches.get(runId) ?? findAndDescribe(client, workflowId, fields);
     searches.set(runId, search);
     void search.catch(() => undefined).finally(() => searches.delete(runId));
 
@@ -49,7 +49,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   };
 }
 
-async function findToDescribe(
+async function findAndDescribe(
   client: Client,
   workflowId: string,
   request: Partial<PrepareRequest> | null,

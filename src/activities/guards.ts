@@ -5,7 +5,7 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { invalidRequest } from './failures';
 
 /**
- * Parses what an activity was given. Our workflows send it, and so can anyone who may start work in the namespace.
+ * Parses the input of an activity. Anyone who may start work in the namespace can send it.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -18,8 +18,8 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 type WorkflowExecution = NonNullable<Info['workflowExecution']>;
 
 /**
- * Refuses to work outside a run of the pair's own workflow id. Whoever may start work in the namespace can call an
- * activity directly (server 1.32: `temporal activity execute`), or from a workflow of their own.
+ * Refuses to work outside a run of the pair's own workflow id. Anyone who may start work in the namespace can call an
+ * activity directly (server 1.32: `temporal activity execute`), or from another workflow.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -31,10 +31,7 @@ export function requireOwnRun(
   const workflowId = workflowIdFor(orgId, sourceOrgId);
   if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare)
     return workflowExecution;
-  throw invalidRequest([
-    {
-      field: 'workflowId',
-      description: `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations: start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`,
-    },
-  ]);
+  const problem = `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations`;
+  const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
+  throw invalidRequest([{ field: 'workflowId', description: `${problem}: ${remedy}` }]);
 }

@@ -9,11 +9,11 @@ import type { Services } from './services';
 
 interface ActivityDependencies extends Services {
   plans: RetryPlans;
-  /** A schedule creates no token while the pair's last one is younger. */
+  /** Age of the pair's last token from which a schedule creates another. */
   minimumTokenAgeMs: number;
 }
 
-/** The activities that a worker registers. */
+/** Makes the activities that a worker registers. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const { atlas, sealer, sinks, organizations, plans, minimumTokenAgeMs } = dependencies;
   return {

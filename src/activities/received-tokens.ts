@@ -1,28 +1,28 @@
 import type { SealedToken } from '../contract/schemas';
 
-/** More than can arrive while Temporal is away. An entry takes 1 to 50 KB, by its access list. */
+/** Upper bound for the tokens that can arrive during an outage of Temporal. An entry takes 1 to 50 KB. */
 const MAX_RUNS = 1000;
 
 interface Entry {
-  /** Null for an attempt that failed. */
+  /** Result of the attempt; null if it failed. */
   received: Promise<SealedToken | null>;
-  /** What the run counts once it has counted an attempt that received or found the token and could not report it. */
+  /** Counts of the run after an attempt that received or found the token and could not report it. */
   countsAfterLoss: Set<number>;
 }
 
 /**
- * The sealed tokens that attempts on this worker received, by run. When Temporal is away as a token arrives, or the
- * worker was frozen, the attempt cannot report it and counts as lost. The run's next attempt here returns it, as often
- * as it is lost.
+ * Keeps the sealed tokens that attempts on this worker received, by run. An attempt that cannot report its token, since
+ * Temporal is down or the worker was frozen, counts as lost. The run's next attempt here returns the token, as often as
+ * it is lost.
  */
 export function createReceivedTokens() {
   const byRun = new Map<string, Entry>();
 
   return {
     /**
-     * Remembers what an attempt receives, from before its request is sent.
+     * Keeps the token that an attempt receives. Call it before the request is sent.
      *
-     * @param unconfirmedTokens what the run counts now.
+     * @param unconfirmedTokens present count of the run.
      */
     async keep(
       runId: string,
@@ -34,17 +34,17 @@ export function createReceivedTokens() {
       byRun.set(runId, { received, countsAfterLoss: new Set([unconfirmedTokens + 1]) });
       const [oldest] = byRun.keys();
       if (byRun.size > MAX_RUNS && oldest !== undefined) byRun.delete(oldest);
-      // Attempts that fail, while Atlas does, must not displace tokens.
+      // Failed attempts must not displace tokens.
       if ((await received) === null && byRun.get(runId)?.received === received) byRun.delete(runId);
       return receiving;
     },
 
     /**
-     * The token of the attempt that the run counted last, once that attempt has ended.
+     * Finds the token of the attempt that the run counted last. Waits until that attempt has ended.
      *
-     * @param unconfirmedTokens what the run counts now.
+     * @param unconfirmedTokens present count of the run.
      */
-    async ofLostAttempt(runId: string, unconfirmedTokens: number): Promise<SealedToken | null> {
+    async find(runId: string, unconfirmedTokens: number): Promise<SealedToken | null> {
       const entry = byRun.get(runId);
       if (!entry?.countsAfterLoss.has(unconfirmedTokens)) return null;
       entry.countsAfterLoss.add(unconfirmedTokens + 1);

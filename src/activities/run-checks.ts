@@ -8,27 +8,27 @@ import { checkRunList, runAll, workerChecks, type RequestScope } from './worker-
 import type { Services } from './services';
 
 /**
- * Checks what this worker needs, or what a request would use, and creates nothing. Whoever may start work in the
- * namespace can call it, so it tells what a run would tell: no organization that the caller did not name.
+ * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who may
+ * start work in the namespace can call it, so it names no organization that the caller did not name.
  *
- * A retry is safe. Only what may end by itself is retried.
+ * A retry is safe. Only errors that may end by themselves are retried.
  */
-export function runChecksActivity(parts: Services): Activities['runChecks'] {
+export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
-    const { organizations, sinks } = parts;
+    const { organizations, sinks } = services;
     const { request, problems } =
       input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
-    const scope = input === null ? null : scopeOf(input, parts);
+    const scope = input === null ? null : findScope(input, services);
     const { client } = Context.current();
     const found = await runAll([
       ['list of runs', () => checkRunList(client)],
-      ...workerChecks(parts, scope, false),
+      ...workerChecks(services, scope, false),
     ]);
     const fields = [
       ...problems,
       ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),
     ];
-    const report = printable<CheckReport>({
+    const report = escapeReport<CheckReport>({
       findings: found.map(({ check, state, message }) => ({ check, state, message })),
       request: fields.length > 0 ? null : request,
       fields,
@@ -44,8 +44,8 @@ export function runChecksActivity(parts: Services): Activities['runChecks'] {
   };
 }
 
-/** What is known of it even when other fields are wrong. */
-function scopeOf(input: unknown, { organizations }: Services): RequestScope {
+/** Finds the scope of a request, as far as it is known if fields are wrong. */
+function findScope(input: unknown, { organizations }: Services): RequestScope {
   const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId).data;
   if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };
@@ -59,8 +59,8 @@ function scopeOf(input: unknown, { organizations }: Services): RequestScope {
   };
 }
 
-/** Without raw control characters: names and reasons come from callers and from servers. */
-function printable<T>(report: T): T {
+/** Escapes control characters: names and reasons come from callers and from servers. */
+function escapeReport<T>(report: T): T {
   return JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
     typeof value === 'string' ? escapeControls(value) : value,
   ) as T;

@@ -5,11 +5,11 @@ import type { Sealer } from '../sealing';
 import { createSinks } from '../sinks';
 import type { Sink } from '../sinks/sink';
 
-/** What a worker needs, and what is checked. Whoever makes them closes `atlas` at the end. */
+/** The services that activities use and `doctor` checks. The caller that makes them closes `atlas`. */
 export interface Services {
   atlas: AdminApi;
   sealer: Sealer;
-  /** By name. */
+  /** Sinks by name. */
   sinks: ReadonlyMap<string, Sink>;
   organizations: Organizations;
 }

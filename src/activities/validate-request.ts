@@ -11,10 +11,10 @@ import { invalidRequest } from './failures';
 export type RetryPlans = Omit<ValidatedRequest, 'request'>;
 
 /**
- * Checks a request before anything costs: its fields, every address, the sink, the credential, and how the run was
- * started; every problem in one failure. It also returns the retry plans, since workflow code reads no configuration.
+ * Makes the activity that checks a request before any cost: fields, addresses, sink, credential, and start options. One
+ * failure names all problems. It also returns the retry plans, since workflow code reads no configuration.
  *
- * A retry is safe: it is pure.
+ * A retry is safe: the activity is pure.
  */
 export function validateRequestActivity(
   organizations: Organizations,
@@ -23,13 +23,17 @@ export function validateRequestActivity(
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, run) {
-    // A recovery creates nothing, so the access list, whose rules may have changed since, does not matter.
+    // A recovery creates nothing, so the access list is not checked: its rules may have changed.
     const checked = checkConfigured(
       recovery && isObject(input) ? { ...input, accessListIps: [] } : input,
       organizations,
       sinks,
     );
-    const found = [...checked.problems, ...recoveryProblems(recovery), ...runProblems(checked.request, run)];
+    const found = [
+      ...checked.problems,
+      ...findRecoveryProblems(recovery),
+      ...findRunProblems(checked.request, run),
+    ];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
     return { request: { ...checked.request, accessListIps }, ...plans };
@@ -38,14 +42,14 @@ export function validateRequestActivity(
 
 const recoveryArgumentSchema = z.object({ recovery: recoverySchema });
 
-/** Whether the token opens, delivery itself finds out. */
-function recoveryProblems(recovery: unknown): FieldProblem[] {
+/** Checks the shape of a recovery. Delivery finds out whether its token opens. */
+function findRecoveryProblems(recovery: unknown): FieldProblem[] {
   if (recovery === null) return [];
   return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(toFieldProblem) ?? [];
 }
 
-/** One run for each pair of organizations, and only a delivered token or a cancellation ends it. */
-function runProblems(
+/** Checks the workflow id and the start options: Temporal must neither end nor repeat a run. */
+function findRunProblems(
   request: ValidRequest | null,
   { workflowId, refusedOptions }: RunOptions,
 ): FieldProblem[] {

@@ -8,21 +8,21 @@ import { findListProblem } from '../temporal/visibility';
 import { classifyDeliveryError, type DeliveryOutcome } from './delivery-outcomes';
 import type { Services } from './services';
 
-/** Longer than most requests take; a check without a result by then has failed. */
+/** Limit for one check. */
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** What a request uses. */
+/** Organizations, credential and sink of a request. */
 export interface RequestScope extends CheckTarget {
-  /** Null when the configuration has none for the organization. */
+  /** Name of the credential; null if the configuration has none for the organization. */
   credential: string | null;
-  /** Null when the organization has no such sink. */
+  /** Name of the sink; null if the organization has no such sink. */
   sink: string | null;
 }
 
 export type CheckResult = Omit<Finding, 'check'> & {
-  /** Whether the same check may succeed soon, with nothing fixed. */
+  /** True if the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;
-  /** The field of the request that is wrong. */
+  /** Name of the wrong field of the request. */
   field?: 'orgId';
 };
 
@@ -36,27 +36,27 @@ export const failedCheck = (message: string, retryable = false) =>
 
 /** Runs checks at the same time, each for at most ten seconds. None throws. */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
-  return Promise.all(checks.map(async ([check, run]) => ({ check, ...(await bounded(run)) })));
+  return Promise.all(checks.map(async ([check, run]) => ({ check, ...(await runOne(run)) })));
 }
 
-async function bounded(run: Check[1]): Promise<CheckResult> {
+async function runOne(run: Check[1]): Promise<CheckResult> {
   const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const expired = once(timeout, 'abort').then(() =>
     failedCheck(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`, true),
   );
-  const result = run(timeout).catch((cause: unknown) => failedAs(classifyDeliveryError(cause)));
+  const result = run(timeout).catch((cause: unknown) => toFailedCheck(classifyDeliveryError(cause)));
   return Promise.race([result, expired]);
 }
 
-function failedAs({ message, retryable }: DeliveryOutcome | AtlasOutcome): CheckResult {
+function toFailedCheck({ message, retryable }: DeliveryOutcome | AtlasOutcome): CheckResult {
   return failedCheck(message, retryable);
 }
 
 /**
- * What a worker needs: its sealing keys, and every credential and sink, or those that a request uses. They change
- * nothing and create no link-token.
+ * Makes the checks of what a worker needs: its sealing keys, and all credentials and sinks, or those of a request. They
+ * change nothing and create no link-token.
  *
- * @param withIds whether findings may name organizations that the request does not name.
+ * @param withIds true if findings may name organizations that the request does not name.
  */
 export function workerChecks(services: Services, scope: RequestScope | null, withIds: boolean): Check[] {
   const { organizations, sinks } = services;
@@ -73,7 +73,7 @@ export function workerChecks(services: Services, scope: RequestScope | null, wit
   ];
 }
 
-/** Whether Temporal lists runs, without which no run creates a token. */
+/** Checks whether Temporal lists runs: without the list no run creates a token. */
 export async function checkRunList(client: Client): Promise<CheckResult> {
   const problem = await findListProblem(client);
   return problem ? failedCheck(problem.message, !problem.isRefused) : ok('Temporal lists runs');
@@ -89,51 +89,48 @@ function credentialChecks(
   const result = visible.then(
     (ids) =>
       withCircuit(
-        scope ? ok('accepted by Atlas') : served(ids, organizations.servedBy(name), withIds),
+        scope ? ok('accepted by Atlas') : checkServed(ids, organizations.servedBy(name), withIds),
         atlas.describeOpenCircuit(name),
       ),
-    (cause: unknown) => failedAs(classifyAtlasError(cause, 'orgs')),
+    (cause: unknown) => toFailedCheck(classifyAtlasError(cause, 'orgs')),
   );
   const own: Check = [`credential ${name}`, () => result];
   if (!scope) return [own];
   const isVisible = visible.then(
-    (ids) =>
-      ids.includes(scope.orgId)
-        ? ok(`visible to credential ${name}`)
-        : {
-            ...failedCheck(
-              `is not visible to credential ${name}, and a credential belongs to one organization: correct it, or name another credential under atlas.organizations`,
-            ),
-            field: 'orgId' as const,
-          },
+    (ids): CheckResult => {
+      if (ids.includes(scope.orgId)) return ok(`visible to credential ${name}`);
+      const problem = `is not visible to credential ${name}, and a credential belongs to one organization`;
+      const remedy = 'correct it, or name another credential under atlas.organizations';
+      return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
+    },
     () => unchecked(`credential ${name} cannot be used`),
   );
   return [own, [`organization ${scope.orgId}`, () => isVisible]];
 }
 
-/** A credential that Atlas accepts is of no use while its circuit is open. */
+/** Adds a warning while the circuit of an accepted credential is open. */
 function withCircuit(result: CheckResult, openCircuit: string | null): CheckResult {
   if (openCircuit === null || result.state === 'error') return result;
   return warning(`${result.message}; but ${openCircuit}`);
 }
 
-function served(visible: readonly string[], wanted: readonly string[], withIds: boolean): CheckResult {
+/** Checks that a credential can see the organizations that it serves. */
+function checkServed(visible: readonly string[], wanted: readonly string[], withIds: boolean): CheckResult {
   const missing = wanted.filter((orgId) => !visible.includes(orgId));
   if (missing.length > 0) {
     const which = withIds
       ? `${missing.join(', ')} (it can see ${visible.join(', ') || 'none'})`
-      : `${missing.length} of the ${wanted.length} organization(s) that it serves`;
-    return failedCheck(
-      `accepted by Atlas, but cannot see ${which}: a credential belongs to one organization, so name another for the rest under atlas.organizations`,
-    );
+      : `organizations that it serves (${missing.length} of ${wanted.length})`;
+    const remedy =
+      'a credential belongs to one organization, so name another for the rest under atlas.organizations';
+    return failedCheck(`accepted by Atlas, but cannot see ${which}: ${remedy}`);
   }
   if (visible.length === 0) return warning('accepted by Atlas; can see no organization: check its roles');
-  return ok(
-    `accepted by Atlas; can see ${withIds ? visible.join(', ') : wanted.length > 0 ? 'every organization that it serves' : 'an organization'}`,
-  );
+  const unnamed = wanted.length > 0 ? 'every organization that it serves' : 'an organization';
+  return ok(`accepted by Atlas; can see ${withIds ? visible.join(', ') : unnamed}`);
 }
 
-/** Names the keys: the sealer could not have been made of keys that cannot be used. */
+/** Names the keys, which the sealer has checked. */
 function checkKeys(sealer: Sealer): CheckResult {
   const [first, ...others] = sealer.keyIds();
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);

@@ -90,7 +90,7 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
     'another organization',
     { visible: [UNMAPPED_ORG] },
     'credential acme',
-    error(`accepted by Atlas, but cannot see 1 of the 1 organization(s) that it serves${NAME_ANOTHER}`),
+    error(`accepted by Atlas, but cannot see organizations that it serves (1 of 1)${NAME_ANOTHER}`),
   ],
   [
     'another organization, for the operator',
@@ -131,7 +131,7 @@ it.each<[what: string, scene: Scene, checked: string, finding: object]>([
     'an open circuit and another organization',
     { visible: [UNMAPPED_ORG], circuit: 'this worker sends no request' },
     'credential acme',
-    error('accepted by Atlas, but cannot see 1 of the 1 organization(s) that it serves'),
+    error('accepted by Atlas, but cannot see organizations that it serves (1 of 1)'),
   ],
 
   ['a request', { scope: {} }, 'credential acme', ok('accepted by Atlas')],
