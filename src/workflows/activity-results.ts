@@ -17,16 +17,16 @@ const MAX_TEXT_LENGTH = 1000;
 const MAX_FIELDS = 101;
 /** Twice the largest receipt: one with 1,000 IPv6 blocks. A run passes it to up to ten callers in one task. */
 const MAX_RESULT_LENGTH = 100_000;
-/** No server requests more. */
+/** Upper bound for a requested wait. */
 const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
 
-/** How the last attempt of an activity failed, in plain values. */
+/** Failure of the last attempt of an activity, in plain values. */
 export interface AttemptFailure {
   /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
   how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';
-  /** Of an ApplicationFailure; else empty. */
+  /** Type of an ApplicationFailure; else empty. */
   type: string;
   message: string;
   details: AtlasDetails;
@@ -34,13 +34,13 @@ export interface AttemptFailure {
   retryable: boolean;
   /** The wait that Atlas or the sink requested. */
   retryAfterMs: number | undefined;
-  /** Whether the attempt may have created a link-token. An attempt that tells nothing may have. */
+  /** True if the attempt may have created a link-token, or does not say. */
   tokenMayExist: boolean;
-  /** Whether the attempt may have called its sink. */
+  /** True if the attempt may have called its sink. */
   sinkTried: boolean;
 }
 
-/** What delivery needs of a token beside the request: the token of this run, or of the closed run that it recovers. */
+/** Token of this run, or of the closed run that it recovers, as far as delivery needs it. */
 export type RunToken = Pick<
   SealedToken,
   'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'
@@ -151,7 +151,7 @@ const MAX_TIME_LENGTH = 40;
 /**
  * Parses the result of `createLinkToken`.
  *
- * @param countBefore of unconfirmed tokens. A worker that finds the token of a lost attempt returns the count before that.
+ * @param countBefore present count of unconfirmed tokens. A worker that finds the token of a lost attempt returns less.
  */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
   const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
@@ -204,7 +204,7 @@ export function parseReport(input: unknown): CheckReport | null {
   return isWhole ? (report as unknown as CheckReport) : null;
 }
 
-/** Whether a value can be written as JSON of a bounded length. Deep nesting makes `JSON.stringify` throw. */
+/** Says whether a value can be written as JSON of a bounded length. Deep nesting makes `JSON.stringify` throw. */
 export function fitsAsJson(value: unknown, maxLength = MAX_RESULT_LENGTH): boolean {
   try {
     return JSON.stringify(value).length <= maxLength;

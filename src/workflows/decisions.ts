@@ -12,9 +12,9 @@ import type { AttemptFailure } from './activity-results';
 export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
   tries: number;
-  /** Whether the run was cancelled meanwhile. */
+  /** True if the run was cancelled meanwhile. */
   isCancelled: boolean;
-  /** Whether the attempt began after the deadline, and so sent nothing: it only looked for the token of a lost attempt. */
+  /** True if the attempt began after the deadline. It sent nothing, and only looked for the token of a lost attempt. */
   startedLate: boolean;
   /** Failure of the activity before; null at the first. */
   previous: AttemptFailure | null;
@@ -22,7 +22,7 @@ export interface CreationSituation {
   deadlineAtMs: number;
 }
 
-/** What follows from a failed attempt to create a token. */
+/** Decision after a failed attempt to create a token. */
 export type CreationDecision =
   | { next: 'fail'; type: FailureType }
   | { next: 'giveUp'; because: AttemptFailure }
@@ -55,7 +55,7 @@ export function decideCreation(
 }
 
 /**
- * Whether no other attempt follows a failure at this time. The worker of a lost attempt may hold its token, so one more
+ * Says whether no other attempt follows a failure at this time. The worker of a lost attempt may hold its token, so one more
  * attempt looks for it even after the deadline.
  */
 export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: number): boolean {
@@ -67,9 +67,9 @@ export interface DeliverySituation {
   /** `final`: the only attempt of a run that is being cancelled. */
   kind: 'round' | 'redelivery' | 'final';
   isCancelled: boolean;
-  /** Whether a redelivery stopped this attempt. */
+  /** True if a redelivery stopped this attempt. */
   isSuperseded: boolean;
-  /** Whether it went to another sink than the request's. */
+  /** True if the attempt went to another sink than the request's. */
   isElsewhere: boolean;
   nowMs: number;
 }
@@ -81,7 +81,7 @@ export interface RoundPace {
   nextRoundAtMs: number;
 }
 
-/** What follows from a failed attempt to deliver a token. */
+/** Decision after a failed attempt to deliver a token. */
 export type DeliveryDecision =
   { next: 'cancelled' } | { next: 'redeliver' } | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
 

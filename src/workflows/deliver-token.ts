@@ -90,7 +90,7 @@ function completedByHand(sink: string) {
   };
 }
 
-/** The run goes on waiting for its own sink, and whoever looks at it has to know why. */
+/** Names the failure of the run's own sink too, for which the run keeps waiting. */
 function describeBoth(sink: string, message: string, ownSink: string, ownMessage: string): string {
   const redelivered = `redelivery to sink ${sink}: ${message}`;
   return ownMessage ? `${redelivered}; sink ${ownSink}: ${ownMessage}` : redelivered;

@@ -6,7 +6,7 @@ type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
 
 /** The outcomes of rounds of delivery and of the run, as callers of the Updates wait for them. */
 export interface DeliveryOutcomes {
-  /** Why the last round failed; null before the first ended. */
+  /** Failure of the last round; null before the first ended. */
   lastFailure(): ApplicationFailure | null;
   /** Ends a failed round: all who wait get its failure, and the run goes on. */
   publish(failure: ApplicationFailure): void;

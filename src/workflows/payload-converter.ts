@@ -5,7 +5,7 @@ import {
   type SerializationContext,
 } from '@temporalio/common';
 
-/** In place of a payload that cannot be read. No input, result or detail is valid as a text. */
+/** Placeholder for a payload that cannot be read. No input, result or detail is valid as a text. */
 export const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain)';
 
 /**

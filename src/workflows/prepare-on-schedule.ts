@@ -28,7 +28,7 @@ import { repeatable } from './proxies';
 const MAX_LISTED = 10;
 
 /**
- * What a schedule starts: it creates a token for a pair of organizations unless the source is linked, or the pair's last
+ * The workflow that a schedule starts: it creates a token for a pair of organizations unless the source is linked, or the pair's last
  * token is recent; `always` skips both checks.
  *
  * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run for
@@ -49,7 +49,7 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
   }
 }
 
-/** The type of a failure, as a label of a metric: whoever may start work in the namespace can make up other types. */
+/** The type of a failure, as a label of a metric: anyone who may start work in the namespace can invent types. */
 function failureOutcome(error: unknown): string {
   const type = error instanceof ApplicationFailure ? error.type : null;
   return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
@@ -124,7 +124,7 @@ function failureOfChild(error: unknown): unknown {
   return error instanceof TemporalFailure ? error : unwritableRequest();
 }
 
-/** As much as the child's workflow id needs, and what the child does not see; the child checks the rest. */
+/** Schema of what the child's workflow id needs and what the child does not see; the child checks the rest. */
 function requestOf(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = (input ?? {}) as { request?: unknown; always?: unknown };
   const { orgId, sourceOrgId, again } = (request ?? {}) as Record<string, unknown>;
@@ -143,7 +143,7 @@ function requestOf(input: unknown): PrepareRequest {
   if (always !== undefined && typeof always !== 'boolean') {
     problems.push({ field: 'always', description: 'is neither true nor false' });
   }
-  // Only where nothing else is wrong: whoever passes the bare request would get each of its fields listed.
+  // Reported only if nothing else is wrong: a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
     for (const field of Object.keys(otherFields).slice(0, MAX_LISTED)) {
       problems.push({

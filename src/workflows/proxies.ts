@@ -74,7 +74,7 @@ export function delivery(
   });
 }
 
-/** Only reads, and may be repeated: long enough for a brief outage, and for the slowest attempt. */
+/** Options of activities that only read: long enough for a brief outage and for the slowest attempt. */
 export function repeatable(summary: string): Pick<Activities, 'checkLink'> {
   return proxyActivities<Activities>({
     startToCloseTimeout: '30m',

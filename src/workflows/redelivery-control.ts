@@ -7,7 +7,7 @@ export interface Redelivery {
 
 export type RedeliveryControl = ReturnType<typeof createRedeliveryControl>;
 
-/** How the Update `redeliver` steers the delivery loop: it sets what comes next and stops what is under way. */
+/** Control of the delivery loop by the Update `redeliver`: it sets the next sink and stops the attempt under way. */
 export function createRedeliveryControl() {
   let scope: CancellationScope | null = null;
   const control = {
