@@ -16,7 +16,7 @@ export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** Checks the form of a secret. Returns null or the problem, such as `is not a key: write …`. Never quotes the secret. */
+/** Checks the form of a secret. Returns null, or the problem without the secret, such as `is not a key: write …`. */
 export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
@@ -40,7 +40,7 @@ const referenceSchema = z.union([
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
-/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret once, so that start-up reports a missing one. */
+/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, so that start-up reports a missing one. */
 export function secretReference(context: ReferenceContext, format?: SecretFormat) {
   return z
     .custom<z.output<typeof referenceSchema>>(

@@ -56,8 +56,8 @@ export function checkLinkActivity(
 const RUNS_READ = 5;
 
 /**
- * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest delivered runs. A
- * schedule knows only its own runs, if any.
+ * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest delivered runs.
+ * A schedule knows only its own runs, if any.
  */
 async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
   const { workflow } = Context.current().client;

@@ -18,8 +18,8 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It uses only what
- * is inside the seal.
+ * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It uses only
+ * what is inside the seal.
  *
  * A retry is safe: the sink stores each delivery id once.
  */
@@ -77,7 +77,7 @@ export function deliverLinkTokenActivity(
   }
 }
 
-/** Says whether no attempt came before. `temporal activity reset` sets the attempt number back to 1, but not the times. */
+/** Says whether no attempt came before. `temporal activity reset` resets the attempt number, but not the times. */
 function isFirstAttempt({
   attempt,
   scheduledTimestampMs,

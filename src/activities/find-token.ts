@@ -24,7 +24,7 @@ interface FoundToken {
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** Searches under way, by run id. The connection retries a call for some 15 s and cannot abort it: tries share one. */
+  /** Searches under way, by run id. The connection retries a call for 15 s and cannot abort it, so tries share one. */
   const searches = new Map<string, Promise<FoundToken | null>>();
 
   return async function findToken(request, startedAtMs) {

@@ -8,8 +8,8 @@ import { checkRunList, runAll, workerChecks, type RequestScope } from './worker-
 import type { Services } from './services';
 
 /**
- * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who may
- * start work in the namespace can call it, so it names no organization that the caller did not name.
+ * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who
+ * may start work in the namespace can call it, so it names no organization that the caller did not name.
  *
  * A retry is safe. Only errors that may end by themselves are retried.
  */

@@ -18,7 +18,7 @@ export interface AtlasOutcome {
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
   /** The wait that Atlas requested; it is never truncate. */
   retryAfterMs?: number | undefined;
-  /** Consecutive failures of Atlas. They space the next attempt in place of the attempt number of a run that sent nothing. */
+  /** Consecutive failures of Atlas, which space the next attempt of a run that sent nothing. */
   attempt?: number;
 }
 
@@ -81,7 +81,7 @@ const NO_HTTP_STATUS: Meaning = {
   remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
 };
 
-/** Rows of the link-token request. The status decides: Atlas's errorCode UNEXPECTED_ERROR was recorded with 401, 404 and 500. */
+/** Rows of the link-token request. Atlas's errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   {
     when: between(200, 299),
@@ -213,7 +213,7 @@ export function responseError(
 
 type ResponseDetails = AtlasOutcome['details'] & { status: number };
 
-/** Describes a response: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This address…". */
+/** Describes a response: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This…". */
 function describeResponse(
   endpoint: Endpoint,
   { status, errorCode, detail, reason, fields }: ResponseDetails,

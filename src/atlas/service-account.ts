@@ -57,7 +57,7 @@ async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Se
   );
 }
 
-/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret, which may be rotated. */
+/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew each time. */
 function buildTokenRequest(
   path: string,
   form: Record<string, string>,

@@ -62,8 +62,8 @@ export function completeIds(target: CheckTarget | null): Ids {
 }
 
 /**
- * Makes the value for a secret store: text only, and no key for what the request did not name. It is always the same for
- * the same delivery: stores compare it to recognise a repetition.
+ * Makes the value for a secret store: text only, and no key for what the request did not name. It is always the same
+ * for the same delivery: stores compare it to recognise a repetition.
  */
 export function toStoredToken(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
