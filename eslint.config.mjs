@@ -44,7 +44,12 @@ const zones = [
     message: 'the product does not import what only development needs',
   },
   { target: './dev', from: './test', message: 'dev/ does not import tests' },
-  { target: './test/unit', from: './test/system', message: 'unit tests start no process' },
+  {
+    target: './test/unit',
+    from: ['./test/system', './test/workflow'],
+    message: 'unit tests start no process',
+  },
+  { target: './test/workflow', from: './test/system', message: 'workflow tests start no worker process' },
 ];
 
 export default defineConfig(

@@ -25,6 +25,8 @@ module.exports = {
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.
   testTimeout: 180_000,
+  // Of the tests of one file that run concurrently, which mostly wait.
+  maxConcurrency: 20,
   projects: process.env['CHECK_DEPLOY']
     ? [
         // Needs programs of Debian: dev/check-deploy.sh names them.
@@ -38,9 +40,14 @@ module.exports = {
         },
         {
           ...common,
+          displayName: 'workflow',
+          testMatch: ['<rootDir>/test/workflow/**/*.test.ts'],
+          ...servers,
+        },
+        {
+          ...common,
           displayName: 'system',
-          testMatch: ['<rootDir>/test/**/*.test.ts'],
-          testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/unit/', '<rootDir>/test/deploy/'],
+          testMatch: ['<rootDir>/test/system/**/*.test.ts'],
           ...servers,
         },
       ],

@@ -2,7 +2,12 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { WithStartWorkflowOperation, type Client, type WorkflowHandle } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  type Client,
+  type WorkflowHandle,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
@@ -29,6 +34,8 @@ export interface DeploymentOptions {
   config?: Config;
 }
 
+type StartOptions = Pick<WorkflowStartOptions, 'startDelay'>;
+
 export type Config = Record<string, object | string>;
 
 /** One operator's installation: a folder with configuration, keys and tokens, and a task queue. Its workers come and go. */
@@ -48,7 +55,7 @@ export interface Deployment {
   /** A request that no other run has, for sink `files`. */
   newRequest(more?: Partial<PrepareRequest>): PrepareRequest;
   /** Starts `prepareLiveMigration` as any caller would. */
-  start(request?: PrepareRequest, recovery?: Recovery): Promise<Handle>;
+  start(request?: PrepareRequest, recovery?: Recovery, options?: StartOptions): Promise<Handle>;
   /** Starts `prepareLiveMigration`, or joins the open run, with the Update `awaitDelivery`, as docs/callers.md shows. */
   startWithUpdate(request: PrepareRequest, awaited?: unknown): Promise<Receipt>;
   /** The run of a request, open or closed. */
@@ -103,12 +110,13 @@ export function createDeployment({
       sourceOrgId: newOrgId(),
       ...more,
     }),
-    start: (request = deployment.newRequest(), recovery) =>
+    start: (request = deployment.newRequest(), recovery, options = {}) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
         taskQueue,
         args: recovery ? [request, recovery] : [request],
         workflowIdConflictPolicy: 'FAIL',
+        ...options,
       }) as Promise<Handle>,
     startWithUpdate: (request, awaited = request) =>
       temporal.client.workflow.executeUpdateWithStart<Workflow, Receipt, [unknown]>(UPDATES.awaitDelivery, {

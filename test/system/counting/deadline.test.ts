@@ -1,6 +1,5 @@
 import type { Fault } from '../../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { atOnce } from '../../support/at-once';
 import type { Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
@@ -50,20 +49,21 @@ async function setScene() {
 }
 
 describe('at the deadline', () => {
-  atOnce({
-    async 'a POST under way is awaited: its token is delivered, or its loss is counted'() {
-      const { start, ending } = await setScene();
-      const brings = await start({ on, delayMs });
-      const loses = await start({ ...lost, delayMs });
-      expect(await ending(brings)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, created: 1 });
-      expect(await ending(loses)).toMatchObject({
-        type: 'AtlasUnavailable',
-        unconfirmedTokens: 1,
-        created: 1,
-      });
-    },
+  it.concurrent('a POST under way is awaited: its token is delivered, or its loss is counted', async () => {
+    const { start, ending } = await setScene();
+    const brings = await start({ on, delayMs });
+    const loses = await start({ ...lost, delayMs });
+    expect(await ending(brings)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, created: 1 });
+    expect(await ending(loses)).toMatchObject({
+      type: 'AtlasUnavailable',
+      unconfirmedTokens: 1,
+      created: 1,
+    });
+  });
 
-    async 'and a worker that is frozen during a POST until past it: the token that it received is delivered'() {
+  it.concurrent(
+    'and a worker that is frozen during a POST until past it: the token that it received is delivered',
+    async () => {
       const { atlas, worker, start, ending } = await setScene();
       const freezes = await start({ on, delayMs: 2000, afterCreating: true });
       await eventually('a token', () => atlas.created(freezes.request) === 1);
@@ -72,8 +72,11 @@ describe('at the deadline', () => {
       process.kill(worker.pid, 'SIGCONT');
       expect(await ending(freezes)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, created: 1 });
     },
+  );
 
-    async 'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST'() {
+  it.concurrent(
+    'and no worker until past it: AtlasUnavailable as soon as one is back, and no further POST',
+    async () => {
       const { atlas, deployment, worker, start, ending } = await setScene();
       const vanishes = await start({ on, delayMs: 60_000, afterCreating: true });
       const waits = await start({ on, status: 429, headers: { 'Retry-After': '2' } });
@@ -95,5 +98,5 @@ describe('at the deadline', () => {
       });
       expect(atlas.posts()).toHaveLength(posts);
     },
-  });
+  );
 });

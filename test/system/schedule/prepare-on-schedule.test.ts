@@ -1,13 +1,11 @@
-import type { ScheduleHandle, WorkflowHandle } from '@temporalio/client';
+import type { ScheduleHandle } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
-import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
-import { endingOf, type Ending } from '../../support/ending';
+import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { newAddress, newOrgId } from '../../support/ids';
+import { newAddress } from '../../support/ids';
 import { sharedTemporal, startSetting } from '../../support/setting';
 import { runEvery } from '../../support/schedules';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
@@ -37,22 +35,6 @@ async function resultOf(schedule: ScheduleHandle, n: number): Promise<ScheduledR
     .result();
 }
 
-type Scheduled = WorkflowHandle<(input: ScheduledRequest) => Promise<ScheduledResult>>;
-
-/** What a schedule starts, started by hand. */
-async function startOnSchedule(...args: unknown[]): Promise<Scheduled> {
-  const { client } = await sharedTemporal();
-  return client.workflow.start(WORKFLOW_TYPES.prepareOnSchedule, {
-    workflowId: `scheduled-${newOrgId()}`,
-    taskQueue: deployment.taskQueue,
-    args,
-  }) as Promise<Scheduled>;
-}
-
-function endingOfScheduled(scheduled: Scheduled): Promise<Ending> {
-  return endingOf(scheduled as unknown as Handle);
-}
-
 /** The run of the pair, once a schedule has started it, and another run than the given one. */
 async function untilUndelivered(request: PrepareRequest, otherThan?: string): Promise<Handle> {
   const handle = deployment.handleOf(request);
@@ -65,8 +47,9 @@ async function untilUndelivered(request: PrepareRequest, otherThan?: string): Pr
 }
 
 describe('prepareOnSchedule', () => {
-  atOnce({
-    async 'every 2 s against a sink that rejects, and starts on demand: one token until it is redelivered; a cancel pauses'() {
+  it.concurrent(
+    'every 2 s against a sink that rejects, and starts on demand: one token until it is redelivered; a cancel pauses',
+    async () => {
       const request = newRequest('rejects');
       const schedule = await createSchedule(request);
       const first = await untilUndelivered(request);
@@ -91,8 +74,11 @@ describe('prepareOnSchedule', () => {
       await eventually('a pause', async () => (await schedule.describe()).state.paused);
       expect(atlas.created(request)).toBe(2);
     },
+  );
 
-    async 'while a run is open: alreadyRunning with the time of the last token, and that run goes on'() {
+  it.concurrent(
+    'while a run is open: alreadyRunning with the time of the last token, and that run goes on',
+    async () => {
       const request = newRequest('files');
       const schedule = await createSchedule(request);
       await resultOf(schedule, 1);
@@ -108,76 +94,5 @@ describe('prepareOnSchedule', () => {
       expect(results.slice(-2)).toEqual([expected, expected]);
       expect(await redeliver(open, { sink: 'files' })).toMatchObject({ type: 'delivered' });
     },
-
-    async 'while the first run of the pair is open: alreadyRunning, which knows no token'() {
-      const request = newRequest('rejects');
-      await untilStep(await deployment.start(request), 'undelivered');
-      const scheduled = await startOnSchedule({ request });
-      expect(await scheduled.result()).toEqual({
-        outcome: 'alreadyRunning',
-        lastTokenAt: null,
-        receipt: null,
-      });
-      expect(atlas.created(request)).toBe(1);
-    },
-
-    async 'cancelled: the run that it started ends Cancelled, and so does it, with the token that is left'() {
-      const request = newRequest('rejects');
-      const scheduled = await startOnSchedule({ request });
-      const child = await untilUndelivered(request);
-      await scheduled.cancel();
-      const ending = await endingOf(child);
-      expect(ending).toMatchObject({ type: 'Cancelled' });
-      expect(await endingOfScheduled(scheduled)).toEqual(ending);
-    },
-
-    async 'whose run is terminated: Cancelled, with the command that recovers the token'() {
-      const request = newRequest('rejects');
-      const scheduled = await startOnSchedule({ request });
-      const child = await untilUndelivered(request);
-      const { runId } = await child.describe();
-      await child.terminate();
-      const { type, message } = await endingOfScheduled(scheduled);
-      expect(type).toBe('Cancelled');
-      expect(message).toBe(
-        `the run that this schedule started was terminated; if it held a token: \`live-migration-prep recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}\``,
-      );
-    },
-
-    async 'terminated: the run that it started stays open, and its token is delivered'() {
-      const request = newRequest('rejects');
-      const scheduled = await startOnSchedule({ request });
-      const child = await untilUndelivered(request);
-      await scheduled.terminate();
-      expect(await redeliver(child, { sink: 'files' })).toMatchObject({ type: 'delivered' });
-    },
-
-    async 'with malformed input: InvalidRequest that names the field, and no token'() {
-      const request = newRequest('files');
-      const inputs: [args: unknown[], field: string][] = [
-        [[], 'request.orgId'],
-        [[null], 'request.orgId'],
-        [['a request'], 'request.orgId'],
-        [[[]], 'request.orgId'],
-        [[{}], 'request.orgId'],
-        [[{ request: null }], 'request.orgId'],
-        [[{ request: {} }], 'request.orgId'],
-        [[request], 'request.orgId'],
-        [[{ request: { ...request, orgId: 'x' } }], 'request.orgId'],
-        [[{ request: { ...request, sourceOrgId: '../x' } }], 'request.sourceOrgId'],
-        [[{ request, always: 'yes' }], 'always'],
-        [[{ request: { ...request, again: true } }], 'request.again'],
-        [[{ request, alwys: true }], 'alwys'],
-        [[{ request: { ...request, sink: 'nowhere' } }], 'sink'],
-        [[{ request: { ...request, accessListIps: ['0.0.0.0/0'] } }], 'accessListIps[0]'],
-      ];
-      for (const [args, field] of inputs) {
-        const { type, message, details } = await endingOfScheduled(await startOnSchedule(...args));
-        const fields = details?.fields?.map((problem) => problem.field);
-        expect({ type, fields }).toEqual({ type: 'InvalidRequest', fields: [field] });
-        expect(message).toContain(`the request is not valid: ${field} `);
-      }
-      expect(atlas.created(request)).toBe(0);
-    },
-  });
+  );
 });

@@ -7,7 +7,9 @@ import {
   type CreationSituation,
   type DeliverySituation,
 } from '../../../src/workflows/decisions';
+import { page, tableBelow } from '../docs/markdown';
 
+const ARCHITECTURE = page('docs/architecture.md');
 const BACKOFF = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
 const HOUR_MS = 3_600_000;
 
@@ -38,41 +40,46 @@ describe('after a failed attempt to create a token', () => {
   const PREVIOUS = failure({ message: 'the one before' });
 
   const OUTCOMES: [what: string, AttemptFailure, Partial<CreationSituation>, next: object][] = [
-    ['a token may exist: it waits', failure({}), {}, { next: 'wait' }],
-    ['the attempt was lost: it waits', failure({ how: 'lost', type: '' }), {}, { next: 'wait' }],
-    ['Atlas rejected it: the run fails', REJECTED, {}, { next: 'fail', type: 'AtlasRequestRejected' }],
-    ['the token was lost: the run fails', LOST_TOKEN, {}, { next: 'fail', type: 'TokenLost' }],
+    ['a token may exist', failure({}), {}, { next: 'wait' }],
+    ['the attempt was lost', failure({ how: 'lost', type: '' }), {}, { next: 'wait' }],
+    ['Atlas rejected it', REJECTED, {}, { next: 'fail', type: 'AtlasRequestRejected' }],
+    ['the token was lost', LOST_TOKEN, {}, { next: 'fail', type: 'TokenLost' }],
     [
-      'it failed for good with a type of none of ours',
+      'it failed for good with an unknown type',
       failure({ type: 'Odd', retryable: false }),
       {},
       { next: 'fail', type: 'AtlasUnavailable' },
     ],
     ['the run was cancelled', failure({}), { isCancelled: true }, { next: 'cancelled' }],
-    ['somebody cancelled the activity', failure({ how: 'cancelled' }), {}, { next: 'cancelled' }],
-    ['Atlas rejected it in a cancelled run', REJECTED, { isCancelled: true }, { next: 'fail' }],
-    ['schedule-to-close ended it', failure({ how: 'scheduleToClose' }), {}, { next: 'giveUp' }],
+    ['the activity was cancelled by hand', failure({ how: 'cancelled' }), {}, { next: 'cancelled' }],
     [
-      'nothing was created, and Temporal gave up',
+      'the run was cancelled, and Atlas rejected the attempt',
+      REJECTED,
+      { isCancelled: true },
+      { next: 'fail' },
+    ],
+    ['no worker took it until the deadline', failure({ how: 'scheduleToClose' }), {}, { next: 'giveUp' }],
+    [
+      'nothing was created, and no time is left',
       failure({ type: 'AtlasUnavailable', tokenMayExist: false }),
       {},
       { next: 'giveUp' },
     ],
     [
-      'it started after the deadline and sent nothing: the reason is that of the attempt before',
+      'it started after the deadline and sent nothing',
       failure({ type: 'AtlasUnavailable', retryable: false, tokenMayExist: false }),
       { startedLate: true, previous: PREVIOUS },
       { next: 'giveUp', because: PREVIOUS },
     ],
     ['it started after the deadline', failure({}), { startedLate: true }, { next: 'giveUp' }],
     [
-      'the wait passes the deadline',
+      'a token may exist, and the wait passes the deadline',
       failure({ retryAfterMs: 60_000 }),
       { deadlineAtMs: 60_000 },
       { next: 'giveUp' },
     ],
     [
-      'the wait after a lost attempt passes the deadline: its worker may hold the token',
+      'the attempt was lost, and the wait passes the deadline',
       failure({ how: 'lost', retryAfterMs: 60_000 }),
       { deadlineAtMs: 60_000 },
       { next: 'wait' },
@@ -81,6 +88,20 @@ describe('after a failed attempt to create a token', () => {
 
   it.each(OUTCOMES)('%s', (_what, failed, situation, next) => {
     expect(decideCreation(failed, creating(situation), BACKOFF)).toMatchObject(next);
+  });
+
+  function describeNext(failed: AttemptFailure, situation: Partial<CreationSituation>): string {
+    const decision = decideCreation(failed, creating(situation), BACKOFF);
+    if (decision.next === 'fail') return `fails: \`${decision.type}\``;
+    if (decision.next === 'cancelled') return 'ends as cancelled';
+    if (decision.next === 'wait') return 'waits, then tries again';
+    return `fails: \`AtlasUnavailable\`${decision.because === failed ? '' : ', with the reason of the attempt before'}`;
+  }
+
+  it('the table in docs/architecture.md says the same', () => {
+    expect(tableBelow(ARCHITECTURE, 'After a failed attempt to create')).toEqual(
+      OUTCOMES.map(([what, failed, situation]) => [what, describeNext(failed, situation)]),
+    );
   });
 
   it('a wait is never shorter than what Atlas requested, and never passes the deadline unless the attempt was lost', () => {
@@ -123,36 +144,64 @@ describe('after a failed attempt to deliver a token', () => {
   const PACE = { pauseMs: 60_000, nextRoundAtMs: 50_000 };
 
   const OUTCOMES: [what: string, Partial<AttemptFailure>, Partial<DeliverySituation>, next: object][] = [
-    ['a round ends', {}, {}, { next: 'wait', nextRoundAtMs: 70_000, pauseMs: 120_000 }],
-    ['the sink requested more', { retryAfterMs: 90_000 }, {}, { nextRoundAtMs: 100_000, pauseMs: 120_000 }],
-    ['the type is none of ours', { type: 'Odd' }, {}, { next: 'wait', type: 'SinkUnavailable' }],
-    ['a redelivery fails', {}, { kind: 'redelivery' }, { next: 'wait', ...PACE }],
+    ['a round failed', {}, {}, { next: 'wait', nextRoundAtMs: 70_000, pauseMs: 120_000 }],
     [
-      'a redelivery fails, and the own sink requested a wait',
+      'a round failed, and the sink requested a longer wait',
+      { retryAfterMs: 90_000 },
+      {},
+      { nextRoundAtMs: 100_000, pauseMs: 120_000 },
+    ],
+    ['a round failed with an unknown type', { type: 'Odd' }, {}, { next: 'wait', type: 'SinkUnavailable' }],
+    ['a redelivery failed', {}, { kind: 'redelivery' }, { next: 'wait', ...PACE }],
+    [
+      "a redelivery failed, and the request's sink requested a wait",
       { retryAfterMs: 90_000 },
       { kind: 'redelivery' },
       { nextRoundAtMs: 100_000, pauseMs: 60_000 },
     ],
     [
-      'a redelivery fails, and another sink requested a wait',
+      'a redelivery failed, and another sink requested a wait',
       { retryAfterMs: 90_000 },
       { kind: 'redelivery', isElsewhere: true },
       { next: 'wait', ...PACE },
     ],
-    ['a redelivery stopped it', {}, { isSuperseded: true }, { next: 'redeliver' }],
+    ['a redelivery stopped the attempt', {}, { isSuperseded: true }, { next: 'redeliver' }],
     ['the run was cancelled', {}, { isCancelled: true, isSuperseded: true }, { next: 'cancelled' }],
-    ['it was the final attempt', {}, { kind: 'final' }, { next: 'cancelled' }],
+    ['the only attempt of a cancelled run failed', {}, { kind: 'final' }, { next: 'cancelled' }],
   ];
 
-  it.each(OUTCOMES)('%s', (_what, failed, situation, next) => {
-    const decision = decideDelivery(
+  const decide = (failed: Partial<AttemptFailure>, situation: Partial<DeliverySituation>) =>
+    decideDelivery(
       { ...rejected, ...failed },
       delivering(situation),
       PACE,
       { maximumPauseMs: 6 * HOUR_MS },
       0,
     );
-    expect(decision).toMatchObject(next);
+
+  it.each(OUTCOMES)('%s', (_what, failed, situation, next) => {
+    expect(decide(failed, situation)).toMatchObject(next);
+  });
+
+  function describeNext(failed: Partial<AttemptFailure>, situation: Partial<DeliverySituation>): string {
+    const decision = decide(failed, situation);
+    if (decision.next === 'cancelled') return 'ends: `Cancelled`';
+    if (decision.next === 'redeliver') return 'redelivers at once';
+    const { nowMs } = delivering();
+    const requestedAtMs = nowMs + (failed.retryAfterMs ?? 0);
+    const time =
+      decision.nextRoundAtMs === PACE.nextRoundAtMs
+        ? 'as planned'
+        : decision.nextRoundAtMs === requestedAtMs
+          ? 'when the sink permits it'
+          : 'after the pause';
+    return `is undelivered: \`${decision.type}\`; next round ${time}`;
+  }
+
+  it('the table in docs/architecture.md says the same', () => {
+    expect(tableBelow(ARCHITECTURE, 'After a failed attempt to deliver')).toEqual(
+      OUTCOMES.map(([what, failed, situation]) => [what, describeNext(failed, situation)]),
+    );
   });
 
   it('pauses double up to the maximum, each up to a fifth shorter', () => {

@@ -1,0 +1,184 @@
+import path from 'node:path';
+import { Context } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { validateRequestActivity, type RetryPlans } from '../../src/activities/validate-request';
+import { createOrganizations } from '../../src/config/organizations';
+import type { Activities, LinkState } from '../../src/contract/activities';
+import { workflowIdFor } from '../../src/contract/names';
+import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
+import type { Sink } from '../../src/sinks/sink';
+import { cleanUpLater } from '../support/clean-up';
+import { createDeployment, type Deployment, type Handle } from '../support/deployment';
+import { newOrgId } from '../support/ids';
+import { sharedTemporal } from '../support/setting';
+import { created, stored, type Creation, type Delivery } from './attempts';
+
+/** What the attempts of one pair's runs lead to, in order. */
+export interface Script {
+  /** Once it is used up, every attempt creates a token. */
+  create?: Creation[];
+  /** Once it is used up, every attempt stores the token. */
+  deliver?: Delivery[];
+  /** Fails the search for an earlier token. */
+  find?: () => never;
+  /** Without it, the source is not linked and has no token. */
+  checkLink?: () => unknown;
+  /** Changes to {@link PLANS}. */
+  plans?: { create?: Partial<RetryPlans['create']>; deliver?: Partial<RetryPlans['deliver']> };
+}
+
+/** What the runs of one pair have called. */
+export interface Calls {
+  creations: number;
+  /** The sink of each attempt to deliver. */
+  sinks: string[];
+}
+
+export interface ScriptedRun {
+  request: PrepareRequest;
+  handle: Handle;
+  calls: Calls;
+}
+
+export interface ScriptedWorker {
+  deployment: Deployment;
+  /** Sets the script of a pair; its runs share it. */
+  setScript(request: PrepareRequest, script: Script): Calls;
+  start(
+    script?: Script,
+    more?: { request?: Partial<PrepareRequest>; recovery?: Recovery },
+  ): Promise<ScriptedRun>;
+}
+
+const ATTEMPT = { attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 30_000 };
+
+/** Retries come at once, and a round ends with its first failure; an undelivered run waits for longer than any test. */
+export const PLANS: RetryPlans = {
+  create: {
+    ...ATTEMPT,
+    initialIntervalMs: 2,
+    backoffCoefficient: 1,
+    maximumIntervalMs: 2,
+    giveUpAfterMs: 3_600_000,
+  },
+  deliver: {
+    ...ATTEMPT,
+    initialIntervalMs: 2,
+    backoffCoefficient: 1,
+    maximumIntervalMs: 2,
+    roundMs: 0,
+    firstPauseMs: 600_000,
+    maximumPauseMs: 6 * 3_600_000,
+  },
+};
+
+const SINKS = new Map<string, Sink>(
+  ['files', 'other', 'third'].map((name) => [name, { deliver: () => Promise.resolve('unused') }]),
+);
+const ORGANIZATIONS = createOrganizations({
+  organizations: null,
+  credentials: new Map([['default', null]]),
+  sinks: SINKS,
+});
+
+/** Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. */
+export async function startScriptedWorker(
+  temporal?: { client: Client; nativeConnection: NativeConnection },
+  plans = PLANS,
+): Promise<ScriptedWorker> {
+  const { client, nativeConnection } = temporal ?? (await connectToShared());
+  const orgId = newOrgId();
+  const deployment = createDeployment({
+    temporal: { address: '', client },
+    atlasUrl: '',
+    orgId,
+    env: {},
+  });
+  cleanUpLater(() => deployment.dispose());
+  const scripts = new Map<string, { script: Script; calls: Calls }>();
+
+  const ofRun = () => scriptOf(Context.current().info.workflowExecution?.workflowId ?? '');
+  const scriptOf = (workflowId: string) => {
+    const found = scripts.get(workflowId);
+    if (!found) throw new Error(`there is no script for ${workflowId}`);
+    const { create, deliver } = found.script.plans ?? {};
+    return {
+      ...found,
+      plans: { create: { ...plans.create, ...create }, deliver: { ...plans.deliver, ...deliver } },
+    };
+  };
+  const activities: Pick<
+    Activities,
+    'validateRequest' | 'findToken' | 'createLinkToken' | 'deliverLinkToken' | 'checkLink'
+  > = {
+    validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().plans)(...args),
+    // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
+    async findToken() {
+      ofRun().script.find?.();
+    },
+    async createLinkToken(input) {
+      const { script, calls, plans: own } = ofRun();
+      calls.creations += 1;
+      return (script.create?.[calls.creations - 1] ?? created)(input, own.create);
+    },
+    async deliverLinkToken(input, sink) {
+      const { script, calls, plans: own } = ofRun();
+      calls.sinks.push(sink);
+      return (script.deliver?.[calls.sinks.length - 1] ?? stored)(input, sink, own.deliver);
+    },
+    async checkLink({ orgId, sourceOrgId, lastTokenAt }) {
+      const { checkLink } = scriptOf(workflowIdFor(orgId, sourceOrgId)).script;
+      if (checkLink) return (await checkLink()) as LinkState;
+      return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+    },
+  };
+
+  const worker = await Worker.create({
+    connection: nativeConnection,
+    taskQueue: deployment.taskQueue,
+    workflowBundle: { codePath: path.join(__dirname, '../../dist/workflow-bundle.js') },
+    dataConverter: {
+      payloadConverterPath: path.join(__dirname, '../../dist/workflows/payload-converter.js'),
+    },
+    activities,
+    maxConcurrentActivityTaskExecutions: 500,
+    maxHeartbeatThrottleInterval: 50,
+    shutdownGraceTime: 0,
+    // An attempt that a failed test left at a gate.
+    shutdownForceTime: 1000,
+  });
+  const running = worker.run();
+  cleanUpLater(async () => {
+    worker.shutdown();
+    await running;
+  });
+
+  const scripted: ScriptedWorker = {
+    deployment,
+    setScript({ orgId, sourceOrgId }, script) {
+      const calls: Calls = { creations: 0, sinks: [] };
+      scripts.set(workflowIdFor(orgId, sourceOrgId), { script, calls });
+      return calls;
+    },
+    async start(script = {}, { request: more, recovery } = {}) {
+      const request = deployment.newRequest(more);
+      const calls = scripted.setScript(request, script);
+      return { request, calls, handle: await deployment.start(request, recovery) };
+    },
+  };
+  return scripted;
+}
+
+/** Before the first connection: a file may install one runtime. */
+export function silenceRuntime(): void {
+  Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
+}
+
+async function connectToShared() {
+  const { address, client } = await sharedTemporal();
+  silenceRuntime();
+  const nativeConnection = await NativeConnection.connect({ address });
+  cleanUpLater(() => nativeConnection.close());
+  return { client, nativeConnection };
+}
