@@ -281,7 +281,7 @@ describe('cancel', () => {
     const cancel = await scene.client('cancel', ...options);
     expect(cancel).toMatchObject({ code: 0, stderr: '' });
     expect(cancel.stdout).toContain(`requested cancellation of ${workflowId}\n`);
-    expect(cancel.stdout).toContain('a token that arrives gets one delivery attempt\n');
+    expect(cancel.stdout).toContain('makes one attempt to deliver a token that arrives\n');
     expect(await watch.exited).toMatchObject({
       code: 7,
       stderr: 'live-migration-prep: the run was cancelled; no token was created\n',
