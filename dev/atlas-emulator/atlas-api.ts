@@ -22,7 +22,7 @@ function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[
   if (resolved === undefined) throw atlasError('INVALID_VERSION_DATE');
 }
 
-/** What every resource below an organization checks first: version, owner, rate limit. */
+/** Checks that every resource below an organization makes first: version, owner, rate limit. */
 function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
   return (call) => {
     const { state, credential, headers, params } = call;

@@ -6,7 +6,7 @@ import type { State } from './state';
 
 const expirable = z.enum(['accessTokens', 'nonces']);
 
-/** What tests and the endpoints below `/_emulator/` can do to a running emulator. */
+/** Controls of a running emulator, for tests and for the endpoints below `/_emulator/`. */
 export type Controls = ReturnType<typeof createControls>;
 
 export function createControls(state: State) {

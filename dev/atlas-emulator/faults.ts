@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
 import { atlasError, codeForStatus, oauthError, type ErrorCode, type RouteResponse } from './responses';
 
-/** By these names faults and the request log refer to routes. */
+/** Names of routes in faults and in the request log. */
 export const ROUTE_NAMES = [
   'oauth',
   'oauthRevoke',

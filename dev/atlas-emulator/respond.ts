@@ -39,7 +39,7 @@ export async function respond(
   if (fault?.reset === 'after-body') await resetAfterFlush({ socket });
 }
 
-/** With the published query parameters `envelope` and `pretty`. */
+/** Applies the published query parameters `envelope` and `pretty`. */
 function render(response: RouteResponse, query: Query, fault?: Fault) {
   const enveloped = query['envelope'] === 'true' && typeof response.body !== 'string';
   const body = enveloped ? envelop(response) : response.body;

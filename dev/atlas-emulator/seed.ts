@@ -39,7 +39,7 @@ const settings = z.strictObject({
   /** Status polls that say NOT_SYNCED before a migration link is SYNCED. */
   pollsBeforeSynced: z.int().nonnegative().default(0),
   syncDelayMs: z.int().nonnegative().default(0),
-  /** Whether Cloud Manager takes a link-token that was not created here. */
+  /** True: Cloud Manager takes a link-token that was not created here. */
   acceptUnknownLinkTokens: z.boolean().default(false),
 });
 
@@ -74,7 +74,7 @@ const seedSchema = z
 export type Seed = z.output<typeof seedSchema>;
 export type SeedInput = z.input<typeof seedSchema>;
 
-/** What exists at the emulator. A top-level key left out has its value from {@link DEFAULT_SEED}. Throws ZodError. */
+/** State of the emulator at its start. A top-level key left out has its value from {@link DEFAULT_SEED}. Throws ZodError. */
 export function parseSeed(input: unknown): Seed {
   return seedSchema.parse(input);
 }

@@ -29,12 +29,12 @@ export interface RequestRecord {
   path: string;
   /** Null until the response, and for good when the connection was reset before one. */
   status: number | null;
-  /** Whether the response was a Digest challenge: such a request is no attempt, and created nothing. */
+  /** True when the response was a Digest challenge: such a request is no attempt, and created nothing. */
   challenge: boolean;
   startedAt: string;
 }
 
-/** What exists (the seed) and what has happened since. */
+/** The seed, and everything that has happened since. */
 export class State {
   requests: RequestRecord[] = [];
   linkTokens: LinkToken[] = [];
@@ -78,7 +78,7 @@ export class State {
     return live.length > 0;
   }
 
-  /** Whether the link-token of a link has not been removed. */
+  /** Finds out that the link-token of a link has not been removed. */
   isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
     return (
       atlasOrgId === null || this.linkTokens.some((token) => token.linkToken === linkToken && !token.removed)

@@ -113,7 +113,7 @@ async function main(): Promise<void> {
 
 type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 
-/** Of a clean run of our job. */
+/** Figures of a clean run of our job. */
 function sizesIn(events: Event[]): Sizes {
   const sizeOf = (payloads?: { payloads?: { data?: Uint8Array | null }[] | null } | null) =>
     (payloads?.payloads ?? []).reduce((sum, { data }) => sum + (data?.length ?? 0), 0);

@@ -37,7 +37,7 @@ const STORIES: { title: string; faults: Fault[]; exitCode: number }[] = [
 /** A source organization for each run, since it is part of the workflow id. */
 const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
 const watchCommand = (run: number) => ['watch', ...target(run)];
-/** With an address of AS112 (RFC 7535), which no source has. */
+/** Makes a request with an address of AS112 (RFC 7535), which no source has. */
 const startCommand = (run: number) => ['start', ...target(run), '--ip', '192.31.196.7', '--sink', 'drop'];
 
 const { keep } = new Command('npm run demo --')

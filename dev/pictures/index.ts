@@ -8,7 +8,7 @@ const IMAGES = path.join(__dirname, '../../docs/images');
 
 const NAVIGATION_HEIGHT = 50;
 
-/** What the current details of a run say once they are there. */
+/** Text that the current details of a run show once they are there. */
 const DETAILS = {
   delivered: 'the token is in',
   retrying: 'Next try',

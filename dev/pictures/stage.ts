@@ -26,7 +26,7 @@ retries:
 health: {port: 0}
 `;
 
-/** What a run is made to show. */
+/** State that a run is brought to. */
 export const SCENES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
 type Scene = (typeof SCENES)[number];
 

@@ -14,7 +14,7 @@ export function arePackagesInstalled(root = '.') {
   );
 }
 
-/** By their folder. @param {string} lockFile @returns {Record<string, Package>} */
+/** Reads the packages of a lock file, by their folder. @param {string} lockFile @returns {Record<string, Package>} */
 function packagesIn(lockFile) {
   /** @type {unknown} */
   const lock = JSON.parse(contentOf(lockFile) ?? '{}');

@@ -13,7 +13,7 @@ export function stampOf(paths, ...facts) {
   return hash.digest('hex');
 }
 
-/** Of everything that dist/ is built from. */
+/** Stamp of everything that dist/ is built from. */
 export function buildStamp() {
   return stampOf([
     ...['src', 'dev/setup/build.mjs', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.contract.json'],

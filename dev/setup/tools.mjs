@@ -17,7 +17,7 @@ import { contentOf, stampOf } from './stamp.mjs';
  * @typedef {{ name: string, tool: Tool, folder: string, say: (text: string) => void, signal: AbortSignal }} Search
  */
 
-/** By the name of the command. @type {Record<string, Tool>} */
+/** Tools by the name of their command. @type {Record<string, Tool>} */
 const TOOLS = {
   temporal: {
     title: 'Temporal CLI',

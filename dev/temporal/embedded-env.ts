@@ -3,7 +3,7 @@ import path from 'node:path';
 /** Settings that lead out of this machine. Proxies too: what is embedded listens on 127.0.0.1. */
 const LEADS_OUTSIDE = /^(TEMPORAL_|MONGODB_ATLAS_|LIVE_MIGRATION_PREP_)|_proxy$/i;
 
-/** What a Temporal client needs to find this server, and not one of the user's own profiles. */
+/** Variables with which a Temporal client finds this server, and not one of the user's own profiles. */
 export function temporalEnv(address: string) {
   return {
     TEMPORAL_ADDRESS: address,

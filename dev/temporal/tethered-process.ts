@@ -35,7 +35,7 @@ export function startTethered(
     pid,
     /** Resolves when the process has ended. */
     exited,
-    /** What it has written to standard output and standard error. */
+    /** Returns everything written to standard output and standard error so far. */
     output,
     /** Waits until the output matches. @throws Error with the output when the process ends first or takes too long. */
     async untilOutput(pattern: RegExp): Promise<RegExpExecArray> {

@@ -21,7 +21,7 @@ jest.setTimeout(120_000);
 
 const ALERTS = path.join(ALERTS_FOLDER, 'alerts.yaml');
 const on = 'linkTokens';
-/** Longer than the 5 s of LinkTokenTasksLate. */
+/** Exceeds the 5 s of LinkTokenTasksLate. */
 const LATE_MS = 6000;
 /** A status of gRPC that Core does not retry, and with which a worker starts all the same. */
 const UNKNOWN = 2;
@@ -174,7 +174,7 @@ const CAUSES: Record<string, Cause> = {
   },
 };
 
-/** What else a cause fires. */
+/** Other alerts that a cause fires. */
 const ALSO: Record<string, string[]> = { LinkTokenLost: ['LinkTokenUnconfirmed'] };
 
 /** These fire when their cause lasts: the counters of the worker, which was started for it, grow as much every minute. */
@@ -224,7 +224,7 @@ const SMALL = { worker: { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 }
 const MINUTES_BEFORE = 120;
 const MINUTES_AFTER = 70;
 
-/** What Prometheus scrapes every minute for a while. */
+/** Samples that Prometheus scrapes every minute for a while. */
 interface Phase {
   samples: Sample[];
   minutes: number;

@@ -67,7 +67,7 @@ function strict(schema: Schema): Schema {
   return { additionalProperties: false, ...rest, properties: Object.fromEntries(entries) };
 }
 
-/** What does not fit the schema of the Worker Controller's resource. */
+/** Returns the problems by the schema of the Worker Controller's resource. */
 function controllerErrors({ kind, apiVersion }: Manifest, manifest: unknown): unknown {
   const crds = readdirSync(CRDS)
     .filter((name) => name.endsWith('.yaml'))

@@ -48,7 +48,7 @@ export function newAccount(): AtlasAccount {
   };
 }
 
-/** What exists at an emulator with these accounts; there is no rate limit. */
+/** Makes the seed of an emulator with these accounts and without a rate limit. */
 export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['settings'] = {}): SeedInput {
   return {
     organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),

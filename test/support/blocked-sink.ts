@@ -14,7 +14,7 @@ export interface BlockedSink {
   directory: string;
   block(): void;
   repair(): void;
-  /** What it stored since it was repaired. */
+  /** Returns the tokens that it stored since it was repaired. */
   tokens(): string[];
 }
 

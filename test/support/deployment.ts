@@ -23,7 +23,7 @@ export type { ClientExit } from './run-command';
 
 export type Handle = WorkflowHandle<(request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>>;
 
-/** What a deployment is made for. */
+/** Surroundings that a deployment is made for. */
 export interface DeploymentOptions {
   temporal: { address: string; client: Client };
   atlasUrl: string;
@@ -64,7 +64,7 @@ export interface Deployment {
   runClient(...args: string[]): Promise<ClientExit>;
   /** Names of the files in the sink's directory. */
   tokenFiles(): string[];
-  /** What these files hold. */
+  /** Returns the contents of these files. */
   tokens(): string[];
   dispose(): Promise<void>;
 }

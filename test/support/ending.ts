@@ -65,7 +65,7 @@ export async function untilBackOff(handle: Pick<Handle, 'describe'>): Promise<vo
   await eventually('back-off', async () => (await pendingActivity(handle))?.attempt === 2);
 }
 
-/** Of a run's one activity under way; null when none is. */
+/** Describes a run's one activity under way; null when none is. */
 export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
   const { raw } = await handle.describe();
   const [pending] = raw.pendingActivities ?? [];

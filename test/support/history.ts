@@ -1,7 +1,7 @@
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Handle } from './deployment';
 
-/** What the first `createLinkToken` that completed returned; null when none did. */
+/** Reads the result of the first `createLinkToken` that completed; null when none did. */
 export async function createdToken(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown> {
   const events = (await handle.fetchHistory()).events ?? [];
   const scheduled = new Set(
@@ -39,7 +39,7 @@ export async function activitySummaries(handle: Pick<Handle, 'fetchHistory'>): P
     .map((summary) => defaultPayloadConverter.fromPayload<string>(summary));
 }
 
-/** By which the server shares its task queues fairly, of each activity that was scheduled on one. */
+/** Reads the fairness key of each activity that was scheduled on a task queue. */
 export async function fairnessKeys(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown[]> {
   const { events } = await handle.fetchHistory();
   return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>

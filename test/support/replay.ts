@@ -2,7 +2,7 @@ import path from 'node:path';
 import { DefaultLogger, IllegalStateError, Runtime, Worker } from '@temporalio/worker';
 import type { Handle } from './deployment';
 
-/** What a worker runs, so that the test is of what is shipped. */
+/** The bundle that a worker runs, so that the test is of the shipped code. */
 const workflowBundle = { codePath: path.join(__dirname, '../../dist/workflow-bundle.js') };
 
 let turn: Promise<unknown> = Promise.resolve();

@@ -11,9 +11,9 @@ export interface ClientExit {
 
 /** A command that runs in this process. */
 export interface RunningCommand {
-  /** What it has written to standard output and standard error so far. */
+  /** Returns everything written to standard output and standard error so far. */
   output(): string;
-  /** What Ctrl-C does. */
+  /** Does the same as Ctrl-C. */
   interrupt(): void;
   readonly exited: Promise<ClientExit>;
 }
@@ -59,7 +59,7 @@ export function startCommand(
 
 type Printed = { receipt: Receipt } & Record<string, unknown>;
 
-/** What a command with `--json` prints: an object per line, and nothing else. */
+/** Parses the output of a command with `--json`: an object per line, and nothing else. */
 export function objectsIn({ stdout }: Pick<ClientExit, 'stdout'>): Printed[] {
   return stdout
     .split('\n')

@@ -6,7 +6,7 @@ export interface Sample {
 }
 
 /**
- * What a worker's metrics endpoint says now.
+ * Reads a worker's metrics endpoint.
  *
  * @throws Error when a series is there twice, which Prometheus does not take.
  */

@@ -4,7 +4,7 @@ import type { PrepareRequest } from '../../src/contract/schemas';
 import { cleanUpLater } from './clean-up';
 import { serveHttp } from './servers';
 
-/** What a receiver does with a delivery; it is the path that the sink posts to. */
+/** Behaviour of a receiver, named by the path that the sink posts to. */
 type Behaviour = 'stores-then-503' | 'hangs';
 
 type Of = Pick<PrepareRequest, 'sourceOrgId'>;

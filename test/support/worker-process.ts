@@ -6,7 +6,7 @@ const WORKER = path.join(__dirname, '../../dist/worker.js');
 /** The built worker, running as a process of its own. */
 export interface WorkerProcess {
   readonly pid: number;
-  /** What it wrote to standard output and standard error. */
+  /** Returns everything written to standard output and standard error. */
   output(): string;
   /** Waits until the output matches. */
   untilOutput(pattern: RegExp): Promise<unknown>;
@@ -55,7 +55,7 @@ export async function untilRunning(worker: WorkerProcess): Promise<void> {
   await worker.untilOutput(/"state":"RUNNING"/);
 }
 
-/** What a worker printed, on standard output and standard error. The last line may still be on its way. */
+/** Parses the lines that a worker printed, on standard output and standard error. The last line may still be on its way. */
 export function linesOf(worker: WorkerProcess): Record<string, unknown>[] {
   return worker
     .output()

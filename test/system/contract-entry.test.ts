@@ -7,7 +7,7 @@ import { newFolder } from '../support/clean-up';
 const ROOT = path.join(__dirname, '../..');
 const ENTRY = 'live-migration-prep/contract';
 
-/** What callers do not need. Every other name of the contract is exported. */
+/** Names that callers do not need. Every other name of the contract is exported. */
 const INTERNAL = ['TOKEN_UNCONFIRMED'];
 
 let folder: string;

@@ -23,7 +23,7 @@ let env: NodeJS.ProcessEnv;
 let client: Client;
 let atlas: AtlasEmulator;
 
-/** What `npm run demo -- --keep` leaves running. */
+/** The servers that `npm run demo -- --keep` leaves running. */
 beforeAll(async () => {
   folder = newFolder();
   const temporal = await startEmbeddedTemporal();

@@ -31,7 +31,7 @@ const [prepare = '', check = '', emulator = '', start = ''] = codeBlocks(
   'sh',
 );
 
-/** What a clone does not have; `npm run build` makes dist/. */
+/** Files that a clone does not have; `npm run build` makes dist/. */
 const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
 
 let folder: string;

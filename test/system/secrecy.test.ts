@@ -28,7 +28,7 @@ const ACCESS_TOKEN = Buffer.from('{"alg":"ES512","typ":"JWT"}').toString('base64
 const MARKER = `marker-${randomBytes(8).toString('hex')}`;
 const canary = (what: string) => `canary-${what}-${randomBytes(16).toString('hex')}`;
 
-/** By what it is. */
+/** Secrets by their kind. */
 const secrets = new Map<string, string>([['an access token', ACCESS_TOKEN]]);
 
 /** Makes a secret that is searched for. */
@@ -45,7 +45,7 @@ let folder: string;
 let temporal: EmbeddedTemporal;
 let atlas: TestAtlas;
 let main: Deployment;
-/** With an API key. It gives up soon. */
+/** Uses an API key, and gives up soon. */
 let hasty: Deployment;
 const deployments: Deployment[] = [];
 const handles: Handle[] = [];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 
-/** What workers run; global set-up has built it. */
+/** The bundle that workers run; global set-up has built it. */
 const bundle = readFileSync(path.join(__dirname, '../../dist/workflow-bundle.js'), 'utf8');
 
 /** The heading that webpack writes above each module. */

@@ -165,7 +165,7 @@ export const cancelledBeforeSending: Creation = async () => {
   throw new CancelledFailure('unreachable');
 };
 
-/** What somebody makes of an activity by hand. */
+/** Result of an activity that somebody completes by hand. */
 export const completedByHand = () => 'text' as never;
 
 /** The sink stores the token. */

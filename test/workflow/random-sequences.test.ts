@@ -57,7 +57,7 @@ const PLANS = {
   deliver: { heartbeatTimeoutMs: 3000, roundMs: 10, firstPauseMs: 20, maximumPauseMs: 20 },
 };
 
-/** What happens during one call of an activity, or a moment after it: a cancel, or a redelivery to a sink. */
+/** Event during one call of an activity, or a moment after it: a cancel, or a redelivery to a sink. */
 const disturbance = fc.record({
   call: fc.integer({ min: 1, max: 8 }),
   what: fc.constantFrom('cancel', 'files', 'other', 'third'),

@@ -14,7 +14,7 @@ import { newOrgId } from '../support/ids';
 import { sharedTemporal } from '../support/setting';
 import { created, stored, type Creation, type Delivery } from './attempts';
 
-/** What the attempts of one pair's runs lead to, in order. */
+/** Outcomes of the attempts of one pair's runs, in order. */
 export interface Script {
   /** Once it is used up, every attempt creates a token. */
   create?: Creation[];
@@ -28,7 +28,7 @@ export interface Script {
   plans?: { create?: Partial<RetryPlans['create']>; deliver?: Partial<RetryPlans['deliver']> };
 }
 
-/** What the runs of one pair have called. */
+/** Calls that the runs of one pair have made. */
 export interface Calls {
   creations: number;
   /** The sink of each attempt to deliver. */

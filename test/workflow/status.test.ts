@@ -12,7 +12,7 @@ beforeAll(async () => {
   worker = await startScriptedWorker();
 });
 
-/** What the Temporal UI shows as current details. */
+/** Reads the current details that the Temporal UI shows. */
 async function currentDetails(handle: Handle): Promise<string> {
   const metadata = await handle.query<{ currentDetails?: string }>('__temporal_workflow_metadata');
   return metadata.currentDetails ?? '';

@@ -10,7 +10,7 @@ import { blockOf } from './docs';
 export interface Bao {
   readonly port: number;
   readonly rootToken: string;
-  /** As root, below `/v1/`; returns the parsed body, or null. Throws for a status above 299 other than 404. */
+  /** Calls OpenBao as root, below `/v1/`; returns the parsed body, or null. Throws for a status above 299 other than 404. */
   ask(
     method: string,
     path: string,

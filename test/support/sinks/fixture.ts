@@ -3,7 +3,7 @@ import type { Env } from './make-sink';
 
 /** The real server or folder behind a sink, and what the contract test needs to do to it. */
 export interface Fixture {
-  /** What becomes of the former token when the same organizations get a new one, as the docs say. */
+  /** The fate of the former token when the same organizations get a new one, as the docs say. */
   readonly formerToken: 'stays beside it' | 'stays as an older version' | 'is replaced';
   /**
    * A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. The contract test asks
@@ -13,7 +13,7 @@ export interface Fixture {
   readonly env: Env;
   /** Every secret that must not be shown, beside the tokens. */
   readonly canaries: readonly string[];
-  /** What a successful delivery returns. */
+  /** The result of a successful delivery. */
   locationOf(delivery: Delivery): RegExp;
   /** Every token that is held for the organizations of this delivery, the oldest first; also after `refuse`. */
   held(delivery: Delivery): Promise<string[]>;

@@ -22,13 +22,13 @@ const EARLY = 9;
 /** The failures of attempts that created nothing. */
 const NOTHING_CREATED = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
-/** What a client with a codec of its own writes. */
+/** A payload of a client with a codec of its own. */
 const FOREIGN = RawValue.fromPayload({
   metadata: { encoding: Buffer.from('binary/encrypted') },
   data: Buffer.from('x'),
 });
 
-/** What the history of one run says, read by this test and not by the code under test. */
+/** Reads the history of one run without the code under test. */
 interface Scanned {
   runId: string;
   request: PrepareRequest;

@@ -38,7 +38,7 @@ async function endedWithALargeHistory(): Promise<RunTarget> {
   return run;
 }
 
-/** Whether `list` names a token of the closed run, for people and with `--json`. */
+/** Finds out if `list` names a token of the closed run, for people and with `--json`. */
 async function listedAsRecoverable(workflowId: string, runId: string): Promise<boolean> {
   const ofRun = ['list', '--org', scene.atlas.account.orgId];
   const row = await eventually('the closed run in the list', async () =>
@@ -329,7 +329,7 @@ describe('redeliver --all', () => {
   /** The outcome of each run, which precedes that of the command. */
   const outcomesIn = (exit: ClientExit) => objectsIn(exit).slice(0, -1) as unknown as Outcome[];
 
-  /** Of its own, since the command is about every run of a task queue. */
+  /** A deployment of its own, since the command is about every run of a task queue. */
   let others: BlockedScene;
   let sink: BlockedSink;
   beforeAll(async () => {

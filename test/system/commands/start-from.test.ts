@@ -34,7 +34,7 @@ function fileOf(requests: readonly object[]): string {
   return file;
 }
 
-/** What the command printed of each line with --json, in the order of the lines. */
+/** Parses the output about each line with --json, in the order of the lines. */
 function resultsIn(exit: Pick<ClientExit, 'stdout'>): Result[] {
   return (objectsIn(exit) as unknown as Result[]).filter(({ line }) => line).sort((x, y) => x.line - y.line);
 }

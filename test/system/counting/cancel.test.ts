@@ -53,7 +53,7 @@ function start(sink: string, ...faults: Fault[]): Promise<Run> {
   return inTurn({ sink }, faults);
 }
 
-/** With a credential of its own: no other run waits for its circuit breaker. */
+/** Starts a run with a credential of its own: no other run waits for its circuit breaker. */
 function startAlone(...faults: Fault[]): Promise<Run> {
   return inTurn({ orgId: account.orgId }, faults);
 }

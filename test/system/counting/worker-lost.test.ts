@@ -129,7 +129,7 @@ describe('a worker is', () => {
     const start: Scene['start'] = (...args) => scene.start(...args);
     const meet: Scene['meet'] = (...args) => scene.meet(...args);
     const replaceWorker = () => scene.replaceWorker();
-    /** With requests that are under way together, since the first 429 stops those that come after it. */
+    /** The requests are under way together, since the first 429 stops those that come after it. */
     const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' }, delayMs: 4000 };
     const resetInBackOff = async (run: Run, ...options: string[]) => {
       const met = meet(createsAndHangs);

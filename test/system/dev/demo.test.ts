@@ -38,7 +38,7 @@ function startDemo(...args: string[]) {
     output: () => output,
     untilPrinted: (text: string) => eventually(text, () => output.includes(text)),
     leftOver,
-    /** Of the Temporal server and of the worker's health server. */
+    /** Addresses of the Temporal server and of the worker's health server. */
     ports: () => [
       port('temporal.log', /Temporal Server: +\S+:(\d+)/),
       port('worker.log', /"health":"http:\/\/127\.0\.0\.1:(\d+)"/),

@@ -20,13 +20,13 @@ const PATIENT = {
   worker: { maxConcurrentActivities: RUNS, heartbeatTimeoutMs: 60_000 },
 };
 
-/** What an attempt fails with that no worker started. */
+/** The failure of an attempt that no worker started. */
 const LOST = 'activity Heartbeat timeout';
 
 const startMany = (deployment: Deployment, count: number) =>
   Promise.all(Array.from({ length: count }, () => deployment.start()));
 
-/** What ended each attempt of a run that may have created a token: the others were retried by Temporal. */
+/** Reads the end of each attempt of a run that may have created a token: the others were retried by Temporal. */
 async function creationFailures(handle: Handle): Promise<string[]> {
   const { events } = await handle.fetchHistory();
   return (events ?? []).flatMap(

@@ -24,7 +24,7 @@ async function start(settings: object = {}): Promise<Setting> {
   return { atlas, deployment, worker: await deployment.startWorker() };
 }
 
-/** What Atlas saw of one run, and how the run ended. */
+/** One run as Atlas saw it, and its ending. */
 async function run(
   { faults, expire }: Pick<Row, 'faults' | 'expire'>,
   { atlas, deployment }: Setting,

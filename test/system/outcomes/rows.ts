@@ -6,7 +6,7 @@ import type { Ending } from '../../support/ending';
 export interface Row {
   what: string;
   faults: Fault[];
-  /** What has expired when the run starts. */
+  /** The credential that has expired when the run starts. */
   expire?: 'accessTokens' | 'nonces';
   /** Runs in an envelope too: the status inside decides, and what comes without an envelope stands for itself. */
   enveloped?: boolean;
@@ -21,7 +21,7 @@ export interface Row {
 type Expected = Pick<Row, 'type' | 'posts' | 'unconfirmedTokens'>;
 
 const on = 'linkTokens';
-/** Longer than any request timeout here: the response never comes. */
+/** Exceeds every request timeout here: the response never comes. */
 const NEVER_MS = 600_000;
 
 const delivered: Expected = { type: 'delivered', posts: 1, unconfirmedTokens: 0 };

@@ -12,7 +12,7 @@ import { serveRejectingGrpcProxy } from '../../support/servers';
 import { deploy, sharedTemporal, startSetting, untilListed, type Setting } from '../../support/setting';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
 
-/** Of gRPC's status codes. */
+/** Status codes of gRPC. */
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 

@@ -31,7 +31,7 @@ async function start(workflowType: string, args: unknown[], options: Partial<Wor
 
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => ({ workflowId: workflowIdFor(orgId, sourceOrgId) });
 
-/** Of a run that ends with InvalidRequest, before Atlas has seen anything. */
+/** Returns the failure of a run that ends with InvalidRequest, before Atlas has seen anything. */
 async function refusedFields(handle: Pick<Handle, 'result'>): Promise<string[]> {
   const { type, unconfirmedTokens, details, message } = await endingOf(handle);
   expect({ type, unconfirmedTokens }).toEqual({ type: 'InvalidRequest', unconfirmedTokens: 0 });
@@ -108,7 +108,7 @@ describe(`${WORKFLOW_TYPES.prepare} is refused with the fields named`, () => {
 
 /** Somewhat less than the server accepts as the input of a workflow. */
 const SIZE = 1_700_000;
-/** What a terminal would act on. */
+/** Characters that a terminal would act on. */
 const ESCAPE = '\u001b[2J';
 
 describe('a request cannot wedge its run', () => {

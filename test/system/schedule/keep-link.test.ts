@@ -14,7 +14,7 @@ import { serveRejectingGrpcProxy } from '../../support/servers';
 import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
-/** Of gRPC's status codes. */
+/** A status code of gRPC. */
 const PERMISSION_DENIED = 7;
 
 async function setScene(schedules: object = {}, temporalAddress?: string) {

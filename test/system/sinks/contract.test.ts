@@ -207,7 +207,7 @@ it('finds a planted leak', () => {
   expect(everythingIn(leaking)).toMatch(/'canary'[^]*hidden-canary|hidden-canary[^]*'canary'/);
 });
 
-/** With what console.log would not show: hidden properties and causes. */
+/** Includes parts that console.log would not show: hidden properties and causes. */
 function everythingIn(value: unknown): string {
   const text = inspect(value, { showHidden: true, depth: Infinity, maxStringLength: Infinity });
   return value instanceof Error ? `${text} ${value.message} ${value.stack ?? ''}` : text;

@@ -5,7 +5,7 @@ import type { Deployment } from '../../support/deployment';
 import { sharedTemporal } from '../../support/setting';
 import type { Call, CallOutcome } from './foreign-workflows';
 
-/** What someone can do who may start work in the namespace, and has a worker on a task queue of their own. */
+/** Abilities of someone who may start work in the namespace, and has a worker on a task queue of their own. */
 export interface ForeignWorker {
   /** Runs a workflow of theirs that calls activities of the product. */
   call(type: 'foreign' | 'prepareLiveMigration', workflowId: string, calls: Call[]): Promise<CallOutcome[]>;

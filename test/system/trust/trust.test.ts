@@ -103,7 +103,7 @@ beforeAll(async () => {
   sealed = (await createdToken(cancelled)) as SealedToken;
 });
 
-/** By which a valid request is changed, and the activity called with the result. */
+/** Changes of a valid request with which the activity is called. */
 const CREATIONS: [what: string, change: () => object][] = [
   ['an organization id that is a path', () => ({ orgId: 'ffffffffffffffffffffffff/apiKeys?x=' })],
   ['the whole Internet on the access list', () => ({ accessListIps: ['0.0.0.0/0'] })],
@@ -237,7 +237,7 @@ describe('a workflow that takes our name and the usual id', () => {
 
 interface CancelledRun {
   request: PrepareRequest;
-  /** As history holds it. */
+  /** The token as history holds it. */
   sealedToken: SealedToken;
 }
 

@@ -11,7 +11,7 @@ import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../suppo
 import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
 import { linesOf, type WorkerProcess } from '../../support/worker-process';
 
-/** Longer than any test: the response never comes. */
+/** Exceeds every test: the response never comes. */
 const NEVER_MS = 600_000;
 
 async function get(worker: WorkerProcess, path: string): Promise<[status: number, text: string]> {

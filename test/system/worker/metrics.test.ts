@@ -23,7 +23,7 @@ let atlas: TestAtlas;
 let deployment: Deployment;
 /** Where the first worker serves its metrics. */
 let port: number;
-/** Of all workers. */
+/** Metrics ports of all workers. */
 const ports: number[] = [];
 
 const CONFIG = {

@@ -42,7 +42,7 @@ function repair({ nas }: { nas: string }): void {
   mkdirSync(nas);
 }
 
-/** As Temporal's Worker Controller names it: by the Kubernetes namespace and the resource. */
+/** A deployment name as Temporal's Worker Controller makes it: by the Kubernetes namespace and the resource. */
 const nameOf = ({ taskQueue }: Deployment) => `kubernetes/${taskQueue}`;
 
 function startVersion(
@@ -57,7 +57,7 @@ function startVersion(
   });
 }
 
-/** As soon as the server knows the version. */
+/** Makes a version current as soon as the server knows it. */
 async function makeCurrent(deployment: Deployment, buildId: string): Promise<void> {
   const { client } = await sharedTemporal();
   await eventually(`version ${buildId} is current`, () =>

@@ -13,7 +13,7 @@ export const UNMAPPED_ORG = '64f1c0ffee5eed0000000b72';
 export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
 
-/** What both activities need of a plan; waits are too short to notice. */
+/** The parts of a plan that both activities need; waits are too short to notice. */
 export const PLAN = {
   ...{ initialIntervalMs: 1, backoffCoefficient: 2, maximumIntervalMs: 3 },
   ...{ attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 10_000 },
@@ -51,10 +51,10 @@ export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
   );
 }
 
-/** As `temporal activity execute` calls it. */
+/** An attempt as `temporal activity execute` starts it. */
 const OUTSIDE: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
 
-/** Whoever may start work in the namespace can call an activity from here. */
+/** An attempt that another workflow starts, as anyone in the namespace can. */
 export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
   ['outside of any workflow', OUTSIDE],
   ["in a workflow type of the caller's own", { workflowType: 'mine' }],

@@ -10,7 +10,7 @@ import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 
 const HOUR_MS = 3_600_000;
 
-/** Of a third attempt, whose backoff is 2 to 4 s. */
+/** The timing of a third attempt, whose backoff is 2 to 4 s. */
 const timing = ({ attempt = 3, leftMs = HOUR_MS } = {}) => ({
   plan: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
   attempt,

@@ -33,7 +33,7 @@ interface Call {
   run?: Partial<RunOptions>;
 }
 
-/** What anybody may send, in the run of `ORG`. */
+/** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, { organizations = mapped, sinks = new Map(), recovery, run }: Call = {}) {
   const activity = validateRequestActivity(organizations, sinks, PLANS) as (
     ...args: unknown[]

@@ -13,7 +13,7 @@ const MAP = new Map([[ORG, { credential: 'acme', sinks: ['drop'] }]]);
 interface Scene {
   /** The organizations that Atlas lists, or how it fails. */
   visible?: string[] | Error;
-  /** What its circuit breaker does. */
+  /** State of its circuit breaker. */
   circuit?: string | null;
   sink?: Partial<Sink>;
   keys?: object[];
@@ -22,7 +22,7 @@ interface Scene {
   withIds?: boolean;
 }
 
-/** What the checks of a worker with one credential and one sink find, by what they check. */
+/** Runs the checks of a worker with one credential and one sink; returns findings by their check. */
 async function found({
   visible = [ORG],
   circuit = null,

@@ -26,7 +26,7 @@ async function start() {
   return { emulator, atlas, posts };
 }
 
-/** Of requests that are sent at the same time: what each failed with, `created` for a token. */
+/** Sends requests at the same time; returns the failure of each, `created` for a token. */
 async function outcomes(atlas: AdminApi, requests: number, credential = 'acme') {
   const one = () => create(atlas, undefined, credential);
   const settled = await Promise.allSettled(Array.from({ length: requests }, one));

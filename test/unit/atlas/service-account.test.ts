@@ -25,7 +25,7 @@ const counts = (emulator: AtlasEmulator) => ({
   created: emulator.createdTokens().length,
 });
 
-/** What servers and clients go on running with while a test sets the clock and the timeouts. */
+/** Functions that servers and clients go on using while a test sets the clock and the timeouts. */
 const CLOCK_AND_TIMEOUTS = {
   doNotFake: [
     ...(['hrtime', 'nextTick', 'performance', 'queueMicrotask'] as const),
@@ -181,7 +181,7 @@ test('a secret that is rotated is picked up when the access token is renewed', a
 });
 
 describe('closing', () => {
-  /** With an access token, of which closing is left to the test. */
+  /** A service account with an access token, which the test closes. */
   async function open(clientSecret = secretOf(ACCOUNT.clientSecret)) {
     const emulator = closing(await startEmulator());
     const clientId = secretOf(ACCOUNT.clientId);

@@ -5,7 +5,7 @@ import { redeliver } from '../../../src/commands/redeliver';
 
 const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 
-/** As server 1.32 rejects an Update of a run that has had all of them. */
+/** The error with which server 1.32 rejects an Update beyond a run's limit. */
 const USED_UP = Object.assign(new Error('9 FAILED_PRECONDITION'), {
   code: 9,
   details:

@@ -6,7 +6,7 @@ const SHORTER = 'is less than initialIntervalMs: raise it';
 const EXAMPLE = '64f1c0ffee5eed0000000a71: {credential: a, sinks: [drop]}';
 const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
 
-/** Of credentials whose parts are in the environment. */
+/** Settings of credentials whose parts are in the environment. */
 const API_KEY = '{type: apiKey, publicKey: {env: P}, privateKey: {env: Q}}';
 const KEY_PAIR = { P: 'public', Q: CANARY };
 

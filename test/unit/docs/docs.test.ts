@@ -114,7 +114,7 @@ async function help(...command: string[]): Promise<string> {
   return text;
 }
 
-/** With subcommands in full, such as `schedule create`. */
+/** Names commands in full, such as `schedule create`. */
 async function commandNames(...parent: string[]): Promise<string[]> {
   const [, list = ''] = (await help(...parent)).split(/^Commands:$/m);
   const names = [...list.matchAll(/^ {2}(?!help\b)([a-z]+)/gm)].map(([, name = '']) => name);

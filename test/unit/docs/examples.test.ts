@@ -6,7 +6,7 @@ import { ROOT, codeBlocks, page } from './markdown';
 
 const PROGRAMS = ['smallest', 'join', 'failures'];
 
-/** Of the Update with which the examples start a run. */
+/** Refusals of the Update with which the examples start a run. */
 const REFUSALS = ['DifferentRequest', 'TooManyWaiting'];
 
 describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {

@@ -5,7 +5,7 @@ import { watchUndelivered } from '../../../src/worker/metrics-undelivered';
 
 const INTERVAL_MS = 60_000;
 
-/** What the list has of an open run. */
+/** An open run as the list has it. */
 interface Listed {
   memo?: object;
   startTime: Date;

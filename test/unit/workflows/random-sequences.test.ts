@@ -50,7 +50,7 @@ describe('random attempts to create, with a cancel at a random time', () => {
 
   interface Attempt {
     outcome: Outcome;
-    /** Whether Atlas creates a token where the outcome leaves it open. */
+    /** True: Atlas creates a token where the outcome leaves it open. */
     creates: boolean;
     durationMs: number;
     retryAfterMs: number | undefined;
@@ -171,10 +171,10 @@ describe('random attempts to deliver, redeliveries and cancels', () => {
 
   interface Step {
     outcome: (typeof OUTCOMES)[number];
-    /** What happens during the attempt: nothing, a redelivery to a sink or a cancel. It stops an attempt, if not too late. */
+    /** Event during the attempt: nothing, a redelivery to a sink or a cancel. It stops an attempt, if not too late. */
     during: (typeof SINKS)[number] | 'cancel' | null;
     stops: boolean;
-    /** What ends the pause after it early. */
+    /** Event that ends the pause after it early. */
     after: (typeof SINKS)[number] | 'cancel' | null;
     retryAfterMs: number | undefined;
     random: number;

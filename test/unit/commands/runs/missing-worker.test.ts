@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { optionalDateToTs } from '@temporalio/common/lib/time';
 import { lookForWorker } from '../../../../src/commands/runs/missing-worker';
 
-/** What a server says of a task queue whose workers polled so long ago. */
+/** The description of a task queue whose workers polled so long ago. */
 function problemOf(agesMs: number[], expiresMs?: number): Promise<string | null> {
   const describeTaskQueue = () =>
     Promise.resolve({
