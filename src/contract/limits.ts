@@ -27,3 +27,6 @@ export const MAX_JWE_LENGTH = Math.ceil(
     4) /
     3,
 );
+
+/** Characters of a receipt as JSON: twice the largest, which has 1,000 IPv6 blocks. */
+export const MAX_RECEIPT_LENGTH = 100_000;

@@ -1,7 +1,7 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { LinkState } from '../contract/activities';
-import { MAX_JWE_LENGTH } from '../contract/limits';
+import { MAX_JWE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import { payloadConverter } from './payload-converter';
@@ -15,8 +15,6 @@ import { payloadConverter } from './payload-converter';
 const MAX_MESSAGE_LENGTH = 2000;
 const MAX_TEXT_LENGTH = 1000;
 const MAX_FIELDS = 101;
-/** Twice the largest receipt: one with 1,000 IPv6 blocks. A run passes it to up to ten callers in one task. */
-const MAX_RESULT_LENGTH = 100_000;
 /** Upper bound for a requested wait. */
 const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
@@ -205,7 +203,7 @@ export function parseReport(input: unknown): CheckReport | null {
 }
 
 /** Says whether a value can be written as JSON of a bounded length. Deep nesting makes `JSON.stringify` throw. */
-export function fitsAsJson(value: unknown, maxLength = MAX_RESULT_LENGTH): boolean {
+export function fitsAsJson(value: unknown, maxLength = MAX_RECEIPT_LENGTH): boolean {
   try {
     return JSON.stringify(value).length <= maxLength;
   } catch {

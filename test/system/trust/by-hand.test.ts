@@ -6,8 +6,9 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import type { Handle } from '../../support/deployment';
 import { startHangingSetting, type HangingSetting } from '../../support/hanging-delivery';
+import { startForeignRun } from '../../support/foreign-run';
 import { createdToken } from '../../support/history';
-import { sharedTemporal } from '../../support/setting';
+import { sharedTemporal, untilListed } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
 /** Just below the 2 MiB that Temporal takes in one payload. */
@@ -174,6 +175,20 @@ describe('a start that would fill the log or the memory of a worker ends as Inva
       type: 'InvalidRequest',
       fields: ['memo'],
     });
+  });
+});
+
+it('an earlier run that somebody completed by hand with a huge receipt ends the next as TokenExists, without it', async () => {
+  const { client } = await sharedTemporal();
+  const request = setting.deployment.newRequest();
+  const { receipt } = await endingOf(await setting.deployment.start(setting.deployment.newRequest()));
+  const { workflowId } = setting.deployment.handleOf(request);
+  const foreign = await startForeignRun(client, workflowId, WORKFLOW_TYPES.prepare);
+  await foreign.complete({ ...receipt, location: HUGE });
+  await untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, 1);
+  expect(await endingOf(await setting.deployment.start(request))).toMatchObject({
+    type: 'TokenExists',
+    details: { state: 'delivered', runId: foreign.runId, receipt: null },
   });
 });
 
