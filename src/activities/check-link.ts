@@ -60,7 +60,8 @@ const RUNS_READ = 5;
  * A schedule knows only its own runs, if any.
  */
 async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
-  const { workflow } = Context.current().client;
+  const { client } = Context.current();
+  const { workflow } = client;
   const query = visibilityQuery({
     WorkflowId: workflowId,
     WorkflowType: WORKFLOW_TYPES.prepare,
@@ -68,11 +69,9 @@ async function readTokens(workflowId: string): Promise<{ tokenRunId: string | nu
   });
   const runIds = new Set<string>();
   try {
-    const { client } = Context.current();
     // The list, newest first, lags behind by moments.
     const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
-    const isClosed = newest?.closeTime !== undefined;
-    const token = await findEarlierToken(client, workflowId, undefined, isClosed ? newest : undefined);
+    const token = await findEarlierToken(client, workflowId, undefined, newest);
     for await (const { runId } of workflow.list({ query, pageSize: RUNS_READ })) {
       if (runIds.add(runId).size === RUNS_READ) break;
     }

@@ -4,10 +4,14 @@ import { differingFields } from '../contract/compare-requests';
 import { readMemo } from '../contract/memo';
 import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { truncate } from '../contract/printable';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 import { readRequest, readResult, readRun } from './run-history';
 import { isOpen, visibilityQuery } from './visibility';
+
+/** Characters of a location in a message. */
+const MAX_LOCATION_LENGTH = 1000;
 
 /** A run as Temporal lists or describes it. */
 export type Run = Pick<
@@ -124,7 +128,7 @@ export async function describeEarlierToken(
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (state === 'delivered') {
-    const where = receipt ? `: it is in ${receipt.location}` : '';
+    const where = receipt ? `: it is in ${truncate(receipt.location, MAX_LOCATION_LENGTH)}` : '';
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
   const recover = commandLine('recover', workflowId, '--run-id', runId);

@@ -17,21 +17,10 @@ const START_TIMER = 3;
 export async function startMismatchedRun(client: Client, taskQueue: string) {
   const options = { workflowId: `mismatched-${newOrgId()}`, taskQueue };
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
-  const { namespace } = client.options;
-  const { workflowService } = client;
-  const { taskToken } = await client.connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
-    workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
-  );
-  await workflowService.respondWorkflowTaskCompleted({
-    namespace,
-    taskToken,
-    commands: [
-      {
-        // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
-        commandType: START_TIMER,
-        startTimerCommandAttributes: { timerId: '1', startToFireTimeout: { nanos: 1_000_000 } },
-      },
-    ],
+  await completeWorkflowTask(client, taskQueue, {
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
+    commandType: START_TIMER,
+    startTimerCommandAttributes: { timerId: '1', startToFireTimeout: { nanos: 1_000_000 } },
   });
   return handle;
 }
@@ -46,18 +35,25 @@ export async function startForeignRun(client: Client, workflowId: string, workfl
     /** Completes the run, as a worker of its own would. */
     async complete(result?: unknown): Promise<void> {
       const completion = { result: { payloads: [defaultPayloadConverter.toPayload(result)] } };
-      const { namespace } = client.options;
-      const { workflowService } = client;
-      const { taskToken } = await client.connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
-        workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
-      );
-      await workflowService.respondWorkflowTaskCompleted({
-        namespace,
-        taskToken,
+      await completeWorkflowTask(client, taskQueue, {
         // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum is in no direct dependency
-        commands: [{ commandType: COMPLETE, completeWorkflowExecutionCommandAttributes: completion }],
+        commandType: COMPLETE,
+        completeWorkflowExecutionCommandAttributes: completion,
       });
       await handle.result();
     },
   };
+}
+
+type Completion = Parameters<Client['workflowService']['respondWorkflowTaskCompleted']>[0];
+type Command = NonNullable<Completion['commands']>[number];
+
+/** Takes the next workflow task of a queue, as a worker would, and completes it with one command. */
+async function completeWorkflowTask(client: Client, taskQueue: string, command: Command): Promise<void> {
+  const { workflowService, connection } = client;
+  const { namespace } = client.options;
+  const { taskToken } = await connection.withDeadline(Date.now() + POLL_TIMEOUT_MS, () =>
+    workflowService.pollWorkflowTaskQueue({ namespace, taskQueue: { name: taskQueue } }),
+  );
+  await workflowService.respondWorkflowTaskCompleted({ namespace, taskToken, commands: [command] });
 }
