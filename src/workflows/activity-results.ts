@@ -52,13 +52,13 @@ export async function settle<Result>(
 ): Promise<{ result: Result } | { failure: AttemptFailure }> {
   try {
     const parsed = parse(await result);
-    return parsed === null ? { failure: { ...UNREADABLE, ...unreadable } } : { result: parsed };
+    return parsed === null ? { failure: { ...NOTHING_KNOWN, ...unreadable } } : { result: parsed };
   } catch (error) {
     return { failure: parseFailure(error) };
   }
 }
 
-const UNREADABLE = {
+const NOTHING_KNOWN = {
   how: 'failed',
   details: {},
   retryable: false,
@@ -76,11 +76,12 @@ export function parseFailure(error: unknown): AttemptFailure {
   const failure = findApplicationFailure(error);
   const parsed = failure
     ? parseApplicationFailure(failure)
-    : { ...UNREADABLE, type: '', retryable: true, message: describeOther(cause) };
+    : { ...NOTHING_KNOWN, type: '', retryable: true, message: describeOther(cause) };
   if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
   if (!(cause instanceof TimeoutFailure)) return parsed;
   const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'lost';
-  return { ...parsed, how, retryable: true, tokenMayExist: true, sinkTried: true };
+  // Temporal has observed the wait that the attempt before this one was asked for.
+  return { ...parsed, how, retryable: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
 }
 
 function describeOther(cause: unknown): string {

@@ -40,7 +40,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   try {
     const valid = await checkStart(request, recovery);
     status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
-    const token = recovery?.sealedToken ?? (await createToken(status, valid));
+    const token = recovery ? recovery.sealedToken : await createToken(status, valid);
     status.hasToken(token, !recovery);
     const { sinksTried } = recovery ?? { sinksTried: [] };
     const receipt = await deliverToken({ status, outcomes, control, valid, token, sinksTried });

@@ -1,4 +1,9 @@
-import { ApplicationFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  TimeoutFailure,
+  defaultFailureConverter,
+  defaultPayloadConverter,
+} from '@temporalio/common';
 import fc from 'fast-check';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import type { ValidRequest } from '../../../src/contract/schemas';
@@ -95,6 +100,25 @@ describe('what an activity fails with', () => {
       retryAfterMs: 5,
       tokenMayExist: false,
       sinkTried: true,
+    });
+  });
+
+  it('of a lost attempt has no wait: Temporal has observed that of the attempt before', () => {
+    const before = defaultFailureConverter.errorToFailure(
+      ApplicationFailure.create({
+        type: 'AtlasUnavailable',
+        message: '429',
+        details: [{ retryAfterMs: 60_000 }],
+      }),
+      defaultPayloadConverter,
+    );
+    const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
+    timeout.failure = { cause: before };
+    expect(parseFailure(timeout)).toMatchObject({
+      how: 'lost',
+      message: '429',
+      retryAfterMs: undefined,
+      tokenMayExist: true,
     });
   });
 
