@@ -7,11 +7,14 @@ const LAYERS = [
   ['client.ts', 'worker.ts'],
   ['commands', 'worker'],
   ['activities'],
+  ['checks'],
+  ['services.ts'],
   ['config'],
   ['atlas', 'sinks'],
   ['http', 'temporal', 'sealing.ts'],
   ['secrets.ts'],
-  ['contract', 'files.ts'],
+  ['shared'],
+  ['contract', 'files.ts', 'version.ts'],
 ];
 
 const zones = [
@@ -28,8 +31,8 @@ const zones = [
   {
     target: './src/workflows',
     from: './src',
-    except: ['./workflows', './contract'],
-    message: 'workflows import only contract/',
+    except: ['./workflows', './shared', './contract'],
+    message: 'workflows import only shared/ and contract/',
   },
   {
     target: ['./src/commands/cli', './src/commands/runs'],
@@ -46,7 +49,7 @@ const zones = [
   { target: './dev', from: './test', message: 'dev/ does not import tests' },
   {
     target: './test/unit',
-    from: ['./test/system', './test/workflow'],
+    from: ['./test/system', './test/workflow', './test/packages'],
     message: 'unit tests start no process',
   },
   { target: './test/workflow', from: './test/system', message: 'workflow tests start no worker process' },
@@ -75,6 +78,23 @@ export default defineConfig(
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+    },
+  },
+  {
+    files: ['src/workflows/**', 'src/shared/**', 'src/contract/names.ts', 'src/contract/limits.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|memo|index)',
+              allowTypeImports: true,
+              message: 'workflow code loads neither packages nor schemas, only their types',
+            },
+          ],
+        },
+      ],
     },
   },
 );

@@ -1,5 +1,11 @@
 const os = require('node:os');
 
+/**
+ * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch, `deploy` needs programs of
+ * Debian, which dev/check-deploy.sh names.
+ */
+const { CHECK } = process.env;
+
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
@@ -27,11 +33,8 @@ module.exports = {
   testTimeout: 180_000,
   // Of the tests of one file that run concurrently, which mostly wait.
   maxConcurrency: 20,
-  projects: process.env['CHECK_DEPLOY']
-    ? [
-        // Needs programs of Debian: dev/check-deploy.sh names them.
-        { ...common, displayName: 'deploy', testMatch: ['<rootDir>/test/deploy/**/*.test.ts'], ...servers },
-      ]
+  projects: CHECK
+    ? [{ ...common, displayName: CHECK, testMatch: [`<rootDir>/test/${CHECK}/**/*.test.ts`], ...servers }]
     : [
         {
           ...common,

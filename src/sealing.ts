@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
-import { quote } from './contract/printable';
+import { quote } from './shared/text';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from './contract/schemas';
 import type { SecretFormat } from './secrets';
 

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
-import { cpuMs, memoryMiB, newRequest, startJob } from './job';
+import { cpuMs, memoryMiB, newRequest, startJob } from '../support/measured-job';
 
 const [RUNS = 1000, UNDELIVERED = RUNS] = process.argv.slice(2).map(Number);
 /** A list of thousands of runs is work for the server. */

@@ -8,7 +8,7 @@ import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 import { startTethered } from '../temporal/tethered-process';
 import type { Sizes } from './floor-workflow';
-import { cpuMs, idOf, newRequest, startJob } from './job';
+import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 
 const SEQUENTIAL_RUNS = 60;
 const ROUNDS = 3;

@@ -10,7 +10,7 @@ import { DEFAULT_TASK_QUEUE } from '../../src/contract/names';
 import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
 import { embeddedEnv, temporalEnv } from '../temporal/embedded-env';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
-import { startDemoWorker } from './worker';
+import { startDemoWorker } from '../support/demo-worker';
 
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { SCENES, startStage, untilDetails } from './stage';
+import { SCENES, startStage, untilDetails } from '../support/picture-runs';
 
 const IMAGES = path.join(__dirname, '../../docs/images');
 

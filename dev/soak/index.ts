@@ -10,7 +10,7 @@ import { Command } from '@commander-js/extra-typings';
 import pMap from 'p-map';
 import type { Receipt } from '../../src/contract/schemas';
 import type { Fault } from '../atlas-emulator';
-import { idOf, memoryMiB, newRequest, startJob } from '../bench/job';
+import { idOf, memoryMiB, newRequest, startJob } from '../support/measured-job';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 

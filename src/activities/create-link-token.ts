@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { Activities, CreatePlan } from '../contract/activities';
-import { checkAccessList } from '../contract/check-request';
+import type { Activities, CreateRetryPolicy } from '../shared/activities';
+import { checkAccessList } from '../checks/check-request';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
@@ -62,7 +62,7 @@ export function createLinkTokenActivity(
   atlas: AdminApi,
   sealer: Sealer,
   organizations: Organizations,
-  plan: CreatePlan,
+  policy: CreateRetryPolicy,
 ): Activities['createLinkToken'] {
   const received = createReceivedTokens();
 
@@ -75,7 +75,7 @@ export function createLinkTokenActivity(
     const { sink: _, ...rest } = request;
     const facts = { ...rest, accessListIps };
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
-    const timing: RetryTiming = { plan, attempt: tries - 1 + info.attempt, deadlineAtMs };
+    const timing: RetryTiming = { policy, attempt: tries - 1 + info.attempt, deadlineAtMs };
     const fail = (outcome: AtlasOutcome): never => {
       throw creationFailure(outcome, timing);
     };

@@ -1,7 +1,7 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { Activities, DeliverPlan } from '../contract/activities';
-import { quote } from '../contract/printable';
+import type { Activities, DeliverRetryPolicy } from '../shared/activities';
+import { quote } from '../shared/text';
 import {
   deliverInputSchema,
   deliveryFactsSchema,
@@ -12,7 +12,7 @@ import {
 import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
-import { classifyDeliveryError } from './delivery-outcomes';
+import { classifyDeliveryError } from '../sinks/outcomes';
 import { deliveryFailure } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -27,7 +27,7 @@ export function deliverLinkTokenActivity(
   sealer: Sealer,
   sinks: ReadonlyMap<string, Sink>,
   organizations: Organizations,
-  plan: DeliverPlan,
+  policy: DeliverRetryPolicy,
 ): Activities['deliverLinkToken'] {
   return async function deliverLinkToken(tokenInput, sinkInput) {
     const context = Context.current();
@@ -50,7 +50,7 @@ export function deliverLinkTokenActivity(
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { plan, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { policy, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

@@ -1,14 +1,14 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
-import type { Backoff, DeliveryFailureDetails } from '../contract/activities';
-import { describeProblems } from '../contract/check-request';
-import { gaveUp } from '../contract/gave-up';
+import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
+import { describeProblems } from '../checks/check-request';
+import { gaveUp } from '../shared/failure';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
-import { retryDelayMs } from '../contract/retry-delay';
+import { retryDelayMs } from '../shared/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
-import { withoutStack } from '../contract/without-stack';
+import { withoutStack } from '../shared/failure';
 import { GRPC, findGrpcCode } from '../temporal/grpc';
-import type { DeliveryOutcome } from './delivery-outcomes';
+import type { DeliveryOutcome } from '../sinks/outcomes';
 
 /** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure({
@@ -31,7 +31,7 @@ export function repeatableCallFailure({
 
 /** Deadline of an attempt, and spacing of the next one. */
 export interface RetryTiming {
-  plan: Backoff;
+  policy: Backoff;
   /** Number of the attempt, from 1. */
   attempt: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
@@ -60,7 +60,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
       ...(retryAfterMs !== undefined && { retryAfterMs }),
     });
   }
-  const delayMs = retryDelayMs(timing.plan, attempt, retryAfterMs);
+  const delayMs = retryDelayMs(timing.policy, attempt, retryAfterMs);
   if (Date.now() + delayMs >= timing.deadlineAtMs) {
     return terminalFailure(
       type,
@@ -84,7 +84,7 @@ export function deliveryFailure(
     sinkTried,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
-  const delayMs = retryDelayMs(timing.plan, timing.attempt, retryAfterMs);
+  const delayMs = retryDelayMs(timing.policy, timing.attempt, retryAfterMs);
   if (!retryable || Date.now() + delayMs >= timing.deadlineAtMs)
     return terminalFailure(type, message, details);
   return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import type { Activities } from '../contract/activities';
+import type { Activities } from '../shared/activities';
 import type { PrepareRequest } from '../contract/schemas';
 import { raceSignal } from '../http/race-signal';
 import { withTimeout } from '../http/with-timeout';

@@ -1,6 +1,6 @@
 import type { Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { toFieldProblem } from '../contract/check-request';
+import { toFieldProblem } from '../checks/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { invalidRequest } from './failures';
 

@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
-import type { Activities } from '../contract/activities';
-import { escapeControls } from '../contract/printable';
+import type { Activities } from '../shared/activities';
+import { escapeControls } from '../shared/text';
 import { organizationId, type CheckReport } from '../contract/schemas';
-import { checkConfigured } from './check-configured';
+import { validateAgainstConfig } from '../checks/validate-against-config';
 import { invalidRequest, workerCheckFailed } from './failures';
-import { checkRunList, runAll, workerChecks, type RequestScope } from './worker-checks';
-import type { Services } from './services';
+import { checkRunList, runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
+import type { Services } from '../services';
 
 /**
  * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who
@@ -17,7 +17,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
     const { organizations, sinks } = services;
     const { request, problems } =
-      input === null ? { request: null, problems: [] } : checkConfigured(input, organizations, sinks);
+      input === null ? { request: null, problems: [] } : validateAgainstConfig(input, organizations, sinks);
     const scope = input === null ? null : findScope(input, services);
     const { client } = Context.current();
     const found = await runAll([

@@ -1,30 +1,30 @@
 import { z } from 'zod';
-import type { Activities, RunOptions, ValidatedRequest } from '../contract/activities';
-import { toFieldProblem } from '../contract/check-request';
+import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
+import { toFieldProblem } from '../checks/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Organizations } from '../config/organizations';
 import type { Sink } from '../sinks/sink';
-import { checkConfigured } from './check-configured';
+import { validateAgainstConfig } from '../checks/validate-against-config';
 import { invalidRequest } from './failures';
 
-export type RetryPlans = Omit<ValidatedRequest, 'request'>;
+export type RetryPolicies = Omit<ValidatedRequest, 'request'>;
 
 /**
  * Makes the activity that checks a request before any cost: fields, addresses, sink, credential, and start options. One
- * failure names all problems. It also returns the retry plans, since workflow code reads no configuration.
+ * failure names all problems. It also returns the retry policies, since workflow code reads no configuration.
  *
  * A retry is safe: the activity is pure.
  */
 export function validateRequestActivity(
   organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,
-  plans: RetryPlans,
+  policies: RetryPolicies,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, run) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
-    const checked = checkConfigured(
+    const checked = validateAgainstConfig(
       recovery && isObject(input) ? { ...input, accessListIps: [] } : input,
       organizations,
       sinks,
@@ -36,7 +36,7 @@ export function validateRequestActivity(
     ];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
-    return { request: { ...checked.request, accessListIps }, ...plans };
+    return { request: { ...checked.request, accessListIps }, ...policies };
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Backoff } from '../contract/activities';
+import type { Backoff } from '../shared/activities';
 import { createDigest } from '../http/digest';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
 import { createCircuitBreaker } from './circuit-breaker';

@@ -1,5 +1,5 @@
-import type { Backoff } from '../contract/activities';
-import { leastRetryDelayMs } from '../contract/retry-delay';
+import type { Backoff } from '../shared/activities';
+import { leastRetryDelayMs } from '../shared/retry-delay';
 import { AtlasError, notSentError, type AtlasOutcome } from './outcomes';
 
 const TOO_MANY_REQUESTS = 429;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { escapeControls } from '../contract/printable';
+import { escapeControls } from '../shared/text';
 
 /** The readable part of an error body. */
 export interface AtlasErrorBody {

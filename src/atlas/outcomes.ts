@@ -1,5 +1,5 @@
 import type { FailureType } from '../contract/names';
-import { quote } from '../contract/printable';
+import { quote } from '../shared/text';
 import type { FailureDetails } from '../contract/schemas';
 import type { HttpResponse } from '../http/send';
 import { SecretUnavailableError } from '../secrets';

@@ -1,4 +1,4 @@
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import { isOpen } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { CommandContext } from './cli/temporal';

@@ -8,10 +8,10 @@ import {
   warning,
   workerChecks,
   type CheckResult,
-} from '../activities/worker-checks';
-import { createServices } from '../activities/services';
+} from '../checks/worker-checks';
+import { createServices } from '../services';
 import { loadConfig, type Config } from '../config';
-import { formatCount, shellQuote } from '../contract/printable';
+import { formatCount, shellQuote } from '../shared/text';
 import type { Finding } from '../contract/schemas';
 import { connectClient, createClient } from '../temporal/connection';
 import { readRetentionMs } from '../temporal/visibility';

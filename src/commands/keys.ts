@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { systemErrorCode, writeFileAtomically } from '../files';
-import { formatCount } from '../contract/printable';
+import { formatCount } from '../shared/text';
 import { createSealer, makeKey } from '../sealing';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';

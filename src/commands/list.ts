@@ -1,11 +1,11 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { pMapIterable, pMapSkip } from 'p-map';
 import { z } from 'zod';
-import { checkRequest } from '../contract/check-request';
-import { commandLine } from '../contract/command-line';
+import { checkRequest } from '../checks/check-request';
+import { commandLine } from '../shared/command-line';
 import { readMemo } from '../contract/memo';
 import { workflowIdFor } from '../contract/names';
-import { formatCount } from '../contract/printable';
+import { formatCount } from '../shared/text';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { findRecoverableToken } from '../temporal/earlier-token';
 import { readEnding, readRequest, readResult } from '../temporal/run-history';

@@ -1,7 +1,7 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { raceSignal } from '../http/race-signal';
-import { VERSION } from '../http/version';
+import { VERSION } from '../version';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
 import { duration } from './cli/option-parsers';
 import * as define from './cli/options';

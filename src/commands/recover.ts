@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import type { PrepareRequest } from '../contract/schemas';
 import { isDelivered } from '../temporal/earlier-token';
 import { readRun, type RunRef } from '../temporal/run-history';

@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import { isUndelivered } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';

@@ -1,6 +1,6 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { shellQuote } from '../contract/printable';
+import { shellQuote } from '../shared/text';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { checkRequestRemotely } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';

@@ -1,4 +1,4 @@
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
 import { isOpen } from '../temporal/visibility';

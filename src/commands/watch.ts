@@ -1,4 +1,4 @@
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import { describeReceipt } from './cli/endings';
 import type { CommandContext } from './cli/temporal';
 import { follow } from './runs/follow';

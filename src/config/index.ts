@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { formatCount } from '../contract/printable';
+import { formatCount } from '../shared/text';
 import { createSealer } from '../sealing';
 import { readEnvironment, type Env } from './environment';
 import { readSettings } from './settings';

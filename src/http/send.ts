@@ -3,7 +3,7 @@ import { createDispatcher } from './dispatcher';
 import { getHeader, readBody } from './read-response';
 import { parseRetryAfterMs } from './retry-after';
 import { raceSignal } from './race-signal';
-import { VERSION } from './version';
+import { VERSION } from '../version';
 import { withTimeout } from './with-timeout';
 
 export interface HttpRequest {

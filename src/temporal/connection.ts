@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type ConnectionLike } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
-import { escapeControls } from '../contract/printable';
+import { escapeControls } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 

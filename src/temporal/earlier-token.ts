@@ -1,10 +1,10 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { commandLine } from '../contract/command-line';
-import { differingFields } from '../contract/compare-requests';
+import { commandLine } from '../shared/command-line';
+import { differingFields } from '../shared/compare-requests';
 import { readMemo } from '../contract/memo';
 import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { truncate } from '../contract/printable';
+import { truncate } from '../shared/text';
 import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 import { readRequest, readResult, readRun } from './run-history';

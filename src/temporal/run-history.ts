@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
-import { truncate } from '../contract/printable';
+import { truncate } from '../shared/text';
 import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 

@@ -3,9 +3,9 @@ import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { heartbeatIntervalMs } from '../activities/heartbeat';
-import { createServices } from '../activities/services';
+import { createServices } from '../services';
 import type { Config } from '../config';
-import { retryPlans } from './retry-plans';
+import { retryPolicies } from './retry-policies';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
 /** Creates a worker with all that it needs. It takes no work before `worker.run()`. */
@@ -14,7 +14,7 @@ export async function createWorker(
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ) {
   const services = await createServices(config, timeAtlasRequests(meter));
-  const plans = retryPlans(config);
+  const policies = retryPolicies(config);
   const worker = await Worker.create({
     connection,
     namespace,
@@ -22,14 +22,14 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
-    activities: createActivities({ ...services, plans, ...config.schedules }),
+    activities: createActivities({ ...services, policies, ...config.schedules }),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
     maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
-    shutdownGraceTime: plans.create.attemptTimeoutMs,
+    shutdownGraceTime: policies.create.attemptTimeoutMs,
   });
   return {
     worker,

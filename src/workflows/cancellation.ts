@@ -1,5 +1,5 @@
 import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
-import { commandLine, reportCommand } from '../contract/command-line';
+import { commandLine, reportCommand } from '../shared/command-line';
 import type { Status } from '../contract/schemas';
 import type { RunToken } from './activity-results';
 import { failureOf } from './failures';

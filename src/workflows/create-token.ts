@@ -1,6 +1,6 @@
 import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
-import type { ValidatedRequest } from '../contract/activities';
-import { gaveUp } from '../contract/gave-up';
+import type { ValidatedRequest } from '../shared/activities';
+import { gaveUp } from '../shared/failure';
 import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
@@ -21,8 +21,8 @@ const COMPLETED_BY_HAND = {
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
  */
 export async function createToken(status: RunStatus, valid: ValidatedRequest): Promise<RunToken> {
-  const { request, create: plan } = valid;
-  const deadlineAtMs = Date.now() + plan.giveUpAfterMs;
+  const { request, create: policy } = valid;
+  const deadlineAtMs = Date.now() + policy.giveUpAfterMs;
   const fail = (type: string, message: string, { details }: AttemptFailure) => {
     const { unconfirmedTokens } = status.current;
     return failureOf(type, message, { ...details, unconfirmedTokens });
@@ -37,7 +37,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     const { unconfirmedTokens } = status.current;
     const summary = status.creating(tries);
     const { createLinkToken } = creation(
-      plan,
+      policy,
       Math.max(0, deadlineAtMs - Date.now()),
       request.orgId,
       summary,
@@ -54,7 +54,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled)) status.countUnconfirmed();
     const situation = { tries, isCancelled, startedLate, previous, nowMs: Date.now(), deadlineAtMs };
-    const decision = decideCreation(failure, situation, plan);
+    const decision = decideCreation(failure, situation, policy);
     if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw giveUp(decision.because);
     if (decision.next === 'cancelled') throw cancellationFailure(status.current, null, []);

@@ -1,11 +1,11 @@
-import type { Backoff, DeliverPlan } from '../contract/activities';
+import type { Backoff, DeliverRetryPolicy } from '../shared/activities';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
   type DeliveryFailureType,
   type FailureType,
 } from '../contract/names';
-import { retryDelayMs } from '../contract/retry-delay';
+import { retryDelayMs } from '../shared/retry-delay';
 import type { AttemptFailure } from './activity-results';
 
 /** The run when an attempt to create a token has failed. */
@@ -95,7 +95,7 @@ export function decideDelivery(
   failure: AttemptFailure,
   { kind, isCancelled, isSuperseded, isElsewhere, nowMs }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
-  { maximumPauseMs }: Pick<DeliverPlan, 'maximumPauseMs'>,
+  { maximumPauseMs }: Pick<DeliverRetryPolicy, 'maximumPauseMs'>,
   random: number,
 ): DeliveryDecision {
   if (isCancelled || kind === 'final') return { next: 'cancelled' };

@@ -1,5 +1,5 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
-import type { ValidatedRequest } from '../contract/activities';
+import type { ValidatedRequest } from '../shared/activities';
 import type { Receipt } from '../contract/schemas';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
@@ -34,9 +34,9 @@ export async function deliverToken({
   token,
   ...more
 }: Delivery): Promise<Receipt> {
-  const { request, deliver: plan } = more.valid;
+  const { request, deliver: policy } = more.valid;
   const sinksTried = new Set(more.sinksTried);
-  let pace: RoundPace = { pauseMs: plan.firstPauseMs, nextRoundAtMs: Date.now() };
+  let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';
 
   for (;;) {
@@ -45,7 +45,7 @@ export async function deliverToken({
     // Cancelled while the token was being created, or in between: the token gets one attempt.
     const isFinal = CancellationScope.current().consideredCancelled;
     const kind = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
-    const { deliverLinkToken } = delivery(plan, kind !== 'round', request.orgId, status.delivering(sink));
+    const { deliverLinkToken } = delivery(policy, kind !== 'round', request.orgId, status.delivering(sink));
     const attempt = () => deliverLinkToken({ jwe: token.jwe }, sink);
     const outcome = await settle(
       isFinal ? CancellationScope.nonCancellable(attempt) : control.run(attempt),
@@ -63,7 +63,7 @@ export async function deliverToken({
     const isSuperseded = control.redelivery !== redelivery;
     const isCancelled = CancellationScope.current().consideredCancelled;
     const situation = { kind, isCancelled, isSuperseded, isElsewhere, nowMs: Date.now() } as const;
-    const decision = decideDelivery(failure, situation, pace, plan, Math.random());
+    const decision = decideDelivery(failure, situation, pace, policy, Math.random());
     if (decision.next === 'cancelled') throw cancellationFailure(status.current, token, [...sinksTried]);
     if (decision.next === 'redeliver') continue;
 

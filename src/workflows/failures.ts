@@ -6,7 +6,7 @@ import {
 } from '@temporalio/workflow';
 import type { DeliveryFailureType, FailureType } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
-import { withoutStack } from '../contract/without-stack';
+import { withoutStack } from '../shared/failure';
 import { parseFailure } from './activity-results';
 
 /** The failure of a run, as callers branch on it: a type, a message that stands alone, and details. */

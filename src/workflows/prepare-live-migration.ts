@@ -5,7 +5,7 @@ import {
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RunOptions, ValidatedRequest } from '../contract/activities';
+import type { RunOptions, ValidatedRequest } from '../shared/activities';
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';

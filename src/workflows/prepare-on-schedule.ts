@@ -12,11 +12,11 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { commandLine } from '../contract/command-line';
-import type { LinkState } from '../contract/activities';
+import { commandLine } from '../shared/command-line';
+import type { LinkState } from '../shared/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
-import { truncate } from '../contract/printable';
+import { truncate } from '../shared/text';
 import { parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { failureOf, failureOfActivity, firstDetails, terminalFailure, unwritableRequest } from './failures';

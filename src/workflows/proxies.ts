@@ -1,5 +1,10 @@
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { Activities, CreatePlan, DeliverPlan, RetryPlan } from '../contract/activities';
+import type {
+  Activities,
+  CreateRetryPolicy,
+  DeliverRetryPolicy,
+  ActivityRetryPolicy,
+} from '../shared/activities';
 
 /** Pure and quick. A bug in it must not be retried unseen for ever. */
 export function validation(): Pick<Activities, 'validateRequest'> {
@@ -38,16 +43,16 @@ export function checks(): Pick<Activities, 'runChecks'> {
  * back to the workflow. Schedule-to-close leaves room for the last attempt: a POST under way is never abandoned.
  */
 export function creation(
-  plan: CreatePlan,
+  policy: CreateRetryPolicy,
   remainingMs: number,
   orgId: string,
   summary: string,
 ): Pick<Activities, 'createLinkToken'> {
   return proxyActivities<Activities>({
-    ...attempts(plan, orgId),
-    scheduleToCloseTimeout: remainingMs + plan.attemptTimeoutMs,
+    ...attempts(policy, orgId),
+    scheduleToCloseTimeout: remainingMs + policy.attemptTimeoutMs,
     retry: {
-      ...backoff(plan),
+      ...backoff(policy),
       // The server's names for these timeouts.
       nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
     },
@@ -61,15 +66,15 @@ export function creation(
  * @param once one attempt: someone requested it now, or the run is being cancelled.
  */
 export function delivery(
-  plan: DeliverPlan,
+  policy: DeliverRetryPolicy,
   once: boolean,
   orgId: string,
   summary: string,
 ): Pick<Activities, 'deliverLinkToken'> {
   return proxyActivities<Activities>({
-    ...attempts(plan, orgId),
-    scheduleToCloseTimeout: (once ? 0 : plan.roundMs) + plan.attemptTimeoutMs,
-    retry: { ...backoff(plan), ...(once && { maximumAttempts: 1 }) },
+    ...attempts(policy, orgId),
+    scheduleToCloseTimeout: (once ? 0 : policy.roundMs) + policy.attemptTimeoutMs,
+    retry: { ...backoff(policy), ...(once && { maximumAttempts: 1 }) },
     summary,
   });
 }
@@ -91,16 +96,16 @@ export function repeatable(summary: string): Pick<Activities, 'checkLink'> {
  * A cancelled attempt is waited for: its result says what was created or delivered. Where the server has fairness, the
  * queued tasks of one organization do not make those of another wait; elsewhere it ignores the key.
  */
-function attempts(plan: RetryPlan, orgId: string) {
+function attempts(policy: ActivityRetryPolicy, orgId: string) {
   return {
     priority: { fairnessKey: orgId },
-    startToCloseTimeout: plan.attemptTimeoutMs,
-    heartbeatTimeout: plan.heartbeatTimeoutMs,
+    startToCloseTimeout: policy.attemptTimeoutMs,
+    heartbeatTimeout: policy.heartbeatTimeoutMs,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   } as const;
 }
 
 /** An attempt that reports its failure sets the next delay itself, with jitter. This policy is for the others. */
-function backoff({ initialIntervalMs, backoffCoefficient, maximumIntervalMs }: RetryPlan) {
+function backoff({ initialIntervalMs, backoffCoefficient, maximumIntervalMs }: ActivityRetryPolicy) {
   return { initialInterval: initialIntervalMs, backoffCoefficient, maximumInterval: maximumIntervalMs };
 }

@@ -8,10 +8,10 @@ import {
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
-import { commandLine } from '../contract/command-line';
+import { commandLine } from '../shared/command-line';
 import type { RunMemo } from '../contract/memo';
 import { STATUS_QUERY, type Step } from '../contract/names';
-import { escapeControls } from '../contract/printable';
+import { escapeControls } from '../shared/text';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
 import type { AttemptFailure, RunToken } from './activity-results';
 import { failureOf, firstDetails } from './failures';

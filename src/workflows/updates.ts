@@ -1,5 +1,5 @@
 import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
-import { differingFields } from '../contract/compare-requests';
+import { differingFields } from '../shared/compare-requests';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { terminalFailure } from './failures';

@@ -1,5 +1,5 @@
 import type { Locator } from 'playwright-core';
-import { startStage, untilDetails, type Stage } from '../../dev/pictures/stage';
+import { startStage, untilDetails, type Stage } from '../../dev/support/picture-runs';
 import { cleanUpLater } from '../support/clean-up';
 
 jest.setTimeout(180_000);

@@ -4,12 +4,10 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 const LONGEST = [
   'counting/worker-lost',
   'worker/ending',
-  'system/examples',
   'worker/check-worker',
   'worker/versioning',
   'outcomes/outcomes',
   'commands/follow',
-  'dev/demo',
 ];
 
 /** @param {{ path: string }} test */

@@ -2,20 +2,20 @@ import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { DeliveryOutcome } from '../../src/activities/delivery-outcomes';
+import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
-import type { CreatePlan, DeliverPlan } from '../../src/contract/activities';
+import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
 import type { CreateInput, DeliverInput, Receipt, SealedToken } from '../../src/contract/schemas';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
-export type Creation = (input: CreateInput, plan: CreatePlan) => SealedToken | Promise<SealedToken>;
+export type Creation = (input: CreateInput, policy: CreateRetryPolicy) => SealedToken | Promise<SealedToken>;
 
 /** One attempt to deliver a token. */
 export type Delivery = (
   input: DeliverInput,
   sink: string,
-  plan: DeliverPlan,
+  policy: DeliverRetryPolicy,
 ) => Omit<Receipt, 'alsoTried'> | Promise<Omit<Receipt, 'alsoTried'>>;
 
 /** Holds an attempt until a test lets it go on. */
@@ -38,29 +38,29 @@ export async function withHeartbeats<T>(promise: Promise<T>): Promise<T> {
 
 /** A creation whose response comes once the gate opens. No cancellation abandons it. */
 export function responseAt(gate: Gate, creation: Creation): Creation {
-  return async (input, plan) => {
+  return async (input, policy) => {
     gate.reach();
     await withHeartbeats(gate.opened);
-    return creation(input, plan);
+    return creation(input, policy);
   };
 }
 
 /** A delivery whose response comes once the gate opens. A cancellation stops it. */
 export function deliveryAt(gate: Gate, delivery: Delivery): Delivery {
-  return async (input, sink, plan) => {
+  return async (input, sink, policy) => {
     const { cancelled } = Context.current();
     gate.reach();
     await withHeartbeats(Promise.race([gate.opened, cancelled]));
-    return delivery(input, sink, plan);
+    return delivery(input, sink, policy);
   };
 }
 
 /** A delivery that takes a while. A cancellation stops it. */
 export function slowly(ms: number, delivery: Delivery): Delivery {
-  return async (input, sink, plan) => {
+  return async (input, sink, policy) => {
     const { cancelled } = Context.current();
     await withHeartbeats(Promise.race([sleep(ms), cancelled]));
-    return delivery(input, sink, plan);
+    return delivery(input, sink, policy);
   };
 }
 
@@ -86,9 +86,9 @@ function deadlineHere(deadlineAtMs: number): number {
 }
 
 function failedCreation(outcome: AtlasOutcome): Creation {
-  return ({ tries, deadlineAtMs }, plan) => {
+  return ({ tries, deadlineAtMs }, policy) => {
     const attempt = tries - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { plan, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
+    throw creationFailure(outcome, { policy, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
   };
 }
 
@@ -178,13 +178,13 @@ export const stored: Delivery = ({ jwe }, sink) => ({
 
 /** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */
 function failedDelivery(outcome: DeliveryOutcome, callsSink = true): Delivery {
-  return (_input, _sink, plan) => {
+  return (_input, _sink, policy) => {
     const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } =
       Context.current().info;
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       outcome,
-      { plan, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { policy, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

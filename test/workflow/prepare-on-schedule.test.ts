@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { applicationFailure, repeatableCallFailure } from '../../src/activities/failures';
-import type { LinkState } from '../../src/contract/activities';
+import type { LinkState } from '../../src/shared/activities';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
 import type { Handle } from '../support/deployment';

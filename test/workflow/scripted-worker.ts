@@ -2,9 +2,9 @@ import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { validateRequestActivity, type RetryPlans } from '../../src/activities/validate-request';
+import { validateRequestActivity, type RetryPolicies } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
-import type { Activities, LinkState } from '../../src/contract/activities';
+import type { Activities, LinkState } from '../../src/shared/activities';
 import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
 import type { Sink } from '../../src/sinks/sink';
@@ -25,7 +25,7 @@ export interface Script {
   /** Without it, the source is not linked and has no token. */
   checkLink?: () => unknown;
   /** Changes to {@link PLANS}. */
-  plans?: { create?: Partial<RetryPlans['create']>; deliver?: Partial<RetryPlans['deliver']> };
+  plans?: { create?: Partial<RetryPolicies['create']>; deliver?: Partial<RetryPolicies['deliver']> };
 }
 
 /** Calls that the runs of one pair have made. */
@@ -54,7 +54,7 @@ export interface ScriptedWorker {
 const ATTEMPT = { attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 30_000 };
 
 /** Retries come at once, and a round ends with its first failure; an undelivered run waits for longer than any test. */
-export const PLANS: RetryPlans = {
+export const PLANS: RetryPolicies = {
   create: {
     ...ATTEMPT,
     initialIntervalMs: 2,

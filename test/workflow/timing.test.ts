@@ -3,7 +3,7 @@ import path from 'node:path';
 import { startTimeSkippingTemporal } from '../../dev/temporal/embedded-temporal';
 import { loadConfig } from '../../src/config';
 import { makeKey } from '../../src/sealing';
-import { retryPlans } from '../../src/worker/retry-plans';
+import { retryPolicies } from '../../src/worker/retry-policies';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { endingOf } from '../support/ending';
 import { scheduleTimes } from '../support/history';
@@ -37,7 +37,7 @@ function defaultPlans() {
     MONGODB_ATLAS_CLIENT_SECRET: 'secret',
     LIVE_MIGRATION_PREP_SEALING_KEYS: JSON.stringify({ keys: [makeKey(new Date())] }),
   };
-  return retryPlans(loadConfig(env, configFile));
+  return retryPolicies(loadConfig(env, configFile));
 }
 
 async function run(script: Script) {

@@ -1,4 +1,4 @@
-import { escapeControls } from '../../contract/printable';
+import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 

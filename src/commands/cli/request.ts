@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
-import { checkRequest, describeProblems } from '../../contract/check-request';
+import { checkRequest, describeProblems } from '../../checks/check-request';
 import { workflowIdFor } from '../../contract/names';
-import { formatCount } from '../../contract/printable';
+import { formatCount } from '../../shared/text';
 import type { PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { CommandError, EXIT_CODES } from './command-error';

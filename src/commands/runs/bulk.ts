@@ -1,5 +1,5 @@
 import pMap from 'p-map';
-import { formatCount, truncate } from '../../contract/printable';
+import { formatCount, truncate } from '../../shared/text';
 import type { Receipt } from '../../contract/schemas';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { formatCount } from '../../contract/printable';
+import { formatCount } from '../../shared/text';
 import {
   checkReportSchema,
   type CheckReport,

@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { differingFields } from '../../contract/compare-requests';
+import { differingFields } from '../../shared/compare-requests';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { shellQuote, truncate } from '../../contract/printable';
+import { shellQuote, truncate } from '../../shared/text';
 import type { PrepareRequest } from '../../contract/schemas';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';

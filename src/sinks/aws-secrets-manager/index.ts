@@ -1,6 +1,6 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { VERSION } from '../../http/version';
+import { VERSION } from '../../version';
 import { withTimeout } from '../../http/with-timeout';
 import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { RawValue, defaultPayloadConverter, type Payload } from '@temporalio/common';
 import pMap from 'p-map';
-import { formatCount } from '../../../src/contract/printable';
+import { formatCount } from '../../../src/shared/text';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { setScene, type Scene } from '../../support/command-line';

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 
 /** Holds a folder for each release: open runs of each have to go on. */
 export const HISTORIES_FOLDER = path.join(__dirname, 'histories');

@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { LinkState } from '../../../src/contract/activities';
+import type { LinkState } from '../../../src/shared/activities';
 import type { PrepareRequest, Receipt } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { toSinkError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
 import { serveHttp } from '../../support/servers';
 import { newDelivery, successorOf } from '../../support/sinks/delivery';

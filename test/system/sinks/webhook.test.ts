@@ -9,7 +9,7 @@ import { startTethered } from '../../../dev/temporal/tethered-process';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 import { newFolder } from '../../support/clean-up';
 import { serveHttp, serveSocket, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';

@@ -5,14 +5,14 @@ import {
   invalidRequest,
   repeatableCallFailure,
 } from '../../../src/activities/failures';
-import type { DeliveryOutcome } from '../../../src/activities/delivery-outcomes';
+import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 
 const HOUR_MS = 3_600_000;
 
 /** The timing of a third attempt, whose backoff is 2 to 4 s. */
 const timing = ({ attempt = 3, leftMs = HOUR_MS } = {}) => ({
-  plan: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
+  policy: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
   attempt,
   deadlineAtMs: Date.now() + leftMs,
 });

@@ -1,6 +1,6 @@
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { createOrganizations } from '../../../src/config/organizations';
-import type { RunOptions } from '../../../src/contract/activities';
+import type { RunOptions } from '../../../src/shared/activities';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails, PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import type { Sink } from '../../../src/sinks/sink';

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { inspect } from 'node:util';
 import { AtlasError } from '../../../src/atlas/outcomes';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 import { serveHttp, type HttpHandler } from '../../support/servers';
 import { rejectionOf } from '../rejection';
 import {

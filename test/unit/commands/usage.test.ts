@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 import { objectIn, run as runWith } from '../../support/run-command';
 import { temporaryFiles } from '../temporary-folder';
 

@@ -5,7 +5,7 @@ import os from 'node:os';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
-import { VERSION } from '../../../src/http/version';
+import { VERSION } from '../../../src/version';
 import { closingAfterEach } from '../../support/closing';
 import { certificateFor, serveHttp, serveHttps, serveSocket, type HttpHandler } from '../../support/servers';
 import { rejectionOf } from '../rejection';

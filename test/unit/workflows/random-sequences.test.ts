@@ -133,7 +133,7 @@ describe('random attempts to create, with a cancel at a random time', () => {
 
   const DELIVERS: Attempt = { outcome: 'token', creates: true, durationMs: 100, retryAfterMs: undefined };
   const timing = (attemptNumber: number) => ({
-    plan: BACKOFF,
+    policy: BACKOFF,
     attempt: attemptNumber,
     deadlineAtMs: HOUR_MS,
   });
@@ -204,7 +204,7 @@ describe('random attempts to deliver, redeliveries and cancels', () => {
       return failureOfActivity(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
     }
     const type = ended === 'away' ? 'SinkUnavailable' : 'SinkRejected';
-    const timing = { plan: BACKOFF, attempt: 1, deadlineAtMs: nowMs };
+    const timing = { policy: BACKOFF, attempt: 1, deadlineAtMs: nowMs };
     const failure = deliveryFailure(
       { type, message: ended, retryable: ended === 'away', retryAfterMs },
       timing,

@@ -1,4 +1,4 @@
-import { classifyDeliveryError } from '../../../src/activities/delivery-outcomes';
+import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SealedTokenUnreadableError } from '../../../src/sealing';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';

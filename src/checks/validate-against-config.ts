@@ -1,11 +1,11 @@
 import type { Organizations } from '../config/organizations';
-import { checkRequest, type CheckedRequest } from '../contract/check-request';
-import { quote } from '../contract/printable';
+import { checkRequest, type CheckedRequest } from './check-request';
+import { quote } from '../shared/text';
 import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import type { Sink } from '../sinks/sink';
 
 /** Checks a request by all rules, including those that need the worker's configuration. */
-export function checkConfigured(
+export function validateAgainstConfig(
   input: unknown,
   organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,

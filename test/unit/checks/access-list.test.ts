@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { checkEntry, type CheckedEntry } from '../../../src/contract/access-list';
+import { checkEntry, type CheckedEntry } from '../../../src/checks/access-list';
 import { ANY_CHARACTER } from '../../support/any-character';
 
 /** The text that a problem advises, where it names one. */

@@ -1,4 +1,4 @@
-import { shellQuote } from './printable';
+import { shellQuote } from './text';
 
 const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 

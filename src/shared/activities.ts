@@ -8,7 +8,7 @@ import type {
   Recovery,
   SealedToken,
   ValidRequest,
-} from './schemas';
+} from '../contract/schemas';
 
 /** Exponential backoff between attempts. */
 export interface Backoff {
@@ -18,18 +18,18 @@ export interface Backoff {
 }
 
 /** Spacing and limits of the attempts of one activity. */
-export interface RetryPlan extends Backoff {
+export interface ActivityRetryPolicy extends Backoff {
   /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
 }
 
-export interface CreatePlan extends RetryPlan {
+export interface CreateRetryPolicy extends ActivityRetryPolicy {
   /** Creation ends this long after its first attempt. */
   giveUpAfterMs: number;
 }
 
-export interface DeliverPlan extends RetryPlan {
+export interface DeliverRetryPolicy extends ActivityRetryPolicy {
   /** The length of one round of delivery attempts. */
   roundMs: number;
   /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
@@ -44,11 +44,11 @@ export interface RunOptions {
   refusedOptions: string[];
 }
 
-/** A valid request with the plans for its activities: workflow code reads no configuration. */
+/** A valid request with the retry policies of its activities: workflow code reads no configuration. */
 export interface ValidatedRequest {
   request: ValidRequest;
-  create: CreatePlan;
-  deliver: DeliverPlan;
+  create: CreateRetryPolicy;
+  deliver: DeliverRetryPolicy;
 }
 
 /** Details of a failed delivery attempt. */

@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import { checkEntry } from './access-list';
-import { quote, truncate } from './printable';
-import { MAX_ACCESS_LIST_ENTRIES } from './limits';
-import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from './schemas';
+import { quote, truncate } from '../shared/text';
+import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
+import {
+  prepareRequestSchema,
+  type FieldProblem,
+  type PrepareRequest,
+  type ValidRequest,
+} from '../contract/schemas';
 
 /** A request that passed every rule that needs no configuration, or all its problems. */
 export type CheckedRequest =

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { differingFields } from '../../../src/contract/compare-requests';
+import { differingFields } from '../../../src/shared/compare-requests';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 
 const REQUEST = {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { retryDelayMs } from '../../../src/contract/retry-delay';
+import { retryDelayMs } from '../../../src/shared/retry-delay';
 
 const plans = fc
   .record({

@@ -1,10 +1,10 @@
-import { runAll, workerChecks, type RequestScope } from '../../../src/activities/worker-checks';
+import { runAll, workerChecks, type RequestScope } from '../../../src/checks/worker-checks';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
 import { createOrganizations } from '../../../src/config/organizations';
 import { createSealer, makeKey } from '../../../src/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
-import { ORG, SOURCE_ORG, UNMAPPED_ORG } from './attempt';
+import { ORG, SOURCE_ORG, UNMAPPED_ORG } from '../activities/attempt';
 
 const [first, second] = [makeKey(new Date()), makeKey(new Date())];
 const sealerOf = (...keys: object[]) => createSealer(() => JSON.stringify({ keys }));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
-import { startDemoWorker } from '../../dev/demo/worker';
+import { startDemoWorker } from '../../dev/support/demo-worker';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { workflowIdFor } from '../../src/contract/names';

@@ -1,6 +1,6 @@
-import { checkRequest, describeProblems } from '../../../src/contract/check-request';
+import { checkRequest, describeProblems } from '../../../src/checks/check-request';
 import { workflowIdFor } from '../../../src/contract/names';
-import { escapeControls } from '../../../src/contract/printable';
+import { escapeControls } from '../../../src/shared/text';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';

@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import type { DeliveryFailureType } from '../contract/names';
 import { SealedTokenUnreadableError } from '../sealing';
 import { SecretUnavailableError } from '../secrets';
-import { SinkRejectedError, SinkUnavailableError } from '../sinks/sink';
+import { SinkRejectedError, SinkUnavailableError } from './sink';
 
 /** The meaning of one failed delivery attempt for its round. */
 export interface DeliveryOutcome {

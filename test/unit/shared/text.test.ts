@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { escapeControls, shellQuote } from '../../../src/contract/printable';
+import { escapeControls, shellQuote } from '../../../src/shared/text';
 
 it.each(['plain/path:1,2@a%b+c=d', 'prod eu', "it's", '$(echo x)', '`id`', '"', '', '*'])(
   'a shell reads back the word %j',

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { atOnce } from '../../support/at-once';
-import { cleanUpLater } from '../../support/clean-up';
-import { eventually } from '../../support/eventually';
+import { atOnce } from '../support/at-once';
+import { cleanUpLater } from '../support/clean-up';
+import { eventually } from '../support/eventually';
 
-const ROOT = path.join(__dirname, '../../..');
+const ROOT = path.join(__dirname, '../..');
 
 /** The demo with a temporary folder of its own, so that what it leaves behind is seen. */
 function startDemo(...args: string[]) {
