@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { Call, Credential, Route } from './route';
 import { atlasError, oauthError, type RouteError, type RouteResponse } from './responses';
+import type { Call, Credential, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
 

@@ -1,8 +1,8 @@
 /** Measures the figures of docs/capacity.md, on Linux: node --import tsx dev/bench/capacity.ts [RUNS [UNDELIVERED]] */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { cpuMs, memoryMiB, newRequest, startJob } from '../support/measured-job';
+import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 
 const [RUNS = 1000, UNDELIVERED = RUNS] = process.argv.slice(2).map(Number);
 /** A list of thousands of runs is work for the server. */

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
+import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 import { startTethered } from '../temporal/tethered-process';
 import type { Sizes } from './floor-workflow';
-import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 
 const SEQUENTIAL_RUNS = 60;
 const ROUNDS = 3;

@@ -8,9 +8,9 @@ import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import { DEFAULT_TASK_QUEUE } from '../../src/contract/names';
 import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
+import { startDemoWorker } from '../support/demo-worker';
 import { embeddedEnv, temporalEnv } from '../temporal/embedded-env';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
-import { startDemoWorker } from '../support/demo-worker';
 
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 

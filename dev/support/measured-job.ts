@@ -8,8 +8,8 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { connectClient } from '../../src/temporal/connection';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 import { embeddedEnv } from '../temporal/embedded-env';
+import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 
 const MS_PER_TICK = 10;
 

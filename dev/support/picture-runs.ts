@@ -7,8 +7,8 @@ import { chromium, type Page } from 'playwright-core';
 import { DEFAULT_TASK_QUEUE, STATUS_QUERY, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { startDemoWorker } from './demo-worker';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDemoWorker } from './demo-worker';
 
 const POLL_INTERVAL_MS = 100;
 

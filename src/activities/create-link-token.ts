@@ -1,13 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { Activities, CreateRetryPolicy } from '../shared/activities';
-import { checkAccessList } from '../checks/check-request';
-import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
-import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
+import { checkAccessList } from '../checks/check-request';
 import type { Organizations } from '../config/organizations';
+import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
+import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { Sealer } from '../sealing';
+import type { Activities, CreateRetryPolicy } from '../shared/activities';
 import { creationFailure, invalidRequest, type RetryTiming } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';

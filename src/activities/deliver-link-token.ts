@@ -1,7 +1,6 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { Activities, DeliverRetryPolicy } from '../shared/activities';
-import { quote } from '../shared/text';
+import type { Organizations } from '../config/organizations';
 import {
   deliverInputSchema,
   deliveryFactsSchema,
@@ -9,10 +8,11 @@ import {
   tokenFactsSchema,
   type TokenFacts,
 } from '../contract/schemas';
-import type { Organizations } from '../config/organizations';
 import type { Sealer } from '../sealing';
-import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
+import type { Activities, DeliverRetryPolicy } from '../shared/activities';
+import { quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
+import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';

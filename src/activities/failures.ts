@@ -1,14 +1,14 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
-import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
 import { describeProblems } from '../checks/check-request';
-import { gaveUp } from '../shared/failure';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
-import { retryDelayMs } from '../shared/retry-delay';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
+import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
+import { gaveUp } from '../shared/failure';
 import { withoutStack } from '../shared/failure';
-import { GRPC, findGrpcCode } from '../temporal/grpc';
+import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryOutcome } from '../sinks/outcomes';
+import { GRPC, findGrpcCode } from '../temporal/grpc';
 
 /** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure({

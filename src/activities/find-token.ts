@@ -1,9 +1,9 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import type { Activities } from '../shared/activities';
 import type { PrepareRequest } from '../contract/schemas';
 import { raceSignal } from '../http/race-signal';
 import { withTimeout } from '../http/with-timeout';
+import type { Activities } from '../shared/activities';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { applicationFailure, temporalUnavailable } from './failures';
 

@@ -1,3 +1,4 @@
+import type { Services } from '../services';
 import type { Activities } from '../shared/activities';
 import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';
@@ -5,7 +6,6 @@ import { deliverLinkTokenActivity } from './deliver-link-token';
 import { findTokenActivity } from './find-token';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPolicies } from './validate-request';
-import type { Services } from '../services';
 
 interface ActivityDependencies extends Services {
   policies: RetryPolicies;

@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
+import { validateAgainstConfig } from '../checks/validate-against-config';
+import { checkRunList, runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
+import { organizationId, type CheckReport } from '../contract/schemas';
+import type { Services } from '../services';
 import type { Activities } from '../shared/activities';
 import { escapeControls } from '../shared/text';
-import { organizationId, type CheckReport } from '../contract/schemas';
-import { validateAgainstConfig } from '../checks/validate-against-config';
 import { invalidRequest, workerCheckFailed } from './failures';
-import { checkRunList, runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
-import type { Services } from '../services';
 
 /**
  * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who

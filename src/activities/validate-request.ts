@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
 import { toFieldProblem } from '../checks/check-request';
+import { validateAgainstConfig } from '../checks/validate-against-config';
+import type { Organizations } from '../config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
-import type { Organizations } from '../config/organizations';
+import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
 import type { Sink } from '../sinks/sink';
-import { validateAgainstConfig } from '../checks/validate-against-config';
 import { invalidRequest } from './failures';
 
 export type RetryPolicies = Omit<ValidatedRequest, 'request'>;

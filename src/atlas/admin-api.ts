@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import type { Backoff } from '../shared/activities';
 import { createDigest } from '../http/digest';
 import { HttpError, createSender, type HttpResponse } from '../http/send';
+import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
-import type { ApiKeyConfig, CredentialConfig } from './credential-config';
 import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
+import type { ApiKeyConfig, CredentialConfig } from './credential-config';
 import { connectionError, credentialNotConfigured, responseError } from './outcomes';
-import { createServiceAccount } from './service-account';
 import { redactCredentials } from './redact';
+import { createServiceAccount } from './service-account';
 
 /** The published version of the operation; Atlas resolves a later date to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';

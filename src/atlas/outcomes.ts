@@ -1,8 +1,8 @@
 import type { FailureType } from '../contract/names';
-import { quote } from '../shared/text';
 import type { FailureDetails } from '../contract/schemas';
 import type { HttpResponse } from '../http/send';
 import { SecretUnavailableError } from '../secrets';
+import { quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';
 

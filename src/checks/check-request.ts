@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import { checkEntry } from './access-list';
-import { quote, truncate } from '../shared/text';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
 import {
   prepareRequestSchema,
@@ -8,6 +6,8 @@ import {
   type PrepareRequest,
   type ValidRequest,
 } from '../contract/schemas';
+import { quote, truncate } from '../shared/text';
+import { checkEntry } from './access-list';
 
 /** A request that passed every rule that needs no configuration, or all its problems. */
 export type CheckedRequest =

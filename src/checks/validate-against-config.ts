@@ -1,8 +1,8 @@
 import type { Organizations } from '../config/organizations';
-import { checkRequest, type CheckedRequest } from './check-request';
-import { quote } from '../shared/text';
 import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { quote } from '../shared/text';
 import type { Sink } from '../sinks/sink';
+import { checkRequest, type CheckedRequest } from './check-request';
 
 /** Checks a request by all rules, including those that need the worker's configuration. */
 export function validateAgainstConfig(

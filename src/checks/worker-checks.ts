@@ -3,10 +3,10 @@ import type { Client } from '@temporalio/client';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../sealing';
+import type { Services } from '../services';
+import { classifyDeliveryError, type DeliveryOutcome } from '../sinks/outcomes';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { findListProblem } from '../temporal/visibility';
-import { classifyDeliveryError, type DeliveryOutcome } from '../sinks/outcomes';
-import type { Services } from '../services';
 
 /** Limit for one check. */
 const CHECK_TIMEOUT_MS = 10_000;

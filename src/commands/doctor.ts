@@ -9,16 +9,16 @@ import {
   workerChecks,
   type CheckResult,
 } from '../checks/worker-checks';
-import { createServices } from '../services';
 import { loadConfig, type Config } from '../config';
-import { formatCount, shellQuote } from '../shared/text';
 import type { Finding } from '../contract/schemas';
+import { createServices } from '../services';
+import { formatCount, shellQuote } from '../shared/text';
 import { connectClient, createClient } from '../temporal/connection';
 import { readRetentionMs } from '../temporal/visibility';
-import { checkWorker, describeFindings } from './runs/check-worker';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 import type { CommandContext } from './cli/temporal';
+import { checkWorker, describeFindings } from './runs/check-worker';
 import { lookForWorker } from './runs/missing-worker';
 
 const TEMPORAL_TIMEOUT_MS = 4000;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { systemErrorCode, writeFileAtomically } from '../files';
-import { formatCount } from '../shared/text';
 import { createSealer, makeKey } from '../sealing';
+import { formatCount } from '../shared/text';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { Output } from './cli/output';
 

@@ -1,6 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import { commandLine } from '../shared/command-line';
 import type { PrepareRequest } from '../contract/schemas';
+import { commandLine } from '../shared/command-line';
 import { isDelivered } from '../temporal/earlier-token';
 import { readRun, type RunRef } from '../temporal/run-history';
 import { isOpen } from '../temporal/visibility';

@@ -1,8 +1,8 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { commandLine } from '../shared/command-line';
 import { isUndelivered } from '../contract/memo';
 import { UPDATES } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
+import { commandLine } from '../shared/command-line';
 import { findEarlierToken } from '../temporal/earlier-token';
 import { findGrpcError } from '../temporal/grpc';
 import { isOpen, listRuns } from '../temporal/visibility';

@@ -1,11 +1,11 @@
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { shellQuote } from '../shared/text';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
-import { checkRequestRemotely } from './runs/check-worker';
+import { shellQuote } from '../shared/text';
 import { CommandError, EXIT_CODES } from './cli/command-error';
 import type { ScheduleOptions } from './cli/options';
 import type { CommandContext } from './cli/temporal';
+import { checkRequestRemotely } from './runs/check-worker';
 
 /** Temporal makes up for a time that it missed by less than this. */
 const CATCH_UP_MS = 600_000;

@@ -1,11 +1,11 @@
-import { describeDelivery, describeFailure, runBulk, type RunOutcome } from './runs/bulk';
+import { isOpen } from '../temporal/visibility';
 import type { StartOptions } from './cli/options';
 import type { NumberedRequest } from './cli/request';
 import type { CommandContext } from './cli/temporal';
+import { describeDelivery, describeFailure, runBulk, type RunOutcome } from './runs/bulk';
 import { follow } from './runs/follow';
 import { noteMissingWorker } from './runs/missing-worker';
 import { requireStartable, startOrJoin } from './runs/start-or-join';
-import { isOpen } from '../temporal/visibility';
 
 /**
  * Starts a run for each request, a few at once. It skips pairs with an open run or a delivered token, so it can be

@@ -1,11 +1,11 @@
-import { commandLine } from '../shared/command-line';
 import { workflowIdFor } from '../contract/names';
 import type { PrepareRequest } from '../contract/schemas';
+import { commandLine } from '../shared/command-line';
 import { isOpen } from '../temporal/visibility';
-import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import type { StartOptions } from './cli/options';
 import { describeRows } from './cli/output';
 import type { CommandContext } from './cli/temporal';
+import { checkRequestRemotely, describeFindings } from './runs/check-worker';
 import { findMissingWorker } from './runs/missing-worker';
 import { requireStartable, startOrJoin } from './runs/start-or-join';
 import { watch } from './watch';

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { formatCount } from '../shared/text';
 import { createSealer } from '../sealing';
+import { formatCount } from '../shared/text';
 import { readEnvironment, type Env } from './environment';
 import { readSettings } from './settings';
 

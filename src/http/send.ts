@@ -1,9 +1,9 @@
 import { request, type Dispatcher } from 'undici';
+import { VERSION } from '../version';
 import { createDispatcher } from './dispatcher';
+import { raceSignal } from './race-signal';
 import { getHeader, readBody } from './read-response';
 import { parseRetryAfterMs } from './retry-after';
-import { raceSignal } from './race-signal';
-import { VERSION } from '../version';
 import { withTimeout } from './with-timeout';
 
 export interface HttpRequest {

@@ -1,11 +1,11 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { MAX_RECEIPT_LENGTH } from '../contract/limits';
+import { readMemo } from '../contract/memo';
+import { WORKFLOW_TYPES } from '../contract/names';
+import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
-import { readMemo } from '../contract/memo';
-import { MAX_RECEIPT_LENGTH } from '../contract/limits';
-import { WORKFLOW_TYPES } from '../contract/names';
 import { truncate } from '../shared/text';
-import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
 import { nullIfNotFound } from './grpc';
 import { readRequest, readResult, readRun } from './run-history';
 import { isOpen, visibilityQuery } from './visibility';

@@ -2,8 +2,8 @@ import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
-import { truncate } from '../shared/text';
 import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
+import { truncate } from '../shared/text';
 import { nullIfNotFound } from './grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */

@@ -3,10 +3,10 @@ import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { heartbeatIntervalMs } from '../activities/heartbeat';
-import { createServices } from '../services';
 import type { Config } from '../config';
-import { retryPolicies } from './retry-policies';
+import { createServices } from '../services';
 import { countAttempts, timeAtlasRequests } from './metrics';
+import { retryPolicies } from './retry-policies';
 
 /** Creates a worker with all that it needs. It takes no work before `worker.run()`. */
 export async function createWorker(

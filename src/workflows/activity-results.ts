@@ -1,9 +1,9 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
-import type { LinkState } from '../shared/activities';
 import { MAX_JWE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
+import type { LinkState } from '../shared/activities';
 import { payloadConverter } from './payload-converter';
 
 /*

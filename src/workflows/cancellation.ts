@@ -1,6 +1,6 @@
 import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
-import { commandLine, reportCommand } from '../shared/command-line';
 import type { Status } from '../contract/schemas';
+import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';
 import { failureOf } from './failures';
 

@@ -1,10 +1,10 @@
-import type { Backoff, DeliverRetryPolicy } from '../shared/activities';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
   type DeliveryFailureType,
   type FailureType,
 } from '../contract/names';
+import type { Backoff, DeliverRetryPolicy } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { AttemptFailure } from './activity-results';
 

@@ -1,6 +1,6 @@
 import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
-import type { ValidatedRequest } from '../shared/activities';
 import type { Receipt } from '../contract/schemas';
+import type { ValidatedRequest } from '../shared/activities';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';

@@ -5,9 +5,9 @@ import {
   TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RunOptions, ValidatedRequest } from '../shared/activities';
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
+import type { RunOptions, ValidatedRequest } from '../shared/activities';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
 import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';

@@ -1,3 +1,4 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ApplicationFailure,
   CancellationScope,
@@ -11,11 +12,10 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import { commandLine } from '../shared/command-line';
-import type { LinkState } from '../shared/activities';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
+import type { LinkState } from '../shared/activities';
+import { commandLine } from '../shared/command-line';
 import { truncate } from '../shared/text';
 import { parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';

@@ -8,11 +8,11 @@ import {
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
-import { commandLine } from '../shared/command-line';
 import type { RunMemo } from '../contract/memo';
 import { STATUS_QUERY, type Step } from '../contract/names';
-import { escapeControls } from '../shared/text';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
+import { commandLine } from '../shared/command-line';
+import { escapeControls } from '../shared/text';
 import type { AttemptFailure, RunToken } from './activity-results';
 import { failureOf, firstDetails } from './failures';
 import { countDelivery, countFailedRound, countRun, countUnconfirmedToken } from './metrics';

@@ -1,9 +1,9 @@
 import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
-import { differingFields } from '../shared/compare-requests';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import { terminalFailure } from './failures';
+import { differingFields } from '../shared/compare-requests';
 import type { DeliveryOutcomes } from './delivery-outcomes';
+import { terminalFailure } from './failures';
 import type { Redelivery, RedeliveryControl } from './redelivery-control';
 import type { RunStatus } from './run-status';
 

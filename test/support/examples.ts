@@ -2,8 +2,8 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { isOlder } from '../../dev/setup/tools.mjs';
 import { contentOf } from '../../dev/setup/stamp.mjs';
+import { isOlder } from '../../dev/setup/tools.mjs';
 
 const ROOT = path.join(__dirname, '../..');
 const CACHE = path.join(ROOT, '.cache/examples');

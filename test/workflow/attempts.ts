@@ -2,11 +2,11 @@ import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
-import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
-import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
 import type { CreateInput, DeliverInput, Receipt, SealedToken } from '../../src/contract/schemas';
+import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
+import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
 export type Creation = (input: CreateInput, policy: CreateRetryPolicy) => SealedToken | Promise<SealedToken>;

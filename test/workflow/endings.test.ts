@@ -1,9 +1,9 @@
 import { applicationFailure, temporalUnavailable } from '../../src/activities/failures';
+import type { SealedToken } from '../../src/contract/schemas';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { createdToken } from '../support/history';
 import { redeliver, startWaiting, statusOf, untilStep } from '../support/updates';
-import type { SealedToken } from '../../src/contract/schemas';
 import {
   Gate,
   cancelledBeforeSending,

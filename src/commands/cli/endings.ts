@@ -1,5 +1,4 @@
 import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
-import { commandLine, reportCommand } from '../../shared/command-line';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
@@ -8,8 +7,9 @@ import {
   type FailureType,
   type RefusalType,
 } from '../../contract/names';
-import { formatCount } from '../../shared/text';
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
+import { commandLine, reportCommand } from '../../shared/command-line';
+import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 import { describeRows, type Row } from './output';
 

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { checkRequest, describeProblems } from '../../checks/check-request';
 import { workflowIdFor } from '../../contract/names';
-import { formatCount } from '../../shared/text';
 import type { PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
+import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES } from './command-error';
 import type { RequestOptions } from './options';
 

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
-import { formatCount, truncate } from '../../shared/text';
 import type { Receipt } from '../../contract/schemas';
+import { formatCount, truncate } from '../../shared/text';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeError } from '../cli/temporal';

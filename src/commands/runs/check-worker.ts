@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { formatCount } from '../../shared/text';
 import {
   checkReportSchema,
   type CheckReport,
   type Finding,
   type PrepareRequest,
 } from '../../contract/schemas';
+import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/temporal';
 import { findMissingWorker } from './missing-worker';

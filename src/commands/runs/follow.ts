@@ -8,12 +8,12 @@ import {
 import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
+import type { RunRef } from '../../temporal/run-history';
+import { isOpen } from '../../temporal/visibility';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import { toEndingError, parseReceipt, describeUnconfirmed, describeUndelivered } from '../cli/endings';
 import { lookForWorker } from './missing-worker';
 import { refuseForeign } from './refusals';
-import type { RunRef } from '../../temporal/run-history';
-import { isOpen } from '../../temporal/visibility';
 
 /** The first interval; it grows to the maximum. */
 const POLL_INTERVAL_MS = 250;

@@ -1,8 +1,8 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
-import { differingFields } from '../../shared/compare-requests';
 import { WORKFLOW_TYPES } from '../../contract/names';
-import { shellQuote, truncate } from '../../shared/text';
 import type { PrepareRequest } from '../../contract/schemas';
+import { differingFields } from '../../shared/compare-requests';
+import { shellQuote, truncate } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
 import { CommandError, EXIT_CODES } from '../cli/command-error';

@@ -1,7 +1,7 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { VERSION } from '../../version';
 import { withTimeout } from '../../http/with-timeout';
+import { VERSION } from '../../version';
 import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';

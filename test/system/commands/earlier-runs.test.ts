@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { start } from '../../../src/commands/start';
 import { createOutput } from '../../../src/commands/cli/output';
 import { createStop } from '../../../src/commands/cli/stop';
+import { start } from '../../../src/commands/start';
 import type { BlockedSink } from '../../support/blocked-sink';
 import {
   TO_BLOCKED,

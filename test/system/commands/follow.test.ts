@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
-import type { BlockedSink } from '../../support/blocked-sink';
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
+import type { BlockedSink } from '../../support/blocked-sink';
 import { cleanUpLater } from '../../support/clean-up';
 import {
   TO_BLOCKED,

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
-import { readRequest } from '../../../src/temporal/run-history';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { readRequest } from '../../../src/temporal/run-history';
 import type { BlockedSink } from '../../support/blocked-sink';
 import {
   TO_BLOCKED,

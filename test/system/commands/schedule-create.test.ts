@@ -1,7 +1,7 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { ScheduledResult } from '../../../src/contract/schemas';
-import { setScene, type Scene } from '../../support/command-line';
 import { cleanUpLater } from '../../support/clean-up';
+import { setScene, type Scene } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { sharedTemporal } from '../../support/setting';

@@ -1,7 +1,7 @@
 import type { Fault } from '../../../dev/atlas-emulator';
 import { freePort } from '../../../dev/temporal/free-port';
-import { readRun } from '../../../src/temporal/run-history';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { readRun } from '../../../src/temporal/run-history';
 import { atOnce } from '../../support/at-once';
 import { newAccount, startTestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { generate } from 'selfsigned';
 import { freePort } from '../../../dev/temporal/free-port';
+import { atOnce } from '../../support/at-once';
 import {
   newAccount,
   organizationsOf,
@@ -9,7 +10,6 @@ import {
   type AtlasAccount,
   type TestAtlas,
 } from '../../support/atlas';
-import { atOnce } from '../../support/at-once';
 import { cleanUpLater } from '../../support/clean-up';
 import { endingOf, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';

@@ -1,13 +1,13 @@
 import type { Delivery } from '../../../src/sinks/sink';
+import type { TestAtlas } from '../../support/atlas';
+import { cleanUpLater } from '../../support/clean-up';
+import type { Deployment } from '../../support/deployment';
+import { endingOf, untilDeliveryFails } from '../../support/ending';
+import { findSecrets, textPlace } from '../../support/secrecy';
+import { deploy, sharedTemporal, startAtlas, untilListed } from '../../support/setting';
 import { newDelivery } from '../../support/sinks/delivery';
 import type { Fixture } from '../../support/sinks/fixture';
 import { SINK_TYPE_NAMES, startFixture } from '../../support/sinks/fixtures';
-import type { TestAtlas } from '../../support/atlas';
-import type { Deployment } from '../../support/deployment';
-import { endingOf, untilDeliveryFails } from '../../support/ending';
-import { cleanUpLater } from '../../support/clean-up';
-import { findSecrets, textPlace } from '../../support/secrecy';
-import { deploy, sharedTemporal, startAtlas, untilListed } from '../../support/setting';
 
 let fixtures: Record<string, Fixture>;
 let atlas: TestAtlas;

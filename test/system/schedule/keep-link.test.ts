@@ -1,11 +1,11 @@
 import type { ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledResult } from '../../../src/contract/schemas';
-import type { TestAtlas } from '../../support/atlas';
 import { atOnce } from '../../support/at-once';
+import type { TestAtlas } from '../../support/atlas';
+import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
-import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';

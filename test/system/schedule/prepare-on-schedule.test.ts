@@ -6,8 +6,8 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { sharedTemporal, startSetting } from '../../support/setting';
 import { runEvery } from '../../support/schedules';
+import { sharedTemporal, startSetting } from '../../support/setting';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
 
 let atlas: TestAtlas;

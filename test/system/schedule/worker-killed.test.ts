@@ -1,10 +1,10 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { LinkState } from '../../../src/shared/activities';
 import type { PrepareRequest, Receipt } from '../../../src/contract/schemas';
+import type { LinkState } from '../../../src/shared/activities';
+import { FILE_SINKS } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';
-import { FILE_SINKS } from '../../support/deployment';
 import { deploy, sharedTemporal, startAtlas, startSetting, type Setting } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 

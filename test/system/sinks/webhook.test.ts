@@ -11,10 +11,10 @@ import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { VERSION } from '../../../src/version';
 import { newFolder } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
 import { serveHttp, serveSocket, type TestServer } from '../../support/servers';
 import { newDelivery } from '../../support/sinks/delivery';
 import { blockOf } from '../../support/sinks/docs';
-import { eventually } from '../../support/eventually';
 import { makeSink, type Env } from '../../support/sinks/make-sink';
 
 interface Received {

@@ -1,12 +1,12 @@
 import { freePort } from '../../../dev/temporal/free-port';
 import { FAILURE_TYPES, WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
+import { alertRules, metricsIn } from '../../support/alerts';
 import type { TestAtlas } from '../../support/atlas';
+import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { alertRules, metricsIn } from '../../support/alerts';
-import { cleanUpLater } from '../../support/clean-up';
 import { startMismatchedRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { runEvery } from '../../support/schedules';

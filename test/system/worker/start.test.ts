@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { newAccount } from '../../support/atlas';
 import { atOnce } from '../../support/at-once';
+import { newAccount } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Config } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';

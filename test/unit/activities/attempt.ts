@@ -1,7 +1,7 @@
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import type { Info } from '@temporalio/activity';
 import type { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';

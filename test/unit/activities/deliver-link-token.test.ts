@@ -1,5 +1,5 @@
-import { CancelledFailure } from '@temporalio/common';
 import type { Info } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
 import { deliverLinkTokenActivity } from '../../../src/activities/deliver-link-token';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { workflowIdFor } from '../../../src/contract/names';

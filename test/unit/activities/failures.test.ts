@@ -5,8 +5,8 @@ import {
   invalidRequest,
   repeatableCallFailure,
 } from '../../../src/activities/failures';
-import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
+import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 
 const HOUR_MS = 3_600_000;
 

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { parseInput } from '../../../src/activities/guards';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { createOrganizations } from '../../../src/config/organizations';
+import { recoverySchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import type { ValidatedRequest } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
-import { recoverySchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { ORG, failureOf } from './attempt';
 

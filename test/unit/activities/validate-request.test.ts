@@ -1,8 +1,8 @@
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { createOrganizations } from '../../../src/config/organizations';
-import type { RunOptions } from '../../../src/shared/activities';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails, PrepareRequest, SealedToken } from '../../../src/contract/schemas';
+import type { RunOptions } from '../../../src/shared/activities';
 import type { Sink } from '../../../src/sinks/sink';
 import { ORG, PLAN, SOURCE_ORG, UNMAPPED_ORG, failureOf, refusedFields } from './attempt';
 

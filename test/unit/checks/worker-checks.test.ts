@@ -1,6 +1,6 @@
-import { runAll, workerChecks, type RequestScope } from '../../../src/checks/worker-checks';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
+import { runAll, workerChecks, type RequestScope } from '../../../src/checks/worker-checks';
 import { createOrganizations } from '../../../src/config/organizations';
 import { createSealer, makeKey } from '../../../src/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';

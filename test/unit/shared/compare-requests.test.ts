@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { differingFields } from '../../../src/shared/compare-requests';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { differingFields } from '../../../src/shared/compare-requests';
 
 const REQUEST = {
   orgId: '64f1c0ffee5eed0000000a71',

@@ -1,6 +1,6 @@
-import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SealedTokenUnreadableError } from '../../../src/sealing';
 import { SecretUnavailableError } from '../../../src/secrets';
+import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 
 describe('classifyDeliveryError', () => {
