@@ -55,6 +55,22 @@ const zones = [
   { target: './test/workflow', from: './test/system', message: 'workflow tests start no worker process' },
 ];
 
+/** Words that begin a clause without a subject: a docblock begins with its subject or a verb. */
+const CLAUSE =
+  /^\*\s*(Of|As|What|Whether|Whoever|By|With|Without|How|From|For|Where|When|Before|On|In|So|That|Why)\b/;
+
+/** @type {import('eslint').Rule.RuleModule} */
+const docblocks = {
+  create: (context) => ({
+    Program() {
+      for (const comment of context.sourceCode.getAllComments()) {
+        if (comment.type !== 'Block' || !CLAUSE.test(comment.value) || !comment.loc) continue;
+        context.report({ loc: comment.loc, message: 'Begin a docblock with its subject or a verb.' });
+      }
+    },
+  }),
+};
+
 export default defineConfig(
   { ignores: ['dist/', '.cache/', 'node_modules/'] },
   {
@@ -87,6 +103,11 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },
+  },
+  {
+    files: ['src/**'],
+    plugins: { local: { rules: { docblocks } } },
+    rules: { 'local/docblocks': 'error' },
   },
   {
     files: ['src/workflows/**', 'src/shared/**', 'src/contract/names.ts', 'src/contract/limits.ts'],
