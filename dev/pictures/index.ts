@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
-import { SCENES, startStage, untilDetails } from '../support/picture-runs';
+import { STATES, startPictureRuns, untilDetails } from '../support/picture-runs';
 
 const IMAGES = path.join(__dirname, '../../docs/images');
 
@@ -18,22 +18,22 @@ const DETAILS = {
 
 async function takePictures(): Promise<void> {
   mkdirSync(IMAGES, { recursive: true });
-  const stage = await startStage();
+  const runs = await startPictureRuns();
   try {
-    for (const scene of SCENES) {
-      const page = await stage.open(`${await stage.play(scene)}/user-metadata`);
+    for (const state of STATES) {
+      const page = await runs.open(`${await runs.bringTo(state)}/user-metadata`);
       // The page of an open run never stops loading, so this waits for what the run reports.
-      await untilDetails(page, DETAILS[scene]);
-      await picture(page, page.getByText('Back to Workflows'), `${scene}-run.png`);
+      await untilDetails(page, DETAILS[state]);
+      await picture(page, page.getByText('Back to Workflows'), `${state}-run.png`);
     }
-    const list = await stage.open('/workflows');
+    const list = await runs.open('/workflows');
     await list
       .getByText('prepareLiveMigration')
-      .nth(SCENES.length - 1)
+      .nth(STATES.length - 1)
       .waitFor();
     await picture(list, list.locator('h1'), 'list.png');
   } finally {
-    await stage.close();
+    await runs.close();
   }
 }
 

@@ -27,18 +27,18 @@ health: {port: 0}
 `;
 
 /** State that a run is brought to. */
-export const SCENES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
-type Scene = (typeof SCENES)[number];
+export const STATES = ['delivered', 'retrying', 'undelivered', 'cancelled'] as const;
+type State = (typeof STATES)[number];
 
-export interface Stage {
+export interface PictureRuns {
   /** Opens a page of the UI, such as `/workflows`, below the namespace. */
   open(page: string): Promise<Page>;
-  /** Brings a run of its own so far. Returns its page in the UI. */
-  play(scene: Scene): Promise<string>;
+  /** Starts a run and waits until it has this state. Returns its page in the UI. */
+  bringTo(state: State): Promise<string>;
   close(): Promise<void>;
 }
 
-export async function startStage(): Promise<Stage> {
+export async function startPictureRuns(): Promise<PictureRuns> {
   const cleanups: (() => unknown)[] = [];
   const close = async () => {
     for (let undo = cleanups.pop(); undo; undo = cleanups.pop()) await undo();
@@ -73,15 +73,15 @@ export async function startStage(): Promise<Stage> {
         await opened.goto(`${String(temporal.uiUrl)}/namespaces/default${page}`);
         return opened;
       },
-      async play(scene) {
-        if (scene === 'retrying') atlas.faults({ on: 'linkTokens', status: 503 });
-        const handle = await start(requestFor(scene));
+      async bringTo(state) {
+        if (state === 'retrying') atlas.faults({ on: 'linkTokens', status: 503 });
+        const handle = await start(requestFor(state));
         const until = async (isThere: (status: Status) => boolean) => {
           while (!isThere(await handle.query<Status>(STATUS_QUERY))) await sleep(POLL_INTERVAL_MS);
         };
-        if (scene === 'delivered') await handle.result();
+        if (state === 'delivered') await handle.result();
         else await until(({ nextTryAt }) => nextTryAt !== null);
-        if (scene === 'cancelled') {
+        if (state === 'cancelled') {
           await handle.cancel();
           await handle.result().catch(() => undefined);
         }
@@ -95,13 +95,13 @@ export async function startStage(): Promise<Stage> {
   }
 }
 
-/** Each scene has a source organization of its own, since each pair of organizations has one run. */
-function requestFor(scene: Scene): PrepareRequest {
+/** Each run has a source organization of its own, since each pair of organizations has one run. */
+function requestFor(state: State): PrepareRequest {
   return {
     orgId: DEFAULTS.orgId,
-    sourceOrgId: DEFAULTS.sourceOrgId.slice(0, -1) + String(1 + SCENES.indexOf(scene)),
+    sourceOrgId: DEFAULTS.sourceOrgId.slice(0, -1) + String(1 + STATES.indexOf(state)),
     accessListIps: ['192.31.196.7', '192.175.48.0/24'],
-    sink: scene === 'undelivered' || scene === 'cancelled' ? 'nas' : 'drop',
+    sink: state === 'undelivered' || state === 'cancelled' ? 'nas' : 'drop',
     requestedBy: 'jo@example.com',
     changeReference: 'CHG-4711',
   };

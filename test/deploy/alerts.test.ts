@@ -11,10 +11,10 @@ import type { Deployment } from '../support/deployment';
 import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { startMismatchedRun } from '../support/foreign-run';
+import { deploy, sharedTemporal, startAtlas } from '../support/installation';
 import { runEvery } from '../support/schedules';
 import { scrape, valueOf, type Sample } from '../support/scrape';
 import { serveRejectingGrpcProxy } from '../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../support/setting';
 import { untilStep } from '../support/updates';
 
 jest.setTimeout(120_000);

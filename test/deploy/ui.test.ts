@@ -1,21 +1,21 @@
 import type { Locator } from 'playwright-core';
-import { startStage, untilDetails, type Stage } from '../../dev/support/picture-runs';
+import { startPictureRuns, untilDetails, type PictureRuns } from '../../dev/support/picture-runs';
 import { cleanUpLater } from '../support/clean-up';
 
 jest.setTimeout(180_000);
 
-let stage: Stage;
+let runs: PictureRuns;
 /** The page of an undelivered run. */
 let undelivered: string;
 
 beforeAll(async () => {
-  stage = await startStage();
-  cleanUpLater(() => stage.close());
-  undelivered = await stage.play('undelivered');
+  runs = await startPictureRuns();
+  cleanUpLater(() => runs.close());
+  undelivered = await runs.bringTo('undelivered');
 });
 
 it('an operator who opens an undelivered run in the UI finds the cause, the remedy and the next try', async () => {
-  const page = await stage.open(`${undelivered}/user-metadata`);
+  const page = await runs.open(`${undelivered}/user-metadata`);
   const details = await untilDetails(page, 'Next try');
   expect(details).toContain('undelivered');
   expect(details).toMatch(
@@ -29,14 +29,14 @@ it('an operator who opens an undelivered run in the UI finds the cause, the reme
 });
 
 it('who opens a cancelled run with a recoverable token finds how to deliver it', async () => {
-  const page = await stage.open(`${await stage.play('cancelled')}/user-metadata`);
+  const page = await runs.open(`${await runs.bringTo('cancelled')}/user-metadata`);
   const details = await untilDetails(page, 'is not confirmed as delivered');
   expect(details).toContain('remove its key in Atlas');
   expect(details).toMatch(/recover --org \w+ --source-org \w+ --run-id/);
 });
 
 it('an operator delivers the token of an undelivered run to another sink by "Send an Update"', async () => {
-  const page = await stage.open(`${undelivered}/history`);
+  const page = await runs.open(`${undelivered}/history`);
   // The UI keeps every form on the page, hidden.
   const visible = (what: Locator) => what.filter({ visible: true }).last();
   await page.getByRole('button', { name: 'More Actions' }).click();

@@ -9,8 +9,8 @@ import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import type { Config, Deployment } from './deployment';
 import { end } from './ending';
 import { newOrgId } from './ids';
+import { deploy, sharedTemporal, startAtlas } from './installation';
 import { run, startCommand, type ClientExit, type RunningCommand } from './run-command';
-import { deploy, sharedTemporal, startAtlas } from './setting';
 
 export const CLIENT = path.join(__dirname, '../../dist/client.js');
 
@@ -24,7 +24,7 @@ export interface Target {
   options: string[];
 }
 
-export interface Scene {
+export interface CommandFixture {
   atlas: TestAtlas;
   deployment: Deployment;
   client: CommandLine;
@@ -37,7 +37,7 @@ export interface Scene {
 }
 
 /** An emulator and an installation, without a worker yet. No output of a command may hold one of their secrets. */
-export async function setScene(config: Config = {}): Promise<Scene> {
+export async function createCommandFixture(config: Config = {}): Promise<CommandFixture> {
   const atlas = await startAtlas();
   const deployment = await deploy({ atlas, config });
   const { address } = await sharedTemporal();
@@ -73,14 +73,14 @@ export interface RunTarget extends Target {
   runId: string;
 }
 
-export type BlockedScene = Awaited<ReturnType<typeof setBlockedScene>>;
+export type BlockedFixture = Awaited<ReturnType<typeof createBlockedFixture>>;
 
-/** A scene with {@link WITH_BLOCKED_SINK} and a worker, and the runs that tests of commands begin with. */
-export async function setBlockedScene() {
-  const scene = await setScene(WITH_BLOCKED_SINK);
-  const blocked = blockSink(scene.deployment);
+/** A fixture with {@link WITH_BLOCKED_SINK} and a worker, and the runs that tests of commands begin with. */
+export async function createBlockedFixture() {
+  const fixture = await createCommandFixture(WITH_BLOCKED_SINK);
+  const blocked = blockSink(fixture.deployment);
   const { client: temporal } = await sharedTemporal();
-  await scene.deployment.startWorker();
+  await fixture.deployment.startWorker();
   const newestOf = (workflowId: string) => temporal.workflow.getHandle(workflowId).describe();
   const newestRunId = async (workflowId: string) => (await newestOf(workflowId)).runId;
   const statusOf = async (workflowId: string) => (await newestOf(workflowId)).status.name;
@@ -88,8 +88,8 @@ export async function setBlockedScene() {
   /** A run whose token is undelivered. */
   async function undelivered(): Promise<RunTarget> {
     blocked.block();
-    const target = scene.newTarget();
-    const exit = await scene.client('start', ...target.options, ...TO_BLOCKED, '--wait');
+    const target = fixture.newTarget();
+    const exit = await fixture.client('start', ...target.options, ...TO_BLOCKED, '--wait');
     expect(exit).toMatchObject({ code: 5 });
     return { ...target, runId: await newestRunId(target.workflowId) };
   }
@@ -101,7 +101,7 @@ export async function setBlockedScene() {
     return run;
   }
 
-  return { ...scene, blocked, temporal, newestRunId, statusOf, undelivered, endedWithToken };
+  return { ...fixture, blocked, temporal, newestRunId, statusOf, undelivered, endedWithToken };
 }
 
 /** All that an output must not hold: what authenticates, what was created, what seals. */

@@ -17,9 +17,9 @@ import {
 } from '../support/deployment';
 import { endingOf, untilDeliveryFails, type Ending } from '../support/ending';
 import { createdToken } from '../support/history';
+import { deploy, startAtlas } from '../support/installation';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
 import { serveHttp } from '../support/servers';
-import { deploy, startAtlas } from '../support/setting';
 import { untilStep } from '../support/updates';
 
 /** How every access token of the emulator begins, so that those whose text no test sees are found as well. */

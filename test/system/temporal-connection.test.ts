@@ -9,8 +9,8 @@ import { cleanUpLater } from '../support/clean-up';
 import { CLIENT } from '../support/command-line';
 import { runProgram, type Deployment } from '../support/deployment';
 import { newOrgId } from '../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../support/installation';
 import { certificateFor, type Certificate } from '../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../support/setting';
 
 const CANARIES = {
   TEMPORAL_API_KEY: 'tmprl_CANARY_api_key',

@@ -8,7 +8,7 @@ import type { Handle } from '../support/deployment';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
-import { sharedTemporal } from '../support/setting';
+import { sharedTemporal } from '../support/installation';
 import { redeliver, untilStep } from '../support/updates';
 import { Gate, notCreated, notSealed, rejected, sinkRejects } from './attempts';
 import { startScriptedWorker, type Calls, type Script, type ScriptedWorker } from './scripted-worker';

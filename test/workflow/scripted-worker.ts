@@ -11,7 +11,7 @@ import type { Sink } from '../../src/sinks/sink';
 import { cleanUpLater } from '../support/clean-up';
 import { createDeployment, type Deployment, type Handle } from '../support/deployment';
 import { newOrgId } from '../support/ids';
-import { sharedTemporal } from '../support/setting';
+import { sharedTemporal } from '../support/installation';
 import { created, stored, type Creation, type Delivery } from './attempts';
 
 /** Outcomes of the attempts of one pair's runs, in order. */

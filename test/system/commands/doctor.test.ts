@@ -6,9 +6,9 @@ import { cleanUpLater } from '../../support/clean-up';
 import { expectNoSecretIn, secretsOf } from '../../support/command-line';
 import type { Deployment } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { objectIn, run } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
 /** A namespace that retains closed runs for as long as is recommended. */
 const NAMESPACE = `test-${newOrgId()}`;

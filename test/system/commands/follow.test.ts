@@ -6,10 +6,10 @@ import { cleanUpLater } from '../../support/clean-up';
 import {
   TO_BLOCKED,
   TO_FILES,
-  setBlockedScene,
-  setScene,
-  type BlockedScene,
-  type Scene,
+  createBlockedFixture,
+  createCommandFixture,
+  type BlockedFixture,
+  type CommandFixture,
   type Target,
 } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
@@ -17,15 +17,15 @@ import { objectIn, objectsIn, type ClientExit } from '../../support/run-command'
 
 const on = 'linkTokens';
 
-let scene: BlockedScene;
+let fixture: BlockedFixture;
 /** The same without a worker: whoever waits for one of its runs waits for ever. */
-let idle: Scene;
+let idle: CommandFixture;
 let blocked: BlockedSink;
 let client: Client;
 
 beforeAll(async () => {
-  [scene, idle] = await Promise.all([setBlockedScene(), setScene()]);
-  ({ blocked, temporal: client } = scene);
+  [fixture, idle] = await Promise.all([createBlockedFixture(), createCommandFixture()]);
+  ({ blocked, temporal: client } = fixture);
   cleanUpLater(endIdleRuns);
 });
 
@@ -49,16 +49,16 @@ const CASES: [
   run: (target: Target) => Promise<ClientExit>,
   message: string,
 ][] = [
-  ['done', ({ options }) => scene.client('start', ...options, ...TO_FILES, '--wait'), ''],
+  ['done', ({ options }) => fixture.client('start', ...options, ...TO_FILES, '--wait'), ''],
   [
     'failed',
-    ({ options }) => scene.client('start', ...options, ...TO_FILES.slice(0, 2), '--sink', 'none', '--wait'),
+    ({ options }) => fixture.client('start', ...options, ...TO_FILES.slice(0, 2), '--sink', 'none', '--wait'),
     'InvalidRequest: ',
   ],
-  ['usage', ({ options }) => scene.client('start', ...options, ...TO_FILES, '--once'), 'unknown option'],
+  ['usage', ({ options }) => fixture.client('start', ...options, ...TO_FILES, '--once'), 'unknown option'],
   [
     'unreachable',
-    ({ options }) => scene.client('watch', ...options, '--address', '127.0.0.1:1', '--namespace', 'other'),
+    ({ options }) => fixture.client('watch', ...options, '--address', '127.0.0.1:1', '--namespace', 'other'),
     'cannot reach Temporal at 127.0.0.1:1, namespace other',
   ],
   [
@@ -71,26 +71,26 @@ const CASES: [
   ],
   [
     'undelivered',
-    ({ options }) => scene.client('start', ...options, ...TO_BLOCKED, '--wait'),
+    ({ options }) => fixture.client('start', ...options, ...TO_BLOCKED, '--wait'),
     'SinkRejected: ',
   ],
   [
     'refused',
     async ({ options }) => {
-      await scene.client('start', ...options, ...TO_FILES, '--wait');
-      return scene.client('start', ...options, ...TO_FILES);
+      await fixture.client('start', ...options, ...TO_FILES, '--wait');
+      return fixture.client('start', ...options, ...TO_FILES);
     },
     'delivered a token for these organizations',
   ],
   [
     'cancelled',
     async ({ options }) => {
-      scene.atlas.faults({ on, status: 429, times: 10_000 });
-      const waiting = scene.follow('start', ...options, ...TO_FILES, '--wait');
-      await eventually('a request', () => scene.atlas.posts().some(({ status }) => status === 429));
-      await scene.client('cancel', ...options);
+      fixture.atlas.faults({ on, status: 429, times: 10_000 });
+      const waiting = fixture.follow('start', ...options, ...TO_FILES, '--wait');
+      await eventually('a request', () => fixture.atlas.posts().some(({ status }) => status === 429));
+      await fixture.client('cancel', ...options);
       const exit = await waiting.exited;
-      scene.atlas.clearFaults();
+      fixture.atlas.clearFaults();
       return exit;
     },
     'the run was cancelled; no token was created',
@@ -110,7 +110,7 @@ describe('exit code', () => {
   it.each(CASES.map(([name, run, message]) => [EXIT_CODES[name], name, run, message] as const))(
     '%i: %s',
     async (code, _name, run, message) => {
-      const exit = await run(scene.newTarget());
+      const exit = await run(fixture.newTarget());
       expect(exit.code).toBe<ExitCode>(code);
       expect(exit.stderr).toContain(message);
     },
@@ -176,18 +176,18 @@ it('an interrupted command without a run says no more than that', async () => {
 });
 
 async function start(request = TO_FILES): Promise<Target> {
-  const target = scene.newTarget();
-  expect(await scene.client('start', ...target.options, ...request)).toMatchObject({ code: 0 });
+  const target = fixture.newTarget();
+  expect(await fixture.client('start', ...target.options, ...request)).toMatchObject({ code: 0 });
   return target;
 }
 
 describe('watch', () => {
   it('prints each step, the attempt and the last failure, and ends with the receipt', async () => {
-    const { atlas, deployment } = scene;
+    const { atlas, deployment } = fixture;
     atlas.faults({ on, status: 429, times: 10_000 });
     rmSync(deployment.tokensFolder, { recursive: true });
     const { options } = await start();
-    const watch = scene.follow('watch', ...options);
+    const watch = fixture.follow('watch', ...options);
     await eventually('a failed attempt at Atlas', () =>
       /^\S+Z creating, attempt \d+; last failure: Atlas returned 429 /m.test(watch.output()),
     );
@@ -204,15 +204,15 @@ describe('watch', () => {
   });
 
   it('while the workflow waits after an attempt that may have created a token says why, and until when', async () => {
-    scene.atlas.faults({ on, status: 503, headers: { 'retry-after': '600' }, times: 10_000 });
+    fixture.atlas.faults({ on, status: 503, headers: { 'retry-after': '600' }, times: 10_000 });
     const { options, workflowId } = await start();
-    const watch = scene.follow('watch', ...options);
+    const watch = fixture.follow('watch', ...options);
     await eventually('the reason', () =>
       /^\S+Z creating: Atlas returned 503 .*; Atlas may have created a token .*; next try at \d{4}/m.test(
         watch.output(),
       ),
     );
-    scene.atlas.clearFaults();
+    fixture.atlas.clearFaults();
     await client.workflow.getHandle(workflowId).cancel();
     const { code, stderr } = await watch.exited;
     expect(code).toBe(7);
@@ -221,22 +221,22 @@ describe('watch', () => {
     );
 
     // The old one sends nothing more with this credential until `Retry-After` ends.
-    await scene.deployment.workers.at(-1)?.stop();
-    await scene.deployment.startWorker();
+    await fixture.deployment.workers.at(-1)?.stop();
+    await fixture.deployment.startWorker();
   });
 
   it('ends with 1 and the failure of a run that fails', async () => {
-    scene.atlas.faults({ on, status: 429, times: 10_000 });
+    fixture.atlas.faults({ on, status: 429, times: 10_000 });
     const { options } = await start();
-    const watch = scene.follow('watch', ...options);
+    const watch = fixture.follow('watch', ...options);
     await eventually('the first line', () => watch.output().includes('creating, attempt'));
-    scene.atlas.clearFaults();
-    scene.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
+    fixture.atlas.clearFaults();
+    fixture.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
     const { code, stderr } = await watch.exited;
     expect(code).toBe(1);
     expect(stderr).toMatch(/^live-migration-prep: AtlasRequestRejected: Atlas returned 403 /m);
 
-    const afterwards = await scene.client('--json', 'watch', ...options);
+    const afterwards = await fixture.client('--json', 'watch', ...options);
     expect(afterwards.code).toBe(1);
     expect(objectIn(afterwards)).toMatchObject({ type: 'AtlasRequestRejected', details: { status: 403 } });
   });
@@ -244,16 +244,16 @@ describe('watch', () => {
   it('ends with 5 when the run is undelivered: the reason, the next try, the command that helps', async () => {
     blocked.block();
     const { workflowId, options } = await start(TO_BLOCKED);
-    const { code, stderr } = await scene.client('watch', ...options);
+    const { code, stderr } = await fixture.client('watch', ...options);
     expect(code).toBe(5);
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain(`live-migration-prep redeliver ${options.join(' ')}`);
     expect(stderr).toMatch(
       /\nthe token is kept, encrypted, and the run goes on; next try at \d{4}-\S+Z\nonce the cause is fixed: /,
     );
-    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
+    expect(await fixture.statusOf(workflowId)).toBe('RUNNING');
 
-    const json = await scene.client('--json', 'watch', ...options);
+    const json = await fixture.client('--json', 'watch', ...options);
     expect(json.code).toBe(5);
     expect(objectIn(json)).toMatchObject({
       workflowId,
@@ -263,9 +263,9 @@ describe('watch', () => {
   });
 
   it('of a terminated run says what to do with its token', async () => {
-    const { workflowId, options } = await scene.undelivered();
+    const { workflowId, options } = await fixture.undelivered();
     await client.workflow.getHandle(workflowId).terminate('\u001b[31mby mistake');
-    const { code, stderr } = await scene.client('watch', ...options);
+    const { code, stderr } = await fixture.client('watch', ...options);
     expect(code).toBe(1);
     expect(stderr).toContain(String.raw`the run was terminated: \u001b[31mby mistake`);
     expect(stderr).toContain(`recover ${options.join(' ')} --run-id`);
@@ -274,11 +274,11 @@ describe('watch', () => {
 
 describe('cancel', () => {
   it('of a run that created nothing: watch ends with 7; a second time there is nothing to cancel', async () => {
-    scene.atlas.faults({ on, status: 429, times: 10_000 });
+    fixture.atlas.faults({ on, status: 429, times: 10_000 });
     const { workflowId, options } = await start();
-    const watch = scene.follow('watch', '--workflow-id', workflowId);
+    const watch = fixture.follow('watch', '--workflow-id', workflowId);
     await eventually('the first line', () => watch.output().includes('creating, attempt'));
-    const cancel = await scene.client('cancel', ...options);
+    const cancel = await fixture.client('cancel', ...options);
     expect(cancel).toMatchObject({ code: 0, stderr: '' });
     expect(cancel.stdout).toContain(`requested cancellation of ${workflowId}\n`);
     expect(cancel.stdout).toContain('makes one attempt to deliver a token that arrives\n');
@@ -286,10 +286,10 @@ describe('cancel', () => {
       code: 7,
       stderr: 'live-migration-prep: the run was cancelled; no token was created\n',
     });
-    scene.atlas.clearFaults();
+    fixture.atlas.clearFaults();
 
-    expect(await scene.statusOf(workflowId)).toBe('CANCELLED');
-    const again = await scene.client('--json', 'cancel', ...options);
+    expect(await fixture.statusOf(workflowId)).toBe('CANCELLED');
+    const again = await fixture.client('--json', 'cancel', ...options);
     expect(again.code).toBe(6);
     expect(objectIn(again)).toMatchObject({
       refused: 'ended',
@@ -299,16 +299,16 @@ describe('cancel', () => {
   });
 
   it('of an undelivered run: watch ends with 7, and prints what may be left', async () => {
-    const { options, runId } = await scene.undelivered();
-    expect(await scene.client('cancel', ...options)).toMatchObject({ code: 0 });
-    const { code, stderr } = await scene.client('watch', ...options);
+    const { options, runId } = await fixture.undelivered();
+    expect(await fixture.client('cancel', ...options)).toMatchObject({ code: 0 });
+    const { code, stderr } = await fixture.client('watch', ...options);
     expect(code).toBe(7);
     expect(stderr).toMatch(
       /^live-migration-prep: Cancelled: .*token [\da-f-]{36} is not confirmed as delivered/,
     );
     expect(stderr).toContain(`live-migration-prep recover ${options.join(' ')} --run-id ${runId}`);
 
-    const json = await scene.client('--json', 'watch', ...options);
+    const json = await fixture.client('--json', 'watch', ...options);
     expect(objectIn(json)).toMatchObject({
       type: 'Cancelled',
       details: {
@@ -323,8 +323,8 @@ describe('cancel', () => {
 
 describe.each(['watch', 'cancel', 'redeliver'])('%s', (command) => {
   it('of a run that Temporal does not know says so', async () => {
-    const { workflowId, options } = scene.newTarget();
-    const exit = await scene.client('--json', command, ...options);
+    const { workflowId, options } = fixture.newTarget();
+    const exit = await fixture.client('--json', command, ...options);
     expect(exit.code).toBe(1);
     expect(objectIn(exit)).toEqual({
       error: `Temporal knows no run ${workflowId}: it never ran in this namespace, or the retention period has ended`,
@@ -334,10 +334,10 @@ describe.each(['watch', 'cancel', 'redeliver'])('%s', (command) => {
 
 it('watch of an undelivered run whose workers are gone says so', async () => {
   blocked.block();
-  const { options } = scene.newTarget();
-  await scene.client('start', ...options, ...TO_BLOCKED, '--wait');
-  await scene.deployment.workers.at(-1)?.stop();
-  const { code, stderr } = await scene.client('watch', ...options);
+  const { options } = fixture.newTarget();
+  await fixture.client('start', ...options, ...TO_BLOCKED, '--wait');
+  await fixture.deployment.workers.at(-1)?.stop();
+  const { code, stderr } = await fixture.client('watch', ...options);
   expect(code).toBe(5);
   expect(stderr).toContain('undelivered: no worker responds, so the reason is in the history only');
   expect(stderr).toContain(`once the cause is fixed: live-migration-prep redeliver ${options.join(' ')}`);

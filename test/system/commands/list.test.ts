@@ -6,12 +6,12 @@ import pMap from 'p-map';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { formatCount } from '../../../src/shared/text';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
-import { setScene, type Scene } from '../../support/command-line';
+import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { end } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import { sharedTemporal, untilListed } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
-import { sharedTemporal, untilListed } from '../../support/setting';
 import { statusOf } from '../../support/updates';
 
 const on = 'linkTokens';
@@ -39,22 +39,22 @@ interface Scanned {
   failure: string | null;
 }
 
-let scene: Scene;
+let fixture: CommandFixture;
 let client: Client;
 let scanned: Scanned[];
 let since: string;
 
 const runs = (count: number, more: () => Partial<PrepareRequest> = () => ({})) =>
-  Array.from({ length: count }, () => scene.deployment.newRequest(more()));
+  Array.from({ length: count }, () => fixture.deployment.newRequest(more()));
 
 async function startAll(requests: readonly PrepareRequest[]): Promise<void> {
-  await pMap(requests, (request) => scene.deployment.start(request), { concurrency: 20 });
+  await pMap(requests, (request) => fixture.deployment.start(request), { concurrency: 20 });
   for (const request of requests) await eventually('a run at rest', () => isAtRest(request));
 }
 
 /** It has ended, or waits for minutes. */
 async function isAtRest(request: PrepareRequest): Promise<boolean> {
-  const handle = scene.deployment.handleOf(request);
+  const handle = fixture.deployment.handleOf(request);
   const { raw, status } = await handle.describe();
   if (status.name !== 'RUNNING') return true;
   const inAMinuteMs = Date.now() + 60_000;
@@ -92,7 +92,7 @@ async function scan({ workflowId, runId }: { workflowId: string; runId: string }
 }
 
 async function listed(...filters: string[]) {
-  const { code, stdout, stderr } = await scene.client('--json', 'list', ...filters);
+  const { code, stdout, stderr } = await fixture.client('--json', 'list', ...filters);
   expect(code).toBe(0);
   expect(stderr).toMatch(
     /^note: the list may lag by a moment; runs that closed before \d{4}-\S+ are deleted\n/,
@@ -101,10 +101,10 @@ async function listed(...filters: string[]) {
 }
 
 beforeAll(async () => {
-  scene = await setScene({
+  fixture = await createCommandFixture({
     sinks: { ...(WITH_BLOCKED_SINK['sinks'] as object), full: { type: 'file', directory: 'full' } },
   });
-  const { atlas, deployment } = scene;
+  const { atlas, deployment } = fixture;
   ({ client } = await sharedTemporal());
   blockSink(deployment);
   writeFileSync(path.join(deployment.folder, 'full'), 'a file where a folder should be');
@@ -150,7 +150,7 @@ beforeAll(async () => {
 }, 180_000);
 
 describe('of runs with mixed outcomes, list finds exactly what a scan of all histories finds:', () => {
-  const org = () => scene.atlas.account.orgId;
+  const org = () => fixture.atlas.account.orgId;
 
   it.each<[filters: string[], matches: (run: Scanned) => boolean]>([
     [[], () => true],
@@ -189,7 +189,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
   });
 
   it('as a table, newest first, with what each run waits for', async () => {
-    const { stdout, stderr } = await scene.client('list', '--undelivered');
+    const { stdout, stderr } = await fixture.client('list', '--undelivered');
     expect(stderr).toMatch(
       /\nnote: not counted: \d+ open runs?, creating a token or in the first round of delivery\n/,
     );
@@ -201,7 +201,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
     for (const row of rows)
       expect(row).toMatch(/^\S+Z +undelivered +live-migration-prep\/\S+ +waits on sink (full|blocked)$/);
 
-    const cancelled = await scene.client('list', '--failure', 'Cancelled', '--recoverable');
+    const cancelled = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
     expect(cancelled.stdout).toMatch(
       new RegExp(
         `failed +\\S+ +recoverable token: live-migration-prep recover --org ${org()} --source-org \\S+ --run-id \\S+; Cancelled: .*\n`,
@@ -210,7 +210,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
   });
 
   it('and says what it cannot know', async () => {
-    const { stderr } = await scene.client('list', '--unconfirmed');
+    const { stderr } = await fixture.client('list', '--unconfirmed');
     expect(stderr).toMatch(
       /\nnote: not shown: \d+ terminated runs?\. A request in progress at the termination is in no count\./,
     );
@@ -227,7 +227,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
       };
     }[];
     const attempts = listedRuns.flatMap(({ unconfirmed }) => unconfirmed.attempts);
-    const lost = scene.atlas.posts().filter(({ status }) => status === 503);
+    const lost = fixture.atlas.posts().filter(({ status }) => status === 503);
     expect(attempts).toHaveLength(lost.length);
     const counts = new Map(scanned.map(({ runId, unconfirmed }) => [runId, unconfirmed]));
     for (const { runId, unconfirmed } of listedRuns)
@@ -251,7 +251,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
         ),
       );
     }
-    const { stdout } = await scene.client('list', '--unconfirmed');
+    const { stdout } = await fixture.client('list', '--unconfirmed');
     expect(stdout).toMatch(
       / {2}\S+Z to \S+Z: Atlas returned 503 .*\n {4}a key made then has an id from [\da-f]{8}… to [\da-f]{8}…; the events of that time: atlas api /,
     );
@@ -266,7 +266,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
       if (state === 'failed') expect(failure).toMatchObject({ type: expect.any(String) as unknown });
       if (state === 'delivered') expect(receipt).toMatchObject({ orgId: requests.get(String(runId))?.orgId });
     }
-    const { stdout } = await scene.client('list', '--details');
+    const { stdout } = await fixture.client('list', '--details');
     const found = stdout.split('\n').filter((line) => line.includes('"requestedBy":"ana"'));
     expect(found).toHaveLength(8);
     expect(found.filter((line) => line.includes('"tokenSha256":"'))).toHaveLength(4);
@@ -286,7 +286,7 @@ describe.each<[what: string, args: unknown[], memo: Record<string, unknown>]>([
   const workflowId = `live-migration-prep/${orgId}`;
 
   it.each(['open', 'closed'])('does not end a command while it is %s', async (state) => {
-    const { taskQueue } = scene.deployment;
+    const { taskQueue } = fixture.deployment;
     const handle = await client.workflow.start('prepareLiveMigration', {
       ...{ workflowId, taskQueue, args, memo },
       ...(state === 'open' && { startDelay: '1 day' }),
@@ -305,7 +305,7 @@ describe.each<[what: string, args: unknown[], memo: Record<string, unknown>]>([
       [`start --org ${orgId} --ip 192.31.196.7 --sink blocked`, isOpen ? 6 : 0],
       ['redeliver --all --sink none', 5],
     ] as const) {
-      const exit = await scene.client(...command.split(' '));
+      const exit = await fixture.client(...command.split(' '));
       expect([command, exit]).toMatchObject([command, { code }]);
       expect(exit.stderr).not.toMatch(/Unknown encoding|Unexpected token|Cannot convert/);
     }

@@ -1,19 +1,19 @@
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import type { ScheduledResult } from '../../../src/contract/schemas';
 import { cleanUpLater } from '../../support/clean-up';
-import { setScene, type Scene } from '../../support/command-line';
+import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal } from '../../support/setting';
+import { sharedTemporal } from '../../support/installation';
 
 const REQUEST = ['--ip', '192.31.196.7', '--sink', 'files'];
 const ONCE_A_YEAR = '0 6 1 1 *';
 
-let scene: Scene;
+let fixture: CommandFixture;
 
 beforeAll(async () => {
-  scene = await setScene();
-  await scene.deployment.startWorker();
+  fixture = await createCommandFixture();
+  await fixture.deployment.startWorker();
 }, 60_000);
 
 async function expectNoSchedule(id: string): Promise<void> {
@@ -23,9 +23,9 @@ async function expectNoSchedule(id: string): Promise<void> {
 
 describe('schedule create', () => {
   it('creates a schedule whose runs start one of the usual id, never overlap and end with its receipt', async () => {
-    const { workflowId, options } = scene.newTarget();
+    const { workflowId, options } = fixture.newTarget();
     const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
-    const created = await scene.client(
+    const created = await fixture.client(
       ...[...create, '--cron', '0 18 1 1 *', '--timezone', 'Europe/Dublin'],
       ...['--jitter', '30s', '--until', '2099-01-01T00:00:00Z', '--note', 'wave 3'],
     );
@@ -48,7 +48,7 @@ describe('schedule create', () => {
     expect(state.note).toBe('wave 3');
     expect(action.args).toEqual([{ request: expect.objectContaining({ sink: 'files' }) as unknown }]);
 
-    const before = scene.atlas.createdTokens().length;
+    const before = fixture.atlas.createdTokens().length;
     await schedule.trigger();
     const run = await eventually('a run of the schedule', async () => {
       const { info } = await schedule.describe();
@@ -62,16 +62,16 @@ describe('schedule create', () => {
       outcome: 'prepared',
       receipt: { sink: 'files', accessListIps: ['192.31.196.7'] },
     });
-    const [token, ...more] = scene.atlas.createdTokens().slice(before);
+    const [token, ...more] = fixture.atlas.createdTokens().slice(before);
     expect(more).toEqual([]);
-    expect(scene.deployment.tokens()).toContain(token?.linkToken);
+    expect(fixture.deployment.tokens()).toContain(token?.linkToken);
 
-    const watch = await scene.client('watch', ...options);
+    const watch = await fixture.client('watch', ...options);
     expect(watch.stdout).toContain(result.receipt?.deliveryId);
-    const start = await scene.client('start', ...options, ...REQUEST);
+    const start = await fixture.client('start', ...options, ...REQUEST);
     expect(start.code).toBe(6);
 
-    const second = await scene.client(...create);
+    const second = await fixture.client(...create);
     expect(second.code).toBe(6);
     expect(second.stderr).toContain(
       `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
@@ -79,10 +79,10 @@ describe('schedule create', () => {
   });
 
   it('with --always creates one that asks for a token each time, with --schedule-id under another id', async () => {
-    const { options } = scene.newTarget();
+    const { options } = fixture.newTarget();
     const scheduleId = `yearly-${newOrgId()}`;
     const create = ['schedule', 'create', ...options, ...REQUEST, '--cron', ONCE_A_YEAR];
-    const { stdout } = await scene.client(...create, '--always', '--schedule-id', scheduleId);
+    const { stdout } = await fixture.client(...create, '--always', '--schedule-id', scheduleId);
     expect(stdout).toContain('it creates a token each time, whether or not one is in use');
     const { client } = await sharedTemporal();
     const schedule = client.schedule.getHandle(scheduleId);
@@ -109,8 +109,8 @@ describe('schedule create', () => {
       'no time matches --cron before --until: correct it; no schedule was created',
     ],
   ])('%s: exit code 2, what to write, and no schedule', async (_what, when, message) => {
-    const { workflowId, options } = scene.newTarget();
-    const { code, stderr } = await scene.client('schedule', 'create', ...options, ...REQUEST, ...when);
+    const { workflowId, options } = fixture.newTarget();
+    const { code, stderr } = await fixture.client('schedule', 'create', ...options, ...REQUEST, ...when);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
     await expectNoSchedule(workflowId);
@@ -128,14 +128,14 @@ describe('schedule create', () => {
       /^live-migration-prep: no schedule was created: the request has 1 problem\n {2}orgId is not visible to credential default, and [^\n]*\n$/,
     ],
   ])('%s: refused now, with the remedy, and no token is requested', async (_what, { org, sink }, message) => {
-    const before = scene.atlas.requestsOn('linkTokens').length;
-    const { orgId } = scene.atlas.account;
+    const before = fixture.atlas.requestsOn('linkTokens').length;
+    const { orgId } = fixture.atlas.account;
     const request = ['--org', org ?? orgId, '--ip', '192.31.196.7', '--sink', sink ?? 'files'];
     const create = ['schedule', 'create', ...request, '--cron', ONCE_A_YEAR];
-    const { code, stdout, stderr } = await scene.client(...create);
+    const { code, stdout, stderr } = await fixture.client(...create);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(message);
     await expectNoSchedule(`live-migration-prep/${org ?? orgId}`);
-    expect(scene.atlas.requestsOn('linkTokens')).toHaveLength(before);
+    expect(fixture.atlas.requestsOn('linkTokens')).toHaveLength(before);
   });
 });

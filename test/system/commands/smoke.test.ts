@@ -6,8 +6,8 @@ import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { CLIENT } from '../../support/command-line';
 import { runProgram } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { objectIn } from '../../support/run-command';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 
 const NOWHERE = embeddedEnv('127.0.0.1:1');
 

@@ -6,18 +6,18 @@ import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { newAccount, seedOf } from '../../support/atlas';
-import { CLIENT, setBlockedScene, type BlockedScene } from '../../support/command-line';
+import { CLIENT, createBlockedFixture, type BlockedFixture } from '../../support/command-line';
 import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import { sharedTemporal, untilListed } from '../../support/installation';
 import { objectsIn, type ClientExit } from '../../support/run-command';
-import { sharedTemporal, untilListed } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 
-let scene: BlockedScene;
+let fixture: BlockedFixture;
 
 beforeAll(async () => {
-  scene = await setBlockedScene();
+  fixture = await createBlockedFixture();
 });
 
 interface Result {
@@ -29,7 +29,7 @@ interface Result {
 }
 
 function fileOf(requests: readonly object[]): string {
-  const file = path.join(scene.deployment.folder, `${newOrgId()}.jsonl`);
+  const file = path.join(fixture.deployment.folder, `${newOrgId()}.jsonl`);
   writeFileSync(file, requests.map((request) => `${JSON.stringify(request)}\n`).join(''));
   return file;
 }
@@ -39,13 +39,13 @@ function resultsIn(exit: Pick<ClientExit, 'stdout'>): Result[] {
   return (objectsIn(exit) as unknown as Result[]).filter(({ line }) => line).sort((x, y) => x.line - y.line);
 }
 
-const newRequests = (count: number) => Array.from({ length: count }, () => scene.deployment.newRequest());
+const newRequests = (count: number) => Array.from({ length: count }, () => fixture.deployment.newRequest());
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 
 /** Tokens of these requests at Atlas, by the receipts. */
 async function deliveryIds(requests: readonly PrepareRequest[]): Promise<Set<string>> {
   const receipts = await Promise.all(
-    requests.map(async (request) => (await endingOf(scene.deployment.handleOf(request))).receipt),
+    requests.map(async (request) => (await endingOf(fixture.deployment.handleOf(request))).receipt),
   );
   return new Set(receipts.map((receipt) => receipt?.deliveryId ?? 'none'));
 }
@@ -53,10 +53,10 @@ async function deliveryIds(requests: readonly PrepareRequest[]): Promise<Set<str
 describe('start --from', () => {
   it('killed in the middle and run again creates one token for each line', async () => {
     const requests = newRequests(Number(process.env['LINES'] ?? 30));
-    const tokens = scene.atlas.createdTokens().length;
+    const tokens = fixture.atlas.createdTokens().length;
     const from = fileOf(requests);
     const { address } = await sharedTemporal();
-    const command = ['--json', '--task-queue', scene.deployment.taskQueue, 'start', '--from', from];
+    const command = ['--json', '--task-queue', fixture.deployment.taskQueue, 'start', '--from', from];
     const child = spawn(process.execPath, [CLIENT, ...command], { env: embeddedEnv(address) });
     const exited = once(child, 'exit');
     let stdout = '';
@@ -64,7 +64,7 @@ describe('start --from', () => {
     await eventually('some results', () => stdout.split('\n').length > 10);
     child.kill('SIGKILL');
     await exited;
-    const second = await scene.client('--json', 'start', '--from', from);
+    const second = await fixture.client('--json', 'start', '--from', from);
     expect(second).toMatchObject({ code: 0, stderr: '' });
     expect(objectsIn(second).at(-1)).toEqual({
       total: requests.length,
@@ -74,27 +74,27 @@ describe('start --from', () => {
       requests.map((request, i) => [i + 1, idOf(request)]),
     );
     expect(await deliveryIds(requests)).toHaveProperty('size', requests.length);
-    expect(scene.atlas.createdTokens()).toHaveLength(tokens + requests.length);
+    expect(fixture.atlas.createdTokens()).toHaveLength(tokens + requests.length);
 
-    const third = await scene.client('--json', 'start', '--from', from);
+    const third = await fixture.client('--json', 'start', '--from', from);
     expect(third.code).toBe(0);
     for (const { action, reason } of resultsIn(third)) {
       expect(`${action}: ${reason}`).toMatch(/^skipped: run \S+ delivered a token for these organizations/);
     }
-    expect(scene.atlas.createdTokens()).toHaveLength(tokens + requests.length);
+    expect(fixture.atlas.createdTokens()).toHaveLength(tokens + requests.length);
   });
 
   it('stopped by Ctrl-C prints only what it knows, and says what goes on', async () => {
     const requests = newRequests(40);
     const from = fileOf(requests);
-    const command = scene.follow('--json', 'start', '--from', from);
+    const command = fixture.follow('--json', 'start', '--from', from);
     await eventually('some results', () => command.output().split('\n').length > 10);
     command.interrupt();
     const exit = await command.exited;
     expect(exit.code).toBe(130);
     expect(exit.stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
     expect(new Set(resultsIn(exit).map(({ action }) => action))).toEqual(new Set(['started']));
-    expect((await scene.client('start', '--from', from)).code).toBe(0);
+    expect((await fixture.client('start', '--from', from)).code).toBe(0);
     // The faults of the next test are for its own runs.
     expect(await deliveryIds(requests)).toHaveProperty('size', requests.length);
   });
@@ -102,24 +102,24 @@ describe('start --from', () => {
   it('names every bad line, and starts nothing', async () => {
     const requests = newRequests(40);
     const bad = requests.map((request, i) => (i % 2 === 0 ? request : { ...request, sink: '' }));
-    const exit = await scene.client('start', '--from', fileOf(bad));
+    const exit = await fixture.client('start', '--from', fileOf(bad));
     expect(exit).toMatchObject({ code: 2, stdout: '' });
     const lines = exit.stderr.split('\n').slice(1, -1);
     expect(lines).toEqual(
       Array.from({ length: 20 }, (_, i) => `  line ${2 * i + 2}: sink is empty: name a configured sink`),
     );
     for (const request of requests) {
-      await expect(scene.deployment.handleOf(request).describe()).rejects.toThrow(/not found/i);
+      await expect(fixture.deployment.handleOf(request).describe()).rejects.toThrow(/not found/i);
     }
   });
 
   it('starts only ids without a run that is open or delivered, and reports a recoverable token', async () => {
-    const { deployment } = scene;
+    const { deployment } = fixture;
     const [delivered, failed, fresh] = newRequests(3) as [PrepareRequest, PrepareRequest, PrepareRequest];
     const blocked = () => deployment.newRequest({ sink: 'blocked' });
     const [open, other, cancelled] = [blocked(), blocked(), blocked()];
     await endingOf(await deployment.start(delivered));
-    scene.atlas.faults({ on: 'linkTokens', status: 403 });
+    fixture.atlas.faults({ on: 'linkTokens', status: 403 });
     await endingOf(await deployment.start(failed));
     for (const request of [open, other, cancelled])
       await untilStep(await deployment.start(request), 'undelivered');
@@ -140,20 +140,20 @@ describe('start --from', () => {
     ];
     const outcomesOf = (exit: ClientExit) =>
       resultsIn(exit).map(({ action, reason }) => `${action}: ${reason}`);
-    const tokens = scene.atlas.createdTokens().length;
-    const dry = await scene.client('--json', 'start', '--from', from, '--dry-run');
+    const tokens = fixture.atlas.createdTokens().length;
+    const dry = await fixture.client('--json', 'start', '--from', from, '--dry-run');
     expect(outcomesOf(dry)).toEqual(expected('^would start: into sink files$'));
     expect(dry.code).toBe(6);
-    expect(scene.atlas.createdTokens()).toHaveLength(tokens);
+    expect(fixture.atlas.createdTokens()).toHaveLength(tokens);
 
-    const exit = await scene.client('--json', 'start', '--from', from, '--wait');
+    const exit = await fixture.client('--json', 'start', '--from', from, '--wait');
     expect(outcomesOf(exit)).toEqual(
       expected('^delivered: file ').with(3, expect.stringMatching(/^undelivered: SinkRejected: /)),
     );
     expect(resultsIn(exit).at(-1)).toMatchObject({ refused: 'recoverable', line: 6 });
     expect(exit.code).toBe(5);
     expect(exit.stderr).toContain('6 requests: ');
-    expect(scene.atlas.createdTokens()).toHaveLength(tokens + 2);
+    expect(fixture.atlas.createdTokens()).toHaveLength(tokens + 2);
   });
 
   it.each<[what: string, stdin: string | Buffer, message: string]>([
@@ -162,7 +162,7 @@ describe('start --from', () => {
     ['is binary', Buffer.from([0xff, 0x0a, 0x00, 0x0a, 0x1b]), 'has problems in 3 lines'],
     ['is the error of a command with --json', '{"error":"cannot reach Temporal"}\n', 'error is not a field'],
   ])('starts nothing where standard input %s', async (_what, stdin, message) => {
-    const exit = await scene.piped(stdin, 'start', '--from', '-');
+    const exit = await fixture.piped(stdin, 'start', '--from', '-');
     expect(exit).toMatchObject({ code: 2, stdout: '' });
     expect(exit.stderr).toContain('nothing was started: --from - ');
     expect(exit.stderr).toContain(message);
@@ -171,13 +171,13 @@ describe('start --from', () => {
 
 /** From now on Atlas knows the test's service account with this secret only. */
 function setSecretAtAtlas(clientSecret: string): void {
-  const { atlas } = scene;
+  const { atlas } = fixture;
   atlas.seed(seedOf([{ ...atlas.account, clientSecret }]));
   atlas.expire('accessTokens');
 }
 
 it('list --requests | start --from - brings back every run that failed on a wrong secret; once more, it starts nothing', async () => {
-  const { atlas, deployment, temporal } = scene;
+  const { atlas, deployment, temporal } = fixture;
   const onDemand = newRequests(10);
   const scheduled = newRequests(10);
   const [again, ...others] = onDemand as [PrepareRequest, ...PrepareRequest[]];
@@ -212,10 +212,10 @@ it('list --requests | start --from - brings back every run that failed on a wron
   setSecretAtAtlas(atlas.account.clientSecret);
 
   const failed = ['list', '--since', since, '--failure', 'AtlasRequestRejected', '--requests'];
-  const { stdout } = await scene.client(...failed);
+  const { stdout } = await fixture.client(...failed);
   expect(stdout.trim().split('\n')).toHaveLength(20);
   expect(stdout).not.toContain('again');
-  const invalid = await scene.client('list', '--since', since, '--failure', 'InvalidRequest', '--requests');
+  const invalid = await fixture.client('list', '--since', since, '--failure', 'InvalidRequest', '--requests');
   expect(invalid).toMatchObject({
     code: 0,
     stdout: '',
@@ -224,13 +224,19 @@ it('list --requests | start --from - brings back every run that failed on a wron
 
   const tokens = atlas.createdTokens().length;
   const [first = ''] = stdout.split('\n');
-  expect(await scene.piped(`${first}\n`, 'start', '--from', '-', '--wait')).toMatchObject({ code: 0 });
-  const all = await scene.piped(stdout, '--json', 'start', '--from', '-', '--wait');
+  expect(await fixture.piped(`${first}\n`, 'start', '--from', '-', '--wait')).toMatchObject({ code: 0 });
+  const all = await fixture.piped(stdout, '--json', 'start', '--from', '-', '--wait');
   expect(all.code).toBe(0);
   expect(objectsIn(all).at(-1)).toEqual({ total: 20, counts: { delivered: 19, skipped: 1 } });
   const once = await deliveryIds([...onDemand, ...scheduled]);
   expect(once.size).toBe(20);
-  const more = await scene.piped((await scene.client(...failed)).stdout, '--json', 'start', '--from', '-');
+  const more = await fixture.piped(
+    (await fixture.client(...failed)).stdout,
+    '--json',
+    'start',
+    '--from',
+    '-',
+  );
   expect(objectsIn(more).at(-1)).toEqual({ total: 20, counts: { skipped: 20 } });
   expect(atlas.createdTokens()).toHaveLength(tokens + 20);
 });

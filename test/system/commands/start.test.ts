@@ -7,28 +7,28 @@ import { cleanUpLater } from '../../support/clean-up';
 import {
   TO_BLOCKED,
   TO_FILES,
-  setBlockedScene,
-  setScene,
-  type BlockedScene,
+  createBlockedFixture,
+  createCommandFixture,
+  type BlockedFixture,
 } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import { sharedTemporal } from '../../support/installation';
 import { objectIn, run, startCommand } from '../../support/run-command';
 import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
-import { sharedTemporal } from '../../support/setting';
 
 const on = 'linkTokens';
 
-let scene: BlockedScene;
+let fixture: BlockedFixture;
 let blocked: BlockedSink;
 
 beforeAll(async () => {
-  scene = await setBlockedScene();
-  ({ blocked } = scene);
+  fixture = await createBlockedFixture();
+  ({ blocked } = fixture);
 });
 
-const posts = () => scene.atlas.requestsOn('linkTokens').length;
-const lastToken = () => scene.atlas.createdTokens().at(-1);
+const posts = () => fixture.atlas.requestsOn('linkTokens').length;
+const lastToken = () => fixture.atlas.createdTokens().at(-1);
 
 describe('start', () => {
   it('starts nothing after it was interrupted while it connected', async () => {
@@ -36,7 +36,7 @@ describe('start', () => {
     const proxy = await serveTcpProxy(Number(address.split(':')[1]));
     cleanUpLater(() => proxy.close());
     proxy.cut();
-    const { workflowId, options } = scene.newTarget();
+    const { workflowId, options } = fixture.newTarget();
     const command = startCommand(['start', ...options, ...TO_FILES], embeddedEnv(`127.0.0.1:${proxy.port}`));
     await eventually('a connection', () => proxy.open() > 0);
     command.interrupt();
@@ -47,8 +47,8 @@ describe('start', () => {
   });
 
   it('says how to follow the run, and does not wait', async () => {
-    const { workflowId, options } = scene.newTarget();
-    expect(await scene.client('start', ...options, ...TO_FILES)).toEqual({
+    const { workflowId, options } = fixture.newTarget();
+    expect(await fixture.client('start', ...options, ...TO_FILES)).toEqual({
       code: 0,
       stdout: `started ${workflowId}\nfollow it: live-migration-prep watch ${options.join(' ')}\n`,
       stderr: '',
@@ -58,11 +58,11 @@ describe('start', () => {
   });
 
   it('with --wait prints where the token is', async () => {
-    const { workflowId, options } = scene.newTarget();
-    const { code, stdout, stderr } = await scene.client('start', ...options, ...TO_FILES, '--wait');
+    const { workflowId, options } = fixture.newTarget();
+    const { code, stdout, stderr } = await fixture.client('start', ...options, ...TO_FILES, '--wait');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const file = /token is in\s+file (\S+)/.exec(stdout)?.[1] ?? '';
-    expect(path.dirname(file)).toBe(scene.deployment.tokensFolder);
+    expect(path.dirname(file)).toBe(fixture.deployment.tokensFolder);
     expect(readFileSync(file, 'utf8')).toBe(lastToken()?.linkToken);
     expect(stdout).toContain(`started ${workflowId}\n`);
     expect(stdout).toMatch(/^(\S+Z) delivered\n {2}organization [^]*\n {2}delivered +\S+Z\n/m);
@@ -70,9 +70,9 @@ describe('start', () => {
   });
 
   it('with --json prints the receipt last, wherever --json stands', async () => {
-    const { workflowId, options } = scene.newTarget();
+    const { workflowId, options } = fixture.newTarget();
     const audit = ['--requested-by', 'ana', '--change-reference', 'CHG-1'];
-    const exit = await scene.client('start', ...options, ...TO_FILES, ...audit, '--wait', '--json');
+    const exit = await fixture.client('start', ...options, ...TO_FILES, ...audit, '--wait', '--json');
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     const { receipt, ...others } = objectIn(exit);
     const { client } = await sharedTemporal();
@@ -86,20 +86,20 @@ describe('start', () => {
   });
 
   it('sends an empty access list with --no-access-list', async () => {
-    const options = [...scene.newTarget().options, '--no-access-list', '--sink', 'files'];
-    const exit = await scene.client('--json', 'start', ...options, '--wait');
+    const options = [...fixture.newTarget().options, '--no-access-list', '--sink', 'files'];
+    const exit = await fixture.client('--json', 'start', ...options, '--wait');
     expect(objectIn(exit).receipt.accessListIps).toEqual([]);
     expect(lastToken()?.accessListIps).toEqual([]);
   });
 
   it('sends a file without its comments, blank lines and Windows line ends', async () => {
-    const file = path.join(scene.deployment.folder, `addresses-${newOrgId()}`);
+    const file = path.join(fixture.deployment.folder, `addresses-${newOrgId()}`);
     writeFileSync(
       file,
       '# the source\r\n192.31.196.7 # first host\r\n\r\n  192.175.48.0/24\n2001:4:112::/48',
     );
     const options = [
-      ...scene.newTarget().options,
+      ...fixture.newTarget().options,
       '--ips-file',
       file,
       '--ip',
@@ -107,7 +107,7 @@ describe('start', () => {
       '--sink',
       'files',
     ];
-    const exit = await scene.client('--json', 'start', ...options, '--wait');
+    const exit = await fixture.client('--json', 'start', ...options, '--wait');
     const sent = ['192.52.193.1', '192.31.196.7', '192.175.48.0/24', '2001:4:112::/48'];
     expect(objectIn(exit).receipt.accessListIps).toEqual(sent);
     expect(lastToken()?.accessListIps).toEqual(sent);
@@ -116,11 +116,16 @@ describe('start', () => {
 
 describe('start --wait of a run that fails', () => {
   it("exits with 1, and prints the failure's type, Atlas's reason and the unconfirmed tokens", async () => {
-    scene.atlas.faults([
+    fixture.atlas.faults([
       { on, status: 500 },
       { on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', detail: 'Not from here.' },
     ]);
-    const { code, stderr } = await scene.client('start', ...scene.newTarget().options, ...TO_FILES, '--wait');
+    const { code, stderr } = await fixture.client(
+      'start',
+      ...fixture.newTarget().options,
+      ...TO_FILES,
+      '--wait',
+    );
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /AtlasRequestRejected: Atlas returned 403 ORG_REQUIRES_ACCESS_LIST .*"Not from here\."/,
@@ -129,10 +134,10 @@ describe('start --wait of a run that fails', () => {
   });
 
   it('prints with --json its type and details; after it, start creates a token', async () => {
-    scene.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
-    const { workflowId, options } = scene.newTarget();
+    fixture.atlas.faults({ on, status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST' });
+    const { workflowId, options } = fixture.newTarget();
     const start = ['--json', 'start', ...options, ...TO_FILES, '--wait'];
-    const exit = await scene.client(...start);
+    const exit = await fixture.client(...start);
     expect(exit.code).toBe(1);
     expect(objectIn(exit)).toMatchObject({
       workflowId,
@@ -140,28 +145,28 @@ describe('start --wait of a run that fails', () => {
       error: expect.stringContaining('Atlas returned 403') as unknown,
       details: { status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', unconfirmedTokens: 0 },
     });
-    expect(await scene.client(...start)).toMatchObject({ code: 0 });
+    expect(await fixture.client(...start)).toMatchObject({ code: 0 });
   });
 
   it('names the known sinks when its sink is unknown, and Atlas is not called', async () => {
-    const posts = scene.atlas.posts().length;
-    const options = [...scene.newTarget().options, '--ip', '192.31.196.7', '--sink', 'no\u001bwhere'];
-    const { code, stderr } = await scene.client('start', ...options, '--wait');
+    const posts = fixture.atlas.posts().length;
+    const options = [...fixture.newTarget().options, '--ip', '192.31.196.7', '--sink', 'no\u001bwhere'];
+    const { code, stderr } = await fixture.client('start', ...options, '--wait');
     expect(code).toBe(1);
     expect(stderr).toMatch(
       /InvalidRequest: .*is not a sink of this organization: write one of files, blocked/,
     );
     expect(stderr).not.toContain('\u001b');
-    expect(scene.atlas.posts()).toHaveLength(posts);
+    expect(fixture.atlas.posts()).toHaveLength(posts);
   });
 });
 
 describe('start --wait against a sink that rejects', () => {
   it('returns with 5, the reason and the command that helps, and the run goes on', async () => {
     blocked.block();
-    const { workflowId, options } = scene.newTarget();
+    const { workflowId, options } = fixture.newTarget();
     const start = ['start', ...options, ...TO_BLOCKED, '--wait'];
-    const { code, stderr } = await scene.client(...start);
+    const { code, stderr } = await fixture.client(...start);
     expect(code).toBe(5);
     expect(stderr).toMatch(/^live-migration-prep: SinkRejected: .*is not a directory/);
     expect(stderr).toContain('\nthe token is kept, encrypted, and the run goes on; next try at ');
@@ -169,43 +174,43 @@ describe('start --wait against a sink that rejects', () => {
       `\nonce the cause is fixed: live-migration-prep redeliver ${options.join(' ')}   (--sink `,
     );
     expect(stderr).not.toContain('`');
-    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
+    expect(await fixture.statusOf(workflowId)).toBe('RUNNING');
 
-    const again = await scene.client('--json', ...start);
+    const again = await fixture.client('--json', ...start);
     expect(again.code).toBe(5);
     expect(objectIn(again)).toMatchObject({ workflowId, type: 'SinkRejected' });
   });
 
   it('joins the open run of an equal request, without waiting; once repaired, redeliver delivers', async () => {
     blocked.block();
-    const { options } = scene.newTarget();
+    const { options } = fixture.newTarget();
     const start = ['--json', 'start', ...options, ...TO_BLOCKED];
-    expect(await scene.client(...start, '--wait')).toMatchObject({ code: 5 });
-    const posts = scene.atlas.posts().length;
-    expect(objectIn(await scene.client(...start))).toMatchObject({
+    expect(await fixture.client(...start, '--wait')).toMatchObject({ code: 5 });
+    const posts = fixture.atlas.posts().length;
+    expect(objectIn(await fixture.client(...start))).toMatchObject({
       joined: true,
       runId: expect.any(String) as unknown,
     });
     blocked.repair();
-    const redelivered = await scene.client('--json', 'redeliver', ...options);
+    const redelivered = await fixture.client('--json', 'redeliver', ...options);
     expect(objectIn(redelivered).receipt.sink).toBe('blocked');
     expect(blocked.tokens()).toEqual([lastToken()?.linkToken]);
-    expect(scene.atlas.posts()).toHaveLength(posts);
+    expect(fixture.atlas.posts()).toHaveLength(posts);
   });
 
   it('refuses a different request, and a different one does not disturb the run', async () => {
     blocked.block();
-    const { workflowId, options } = scene.newTarget();
+    const { workflowId, options } = fixture.newTarget();
     const start = ['start', ...options];
-    expect(await scene.client(...start, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
-    const posts = scene.atlas.posts().length;
+    expect(await fixture.client(...start, ...TO_BLOCKED, '--wait')).toMatchObject({ code: 5 });
+    const posts = fixture.atlas.posts().length;
 
     const different = [...start, '--ip', '192.31.196.8', '--sink', 'files', '--again'];
-    const waiting = await scene.client('--json', ...different, '--wait');
+    const waiting = await fixture.client('--json', ...different, '--wait');
     expect(waiting.code).toBe(6);
     expect(objectIn(waiting)).toMatchObject({ type: 'DifferentRequest', fields: ['sink', 'accessListIps'] });
 
-    const plain = await scene.client(...different);
+    const plain = await fixture.client(...different);
     expect(plain).toMatchObject({ code: 6, stdout: '' });
     expect(plain.stderr).toContain(
       [
@@ -215,8 +220,8 @@ describe('start --wait against a sink that rejects', () => {
         'wait for it to end, or cancel it',
       ].join('\n'),
     );
-    expect(scene.atlas.posts()).toHaveLength(posts);
-    expect(await scene.statusOf(workflowId)).toBe('RUNNING');
+    expect(fixture.atlas.posts()).toHaveLength(posts);
+    expect(await fixture.statusOf(workflowId)).toBe('RUNNING');
   });
 });
 
@@ -227,8 +232,8 @@ describe('start --dry-run', () => {
   });
 
   it('prints what a run would do with a private address, and starts nothing', async () => {
-    const { workflowId, options } = scene.newTarget();
-    const exit = await scene.client('start', ...options, ...TO_FILES, '--ip', '10.0.0.1', '--dry-run');
+    const { workflowId, options } = fixture.newTarget();
+    const exit = await fixture.client('start', ...options, ...TO_FILES, '--ip', '10.0.0.1', '--dry-run');
     expect(exit).toMatchObject({ code: 0, stderr: '' });
     expect(exit.stdout.trim().split('\n')).toEqual([
       `nothing was started; start would start ${workflowId}`,
@@ -241,7 +246,7 @@ describe('start --dry-run', () => {
       'ok        list of runs: Temporal lists runs',
       expect.stringMatching(/^ok {8}sealing keys: /),
       'ok        credential default: accepted by Atlas',
-      `ok        organization ${scene.atlas.account.orgId}: visible to credential default`,
+      `ok        organization ${fixture.atlas.account.orgId}: visible to credential default`,
       expect.stringMatching(/^ok {8}sink files: /),
     ]);
     const { client } = await sharedTemporal();
@@ -250,9 +255,9 @@ describe('start --dry-run', () => {
   });
 
   it('names every problem of the request with --json, too', async () => {
-    const [, , ...sourceOrg] = scene.newTarget().options;
+    const [, , ...sourceOrg] = fixture.newTarget().options;
     const request = ['--org', newOrgId(), ...sourceOrg, '--ip', '192.31.196.7', '--sink', 'nowhere'];
-    const exit = await scene.client('start', ...request, '--dry-run', '--json');
+    const exit = await fixture.client('start', ...request, '--dry-run', '--json');
     expect(exit.code).toBe(1);
     expect(exit.stderr).toMatch(
       /^live-migration-prep: nothing was started: the request has 2 problems\n {2}sink "nowhere" is not a sink of this organization: write one of files, blocked\n {2}orgId is not visible to credential default/,
@@ -266,11 +271,11 @@ describe('start --dry-run', () => {
   });
 
   it('says what start would refuse', async () => {
-    const { options } = scene.newTarget();
-    await scene.client('start', ...options, ...TO_FILES, '--wait');
+    const { options } = fixture.newTarget();
+    await fixture.client('start', ...options, ...TO_FILES, '--wait');
     const sent = posts();
-    const refused = await scene.client('start', ...options, ...TO_FILES);
-    const { code, stderr } = await scene.client('start', ...options, ...TO_FILES, '--dry-run');
+    const refused = await fixture.client('start', ...options, ...TO_FILES);
+    const { code, stderr } = await fixture.client('start', ...options, ...TO_FILES, '--dry-run');
     expect({ code, stderr }).toEqual({ code: 6, stderr: refused.stderr });
     expect(posts()).toBe(sent);
   });
@@ -283,10 +288,10 @@ it('list, start --dry-run and doctor --remote need no permission to describe the
   const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
   cleanUpLater(() => proxy.close());
   blocked.repair();
-  const { taskQueue } = scene.deployment;
+  const { taskQueue } = fixture.deployment;
   for (const command of [
     ['list'],
-    ['start', ...scene.newTarget().options, ...TO_FILES, '--dry-run'],
+    ['start', ...fixture.newTarget().options, ...TO_FILES, '--dry-run'],
     ['doctor', '--remote'],
   ]) {
     const exit = await run(['--task-queue', taskQueue, ...command], embeddedEnv(`127.0.0.1:${proxy.port}`));
@@ -307,10 +312,10 @@ it('a command that loses Temporal says what goes on', async () => {
   );
   cleanUpLater(() => proxy.close());
   blocked.block();
-  const { options } = scene.newTarget();
-  await scene.client('start', ...options, ...TO_BLOCKED, '--wait');
+  const { options } = fixture.newTarget();
+  await fixture.client('start', ...options, ...TO_BLOCKED, '--wait');
   const cases = [
-    [['start', ...scene.newTarget().options, ...TO_FILES], 'a run may have been started; follow it: '],
+    [['start', ...fixture.newTarget().options, ...TO_FILES], 'a run may have been started; follow it: '],
     [['redeliver', ...options], 'the run goes on; follow it: '],
   ] as const;
   for (const [command, followUp] of cases) {
@@ -324,7 +329,7 @@ it('a command that loses Temporal says what goes on', async () => {
 
 describe('before a worker is there,', () => {
   it('start joins the run of an equal request, says as watch does that no worker polls, and the run goes on when one starts', async () => {
-    const { atlas, deployment, client, ...others } = await setScene();
+    const { atlas, deployment, client, ...others } = await createCommandFixture();
     const { workflowId, options } = others.newTarget();
     const noWorker = `no worker polls task queue ${deployment.taskQueue}: start one, or correct the name; a run stays on the task queue on which it was started`;
     const start = ['start', ...options, '--sink', 'files'];

@@ -6,7 +6,7 @@ import { endingOf, expectCounted, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { newAddress } from '../../support/ids';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/installation';
 import { startWaiting, statusOf } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 

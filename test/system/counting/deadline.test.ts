@@ -4,7 +4,7 @@ import type { Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { startSetting } from '../../support/setting';
+import { startInstallation } from '../../support/installation';
 
 /** Time for the first attempt on a busy machine, and less than the heartbeat timeout, so that a lost attempt ends past it. */
 const GIVE_UP_AFTER_MS = 7000;
@@ -26,7 +26,7 @@ interface Run {
 }
 
 async function setScene() {
-  const { atlas, deployment, worker } = await startSetting({ config });
+  const { atlas, deployment, worker } = await startInstallation({ config });
   return {
     atlas,
     deployment,

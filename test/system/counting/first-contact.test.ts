@@ -3,8 +3,8 @@ import path from 'node:path';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
+import { deploy, startAtlas } from '../../support/installation';
 import { replayRun } from '../../support/replay';
-import { deploy, startAtlas } from '../../support/setting';
 import { startAndAwait } from '../../support/updates';
 
 const STALLED_VALIDATION = path.join(__dirname, '../../support/stalled-validation.cjs');

@@ -9,7 +9,7 @@ import type { Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { startSetting } from '../../support/setting';
+import { startInstallation } from '../../support/installation';
 import { redeliver, untilStep } from '../../support/updates';
 
 it('the server is killed during a POST, until the worker gives up reporting the token, and while another is undelivered: both are delivered afterwards', async () => {
@@ -23,7 +23,7 @@ it('the server is killed during a POST, until the worker gives up reporting the 
       databaseFile: path.join(folder, 'temporal.db'),
     });
   const before = await startServer();
-  const { atlas, deployment, worker } = await startSetting({ temporal: before });
+  const { atlas, deployment, worker } = await startInstallation({ temporal: before });
   const rejected = deployment.newRequest({ sink: 'rejects', accessListIps: [newAddress()] });
   await untilStep(await deployment.start(rejected), 'undelivered');
   atlas.faults({ on: 'linkTokens', delayMs: 2000, afterCreating: true });

@@ -9,7 +9,7 @@ import { FILE_SINKS, type Handle } from '../../support/deployment';
 import { endingOf, expectCounted, pendingActivity, untilBackOff } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { sharedTemporal, startSetting } from '../../support/setting';
+import { sharedTemporal, startInstallation } from '../../support/installation';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver } from '../../support/updates';
 import { startWebhookReceiver } from '../../support/webhook-receiver';
@@ -33,7 +33,7 @@ interface Run {
 
 async function setScene(options: Parameters<typeof startTestAtlas>[0] = {}) {
   const receiver = await startWebhookReceiver();
-  const { atlas, deployment } = await startSetting({
+  const { atlas, deployment } = await startInstallation({
     atlas: options,
     env: receiver.env,
     config: { ...timeouts, sinks: { ...FILE_SINKS, hangs: receiver.sink('hangs') } },

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment, Handle } from '../../support/deployment';
 import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas, startSetting } from '../../support/setting';
+import { deploy, startAtlas, startInstallation } from '../../support/installation';
 import type { WorkerProcess } from '../../support/worker-process';
 
 const RUNS = 80;
@@ -112,7 +112,7 @@ test(`${RUNS} runs of one organization that Atlas turned away with 429 come back
 });
 
 test(`an outage with ${RUNS_IN_OUTAGE} runs in flight leaves one unconfirmed token for each and one for each probe; afterwards all are delivered`, async () => {
-  const { atlas, deployment, worker } = await startSetting({
+  const { atlas, deployment, worker } = await startInstallation({
     config: {
       ...PATIENT,
       log: { level: 'debug' },

@@ -13,7 +13,7 @@ import {
 import { cleanUpLater } from '../../support/clean-up';
 import { endingOf, pendingActivity, type Ending } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/installation';
 
 /**
  * A resolver without a network may take as long as the request timeout, and on a busy machine the first attempt starts

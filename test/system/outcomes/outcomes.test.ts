@@ -1,6 +1,6 @@
 import { newAccount, organizationsOf, type AtlasAccount, type CredentialType } from '../../support/atlas';
 import { endingOf } from '../../support/ending';
-import { deploy, startAtlas, type Setting } from '../../support/setting';
+import { deploy, startAtlas, type Installation } from '../../support/installation';
 import { ENVELOPED, HANGING, ROWS, type Row } from './rows';
 
 /** An organization for each credential that a test needs; the faults of one test stop no other's requests. */
@@ -12,7 +12,7 @@ const accounts: Record<CredentialType | '429' | '503', AtlasAccount> = {
 };
 
 /** @param settings of section `atlas`. */
-async function start(settings: object = {}): Promise<Setting> {
+async function start(settings: object = {}): Promise<Installation> {
   const { serviceAccount, ...others } = accounts;
   const atlas = await startAtlas({ account: serviceAccount, others: Object.values(others) });
   const credentials = Object.entries(others).map(([name, account]) => {
@@ -27,7 +27,7 @@ async function start(settings: object = {}): Promise<Setting> {
 /** One run as Atlas saw it, and its ending. */
 async function run(
   { faults, expire }: Pick<Row, 'faults' | 'expire'>,
-  { atlas, deployment }: Setting,
+  { atlas, deployment }: Installation,
   { orgId }: AtlasAccount,
 ) {
   const startRun = () => deployment.start(deployment.newRequest({ orgId }));
@@ -50,7 +50,7 @@ async function run(
 }
 
 /** Without settings of its own. */
-let usual: Setting;
+let usual: Installation;
 beforeAll(async () => {
   usual = await start();
 });
@@ -62,9 +62,9 @@ describe.each<[where: string, settings: object | null, rows: [CredentialType, Ro
   [' in an envelope', inAnEnvelope, Object.entries(ENVELOPED) as [CredentialType, Row[]][]],
   [' that Atlas never responds to', { requestTimeoutMs: 2000 }, [['serviceAccount', HANGING]]],
 ])('the outcome of a link-token request%s', (_where, settings, rows) => {
-  let setting: Setting;
+  let installation: Installation;
   beforeAll(async () => {
-    setting = settings ? await start(settings) : usual;
+    installation = settings ? await start(settings) : usual;
   });
 
   const cases = rows.flatMap(([credential, ofCredential]) =>
@@ -74,7 +74,7 @@ describe.each<[where: string, settings: object | null, rows: [CredentialType, Ro
     'by $credential: $what: $type, $posts request(s), $unconfirmedTokens unconfirmed',
     async ({ credential, ...row }) => {
       const { type, posts, unconfirmedTokens, tokens } = row;
-      const { seen } = await run(row, setting, accounts[credential]);
+      const { seen } = await run(row, installation, accounts[credential]);
       expect(seen).toEqual({ type, posts, unconfirmedTokens, tokens });
     },
   );

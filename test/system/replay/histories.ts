@@ -8,7 +8,7 @@ export const HISTORIES_FOLDER = path.join(__dirname, 'histories');
 export const OWN_HISTORIES_FOLDER = path.join(HISTORIES_FOLDER, VERSION);
 
 /** The recorder records each. */
-export const STORY_NAMES = [
+export const SCENARIO_NAMES = [
   'delivered',
   'delivered-after-retries',
   'delivered-after-lost-attempt',
@@ -38,4 +38,4 @@ export const STORY_NAMES = [
   'scheduled-while-running',
 ] as const;
 
-export type StoryName = (typeof STORY_NAMES)[number];
+export type ScenarioName = (typeof SCENARIO_NAMES)[number];

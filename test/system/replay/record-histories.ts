@@ -1,6 +1,6 @@
 /**
- * Records one history of each story into test/system/replay/histories/<version>/, for the replay test: npm run histories
- * or, to add stories and leave the others: npm run histories -- NAME...
+ * Records one history of each scenario into test/system/replay/histories/<version>/, for the replay test: npm run histories
+ * or, to add scenarios and leave the others: npm run histories -- NAME...
  *
  * Record anew when a change of the workflows is meant to be incompatible with open runs, never to make the replay test
  * pass. All of it runs on an embedded Temporal and the Atlas emulator, and keys are made for it.
@@ -20,26 +20,26 @@ import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';
 import { findSecrets, textPlace } from '../../support/secrecy';
 import { redeliver, startAndAwait, startWaiting, statusOf, untilStep } from '../../support/updates';
-import { OWN_HISTORIES_FOLDER, STORY_NAMES, type StoryName } from './histories';
+import { OWN_HISTORIES_FOLDER, SCENARIO_NAMES, type ScenarioName } from './histories';
 
 const ROOT = path.join(__dirname, '../../..');
 
 const on = 'linkTokens';
 
-interface Stage {
+interface Recording {
   temporal: EmbeddedTemporal;
   atlas: TestAtlas;
   deployment: Deployment;
 }
 
 /** Returns the workflow id whose newest run is to be recorded. */
-type Story = (stage: Stage) => Promise<string>;
+type Scenario = (recording: Recording) => Promise<string>;
 
-const STORIES: Record<StoryName, Story> = {
-  delivered: (stage) => ended(stage),
+const SCENARIOS: Record<ScenarioName, Scenario> = {
+  delivered: (recording) => ended(recording),
 
-  'delivered-after-retries': (stage) =>
-    ended(stage, {}, [
+  'delivered-after-retries': (recording) =>
+    ended(recording, {}, [
       { on, status: 500 },
       { on, status: 429 },
     ]),
@@ -57,7 +57,7 @@ const STORIES: Record<StoryName, Story> = {
     return handle.workflowId;
   },
 
-  'invalid-request': (stage) => ended(stage, { sink: 'nowhere' }),
+  'invalid-request': (recording) => ended(recording, { sink: 'nowhere' }),
 
   async 'token-exists'({ temporal, deployment }) {
     const request = deployment.newRequest();
@@ -72,31 +72,33 @@ const STORIES: Record<StoryName, Story> = {
     return workflowId;
   },
 
-  'atlas-request-rejected': (stage) => ended(stage, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
+  'atlas-request-rejected': (recording) =>
+    ended(recording, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
 
-  'atlas-response-invalid': (stage) => ended(stage, {}, { on, status: 201, body: {} }),
+  'atlas-response-invalid': (recording) => ended(recording, {}, { on, status: 201, body: {} }),
 
-  'atlas-unavailable': (stage) =>
-    ended(stage, {}, [
+  'atlas-unavailable': (recording) =>
+    ended(recording, {}, [
       { on, status: 500 },
       { on, status: 500, headers: { 'Retry-After': '60' } },
     ]),
 
-  'in-back-off': async (stage) => (await inBackOff(stage)).workflowId,
+  'in-back-off': async (recording) => (await inBackOff(recording)).workflowId,
 
-  'in-back-off-after-unconfirmed': async (stage) => (await inBackOffAfterUnconfirmed(stage)).workflowId,
+  'in-back-off-after-unconfirmed': async (recording) =>
+    (await inBackOffAfterUnconfirmed(recording)).workflowId,
 
-  undelivered: async (stage) => (await undelivered(stage)).workflowId,
+  undelivered: async (recording) => (await undelivered(recording)).workflowId,
 
-  async 'undelivered-after-updates'(stage) {
-    const handle = await undelivered(stage);
+  async 'undelivered-after-updates'(recording) {
+    const handle = await undelivered(recording);
     await redeliver(handle);
     await redeliver(handle, { sink: 'nowhere' });
     return handle.workflowId;
   },
 
-  async 'redelivered-elsewhere'(stage) {
-    const handle = await undelivered(stage);
+  async 'redelivered-elsewhere'(recording) {
+    const handle = await undelivered(recording);
     await redeliver(handle, { sink: 'files' });
     await settled(handle);
     return handle.workflowId;
@@ -131,14 +133,14 @@ const STORIES: Record<StoryName, Story> = {
     return deployment.handleOf(request).workflowId;
   },
 
-  'cancelled-in-back-off': async (stage) => cancelled(await inBackOff(stage)),
+  'cancelled-in-back-off': async (recording) => cancelled(await inBackOff(recording)),
 
-  'cancelled-in-back-off-after-unconfirmed': async (stage) =>
-    cancelled(await inBackOffAfterUnconfirmed(stage)),
+  'cancelled-in-back-off-after-unconfirmed': async (recording) =>
+    cancelled(await inBackOffAfterUnconfirmed(recording)),
 
-  'cancelled-during-a-post': (stage) => cancelledDuringPost(stage, 'files'),
+  'cancelled-during-a-post': (recording) => cancelledDuringPost(recording, 'files'),
 
-  'cancelled-during-a-post-with-token-left': (stage) => cancelledDuringPost(stage, 'broken'),
+  'cancelled-during-a-post-with-token-left': (recording) => cancelledDuringPost(recording, 'broken'),
 
   async 'cancelled-while-delivering'({ deployment }) {
     const handle = await deployment.start(deployment.newRequest({ sink: 'away' }));
@@ -146,11 +148,11 @@ const STORIES: Record<StoryName, Story> = {
     return cancelled(handle);
   },
 
-  'cancelled-while-undelivered': async (stage) => cancelled(await undelivered(stage)),
+  'cancelled-while-undelivered': async (recording) => cancelled(await undelivered(recording)),
 
-  async recovered(stage) {
-    const { deployment } = stage;
-    const closed = await undelivered(stage);
+  async recovered(recording) {
+    const { deployment } = recording;
+    const closed = await undelivered(recording);
     await cancelled(closed);
     const { sealedToken } = { sealedToken: await createdToken(closed) } as Recovery;
     const { orgId, sourceOrgId } = sealedToken;
@@ -159,27 +161,27 @@ const STORIES: Record<StoryName, Story> = {
     return closed.workflowId;
   },
 
-  scheduled: (stage) =>
-    executed(stage, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled', {
-      request: stage.deployment.newRequest(),
+  scheduled: (recording) =>
+    executed(recording, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled', {
+      request: recording.deployment.newRequest(),
     }),
 
-  async 'scheduled-while-token-recent'(stage) {
+  async 'scheduled-while-token-recent'(recording) {
     const workflowId = 'scheduled-while-token-recent';
-    const input = { request: stage.deployment.newRequest() };
-    await executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
-    return executed(stage, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
+    const input = { request: recording.deployment.newRequest() };
+    await executed(recording, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
+    return executed(recording, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
   },
 
-  async 'scheduled-while-running'(stage) {
-    const request = stage.deployment.newRequest({ sink: 'broken' });
-    await untilStep(await stage.deployment.start(request), 'undelivered');
-    return executed(stage, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled-while-running', { request });
+  async 'scheduled-while-running'(recording) {
+    const request = recording.deployment.newRequest({ sink: 'broken' });
+    await untilStep(await recording.deployment.start(request), 'undelivered');
+    return executed(recording, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled-while-running', { request });
   },
 };
 
 async function executed(
-  { temporal, deployment: { taskQueue } }: Stage,
+  { temporal, deployment: { taskQueue } }: Recording,
   workflowType: string,
   workflowId: string,
   input: object,
@@ -193,7 +195,11 @@ async function settled(handle: Handle): Promise<void> {
   await handle.result().catch(() => undefined);
 }
 
-async function ended({ atlas, deployment }: Stage, more = {}, faults: Fault | Fault[] = []): Promise<string> {
+async function ended(
+  { atlas, deployment }: Recording,
+  more = {},
+  faults: Fault | Fault[] = [],
+): Promise<string> {
   atlas.faults(faults);
   const handle = await deployment.start(deployment.newRequest(more));
   await settled(handle);
@@ -206,7 +212,7 @@ async function cancelled(handle: Handle): Promise<string> {
   return handle.workflowId;
 }
 
-async function cancelledDuringPost({ atlas, deployment }: Stage, sink: string): Promise<string> {
+async function cancelledDuringPost({ atlas, deployment }: Recording, sink: string): Promise<string> {
   atlas.faults({ on, delayMs: 1500 });
   const handle = await deployment.start(deployment.newRequest({ sink }));
   await eventually('a POST', () => atlas.posts().length === 1);
@@ -214,7 +220,7 @@ async function cancelledDuringPost({ atlas, deployment }: Stage, sink: string): 
 }
 
 /** Temporal waits, and not the workflow. */
-async function inBackOff({ atlas, deployment }: Stage): Promise<Handle> {
+async function inBackOff({ atlas, deployment }: Recording): Promise<Handle> {
   atlas.faults({ on, status: 429, headers: { 'Retry-After': '2' } });
   const handle = await deployment.start();
   await untilBackOff(handle);
@@ -222,7 +228,7 @@ async function inBackOff({ atlas, deployment }: Stage): Promise<Handle> {
 }
 
 /** The workflow waits, and not Temporal. */
-async function inBackOffAfterUnconfirmed({ atlas, deployment }: Stage): Promise<Handle> {
+async function inBackOffAfterUnconfirmed({ atlas, deployment }: Recording): Promise<Handle> {
   atlas.faults([
     { on, status: 503 },
     { on, status: 503, headers: { 'Retry-After': '2' } },
@@ -232,13 +238,13 @@ async function inBackOffAfterUnconfirmed({ atlas, deployment }: Stage): Promise<
   return handle;
 }
 
-async function undelivered({ deployment }: Stage): Promise<Handle> {
+async function undelivered({ deployment }: Recording): Promise<Handle> {
   const handle = await deployment.start(deployment.newRequest({ sink: 'broken' }));
   await untilStep(handle, 'undelivered');
   return handle;
 }
 
-async function record(name: string, story: Story, temporal: EmbeddedTemporal): Promise<void> {
+async function record(name: string, scenario: Scenario, temporal: EmbeddedTemporal): Promise<void> {
   const atlas = await startTestAtlas();
   const deployment = createDeployment({
     temporal,
@@ -261,7 +267,7 @@ async function record(name: string, story: Story, temporal: EmbeddedTemporal): P
   });
   try {
     await deployment.startWorker();
-    const workflowId = await story({ temporal, atlas, deployment });
+    const workflowId = await scenario({ temporal, atlas, deployment });
     const history = historyToJSON(await temporal.client.workflow.getHandle(workflowId).fetchHistory());
     const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
     const text = JSON.stringify(withoutTraces(JSON.parse(history), deployment.folder), null, 1);
@@ -298,8 +304,8 @@ async function main(): Promise<void> {
     const named = process.argv.slice(2);
     if (named.length === 0) rmSync(OWN_HISTORIES_FOLDER, { recursive: true, force: true });
     mkdirSync(OWN_HISTORIES_FOLDER, { recursive: true });
-    const names = STORY_NAMES.filter((name) => named.length === 0 || named.includes(name));
-    for (const name of names) await record(name, STORIES[name], temporal);
+    const names = SCENARIO_NAMES.filter((name) => named.length === 0 || named.includes(name));
+    for (const name of names) await record(name, SCENARIOS[name], temporal);
   } finally {
     await temporal.stop();
   }

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { replay } from '../../support/replay';
-import { HISTORIES_FOLDER, OWN_HISTORIES_FOLDER, STORY_NAMES } from './histories';
+import { HISTORIES_FOLDER, OWN_HISTORIES_FOLDER, SCENARIO_NAMES } from './histories';
 
 interface History {
   events: { activityTaskScheduledEventAttributes?: { activityType: { name: string } } }[];
@@ -24,7 +24,7 @@ describe('open runs go on after an upgrade: every stored history replays', () =>
   });
 
   it('those of this release are all there', () => {
-    const files = STORY_NAMES.map((name) => `${name}.json`);
+    const files = SCENARIO_NAMES.map((name) => `${name}.json`);
     expect(readdirSync(OWN_HISTORIES_FOLDER).sort()).toEqual(files.sort());
   });
 

@@ -7,7 +7,7 @@ import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployme
 import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { deploy, startSetting } from '../../support/setting';
+import { deploy, startInstallation } from '../../support/installation';
 import { redeliver, statusOf, untilStep } from '../../support/updates';
 
 let atlas: TestAtlas;
@@ -17,7 +17,7 @@ beforeAll(async () => {
   const sinks = { ...FILE_SINKS, missing: { type: 'file', directory: 'missing' } };
   // A round outlasts the test, so that no run is undelivered in between.
   const retries = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
-  ({ atlas, deployment: shared } = await startSetting({ config: { sinks, retries } }));
+  ({ atlas, deployment: shared } = await startInstallation({ config: { sinks, retries } }));
 });
 
 /** The token that Atlas created for a request with an address of its own. */

@@ -8,28 +8,34 @@ import type { Config, Handle } from '../../support/deployment';
 import { end, endingOf } from '../../support/ending';
 import { startForeignRun } from '../../support/foreign-run';
 import { newAddress } from '../../support/ids';
+import {
+  deploy,
+  sharedTemporal,
+  startInstallation,
+  untilListed,
+  type Installation,
+} from '../../support/installation';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { deploy, sharedTemporal, startSetting, untilListed, type Setting } from '../../support/setting';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
 
 /** Status codes of gRPC. */
 const PERMISSION_DENIED = 7;
 const RESOURCE_EXHAUSTED = 8;
 
-let setting: Setting;
+let installation: Installation;
 let client: Client;
 let taskQueue: string;
 
 beforeAll(async () => {
-  setting = await startSetting({ config: WITH_BLOCKED_SINK });
-  ({ taskQueue } = setting.deployment);
-  blockSink(setting.deployment);
+  installation = await startInstallation({ config: WITH_BLOCKED_SINK });
+  ({ taskQueue } = installation.deployment);
+  blockSink(installation.deployment);
   ({ client } = await sharedTemporal());
 });
 
 /** A request that no other run has, whose tokens can be told from those of others. */
 const newRequest = (more?: Partial<PrepareRequest>) =>
-  setting.deployment.newRequest({ accessListIps: [newAddress()], ...more });
+  installation.deployment.newRequest({ accessListIps: [newAddress()], ...more });
 
 /** Starts a run with the policies that a client has by default. */
 async function start(request: PrepareRequest, queue = taskQueue): Promise<Handle> {
@@ -75,7 +81,7 @@ describe('a start with the default policies of a client', () => {
     // The refused run has no token of its own: the next start finds the same one.
     await untilClosedAreListed(request, 2);
     expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(setting.atlas.created(request)).toBe(1);
+    expect(installation.atlas.created(request)).toBe(1);
   });
 
   it('ends TokenExists when a later run, permitted by again, failed', async () => {
@@ -85,7 +91,7 @@ describe('a start with the default policies of a client', () => {
     expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({ type: 'InvalidRequest' });
     await untilClosedAreListed(request, 2);
     expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(setting.atlas.created(request)).toBe(1);
+    expect(installation.atlas.created(request)).toBe(1);
   });
 
   it.each(['cancel', 'terminate'] as const)(
@@ -99,7 +105,7 @@ describe('a start with the default policies of a client', () => {
       });
       expect(refused.message).toContain(`recover --org ${request.orgId} --source-org`);
       expect(refused.message).toContain(`--run-id ${runId}`);
-      expect(setting.atlas.created(request)).toBe(1);
+      expect(installation.atlas.created(request)).toBe(1);
     },
   );
 
@@ -120,7 +126,7 @@ describe('a start with the default policies of a client', () => {
 
   it('fails an Update-with-Start with TokenExists', async () => {
     const { request } = await endUndelivered('cancel');
-    expect(await startAndAwait(setting.deployment, request)).toMatchObject({ type: 'TokenExists' });
+    expect(await startAndAwait(installation.deployment, request)).toMatchObject({ type: 'TokenExists' });
   });
 });
 
@@ -139,7 +145,7 @@ describe('again in a request', () => {
     // A run that Temporal does not know any more is older than every run that it knows.
     expect(await run({ ...request, again: randomUUID() })).toMatchObject({ type: 'TokenExists' });
     expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
-    expect(setting.atlas.created(request)).toBe(3);
+    expect(installation.atlas.created(request)).toBe(3);
   });
 
   it.each(['no run id', false, 5])('is refused as InvalidRequest when it is %p', async (again) => {
@@ -158,7 +164,10 @@ describe('when Temporal', () => {
     };
     const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, status);
     cleanUpLater(() => proxy.close());
-    const deployment = await deploy({ atlas: setting.atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
+    const deployment = await deploy({
+      atlas: installation.atlas,
+      config: { ...WITH_BLOCKED_SINK, ...config },
+    });
     blockSink(deployment);
     await deployment.startWorker({ TEMPORAL_ADDRESS: new URL(proxy.url).host });
     return { lists, deployment, start: (request: PrepareRequest) => start(request, deployment.taskQueue) };

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/installation';
 
 const RUNS = 8;
 

@@ -8,13 +8,13 @@ import {
 import { MAX_TEXT_LENGTH, workflowIdFor } from '../../../src/contract/names';
 import { createSealer } from '../../../src/sealing';
 import { endingOf } from '../../support/ending';
-import { startSetting, type Setting } from '../../support/setting';
+import { startInstallation, type Installation } from '../../support/installation';
 
-let setting: Setting;
-beforeAll(async () => void (setting = await startSetting()));
+let installation: Installation;
+beforeAll(async () => void (installation = await startInstallation()));
 
 it('a token of the largest size, of the largest request, is recovered', async () => {
-  const { deployment } = setting;
+  const { deployment } = installation;
   const entries = Array.from(
     { length: MAX_ACCESS_LIST_ENTRIES },
     (_, index) => `2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(0x1000 + index).toString(16)}/128`,
@@ -45,7 +45,7 @@ it('a token of the largest size, of the largest request, is recovered', async ()
 });
 
 it('a token that is larger is counted, and the run ends as TokenLost', async () => {
-  const { atlas, deployment } = setting;
+  const { atlas, deployment } = installation;
   atlas.faults({
     on: 'linkTokens',
     status: 201,

@@ -8,14 +8,14 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal, startSetting } from '../../support/setting';
+import { sharedTemporal, startInstallation } from '../../support/installation';
 import { temporalCli } from '../../support/temporal-cli';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  ({ atlas, deployment } = await startSetting());
+  ({ atlas, deployment } = await startInstallation());
 });
 
 /** Starts any workflow type with any arguments, as a caller in another language can. */

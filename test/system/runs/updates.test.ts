@@ -5,8 +5,8 @@ import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployme
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { replayRun } from '../../support/replay';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, startAndAwait, statusOf, untilStep } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';

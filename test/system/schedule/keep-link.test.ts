@@ -9,9 +9,9 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { runEvery } from '../../support/schedules';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
 /** A status code of gRPC. */

@@ -6,15 +6,15 @@ import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
+import { sharedTemporal, startInstallation } from '../../support/installation';
 import { runEvery } from '../../support/schedules';
-import { sharedTemporal, startSetting } from '../../support/setting';
 import { redeliver, startAndAwait, untilStep } from '../../support/updates';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
 
 beforeAll(async () => {
-  ({ atlas, deployment } = await startSetting());
+  ({ atlas, deployment } = await startInstallation());
 });
 
 const newRequest = (sink: string) => deployment.newRequest({ sink, accessListIps: [newAddress()] });

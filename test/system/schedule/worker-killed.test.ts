@@ -5,14 +5,20 @@ import type { LinkState } from '../../../src/shared/activities';
 import { FILE_SINKS } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas, startSetting, type Setting } from '../../support/setting';
+import {
+  deploy,
+  sharedTemporal,
+  startAtlas,
+  startInstallation,
+  type Installation,
+} from '../../support/installation';
 import { redeliver, untilStep } from '../../support/updates';
 
 /** A worker for starts on demand; each test has another one, which it kills, for the schedule. */
-let setting: Setting;
+let installation: Installation;
 
 beforeAll(async () => {
-  setting = await startSetting();
+  installation = await startInstallation();
 });
 
 /** Starts what a schedule starts. */
@@ -28,7 +34,7 @@ async function startScheduled(taskQueue: string, request: PrepareRequest) {
 
 /** Starts what a schedule starts, on a task queue of its own, and kills its worker while it checks the link. */
 async function startAndKillDuringCheck(request: PrepareRequest) {
-  const atlas = await startAtlas({ account: setting.atlas.account });
+  const atlas = await startAtlas({ account: installation.atlas.account });
   atlas.faults({ on: 'availableProjects', delayMs: 60_000, times: 1 });
   const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS } });
   const worker = await deployment.startWorker();
@@ -40,11 +46,11 @@ async function startAndKillDuringCheck(request: PrepareRequest) {
 
 /** Delivers a token on demand, on the other worker. */
 async function deliver(request: PrepareRequest): Promise<Receipt> {
-  return (await setting.deployment.start(request)).result();
+  return (await installation.deployment.start(request)).result();
 }
 
 const newRequest = (more?: Partial<PrepareRequest>) =>
-  setting.deployment.newRequest({ accessListIps: [newAddress()], ...more });
+  installation.deployment.newRequest({ accessListIps: [newAddress()], ...more });
 
 describe('a schedule and a start on demand create one token when the worker of the schedule is killed', () => {
   it('during the check of the link', async () => {
@@ -77,7 +83,7 @@ describe('a schedule and a start on demand create one token when the worker of t
   it('after the start of its run', async () => {
     const request = newRequest({ sink: 'rejects' });
     const { client } = await sharedTemporal();
-    const { deployment } = setting;
+    const { deployment } = installation;
     const scheduled = await startScheduled(deployment.taskQueue, request);
     const child = deployment.handleOf(request);
     await eventually('the run', () =>
@@ -87,13 +93,13 @@ describe('a schedule and a start on demand create one token when the worker of t
       ),
     );
     await untilStep(child, 'undelivered');
-    await setting.worker.kill();
+    await installation.worker.kill();
     await expect(deployment.start(request)).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
-    setting.worker = await deployment.startWorker();
+    installation.worker = await deployment.startWorker();
     expect(await redeliver(child, { sink: 'files' })).toMatchObject({ type: 'delivered' });
     expect(await client.workflow.getHandle(scheduled.workflowId).result()).toMatchObject({
       outcome: 'prepared',
     });
-    expect(setting.atlas.created(request)).toBe(1);
+    expect(installation.atlas.created(request)).toBe(1);
   });
 });

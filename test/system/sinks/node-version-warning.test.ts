@@ -5,7 +5,7 @@ import { credentialEnv } from '../../support/atlas';
 import { CLIENT } from '../../support/command-line';
 import { runProgram } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 
 const WARNING = /NodeVersionSupportWarning/;
 

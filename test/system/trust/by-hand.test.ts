@@ -6,21 +6,21 @@ import type { Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
-import { startHangingSetting, type HangingSetting } from '../../support/hanging-delivery';
+import { startHangingInstallation, type HangingInstallation } from '../../support/hanging-delivery';
 import { createdToken } from '../../support/history';
-import { sharedTemporal, untilListed } from '../../support/setting';
+import { sharedTemporal, untilListed } from '../../support/installation';
 import { redeliver, untilStep } from '../../support/updates';
 
 /** Just below the 2 MiB that Temporal takes in one payload. */
 const HUGE = 'x'.repeat(1_900_000);
 const MAX_LOG_LENGTH = 1_000_000;
 
-let setting: HangingSetting;
-beforeAll(async () => void (setting = await startHangingSetting()));
+let installation: HangingInstallation;
+beforeAll(async () => void (installation = await startHangingInstallation()));
 
 /** A failed workflow task is retried for ever, and each try logs what failed it. */
 afterEach(() => {
-  const log = setting.worker.output();
+  const log = installation.worker.output();
   expect(log).not.toMatch(/Failed to activate workflow|workflow task failed|TMPRL1103/i);
   expect(log.length).toBeLessThan(MAX_LOG_LENGTH);
 });
@@ -59,7 +59,7 @@ describe('a delivery that somebody ends by hand leaves its token undelivered: th
     ['a huge location', { location: HUGE }],
     ['a huge field that is unknown', { unknown: HUGE }],
   ])('completed with %s', async (_what, change) => {
-    const { handle, release } = await setting.startHanging();
+    const { handle, release } = await installation.startHanging();
     const isChange = typeof change === 'object' && change !== null && Object.keys(change).length > 0;
     await complete(handle, isChange ? await receiptFor(handle, change) : change);
     const { description } = await untilStep(handle, 'undelivered');
@@ -78,7 +78,7 @@ describe('a delivery that somebody ends by hand leaves its token undelivered: th
     ['nothing', null],
     ['huge texts', { detail: HUGE }],
   ])('failed with %s in its details', async (_what, details) => {
-    const { handle, release } = await setting.startHanging();
+    const { handle, release } = await installation.startHanging();
     await fail(handle, 'by hand', details);
     const { description, nextTryAt } = await untilStep(handle, 'undelivered');
     expect(description).toBe('SinkUnavailable: by hand');
@@ -88,7 +88,7 @@ describe('a delivery that somebody ends by hand leaves its token undelivered: th
   });
 
   it('failed with a huge message, at its own sink and in a redelivery', async () => {
-    const { handle, release } = await setting.startHanging();
+    const { handle, release } = await installation.startHanging();
     await fail(handle, HUGE);
     await untilStep(handle, 'undelivered');
     const redelivery = redeliver(handle, { sink: 'slow' });
@@ -121,7 +121,7 @@ describe('a creation that somebody completes by hand ends the run as TokenLost, 
     ['a huge delivery id', { ...WHOLE, deliveryId: HUGE }],
     ['a sealed token that is too large', { ...WHOLE, jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
   ])('with %s', async (_what, result) => {
-    const { atlas, deployment } = setting;
+    const { atlas, deployment } = installation;
     atlas.faults([
       { on: 'linkTokens', status: 500 },
       { on: 'linkTokens', delayMs: 3000 },
@@ -146,10 +146,10 @@ describe('a start that would fill the log or the memory of a worker ends as Inva
   ])('a recovery with huge %s, cancelled before and after its validation', async (_what, recovery) => {
     const { client } = await sharedTemporal();
     for (const startDelay of [0, 3000]) {
-      const request = setting.deployment.newRequest();
+      const request = installation.deployment.newRequest();
       const handle = (await client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-        taskQueue: setting.deployment.taskQueue,
+        taskQueue: installation.deployment.taskQueue,
         args: [request, recovery],
         ...(startDelay > 0 && { startDelay }),
       })) as unknown as Handle;
@@ -163,10 +163,10 @@ describe('a start that would fill the log or the memory of a worker ends as Inva
     ['of almost 2 MB', { note: HUGE }],
   ])('a memo %s', async (_what, memo) => {
     const { client } = await sharedTemporal();
-    const request: PrepareRequest = setting.deployment.newRequest();
+    const request: PrepareRequest = installation.deployment.newRequest();
     const handle = (await client.workflow.start(WORKFLOW_TYPES.prepare, {
       workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-      taskQueue: setting.deployment.taskQueue,
+      taskQueue: installation.deployment.taskQueue,
       args: [request],
       memo,
     })) as unknown as Handle;
@@ -180,13 +180,15 @@ describe('a start that would fill the log or the memory of a worker ends as Inva
 
 it('an earlier run that somebody completed by hand with a huge receipt ends the next as TokenExists, without it', async () => {
   const { client } = await sharedTemporal();
-  const request = setting.deployment.newRequest();
-  const { receipt } = await endingOf(await setting.deployment.start(setting.deployment.newRequest()));
-  const { workflowId } = setting.deployment.handleOf(request);
+  const request = installation.deployment.newRequest();
+  const { receipt } = await endingOf(
+    await installation.deployment.start(installation.deployment.newRequest()),
+  );
+  const { workflowId } = installation.deployment.handleOf(request);
   const foreign = await startForeignRun(client, workflowId, WORKFLOW_TYPES.prepare);
   await foreign.complete({ ...receipt, location: HUGE });
   await untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, 1);
-  expect(await endingOf(await setting.deployment.start(request))).toMatchObject({
+  expect(await endingOf(await installation.deployment.start(request))).toMatchObject({
     type: 'TokenExists',
     details: { state: 'delivered', runId: foreign.runId, receipt: null },
   });
@@ -194,7 +196,7 @@ it('an earlier run that somebody completed by hand with a huge receipt ends the 
 
 it('a run of a workflow type that no worker has ends at once, and names those that exist', async () => {
   const { client } = await sharedTemporal();
-  const { taskQueue } = setting.deployment;
+  const { taskQueue } = installation.deployment;
   const options = { workflowId: `unknown-${Date.now()}`, taskQueue };
   const handle = await client.workflow.start('prepareLiveMigrations', options);
   await expect(handle.result()).rejects.toMatchObject({

@@ -11,8 +11,8 @@ import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployme
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { serveHttp } from '../../support/servers';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, untilStep } from '../../support/updates';
 import { startForeignWorker, type ForeignWorker } from './foreign-worker';

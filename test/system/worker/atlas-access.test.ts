@@ -5,7 +5,7 @@ import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
 import type { Deployment } from '../../support/deployment';
 import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/setting';
+import { deploy, startAtlas } from '../../support/installation';
 import type { WorkerProcess } from '../../support/worker-process';
 
 const payments = newAccount();

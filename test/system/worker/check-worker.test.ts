@@ -6,7 +6,7 @@ import { checkReportSchema, type CheckReport } from '../../../src/contract/schem
 import type { TestAtlas } from '../../support/atlas';
 import type { Config, Deployment } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 
 let atlas: TestAtlas;
 

@@ -7,8 +7,8 @@ import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
+import { deploy, sharedTemporal, startAtlas, startInstallation } from '../../support/installation';
 import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
-import { deploy, sharedTemporal, startAtlas, startSetting } from '../../support/setting';
 import { linesOf, type WorkerProcess } from '../../support/worker-process';
 
 /** Exceeds every test: the response never comes. */
@@ -26,7 +26,7 @@ async function untilReady(worker: WorkerProcess): Promise<void> {
 /** A worker that waits for the response to a POST. */
 async function startBusyWorker() {
   const config = { atlas: { requestTimeoutMs: 300_000 } };
-  const { atlas, deployment, worker } = await startSetting({ config });
+  const { atlas, deployment, worker } = await startInstallation({ config });
   atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
   await deployment.start();
   await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
@@ -107,7 +107,7 @@ describe('a worker', () => {
     async 'drained while Atlas creates a token keeps the token, which is delivered; idle at SIGTERM, it ends with 0 and revokes its access token'() {
       // Draining an idle worker for the grace time would take longer than the test may.
       const config = { atlas: { requestTimeoutMs: 300_000 } };
-      const { atlas, deployment, worker } = await startSetting({ config });
+      const { atlas, deployment, worker } = await startInstallation({ config });
       atlas.faults({ on: 'linkTokens', delayMs: 3000, afterCreating: true });
       const handle = await deployment.start();
       await eventually('a POST', () => atlas.posts().at(-1)?.status === null);

@@ -1,12 +1,12 @@
 import { freePort } from '../../../dev/temporal/free-port';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
+import { startInstallation } from '../../support/installation';
 import { scrape, valueOf } from '../../support/scrape';
-import { startSetting } from '../../support/setting';
 import { redeliver, untilStep } from '../../support/updates';
 
 it('worker.maxActivitiesPerSecond limits the activities of all runs, eagerly dispatched ones included', async () => {
-  const { deployment } = await startSetting({ config: { worker: { maxActivitiesPerSecond: 2 } } });
+  const { deployment } = await startInstallation({ config: { worker: { maxActivitiesPerSecond: 2 } } });
 
   const startedAt = Date.now();
   const handles = await Promise.all(Array.from({ length: 6 }, () => deployment.start()));
@@ -19,7 +19,7 @@ it('worker.maxActivitiesPerSecond limits the activities of all runs, eagerly dis
 
 it('worker.maxCachedWorkflows limits the open runs in memory, and the others go on, too', async () => {
   const port = await freePort();
-  const { deployment } = await startSetting({
+  const { deployment } = await startInstallation({
     config: { metrics: { port }, worker: { maxCachedWorkflows: 3 } },
   });
   const requests = Array.from({ length: 8 }, () => deployment.newRequest({ sink: 'rejects' }));

@@ -2,17 +2,17 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { startSetting, type Setting } from '../../support/setting';
+import { startInstallation, type Installation } from '../../support/installation';
 import { linesOf } from '../../support/worker-process';
 
 describe('the log of a worker at level trace', () => {
-  let setting: Setting;
+  let installation: Installation;
   beforeAll(async () => {
-    setting = await startSetting({ config: { log: { level: 'trace' } } });
+    installation = await startInstallation({ config: { log: { level: 'trace' } } });
   });
 
   it('names the run in every line of it', async () => {
-    const { atlas, worker, deployment } = setting;
+    const { atlas, worker, deployment } = installation;
     atlas.faults({ on: 'linkTokens', status: 429 });
     const request = deployment.newRequest();
     expect(await endingOf(await deployment.start(request))).toMatchObject({ type: 'delivered' });
@@ -32,7 +32,7 @@ describe('the log of a worker at level trace', () => {
   });
 
   it('logs a mistake of the caller without an error line', async () => {
-    const { worker, deployment } = setting;
+    const { worker, deployment } = installation;
     const ending = await endingOf(await deployment.start(deployment.newRequest({ sink: 'nope' })));
     expect(ending.type).toBe('InvalidRequest');
     await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
@@ -41,7 +41,7 @@ describe('the log of a worker at level trace', () => {
   });
 
   it('shows failures without a stack', async () => {
-    const { atlas, worker, deployment } = setting;
+    const { atlas, worker, deployment } = installation;
     atlas.faults({ on: 'linkTokens', status: 403 });
     const handle = await deployment.start();
     expect(await endingOf(handle)).toMatchObject({ type: 'AtlasRequestRejected' });
@@ -56,7 +56,7 @@ describe('the log of a worker at level trace', () => {
 });
 
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
-  const { deployment } = await startSetting();
+  const { deployment } = await startInstallation();
   await deployment.workers[0]?.stop();
   const preload = path.join(deployment.folder, 'no-output.cjs');
   // The lowest file descriptor that is free is that of standard output. It is open for reading only.

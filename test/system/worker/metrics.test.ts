@@ -9,9 +9,9 @@ import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { runEvery } from '../../support/schedules';
 import { scrape, valueOf, type Sample } from '../../support/scrape';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
 import { untilStep } from '../../support/updates';
 import { page, tableBelow } from '../../unit/docs/markdown';
 

@@ -5,7 +5,7 @@ import type { TestAtlas } from '../../support/atlas';
 import type { Deployment, Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/setting';
+import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
 import { untilStep } from '../../support/updates';
 import type { WorkerProcess } from '../../support/worker-process';
 

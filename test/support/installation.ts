@@ -46,7 +46,7 @@ export async function startAtlas(options?: Parameters<typeof startTestAtlas>[0])
   return atlas;
 }
 
-export interface Setting {
+export interface Installation {
   atlas: TestAtlas;
   deployment: Deployment;
   worker: WorkerProcess;
@@ -80,11 +80,13 @@ export async function deploy({
 }
 
 /** An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after the last test. */
-export async function startSetting({
+export async function startInstallation({
   atlas: options,
   config,
   ...more
-}: Omit<DeployOptions, 'atlas'> & { atlas?: Parameters<typeof startTestAtlas>[0] } = {}): Promise<Setting> {
+}: Omit<DeployOptions, 'atlas'> & {
+  atlas?: Parameters<typeof startTestAtlas>[0];
+} = {}): Promise<Installation> {
   const atlas = await startAtlas(options);
   const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, ...config }, ...more });
   return { atlas, deployment, worker: await deployment.startWorker() };
