@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { contentOf } from './stamp.mjs';
 
-/** @typedef {{ integrity?: string, os?: string[], cpu?: string[], libc?: string[] }} Package */
+/** @typedef {{ integrity?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }} Package */
 
 /**
  * Whether node_modules holds every package that package-lock.json pins for this machine, whoever installed them. npm
@@ -9,9 +9,11 @@ import { contentOf } from './stamp.mjs';
  */
 export function arePackagesInstalled(root = '.') {
   const installed = packagesIn(path.join(root, 'node_modules/.package-lock.json'));
-  return Object.entries(packagesIn(path.join(root, 'package-lock.json'))).every(
-    ([folder, pinned]) => !isForThisMachine(pinned) || installed[folder]?.integrity === pinned.integrity,
-  );
+  return Object.entries(packagesIn(path.join(root, 'package-lock.json'))).every(([folder, pinned]) => {
+    const found = installed[folder];
+    if (!found && (isOfAnyMachine(pinned) || !isForThisMachine(pinned))) return true;
+    return found?.integrity === pinned.integrity;
+  });
 }
 
 /** Reads the packages of a lock file, by their folder. @param {string} lockFile @returns {Record<string, Package>} */
@@ -19,6 +21,14 @@ function packagesIn(lockFile) {
   /** @type {unknown} */
   const lock = JSON.parse(contentOf(lockFile) ?? '{}');
   return /** @type {{ packages?: Record<string, Package> }} */ (lock).packages ?? {};
+}
+
+/**
+ * Whether an optional package names no machine: the packages that need it may all be for others, and npm leaves it out
+ * with them. @param {Package} pinned
+ */
+function isOfAnyMachine({ optional, os, cpu }) {
+  return optional === true && !os && !cpu;
 }
 
 /** @param {Package} pinned */
