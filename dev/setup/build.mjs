@@ -1,12 +1,17 @@
-/** Builds dist/: the compiled programs, and the workflows in one bundle, so that a worker does not bundle them at start. */
+/**
+ * Builds dist/, unless it is up to date: the compiled programs, and the workflows in one bundle, so that a worker does
+ * not bundle them at start.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { DefaultLogger, bundleWorkflowCode } from '@temporalio/worker';
-import { buildStamp } from './stamp.mjs';
+import { buildStamp, contentOf } from './stamp.mjs';
 
 process.chdir(path.join(import.meta.dirname, '../..'));
 const stamp = buildStamp();
+// `npm pack` builds, also while tests run the programs of dist/.
+if (contentOf('dist/.stamp') === stamp) process.exit(0);
 
 rmSync('dist', { recursive: true, force: true });
 // The second makes the declaration files of the package entry `live-migration-prep/contract`.
