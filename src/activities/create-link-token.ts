@@ -8,7 +8,7 @@ import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
 import type { Sealer } from '../sealing';
 import type { Activities, CreateRetryPolicy } from '../shared/activities';
-import { creationFailure, invalidRequest, type RetryTiming } from './failures';
+import { creationFailure, invalidRequest } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createReceivedTokens } from './received-tokens';
@@ -19,7 +19,8 @@ const TOO_LATE: AtlasOutcome = {
   ...NOT_SENT,
   retryable: false,
   message:
-    "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; start again",
+    "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; " +
+    'start again',
 };
 
 const STOPPED: AtlasOutcome = {
@@ -32,10 +33,11 @@ const NO_CREDENTIAL: AtlasOutcome = {
   ...NOT_SENT,
   retryable: true,
   message:
-    "the worker's configuration has no credential for this organization any more: name one under atlas.organizations",
+    "the worker's configuration has no credential for this organization any more: " +
+    'name one under atlas.organizations',
 };
 
-const LOST: AtlasOutcome = {
+const NOT_SEALED: AtlasOutcome = {
   type: 'TokenLost',
   retryable: false,
   tokenMayExist: true,
@@ -44,7 +46,7 @@ const LOST: AtlasOutcome = {
 };
 
 const TOO_LARGE: AtlasOutcome = {
-  ...LOST,
+  ...NOT_SEALED,
   message:
     `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
     'remove its key in Atlas, and report it',
@@ -53,10 +55,10 @@ const TOO_LARGE: AtlasOutcome = {
 /**
  * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
- * Temporal may retry an attempt only if it created nothing: the call is not idempotent, and Atlas has no idempotency
- * key. Any other failure ends the activity; the workflow counts the attempt and decides. Neither cancellation nor
- * shutdown abandons a POST that was written: its response may hold a token. The next attempt on this worker returns a
- * token that an attempt received and could not report.
+ * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt that
+ * failed for good, or after which a token may exist, ends the activity; the workflow counts the latter. Neither
+ * cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next attempt on
+ * this worker returns a token that an attempt received and could not report.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,
@@ -69,15 +71,15 @@ export function createLinkTokenActivity(
   return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { request, unconfirmedTokens, tries, deadlineAtMs } = parseInput(createInputSchema, input);
+    const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = checkAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
     const { sink: _, ...rest } = request;
     const facts = { ...rest, accessListIps };
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
-    const timing: RetryTiming = { policy, attempt: tries - 1 + info.attempt, deadlineAtMs };
+    const attempt = activityNumber - 1 + info.attempt;
     const fail = (outcome: AtlasOutcome): never => {
-      throw creationFailure(outcome, timing);
+      throw creationFailure(outcome, { attempt, deadlineAtMs, backoff: policy });
     };
 
     const found = await withHeartbeats(() => received.find(runId, unconfirmedTokens));
@@ -103,7 +105,7 @@ export function createLinkTokenActivity(
       if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) return fail(TOO_LARGE);
       return sealer
         .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
-        .catch(() => fail(LOST));
+        .catch(() => fail(NOT_SEALED));
     };
     const sealed = await received.keep(runId, unconfirmedTokens, create());
     // Temporal may be away for longer than the SDK tries to report this result.

@@ -29,28 +29,27 @@ export function deliverLinkTokenActivity(
   organizations: Organizations,
   policy: DeliverRetryPolicy,
 ): Activities['deliverLinkToken'] {
-  return async function deliverLinkToken(tokenInput, sinkInput) {
+  return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
-    const { jwe } = parseInput(deliverInputSchema, tokenInput);
+    const { jwe } = parseInput(deliverInputSchema, sealedToken);
     const name = parseInput(sinkName, sinkInput);
     let sinkTried = !isFirstAttempt(info);
     try {
-      const token = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
-      requireOwnRun(info, token.orgId, token.sourceOrgId);
-      const sink = findSink(name, token);
+      const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
+      requireOwnRun(info, openedToken.orgId, openedToken.sourceOrgId);
+      const sink = findSink(name, openedToken);
       // The schemas keep the token out of the receipt, and everything else out of the sink.
-      const facts = tokenFactsSchema.parse(token);
+      const facts = tokenFactsSchema.parse(openedToken);
+      const delivery = { ...deliveryFactsSchema.parse(openedToken), token: openedToken.linkToken };
       sinkTried = true;
-      const location = await withHeartbeats(() =>
-        sink.deliver({ ...deliveryFactsSchema.parse(token), token: token.linkToken }, cancellationSignal),
-      );
+      const location = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
       if (context.cancellationDetails?.cancelRequested)
         throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { policy, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { backoff: policy, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

@@ -1,11 +1,10 @@
-import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
+import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
 import { describeProblems } from '../checks/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
-import { gaveUp } from '../shared/failure';
-import { withoutStack } from '../shared/failure';
+import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/failures';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryOutcome } from '../sinks/outcomes';
 import { GRPC, findGrpcCode } from '../temporal/grpc';
@@ -29,65 +28,52 @@ export function repeatableCallFailure({
   });
 }
 
-/** Deadline of an attempt, and spacing of the next one. */
-export interface RetryTiming {
-  policy: Backoff;
+/** An attempt, and what decides whether another follows and when. */
+export interface AttemptTiming {
   /** Number of the attempt, from 1. */
   attempt: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
   deadlineAtMs: number;
+  backoff: Backoff;
 }
 
 /**
  * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a token may
  * exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
-export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
-  const {
-    type,
-    message,
-    retryable,
-    tokenMayExist,
-    retryAfterMs,
-    details,
-    attempt = timing.attempt,
-  } = outcome;
-  if (!retryable)
+export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
+  const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
+  if (!retryable) {
     return terminalFailure(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
+  }
   if (tokenMayExist) {
-    return terminalFailure(TOKEN_UNCONFIRMED, message, {
-      ...details,
-      ...(retryAfterMs !== undefined && { retryAfterMs }),
-    });
+    const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
+    return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, ...wait });
   }
-  const delayMs = retryDelayMs(timing.policy, attempt, retryAfterMs);
-  if (Date.now() + delayMs >= timing.deadlineAtMs) {
-    return terminalFailure(
-      type,
-      gaveUp(message, 'the retry deadline passes before the next attempt'),
-      details,
-    );
+  const attempt = outcome.attempt ?? timing.attempt;
+  const nextRetryDelay = retryDelayMs(timing.backoff, attempt, retryAfterMs);
+  if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
+    const why = 'the retry deadline passes before the next attempt';
+    return terminalFailure(type, formatGaveUp(message, why), details);
   }
-  return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
+  return applicationFailure({ type, message, details: [details], nextRetryDelay });
 }
 
-/**
- * Makes the failure of a delivery attempt. A wait past the end of the round ends the round immediately.
- */
+/** Makes the failure of a delivery attempt. A wait past the end of the round ends the round immediately. */
 export function deliveryFailure(
-  outcome: DeliveryOutcome,
-  timing: RetryTiming,
+  { type, message, retryable, retryAfterMs }: DeliveryOutcome,
+  { backoff, attempt, deadlineAtMs }: AttemptTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
-  const { type, message, retryable, retryAfterMs } = outcome;
   const details: DeliveryFailureDetails = {
     sinkTried,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   };
-  const delayMs = retryDelayMs(timing.policy, timing.attempt, retryAfterMs);
-  if (!retryable || Date.now() + delayMs >= timing.deadlineAtMs)
-    return terminalFailure(type, message, details);
-  return applicationFailure({ type, message, details: [details], nextRetryDelay: delayMs });
+  const nextRetryDelay = retryDelayMs(backoff, attempt, retryAfterMs);
+  const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
+  return isLast
+    ? terminalFailure(type, message, details)
+    : applicationFailure({ type, message, details: [details], nextRetryDelay });
 }
 
 /** Status codes of refusals, which no retry fixes. */
@@ -134,13 +120,4 @@ export function workerCheckFailed(report: CheckReport, retryable: boolean): Appl
     nonRetryable: !retryable,
     details: [report],
   });
-}
-
-function terminalFailure(type: string, message: string, details: object): ApplicationFailure {
-  return applicationFailure({ type, message, nonRetryable: true, details: [details] });
-}
-
-/** Makes a failure without a stack, since its message says everything. */
-export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
-  return withoutStack(ApplicationFailure.create(options));
 }

@@ -4,8 +4,9 @@ import type { PrepareRequest } from '../contract/schemas';
 import { raceSignal } from '../http/race-signal';
 import { withTimeout } from '../http/with-timeout';
 import type { Activities } from '../shared/activities';
+import { terminalFailure } from '../shared/failures';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
-import { applicationFailure, temporalUnavailable } from './failures';
+import { temporalUnavailable } from './failures';
 
 /** Limit for one try, which occupies one of the worker's slots for workflow tasks. */
 const TRY_TIMEOUT_MS = 1000;
@@ -39,13 +40,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
     const found = await withTimeout(TRY_TIMEOUT_MS, undefined, wait).catch((error: unknown) => {
       throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
     });
-    if (!found) return;
-    throw applicationFailure({
-      type: 'TokenExists',
-      message: found.message,
-      nonRetryable: true,
-      details: [found.token],
-    });
+    if (found) throw terminalFailure('TokenExists', found.message, found.token);
   };
 }
 

@@ -188,7 +188,7 @@ export const createInputSchema = z.object({
   /** The number of tokens that earlier attempts of this run may have created. */
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
-  tries: z.int().min(1),
+  activityNumber: z.int().min(1),
   /** No attempt starts after this time (milliseconds since the epoch). */
   deadlineAtMs: z.number(),
 });

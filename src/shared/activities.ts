@@ -83,7 +83,7 @@ export interface Activities {
    */
   findToken(request: unknown, startedAtMs: number): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
-  deliverLinkToken(token: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
+  deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;
   /** @param request unchecked; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;

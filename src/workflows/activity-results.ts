@@ -7,9 +7,9 @@ import type { LinkState } from '../shared/activities';
 import { payloadConverter } from './payload-converter';
 
 /*
- * The one place where results and failures of activities enter the workflows. Anyone who may start work in the namespace
- * can complete or fail an activity by hand, with anything: what passes here is bounded and has the expected shape, so the
- * code behind it trusts its types. Temporal refuses a workflow task of more than 2 MiB for ever.
+ * Results and failures of activities enter the workflows here only. Anyone who may start work in the namespace can
+ * complete or fail an activity by hand, with anything: what passes is bounded and has the expected shape, so the
+ * code behind trusts its types. Temporal refuses a workflow task of more than 2 MiB for ever.
  */
 
 const MAX_MESSAGE_LENGTH = 2000;
@@ -72,7 +72,7 @@ const NOTHING_CREATED: readonly string[] = ['InvalidRequest', 'AtlasRequestRejec
 
 /** Makes plain values of what an activity failed with; of one that timed out, of its last failed attempt. */
 export function parseFailure(error: unknown): AttemptFailure {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const cause = getCause(error);
   const failure = findApplicationFailure(error);
   const parsed = failure
     ? parseApplicationFailure(failure)
@@ -84,6 +84,10 @@ export function parseFailure(error: unknown): AttemptFailure {
   return { ...parsed, how, retryable: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
 }
 
+function getCause(error: unknown): unknown {
+  return error instanceof ActivityFailure ? error.cause : error;
+}
+
 function describeOther(cause: unknown): string {
   if (cause instanceof TimeoutFailure)
     return 'an attempt ended without a result (a timeout, or its worker was lost)';
@@ -92,41 +96,37 @@ function describeOther(cause: unknown): string {
 
 /** Finds what an activity failed with itself; of one that timed out, what its last failed attempt did. */
 export function findApplicationFailure(error: unknown): ApplicationFailure | null {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
-  if (cause instanceof ApplicationFailure) return cause;
-  return cause instanceof TimeoutFailure ? findLastAttempt(cause) : null;
+  let cause = getCause(error);
+  // Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`.
+  if (cause instanceof TimeoutFailure && cause.failure?.cause) {
+    cause = defaultFailureConverter.failureToError(cause.failure.cause, payloadConverter);
+  }
+  return cause instanceof ApplicationFailure ? cause : null;
 }
 
-function parseApplicationFailure({
-  type,
-  message,
-  nonRetryable,
-  details,
-}: ApplicationFailure): AttemptFailure {
-  const { retryAfterMs, tokenMayExist, sinkTried, ...rest } = asObject(details?.[0]);
-  const name = cut(String(type), MAX_TEXT_LENGTH);
+function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
+  const details = asObject(failure.details?.[0]);
+  const { retryAfterMs, tokenMayExist, sinkTried } = details;
+  const type = cut(String(failure.type), MAX_TEXT_LENGTH);
+  const isWait = typeof retryAfterMs === 'number' && retryAfterMs >= 0;
   return {
     how: 'failed',
-    type: name,
-    message: cut(message, MAX_MESSAGE_LENGTH),
-    details: parseDetails(rest),
-    retryable: nonRetryable !== true || name === TOKEN_UNCONFIRMED,
-    retryAfterMs:
-      typeof retryAfterMs === 'number' && retryAfterMs >= 0
-        ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS)
-        : undefined,
-    tokenMayExist: !NOTHING_CREATED.includes(name) && tokenMayExist !== false,
+    type,
+    message: cut(failure.message, MAX_MESSAGE_LENGTH),
+    details: parseDetails(details),
+    retryable: failure.nonRetryable !== true || type === TOKEN_UNCONFIRMED,
+    retryAfterMs: isWait ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
+    tokenMayExist: !NOTHING_CREATED.includes(type) && tokenMayExist !== false,
     sinkTried: sinkTried !== false,
   };
 }
 
 function parseDetails({ status, errorCode, reason, detail, fields }: Record<string, unknown>): AtlasDetails {
-  const texts = Object.entries({ errorCode, reason, detail }).flatMap(([name, value]) =>
-    typeof value === 'string' ? [[name, asText(value)]] : [],
-  );
   return {
-    ...(Number.isInteger(status) && { status: status as number }),
-    ...(Object.fromEntries(texts) as Partial<AtlasDetails>),
+    ...(isCount(status) && { status }),
+    ...(typeof errorCode === 'string' && { errorCode: asText(errorCode) }),
+    ...(typeof reason === 'string' && { reason: asText(reason) }),
+    ...(typeof detail === 'string' && { detail: asText(detail) }),
     ...(Array.isArray(fields) && { fields: fields.slice(0, MAX_FIELDS).map(parseFieldProblem) }),
   };
 }
@@ -136,20 +136,11 @@ function parseFieldProblem(input: unknown) {
   return { field: asText(field), description: asText(description) };
 }
 
-/** Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`. */
-function findLastAttempt({ failure }: TimeoutFailure): ApplicationFailure | null {
-  if (!failure?.cause) return null;
-  const cause = defaultFailureConverter.failureToError(failure.cause, payloadConverter);
-  return cause instanceof ApplicationFailure ? cause : null;
-}
-
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const SHA256 = /^[a-f0-9]{64}$/;
 const MAX_TIME_LENGTH = 40;
 
 /**
- * Parses the result of `createLinkToken`.
- *
  * @param countBefore present count of unconfirmed tokens. A worker that finds the token of a lost attempt returns less.
  */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
@@ -166,7 +157,7 @@ export function parseToken(input: unknown, request: ValidRequest, countBefore: n
   return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
 }
 
-/** Parses the result of `deliverLinkToken`. Fields that this release does not know stay: releases mix in a rollout. */
+/** Parses a receipt. Fields that this release does not know stay: releases mix in a rollout. */
 export function parseReceipt(
   input: unknown,
   { orgId, sourceOrgId }: ValidRequest,
@@ -184,7 +175,6 @@ export function parseReceipt(
   return isWhole ? (receipt as unknown as Receipt) : null;
 }
 
-/** Parses the result of `checkLink`. */
 export function parseLinkState(input: unknown): LinkState | null {
   const { linked, recentToken, lastTokenAt, tokenRunId } = asObject(input);
   if (typeof linked !== 'boolean' || typeof recentToken !== 'boolean') return null;
@@ -196,7 +186,6 @@ export function parseLinkState(input: unknown): LinkState | null {
   };
 }
 
-/** Parses a report of `runChecks`. */
 export function parseReport(input: unknown): CheckReport | null {
   const report = asObject(input);
   const isWhole = Array.isArray(report['findings']) && Array.isArray(report['fields']) && fitsAsJson(report);

@@ -2,11 +2,11 @@ import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@tempor
 import type { Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';
-import { failureOf } from './failures';
+import { createFailure } from './failures';
 
 /**
- * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`, since
- * Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
+ * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`,
+ * since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
  *
  * @param token that exists and is not confirmed as delivered.
  * @param sinksTried sinks that may have it.
@@ -20,9 +20,10 @@ export function cancellationFailure(
   const remains = [
     token && describeToken(token, sinksTried),
     unconfirmedTokens > 0 &&
-      `Atlas may have created up to ${unconfirmedTokens} unconfirmed tokens, which the run never received; see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+      `Atlas may have created up to ${unconfirmedTokens} unconfirmed tokens, which the run never received; ` +
+        `see when: \`${reportCommand(workflowInfo().workflowId)}\``,
   ];
-  return failureOf('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
+  return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,
     deliveryId: token?.deliveryId ?? null,
     tokenSha256: token?.tokenSha256 ?? null,
@@ -33,5 +34,9 @@ export function cancellationFailure(
 function describeToken({ deliveryId }: RunToken, sinksTried: readonly string[]): string {
   const { workflowId, runId } = workflowInfo();
   const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
-  return `token ${deliveryId} is not confirmed as delivered${tried}: remove its key in Atlas, or deliver it with \`${commandLine('recover', workflowId, '--run-id', runId)}\``;
+  const command = commandLine('recover', workflowId, '--run-id', runId);
+  return (
+    `token ${deliveryId} is not confirmed as delivered${tried}: ` +
+    `remove its key in Atlas, or deliver it with \`${command}\``
+  );
 }

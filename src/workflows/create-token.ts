@@ -1,22 +1,23 @@
-import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ValidatedRequest } from '../shared/activities';
-import { gaveUp } from '../shared/failure';
+import { formatGaveUp } from '../shared/failures';
 import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
-import { failureOf } from './failures';
-import { creation } from './proxies';
+import { createFailure } from './failures';
+import { proxyCreateLinkToken } from './proxies';
 import type { RunStatus } from './run-status';
 
 const COMPLETED_BY_HAND = {
   type: 'TokenLost',
   message:
-    'the creation was completed without a sealed token of this request, by somebody other than a worker: if Atlas created a token, remove its key there, then start again',
+    'the creation was completed without a sealed token of this request, by somebody other than a worker: ' +
+    'if Atlas created a token, remove its key there, then start again',
 };
 
 /**
- * Creates a token, and counts the attempts that may have created another: the call is not idempotent. Temporal retries
- * what created nothing; every other failure comes back here, is counted, and is followed by a new activity.
+ * Creates a token, and counts the attempts that may have created another: the call is not idempotent. Temporal
+ * retries what created nothing; every other failure comes back here, is counted, and is followed by a new activity.
  *
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
  */
@@ -25,25 +26,23 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
   const deadlineAtMs = Date.now() + policy.giveUpAfterMs;
   const fail = (type: string, message: string, { details }: AttemptFailure) => {
     const { unconfirmedTokens } = status.current;
-    return failureOf(type, message, { ...details, unconfirmedTokens });
+    return createFailure(type, message, { ...details, unconfirmedTokens });
   };
-  const giveUp = (because: AttemptFailure) => fail('AtlasUnavailable', gaveUp(because.message), because);
+  const giveUp = (because: AttemptFailure) =>
+    fail('AtlasUnavailable', formatGaveUp(because.message), because);
+  const cancelled = () => cancellationFailure(status.current, null, []);
 
   let previous: AttemptFailure | null = null;
-  for (let tries = 1; ; tries += 1) {
+  for (let activityNumber = 1; ; activityNumber += 1) {
     const startedLate = Date.now() >= deadlineAtMs;
     // The timer may fire late, when no worker was running.
     if (previous && isTooLate(previous, Date.now(), deadlineAtMs)) throw giveUp(previous);
     const { unconfirmedTokens } = status.current;
-    const summary = status.creating(tries);
-    const { createLinkToken } = creation(
-      policy,
-      Math.max(0, deadlineAtMs - Date.now()),
-      request.orgId,
-      summary,
-    );
+    const summary = status.showCreating(request, activityNumber);
+    const remainingMs = Math.max(0, deadlineAtMs - Date.now());
+    const createLinkToken = proxyCreateLinkToken(policy, remainingMs, request.orgId, summary);
     const outcome = await settle(
-      createLinkToken({ request, unconfirmedTokens, tries, deadlineAtMs }),
+      createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
       (result) => parseToken(result, request, unconfirmedTokens),
       COMPLETED_BY_HAND,
     );
@@ -53,14 +52,14 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     const isCancelled = CancellationScope.current().consideredCancelled;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled)) status.countUnconfirmed();
-    const situation = { tries, isCancelled, startedLate, previous, nowMs: Date.now(), deadlineAtMs };
+    const situation = { activityNumber, isCancelled, startedLate, previous, nowMs: Date.now(), deadlineAtMs };
     const decision = decideCreation(failure, situation, policy);
     if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw giveUp(decision.because);
-    if (decision.next === 'cancelled') throw cancellationFailure(status.current, null, []);
-    status.waitingToCreate(failure, Date.now() + decision.waitMs);
-    await sleep(decision.waitMs).catch((error: unknown) => {
-      throw isCancellation(error) ? cancellationFailure(status.current, null, []) : error;
+    if (decision.next === 'cancelled') throw cancelled();
+    status.showWaitingToCreate(failure, Date.now() + decision.waitMs);
+    await sleep(decision.waitMs).catch(() => {
+      throw cancelled();
     });
     previous = failure;
   }

@@ -11,7 +11,7 @@ import type { AttemptFailure } from './activity-results';
 /** The run when an attempt to create a token has failed. */
 export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
-  tries: number;
+  activityNumber: number;
   /** True if the run was cancelled meanwhile. */
   isCancelled: boolean;
   /** True if the attempt began after the deadline. It sent nothing, and only looked for the token of a lost attempt. */
@@ -35,7 +35,7 @@ export type CreationDecision =
  */
 export function decideCreation(
   failure: AttemptFailure,
-  { tries, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
+  { activityNumber, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
   backoff: Backoff,
 ): CreationDecision {
   if (!failure.retryable) {
@@ -48,7 +48,7 @@ export function decideCreation(
   if (!failure.tokenMayExist || startedLate || failure.how === 'scheduleToClose') {
     return { next: 'giveUp', because: failure };
   }
-  const waitMs = retryDelayMs(backoff, tries, failure.retryAfterMs);
+  const waitMs = retryDelayMs(backoff, activityNumber, failure.retryAfterMs);
   return isTooLate(failure, nowMs + waitMs, deadlineAtMs)
     ? { next: 'giveUp', because: failure }
     : { next: 'wait', waitMs };

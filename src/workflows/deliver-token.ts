@@ -1,12 +1,12 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
-import type { Receipt } from '../contract/schemas';
+import { CancellationScope, condition } from '@temporalio/workflow';
+import type { Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';
 import type { DeliveryOutcomes } from './delivery-outcomes';
-import { failureOf } from './failures';
-import { delivery } from './proxies';
+import { createFailure } from './failures';
+import { proxyDeliverLinkToken } from './proxies';
 import type { RedeliveryControl } from './redelivery-control';
 import type { RunStatus } from './run-status';
 
@@ -15,14 +15,13 @@ interface Delivery {
   outcomes: DeliveryOutcomes;
   control: RedeliveryControl;
   valid: ValidatedRequest;
-  token: RunToken;
-  /** Sinks that earlier runs tried for this token. */
-  sinksTried: readonly string[];
+  sealedToken: RunToken;
+  recovery: Recovery | undefined;
 }
 
 /**
- * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
- * at once.
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one
+ * attempt at once.
  *
  * @returns the receipt; its `alsoTried` names every other sink that was tried.
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
@@ -31,24 +30,28 @@ export async function deliverToken({
   status,
   outcomes,
   control,
-  token,
-  ...more
+  valid: { request, deliver: policy },
+  sealedToken,
+  recovery,
 }: Delivery): Promise<Receipt> {
-  const { request, deliver: policy } = more.valid;
-  const sinksTried = new Set(more.sinksTried);
+  const sinksTried = new Set(recovery?.sinksTried);
+  const isCancelled = () => CancellationScope.current().consideredCancelled;
+  const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
   let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';
 
   for (;;) {
     const { redelivery } = control;
     const sink = redelivery?.sink ?? request.sink;
+    const isElsewhere = sink !== request.sink;
     // Cancelled while the token was being created, or in between: the token gets one attempt.
-    const isFinal = CancellationScope.current().consideredCancelled;
+    const isFinal = isCancelled();
     const kind = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
-    const { deliverLinkToken } = delivery(policy, kind !== 'round', request.orgId, status.delivering(sink));
-    const attempt = () => deliverLinkToken({ jwe: token.jwe }, sink);
+    const summary = status.showDelivering(request, sink);
+    const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
+    const attempt = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     const outcome = await settle(
-      isFinal ? CancellationScope.nonCancellable(attempt) : control.run(attempt),
+      isFinal ? CancellationScope.nonCancellable(attempt) : control.runAttempt(attempt),
       (result) => parseReceipt(result, request, sink),
       completedByHand(sink),
     );
@@ -59,12 +62,16 @@ export async function deliverToken({
 
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
-    const isElsewhere = sink !== request.sink;
     const isSuperseded = control.redelivery !== redelivery;
-    const isCancelled = CancellationScope.current().consideredCancelled;
-    const situation = { kind, isCancelled, isSuperseded, isElsewhere, nowMs: Date.now() } as const;
+    const situation = {
+      kind,
+      isCancelled: isCancelled(),
+      isSuperseded,
+      isElsewhere,
+      nowMs: Date.now(),
+    } as const;
     const decision = decideDelivery(failure, situation, pace, policy, Math.random());
-    if (decision.next === 'cancelled') throw cancellationFailure(status.current, token, [...sinksTried]);
+    if (decision.next === 'cancelled') throw cancelled();
     if (decision.next === 'redeliver') continue;
 
     pace = decision;
@@ -72,13 +79,13 @@ export async function deliverToken({
     if (!isElsewhere) ownFailure = failure.message;
     const message = isElsewhere ? describeBoth(sink, failure.message, request.sink, ownFailure) : ownFailure;
     const { unconfirmedTokens } = status.current;
-    const reported = failureOf(decision.type, message, { unconfirmedTokens });
-    status.undelivered(reported, sink, pace.nextRoundAtMs);
-    outcomes.publish(reported);
+    const reported = createFailure(decision.type, message, { unconfirmedTokens });
+    status.reportUndelivered(reported, sink, pace.nextRoundAtMs);
+    outcomes.publishRound(reported);
     // A timeout of 0 would be none.
     const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
-    await condition(() => control.redelivery !== null, waitMs).catch((error: unknown) => {
-      throw isCancellation(error) ? cancellationFailure(status.current, token, [...sinksTried]) : error;
+    await condition(() => control.redelivery !== null, waitMs).catch(() => {
+      throw cancelled();
     });
   }
 }
@@ -86,7 +93,9 @@ export async function deliverToken({
 function completedByHand(sink: string) {
   return {
     type: 'SinkUnavailable',
-    message: `the delivery was completed without a receipt of this request, by somebody other than a worker: the token may be in sink ${sink}`,
+    message:
+      'the delivery was completed without a receipt of this request, by somebody other than a worker: ' +
+      `the token may be in sink ${sink}`,
   };
 }
 

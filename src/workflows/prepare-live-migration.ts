@@ -13,14 +13,15 @@ import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
 import { createDeliveryOutcomes } from './delivery-outcomes';
-import { failureOf, firstDetails, unwritableRequest } from './failures';
+import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { UNREADABLE } from './payload-converter';
-import { search, validation } from './proxies';
+import { findToken, validateRequest } from './proxies';
 import { createRedeliveryControl } from './redelivery-control';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
-const HARMLESS_TIMEOUT_MS = 365 * 24 * 3_600_000;
+/** A server may give every run a long timeout of its own: ten years on the time-skipping test server. */
+const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
 /** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
 const MAX_MEMO_LENGTH = 16 * 1024;
 
@@ -40,16 +41,15 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   try {
     const valid = await checkStart(request, recovery);
     status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
-    const token = recovery ? recovery.sealedToken : await createToken(status, valid);
-    status.hasToken(token, !recovery);
-    const { sinksTried } = recovery ?? { sinksTried: [] };
-    const receipt = await deliverToken({ status, outcomes, control, valid, token, sinksTried });
-    status.delivered(receipt);
-    await outcomes.close({ receipt });
+    const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
+    status.setToken(sealedToken, !recovery);
+    const receipt = await deliverToken({ status, outcomes, control, valid, sealedToken, recovery });
+    status.reportDelivered(receipt);
+    await outcomes.publishEnding({ receipt });
     return receipt;
   } catch (error) {
     if (error instanceof CancelledFailure || error instanceof ApplicationFailure) {
-      await outcomes.close({ failure: status.ended(error) });
+      await outcomes.publishEnding({ failure: status.reportFailure(error) });
     }
     throw error;
   }
@@ -61,13 +61,10 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  *
  * @throws CancelledFailure, or ApplicationFailure: that of the validation before that of the search.
  */
-async function checkStart(
-  request: PrepareRequest,
-  recovery: Recovery | undefined,
-): Promise<ValidatedRequest> {
+async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   const [validated, searched] = await Promise.allSettled([
-    validation().validateRequest(request, recovery ?? null, getRunOptions()),
-    recovery ? undefined : search().findToken(request, Date.now()),
+    validateRequest(request, recovery ?? null, getRunOptions()),
+    recovery ? undefined : findToken(request, Date.now()),
   ]);
   if (CancellationScope.current().consideredCancelled) {
     throw new CancelledFailure(
@@ -77,33 +74,33 @@ async function checkStart(
     );
   }
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
-  if (validated.status === 'rejected') throw failureOfCheck(validated.reason, 'AtlasUnavailable');
-  if (searched.status === 'rejected') throw failureOfCheck(searched.reason, 'TemporalUnavailable');
+  if (validated.status === 'rejected') throw toRunFailure(validated.reason, 'AtlasUnavailable');
+  if (searched.status === 'rejected') throw toRunFailure(searched.reason, 'TemporalUnavailable');
   return validated.value;
 }
 
 /**
- * The failure of a local activity, which runs in the worker: nobody else can complete it.
+ * Makes the failure of the run from that of a local activity. It runs in the worker: nobody else can complete it.
  *
- * @param otherwise the type where the check failed with none of a run's.
+ * @param otherwise type for a failure whose type is none of a run's.
  */
-function failureOfCheck(error: unknown, otherwise: FailureType): ApplicationFailure {
+function toRunFailure(error: unknown, otherwise: FailureType): ApplicationFailure {
   if (!(error instanceof TemporalFailure)) return unwritableRequest();
   const failure = findApplicationFailure(error);
   if (failure && isRunFailureType(failure.type)) {
-    return failureOf(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
+    return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
   }
-  const { message } = parseFailure(error);
-  return failureOf(otherwise, `the worker could not check the request: ${message}`, { unconfirmedTokens: 0 });
+  const message = `the worker could not check the request: ${parseFailure(error).message}`;
+  return createFailure(otherwise, message, { unconfirmedTokens: 0 });
 }
 
 /** Finds what the caller chose for the run, where that could create a second token or abandon one. */
 function getRunOptions(): RunOptions {
   const { workflowId, executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
   const refused = {
-    workflowExecutionTimeout: isShort(executionTimeoutMs),
+    workflowExecutionTimeout: isTooShort(executionTimeoutMs),
     // The server sets it to the execution timeout where the caller set none.
-    workflowRunTimeout: isShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
+    workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
     retryPolicy,
     cronSchedule,
     memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
@@ -114,7 +111,7 @@ function getRunOptions(): RunOptions {
   };
 }
 
-/** A server may give every run a timeout of its own: ten years on the time-skipping test server. 0 is none. */
-function isShort(timeoutMs: number | undefined): boolean {
-  return Boolean(timeoutMs) && Number(timeoutMs) < HARMLESS_TIMEOUT_MS;
+/** @param timeoutMs 0 is none. */
+function isTooShort(timeoutMs = 0): boolean {
+  return timeoutMs > 0 && timeoutMs < SHORTEST_PERMITTED_TIMEOUT_MS;
 }

@@ -16,54 +16,53 @@ import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
+import { terminalFailure } from '../shared/failures';
 import { truncate } from '../shared/text';
-import { parseLinkState } from './activity-results';
+import { parseFailure, parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
-import { failureOf, failureOfActivity, firstDetails, terminalFailure, unwritableRequest } from './failures';
+import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { repeatable } from './proxies';
+import { checkLink } from './proxies';
 
 /** A failure's message has to stay readable. */
 const MAX_LISTED = 10;
 
 /**
- * The workflow that a schedule starts: it creates a token for a pair of organizations unless the source is linked, or the pair's last
- * token is recent; `always` skips both checks.
+ * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is recent;
+ * `always` skips both checks. A schedule starts this workflow.
  *
- * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run for
- * each pair of organizations, scheduled or not. While one is open, nothing is started.
+ * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one
+ * run for each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
- * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its own
- *   input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled itself.
+ * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its
+ *   own input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled
+ *   itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   try {
-    const result = await keepLinkUp(input);
+    const result = await prepareUnlessLinked(parseRequest(input), input.always ?? false);
     countScheduledRun(result.outcome);
     return result;
   } catch (error) {
     // A cancelled run pauses no schedule.
-    if (!isCancellation(error)) countScheduledRun(failureOutcome(error));
+    if (!isCancellation(error)) countScheduledRun(getOutcomeLabel(error));
     throw error;
   }
 }
 
-/** The type of a failure, as a label of a metric: anyone who may start work in the namespace can invent types. */
-function failureOutcome(error: unknown): string {
+/** Anyone who may start work in the namespace can invent types of failures. */
+function getOutcomeLabel(error: unknown): string {
   const type = error instanceof ApplicationFailure ? error.type : null;
   return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
 }
 
-async function keepLinkUp(input: ScheduledRequest): Promise<ScheduledResult> {
-  const request = requestOf(input);
-  const always = input.always ?? false;
-  const link = await linkOf(request, always);
-  const { lastTokenAt } = link;
+async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Promise<ScheduledResult> {
+  const { linked, recentToken, lastTokenAt, tokenRunId } = await readLink(request, always);
+  if (linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
+  if (recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
   // The child refuses a token that is newer than what the check saw, however late it starts.
-  const again = always ? true : link.tokenRunId;
-  if (link.linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
-  if (link.recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
+  const again = always || tokenRunId;
   try {
     const child = await startChild(prepareLiveMigration, {
       workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
@@ -78,84 +77,75 @@ async function keepLinkUp(input: ScheduledRequest): Promise<ScheduledResult> {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       return { outcome: 'alreadyRunning', lastTokenAt, receipt: null };
     }
-    const failure = failureOfChild(error);
+    const failure = toOwnFailure(error);
     if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
     const { receipt: earlier }: Partial<FailureDetails> = firstDetails(failure);
     return { outcome: 'recentToken', lastTokenAt: earlier?.createdAt ?? lastTokenAt, receipt: null };
   }
 }
 
-async function linkOf(request: PrepareRequest, always: boolean): Promise<LinkState> {
-  // Of the schedule's previous run: Temporal passes it on.
+/** Reads the state of the link; with `always` nothing is read. */
+async function readLink(request: PrepareRequest, always: boolean): Promise<LinkState> {
+  // Temporal passes on the result of the schedule's previous run.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
-  if (always) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+  const unknown = { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+  if (always) return unknown;
   const { orgId, sourceOrgId = null, sink } = request;
   try {
-    const check = repeatable('check the link').checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
-    return (
-      parseLinkState(await check) ?? { linked: false, recentToken: false, lastTokenAt, tokenRunId: null }
-    );
+    return parseLinkState(await checkLink({ orgId, sourceOrgId, sink, lastTokenAt })) ?? unknown;
   } catch (error) {
-    throw failureOfActivity(error);
+    // Temporal does not retry in a cancelled run, so there the failure of the last attempt says little.
+    if (isCancellation(error) || isCancelled()) throw new CancelledFailure('cancelled');
+    const { type, message, details } = parseFailure(error);
+    throw createFailure(type || 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
   }
 }
 
-/** The failure of the child, so that a schedule pauses with the reason on top. */
-function failureOfChild(error: unknown): unknown {
+function isCancelled(): boolean {
+  return CancellationScope.current().consideredCancelled;
+}
+
+/** Makes the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
+function toOwnFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
   if (cause instanceof ApplicationFailure) {
-    const { type, message, details } = cause;
-    return terminalFailure(String(type), message, details ?? []);
+    return terminalFailure(String(cause.type), cause.message, ...(cause.details ?? []));
   }
-  if (cause instanceof CancelledFailure && !CancellationScope.current().consideredCancelled) {
-    return failureOf('Cancelled', 'the run that this schedule started was cancelled', {
-      unconfirmedTokens: 0,
-    });
+  if (cause instanceof CancelledFailure && !isCancelled()) {
+    const message = 'the run that this schedule started was cancelled';
+    return createFailure('Cancelled', message, { unconfirmedTokens: 0 });
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const { workflowId, runId } = error.execution;
-    return failureOf(
-      'Cancelled',
-      `the run that this schedule started was terminated; if it held a token: \`${commandLine('recover', String(workflowId), '--run-id', String(runId))}\``,
-      { unconfirmedTokens: 0 },
-    );
+    const command = commandLine('recover', String(workflowId), '--run-id', String(runId));
+    const message = `the run that this schedule started was terminated; if it held a token: \`${command}\``;
+    return createFailure('Cancelled', message, { unconfirmedTokens: 0 });
   }
   return error instanceof TemporalFailure ? error : unwritableRequest();
 }
 
-/** Schema of what the child's workflow id needs and what the child does not see; the child checks the rest. */
-function requestOf(input: unknown): PrepareRequest {
+/** Checks what the child's workflow id needs and what the child does not see; the child checks the rest. */
+function parseRequest(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = (input ?? {}) as { request?: unknown; always?: unknown };
   const { orgId, sourceOrgId, again } = (request ?? {}) as Record<string, unknown>;
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
-    .map(([field]) => ({
-      field: `request.${field}`,
+    .map(([name]) => ({
+      field: `request.${name}`,
       description: 'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
     }));
-  if (again !== undefined) {
-    problems.push({
-      field: 'request.again',
-      description: 'belongs to a start on demand: remove it, or set always',
-    });
-  }
-  if (always !== undefined && typeof always !== 'boolean') {
-    problems.push({ field: 'always', description: 'is neither true nor false' });
-  }
+  const report = (field: string, description: string) => problems.push({ field, description });
+  if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');
+  if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
   // Reported only if nothing else is wrong: a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
-    for (const field of Object.keys(otherFields).slice(0, MAX_LISTED)) {
-      problems.push({
-        field: truncate(field),
-        description: 'is not a field of a scheduled request: remove it',
-      });
+    for (const name of Object.keys(otherFields).slice(0, MAX_LISTED)) {
+      report(truncate(name), 'is not a field of a scheduled request: remove it');
     }
   }
   if (problems.length === 0) return request as PrepareRequest;
   const sentence = problems.map(({ field, description }) => `${field} ${description}`).join('; ');
-  throw failureOf('InvalidRequest', `the request is not valid: ${sentence}`, {
-    fields: problems,
-    unconfirmedTokens: 0,
-  });
+  const details = { fields: problems, unconfirmedTokens: 0 };
+  throw createFailure('InvalidRequest', `the request is not valid: ${sentence}`, details);
 }

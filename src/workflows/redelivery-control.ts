@@ -7,14 +7,14 @@ export interface Redelivery {
 
 export type RedeliveryControl = ReturnType<typeof createRedeliveryControl>;
 
-/** Control of the delivery loop by the Update `redeliver`: it sets the next sink and stops the attempt under way. */
+/** Lets the Update `redeliver` set the next sink of the delivery loop, and stop the attempt under way. */
 export function createRedeliveryControl() {
   let scope: CancellationScope | null = null;
   const control = {
     /** The redelivery that has no outcome yet. */
     redelivery: null as Redelivery | null,
     /** Runs an attempt that a redelivery stops. */
-    async run<T>(attempt: () => Promise<T>): Promise<T> {
+    async runAttempt<T>(attempt: () => Promise<T>): Promise<T> {
       scope = new CancellationScope();
       try {
         return await scope.run(attempt);

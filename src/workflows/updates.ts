@@ -2,8 +2,8 @@ import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/w
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { differingFields } from '../shared/compare-requests';
+import { terminalFailure } from '../shared/failures';
 import type { DeliveryOutcomes } from './delivery-outcomes';
-import { terminalFailure } from './failures';
 import type { Redelivery, RedeliveryControl } from './redelivery-control';
 import type { RunStatus } from './run-status';
 
@@ -27,7 +27,7 @@ export function handleUpdates(
     (input) => {
       // Before the first await, so that of two Updates in one workflow task only one passes the validator.
       control.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
-      return outcomes.next();
+      return outcomes.waitForNext();
     },
     {
       validator(input) {
@@ -50,7 +50,7 @@ export function handleUpdates(
     async () => {
       waiting += 1;
       try {
-        return await outcomes.next();
+        return await outcomes.waitForNext();
       } finally {
         waiting -= 1;
       }
@@ -64,10 +64,11 @@ export function handleUpdates(
         if (differing.length > 0) {
           throw refusal(
             'DifferentRequest',
-            `the run was started with a different request (${differing.join(', ')}): wait for it to end, or cancel it`,
+            `the run was started with a different request (${differing.join(', ')}): ` +
+              'wait for it to end, or cancel it',
           );
         }
-        const failure = outcomes.lastFailure();
+        const failure = outcomes.getLastFailure();
         // No refusal: the caller gets the outcome of the last round at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {

@@ -86,9 +86,9 @@ function deadlineHere(deadlineAtMs: number): number {
 }
 
 function failedCreation(outcome: AtlasOutcome): Creation {
-  return ({ tries, deadlineAtMs }, policy) => {
-    const attempt = tries - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { policy, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
+  return ({ activityNumber, deadlineAtMs }, policy) => {
+    const attempt = activityNumber - 1 + Context.current().info.attempt;
+    throw creationFailure(outcome, { backoff: policy, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
   };
 }
 
@@ -184,7 +184,7 @@ function failedDelivery(outcome: DeliveryOutcome, callsSink = true): Delivery {
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       outcome,
-      { policy, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { backoff: policy, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

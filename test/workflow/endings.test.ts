@@ -1,5 +1,6 @@
-import { applicationFailure, temporalUnavailable } from '../../src/activities/failures';
+import { temporalUnavailable } from '../../src/activities/failures';
 import type { SealedToken } from '../../src/contract/schemas';
+import { applicationFailure } from '../../src/shared/failures';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { createdToken } from '../support/history';

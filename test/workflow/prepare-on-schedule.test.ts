@@ -1,9 +1,10 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { applicationFailure, repeatableCallFailure } from '../../src/activities/failures';
+import { repeatableCallFailure } from '../../src/activities/failures';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
 import type { LinkState } from '../../src/shared/activities';
+import { applicationFailure } from '../../src/shared/failures';
 import type { Handle } from '../support/deployment';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';

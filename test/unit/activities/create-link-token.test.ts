@@ -59,7 +59,7 @@ async function runWithoutCall(...args: Parameters<typeof run>): Promise<void> {
 const inputOf = (change: object = {}, more: Partial<CreateInput> = {}) => ({
   request: { ...REQUEST, ...change },
   unconfirmedTokens: 2,
-  tries: 1,
+  activityNumber: 1,
   deadlineAtMs: Date.now() + 3_600_000,
   ...more,
 });
@@ -116,8 +116,8 @@ it.each([
   [9, 1, 30, 60],
 ])(
   'on try %i, attempt %i, the next attempt follows after %d to %d s',
-  async (tries, attempt, leastS, mostS) => {
-    const { result } = run(inputOf({}, { tries }), {
+  async (activityNumber, attempt, leastS, mostS) => {
+    const { result } = run(inputOf({}, { activityNumber }), {
       env: attemptIn({ attempt }),
       create: () =>
         Promise.reject(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test')),
@@ -196,7 +196,7 @@ describe('the token of an attempt that the run counts as lost', () => {
     const { calls, attempt } = worker();
     const token = await attempt({ unconfirmedTokens: 2 });
     const deadlineAtMs = Date.now() - 1;
-    expect(await attempt({ unconfirmedTokens: 3, tries: 2, deadlineAtMs })).toEqual(token);
+    expect(await attempt({ unconfirmedTokens: 3, activityNumber: 2, deadlineAtMs })).toEqual(token);
     expect(calls).toHaveBeenCalledTimes(1);
   });
 
@@ -204,7 +204,7 @@ describe('the token of an attempt that the run counts as lost', () => {
     const { calls, attempt } = worker();
     const token = await attempt({ unconfirmedTokens: 2 });
     for (const unconfirmedTokens of [3, 3, 4, 5])
-      expect(await attempt({ unconfirmedTokens, tries: unconfirmedTokens - 1 })).toEqual(token);
+      expect(await attempt({ unconfirmedTokens, activityNumber: unconfirmedTokens - 1 })).toEqual(token);
     expect(calls).toHaveBeenCalledTimes(1);
   });
 
@@ -216,7 +216,7 @@ describe('the token of an attempt that the run counts as lost', () => {
     const { calls, attempt } = worker(() => response);
     const lost = attempt({ unconfirmedTokens: 0 });
     await eventually('its request', () => calls.mock.calls.length === 1);
-    const next = attempt({ unconfirmedTokens: 1, tries: 2 });
+    const next = attempt({ unconfirmedTokens: 1, activityNumber: 2 });
     respond('CANARY-token');
     expect(await next).toEqual(await lost);
     expect(calls).toHaveBeenCalledTimes(1);
@@ -229,7 +229,7 @@ describe('the token of an attempt that the run counts as lost', () => {
   ])('is not that of %s, for which another is created', async (_what, more, runId) => {
     const { calls, attempt } = worker();
     const { deliveryId } = await attempt({ unconfirmedTokens: 2 });
-    expect((await attempt({ ...more, tries: 2 }, runId)).deliveryId).not.toBe(deliveryId);
+    expect((await attempt({ ...more, activityNumber: 2 }, runId)).deliveryId).not.toBe(deliveryId);
     expect(calls).toHaveBeenCalledTimes(2);
   });
 
@@ -238,7 +238,9 @@ describe('the token of an attempt that the run counts as lost', () => {
       Promise.reject(connectionError('linkTokens', true, 'ECONNRESET', 'https://atlas.test')),
     );
     await failureOf(attempt({ unconfirmedTokens: 0 }));
-    expect(await attempt({ unconfirmedTokens: 1, tries: 2 })).toMatchObject({ unconfirmedTokens: 1 });
+    expect(await attempt({ unconfirmedTokens: 1, activityNumber: 2 })).toMatchObject({
+      unconfirmedTokens: 1,
+    });
     expect(calls).toHaveBeenCalledTimes(2);
   });
 
@@ -246,7 +248,7 @@ describe('the token of an attempt that the run counts as lost', () => {
     const { attempt } = worker();
     const [first, second] = [await attempt({}, 'run 0'), await attempt({}, 'run 1')];
     for (let run = 2; run <= 1000; run += 1) await attempt({}, `run ${run}`);
-    const next = { unconfirmedTokens: 3, tries: 2 };
+    const next = { unconfirmedTokens: 3, activityNumber: 2 };
     expect(await attempt(next, 'run 1')).toEqual(second);
     expect(await attempt(next, 'run 0')).not.toEqual(first);
   });

@@ -12,7 +12,7 @@ const HOUR_MS = 3_600_000;
 
 /** The timing of a third attempt, whose backoff is 2 to 4 s. */
 const timing = ({ attempt = 3, leftMs = HOUR_MS } = {}) => ({
-  policy: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
+  backoff: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
   attempt,
   deadlineAtMs: Date.now() + leftMs,
 });

@@ -27,7 +27,7 @@ const failure = (more: Partial<AttemptFailure>): AttemptFailure => ({
 
 describe('after a failed attempt to create a token', () => {
   const creating = (more: Partial<CreationSituation> = {}): CreationSituation => ({
-    tries: 1,
+    activityNumber: 1,
     isCancelled: false,
     startedLate: false,
     previous: null,
@@ -111,9 +111,9 @@ describe('after a failed attempt to create a token', () => {
         fc.nat(2 * HOUR_MS),
         fc.nat(HOUR_MS),
         fc.boolean(),
-        (tries, retryAfterMs, nowMs, isLost) => {
+        (activityNumber, retryAfterMs, nowMs, isLost) => {
           const failed = failure({ retryAfterMs, how: isLost ? 'lost' : 'failed' });
-          const decision = decideCreation(failed, creating({ tries, nowMs }), BACKOFF);
+          const decision = decideCreation(failed, creating({ activityNumber, nowMs }), BACKOFF);
           if (decision.next !== 'wait') return !isLost;
           return decision.waitMs >= retryAfterMs && (isLost || nowMs + decision.waitMs < HOUR_MS);
         },

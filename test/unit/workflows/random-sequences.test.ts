@@ -81,17 +81,17 @@ describe('random attempts to create, with a cancel at a random time', () => {
     const course: Course = { ending: 'token', unreceived: 0, counted: 0, uncertain: 0 };
     let previous: AttemptFailure | null = null;
     let used = 0;
-    for (let tries = 1; ; tries += 1) {
+    for (let activityNumber = 1; ; activityNumber += 1) {
       const startedLate = nowMs >= HOUR_MS;
       if (previous && isTooLate(previous, nowMs, HOUR_MS)) return { ...course, ending: 'giveUp' };
       expect(nowMs).toBeLessThan(cancelAtMs);
       if (startedLate) expect(previous?.how).toBe('lost');
 
-      const failure = runActivity(tries);
+      const failure = runActivity(activityNumber);
       if (failure === null) return course;
       const isCancelled = nowMs >= cancelAtMs;
       if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled)) course.counted += 1;
-      const situation = { tries, isCancelled, startedLate, previous, nowMs, deadlineAtMs: HOUR_MS };
+      const situation = { activityNumber, isCancelled, startedLate, previous, nowMs, deadlineAtMs: HOUR_MS };
       const decision = decideCreation(failure, situation, BACKOFF);
       if (isCancelled) expect(decision.next).not.toBe('wait');
       if (decision.next !== 'wait') return { ...course, ending: decision.next };
@@ -102,7 +102,7 @@ describe('random attempts to create, with a cancel at a random time', () => {
     }
 
     /** One activity with the retries that Temporal makes of it; null when it returns a token. */
-    function runActivity(tries: number): AttemptFailure | null {
+    function runActivity(activityNumber: number): AttemptFailure | null {
       for (let number = 1; ; number += 1) {
         const { outcome, creates, durationMs, retryAfterMs } = attempts[used] ?? DELIVERS;
         used += 1;
@@ -110,7 +110,7 @@ describe('random attempts to create, with a cancel at a random time', () => {
         nowMs += durationMs;
         if (isLate) {
           const nothing = { ...OUTCOMES.notCreated, retryable: false };
-          return failureOfActivity(creationFailure(nothing, timing(tries)));
+          return failureOfActivity(creationFailure(nothing, timing(activityNumber)));
         }
         if (outcome === 'token') return null;
         const { tokenMayExist } = OUTCOMES[outcome];
@@ -119,7 +119,10 @@ describe('random attempts to create, with a cancel at a random time', () => {
         if (outcome === 'lost') {
           return failureOfActivity(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
         }
-        const failure = creationFailure({ ...OUTCOMES[outcome], retryAfterMs }, timing(tries - 1 + number));
+        const failure = creationFailure(
+          { ...OUTCOMES[outcome], retryAfterMs },
+          timing(activityNumber - 1 + number),
+        );
         if (failure.nonRetryable || nowMs >= cancelAtMs) return failureOfActivity(failure);
         const delayMs = Number(failure.nextRetryDelay);
         if (nowMs + delayMs >= cancelAtMs) {
@@ -133,7 +136,7 @@ describe('random attempts to create, with a cancel at a random time', () => {
 
   const DELIVERS: Attempt = { outcome: 'token', creates: true, durationMs: 100, retryAfterMs: undefined };
   const timing = (attemptNumber: number) => ({
-    policy: BACKOFF,
+    backoff: BACKOFF,
     attempt: attemptNumber,
     deadlineAtMs: HOUR_MS,
   });
@@ -204,7 +207,7 @@ describe('random attempts to deliver, redeliveries and cancels', () => {
       return failureOfActivity(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
     }
     const type = ended === 'away' ? 'SinkUnavailable' : 'SinkRejected';
-    const timing = { policy: BACKOFF, attempt: 1, deadlineAtMs: nowMs };
+    const timing = { backoff: BACKOFF, attempt: 1, deadlineAtMs: nowMs };
     const failure = deliveryFailure(
       { type, message: ended, retryable: ended === 'away', retryAfterMs },
       timing,

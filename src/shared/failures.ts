@@ -1,0 +1,18 @@
+import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
+
+/** Makes a failure without a stack, which each history would store: the message says everything. */
+export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
+  const failure = ApplicationFailure.create(options);
+  failure.stack = '';
+  return failure;
+}
+
+/** Makes a failure that Temporal does not retry. */
+export function terminalFailure(type: string, message: string, ...details: unknown[]): ApplicationFailure {
+  return applicationFailure({ type, message, nonRetryable: true, details });
+}
+
+/** Formats the message of a run whose retry deadline ended the creation. */
+export function formatGaveUp(lastError: string, why = 'the retry deadline passed'): string {
+  return `gave up: ${why}; last error: ${lastError}; start again once that is resolved`;
+}

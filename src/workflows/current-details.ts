@@ -1,0 +1,52 @@
+import { workflowInfo } from '@temporalio/workflow';
+import type { Status, ValidRequest } from '../contract/schemas';
+import { commandLine } from '../shared/command-line';
+import { escapeControls } from '../shared/text';
+
+/** Formats what the Temporal UI shows of a run, in Markdown. */
+export function formatCurrentDetails(
+  { step, description, unconfirmedTokens, nextTryAt }: Status,
+  request: ValidRequest | null,
+  createUntil: string,
+): string {
+  const explanation =
+    unconfirmedTokens > 0 ? ' (Atlas may have created them; the run never received them)' : '';
+  const paragraphs = [
+    `**${step}**: ${escapeMarkup(description)}`,
+    step === 'undelivered' && formatRemedy(),
+    nextTryAt && `Next try: ${nextTryAt}`,
+    step === 'creating' && `Creation gives up: ${createUntil}`,
+    request && `Unconfirmed tokens: ${unconfirmedTokens}${explanation}`,
+    request && formatRequest(request),
+  ];
+  return paragraphs.filter(Boolean).join('\n\n');
+}
+
+/** Markdown changes `--` and drops `<name>` outside backticks. */
+function formatRemedy(): string {
+  const command = commandLine('redeliver', workflowInfo().workflowId);
+  return `Once the cause is fixed: \`${command}\` (with \`--sink <name>\` to another sink)`;
+}
+
+function formatRequest(request: ValidRequest): string {
+  const { orgId, sourceOrgId, accessListIps, sink, requestedBy, changeReference } = request;
+  const lines = [
+    `Atlas organization: ${orgId}`,
+    `Source organization: ${sourceOrgId ?? 'not named'}`,
+    `Entries of the access list: ${accessListIps.length}`,
+    `Sink: ${sink}`,
+    requestedBy && `Requested by (a claim): ${quoteLiterally(requestedBy)}`,
+    changeReference && `Change: ${quoteLiterally(changeReference)}`,
+  ];
+  return lines.filter(Boolean).join('  \n');
+}
+
+/** Escapes the text of Atlas or of a caller, so that it makes no link, no image and no HTML. */
+function escapeMarkup(text: string): string {
+  return text.replace(/[\\[<]/g, String.raw`\$&`);
+}
+
+/** Quotes the text of a caller, so that it does not act as Markdown. */
+function quoteLiterally(text: string): string {
+  return `\`${escapeControls(text).replaceAll('`', "'")}\``;
+}
