@@ -1,4 +1,4 @@
-import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import { CancellationScope, defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { differingFields } from '../shared/compare-requests';
@@ -37,6 +37,12 @@ export function handleUpdates(
         const { step } = status.current;
         if (step !== 'delivering' && step !== 'undelivered') {
           throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
+        }
+        if (CancellationScope.current().consideredCancelled) {
+          throw refusal(
+            'NothingToDeliver',
+            'the run is cancelled: wait until it ends, then recover the token that it leaves, if any',
+          );
         }
         if (control.redelivery) {
           throw refusal('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');

@@ -155,6 +155,26 @@ describe('redeliver', () => {
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
   });
 
+  it.concurrent('is refused while a cancelled run makes its only attempt, which goes on', async () => {
+    const creation = new Gate();
+    const delivery = new Gate();
+    const { handle, calls } = await worker.start({
+      create: [responseAt(creation, created)],
+      deliver: [deliveryAt(delivery, stored)],
+    });
+    await creation.reached;
+    await handle.cancel();
+    creation.open();
+    await delivery.reached;
+    expect(await redeliver(handle, { sink: 'other' })).toMatchObject({
+      type: 'NothingToDeliver',
+      message: expect.stringContaining('the run is cancelled') as string,
+    });
+    delivery.open();
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
+    expect(calls.sinks).toEqual(['files']);
+  });
+
   it.concurrent('finds no run after the delivery, and nothing is delivered twice', async () => {
     const { handle, calls } = await worker.start();
     await endingOf(handle);
