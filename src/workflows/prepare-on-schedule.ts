@@ -45,7 +45,6 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
     countScheduledRun(result.outcome);
     return result;
   } catch (error) {
-    // A cancelled run pauses no schedule.
     if (!isCancellation(error)) countScheduledRun(getOutcomeLabel(error));
     throw error;
   }
@@ -109,6 +108,10 @@ function isCancelled(): boolean {
 /** Makes the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
 function toOwnFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
+  // A cancelled run pauses no schedule. The child's own failure says what is left.
+  if (cause instanceof ApplicationFailure && cause.type === 'Cancelled' && isCancelled()) {
+    return new CancelledFailure(cause.message);
+  }
   if (cause instanceof ApplicationFailure) {
     return terminalFailure(String(cause.type), cause.message, ...(cause.details ?? []));
   }

@@ -11,7 +11,7 @@ import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { sharedTemporal } from '../support/installation';
 import { redeliver, untilStep } from '../support/updates';
-import { Gate, notCreated, notSealed, rejected, sinkRejects } from './attempts';
+import { Gate, notCreated, notSealed, rejected, responseAt, sinkRejects } from './attempts';
 import { startScriptedWorker, type Calls, type Script, type ScriptedWorker } from './scripted-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
@@ -207,13 +207,21 @@ describe('the run that a schedule started', () => {
 });
 
 describe('the run of the schedule itself', () => {
-  it.concurrent('cancelled: the run that it started ends Cancelled, and so does it', async () => {
+  it.concurrent('cancelled: the run that it started ends Cancelled, and it ends CANCELLED', async () => {
     const pair = await schedule({ deliver: [sinkRejects] });
     const run = await undeliveredRun(pair.request);
     await pair.scheduled.cancel();
-    const ending = await endingOf(run);
-    expect(ending).toMatchObject({ type: 'Cancelled' });
-    expect(await end(pair)).toEqual(ending);
+    expect(await endingOf(run)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
+    expect(await end(pair)).toMatchObject({ type: 'CANCELLED' });
+  });
+
+  it.concurrent('cancelled while Atlas rejects the run that it started: fails as that run does', async () => {
+    const gate = new Gate();
+    const pair = await schedule({ create: [responseAt(gate, rejected)] });
+    await gate.reached;
+    await pair.scheduled.cancel();
+    gate.open();
+    expect(await end(pair)).toMatchObject({ type: 'AtlasRequestRejected' });
   });
 
   it.concurrent('cancelled during the check: CANCELLED, and no run', async () => {
