@@ -157,11 +157,16 @@ export function parseToken(input: unknown, request: ValidRequest, countBefore: n
   return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
 }
 
-/** Parses a receipt. Fields that this release does not know stay: releases mix in a rollout. */
+/**
+ * Parses a receipt. Fields that this release does not know stay: releases mix in a rollout.
+ *
+ * @param deliveryId null in a recovery, whose readable copy of the id anyone may have written.
+ */
 export function parseReceipt(
   input: unknown,
   { orgId, sourceOrgId }: ValidRequest,
   sink: string,
+  deliveryId: string | null,
 ): Omit<Receipt, 'alsoTried'> | null {
   const receipt = asObject(input);
   const isWhole =
@@ -169,6 +174,7 @@ export function parseReceipt(
     receipt['sourceOrgId'] === sourceOrgId &&
     receipt['sink'] === sink &&
     isMatch(receipt['deliveryId'], UUID) &&
+    (deliveryId === null || receipt['deliveryId'] === deliveryId) &&
     isText(receipt['location'], MAX_MESSAGE_LENGTH) &&
     isTime(receipt['createdAt']) &&
     fitsAsJson(receipt);

@@ -52,7 +52,7 @@ export async function deliverToken({
     const attempt = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     const outcome = await settle(
       isFinal ? CancellationScope.nonCancellable(attempt) : control.runAttempt(attempt),
-      (result) => parseReceipt(result, request, sink),
+      (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
       completedByHand(sink),
     );
     if ('result' in outcome) {

@@ -176,6 +176,12 @@ export const stored: Delivery = ({ jwe }, sink) => ({
   deliveredAt: new Date().toISOString(),
 });
 
+/** Result of a delivery that somebody completes with the receipt of another token. */
+export const storedAnother: Delivery = async (input, sink, policy) => ({
+  ...(await stored(input, sink, policy)),
+  deliveryId: randomUUID(),
+});
+
 /** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */
 function failedDelivery(outcome: DeliveryOutcome, callsSink = true): Delivery {
   return (_input, _sink, policy) => {

@@ -21,6 +21,7 @@ import {
   sinkRejects,
   sinkUnavailable,
   stored,
+  storedAnother,
   tooLate,
   unconfirmed,
   unreadable,
@@ -159,6 +160,7 @@ describe('attempts to deliver lead to a receipt:', () => {
     ['the sink is away', [sinkUnavailable()], 2],
     ['no worker has the key', [unreadable], 2],
     ['somebody completes the delivery without a receipt', [completedByHand], 2],
+    ['somebody completes the delivery with the receipt of another token', [storedAnother], 2],
   ])('%s', async (_what, deliver, attempts) => {
     const ended = await end(await worker.start({ deliver, plans: NO_PAUSE }));
     expect(ended).toMatchObject({

@@ -42,7 +42,7 @@ describe('what an activity returns', () => {
     expect(parseToken(TOKEN, REQUEST, 2)).toEqual(token);
     const { jwe: ___, ...facts } = TOKEN;
     const receipt = { ...facts, sink: 'drop', location: 'there', fieldOfANewerRelease: 1 };
-    expect(parseReceipt(receipt, REQUEST, 'drop')).toEqual(receipt);
+    expect(parseReceipt(receipt, REQUEST, 'drop', null)).toEqual(receipt);
   });
 
   it.each([2, 3, 4])('passes with a count of 2 after %i unconfirmed tokens', (countBefore) => {
@@ -65,7 +65,7 @@ describe('what an activity returns', () => {
       fc.property(fc.anything(), (value) => {
         for (const parsed of [
           parseToken(value, REQUEST, 0),
-          parseReceipt(value, REQUEST, 'drop'),
+          parseReceipt(value, REQUEST, 'drop', null),
           parseLinkState(value),
           parseReport(value),
         ]) {
