@@ -26,6 +26,17 @@ export function requireOwner(credential: Credential, orgId: string, organization
   if (!credential.roles.includes('ORG_OWNER')) throw atlasError('NOT_ORG_OWNER', { parameters });
 }
 
+/** Finds the organization of a request: that of its path, or of the service account that sends HTTP Basic. */
+export function findOrganization(
+  { params, headers }: Pick<FastifyRequest, 'params' | 'headers'>,
+  { seed }: State,
+): string | undefined {
+  const { orgId } = params as { orgId?: string };
+  const basic = /^Basic (.+)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
+  const [sender] = Buffer.from(basic, 'base64').toString().split(':');
+  return orgId ?? seed.serviceAccounts.find(({ clientId }) => clientId === sender)?.orgId;
+}
+
 function ownerOfBearer(token: string, state: State): Credential {
   const owner = state.ownerOf(token);
   const account = state.seed.serviceAccounts.find(({ clientId }) => clientId === owner);

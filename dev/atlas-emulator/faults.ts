@@ -22,6 +22,8 @@ const headerText = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII
 const faultSchema = z
   .strictObject({
     on: z.enum(ROUTE_NAMES),
+    /** Hits requests of this organization only: those with its id in their path, and those for its access tokens. */
+    orgId: z.string().optional(),
     /** How many requests it hits; 1 unless there is a probability. */
     times: z.int().positive().optional(),
     probability: z.number().min(0).max(1).optional(),

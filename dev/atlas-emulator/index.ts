@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { hostPort } from '../../src/worker/health';
 import { atlasRoutes } from './atlas-api';
-import { authenticate, oauthRoutes } from './authentication';
+import { authenticate, findOrganization, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
 import { createControls, registerControls, type Controls } from './controls';
 import { replacementFor, type Fault } from './faults';
@@ -94,7 +94,7 @@ async function serve(
   };
   state.requests.push(entry);
   const work = admit(route, request, state);
-  const fault = state.takeFault(route.on, !(work instanceof RouteError));
+  const fault = state.takeFault(route.on, findOrganization(request, state), !(work instanceof RouteError));
   const pause = () => sleep(fault?.delayMs, undefined, { ref: false });
 
   if (fault?.delayMs && !fault.afterCreating) await pause();

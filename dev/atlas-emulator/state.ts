@@ -157,10 +157,11 @@ export class State {
   }
 
   /** The first fault that fits a request hits it. */
-  takeFault(on: RequestRecord['on'], authenticated: boolean): Fault | undefined {
+  takeFault(on: RequestRecord['on'], orgId: string | undefined, authenticated: boolean): Fault | undefined {
     const hit = this.faults.find(
       ({ fault }) =>
         fault.on === on &&
+        (fault.orgId === undefined || fault.orgId === orgId) &&
         (authenticated || fault.beforeAuthentication === true) &&
         (fault.probability === undefined || Math.random() < fault.probability),
     );

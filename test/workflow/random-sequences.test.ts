@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
 import fc from 'fast-check';
 import pMap from 'p-map';
 import { UPDATES } from '../../src/contract/names';
@@ -24,10 +25,13 @@ import {
 } from './attempts';
 import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
 
-const SEQUENCES = Number(process.env['SEQUENCES'] ?? 200);
+/** `npm run check` sets CHECK_MORE. */
+const SEQUENCES = process.env['CHECK_MORE'] ? 1000 : 200;
 const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+/** They mostly wait. */
+const AT_ONCE = 200;
 /** A run that has not ended by then hangs. */
-const END_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 100_000;
 
 const CREATIONS = {
   token: created,
@@ -53,14 +57,14 @@ const DELIVERIES = {
 const SINK_NOT_CALLED: readonly string[] = ['unreadable', 'noSuchSink'];
 
 const PLANS = {
-  create: { heartbeatTimeoutMs: 3000 },
-  deliver: { heartbeatTimeoutMs: 3000, roundMs: 10, firstPauseMs: 20, maximumPauseMs: 20 },
+  create: { heartbeatTimeoutMs: 1000 },
+  deliver: { heartbeatTimeoutMs: 1000, roundMs: 10, firstPauseMs: 20, maximumPauseMs: 20 },
 };
 
 /** Event during one call of an activity, or a moment after it: a cancel, or a redelivery to a sink. */
 const disturbance = fc.record({
-  call: fc.integer({ min: 1, max: 8 }),
-  what: fc.constantFrom('cancel', 'files', 'other', 'third'),
+  call: fc.integer({ min: 1, max: 6 }),
+  what: fc.constantFrom('cancel', 'cancel', 'files', 'other', 'third'),
   afterMs: fc.option(fc.nat(40)),
 });
 
@@ -70,10 +74,10 @@ const sequence = fc.record({
       { weight: 6, arbitrary: fc.constantFrom('notCreated', 'unconfirmed', 'lost', 'token') },
       { weight: 1, arbitrary: fc.constantFrom(...(Object.keys(CREATIONS) as (keyof typeof CREATIONS)[])) },
     ),
-    { maxLength: 4 },
+    { maxLength: 3 },
   ),
   deliver: fc.array(fc.constantFrom(...(Object.keys(DELIVERIES) as (keyof typeof DELIVERIES)[])), {
-    maxLength: 6,
+    maxLength: 4,
   }),
   disturbances: fc.array(disturbance, { maxLength: 3 }),
 });
@@ -87,7 +91,9 @@ beforeAll(async () => {
 
 /** Runs a sequence and says what really happened beside what the run says. */
 async function run({ create, deliver, disturbances }: Sequence) {
-  const seen = { uncertain: 0, called: new Set<string>() };
+  /** The activities after which a token may exist that the run did not receive. */
+  const uncertain = new Set<string>();
+  const called = new Set<string>();
   const updates: Promise<unknown>[] = [];
   let calls = 0;
 
@@ -111,12 +117,12 @@ async function run({ create, deliver, disturbances }: Sequence) {
   };
 
   const creations = create.map((outcome): Creation => async (input, plan) => {
+    if (UNCERTAIN.includes(outcome)) uncertain.add(Context.current().info.activityId);
     await disturbed();
-    if (UNCERTAIN.includes(outcome)) seen.uncertain += 1;
     return CREATIONS[outcome](input, plan);
   });
   const deliveries = deliver.map((outcome): Delivery => async (input, sink, plan) => {
-    if (!SINK_NOT_CALLED.includes(outcome)) seen.called.add(sink);
+    if (!SINK_NOT_CALLED.includes(outcome)) called.add(sink);
     await disturbed();
     return DELIVERIES[outcome](input, sink, plan);
   });
@@ -125,17 +131,29 @@ async function run({ create, deliver, disturbances }: Sequence) {
   const ending = await Promise.race([endingOf(handle), sleep(END_TIMEOUT_MS, null, { ref: false })]);
   if (ending === null) throw new Error('the run did not end');
   await Promise.all(updates);
-  return { ...seen, ending, afterCancel: await scheduledAfterCancel(handle) };
+  const { lostCreations, afterCancel } = await readHistory(handle);
+  // On a busy machine Temporal takes other attempts for lost, too.
+  for (const activityId of lostCreations) uncertain.add(activityId);
+  return { uncertain, called, ending, afterCancel };
 }
 
-/** The activities that a run scheduled after its cancel. */
-async function scheduledAfterCancel(handle: Handle): Promise<string[]> {
+/** Reads which activities that create were lost, and the types of those that were scheduled after a cancel. */
+async function readHistory(handle: Handle) {
   const events = (await handle.fetchHistory()).events ?? [];
+  const scheduledBy = (id: unknown) =>
+    events.find(({ eventId }) => String(eventId) === String(id))?.activityTaskScheduledEventAttributes;
+  const lostCreations = events.flatMap(({ activityTaskTimedOutEventAttributes: timedOut }) => {
+    const scheduled = timedOut && scheduledBy(timedOut.scheduledEventId);
+    return scheduled?.activityType?.name === 'createLinkToken' ? [String(scheduled.activityId)] : [];
+  });
   const cancel = events.findIndex((event) => event.workflowExecutionCancelRequestedEventAttributes);
-  if (cancel < 0) return [];
-  return events
-    .slice(cancel)
-    .flatMap((event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? []);
+  const afterCancel = cancel < 0 ? [] : events.slice(cancel);
+  return {
+    lostCreations,
+    afterCancel: afterCancel.flatMap(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name ?? [],
+    ),
+  };
 }
 
 function namedSinks({ type, receipt, details }: Ending): string[] {
@@ -151,7 +169,7 @@ it(`${SEQUENCES} random sequences: every token is counted, every sink is named, 
     async (given) => {
       try {
         const { uncertain, called, ending, afterCancel } = await run(given);
-        expect(ending.unconfirmedTokens).toBe(uncertain);
+        expect(ending.unconfirmedTokens).toBe(uncertain.size);
         expect(namedSinks(ending)).toEqual(expect.arrayContaining([...called]));
         // A token that arrives after the cancel gets one attempt.
         expect([[], ['deliverLinkToken']]).toContainEqual(afterCancel);
@@ -159,7 +177,7 @@ it(`${SEQUENCES} random sequences: every token is counted, every sink is named, 
         problems.push({ sequence: JSON.stringify(given), error });
       }
     },
-    { concurrency: 50 },
+    { concurrency: AT_ONCE },
   );
   expect(problems).toEqual([]);
 });

@@ -172,7 +172,10 @@ export async function startScriptedWorker(
 
 /** Before the first connection: a file may install one runtime. */
 export function silenceRuntime(): void {
-  Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
+  Runtime.install({
+    logger: new DefaultLogger('ERROR', () => undefined),
+    telemetryOptions: { logging: { forward: {}, filter: 'off' } },
+  });
 }
 
 async function connectToShared() {

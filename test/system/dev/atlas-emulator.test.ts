@@ -430,6 +430,18 @@ describe('faults', () => {
     expect(await getToken()).toMatchObject({ status: 403, json: { error: 'access_denied' } });
   });
 
+  it('hit one organization only, where they name it', async () => {
+    emulator.faults([
+      { on: 'oauth', orgId: 'another', status: 500 },
+      { on: 'linkTokens', orgId: 'another', status: 500 },
+      { on: 'linkTokens', orgId: ORG, status: 503 },
+      { on: 'oauth', orgId: ORG, status: 502 },
+    ]);
+    expect((await getToken()).status).toBe(502);
+    expect((await create()).status).toBe(503);
+    expect((await create()).status).toBe(201);
+  });
+
   it.each<[string, object, number, RegExp]>([
     ['HTML', { html: true }, 503, /^<html>/],
     ['an empty body', { status: 503, body: '' }, 503, /^$/],
