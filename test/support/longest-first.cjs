@@ -2,11 +2,10 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** They take half a minute or more: started last, they would run alone. jest knows this only once it has a cache. */
 const LONGEST = [
-  'counting/worker-lost',
+  'faults/worker-lost',
   'worker/ending',
   'worker/check-worker',
   'worker/versioning',
-  'outcomes/outcomes',
   'commands/follow',
 ];
 
