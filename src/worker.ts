@@ -2,10 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger, Worker } from '@temporalio/worker';
 import { Command } from 'commander';
+import { checkRunList } from './checks/temporal-checks';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { shellQuote } from './shared/text';
 import { connectWorker, createClient } from './temporal/connection';
-import { findListProblem } from './temporal/visibility';
 import { VERSION } from './version';
 import { createWorker } from './worker/create-worker';
 import { findReadinessProblem, startHealth } from './worker/health';
@@ -44,9 +44,9 @@ async function main(): Promise<void> {
   const created = await createWorker(config, { connection, namespace, meter });
   worker = created.worker;
   const client = createClient(connection, namespace);
-  const listProblem = await findListProblem(client);
-  if (listProblem?.isRefused) throw new Error(listProblem.message);
-  if (listProblem) logger.warn(listProblem.message);
+  const list = await checkRunList(client);
+  if (list.state === 'error' && !list.retryable) throw new Error(list.message);
+  if (list.state === 'error') logger.warn(list.message);
 
   const queue = { namespace, taskQueue: config.taskQueue };
   const health = await startHealth(config.health, () => findReadinessProblem(created.worker, connection));

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
+import { checkRunList } from '../checks/temporal-checks';
 import { validateAgainstConfig } from '../checks/validate-against-config';
-import { checkRunList, runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
+import { runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Services } from '../services';
 import type { Activities } from '../shared/activities';

@@ -1,12 +1,11 @@
 import { once } from 'node:events';
-import type { Client } from '@temporalio/client';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../sealing';
 import type { Services } from '../services';
 import { classifyDeliveryError, type DeliveryOutcome } from '../sinks/outcomes';
 import type { CheckTarget, Sink } from '../sinks/sink';
-import { findListProblem } from '../temporal/visibility';
+import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 
 /** Limit for one check. */
 const CHECK_TIMEOUT_MS = 10_000;
@@ -19,20 +18,7 @@ export interface RequestScope extends CheckTarget {
   sink: string | null;
 }
 
-export type CheckResult = Omit<Finding, 'check'> & {
-  /** True if the same check may succeed soon, with nothing fixed. */
-  retryable?: boolean;
-  /** Name of the wrong field of the request. */
-  field?: 'orgId';
-};
-
 type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckResult>];
-
-export const ok = (message: string) => ({ state: 'ok', message }) as const;
-export const unchecked = (message: string) => ({ state: 'unchecked', message }) as const;
-export const warning = (message: string) => ({ state: 'warning', message }) as const;
-export const failedCheck = (message: string, retryable = false) =>
-  ({ state: 'error', message, retryable }) as const;
 
 /** Runs checks at the same time, each for at most ten seconds. None throws. */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
@@ -71,12 +57,6 @@ export function workerChecks(services: Services, scope: RequestScope | null, wit
       .filter((name) => name !== null)
       .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), scope, signal)]),
   ];
-}
-
-/** Checks whether Temporal lists runs: without the list no run creates a token. */
-export async function checkRunList(client: Client): Promise<CheckResult> {
-  const problem = await findListProblem(client);
-  return problem ? failedCheck(problem.message, !problem.isRefused) : ok('Temporal lists runs');
 }
 
 function credentialChecks(

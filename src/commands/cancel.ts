@@ -1,24 +1,29 @@
 import { commandLine } from '../shared/command-line';
-import { isOpen } from '../temporal/visibility';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import type { CommandContext } from './cli/temporal';
-import { refuseForeign } from './runs/refusals';
+import type { CommandContext, ProgramContext } from './cli/context';
+import { resolveWorkflowId, targetCommand } from './runs/options';
+
+export const cancelCommand = ({ withTemporal }: ProgramContext) =>
+  targetCommand('cancel')
+    .description('cancel a run; a token that still arrives gets one delivery attempt')
+    .action(async (options) => {
+      const workflowId = resolveWorkflowId(options);
+      await withTemporal((context) => cancel(context, workflowId));
+    });
 
 /** Requests the cancellation of a run, and does not wait for its end. */
-export async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
+async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
+  const { describeOwnRun } = await import('./runs/refusals.js');
   // Temporal accepts the request for a run that has ended, too.
-  const run = await client.workflow.getHandle(workflowId).describe();
-  refuseForeign(run);
-  const { runId } = run;
-  if (!isOpen(run)) {
-    const status = run.status.name;
+  const { runId, isOpen, status } = await describeOwnRun(client, { workflowId });
+  if (!isOpen) {
     throw new CommandError(
       [
-        `${workflowId} has ended (${status}): there is nothing to cancel`,
+        `${workflowId} has ended (${status.name}): there is nothing to cancel`,
         `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,
       ],
       EXIT_CODES.refused,
-      { workflowId, runId, status, refused: 'ended' },
+      { workflowId, runId, status: status.name, refused: 'ended' },
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();

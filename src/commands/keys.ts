@@ -1,20 +1,25 @@
 import { readFile } from 'node:fs/promises';
+import { Command } from '@commander-js/extra-typings';
 import { systemErrorCode, writeFileAtomically } from '../files';
-import { createSealer, makeKey } from '../sealing';
 import { formatCount } from '../shared/text';
 import { CommandError, EXIT_CODES } from './cli/command-error';
+import type { ProgramContext } from './cli/context';
 import type { Output } from './cli/output';
+
+export const keysCommand = ({ output }: ProgramContext) =>
+  new Command('keys')
+    .description('create the keys that seal tokens in histories')
+    .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
+    .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
+    .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 /**
  * Writes the JWK set that seals tokens, with mode 0600.
  *
- * @param options `rotate` puts a new key before those in the file, which must exist and still open what they sealed.
+ * @param rotate puts a new key before those in the file, which must exist and still open what they sealed.
  * @throws CommandError
  */
-export async function makeKeys(
-  { file, rotate }: { file: string; rotate: boolean },
-  output: Output,
-): Promise<void> {
+async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {
   const current = await readFile(file, 'utf8').catch((error: unknown) => {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw new CommandError(
@@ -31,8 +36,16 @@ export async function makeKeys(
       EXIT_CODES.usage,
     );
   }
+  const { makeKey, sealingKeysFormat } = await import('../sealing.js');
+  if (current !== null && sealingKeysFormat(current) !== null) {
+    throw new CommandError(
+      `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers,` +
+        ' since only its keys open the tokens that are sealed with them',
+    );
+  }
+  const { keys: others } = JSON.parse(current ?? '{"keys":[]}') as { keys: unknown[] };
   const key = makeKey(new Date());
-  const keys = [key, ...(current === null ? [] : parseKeys(file, current))];
+  const keys = [key, ...others];
   await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch((error: unknown) => {
     throw new CommandError(
       `${file} cannot be written (${systemErrorCode(error)}): name a file in a folder that you can write to`,
@@ -45,17 +58,4 @@ export async function makeKeys(
     { file, kid: key.kid, keys: keys.length },
     `wrote ${file} (mode 0600): key ${key.kid} seals, ${formatCount(keys.length, 'key')} can open; ${next}`,
   );
-}
-
-/** @throws CommandError when the text is not a set of keys that can open tokens. */
-function parseKeys(file: string, text: string): unknown[] {
-  try {
-    createSealer(() => text);
-    return (JSON.parse(text) as { keys: unknown[] }).keys;
-  } catch {
-    throw new CommandError(
-      `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers,` +
-        ' since only its keys open the tokens that are sealed with them',
-    );
-  }
 }

@@ -2,12 +2,33 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { raceSignal } from '../http/race-signal';
 import { VERSION } from '../version';
+import { cancelCommand } from './cancel';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
+import type { ProgramContext } from './cli/context';
 import { duration } from './cli/option-parsers';
-import * as define from './cli/options';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
-import type { CommandContext } from './cli/temporal';
+import { doctorCommand } from './doctor';
+import { keysCommand } from './keys';
+import { listCommand } from './list';
+import { recoverCommand } from './recover';
+import { redeliverCommand } from './redeliver';
+import { scheduleCommand } from './schedule';
+import { startCommand } from './start';
+import { watchCommand } from './watch';
+
+/** The commands in the order of `--help`. Each loads what it needs when it runs, so help needs no Temporal client. */
+const COMMANDS = [
+  startCommand,
+  watchCommand,
+  listCommand,
+  cancelCommand,
+  redeliverCommand,
+  recoverCommand,
+  keysCommand,
+  doctorCommand,
+  scheduleCommand,
+];
 
 /** Follows the options in the help of the program. */
 const HELP = `
@@ -25,11 +46,16 @@ Exit codes:
   7    cancelled
   130  interrupted; the run goes on`;
 
+/** The command line. */
+interface Program {
+  /** @param args without the names of Node and of the program. */
+  run(args: readonly string[]): Promise<ExitCode>;
+}
+
 /** Creates the command line, for a process or for a test. */
-export function createProgram(io: Io) {
+export function createProgram(io: Io): Program {
   return {
-    /** @param args without the names of Node and of the program. */
-    async run(args: readonly string[]): Promise<ExitCode> {
+    async run(args) {
       const stop = createStop();
       io.interrupt?.addEventListener('abort', stop.interrupt);
       const program = createCommands(io, stop);
@@ -47,7 +73,6 @@ export function createProgram(io: Io) {
   };
 }
 
-/** Each command loads what it needs when it runs: `--help` and usage errors need no Temporal client. */
 function createCommands(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description(
@@ -80,91 +105,34 @@ function createCommands(io: Io, stop: Stop) {
       outputError: () => undefined,
     })
     .configureHelp({ showGlobalOptions: true });
-  const output = () => createOutput(io, program.opts().json, stop);
-  const env = () => {
-    const { address, namespace } = program.opts();
-    return {
-      ...io.env,
-      ...(address && { TEMPORAL_ADDRESS: address }),
-      ...(namespace && { TEMPORAL_NAMESPACE: namespace }),
-    };
-  };
-  const withTemporal = async (work: (context: CommandContext) => Promise<void>) => {
-    const { withClient } = await import('./cli/temporal.js');
-    const { taskQueue } = program.opts();
-    await withClient(env(), stop.signal, (client) => work({ client, taskQueue, output: output() }));
-  };
 
-  const commands = [
-    define.startCommand().action(async ({ wait, again, dryRun, from, ...options }) => {
-      const { makeRequest, readRequests } = await import('./cli/request.js');
-      if (from !== undefined) {
-        const requests = await readRequests(from, io.stdin);
-        const { startFrom } = await import('./start-from.js');
-        return withTemporal((context) => startFrom(context, requests, { wait, dryRun }));
-      }
-      const request = await makeRequest(options, 'nothing was started', io.stdin);
-      const { start } = await import('./start.js');
-      return withTemporal((context) => start(context, request, { wait, again, dryRun }));
-    }),
-
-    define.watchCommand().action(async (options) => {
-      const workflowId = define.resolveWorkflowId(options);
-      const { watch } = await import('./watch.js');
-      await withTemporal((context) => watch(context, { workflowId }));
-    }),
-
-    define.listCommand().action(async (options) => {
-      const { list } = await import('./list.js');
-      await withTemporal((context) => list(context, options));
-    }),
-
-    define.cancelCommand().action(async (options) => {
-      const workflowId = define.resolveWorkflowId(options);
-      const { cancel } = await import('./cancel.js');
-      await withTemporal((context) => cancel(context, workflowId));
-    }),
-
-    define.redeliverCommand().action(async ({ sink, all, ...options }) => {
-      const workflowId = all ? null : define.resolveWorkflowId(options);
-      const { redeliver, redeliverAll } = await import('./redeliver.js');
-      await withTemporal((context) =>
-        workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
+  const context: ProgramContext = {
+    stdin: io.stdin,
+    output: () => createOutput(io, program.opts().json, stop),
+    env() {
+      const { address, namespace } = program.opts();
+      return {
+        ...io.env,
+        ...(address && { TEMPORAL_ADDRESS: address }),
+        ...(namespace && { TEMPORAL_NAMESPACE: namespace }),
+      };
+    },
+    async withTemporal(work) {
+      const { withClient } = await import('./runs/with-client.js');
+      const { taskQueue } = program.opts();
+      const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
+      const output = context.output();
+      await withClient(context.env(), stop.signal, (client) =>
+        work({ client, taskQueue, isTaskQueueGiven, output }),
       );
-    }),
+    },
+  };
 
-    define.recoverCommand().action(async ({ sink, runId, ...options }) => {
-      const workflowId = define.resolveWorkflowId(options);
-      const { recover } = await import('./recover.js');
-      const isQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
-      const to = { sink, taskQueue: isQueueGiven ? program.opts().taskQueue : undefined };
-      await withTemporal((context) => recover(context, { workflowId, runId }, to));
-    }),
-
-    define.keysCommand().action(async (options) => {
-      const { makeKeys } = await import('./keys.js');
-      await makeKeys(options, output());
-    }),
-
-    define.doctorCommand().action(async ({ config, remote }) => {
-      const { doctor, doctorRemote } = await import('./doctor.js');
-      if (!remote) return doctor(config, output(), env());
-      return withTemporal((context) => doctorRemote(context));
-    }),
-
-    new Command('schedule').description('create schedules that renew tokens').addCommand(
-      define
-        .scheduleCreateCommand()
-        .action(async (options) => {
-          const { makeRequest } = await import('./cli/request.js');
-          const request = await makeRequest(options, 'no schedule was created', io.stdin);
-          const { createSchedule } = await import('./schedule-create.js');
-          await withTemporal((context) => createSchedule(context, request, options));
-        })
-        .copyInheritedSettings(program),
-    ),
-  ];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const create of COMMANDS) {
+    const command = create(context);
+    for (const part of [command, ...command.commands]) part.copyInheritedSettings(program);
+    program.addCommand(command);
+  }
   return program;
 }
 

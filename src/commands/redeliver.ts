@@ -1,94 +1,23 @@
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
-import { isUndelivered } from '../contract/memo';
-import { UPDATES } from '../contract/names';
-import type { Receipt } from '../contract/schemas';
-import { commandLine } from '../shared/command-line';
-import { findEarlierToken } from '../temporal/earlier-token';
-import { findGrpcError } from '../temporal/grpc';
-import { isOpen, listRuns } from '../temporal/visibility';
-import { CommandError, EXIT_CODES } from './cli/command-error';
-import { describeReceipt, toFailureError } from './cli/endings';
-import type { CommandContext } from './cli/temporal';
-import { describeNotCounted } from './list';
-import { describeDelivery, runBulk } from './runs/bulk';
-import { follow } from './runs/follow';
-import { noteMissingWorker } from './runs/missing-worker';
-import { refuseEarlierToken, refuseForeign } from './runs/refusals';
+import { Option } from '@commander-js/extra-typings';
+import type { ProgramContext } from './cli/context';
+import { resolveWorkflowId, targetCommand } from './runs/options';
 
-/** Delivers the token of an open run now, to its own sink or to another one. */
-export async function redeliver(
-  { client, output }: CommandContext,
-  workflowId: string,
-  sink?: string,
-): Promise<void> {
-  const run = await client.workflow.getHandle(workflowId).describe();
-  if (!isOpen(run)) return refuseClosed(client, workflowId);
-  refuseForeign(run);
-  await noteMissingWorker(client, run.taskQueue, output);
-  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, workflowId, sink);
-  output.print({ workflowId, receipt }, describeReceipt(receipt));
-}
-
-/** Delivers the token of every undelivered run of a task queue now. */
-export async function redeliverAll(
-  { client, taskQueue, output }: CommandContext,
-  sink?: string,
-): Promise<void> {
-  const runs: { workflowId: string }[] = [];
-  let notCounted = 0;
-  for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    if (isUndelivered(memo)) runs.push({ workflowId });
-    else notCounted += 1;
-  }
-  output.note(...describeNotCounted(notCounted));
-  if (runs.length > 0) await noteMissingWorker(client, taskQueue, output);
-  output.setFollowUp(
-    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
-  );
-  await runBulk(runs, 'undelivered run', output, async ({ workflowId }) =>
-    describeDelivery(await sendRedeliver(client, workflowId, sink)),
-  );
-}
-
-/** The part of Temporal's message by which a run that accepts no more Updates is recognised. */
-const UPDATES_USED_UP = 'total number of distinct updates';
-
-async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
-  try {
-    return await client.workflow
-      .getHandle(workflowId)
-      .executeUpdate<Receipt, [{ sink?: string | undefined }]>(UPDATES.redeliver, { args: [{ sink }] });
-  } catch (error) {
-    // The run has ended since.
-    if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
-    if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
-      throw new CommandError(
-        [
-          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
-            ' cancel it, then recover its token',
-          commandLine('cancel', workflowId),
-          commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
-        ],
-        EXIT_CODES.refused,
-        { workflowId, refused: 'updatesUsedUp' },
+export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
+  targetCommand('redeliver')
+    .description('try now to deliver the token of an undelivered run')
+    .option(
+      '--sink <name>',
+      "deliver to this sink instead of the request's; with --all, every token goes there",
+    )
+    .addOption(
+      new Option('--all', 'every undelivered run of the task queue')
+        .default(false)
+        .conflicts(['org', 'sourceOrg', 'workflowId']),
+    )
+    .action(async ({ sink, all, ...options }) => {
+      const workflowId = all ? null : resolveWorkflowId(options);
+      const { redeliver, redeliverAll } = await import('./runs/redeliver.js');
+      await withTemporal((context) =>
+        workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
       );
-    }
-    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-    const known = toFailureError(error.cause, workflowId);
-    if (known) throw known;
-    // The run ended in another way, such as a termination: its own ending says more.
-    return follow(client, { workflowId });
-  }
-}
-
-async function refuseClosed(client: Client, workflowId: string): Promise<never> {
-  const newest = await client.workflow.getHandle(workflowId).describe();
-  const token = await findEarlierToken(client, workflowId, undefined, newest);
-  if (token) return refuseEarlierToken(client, workflowId, token, null);
-  throw new CommandError(
-    `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`,
-    EXIT_CODES.refused,
-    { workflowId, refused: 'nothingToDeliver' },
-  );
-}
+    });

@@ -1,61 +1,39 @@
-import { workflowIdFor } from '../contract/names';
-import type { PrepareRequest } from '../contract/schemas';
-import { commandLine } from '../shared/command-line';
-import { isOpen } from '../temporal/visibility';
-import type { StartOptions } from './cli/options';
-import { describeRows } from './cli/output';
-import type { CommandContext } from './cli/temporal';
-import { checkRequestRemotely, describeFindings } from './runs/check-worker';
-import { findMissingWorker } from './runs/missing-worker';
-import { requireStartable, startOrJoin } from './runs/start-or-join';
-import { watch } from './watch';
+import { Option } from '@commander-js/extra-typings';
+import type { ProgramContext } from './cli/context';
+import { requestCommand } from './runs/options';
 
-/** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
-export async function start(
-  context: CommandContext,
-  request: PrepareRequest,
-  { wait, again, dryRun }: StartOptions,
-): Promise<void> {
-  const { client, output } = context;
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  if (dryRun) return tryOut(context, workflowId, request, again);
-  const followIt = `follow it: ${commandLine('watch', workflowId)}`;
-  const { joined, runId, taskQueue } = await startOrJoin(
-    client,
-    workflowId,
-    request,
-    { taskQueue: context.taskQueue, again },
-    () => output.setFollowUp(`a run may have been started; ${followIt}`),
-  );
-  output.setFollowUp(`the run goes on; ${followIt}`);
-  output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
-  if (wait) return watch(context, { workflowId, runId }, { runId, joined });
-  const problem = await findMissingWorker(client, taskQueue);
-  output.print({ workflowId, runId, joined, ...(problem && { warning: problem }) }, [
-    ...(problem ? [problem] : []),
-    followIt,
-  ]);
-}
-
-async function tryOut(
-  context: CommandContext,
-  workflowId: string,
-  request: PrepareRequest,
-  again: boolean,
-): Promise<void> {
-  const { client, output } = context;
-  const report = await checkRequestRemotely(context, request, 'nothing was started');
-  const newest = await requireStartable(client, workflowId, request, again);
-  const wouldJoin = newest !== null && isOpen(newest);
-  const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
-  output.print({ workflowId, wouldJoin, ...report }, [
-    `nothing was started; start would ${wouldJoin ? 'join the open run' : 'start'} ${workflowId}`,
-    ...describeRows([
-      ['credential', credential ?? '-'],
-      ['access list', accessListIps.join(', ') || 'empty'],
-      ['sink', request.sink],
-      ...warnings.map((warning): [string, string] => ['warning', warning]),
-    ]),
-    ...describeFindings(report.findings),
-  ]);
+export function startCommand({ stdin, withTemporal }: ProgramContext) {
+  const command = requestCommand('start');
+  const requestOptions = command.options.map((option) => option.attributeName());
+  return command
+    .description('create a link-token and deliver it to a sink')
+    .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
+    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable', false)
+    .addOption(
+      new Option(
+        '--dry-run',
+        'check the request in a worker, and start nothing; with --from, only check for earlier runs',
+      )
+        .default(false)
+        .conflicts('wait'),
+    )
+    .addOption(
+      new Option(
+        '--from <file>',
+        'start each request of a file, one JSON object per line; - for standard input',
+      ).conflicts([...requestOptions, 'again']),
+    )
+    .action(async ({ wait, again, dryRun, from, ...options }) => {
+      const { makeRequest, readRequests } = await import('./runs/request.js');
+      if (from !== undefined) {
+        const requests = await readRequests(from, stdin);
+        const { startMany } = await import('./runs/start-many.js');
+        return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
+      }
+      const request = await makeRequest(options, 'nothing was started', stdin);
+      const { start, tryOut } = await import('./runs/start.js');
+      return withTemporal((context) =>
+        dryRun ? tryOut(context, request, again) : start(context, request, { wait, again }),
+      );
+    });
 }

@@ -3,7 +3,7 @@ import type { Receipt } from '../../contract/schemas';
 import { formatCount, truncate } from '../../shared/text';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
-import { describeError } from '../cli/temporal';
+import { describeError } from './with-client';
 
 /** The number of runs worked on at once. */
 const CONCURRENCY = 20;

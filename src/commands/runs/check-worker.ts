@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { WorkflowFailedError } from '@temporalio/client';
+import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { WORKFLOW_TYPES } from '../../contract/names';
-import {
-  checkReportSchema,
-  type CheckReport,
-  type Finding,
-  type PrepareRequest,
-} from '../../contract/schemas';
+import { FIRST_POLL_MS, checkTaskQueue } from '../../checks/temporal-checks';
+import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
+import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
 import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import type { CommandContext } from '../cli/temporal';
-import { findMissingWorker } from './missing-worker';
+import type { CommandContext } from '../cli/context';
+import { describeFindings } from '../cli/output';
+
+/** Describes that no worker polls a task queue; nothing when one does, or when it is not known. */
+export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string[]> {
+  const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs: FIRST_POLL_MS });
+  return state === 'warning' ? [message] : [];
+}
 
 /** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
 const TIMEOUT_MS = 90_000;
@@ -19,16 +21,16 @@ const TIMEOUT_MS = 90_000;
 /**
  * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
  *
- * @returns the report, and the failure of the workflow; null when it completed.
  * @throws CommandError when no worker reports.
  */
 export async function checkWorker(
   { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,
-): Promise<{ report: CheckReport; failure: ApplicationFailure | null }> {
+): Promise<CheckReport> {
   // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
-  const problem = await findMissingWorker(client, taskQueue, Infinity);
-  if (problem) throw new CommandError(problem);
+  const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
+  const { state, message } = await checkTaskQueue(client, taskQueue, polled);
+  if (state === 'warning') throw new CommandError(message);
   output.setFollowUp(
     `no worker of task queue ${taskQueue} has answered: one that has stopped counts as polling for five minutes`,
   );
@@ -40,9 +42,9 @@ export async function checkWorker(
   });
   const outcome: unknown = await handle.result().catch(causeOfFailure);
   output.setFollowUp();
-  const failure = outcome instanceof ApplicationFailure ? outcome : null;
-  const parsed = checkReportSchema.safeParse(failure ? failure.details?.[0] : outcome);
-  if (parsed.success) return { report: parsed.data, failure };
+  const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
+  const report = checkReportSchema.safeParse(reported).data;
+  if (report) return report;
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +
@@ -61,29 +63,27 @@ export async function checkRequestRemotely(
   request: PrepareRequest,
   consequence: string,
 ): Promise<CheckReport> {
-  const { report, failure } = await checkWorker(context, request);
-  if (!failure) return report;
+  const report = await checkWorker(context, request);
   const { findings, fields } = report;
+  const errors = findings.filter(({ state }) => state === 'error');
+  if (errors.length === 0 && fields.length === 0) return report;
   // A finding about a field says the same as the field's problem.
   const described = fields.map(({ description }) => description);
-  const what =
-    fields.length > 0
-      ? `the request has ${formatCount(fields.length, 'problem')}`
-      : 'checks in the worker failed';
-  const broken = findings.filter(({ state, message }) => state === 'error' && !described.includes(message));
+  const isRequestWrong = fields.length > 0;
+  const what = isRequestWrong
+    ? `the request has ${formatCount(fields.length, 'problem')}`
+    : 'checks in the worker failed';
   throw new CommandError(
     [
       `${consequence}: ${what}`,
       ...fields.map(({ field, description }) => `  ${field} ${description}`),
-      ...describeFindings(broken).map((line) => `  ${line}`),
+      ...describeFindings(errors.filter((error) => !described.includes(error.message))).map(
+        (line) => `  ${line}`,
+      ),
     ],
     EXIT_CODES.failed,
-    { type: failure.type, ...report },
+    { type: isRequestWrong ? 'InvalidRequest' : WORKER_CHECK_FAILED, ...report },
   );
-}
-
-export function describeFindings(findings: readonly Finding[]): string[] {
-  return findings.map(({ check, state, message }) => `${state.padEnd(10)}${check}: ${message}`);
 }
 
 function causeOfFailure(error: unknown): unknown {

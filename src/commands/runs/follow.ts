@@ -5,15 +5,22 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { checkTaskQueue } from '../../checks/temporal-checks';
 import { isUndelivered } from '../../contract/memo';
 import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
+import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
-import { isOpen } from '../../temporal/visibility';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { toEndingError, parseReceipt, describeUnconfirmed, describeUndelivered } from '../cli/endings';
-import { lookForWorker } from './missing-worker';
-import { refuseForeign } from './refusals';
+import type { CommandContext } from '../cli/context';
+import {
+  describeReceipt,
+  describeUnconfirmed,
+  describeUndelivered,
+  parseReceipt,
+  toEndingError,
+} from './endings';
+import { describeOwnRun } from './refusals';
 
 /** The first interval; it grows to the maximum. */
 const POLL_INTERVAL_MS = 250;
@@ -29,6 +36,27 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
 };
 
 /**
+ * Follows a run, and prints a line whenever its step, its attempt or its last failure has changed.
+ *
+ * @param run without a run id, the newest of its workflow id.
+ * @param facts printed beside the receipt.
+ */
+export async function watch(
+  { client, output }: CommandContext,
+  run: { workflowId: string; runId?: string },
+  facts: object = {},
+): Promise<void> {
+  const { workflowId } = run;
+  const at = () => new Date().toISOString();
+  const receipt = await follow(client, run, (progress) => {
+    output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
+  });
+  // The lines before have the time at which they were seen; the time of the delivery may be earlier than theirs.
+  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
+}
+
+/**
  * Follows a run until it ends or its token is undelivered.
  *
  * @param report gets a line whenever something changes.
@@ -36,36 +64,27 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
  */
 export async function follow(
   client: Client,
-  { workflowId, runId }: { workflowId: string; runId?: string },
+  target: { workflowId: string; runId?: string },
   report: (progress: string) => void = () => undefined,
 ): Promise<Receipt> {
-  runId ??= (await client.workflow.getHandle(workflowId).describe()).runId;
+  const { workflowId, runId } = await describeOwnRun(client, target);
   const handle = client.workflow.getHandle(workflowId, runId);
-  let lastLine = '';
+  const readStatus = createStatusReader(client, handle);
   let progress = '';
-  let historyLength = -1;
-  /** The status at this length of the history. */
-  let status: Status | null = null;
-  let pollIntervalMs = POLL_INTERVAL_MS;
-  for (;;) {
-    const description = await handle.describe();
-    refuseForeign(description);
-    if (!isOpen(description)) return waitForReceipt(handle, { workflowId, runId });
-    if (description.historyLength !== historyLength) status = null;
-    ({ historyLength } = description);
-    if (isIdle(description)) status ??= await queryStatus(client, handle);
+  let reported = '';
+  for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
+    const run = await describeOwnRun(client, { workflowId, runId });
+    if (!run.isOpen) return waitForReceipt(handle, run);
+    const status = isIdle(run) ? await readStatus(run.historyLength) : null;
     // Without a worker that responds to the Query, the memo says it.
-    const waits = status ? status.step === 'undelivered' : isUndelivered(description.memo);
-    if (waits && isIdle(description)) throw undelivered(workflowId, status);
-    progress = describeProgress(description, status) ?? progress;
-    // A person who may follow a run may lack the permission to describe task queues.
-    const problem =
-      isUnclaimed(description) && (await lookForWorker(client, description.taskQueue).catch(() => null));
-    const line = [progress, problem].filter(Boolean).join('; ');
-    if (line !== lastLine) report(line);
-    lastLine = line;
-    await sleep(pollIntervalMs);
-    pollIntervalMs = Math.min(pollIntervalMs * 1.2, MAX_POLL_INTERVAL_MS);
+    if (isIdle(run) && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
+      throw undelivered(workflowId, status);
+    progress = describeProgress(run, status) ?? progress;
+    const worker = isUnclaimed(run) ? await checkTaskQueue(client, run.taskQueue) : null;
+    const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
+    if (line !== reported) report(line);
+    reported = line;
+    await sleep(intervalMs);
   }
 }
 
@@ -93,12 +112,20 @@ function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
   return Number(pending?.state) === SCHEDULED;
 }
 
-/** @returns null when no worker responds. */
-async function queryStatus(client: Client, handle: WorkflowHandle): Promise<Status | null> {
-  const result: unknown = await client.connection
-    .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
-    .catch(() => null);
-  return statusSchema.safeParse(result).data ?? null;
+/**
+ * Creates a reader of the status, which is null when no worker responds. It asks again only when the history has grown:
+ * each Query is a task for a worker.
+ */
+function createStatusReader(client: Client, handle: WorkflowHandle) {
+  let known: { status: Status | null; historyLength: number } = { status: null, historyLength: 0 };
+  return async (historyLength: number): Promise<Status | null> => {
+    if (known.status && known.historyLength === historyLength) return known.status;
+    const result: unknown = await client.connection
+      .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
+      .catch(() => null);
+    known = { status: statusSchema.safeParse(result).data ?? null, historyLength };
+    return known.status;
+  };
 }
 
 function undelivered(workflowId: string, status: Status | null): CommandError {

@@ -5,8 +5,23 @@ import { differingFields } from '../../shared/compare-requests';
 import { shellQuote, truncate } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
+import { isOpen } from '../../temporal/visibility';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
-import { describeReceipt } from '../cli/endings';
+import { describeReceipt } from './endings';
+
+/**
+ * Describes a run of `prepareLiveMigration`, the newest of its workflow id by default.
+ *
+ * @throws CommandError when the run has another workflow type.
+ */
+export async function describeOwnRun(
+  client: Client,
+  { workflowId, runId }: { workflowId: string; runId?: string },
+): Promise<WorkflowExecutionDescription & { isOpen: boolean }> {
+  const run = await client.workflow.getHandle(workflowId, runId).describe();
+  refuseForeign(run);
+  return { ...run, isOpen: isOpen(run) };
+}
 
 /** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
 export function refuseForeign({

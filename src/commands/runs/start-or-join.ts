@@ -13,7 +13,7 @@ import { isOpen } from '../../temporal/visibility';
 import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
 
 /** The number of attempts to start. */
-const MAX_LOOKS = 5;
+const MAX_ATTEMPTS = 5;
 
 /**
  * Looks at the runs of the id, then starts one. The server refuses the start if another run has opened or delivered in
@@ -29,48 +29,48 @@ export async function startOrJoin(
   { taskQueue, again }: { taskQueue: string; again: boolean },
   beforeStart: () => void = () => undefined,
 ): Promise<RunRef & { joined: boolean; taskQueue: string }> {
-  for (let looks = 1; ; looks += 1) {
-    const newest = await requireStartable(client, workflowId, request, again);
-    if (newest && isOpen(newest))
-      return { workflowId, runId: newest.runId, joined: true, taskQueue: newest.taskQueue };
-    // A foreign run that completed delivered nothing.
-    const isAllowed = again || (newest !== null && newest.type !== WORKFLOW_TYPES.prepare);
+  for (let attempt = 1; ; attempt += 1) {
+    const { open, workflowIdReusePolicy } = await requireStartable(client, workflowId, request, again);
+    if (open) return { workflowId, runId: open.runId, joined: true, taskQueue: open.taskQueue };
     beforeStart();
     try {
-      const run = await startRun(client, {
-        workflowId,
-        taskQueue,
-        args: [again ? { ...request, again } : request],
-        workflowIdReusePolicy: isAllowed ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-      });
+      const args: [PrepareRequest] = [again ? { ...request, again } : request];
+      const run = await startRun(client, { workflowId, taskQueue, args, workflowIdReusePolicy });
       return { ...run, joined: false, taskQueue };
     } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || looks === MAX_LOOKS) throw error;
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) throw error;
     }
   }
 }
 
-/**
- * Checks that the runs of an id allow a start, or a join of the open run.
- *
- * @returns the newest run, or null when there is none.
- * @throws CommandError when they do not.
- */
+interface Startable {
+  /** The open run of an equal request, which a start joins. */
+  open: WorkflowExecutionDescription | null;
+  workflowIdReusePolicy: WorkflowIdReusePolicy;
+}
+
+/** @throws CommandError when the runs of an id allow neither a start nor a join of the open run. */
 export async function requireStartable(
   client: Client,
   workflowId: string,
   request: PrepareRequest,
   again: boolean,
-): Promise<WorkflowExecutionDescription | null> {
+): Promise<Startable> {
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
-  if (newest && isOpen(newest)) {
-    refuseForeign(newest);
-    await refuseIfDifferent(client, newest, request);
+  const open = newest && isOpen(newest) ? newest : null;
+  if (open) {
+    refuseForeign(open);
+    await refuseIfDifferent(client, open, request);
   } else if (!again) {
     const token = await findEarlierToken(client, workflowId, undefined, newest);
     if (token) await refuseEarlierToken(client, workflowId, token, request);
   }
-  return newest;
+  // A foreign run that completed delivered nothing.
+  const isForeign = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
+  return {
+    open,
+    workflowIdReusePolicy: again || isForeign ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+  };
 }
 
 /**

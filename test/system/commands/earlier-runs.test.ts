@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import { createOutput } from '../../../src/commands/cli/output';
 import { createStop } from '../../../src/commands/cli/stop';
-import { start } from '../../../src/commands/start';
+import { start } from '../../../src/commands/runs/start';
 import type { BlockedSink } from '../../support/blocked-sink';
 import {
   TO_BLOCKED,
@@ -145,8 +145,13 @@ describe('no second token is created when, after the look of start and before it
   function startAgainst(racing: Client, { options }: Target, wait: boolean): Promise<void> {
     const [, orgId = '', , sourceOrgId] = options;
     const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['192.31.196.7'] };
-    const { taskQueue } = fixture.deployment;
-    return start({ client: racing, taskQueue, output }, request, { wait, again: false, dryRun: false });
+    const context = {
+      client: racing,
+      taskQueue: fixture.deployment.taskQueue,
+      isTaskQueueGiven: true,
+      output,
+    };
+    return start(context, request, { wait, again: false });
   }
 
   it('another run starts and ends with a recoverable token: the run of start ends with TokenExists', async () => {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
-import { readRequests } from '../../../../src/commands/cli/request';
+import { readRequests } from '../../../../src/commands/runs/request';
 import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
 import { temporaryFiles } from '../../temporary-folder';

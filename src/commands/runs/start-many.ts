@@ -1,23 +1,21 @@
-import { isOpen } from '../temporal/visibility';
-import type { StartOptions } from './cli/options';
-import type { NumberedRequest } from './cli/request';
-import type { CommandContext } from './cli/temporal';
-import { describeDelivery, describeFailure, runBulk, type RunOutcome } from './runs/bulk';
-import { follow } from './runs/follow';
-import { noteMissingWorker } from './runs/missing-worker';
-import { requireStartable, startOrJoin } from './runs/start-or-join';
+import type { CommandContext } from '../cli/context';
+import { describeDelivery, describeFailure, runBulk, type RunOutcome } from './bulk';
+import { describeMissingWorker } from './check-worker';
+import { follow } from './follow';
+import type { NumberedRequest } from './request';
+import { requireStartable, startOrJoin } from './start-or-join';
 
 /**
  * Starts a run for each request, a few at once. It skips pairs with an open run or a delivered token, so it can be
  * repeated.
  */
-export async function startFrom(
+export async function startMany(
   { client, taskQueue, output }: CommandContext,
   requests: readonly NumberedRequest[],
-  { wait, dryRun }: Pick<StartOptions, 'wait' | 'dryRun'>,
+  { wait, dryRun }: { wait: boolean; dryRun: boolean },
 ): Promise<void> {
   if (!dryRun) {
-    await noteMissingWorker(client, taskQueue, output);
+    output.note(...(await describeMissingWorker(client, taskQueue)));
     output.setFollowUp(
       'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
     );
@@ -25,9 +23,8 @@ export async function startFrom(
 
   async function startOne({ workflowId, request }: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
-      const newest = await requireStartable(client, workflowId, request, false);
-      if (newest && isOpen(newest)) return describeOpen(newest.runId);
-      return { action: 'would start', reason: `into sink ${request.sink}` };
+      const { open } = await requireStartable(client, workflowId, request, false);
+      return open ? describeOpen(open.runId) : { action: 'would start', reason: `into sink ${request.sink}` };
     }
     const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again: false });
     if (wait) {

@@ -1,11 +1,40 @@
-import { ScheduleAlreadyRunning, ScheduleOverlapPolicy, type ScheduleHandle } from '@temporalio/client';
+import { Command } from '@commander-js/extra-typings';
+import type { ScheduleHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
 import { shellQuote } from '../shared/text';
 import { CommandError, EXIT_CODES } from './cli/command-error';
-import type { ScheduleOptions } from './cli/options';
-import type { CommandContext } from './cli/temporal';
-import { checkRequestRemotely } from './runs/check-worker';
+import type { CommandContext, ProgramContext } from './cli/context';
+import { collect, duration, time } from './cli/option-parsers';
+import { requestCommand } from './runs/options';
+
+export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
+  new Command('schedule').description('create schedules that renew tokens').addCommand(
+    createCommand().action(async (options) => {
+      const { makeRequest } = await import('./runs/request.js');
+      const request = await makeRequest(options, 'no schedule was created', stdin);
+      await withTemporal((context) => createSchedule(context, request, options));
+    }),
+  );
+
+type ScheduleOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
+
+const createCommand = () =>
+  requestCommand('create')
+    .description(
+      'create a schedule that creates a token when the source is not linked and has no recent token',
+    )
+    .requiredOption(
+      '--cron <expression>',
+      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      collect,
+    )
+    .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+    .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+    .option('--jitter <duration>', 'delay each time by a random part of this', duration)
+    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
+    .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
+    .option('--always', 'create a token each time, even while the source is linked', false);
 
 /** Temporal makes up for a time that it missed by less than this. */
 const CATCH_UP_MS = 600_000;
@@ -14,7 +43,7 @@ const CATCH_UP_MS = 600_000;
  * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the usual id of the pair.
  * Temporal appends a time to the workflow id of each scheduled run.
  */
-export async function createSchedule(
+async function createSchedule(
   context: CommandContext,
   request: PrepareRequest,
   { cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
@@ -22,6 +51,8 @@ export async function createSchedule(
   const { client, taskQueue, output } = context;
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   const scheduleId = options.scheduleId ?? workflowId;
+  const { ScheduleAlreadyRunning } = await import('@temporalio/client');
+  const { checkRequestRemotely } = await import('./runs/check-worker.js');
   await checkRequestRemotely(context, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
   let schedule: ScheduleHandle;
@@ -43,7 +74,7 @@ export async function createSchedule(
         args,
       },
       // Any other policy would create several tokens, at once or one after another.
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
+      policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
       ...(note && { state: { note } }),
     });
   } catch (error) {

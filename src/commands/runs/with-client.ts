@@ -2,16 +2,7 @@ import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@tempora
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient, createClient } from '../../temporal/connection';
 import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
-import { CommandError, EXIT_CODES } from './command-error';
-import type { Output } from './output';
-
-/** The client, task queue and output of a command that calls Temporal. */
-export interface CommandContext {
-  client: Client;
-  /** The task queue of the workers. */
-  taskQueue: string;
-  output: Output;
-}
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 
 /** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
 const CONNECT_TIMEOUT_MS = 3000;

@@ -5,7 +5,7 @@ import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { formatCount } from '../../shared/text';
-import { CommandError, EXIT_CODES } from './command-error';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { RequestOptions } from './options';
 
 type Stdin = NodeJS.ReadableStream | undefined;
@@ -22,9 +22,9 @@ export async function makeRequest(
   stdin: Stdin,
 ): Promise<PrepareRequest> {
   const request: PrepareRequest = {
-    orgId: options.org,
+    orgId: requireOption('--org <id>', options.org),
+    sink: requireOption('--sink <name>', options.sink),
     accessListIps: await readAddresses(options, stdin),
-    sink: options.sink,
     ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
     ...(options.requestedBy && { requestedBy: options.requestedBy }),
     ...(options.changeReference && { changeReference: options.changeReference }),
@@ -38,6 +38,12 @@ export async function makeRequest(
     ],
     EXIT_CODES.usage,
   );
+}
+
+/** `start --from` needs neither of the options that every other request has, so commander does not require them. */
+function requireOption(flags: string, value: string | undefined): string {
+  if (value !== undefined) return value;
+  throw new CommandError(`required option '${flags}' not specified`, EXIT_CODES.usage);
 }
 
 /** Requires an option for an empty list: only a source that skips the access list can use such a token. */

@@ -1,7 +1,7 @@
 import { ServiceError, type Client } from '@temporalio/client';
-import { createOutput } from '../../../src/commands/cli/output';
-import { createStop } from '../../../src/commands/cli/stop';
-import { redeliver } from '../../../src/commands/redeliver';
+import { createOutput } from '../../../../src/commands/cli/output';
+import { createStop } from '../../../../src/commands/cli/stop';
+import { redeliver } from '../../../../src/commands/runs/redeliver';
 
 const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 
@@ -23,7 +23,9 @@ it('of a run that has had all its Updates says to cancel it and to recover its t
   const client = { workflow: { getHandle: () => handle }, workflowService, options: {} } as unknown as Client;
   const silent = { write: () => undefined };
   const output = createOutput({ stdout: silent, stderr: silent }, false, createStop());
-  await expect(redeliver({ client, taskQueue: 'prep', output }, workflowId)).rejects.toMatchObject({
+  await expect(
+    redeliver({ client, taskQueue: 'prep', isTaskQueueGiven: false, output }, workflowId),
+  ).rejects.toMatchObject({
     exitCode: 6,
     lines: [
       `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,

@@ -10,8 +10,8 @@ import {
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
-import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
-import { describeRows, type Row } from './output';
+import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
+import { describeRows, type Row } from '../cli/output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 

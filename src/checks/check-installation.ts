@@ -1,0 +1,65 @@
+import { loadConfig } from '../config';
+import type { Finding } from '../contract/schemas';
+import { createServices } from '../services';
+import { connectClient, createClient } from '../temporal/connection';
+import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
+import { checkNamespace, checkRunList, checkTaskQueue } from './temporal-checks';
+import { runAll, workerChecks } from './worker-checks';
+
+const TEMPORAL_TIMEOUT_MS = 4000;
+
+/**
+ * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It changes
+ * nothing and creates no link-token.
+ *
+ * @throws ConfigError
+ */
+export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: string): Promise<Finding[]> {
+  const config = loadConfig(env, configFile);
+  const services = await createServices(config);
+  try {
+    const [temporal, worker] = await Promise.all([
+      checkTemporal(env, config.taskQueue),
+      runAll(workerChecks(services, null, true)),
+    ]);
+    const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
+    return [...warnings, ...temporal, ...worker];
+  } finally {
+    await services.atlas.close();
+  }
+}
+
+/** Checks Temporal, the list of runs and the task queue. */
+async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
+  const notReached = unchecked('Temporal cannot be reached');
+  const [server, list, queue] = await callTemporal(env, taskQueue).catch(
+    (error: unknown) => [failedCheck((error as Error).message), notReached, notReached] as const,
+  );
+  return [
+    { check: 'Temporal', ...server },
+    { check: 'list of runs', ...list },
+    { check: `task queue ${taskQueue}`, ...queue },
+  ];
+}
+
+type TemporalResults = readonly [server: CheckResult, list: CheckResult, queue: CheckResult];
+
+/** @throws TemporalSettingsError, TemporalUnreachableError */
+async function callTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<TemporalResults> {
+  const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
+  const client = createClient(connection, namespace);
+  const check = async () =>
+    [
+      await checkNamespace(client, address),
+      await checkRunList(client),
+      // A worker starts after its configuration was checked, so an idle queue is worth a warning only.
+      await checkTaskQueue(client, taskQueue),
+    ] as const;
+  try {
+    return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, check);
+  } catch (error) {
+    throw unreachable(error);
+  } finally {
+    await connection.close();
+  }
+}

@@ -1,0 +1,18 @@
+import type { Finding } from '../contract/schemas';
+
+/** The result of one check. */
+export type CheckResult = Omit<Finding, 'check'> & {
+  /** True if the same check may succeed soon, with nothing fixed. */
+  retryable?: boolean;
+  /** Name of the wrong field of the request. */
+  field?: 'orgId';
+};
+
+export const ok = (message: string): CheckResult => ({ state: 'ok', message });
+export const unchecked = (message: string): CheckResult => ({ state: 'unchecked', message });
+export const warning = (message: string): CheckResult => ({ state: 'warning', message });
+export const failedCheck = (message: string, retryable = false): CheckResult => ({
+  state: 'error',
+  message,
+  retryable,
+});

@@ -1,0 +1,247 @@
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { pMapIterable, pMapSkip } from 'p-map';
+import { z } from 'zod';
+import { checkRequest } from '../../checks/check-request';
+import { readMemo } from '../../contract/memo';
+import { workflowIdFor } from '../../contract/names';
+import { receiptSchema, type PrepareRequest, type Receipt } from '../../contract/schemas';
+import { commandLine } from '../../shared/command-line';
+import { formatCount } from '../../shared/text';
+import { findRecoverableToken } from '../../temporal/earlier-token';
+import { readEnding, readRequest, readResult } from '../../temporal/run-history';
+import { isOpen, listRuns, readRetentionMs } from '../../temporal/visibility';
+import type { CommandContext } from '../cli/context';
+import { describeAttempts, readAttempts, type Attempts } from './unconfirmed-attempts';
+
+/** The number of histories read at once. */
+const READ_CONCURRENCY = 20;
+
+/** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
+interface ListedRun {
+  workflowId: string;
+  runId: string;
+  state: string;
+  startedAt: string;
+  closedAt: string | null;
+  unconfirmedTokens: number;
+  /** The sink of an undelivered run. */
+  sink: string | null;
+  /** The token of an undelivered run, or the recoverable token of a closed one. */
+  deliveryId: string | null;
+  /** Present with `--unconfirmed`. */
+  unconfirmed?: Attempts;
+  /** Present with `--details` and with `--failure`. */
+  failure?: { type: string; message: string } | null;
+  /** Present with `--details`, like the receipt. */
+  request?: z.output<typeof requestSchema> | null;
+  receipt?: Receipt | null;
+}
+
+const text = z.string().max(1000).nullable().catch(null);
+
+/** A request for a person to read. Anyone in the namespace can start a run with any input. */
+const requestSchema = z.object({
+  orgId: text,
+  sourceOrgId: text,
+  accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
+  sink: text,
+  requestedBy: text,
+  changeReference: text,
+});
+
+/** The filters and the output of `list`. */
+interface ListOptions {
+  undelivered?: boolean | undefined;
+  unconfirmed?: boolean | undefined;
+  recoverable?: boolean | undefined;
+  failure?: string | undefined;
+  org?: string | undefined;
+  since?: Date | undefined;
+  details: boolean;
+  requests: boolean;
+}
+
+/** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
+export async function list(context: CommandContext, options: ListOptions): Promise<void> {
+  const { client, taskQueue } = context;
+  const listed = listRuns(client, taskQueue, ...buildConditions(options));
+  const runs = pMapIterable(listed, (info) => readListed(client, info, options), {
+    concurrency: READ_CONCURRENCY,
+  });
+  await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
+}
+
+function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+  return [
+    undelivered && 'CloseTime IS NULL',
+    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
+    failure && "ExecutionStatus = 'Failed'",
+    org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
+    since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
+  ].filter((condition) => typeof condition === 'string');
+}
+
+interface Listed {
+  run: ListedRun;
+  /** True when the run matches every filter. */
+  isMatch: boolean;
+}
+
+async function readListed(
+  client: Client,
+  info: WorkflowExecutionInfo,
+  options: ListOptions,
+): Promise<Listed> {
+  const run = describeInfo(info);
+  const isCandidate =
+    (!options.undelivered || run.state === 'undelivered') &&
+    (!options.unconfirmed || run.unconfirmedTokens > 0);
+  const details = isCandidate ? await readDetails(client, info, run, options) : null;
+  return { run: { ...run, ...details }, isMatch: details !== null };
+}
+
+/** Reads what the options need of the history of a run. @returns null when the run does not match. */
+async function readDetails(
+  client: Client,
+  info: WorkflowExecutionInfo,
+  run: ListedRun,
+  { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
+): Promise<Partial<ListedRun> | null> {
+  const failure = wanted || (details && run.state === 'failed') ? await readEnding(client, run) : undefined;
+  if (wanted && failure?.type !== wanted) return null;
+  if (requests) return {};
+  // The memo of a closed run does not know whether a later run delivered its token.
+  const deliveryId =
+    recoverable || (run.closedAt && run.deliveryId)
+      ? await findRecoverableToken(client, info)
+      : run.deliveryId;
+  if (recoverable && deliveryId === null) return null;
+  return {
+    deliveryId,
+    ...(failure !== undefined && { failure }),
+    ...(unconfirmed && { unconfirmed: await readAttempts(client, run) }),
+    ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
+    ...(details &&
+      run.state === 'delivered' && {
+        receipt: receiptSchema
+          .nullable()
+          .catch(null)
+          .parse(await readResult(client, run)),
+      }),
+  };
+}
+
+function describeInfo(info: WorkflowExecutionInfo): ListedRun {
+  const { workflowId, runId, startTime, closeTime, status } = info;
+  const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
+  const isUndelivered = isOpen(info) && step === 'undelivered';
+  const closedState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
+  return {
+    workflowId,
+    runId,
+    state: isUndelivered ? 'undelivered' : closedState,
+    startedAt: startTime.toISOString(),
+    closedAt: closeTime?.toISOString() ?? null,
+    unconfirmedTokens,
+    sink: isUndelivered ? sink : null,
+    deliveryId,
+  };
+}
+
+/** Prints the runs that match, and notes on others that somebody may look for. */
+async function printRuns(
+  { client, output }: CommandContext,
+  runs: AsyncIterable<Listed>,
+  { unconfirmed: isUnconfirmed, undelivered }: ListOptions,
+): Promise<void> {
+  let count = 0;
+  let open = 0;
+  let terminated = 0;
+  for await (const { run, isMatch } of runs) {
+    const { startedAt, state, workflowId, unconfirmed } = run;
+    if (!isMatch) {
+      if (undelivered && state !== 'undelivered') open += 1;
+      if (state === 'terminated' && run.unconfirmedTokens === 0) terminated += 1;
+      continue;
+    }
+    if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
+    count += 1;
+    output.print(run, [
+      formatRow(startedAt, state, workflowId, describeRun(run)),
+      ...(unconfirmed ? describeAttempts(unconfirmed) : []),
+    ]);
+  }
+  output.say(formatCount(count, 'run'));
+  const retained = await retainedSince(client);
+  output.note(
+    `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
+    ...describeNotCounted(open),
+    ...(isUnconfirmed ? describeTerminated(terminated) : []),
+  );
+}
+
+function formatRow(startedAt: string, state: string, workflowId: string, details: string): string {
+  return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${details}`.trimEnd();
+}
+
+function describeRun(run: ListedRun): string {
+  const { workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, failure, request, receipt } = run;
+  return [
+    sink !== null && `waits on sink ${sink}`,
+    closedAt && deliveryId && `recoverable token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+    unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
+    failure && `${failure.type}: ${failure.message}`,
+    request && `request ${JSON.stringify(request)}`,
+    receipt && `receipt ${JSON.stringify(receipt)}`,
+  ]
+    .filter(Boolean)
+    .join('; ');
+}
+
+/**
+ * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
+ * fails half-way prints nothing that a pipe would start.
+ */
+async function printRequests({ client, output }: CommandContext, runs: AsyncIterable<Listed>): Promise<void> {
+  const newest = new Map<string, ListedRun>();
+  for await (const { run, isMatch } of runs)
+    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
+  const requests: PrepareRequest[] = [];
+  const read = pMapIterable(newest.values(), (run) => readStartable(client, run), {
+    concurrency: READ_CONCURRENCY,
+  });
+  for await (const request of read) requests.push(request);
+  for (const request of requests) output.print(request, JSON.stringify(request));
+  const left = newest.size - requests.length;
+  if (left > 0)
+    output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
+}
+
+/** @returns pMapSkip when the request is not one that a start of this pair can repeat. */
+async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | typeof pMapSkip> {
+  const { again: _, ...request } = ((await readRequest(client, run)) ?? {}) as PrepareRequest;
+  if (checkRequest(request).problems.length > 0) return pMapSkip;
+  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : pMapSkip;
+}
+
+/** A note on the open runs that a list of undelivered runs leaves out. */
+export function describeNotCounted(open: number): string[] {
+  if (open === 0) return [];
+  return [
+    `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`,
+  ];
+}
+
+function describeTerminated(count: number): string[] {
+  if (count === 0) return [];
+  return [
+    `not shown: ${formatCount(count, 'terminated run')}. A request in progress at the termination is in no count.` +
+      ' To see when that was: live-migration-prep list --json | grep terminated',
+  ];
+}
+
+/** @returns null without the permission to describe the namespace, which a list of runs does not need. */
+async function retainedSince(client: Client): Promise<string | null> {
+  const retentionMs = await readRetentionMs(client).catch(() => 0);
+  return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
+}

@@ -1,0 +1,50 @@
+import { Command, Option } from '@commander-js/extra-typings';
+import { workflowIdFor } from '../../contract/names';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { collect, organizationId } from '../cli/option-parsers';
+
+/** The options that several commands have. `--help` loads this file, so it imports nothing heavy. */
+
+export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
+
+/** Creates a command whose options make a request. */
+export function requestCommand(name: string) {
+  return new Command(name)
+    .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
+    .option('--sink <name>', "name of a sink in the workers' configuration (required)")
+    .option('--ip <address>', 'address or CIDR block of the source; repeatable', collect)
+    .option(
+      '--ips-file <file>',
+      'file with an address or CIDR block on each line, - for standard input; # starts a comment',
+    )
+    .addOption(
+      new Option(
+        '--no-access-list',
+        'create the token without an access list, for a source that skips it (Cloud Manager does)',
+      ).conflicts(['ip', 'ipsFile']),
+    )
+    .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
+    .option('--requested-by <text>', 'who requested it, kept for the audit trail')
+    .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
+}
+
+type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
+
+/** Creates a command whose options name the run of one pair of organizations. */
+export function targetCommand(name: string) {
+  return new Command(name)
+    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', organizationId)
+    .option('--source-org <id>', 'source organization of the run, if it has one', organizationId)
+    .addOption(
+      new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts(
+        ['org', 'sourceOrg'],
+      ),
+    );
+}
+
+/** @throws CommandError when the options name no run. */
+export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
+  if (workflowId) return workflowId;
+  if (!org) throw new CommandError('name the run with --org, or with --workflow-id', EXIT_CODES.usage);
+  return workflowIdFor(org, sourceOrg);
+}
