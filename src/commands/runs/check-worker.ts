@@ -44,7 +44,8 @@ export async function checkWorker(
   output.setFollowUp();
   const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(reported).data;
-  if (report) return report;
+  // A check that ended without any finding says why in its failure.
+  if (report && report.findings.length + report.fields.length > 0) return report;
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +

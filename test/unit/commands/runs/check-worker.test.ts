@@ -1,0 +1,28 @@
+import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure, RetryState } from '@temporalio/common';
+import { createOutput } from '../../../../src/commands/cli/output';
+import { createStop } from '../../../../src/commands/cli/stop';
+import { checkWorker } from '../../../../src/commands/runs/check-worker';
+
+it('a check that ended without a finding is an error with the reason', async () => {
+  const cause = ApplicationFailure.create({
+    type: 'WorkerCheckFailed',
+    message: 'no worker took the activity',
+    details: [{ findings: [], request: null, fields: [] }],
+  });
+  const failed = new WorkflowFailedError(
+    'Workflow execution failed',
+    cause,
+    RetryState.NON_RETRYABLE_FAILURE,
+  );
+  const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
+  const workflowService = { describeTaskQueue: () => Promise.reject(new Error('not permitted')) };
+  const client = { workflow: { start: () => Promise.resolve(handle) }, workflowService, options: {} };
+  const silent = { write: () => undefined };
+  const output = createOutput({ stdout: silent, stderr: silent }, false, createStop());
+  const context = { taskQueue: 'prep', isTaskQueueGiven: false, output };
+  await expect(checkWorker({ ...context, client: client as unknown as Client })).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringContaining('sent no report (no worker took the activity)') as unknown,
+  });
+});
