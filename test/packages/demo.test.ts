@@ -64,11 +64,9 @@ describe('npm run demo', () => {
       expect(stories).toEqual([
         expect.stringMatching(
           /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
-        ) as unknown,
-        expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/) as unknown,
-        expect.stringMatching(
-          /^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/,
-        ) as unknown,
+        ),
+        expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
+        expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
       ]);
       expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
       expect(demo.leftOver()).toEqual([]);

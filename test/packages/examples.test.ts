@@ -78,7 +78,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const request = newRequest();
       expect(await example('smallest', request)).toEqual({
         code: 0,
-        stdout: expect.stringMatching(/^delivered: file .*link-token/) as string,
+        stdout: expect.stringMatching(/^delivered: file .*link-token/),
         stderr: '',
       });
       const second = await example('smallest', request);

@@ -104,7 +104,7 @@ describe('attempts to create lead to an ending, a count and a number of attempts
       creations: 2,
       message: expect.stringMatching(
         /^gave up: the retry deadline passed; last error: an attempt ended without a result/,
-      ) as string,
+      ),
     });
   });
 

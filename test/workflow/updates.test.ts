@@ -83,7 +83,7 @@ describe('redeliver', () => {
     for (const input of inputs) {
       expect(await redeliver(handle, input)).toMatchObject({
         type: 'InvalidRequest',
-        message: expect.stringContaining('{"sink": "<name of a sink>"}') as string,
+        message: expect.stringContaining('{"sink": "<name of a sink>"}'),
       });
     }
     expect([(await handle.describe()).historyLength, await statusOf(handle)]).toEqual(before);
@@ -265,7 +265,7 @@ describe('awaitDelivery', () => {
       for (const [fields, other] of others) {
         expect(await awaitDelivery(handle, other)).toMatchObject({
           type: 'DifferentRequest',
-          message: expect.stringContaining(fields) as string,
+          message: expect.stringContaining(fields),
         });
       }
       for (const other of [null, undefined, 'a request']) {

@@ -49,9 +49,7 @@ async function doctor(deployment: Deployment, env: Record<string, string> = {}, 
     ...(wrongSecret ? [wrongSecret] : []),
   ]);
   expect(atlas.createdTokens()).toEqual([]);
-  expect(atlas.state().serviceAccounts).toEqual([
-    expect.objectContaining({ liveAccessTokens: 0 }) as unknown,
-  ]);
+  expect(atlas.state().serviceAccounts).toEqual([expect.objectContaining({ liveAccessTokens: 0 })]);
   return exit;
 }
 
@@ -101,7 +99,7 @@ describe('doctor', () => {
           state: 'error',
           message: expect.stringContaining(
             `${deployment.tokensFolder} of the sink cannot be written (ENOENT): create it`,
-          ) as unknown,
+          ),
         },
       ],
     });
@@ -141,7 +139,7 @@ describe('doctor', () => {
     expect(stdout).toMatch(/^ok {8}sink files: /m);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: expect.stringMatching(/^live-migration-prep: 1 error, [01] warnings?\n$/) as unknown,
+      stderr: expect.stringMatching(/^live-migration-prep: 1 error, [01] warnings?\n$/),
     });
   });
 
@@ -218,7 +216,7 @@ describe('doctor', () => {
         stderr: '',
         stdout: expect.stringMatching(
           /^nothing was changed, .*\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas.*\nok {8}sink files: directory .* can be written\n$/,
-        ) as unknown,
+        ),
       });
     });
 

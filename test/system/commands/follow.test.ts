@@ -153,9 +153,9 @@ describe('of runs that no worker takes,', () => {
     expect(exit.code).toBe(EXIT_CODES.timedOut);
     expect(objectsIn(exit)).toEqual([
       {
-        at: expect.stringMatching(/^\d{4}-.*Z$/) as unknown,
+        at: expect.stringMatching(/^\d{4}-.*Z$/),
         workflowId: waiting.workflowId,
-        progress: expect.stringMatching(/^waiting for a worker; no worker polls /) as unknown,
+        progress: expect.stringMatching(/^waiting for a worker; no worker polls /),
       },
       { error: `timed out after 4 s\n${followUp()}` },
     ]);
@@ -258,7 +258,7 @@ describe('watch', () => {
     expect(objectIn(json)).toMatchObject({
       workflowId,
       type: 'SinkRejected',
-      status: { step: 'undelivered', unconfirmedTokens: 0, deliveryId: expect.any(String) as unknown },
+      status: { step: 'undelivered', unconfirmedTokens: 0, deliveryId: expect.any(String) },
     });
   });
 
@@ -313,9 +313,9 @@ describe('cancel', () => {
       type: 'Cancelled',
       details: {
         unconfirmedTokens: 0,
-        deliveryId: expect.any(String) as unknown,
-        tokenSha256: expect.any(String) as unknown,
-        sinksTried: expect.any(Array) as unknown,
+        deliveryId: expect.any(String),
+        tokenSha256: expect.any(String),
+        sinksTried: expect.any(Array),
       },
     });
   });

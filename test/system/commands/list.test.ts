@@ -263,7 +263,7 @@ describe('of runs with mixed outcomes, list finds exactly what a scan of all his
     const requests = new Map(scanned.map(({ runId, request }) => [runId, request]));
     for (const { runId, state, request, failure, receipt } of runs) {
       expect(request).toMatchObject({ sourceOrgId: null, requestedBy: null, ...requests.get(String(runId)) });
-      if (state === 'failed') expect(failure).toMatchObject({ type: expect.any(String) as unknown });
+      if (state === 'failed') expect(failure).toMatchObject({ type: expect.any(String) });
       if (state === 'delivered') expect(receipt).toMatchObject({ orgId: requests.get(String(runId))?.orgId });
     }
     const { stdout } = await fixture.client('list', '--details');

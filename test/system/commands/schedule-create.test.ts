@@ -46,7 +46,7 @@ describe('schedule create', () => {
     const endAt = new Date('2099-01-01T00:00:00Z');
     expect(spec).toMatchObject({ timezone: 'Europe/Dublin', jitter: 30_000, endAt });
     expect(state.note).toBe('wave 3');
-    expect(action.args).toEqual([{ request: expect.objectContaining({ sink: 'files' }) as unknown }]);
+    expect(action.args).toEqual([{ request: expect.objectContaining({ sink: 'files' }) }]);
 
     const before = fixture.atlas.createdTokens().length;
     await schedule.trigger();

@@ -68,7 +68,7 @@ describe('start --from', () => {
     expect(second).toMatchObject({ code: 0, stderr: '' });
     expect(objectsIn(second).at(-1)).toEqual({
       total: requests.length,
-      counts: { started: expect.any(Number) as number, skipped: expect.any(Number) as number },
+      counts: { started: expect.any(Number), skipped: expect.any(Number) },
     });
     expect(resultsIn(second).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, i) => [i + 1, idOf(request)]),
@@ -219,7 +219,7 @@ it('list --requests | start --from - brings back every run that failed on a wron
   expect(invalid).toMatchObject({
     code: 0,
     stdout: '',
-    stderr: expect.stringContaining('left out 4 runs') as unknown,
+    stderr: expect.stringContaining('left out 4 runs'),
   });
 
   const tokens = atlas.createdTokens().length;

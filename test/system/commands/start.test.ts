@@ -142,7 +142,7 @@ describe('start --wait of a run that fails', () => {
     expect(objectIn(exit)).toMatchObject({
       workflowId,
       type: 'AtlasRequestRejected',
-      error: expect.stringContaining('Atlas returned 403') as unknown,
+      error: expect.stringContaining('Atlas returned 403'),
       details: { status: 403, errorCode: 'ORG_REQUIRES_ACCESS_LIST', unconfirmedTokens: 0 },
     });
     expect(await fixture.client(...start)).toMatchObject({ code: 0 });
@@ -189,7 +189,7 @@ describe('start --wait against a sink that rejects', () => {
     const posts = fixture.atlas.posts().length;
     expect(objectIn(await fixture.client(...start))).toMatchObject({
       joined: true,
-      runId: expect.any(String) as unknown,
+      runId: expect.any(String),
     });
     blocked.repair();
     const redelivered = await fixture.client('--json', 'redeliver', ...options);
@@ -336,7 +336,7 @@ describe('before a worker is there,', () => {
     const started = await client(...start, '--ip', '192.31.196.7', '--ip', '2001:4:112::1');
     expect(started).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining(`\n${noWorker}\n`) as unknown,
+      stdout: expect.stringContaining(`\n${noWorker}\n`),
     });
 
     const reordered = ['--ip', '2001:4:112::1', '--ip', '192.31.196.7', '--ip', '192.31.196.7'];

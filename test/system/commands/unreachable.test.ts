@@ -32,7 +32,7 @@ describe('exit code 3, with the address and what to set, when', () => {
     expect(exit.stderr).toContain(
       'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables',
     );
-    expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') as unknown });
+    expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') });
   });
 
   it.each([

@@ -20,7 +20,7 @@ const MIGRATION_LINK = `/api/public/v1.0/orgs/${SOURCE_ORG}/liveExport/migration
 const VERSIONED = 'application/vnd.atlas.2023-01-01+json';
 const USUAL_HEADERS = { accept: VERSIONED, 'content-type': 'application/json' };
 
-const aString = expect.any(String) as string;
+const aString = expect.any(String);
 
 interface Reply {
   status: number;
@@ -222,7 +222,7 @@ describe('creating a link-token', () => {
     expect(status).toBe(201);
     expect(headers.get('content-type')).toBe(`${VERSIONED};charset=utf-8`);
     expect([headers.get('ratelimit-limit'), headers.get('ratelimit-remaining')]).toEqual(['500', '499']);
-    expect(json).toEqual({ linkToken: expect.stringMatching(/^[\w+/]{300,}=*$/) as string });
+    expect(json).toEqual({ linkToken: expect.stringMatching(/^[\w+/]{300,}=*$/) });
     const facts = { orgId: ORG, accessListIps: ['192.31.196.7'], credential: clientId, removed: false };
     expect(emulator.createdTokens()).toEqual([{ ...json, ...facts, createdAt: aString }]);
   });
@@ -513,12 +513,12 @@ describe('the control endpoints', () => {
     ['expire', 'everything', /expected one of/],
   ])('refuse to change %s by %j', async (path, body, message) => {
     const { status, json } = await control(path === 'state' ? 'PUT' : 'POST', path, body);
-    expect([status, json]).toEqual([400, { error: expect.stringMatching(message) as string }]);
+    expect([status, json]).toEqual([400, { error: expect.stringMatching(message) }]);
   });
 
   it('refuse what is not JSON', async () => {
     const { status, json } = await call('POST', '/_emulator/faults', {}, '{');
-    expect([status, json]).toEqual([400, { error: expect.stringMatching(/^not JSON: /) as string }]);
+    expect([status, json]).toEqual([400, { error: expect.stringMatching(/^not JSON: /) }]);
   });
 
   it('show no secret', async () => {

@@ -92,7 +92,7 @@ describe('at the deadline', () => {
       );
       expect(await ending(waits)).toMatchObject({
         type: 'AtlasUnavailable',
-        message: expect.stringMatching(/^gave up: the retry deadline passed, .* start again$/) as unknown,
+        message: expect.stringMatching(/^gave up: the retry deadline passed, .* start again$/),
         unconfirmedTokens: 0,
         created: 0,
       });

@@ -54,6 +54,6 @@ it('a token that is larger is counted, and the run ends as TokenLost', async () 
   expect(await endingOf(await deployment.start())).toMatchObject({
     type: 'TokenLost',
     unconfirmedTokens: 1,
-    message: expect.stringContaining('more than 32 KiB') as string,
+    message: expect.stringContaining('more than 32 KiB'),
   });
 });

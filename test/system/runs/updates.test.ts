@@ -110,7 +110,7 @@ describe('redeliver', () => {
     const { code, stdout } = await update('--input', '{"sink": "files"}');
     expect({ code, stdout }).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('alsoTried') as string,
+      stdout: expect.stringContaining('alsoTried'),
     });
     expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
     expect(await copiesOf(handle)).toHaveLength(1);

@@ -150,9 +150,7 @@ describe('a schedule', () => {
       const ending = await endingOf(await once(deployment, { request: requestFor('files') }));
       expect(ending).toMatchObject({
         type: 'TemporalUnavailable',
-        message: expect.stringContaining(
-          'grant the worker the permission to list and read workflow runs',
-        ) as unknown,
+        message: expect.stringContaining('grant the worker the permission to list and read workflow runs'),
       });
       expect(tokens()).toBe(0);
     },
@@ -218,7 +216,7 @@ describe('of one organization,', () => {
 
     await removeLink(scene.atlas);
     expect(await resultOnce(deployment, request)).toMatchObject({
-      outcome: expect.stringMatching(/prepared|alreadyRunning/) as string,
+      outcome: expect.stringMatching(/prepared|alreadyRunning/),
     });
     await eventually('a second token', () => tokens() === before + 2);
   });

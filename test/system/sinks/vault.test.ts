@@ -356,7 +356,7 @@ describe('the server', () => {
       [status, body, message] = response;
       await expect((await vault({ address: server.url }))(newDelivery())).rejects.toMatchObject({
         name: 'SinkUnavailableError',
-        message: expect.stringContaining(message) as string,
+        message: expect.stringContaining(message),
         retryAfterMs: 3000,
       });
     });

@@ -54,7 +54,7 @@ it('signs with both secrets while rotating, so that either verifies', async () =
   for (const secret of [NEW, OLD]) {
     expect(new Webhook(secret).verify(body, headers)).toEqual({
       type: 'link-token.created',
-      timestamp: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
       data: {
         deliveryId: delivery.deliveryId,
         orgId: delivery.orgId,
@@ -176,7 +176,7 @@ it.each(BROKEN_BODIES)('decides by the status alone when the body %s', async (_w
   expect(forbidden).toBeInstanceOf(SinkRejectedError);
   expect(down).toMatchObject({
     name: 'SinkUnavailableError',
-    message: expect.stringContaining('responded with 503') as string,
+    message: expect.stringContaining('responded with 503'),
     retryAfterMs: 9000,
   });
   expect(received).toHaveLength(4);

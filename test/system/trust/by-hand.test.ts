@@ -202,7 +202,7 @@ it('a run of a workflow type that no worker has ends at once, and names those th
   await expect(handle.result()).rejects.toMatchObject({
     cause: {
       type: 'UnknownWorkflowType',
-      message: expect.stringContaining('prepareLiveMigration,') as string,
+      message: expect.stringContaining('prepareLiveMigration,'),
     },
   });
 });

@@ -169,7 +169,7 @@ describe('the activities do nothing when they are called', () => {
     for (const { code, stdout, stderr } of await Promise.all(exits)) {
       expect({ code, output: stdout + stderr }).toEqual({
         code: 1,
-        output: expect.stringMatching(/the request is not valid|sealed for another workflow id/) as string,
+        output: expect.stringMatching(/the request is not valid|sealed for another workflow id/),
       });
     }
   });
@@ -184,8 +184,8 @@ describe('the activities do nothing when they are called', () => {
   ] as const)('%s', async (_who, type, workflowId) => {
     for (const outcome of await foreigner.call(type, workflowId(), allCalls())) {
       expect(outcome).toEqual({
-        type: expect.stringMatching(/^(InvalidRequest|SealedTokenUnreadable)$/) as string,
-        message: expect.any(String) as string,
+        type: expect.stringMatching(/^(InvalidRequest|SealedTokenUnreadable)$/),
+        message: expect.any(String),
       });
     }
   });
@@ -218,7 +218,7 @@ describe('a workflow that takes our name and the usual id', () => {
     const call = create({ orgId: payments.orgId, credential: 'payments', sourceOrgId });
     expect(await outcomeOf(call, workflowIdFor(payments.orgId, sourceOrgId))).toMatchObject({
       type: 'AtlasUnavailable',
-      message: expect.stringContaining('no credential for this organization') as string,
+      message: expect.stringContaining('no credential for this organization'),
     });
     expectNothingHappened();
   });
@@ -274,7 +274,7 @@ it('every field outside the seal is altered: no effect on what is delivered, nor
   const linkToken = atlas.createdTokens().at(-1)?.linkToken;
   expect(Object.keys({ jwe: '', ...OTHER_FACTS }).sort()).toEqual(Object.keys(sealedToken).sort());
   const genuine = await (await recover({ request, sealedToken })).result();
-  const receipt: Receipt = { ...genuine, deliveredAt: expect.any(String) as string };
+  const receipt: Receipt = { ...genuine, deliveredAt: expect.any(String) };
   const forged = { ...sealedToken, ...OTHER_FACTS };
   expect(await (await recover({ request, sealedToken: forged })).result()).toEqual(receipt);
 
@@ -332,7 +332,7 @@ it('a malformed recovery: InvalidRequest that names it, and Atlas is not called'
     const { type, message } = await endingOf(handle);
     expect({ type, message }).toEqual({
       type: 'InvalidRequest',
-      message: expect.stringMatching(/: recovery[ .]/) as string,
+      message: expect.stringMatching(/: recovery[ .]/),
     });
   }
   expect(atlas.posts()).toHaveLength(posts);

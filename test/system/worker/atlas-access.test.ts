@@ -80,7 +80,7 @@ test('with a map of organizations each is served by its own credential and sinks
     const { type, message } = await run(request);
     expect({ type, message }).toEqual({
       type: 'InvalidRequest',
-      message: expect.stringContaining(problem) as unknown,
+      message: expect.stringContaining(problem),
     });
   }
   expect(atlas.requests()).toEqual([]);

@@ -123,7 +123,7 @@ describe('a versioned worker', () => {
     await (await gate('1.0')).result();
     expect(await endingOf(await gate('2.0'))).toMatchObject({
       type: WORKER_CHECK_FAILED,
-      message: expect.stringMatching(/credential default: Atlas returned 401/) as unknown,
+      message: expect.stringMatching(/credential default: Atlas returned 401/),
     });
   });
 

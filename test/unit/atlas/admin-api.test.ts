@@ -126,10 +126,10 @@ describe('createLinkToken', () => {
         accept: 'application/vnd.atlas.2023-01-01+json',
         'content-type': 'application/vnd.atlas.2023-01-01+json',
         'user-agent': `live-migration-prep/${VERSION}`,
-      }) as unknown,
+      }),
       authorization: 'Bearer CANARY-bearer',
     });
-    const authorization = expect.stringMatching(/^Digest /) as unknown;
+    const authorization = expect.stringMatching(/^Digest /);
     expect(await postSentBy('apiKey')).toEqual({ ...post, authorization });
   });
 

@@ -51,7 +51,7 @@ describe('checkRequest', () => {
   });
 
   it('names every problem at once, each with its index and its value', () => {
-    const malformedId = expect.stringContaining('24 lower-case hexadecimal digits') as unknown;
+    const malformedId = expect.stringContaining('24 lower-case hexadecimal digits');
     const problems = problemsOf({
       orgId: ORG.toUpperCase(),
       accessListIps: ['192.31.196.7', '10.1.2.3/24', 5, 'example.com', null],
@@ -66,7 +66,7 @@ describe('checkRequest', () => {
       orgId: malformedId,
       'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',
-      'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/) as unknown,
+      'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/),
       'accessListIps[4]': 'is not a string: write an address or a CIDR block',
       sink: 'is empty: name a configured sink',
       sourceOrgId: malformedId,

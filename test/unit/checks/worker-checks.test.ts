@@ -50,7 +50,7 @@ const ok = (message: string) => ({ state: 'ok', message });
 const unchecked = (message: string) => ({ state: 'unchecked', message });
 const error = (message: string, retryable = false): object => ({
   state: 'error',
-  message: expect.stringContaining(message) as string,
+  message: expect.stringContaining(message),
   retryable,
 });
 const NAME_ANOTHER = ': a credential belongs to one organization, so name another for the rest';

@@ -63,9 +63,9 @@ describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
 
   it('has an id, a title, and a description of itself and of each property', () => {
     expect(schema).toMatchObject({
-      $id: expect.stringMatching(/^urn:/) as string,
-      title: expect.stringMatching(/./) as string,
-      description: expect.stringMatching(/./) as string,
+      $id: expect.stringMatching(/^urn:/),
+      title: expect.stringMatching(/./),
+      description: expect.stringMatching(/./),
     });
     expect(undescribed(schema as Node)).toEqual([]);
   });
