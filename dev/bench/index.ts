@@ -1,5 +1,4 @@
-/** Compares our job with a workflow of the same shape whose activities are empty: npm run bench -- --help */
-import { randomBytes } from 'node:crypto';
+/** Compares our job with a workflow of the same shape whose activities do nothing: npm run bench -- --help */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
@@ -8,16 +7,18 @@ import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 import { freePort } from '../temporal/free-port';
 import { startTethered } from '../temporal/tethered-process';
-import type { Sizes } from './floor-workflow';
+import type { Sizes } from './baseline-workflow';
 
 const SEQUENTIAL_RUNS = 60;
+const TIMED_ACTIVITIES = 20;
 const ROUNDS = 3;
 const COUNTED_RUNS = 30;
+const WARM_UP_RUNS = 20;
 const METRICS_LAG_MS = 2500;
 const REQUESTS =
   /^service_requests\{namespace="(?!temporal_system|_unknown_).*operation="(?!RecordWorker|Describe)\w+",service_name="frontend"\} (\d+)$/gm;
-/** Kinds of events that Temporal Cloud bills as an Action. A heartbeat is one too; the requests show those. */
-const BILLED = [
+/** Events that Temporal Cloud bills. */
+const BILLED_EVENTS = [
   'workflowExecutionStarted',
   'activityTaskStarted',
   'timerStarted',
@@ -25,87 +26,104 @@ const BILLED = [
   'workflowPropertiesModified',
 ];
 
-const { given, json } = new Command('npm run bench --')
+const { external, json } = new Command('npm run bench --')
   .description(
-    'Compares our job with the same workflow with empty activities. Quote ratios and counts: times on a shared machine are noise.',
+    'Compares our job with the baseline: the same workflow, whose activities do nothing but list earlier runs.\n' +
+      'Quote ratios and counts: times on a shared machine are noise.\n' +
+      'Billable Actions are counted as events: the start, attempts of activities, timers, changes of the memo and\n' +
+      'markers, one for each local activity. Temporal Cloud bills the markers of one workflow task once, and also\n' +
+      'heartbeats, which are no events: the number of gRPC requests includes them.',
   )
-  .option('--given', 'on the Temporal of TEMPORAL_ADDRESS and so on; its requests are not counted')
+  .option('--external', 'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests are not counted')
   .option('--json', 'print JSON')
   .parse()
-  .opts<{ given?: true; json?: true }>();
+  .opts<{ external?: true; json?: true }>();
+
+/** A worker process, and a function that runs its workflow once and returns the workflow id. */
+interface Subject {
+  pid: number;
+  run: () => Promise<string>;
+}
 
 interface Row {
   what: string;
   job: number;
-  floor: number;
+  baseline: number;
 }
 
 async function main(): Promise<void> {
   const metricsPort = await freePort();
-  const server = given ? null : await startEmbeddedTemporal({ metricsPort });
+  const server = external ? null : await startEmbeddedTemporal({ metricsPort });
   const measured = await startJob({ server });
   const { folder, env, workflow, atlas, taskQueue } = measured;
+  const baselineQueue = `${taskQueue}-baseline`;
   const jobWorker = await measured.startWorker();
-  const floorWorker = startTethered(
+  const baselineWorker = startTethered(
     process.execPath,
-    ['--import', 'tsx', path.join(__dirname, 'floor-worker.ts'), `${taskQueue}-floor`],
-    { env, logFile: path.join(folder, 'floor.log') },
+    ['--import', 'tsx', path.join(__dirname, 'baseline-worker.ts'), baselineQueue],
+    { env, logFile: path.join(folder, 'baseline.log') },
   );
-  try {
-    await floorWorker.untilOutput(/RUNNING/);
-    const runJob = async () => {
-      const request = newRequest();
-      await (await measured.start(request)).result();
-      return idOf(request);
-    };
-    const eventsOf = async (id: string) => (await workflow.getHandle(id).fetchHistory()).events ?? [];
-    const sizes = sizesIn(await eventsOf(await runJob()));
-    const runFloor = async () => {
-      const workflowId = `${taskQueue}/${randomBytes(12).toString('hex')}`;
-      await workflow.execute('floor', {
-        workflowId,
-        taskQueue: `${taskQueue}-floor`,
-        args: [newRequest(), sizes],
-      });
-      return workflowId;
-    };
-    const job = { pid: jobWorker.pid, run: runJob };
-    const floor = { pid: floorWorker.pid, run: runFloor };
-    for (const { run } of [job, floor, job, floor]) await batch(run, 20);
+  const readEvents = async (id: string) => (await workflow.getHandle(id).fetchHistory()).events ?? [];
+  const countRequests = () => (server ? readRequestCount(metricsPort) : NaN);
 
-    const requests = async () => (server ? requestCount(metricsPort) : NaN);
-    const rows: Row[] = [
-      await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => timed(run)),
-      await compare('50 in flight, ms a run', ROUNDS, ({ run }) => timed(() => batch(run, 50), 50)),
-      await compare('200 in flight, ms a run', ROUNDS, ({ run }) => timed(() => batch(run, 200), 200)),
+  async function runJob(): Promise<string> {
+    const handle = await measured.start(newRequest());
+    await handle.result();
+    return handle.workflowId;
+  }
+
+  try {
+    await baselineWorker.untilOutput(/RUNNING/);
+    const sizes = measurePayloads(await readEvents(await runJob()));
+    const job: Subject = { pid: jobWorker.pid, run: runJob };
+    const baseline: Subject = {
+      pid: baselineWorker.pid,
+      async run() {
+        const request = newRequest();
+        const workflowId = idOf(request);
+        await workflow.execute('baseline', { workflowId, taskQueue: baselineQueue, args: [request, sizes] });
+        return workflowId;
+      },
+    };
+
+    const compare = async (
+      what: string,
+      times: number,
+      measure: (subject: Subject) => Promise<number>,
+    ): Promise<Row> => {
+      const values = { job: [] as number[], baseline: [] as number[] };
+      for (let time = 0; time < times; time++) {
+        values.job.push(await measure(job));
+        values.baseline.push(await measure(baseline));
+      }
+      return { what, job: median(values.job), baseline: median(values.baseline) };
+    };
+
+    for (const { run } of [job, baseline, job, baseline]) await runTogether(WARM_UP_RUNS, run);
+    const rows = [
+      await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => measureMs(run)),
+      await compare('50 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(50, run)),
+      await compare('200 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(200, run)),
       await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) =>
-        differenceOf(() => cpuMs(pid), run),
+        measureIncrease(() => cpuMs(pid), run),
       ),
-      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) => differenceOf(requests, run)),
-      await compare('first activity (creates), ms', SEQUENTIAL_RUNS / ROUNDS, async ({ run }) =>
-        activityMs(await eventsOf(await run()), 0),
+      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) =>
+        measureIncrease(countRequests, run),
       ),
-      await compare('second activity (delivers), ms', SEQUENTIAL_RUNS / ROUNDS, async ({ run }) =>
-        activityMs(await eventsOf(await run()), 1),
+      await compare('first activity (creates), ms', TIMED_ACTIVITIES, async ({ run }) =>
+        measureActivityMs(await readEvents(await run()), 0),
       ),
-      await compare('billable Actions a run', ROUNDS, async ({ run }) =>
-        actionsIn(await eventsOf(await run())),
+      await compare('second activity (delivers), ms', TIMED_ACTIVITIES, async ({ run }) =>
+        measureActivityMs(await readEvents(await run()), 1),
+      ),
+      await compare('billable Actions a run', 1, async ({ run }) =>
+        countBilledEvents(await readEvents(await run())),
       ),
     ];
     const perToken = atlas.requests().length / atlas.createdTokens().length;
-    rows.push({ what: 'requests to Atlas a token', job: perToken, floor: NaN });
-    print(rows);
-
-    async function compare(what: string, times: number, measure: (subject: typeof job) => Promise<number>) {
-      const values: [job: number[], floor: number[]] = [[], []];
-      for (let time = 0; time < times; time++) {
-        values[0].push(await measure(job));
-        values[1].push(await measure(floor));
-      }
-      return { what, job: median(values[0]), floor: median(values[1]) };
-    }
+    print([...rows, { what: 'requests to Atlas a token', job: perToken, baseline: NaN }]);
   } finally {
-    await Promise.all([jobWorker.stop(), floorWorker.end('SIGTERM')]);
+    await Promise.all([jobWorker.stop(), baselineWorker.end('SIGTERM')]);
     await measured.close();
     await server?.stop();
   }
@@ -113,65 +131,83 @@ async function main(): Promise<void> {
 
 type Event = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
 
-/** Figures of a clean run of our job. */
-function sizesIn(events: Event[]): Sizes {
-  const sizeOf = (payloads?: { payloads?: { data?: Uint8Array | null }[] | null } | null) =>
+interface Payloads {
+  payloads?: { data?: Uint8Array | null }[] | null;
+}
+
+function measurePayloads(events: Event[]): Sizes {
+  const getLength = (payloads?: Payloads | null) =>
     (payloads?.payloads ?? []).reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
-  const marker = events.find(({ markerRecordedEventAttributes }) => markerRecordedEventAttributes);
-  const inputs = events.map((e) => sizeOf(e.activityTaskScheduledEventAttributes?.input)).filter(Boolean);
-  const results = events.map((e) => sizeOf(e.activityTaskCompletedEventAttributes?.result)).filter(Boolean);
-  const [toCreate = 0, toDeliver = 0] = inputs;
-  const [sealed = 0, receipt = 0] = results;
-  const validated = sizeOf(marker?.markerRecordedEventAttributes?.details?.['result']);
+  const collect = (getPayloads: (event: Event) => Payloads | null | undefined) =>
+    events.map((event) => getLength(getPayloads(event))).filter((length) => length > 0);
+  const [validated = 0] = collect((event) => event.markerRecordedEventAttributes?.details?.['result']);
+  const [toCreate = 0, toDeliver = 0] = collect((event) => event.activityTaskScheduledEventAttributes?.input);
+  const [sealed = 0, receipt = 0] = collect((event) => event.activityTaskCompletedEventAttributes?.result);
   return { validated, toCreate, sealed, toDeliver, receipt };
 }
 
-const actionsIn = (events: Event[]) =>
-  events.filter((event) => BILLED.some((name) => event[`${name}EventAttributes` as keyof Event])).length;
+function countBilledEvents(events: Event[]): number {
+  return events.filter((event) =>
+    BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event]),
+  ).length;
+}
 
-/** From the start of an activity's attempt to its result, by the clock of the server. */
-function activityMs(events: Event[], index: number): number {
-  const timeOf = (event?: Event) =>
+/** Measures from the start of an activity's last attempt to its result, by the clock of the server. */
+function measureActivityMs(events: Event[], index: number): number {
+  const readMs = (event?: Event) =>
     Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
   const completed = events.filter((event) => event.activityTaskCompletedEventAttributes)[index];
   const startedId = completed?.activityTaskCompletedEventAttributes?.startedEventId;
-  return timeOf(completed) - timeOf(events[Number(startedId) - 1]);
+  return readMs(completed) - readMs(events[Number(startedId) - 1]);
 }
 
-const batch = (run: () => Promise<unknown>, runs: number) => Promise.all(Array.from({ length: runs }, run));
-
-/** Milliseconds a run. */
-async function timed(work: () => Promise<unknown>, runs = 1): Promise<number> {
-  const startedAt = performance.now();
+async function measureMs(work: () => Promise<unknown>): Promise<number> {
+  const startedAtMs = performance.now();
   await work();
-  return (performance.now() - startedAt) / runs;
+  return performance.now() - startedAtMs;
 }
 
-/** How much a run adds to a counter. */
-async function differenceOf(read: () => number | Promise<number>, run: () => Promise<unknown>) {
+function runTogether(runs: number, run: () => Promise<unknown>): Promise<unknown> {
+  return Promise.all(Array.from({ length: runs }, run));
+}
+
+/** Measures the milliseconds a run of runs that are started at once. */
+async function measureTogether(runs: number, run: () => Promise<unknown>): Promise<number> {
+  return (await measureMs(() => runTogether(runs, run))) / runs;
+}
+
+/** Measures by how much one run increases a counter. */
+async function measureIncrease(
+  read: () => number | Promise<number>,
+  run: () => Promise<unknown>,
+): Promise<number> {
   const before = await read();
   for (let i = 0; i < COUNTED_RUNS; i++) await run();
   return ((await read()) - before) / COUNTED_RUNS;
 }
 
-async function requestCount(port: number): Promise<number> {
+async function readRequestCount(port: number): Promise<number> {
   // The server reports with a lag.
   await sleep(METRICS_LAG_MS);
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   return [...text.matchAll(REQUESTS)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
-const median = (values: number[]) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
 
 function print(rows: Row[]): void {
-  const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.floor }));
-  const cells = withRatio.map(({ what, ...figures }) =>
-    [
-      what.padEnd(34),
-      ...Object.values(figures).map((figure) => (Number.isNaN(figure) ? '-' : figure.toFixed(2)).padStart(8)),
-    ].join(''),
+  const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.baseline }));
+  const format = (what: string, cells: string[]) =>
+    what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
+  const lines = withRatio.map(({ what, job, baseline, ratio }) =>
+    format(
+      what,
+      [job, baseline, ratio].map((figure) => (Number.isNaN(figure) ? '-' : figure.toFixed(2))),
+    ),
   );
-  const table = ['                                       job   floor   ratio', ...cells].join('\n');
+  const table = [format('', ['job', 'baseline', 'ratio']), ...lines].join('\n');
   process.stdout.write(`${json ? JSON.stringify(withRatio) : table}\n`);
 }
 

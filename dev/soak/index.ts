@@ -39,7 +39,7 @@ const options = new Command('npm run soak --')
   )
   .option('--faults-for <seconds>', 'Atlas fails no longer than this', Number, Infinity)
   .option('--config <yaml>', "more of the workers' configuration: 'worker: {maxCachedWorkflows: 500}'", '')
-  .option('--given', 'on the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
+  .option('--external', 'on the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
   .option('--every <seconds>', 'how often to print progress', Number, 10)
   .parse()
   .opts();
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   const port = await freePort();
   const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
   const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(database, 'temporal.db') });
-  let server = options.given ? null : await startServer();
+  let server = options.external ? null : await startServer();
   const job = await startJob({ server, config: options.config });
   const { folder, workflow, atlas, startWorker } = job;
   const workers = [await startWorker()];
