@@ -34,7 +34,7 @@ export async function createWorker(
   return {
     worker,
     /** Closes the connections of the activities. Call it after `worker.run()` has returned. */
-    close: () => services.atlas.close(),
+    closeServices: () => services.atlas.close(),
   };
 }
 

@@ -1,0 +1,72 @@
+import type { Client } from '@temporalio/client';
+import type { Logger } from '@temporalio/worker';
+import { checkRunList } from '../checks/temporal-checks';
+import type { Config } from '../config';
+import { shellQuote } from '../shared/text';
+import { connectWorker, createClient } from '../temporal/connection';
+import { VERSION } from '../version';
+import { createWorker } from './create-worker';
+import { findReadinessProblem, startHealth } from './health';
+import { drainOnSignals, runUntilDrained } from './lifecycle';
+import { createLogger, logNodeWarnings, runtimeOptions } from './logger';
+import { installRuntime, startRunCounters } from './metrics';
+import { watchUndelivered } from './metrics-undelivered';
+
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/**
+ * Runs a worker until a signal stops it. After a failure of the worker, the process ends.
+ *
+ * @throws Error when the worker cannot start.
+ */
+export async function runWorker(config: Config): Promise<void> {
+  const { taskQueue, deployment } = config;
+  const logger = createLogger(config.log);
+  logNodeWarnings(logger);
+  for (const warning of config.warnings) logger.warn(warning);
+  const meter = installRuntime(runtimeOptions(logger, config.log), config.metrics);
+  const drain = drainOnSignals(logger);
+
+  const { connection, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  // Core makes the same call later, and quotes the whole status in its error.
+  await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
+    throw unreachable(error);
+  });
+  const { worker, closeServices } = await createWorker(config, { connection, namespace, meter });
+  drain(worker);
+  const client = createClient(connection, namespace);
+  await requireList(client, logger);
+  const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));
+  logger.info('worker starts', {
+    version: VERSION,
+    namespace,
+    taskQueue,
+    health: health.url,
+    ...(deployment && { deployment }),
+  });
+  if (deployment) logger.info(describeActivation(namespace, deployment));
+  startRunCounters(meter, { namespace, taskQueue });
+  const undelivered = config.metrics && watchUndelivered(client, meter, { taskQueue, logger });
+
+  await runUntilDrained(worker, logger);
+
+  undelivered?.close();
+  await Promise.all([closeServices(), health.close()]);
+  await connection.close();
+  logger.info('worker stopped');
+}
+
+/** Requires that Temporal permits the list of runs. If the list only fails, new runs wait for it. */
+async function requireList(client: Client, logger: Logger): Promise<void> {
+  const list = await checkRunList(client);
+  if (list.state === 'error' && !list.retryable) throw new Error(list.message);
+  if (list.state === 'error') logger.warn(list.message);
+}
+
+function describeActivation(namespace: string, { name, buildId }: NonNullable<Config['deployment']>): string {
+  return (
+    'this worker gets work once its version is current; to make it so: temporal worker deployment' +
+    ` set-current-version --namespace ${shellQuote(namespace)} --deployment-name ${shellQuote(name)}` +
+    ` --build-id ${shellQuote(buildId)}`
+  );
+}
