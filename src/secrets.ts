@@ -25,9 +25,11 @@ export const headerFormat: SecretFormat = (secret) =>
     ? null
     : 'is not a credential: it contains white space or characters outside ASCII';
 
+export type Env = Readonly<Record<string, string | undefined>>;
+
 /** Environment and folder in which references are resolved. */
 export interface ReferenceContext {
-  env: Readonly<Record<string, string | undefined>>;
+  env: Env;
   /** Base of relative paths: the folder of the configuration file. */
   baseDirectory: string;
   /** Receives problems that do not stop the worker, such as a secret file that others can read. */
@@ -58,7 +60,7 @@ export function secretReference(context: ReferenceContext, format?: SecretFormat
     });
 }
 
-export function secretFromEnv(name: string, env: ReferenceContext['env'], format?: SecretFormat): Secret {
+export function secretFromEnv(name: string, env: Env, format?: SecretFormat): Secret {
   const source = `environment variable ${name}`;
   return secretFrom(source, format, () => {
     const value = env[name];

@@ -1,8 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { PrepareRequest } from '../contract/schemas';
-import { raceSignal } from '../http/race-signal';
-import { withTimeout } from '../http/with-timeout';
+import { raceSignal, withTimeout } from '../http/abort';
 import type { Activities } from '../shared/activities';
 import { terminalFailure } from '../shared/failures';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
-import { HttpError, createSender, type HttpResponse } from '../http/send';
+import type { HttpResponse } from '../http/response';
+import { HttpError, createSender } from '../http/send';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
-import type { AtlasRequest, Credential, Endpoint, Send } from './credential';
-import type { ApiKeyConfig, CredentialConfig } from './credential-config';
+import type { ApiKeyConfig, AtlasRequest, Credential, CredentialConfig, Endpoint, Send } from './credential';
 import { connectionError, credentialNotConfigured, responseError } from './outcomes';
 import { redactCredentials } from './redact';
 import { createServiceAccount } from './service-account';

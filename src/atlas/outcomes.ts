@@ -1,6 +1,6 @@
 import type { FailureType } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
-import type { HttpResponse } from '../http/send';
+import type { HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets';
 import { quote } from '../shared/text';
 import type { Endpoint } from './credential';
@@ -16,7 +16,7 @@ export interface AtlasOutcome {
   /** Describes what happened and, if no retry helps, the remedy. It holds no secret. */
   message: string;
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
-  /** The wait that Atlas requested; it is never truncate. */
+  /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
   /** Consecutive failures of Atlas, which space the next attempt of a run that sent nothing. */
   attempt?: number;
@@ -36,46 +36,48 @@ interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExi
   remedy?: string;
 }
 
+type Condition = (status: number, errorCode: string | undefined) => boolean;
+
 interface Row extends Meaning {
-  when: (status: number, errorCode: string | undefined) => boolean;
+  when: Condition;
 }
 
 const RETRY = { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false } as const;
 const REJECTED = { type: 'AtlasRequestRejected', retryable: false, tokenMayExist: false } as const;
 const INVALID = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false } as const;
 
-const oneOf =
-  (...statuses: number[]) =>
-  (status: number) =>
-    statuses.includes(status);
-const between = (from: number, to: number) => (status: number) => status >= from && status <= to;
+const retried = (when: Condition, tokenMayExist = false): Row => ({ when, ...RETRY, tokenMayExist });
+const rejected = (when: Condition, remedy: string): Row => ({ when, ...REJECTED, remedy });
+const invalid = (when: Condition, remedy: string): Row => ({ when, ...INVALID, remedy });
 
-const REDIRECT: Row = {
-  when: between(300, 399),
-  ...REJECTED,
-  remedy:
-    'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
+const oneOf = (...statuses: number[]): Condition => {
+  return (status) => statuses.includes(status);
 };
-const ADDRESS_NOT_ON_ACCESS_LIST: Row = {
-  when: (status, errorCode) => status === 403 && errorCode === 'IP_ADDRESS_NOT_ON_ACCESS_LIST',
-  ...REJECTED,
-  remedy: "add the worker's IP address to the API access list of the credential",
+const between = (from: number, to: number): Condition => {
+  return (status) => status >= from && status <= to;
 };
-const ACCOUNT_SUSPENDED: Row = {
-  when: oneOf(402),
-  ...REJECTED,
-  remedy: "resolve the suspension of the organization's account in Atlas",
-};
-const VERSION_WITHDRAWN: Row = {
-  when: oneOf(406, 410, 415),
-  ...REJECTED,
-  remedy: "Atlas no longer serves this worker's API version: upgrade the worker",
-};
-const OTHER_REFUSAL: Row = {
-  when: between(400, 499),
-  ...REJECTED,
-  remedy: 'fix what Atlas reports, then start again',
-};
+const isSuccess = between(200, 299);
+const isServerError = between(500, 599);
+/** A 403 for any reason but the worker's address. */
+const isForbidden: Condition = (status, errorCode) =>
+  status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
+
+const REDIRECT = rejected(
+  between(300, 399),
+  'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
+);
+const UNREADABLE = invalid(isSuccess, 'check the proxies between the worker and Atlas');
+
+/** Rows of every resource below an organization, after its own. */
+const COMMON_ROWS: readonly Row[] = [
+  REDIRECT,
+  retried(oneOf(408, 425, 429)),
+  rejected(oneOf(402), "resolve the suspension of the organization's account in Atlas"),
+  rejected(oneOf(403), "add the worker's IP address to the API access list of the credential"),
+  rejected(oneOf(406, 410, 415), "Atlas no longer serves this worker's API version: upgrade the worker"),
+  rejected(between(400, 499), 'fix what Atlas reports, then start again'),
+  retried(isServerError),
+];
 const NO_HTTP_STATUS: Meaning = {
   ...INVALID,
   remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
@@ -84,45 +86,30 @@ const NO_HTTP_STATUS: Meaning = {
 /** Rows of the link-token request. Atlas's errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   {
-    when: between(200, 299),
-    ...INVALID,
+    ...invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
     tokenMayExist: true,
-    remedy: 'check in Atlas whether a link-token was created before you start again',
   },
-  REDIRECT,
-  { when: oneOf(408, 425), ...RETRY, tokenMayExist: true },
-  { when: oneOf(429), ...RETRY },
-  { when: oneOf(400, 422), ...REJECTED, remedy: 'correct the fields that Atlas names, then start again' },
-  {
-    when: oneOf(401),
-    ...REJECTED,
-    remedy:
-      'check that the credential is correct, has not expired, and is Organization Owner of this organization',
-  },
-  ACCOUNT_SUSPENDED,
-  ADDRESS_NOT_ON_ACCESS_LIST,
-  {
-    when: oneOf(403),
-    ...REJECTED,
-    remedy:
-      "give the credential the Organization Owner role, and add the worker's IP address to its API access list",
-  },
-  {
-    when: oneOf(404),
-    ...REJECTED,
-    remedy: 'check orgId: a credential sees only the organization it belongs to',
-  },
-  VERSION_WITHDRAWN,
-  OTHER_REFUSAL,
-  { when: between(500, 599), ...RETRY, tokenMayExist: true },
+  retried(oneOf(408, 425), true),
+  retried(isServerError, true),
+  rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
+  rejected(
+    oneOf(401),
+    'check that the credential is correct, has not expired, and is Organization Owner of this organization',
+  ),
+  rejected(
+    isForbidden,
+    "give the credential the Organization Owner role, and add the worker's IP address to its API access list",
+  ),
+  rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),
+  ...COMMON_ROWS,
 ];
 
 const ACCESS_TOKEN_ROWS: readonly Row[] = [
-  { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
+  UNREADABLE,
   // A service account has at most 100 live access tokens; one expires within the hour.
-  { when: (status, errorCode) => status === 403 && errorCode === 'access_denied', ...RETRY },
-  { when: oneOf(408, 425, 429), ...RETRY },
-  { when: between(500, 599), ...RETRY },
+  retried((status, errorCode) => status === 403 && errorCode === 'access_denied'),
+  retried(oneOf(408, 425, 429)),
+  retried(isServerError),
   REDIRECT,
 ];
 const SERVICE_ACCOUNT_REJECTED: Meaning = {
@@ -132,20 +119,13 @@ const SERVICE_ACCOUNT_REJECTED: Meaning = {
 
 /** Rows of calls that create nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
-  { when: between(200, 299), ...INVALID, remedy: 'check the proxies between the worker and Atlas' },
-  REDIRECT,
-  { when: oneOf(408, 425, 429), ...RETRY },
-  { when: oneOf(401), ...REJECTED, remedy: 'check that the credential is correct and has not expired' },
-  ACCOUNT_SUSPENDED,
-  ADDRESS_NOT_ON_ACCESS_LIST,
-  {
-    when: oneOf(403),
-    ...REJECTED,
-    remedy: "check the roles of the credential, and add the worker's IP address to its API access list",
-  },
-  VERSION_WITHDRAWN,
-  OTHER_REFUSAL,
-  { when: between(500, 599), ...RETRY },
+  UNREADABLE,
+  rejected(oneOf(401), 'check that the credential is correct and has not expired'),
+  rejected(
+    isForbidden,
+    "check the roles of the credential, and add the worker's IP address to its API access list",
+  ),
+  ...COMMON_ROWS,
 ];
 
 interface EndpointRules {
@@ -244,17 +224,13 @@ export function connectionError(
   const details = { reason: code };
   if (!written && INVALID_CERTIFICATE.test(code)) {
     const remedy = 'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS';
-    return new AtlasError({
-      type: 'AtlasUnavailable',
-      retryable: false,
-      tokenMayExist: false,
-      message: `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`,
-      details,
-    });
+    const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
+    return new AtlasError({ ...RETRY, retryable: false, message, details });
   }
+  const tokenMayExist = written && endpoint === 'linkTokens';
   return new AtlasError({
     ...RETRY,
-    tokenMayExist: written && endpoint === 'linkTokens',
+    tokenMayExist,
     message: describeConnection(written, code, baseUrl),
     details,
   });

@@ -1,4 +1,4 @@
-import type { HttpResponse } from '../http/send';
+import type { HttpResponse } from '../http/response';
 import type { Secret } from '../secrets';
 
 /** Minimum length of a text to search for: a shorter one occurs by chance. */

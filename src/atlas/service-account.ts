@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { createTokenCache } from '../http/token-cache';
-import type { Credential, AtlasRequest, Send } from './credential';
-import type { ServiceAccountConfig } from './credential-config';
+import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
 /** Time before expiry at which a token is renewed, so that no request starts with one that is about to expire. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
-import { raceSignal } from '../http/race-signal';
+import { raceSignal } from '../http/abort';
 import { VERSION } from '../version';
 import { cancelCommand } from './cancel';
 import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';

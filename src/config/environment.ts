@@ -1,17 +1,31 @@
 import { ProxyAgent } from 'undici';
-import type { CredentialConfig } from '../atlas/credential-config';
+import type { CredentialConfig } from '../atlas/credential';
 import { sealingKeysFormat } from '../sealing';
 import {
   headerFormat,
   problemWith,
   secretFromEnv,
-  type ReferenceContext,
+  type Env,
+  type Secret,
   type SecretFormat,
 } from '../secrets';
 
-export type Env = ReferenceContext['env'];
+/** The version of a worker in Temporal's Worker Versioning. */
+export interface Deployment {
+  name: string;
+  buildId: string;
+}
 
-export type EnvironmentValues = ReturnType<typeof readEnvironment>['values'];
+export interface EnvironmentValues {
+  /** Origin of the Atlas Administration API. */
+  baseUrl: string;
+  /** Null when the environment names none. */
+  credential: CredentialConfig | null;
+  /** Null when the environment holds none. */
+  sealingKeys: Secret | null;
+  /** Null when the worker is not versioned. */
+  deployment: Deployment | null;
+}
 
 /** Name of the credential that the environment holds. */
 export const DEFAULT_CREDENTIAL = 'default';
@@ -27,14 +41,10 @@ const DEPLOYMENT = { name: 'TEMPORAL_DEPLOYMENT_NAME', buildId: 'TEMPORAL_WORKER
 /** Reads the variables. An empty one counts as unset: docker compose passes missing ones as empty strings. */
 export function readEnvironment(env: Env) {
   const problems: string[] = [];
-  const values = {
-    /** Origin of the Atlas Administration API. */
+  const values: EnvironmentValues = {
     baseUrl: readBaseUrl(env, problems),
-    /** Null when the environment names none. */
     credential: readCredential(env, problems),
-    /** Null when the environment holds none. */
     sealingKeys: env[SEALING_KEYS] ? readSecret(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
-    /** The version of this worker in Temporal's Worker Versioning; null when it is not versioned. */
     deployment: readDeployment(env, problems),
   };
   problems.push(...checkHttpVariables(env));
@@ -50,17 +60,17 @@ const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /** Finds variables that would break every request, or expose it. */
 function checkHttpVariables(env: Env): string[] {
-  const problems = PROXIES.flatMap((name) => {
+  const problems: string[] = [];
+  for (const name of PROXIES) {
     try {
       if (env[name]) new ProxyAgent(env[name]);
-      return [];
     } catch (error) {
-      return [
+      problems.push(
         `environment variable ${name} is not the address of a proxy, such as http://proxy:3128` +
           ` (${(error as Error).message})`,
-      ];
+      );
     }
-  });
+  }
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     problems.push(
       'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its' +
@@ -108,7 +118,7 @@ function readSecret(env: Env, name: string, format: SecretFormat, problems: stri
   return secret;
 }
 
-function readDeployment(env: Env, problems: string[]): { name: string; buildId: string } | null {
+function readDeployment(env: Env, problems: string[]): Deployment | null {
   const [name, buildId] = [env[DEPLOYMENT.name], env[DEPLOYMENT.buildId]];
   if (name && buildId) return { name, buildId };
   if (!name && !buildId) return null;

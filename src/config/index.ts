@@ -1,13 +1,21 @@
 import path from 'node:path';
-import { createSealer } from '../sealing';
+import { createSealer, type Sealer } from '../sealing';
+import type { Env } from '../secrets';
 import { formatCount } from '../shared/text';
-import { readEnvironment, type Env } from './environment';
-import { readSettings } from './settings';
+import { readEnvironment, type Deployment } from './environment';
+import { readSettings, type Settings } from './settings';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
 /** The whole configuration of a worker, checked. */
-export type Config = ReturnType<typeof loadConfig>;
+export interface Config extends Omit<Settings, 'atlas' | 'sealing'> {
+  atlas: Settings['atlas'] & { baseUrl: string };
+  sealing: Sealer;
+  /** Null when the worker is not versioned. */
+  deployment: Deployment | null;
+  /** Problems that do not stop the worker. */
+  warnings: string[];
+}
 
 /** Thrown with every problem of the configuration at once. Messages hold no secret. */
 export class ConfigError extends Error {
@@ -25,7 +33,7 @@ export class ConfigError extends Error {
  * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
  * @throws ConfigError
  */
-export function loadConfig(env: Env, file?: string) {
+export function loadConfig(env: Env, file?: string): Config {
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
   const environment = readEnvironment(env);
   const settings = readSettings(configFile, env, environment.values);
@@ -37,9 +45,7 @@ export function loadConfig(env: Env, file?: string) {
     ...rest,
     atlas: { ...atlas, baseUrl: environment.values.baseUrl },
     sealing: createSealer(() => sealing.keys.read()),
-    /** Null when the worker is not versioned. */
     deployment: environment.values.deployment,
-    /** Problems that do not stop the worker. */
     warnings: [...environment.warnings, ...settings.warnings],
   };
 }

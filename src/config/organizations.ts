@@ -6,36 +6,39 @@ interface Organization {
   sinks: string[];
 }
 
-export type Organizations = ReturnType<typeof createOrganizations>;
+/** The credentials and sinks of each organization. */
+export interface Organizations {
+  /** @returns null when no credential is configured for this organization. */
+  credentialFor(orgId: string): string | null;
+  /** Lists the names of the permitted sinks, in the order of the configuration. */
+  sinksFor(orgId: string): string[];
+  /** Lists the names of the credentials. */
+  credentials(): string[];
+  /** Lists the ids of the organizations that the map assigns to a credential; none without a map. */
+  servedBy(credential: string): string[];
+}
 
 /**
  * Looks up credentials and sinks. A worker with a map serves only the organizations in it. Without a map, the only
  * credential serves every organization, with every sink.
+ *
+ * @param config.organizations entries by organization id.
  */
-export function createOrganizations({
-  organizations,
-  credentials,
-  sinks,
-}: {
-  /** Keys are organization ids. */
+export function createOrganizations(config: {
   organizations: ReadonlyMap<string, Organization> | null;
   credentials: { keys(): Iterable<string> };
   sinks: { keys(): Iterable<string> };
-}) {
-  const names = [...credentials.keys()];
+}): Organizations {
+  const { organizations } = config;
+  const names = [...config.credentials.keys()];
   const [onlyCredential = null] = names;
-  const allSinks = [...sinks.keys()];
+  const allSinks = [...config.sinks.keys()];
   return {
-    /** Null when no credential is configured for this organization. */
-    credentialFor: (orgId: string): string | null =>
+    credentialFor: (orgId) =>
       organizations ? (organizations.get(orgId)?.credential ?? null) : onlyCredential,
-    /** Names of the permitted sinks, in the order of the configuration. */
-    sinksFor: (orgId: string): string[] =>
-      organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks,
-    /** Names of the credentials. */
+    sinksFor: (orgId) => (organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks),
     credentials: () => names,
-    /** Ids of the organizations that the map assigns to a credential; none without a map. */
-    servedBy: (name: string) =>
+    servedBy: (name) =>
       [...(organizations ?? [])].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
   };
 }

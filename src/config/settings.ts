@@ -1,23 +1,20 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { credentialSchema } from '../atlas/credential-config';
+import { credentialSchema } from '../atlas/credential';
 import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../sealing';
-import { secretReference, type ReferenceContext, type Secret } from '../secrets';
+import { secretReference, type Env, type ReferenceContext, type Secret } from '../secrets';
 import { sinkConfigSchema } from '../sinks';
-import { DEFAULT_CREDENTIAL, type Env, type EnvironmentValues } from './environment';
+import { DEFAULT_CREDENTIAL, type EnvironmentValues } from './environment';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
 const SECOND_MS = 1000;
-const TEN_SECONDS_MS = 10 * SECOND_MS;
 const MINUTE_MS = 60 * SECOND_MS;
-const TWO_MINUTES_MS = 2 * MINUTE_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-const SIX_HOURS_MS = 6 * HOUR_MS;
-const SEVEN_DAYS_MS = 7 * 24 * HOUR_MS;
+const DAY_MS = 24 * HOUR_MS;
 /** Exceeds any outage, and stays far below what a date can hold. */
-const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
+const LONGEST_WAIT_MS = 30 * DAY_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 
@@ -34,11 +31,8 @@ export function readSettings(
   const yaml = readYamlFile(file);
   if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
   const warnings: string[] = [];
-  const context = {
-    env,
-    baseDirectory: path.dirname(file),
-    warn: (message: string) => warnings.push(message),
-  };
+  const warn = (message: string) => warnings.push(message);
+  const context = { env, baseDirectory: path.dirname(file), warn };
   const names = collectNames(yaml.content, environment);
   const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
   const problems = parsed.error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
@@ -64,9 +58,8 @@ function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: Unrecognized key`);
   }
-  const message =
-    issue.code === 'invalid_key' ? issue.issues.map((i) => i.message).join('; ') : issue.message;
-  return [`${yaml.findPlace(issue.path)}: ${message}`];
+  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
+  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }
 
 export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
@@ -103,9 +96,17 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
           .strictObject({
             ...backoff,
             // How long one round of attempts lasts. The pause between rounds doubles from the first to the maximum.
-            roundMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(TWO_MINUTES_MS),
+            roundMs: z
+              .int()
+              .min(SECOND_MS)
+              .max(LONGEST_WAIT_MS)
+              .default(2 * MINUTE_MS),
             firstPauseMs: z.int().min(1).default(MINUTE_MS),
-            maximumPauseMs: z.int().min(1).max(LONGEST_WAIT_MS).default(SIX_HOURS_MS),
+            maximumPauseMs: z
+              .int()
+              .min(1)
+              .max(LONGEST_WAIT_MS)
+              .default(6 * HOUR_MS),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
@@ -120,10 +121,17 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         heartbeatTimeoutMs: z
           .int()
           .min(3 * SECOND_MS)
-          .default(TEN_SECONDS_MS),
+          .default(10 * SECOND_MS),
       })
       .prefault({}),
-    schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(SEVEN_DAYS_MS) }).prefault({}),
+    schedules: z
+      .strictObject({
+        minimumTokenAgeMs: z
+          .int()
+          .min(0)
+          .default(7 * DAY_MS),
+      })
+      .prefault({}),
     health: z
       .strictObject({
         host: z.string().min(1).default('127.0.0.1'),

@@ -1,10 +1,7 @@
-import { request, type Dispatcher } from 'undici';
+import { EnvHttpProxyAgent, Pool, request, type Dispatcher } from 'undici';
 import { VERSION } from '../version';
-import { createDispatcher } from './dispatcher';
-import { raceSignal } from './race-signal';
-import { getHeader, readBody } from './read-response';
-import { parseRetryAfterMs } from './retry-after';
-import { withTimeout } from './with-timeout';
+import { raceSignal, withTimeout } from './abort';
+import { MAX_BODY_BYTES, readResponse, type HttpResponse } from './response';
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -20,18 +17,6 @@ export interface SendOptions {
   abortUntilWritten?: AbortSignal | undefined;
   /** True if the status alone decides, so that the body of a success may be incomplete. */
   bodyOptional?: boolean;
-}
-
-export interface HttpResponse {
-  status: number;
-  /** The parsed body; null if it is not JSON. */
-  json: unknown;
-  /** The body as UTF-8; empty if it is incomplete or longer than 1 MiB. */
-  text: string;
-  /** The header `WWW-Authenticate`. */
-  challenge: string | null;
-  /** The wait that `Retry-After` requests, from now on. */
-  retryAfterMs: number | undefined;
 }
 
 /** Thrown when no complete response arrives. It holds nothing of the request, whose headers hold credentials. */
@@ -88,15 +73,7 @@ export function createSender(timeoutMs: number): Sender {
               dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
             });
           // undici observes the signal only once a connection is made.
-          const response = await raceSignal(send, signal);
-          const text = await readBody(response, bodyOptional);
-          return {
-            status: response.statusCode,
-            json: parseJson(text),
-            text,
-            challenge: getHeader(response, 'www-authenticate'),
-            retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
-          };
+          return readResponse(await raceSignal(send, signal), bodyOptional);
         });
       } catch (error) {
         abort?.throwIfAborted();
@@ -107,15 +84,6 @@ export function createSender(timeoutMs: number): Sender {
     },
     close: () => dispatcher.destroy(),
   };
-}
-
-/** Parses JSON, and quotes nothing of it in an error: it may hold a secret. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function findErrorCode(error: unknown): string {
@@ -148,4 +116,26 @@ function noteWhenWritten(
       onResponseEnd: (...args) => handler.onResponseEnd?.(...args),
       onResponseError: (...args) => handler.onResponseError?.(...args),
     });
+}
+
+/** Makes connections that use HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them. */
+function createDispatcher(): Dispatcher {
+  return new EnvHttpProxyAgent({ clientFactory: createProxyClient, maxResponseSize: MAX_BODY_BYTES });
+}
+
+type Connect = (request: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
+
+/**
+ * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection, after
+ * which undici would request a tunnel again and again, even for a request that ended.
+ */
+function createProxyClient(origin: URL, options: object): Dispatcher {
+  const pool = new Pool(origin, options);
+  const connect: Connect = pool.connect.bind(pool);
+  const connectOnce: Connect = (target) =>
+    connect(target).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_SOCKET') throw error;
+      throw Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' });
+    });
+  return Object.assign(pool, { connect: connectOnce });
 }

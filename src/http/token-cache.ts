@@ -1,4 +1,4 @@
-import { raceSignal } from './race-signal';
+import { raceSignal } from './abort';
 
 interface TokenCache<T> {
   /**

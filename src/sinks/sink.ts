@@ -44,7 +44,7 @@ export interface Sink {
 export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError';
 
-  /** @param retryAfterMs the wait that the sink requested; it is never truncate. */
+  /** @param retryAfterMs the wait that the sink requested; it is never shortened. */
   constructor(
     message: string,
     readonly retryAfterMs?: number,

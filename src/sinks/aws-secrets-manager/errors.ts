@@ -32,6 +32,12 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
   }),
 );
 
+interface SdkError {
+  name?: string;
+  code?: string;
+  $metadata?: { httpStatusCode?: number };
+}
+
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
@@ -41,17 +47,9 @@ const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
 export function toSinkError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
-  const {
-    name: given,
-    code,
-    $metadata,
-  } = error as {
-    name?: string;
-    code?: string;
-    $metadata?: { httpStatusCode?: number };
-  };
+  const { name: given = '', code, $metadata } = error as SdkError;
   // The server chooses the name, and could quote the token in it.
-  const name = EXCEPTION_NAME.test(given ?? '') ? given : undefined;
+  const name = EXCEPTION_NAME.test(given) ? given : undefined;
   const status = $metadata?.httpStatusCode;
   const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
   const outcome =

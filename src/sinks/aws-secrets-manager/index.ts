@@ -1,8 +1,8 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { withTimeout } from '../../http/with-timeout';
+import { withTimeout } from '../../http/abort';
 import { VERSION } from '../../version';
-import { SinkRejectedError, type CheckTarget, type Delivery, type Sink, type SinkType } from '../sink';
+import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
 import { toSinkError } from './errors';
@@ -75,38 +75,37 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     }
   }
 
-  /** Creates a secret. Returns null if a secret of that name exists. */
-  function createSecret(name: string, delivery: Delivery, signal: AbortSignal) {
-    const request = {
-      Name: name,
-      ...toVersion(delivery),
-      KmsKeyId: kmsKeyId,
-      Tags: toTagList({ ...config.tags, ...ownerTags(delivery) }),
-    };
-    return call('CreateSecret', name, signal, (options) =>
-      client.createSecret(request, options).catch(nullIf(sdk.ResourceExistsException)),
-    );
-  }
-
-  async function addVersion(name: string, delivery: Delivery, signal: AbortSignal): Promise<void> {
-    const found = await call('DescribeSecret', name, signal, (options) =>
-      client.describeSecret({ SecretId: name }, options),
-    );
-    if (found.VersionIdsToStages?.[delivery.deliveryId]) return;
-    refuseForeign(name, delivery, found.Tags);
-    await call('PutSecretValue', name, signal, (options) =>
-      client.putSecretValue({ SecretId: name, ...toVersion(delivery) }, options),
-    );
-  }
-
   return {
     needsSourceOrgId: secretName.uses('sourceOrgId'),
 
     async deliver(delivery, signal) {
+      const { deliveryId } = delivery;
       const name = secretName.fill(delivery);
-      const created = await createSecret(name, delivery, signal);
-      if (!created) await addVersion(name, delivery, signal);
-      return `version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
+      const location = `version ${deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
+      // The id of the version is the delivery id, so that AWS itself ignores a repetition.
+      const version = {
+        ClientRequestToken: deliveryId,
+        SecretString: JSON.stringify(toStoredToken(delivery)),
+      };
+      const secret = {
+        Name: name,
+        KmsKeyId: kmsKeyId,
+        Tags: toTagList({ ...config.tags, ...ownerTags(delivery) }),
+        ...version,
+      };
+      const created = await call('CreateSecret', name, signal, (options) =>
+        client.createSecret(secret, options).catch(nullIf(sdk.ResourceExistsException)),
+      );
+      if (created) return location;
+      const found = await call('DescribeSecret', name, signal, (options) =>
+        client.describeSecret({ SecretId: name }, options),
+      );
+      if (found.VersionIdsToStages?.[deliveryId]) return location;
+      refuseForeign(name, delivery, found.Tags);
+      await call('PutSecretValue', name, signal, (options) =>
+        client.putSecretValue({ SecretId: name, ...version }, options),
+      );
+      return location;
     },
 
     /** Describes the secret. "Not found" passes, since AWS answers it only to those with permission. */
@@ -119,11 +118,6 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
     },
   };
-}
-
-/** Builds a version of a secret. Its id is the delivery id, so that AWS itself ignores a repetition. */
-function toVersion(delivery: Delivery) {
-  return { ClientRequestToken: delivery.deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
 }
 
 /** Makes a handler for `catch` that turns one kind of error into null. */
@@ -152,14 +146,15 @@ function refuseForeign(name: string, target: CheckTarget, tags: SecretsManager.T
   const present = new Map(tags.map(({ Key, Value }) => [Key, Value]));
   const wanted = ownerTags(target);
   if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;
-  const wantedTags = Object.entries(wanted)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(' and ');
-  const remedy = `correct secretName, or tag the secret ${wantedTags} to let this sink write it, then redeliver`;
+  if (present.has(OWNER_TAGS.orgId)) {
+    throw new SinkRejectedError(
+      `secret ${name} holds the token of other organizations: ` +
+        'put {orgId} and {sourceOrgId} into secretName, then redeliver',
+    );
+  }
+  const wantedTags = Object.entries(wanted).map(([key, value]) => `${key}=${value}`);
   throw new SinkRejectedError(
-    present.has(OWNER_TAGS.orgId)
-      ? `secret ${name} holds the token of other organizations: ` +
-          'put {orgId} and {sourceOrgId} into secretName, then redeliver'
-      : `secret ${name} was not created by this sink: ${remedy}`,
+    `secret ${name} was not created by this sink: correct secretName, ` +
+      `or tag the secret ${wantedTags.join(' and ')} to let this sink write it, then redeliver`,
   );
 }

@@ -1,4 +1,5 @@
-import { HttpError, createSender, type HttpRequest, type HttpResponse } from '../../http/send';
+import type { HttpResponse } from '../../http/response';
+import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpResponse } from '../../http/send';
+import type { HttpResponse } from '../../http/response';
 import { SinkUnavailableError, type SinkRejectedError } from '../sink';
 import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
 

@@ -32,15 +32,10 @@ export interface VaultIdentity {
   /**
    * Gets a token.
    *
-   * @throws SinkUnavailableError, SecretUnavailableError
+   * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied path.
+   * @throws SinkUnavailableError, also when there is no other token than `refused`; SecretUnavailableError.
    */
-  token(signal: AbortSignal): Promise<string>;
-  /**
-   * Gets another token after a 403, with which Vault refuses an expired token and a denied path alike.
-   *
-   * @throws SinkUnavailableError when there is no other token, SecretUnavailableError.
-   */
-  renew(refused: string, signal: AbortSignal): Promise<string>;
+  token(signal: AbortSignal, refused?: string): Promise<string>;
 }
 
 export function createVaultIdentity(server: string, config: VaultAuthConfig, send: VaultSend): VaultIdentity {
@@ -50,19 +45,18 @@ export function createVaultIdentity(server: string, config: VaultAuthConfig, sen
 }
 
 /** Makes an identity with a given token, which it reads for each request: others renew or replace it. */
-function createTokenIdentity(server: string, token: Secret): VaultIdentity {
-  const description = `the token from ${token.source}`;
-  const remedy = 'replace it with a valid one, or grant it create, read and update on the path';
+function createTokenIdentity(server: string, secret: Secret): VaultIdentity {
+  const description = `the token from ${secret.source}`;
   return {
     description,
-    token: () => Promise.resolve(token.read()),
-    renew: () =>
-      Promise.reject(
-        new SinkUnavailableError(
-          `${server} responded with 403 to ${description}: ` +
-            `it is wrong, expired or revoked, or its policy denies the path; ${remedy}`,
-        ),
-      ),
+    // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
+    async token(_signal, refused) {
+      if (refused === undefined) return secret.read();
+      throw new SinkUnavailableError(
+        `${server} responded with 403 to ${description}: it is wrong, expired or revoked, or its policy ` +
+          'denies the path; replace it with a valid one, or grant it create, read and update on the path',
+      );
+    },
   };
 }
 
@@ -102,10 +96,9 @@ function createAppRoleIdentity(
 
   return {
     description,
-    token: async (signal) => (await login.get({ signal })).token,
-    async renew(refused, signal) {
-      const renewed = await login.get({ signal, isStale: ({ token }) => token === refused });
-      return renewed.token;
+    async token(signal, refused) {
+      const { token } = await login.get({ signal, isStale: (cached) => cached.token === refused });
+      return token;
     },
   };
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpResponse } from '../../http/send';
+import type { HttpResponse } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { parseErrors, vaultError, type VaultSend } from './client';
@@ -31,7 +31,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     const token = await identity.token(signal);
     const response = await send({ ...request, token }, signal);
     if (response.status !== 403) return response;
-    return send({ ...request, token: await identity.renew(token, signal) }, signal);
+    return send({ ...request, token: await identity.token(signal, token) }, signal);
   }
 
   function errorAt(path: string, response: HttpResponse): Error {
@@ -72,10 +72,8 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
-      if (
-        response.status === 400 &&
-        parseErrors(response)?.some((error) => error.includes('did not match'))
-      ) {
+      const errors = response.status === 400 ? parseErrors(response) : null;
+      if (errors?.some((error) => error.includes('did not match'))) {
         throw new SinkUnavailableError(
           `${mount}/${path} in ${server} was written by others at the same time: the next attempt reads it again`,
         );

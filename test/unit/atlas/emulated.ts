@@ -5,7 +5,7 @@ import {
   type SeedInput,
 } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
-import type { CredentialConfig } from '../../../src/atlas/credential-config';
+import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { Secret } from '../../../src/secrets';
 import { closingAfterEach } from '../../support/closing';

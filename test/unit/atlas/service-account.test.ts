@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import type { AtlasEmulator } from '../../../dev/atlas-emulator';
-import { credentialSchema } from '../../../src/atlas/credential-config';
+import { credentialSchema } from '../../../src/atlas/credential';
 import { SecretUnavailableError } from '../../../src/secrets';
 import { serveHttp } from '../../support/servers';
 import { temporaryFolder } from '../temporary-folder';

@@ -1,0 +1,94 @@
+import { constants, gunzipSync } from 'node:zlib';
+import type { Dispatcher } from 'undici';
+
+export interface HttpResponse {
+  status: number;
+  /** The parsed body; null if it is not JSON. */
+  json: unknown;
+  /** The body as UTF-8; empty if it is incomplete or longer than 1 MiB. */
+  text: string;
+  /** The header `WWW-Authenticate`. */
+  challenge: string | null;
+  /** The wait that `Retry-After` requests, from now on. */
+  retryAfterMs: number | undefined;
+}
+
+/** A bound above every response that we use. undici ends a request whose response is longer. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
+/** Upper bound for `Retry-After`. */
+const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
+
+/**
+ * Reads a whole response.
+ *
+ * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
+ * @throws the error of undici for an incomplete body.
+ */
+export async function readResponse(
+  response: Dispatcher.ResponseData,
+  bodyOptional: boolean,
+): Promise<HttpResponse> {
+  const text = await readBody(response, bodyOptional);
+  return {
+    status: response.statusCode,
+    json: parseJson(text),
+    text,
+    challenge: getHeader(response, 'www-authenticate'),
+    retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
+  };
+}
+
+async function readBody(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<string> {
+  try {
+    const body = Buffer.from(await response.body.arrayBuffer());
+    return getHeader(response, 'content-encoding')?.toLowerCase() === 'gzip' ? unzip(body) : body.toString();
+  } catch (error) {
+    const isTooLong = (error as NodeJS.ErrnoException).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
+    if (bodyOptional || isTooLong || response.statusCode >= 300) return '';
+    throw error;
+  }
+}
+
+function unzip(body: Buffer): string {
+  try {
+    // A missing checksum is accepted: undici has checked the length of the body.
+    const finishFlush = constants.Z_SYNC_FLUSH;
+    return gunzipSync(body, { finishFlush, maxOutputLength: MAX_BODY_BYTES }).toString();
+  } catch {
+    return '';
+  }
+}
+
+/** Parses JSON, and quotes nothing of it in an error: it may hold a secret. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Returns a header; values of one that was sent several times are joined (RFC 9110). */
+function getHeader({ headers }: Dispatcher.ResponseData, name: string): string | null {
+  const value = headers[name];
+  return value === undefined ? null : [value].flat().join(', ');
+}
+
+/**
+ * Reads `Retry-After`: whole seconds or an HTTP date (RFC 9110, 10.2.3).
+ *
+ * @returns milliseconds from `now`, from 0 to a day; undefined when the header is absent or is neither.
+ */
+export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
+  const value = header?.trim();
+  if (!value) return undefined;
+  // Some servers send fractions, which the standard lacks. Several headers arrive joined; the longest wait counts.
+  if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
+    const seconds = Math.max(...value.split(',').map(Number));
+    return Math.min(Math.ceil(seconds * 1000), MAX_RETRY_AFTER_MS);
+  }
+  // Date.parse alone would read "-5" as a date.
+  const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_RETRY_AFTER_MS);
+}
