@@ -26,7 +26,7 @@ const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
-// docs/callers.md shows this function.
+// docs/callers.md refers to this function.
 async function startOrJoin(): Promise<Receipt> {
   try {
     return await client.workflow.executeUpdateWithStart('awaitDelivery', {

@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
 import { LANGUAGES, sourceOf } from '../../support/examples';
-import { ROOT, codeBlocks, page } from './markdown';
-
-const PROGRAMS = ['smallest', 'join', 'failures'];
+import { ROOT } from './markdown';
 
 /** Refusals of the Update with which the examples start a run. */
 const REFUSALS = ['DifferentRequest', 'TooManyWaiting'];
@@ -22,15 +20,6 @@ describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
       source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
     expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);
   });
-});
-
-it('docs/callers.md shows code of the examples', () => {
-  const sources = Object.values(LANGUAGES).flatMap((language) =>
-    PROGRAMS.map((program) => sourceOf(language, program)),
-  );
-  const blocks = codeBlocks(page('docs/callers.md'), 'ts');
-  expect(blocks).not.toEqual([]);
-  expect(blocks.filter((block) => !sources.some((source) => source.includes(block)))).toEqual([]);
 });
 
 it('the TypeScript examples pin the versions of this package', () => {
