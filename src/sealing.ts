@@ -22,10 +22,12 @@ const keySetSchema = z.object({
     ),
 });
 
-/** Version of the payload. */
-const VERSION = 1;
+const PAYLOAD_VERSION = 1;
 
-const payloadSchema = tokenFactsSchema.extend({ version: z.literal(VERSION), linkToken: z.string().min(1) });
+const payloadSchema = tokenFactsSchema.extend({
+  version: z.literal(PAYLOAD_VERSION),
+  linkToken: z.string().min(1),
+});
 
 /** An opened token, with everything that delivery uses. */
 type OpenedToken = TokenFacts & { linkToken: string };
@@ -53,21 +55,19 @@ interface Key {
 }
 
 /**
- * Makes a sealer.
- *
- * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
- *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read
+ *   again when a token was sealed with a key that the set lacked, so that workers can be restarted one at a
+ *   time.
  * @throws Error that describes the problem of the set, without its content.
  */
 export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
-  /** Reads the set again. If that fails, the former set stays in use. */
   function reload(): void {
     try {
       keys = parseKeySet(readKeySet());
     } catch {
-      // The caller reports the missing key, which the operator has to add.
+      // The former set stays in use. The caller reports the missing key, which the operator has to add.
     }
   }
 
@@ -78,7 +78,8 @@ export function createSealer(readKeySet: () => string) {
     if (key) return key;
     throw new SealedTokenUnreadableError(
       `the token was sealed with key ${quote(kid)}, which this worker does not have: ` +
-        'put that key into its key set, behind the first, and restart the worker if its keys come from the environment',
+        'put that key into its key set, behind the first, ' +
+        'and restart the worker if its keys come from the environment',
       true,
     );
   }
@@ -93,24 +94,27 @@ export function createSealer(readKeySet: () => string) {
       facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
       workflowId: string,
     ): Promise<SealedToken> {
-      const sealed: TokenFacts = {
+      const tokenFacts: TokenFacts = {
         ...facts,
         deliveryId: randomUUID(),
         tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
         createdAt: new Date().toISOString(),
       };
       const [{ kid, secret }] = keys;
-      const payload = new TextEncoder().encode(JSON.stringify({ version: VERSION, linkToken, ...sealed }));
+      const payload = new TextEncoder().encode(
+        JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }),
+      );
       const jwe = await new CompactEncrypt(payload)
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
         .encrypt(secret);
-      return { jwe, ...sealed };
+      return { jwe, ...tokenFacts };
     },
 
     /**
-     * Opens a sealed token for the workflow id that it was sealed for. Everything returned comes from inside the seal.
+     * Opens a sealed token for the workflow id that it was sealed for. The result comes from inside the seal.
      *
-     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to another run.
+     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to
+     *   another run.
      */
     async open(jwe: string, workflowId: string): Promise<OpenedToken> {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
@@ -128,8 +132,8 @@ export function createSealer(readKeySet: () => string) {
         });
         const payload: unknown = JSON.parse(new TextDecoder().decode(plaintext));
         requireOwnVersion(payload);
-        const { version: _, ...opened } = payloadSchema.parse(payload);
-        return opened;
+        const { version: _, ...openedToken } = payloadSchema.parse(payload);
+        return openedToken;
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
         throw new SealedTokenUnreadableError(
@@ -145,9 +149,9 @@ export function createSealer(readKeySet: () => string) {
 /** Refuses a payload of another release as retryable: after a rollback, newer workers may still be there. */
 function requireOwnVersion(payload: unknown): void {
   const { version } = (payload ?? {}) as { version?: unknown };
-  if (!Number.isInteger(version) || version === VERSION) return;
+  if (!Number.isInteger(version) || version === PAYLOAD_VERSION) return;
   throw new SealedTokenUnreadableError(
-    `the token was sealed by another release (version ${String(version)} of the payload, not ${VERSION}): ` +
+    `the token was sealed by another release (version ${String(version)} of the payload, not ${PAYLOAD_VERSION}): ` +
       'deliver it with a worker of that release',
     true,
   );
@@ -156,7 +160,7 @@ function requireOwnVersion(payload: unknown): void {
 /** Checks a JWK set that seals and opens tokens. */
 export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   try {
-    createSealer(() => keySetJson);
+    parseKeySet(keySetJson);
     return null;
   } catch (error) {
     return `cannot be used: ${(error as Error).message}`;
@@ -177,12 +181,10 @@ function parseKeySet(json: string): [Key, ...Key[]] {
     // JSON.parse quotes its input, which is a secret.
     throw new Error(`the sealing keys are not JSON; ${HOW_TO_MAKE_KEYS}`);
   }
-  const parsed = keySetSchema.safeParse(input);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`);
-    throw new Error(
-      `the sealing keys are not a JWK set of 256-bit keys (${problems.join('; ')}); ${HOW_TO_MAKE_KEYS}`,
-    );
+  const { data, error } = keySetSchema.safeParse(input);
+  if (error) {
+    const problems = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; ');
+    throw new Error(`the sealing keys are not a JWK set of 256-bit keys (${problems}); ${HOW_TO_MAKE_KEYS}`);
   }
-  return parsed.data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) })) as [Key, ...Key[]];
+  return data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) })) as [Key, ...Key[]];
 }
