@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
+import { linkCheckSchema } from '../contract/activity-inputs';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { linkCheckSchema } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import type { Sink } from '../sinks/sink';
@@ -19,9 +19,9 @@ import { withHeartbeats } from './heartbeat';
 const createdSchema = z.object({ createdAt: z.iso.datetime() });
 
 /**
- * Makes the activity that finds out whether a schedule should create a token: whether the source is linked already, and
- * how old the pair's last token is. The sink decides if it knows the link of the source, else Atlas, which knows only
- * the link of the organization.
+ * Makes the activity that finds out whether a schedule should create a token: whether the source is linked
+ * already, and how old the pair's last token is. The sink decides if it knows the link of the source, else
+ * Atlas, which knows only the link of the organization.
  *
  * A retry is safe: it only reads.
  */
@@ -56,8 +56,8 @@ export function checkLinkActivity(
 const RUNS_READ = 5;
 
 /**
- * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest delivered runs.
- * A schedule knows only its own runs, if any.
+ * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest
+ * delivered runs. A schedule knows only its own runs, if any.
  */
 async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
   const { client } = Context.current();
@@ -91,7 +91,7 @@ async function readTokens(workflowId: string): Promise<{ tokenRunId: string | nu
 
 const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
 
-/** Refuses a time in the future: anyone who may start workflows can forge it, and it would keep the link down. */
+/** Anyone who may start workflows can forge a time in the future, which would keep the link down. */
 function isPast(time: string): boolean {
   return Date.parse(time) < Date.now() + CLOCK_TOLERANCE_MS;
 }

@@ -2,10 +2,11 @@ import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
-import { checkAccessList } from '../checks/check-request';
+import { checkAccessList } from '../checks/access-list';
 import type { Organizations } from '../config/organizations';
+import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
-import { createInputSchema, type CreateInput, type SealedToken } from '../contract/schemas';
+import type { SealedToken } from '../contract/schemas';
 import type { Sealer } from '../sealing';
 import type { Activities, CreateRetryPolicy } from '../shared/activities';
 import { creationFailure, invalidRequest } from './failures';
@@ -13,52 +14,38 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createReceivedTokens } from './received-tokens';
 
-const NOT_SENT = { type: 'AtlasUnavailable', tokenMayExist: false, details: {} } as const;
-
-const TOO_LATE: AtlasOutcome = {
-  ...NOT_SENT,
-  retryable: false,
-  message:
-    "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; " +
-    'start again',
-};
-
-const STOPPED: AtlasOutcome = {
-  ...NOT_SENT,
-  retryable: true,
-  message: 'the attempt was stopped before it sent the request to Atlas; another follows',
-};
-
-const NO_CREDENTIAL: AtlasOutcome = {
-  ...NOT_SENT,
-  retryable: true,
-  message:
-    "the worker's configuration has no credential for this organization any more: " +
+const TOO_LATE = notSent(
+  "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; start again",
+  false,
+);
+const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another follows');
+const NO_CREDENTIAL = notSent(
+  "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations',
-};
-
-const NOT_SEALED: AtlasOutcome = {
-  type: 'TokenLost',
-  retryable: false,
-  tokenMayExist: true,
-  message: 'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
-  details: {},
-};
-
-const TOO_LARGE: AtlasOutcome = {
-  ...NOT_SEALED,
-  message:
-    `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
+);
+const NOT_SEALED = tokenLost(
+  'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
+);
+const TOO_LARGE = tokenLost(
+  `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
     'remove its key in Atlas, and report it',
-};
+);
+
+function notSent(message: string, retryable = true): AtlasOutcome {
+  return { type: 'AtlasUnavailable', retryable, tokenMayExist: false, message, details: {} };
+}
+
+function tokenLost(message: string): AtlasOutcome {
+  return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
+}
 
 /**
  * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
- * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt that
- * failed for good, or after which a token may exist, ends the activity; the workflow counts the latter. Neither
- * cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next attempt on
- * this worker returns a token that an attempt received and could not report.
+ * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt
+ * that failed for good, or after which a token may exist, ends the activity; the workflow counts the latter.
+ * Neither cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next
+ * attempt on this worker returns a token that an attempt received and could not report.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,
@@ -114,7 +101,6 @@ export function createLinkTokenActivity(
   };
 }
 
-/** Gets the attributes that identify a token in the log. */
 function getLogAttributes({ deliveryId, tokenSha256, createdAt }: SealedToken): object {
   return { deliveryId, tokenSha256, createdAt };
 }

@@ -1,13 +1,8 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Organizations } from '../config/organizations';
-import {
-  deliverInputSchema,
-  deliveryFactsSchema,
-  sinkName,
-  tokenFactsSchema,
-  type TokenFacts,
-} from '../contract/schemas';
+import { deliverInputSchema } from '../contract/activity-inputs';
+import { deliveryFactsSchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../sealing';
 import type { Activities, DeliverRetryPolicy } from '../shared/activities';
 import { quote } from '../shared/text';
@@ -18,8 +13,8 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It uses only
- * what is inside the seal.
+ * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It
+ * uses only what is inside the seal.
  *
  * A retry is safe: the sink stores each delivery id once.
  */
@@ -54,7 +49,7 @@ export function deliverLinkTokenActivity(
     }
   };
 
-  /** Finds the sink. The configuration may have changed since validation, and a redelivery may name another sink. */
+  /** The configuration may have changed since validation, and a redelivery may name another sink. */
   function findSink(name: string, { orgId, sourceOrgId }: TokenFacts): Sink {
     const sink = sinks.get(name);
     if (!sink) {
@@ -76,7 +71,7 @@ export function deliverLinkTokenActivity(
   }
 }
 
-/** Says whether no attempt came before. `temporal activity reset` resets the attempt number, but not the times. */
+/** `temporal activity reset` resets the attempt number, but not the times. */
 function isFirstAttempt({
   attempt,
   scheduledTimestampMs,
@@ -85,7 +80,7 @@ function isFirstAttempt({
   return attempt === 1 && scheduledTimestampMs === currentAttemptScheduledTimestampMs;
 }
 
-/** Computes the end of the round. Schedule-to-close is longer by one attempt, for one that starts just before. */
+/** Schedule-to-close is longer than the round by one attempt, for one that starts just before its end. */
 function computeRoundEndMs({
   scheduledTimestampMs,
   scheduleToCloseTimeoutMs,

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import type { FieldProblem } from '../contract/schemas';
+import { quote } from '../shared/text';
 
 /** A checked entry of the access list: its normalised form for Atlas, or its problem. */
 export type CheckedEntry = { entry: string; warning?: string } | { problem: string };
@@ -11,8 +13,8 @@ const WIDTHS = {
 };
 
 /**
- * The ranges, as ipaddr.js names them, from which a source can reach Atlas, and how. The AS112 and AMT blocks are
- * public, unlike those reserved for documentation, so they serve as examples.
+ * The ranges, as ipaddr.js names them, from which a source can reach Atlas, and how. The AS112 and AMT blocks
+ * are public, unlike those reserved for documentation, so they serve as examples.
  */
 const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
   ['unicast', 'public'],
@@ -24,18 +26,41 @@ const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
   ['uniqueLocal', 'peering'],
 ]);
 
+const NO_BLOCK =
+  'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, ' +
+  'without leading zeros, a host name or a port';
 const LIST_THE_SOURCE = 'write the public address that the source connects from';
 
-/** Checks and normalises one entry. Pure. */
+/** Checks and normalises the entries of an access list; `entries` has those that are valid, each once. */
+export function checkAccessList(list: readonly unknown[]) {
+  const entries = new Set<string>();
+  const problems: FieldProblem[] = [];
+  /** Keys are warnings: a thousand addresses of one network get one. */
+  const warned = new Map<string, string[]>();
+  const warn = (entry: string, warning: string) =>
+    warned.set(warning, [...(warned.get(warning) ?? []), entry]);
+  list.forEach((text, index) => {
+    if (typeof text !== 'string') return;
+    const field = `accessListIps[${index}]`;
+    const checked = checkEntry(text);
+    if ('problem' in checked) {
+      problems.push({ field, description: `${quote(text)} ${checked.problem}` });
+      return;
+    }
+    const entry = `${field} ${quote(text)}`;
+    if (entries.has(checked.entry)) warn(entry, 'is a duplicate: it is sent once');
+    else if (checked.warning) warn(entry, checked.warning);
+    entries.add(checked.entry);
+  });
+  const warnings = [...warned].map(([warning, [first = '', ...more]]) =>
+    more.length > 0 ? `${first} (and ${more.length} more) ${warning}` : `${first} ${warning}`,
+  );
+  return { entries: [...entries], problems, warnings };
+}
+
 export function checkEntry(text: string): CheckedEntry {
   const block = parseBlock(text);
-  if (!block) {
-    return {
-      problem:
-        'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24,' +
-        ' without leading zeros, a host name or a port',
-    };
-  }
+  if (!block) return { problem: NO_BLOCK };
   const { address, prefixLength } = block;
   if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress()) {
     return { problem: 'is an IPv4-mapped IPv6 address: write the IPv4 address or block itself' };
@@ -43,9 +68,8 @@ export function checkEntry(text: string): CheckedEntry {
   if (prefixLength === 0) return { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` };
   const width = WIDTHS[address.kind()];
   if (prefixLength < width.refusedBelow) {
-    return {
-      problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or a block of /${width.warnedBelow} or narrower`,
-    };
+    const narrow = `a block of /${width.warnedBelow} or narrower`;
+    return { problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or ${narrow}` };
   }
 
   const [first, last] = findEdges(block);
@@ -60,14 +84,11 @@ export function checkEntry(text: string): CheckedEntry {
 
   const peering = ranges.find((range) => REACH.get(range) === 'peering');
   const warnings = [
-    ...(peering
-      ? [`is in a range (${peering}) that Atlas sees only over a peering or a private endpoint`]
-      : []),
-    ...(prefixLength < width.warnedBelow
-      ? ['is a wide block: write a narrower one if that covers the source']
-      : []),
+    peering && `is in a range (${peering}) that Atlas sees only over a peering or a private endpoint`,
+    prefixLength < width.warnedBelow && 'is a wide block: write a narrower one if that covers the source',
   ];
-  return { entry, ...(warnings.length > 0 && { warning: warnings.join('; ') }) };
+  const warning = warnings.filter(Boolean).join('; ');
+  return { entry, ...(warning && { warning }) };
 }
 
 interface Block {

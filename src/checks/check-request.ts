@@ -6,10 +6,12 @@ import {
   type PrepareRequest,
   type ValidRequest,
 } from '../contract/schemas';
-import { quote, truncate } from '../shared/text';
-import { checkEntry } from './access-list';
+import { truncate } from '../shared/text';
+import { checkAccessList } from './access-list';
 
-/** A request that passed every rule that needs no configuration, or all its problems. */
+/** Keeps the message of a failure readable. */
+const MAX_LISTED = 10;
+
 export type CheckedRequest =
   { request: Omit<ValidRequest, 'credential'>; problems: [] } | { request: null; problems: FieldProblem[] };
 
@@ -42,9 +44,6 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
   );
 }
 
-/** Keeps the message of a failure readable. */
-const MAX_LISTED = 10;
-
 function listFirst(items: readonly string[], separator: string): string {
   const more = items.length - MAX_LISTED;
   return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
@@ -54,33 +53,6 @@ function listFirst(items: readonly string[], separator: string): string {
 function getAccessList(input: unknown): unknown[] {
   const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
-}
-
-/** Checks and normalises the entries of an access list. Pure. */
-export function checkAccessList(list: readonly unknown[]) {
-  const entries = new Set<string>();
-  const problems: FieldProblem[] = [];
-  /** Keys are warnings: a thousand addresses of one network get one. */
-  const warned = new Map<string, string[]>();
-  const warn = (entry: string, warning: string) =>
-    warned.set(warning, [...(warned.get(warning) ?? []), entry]);
-  list.forEach((text, index) => {
-    if (typeof text !== 'string') return;
-    const field = `accessListIps[${index}]`;
-    const checked = checkEntry(text);
-    if ('problem' in checked) {
-      problems.push({ field, description: `${quote(text)} ${checked.problem}` });
-      return;
-    }
-    const entry = `${field} ${quote(text)}`;
-    if (entries.has(checked.entry)) warn(entry, 'is a duplicate: it is sent once');
-    else if (checked.warning) warn(entry, checked.warning);
-    entries.add(checked.entry);
-  });
-  const warnings = [...warned].map(([warning, [first = '', ...more]]) =>
-    more.length > 0 ? `${first} (and ${more.length} more) ${warning}` : `${first} ${warning}`,
-  );
-  return { entries: [...entries], problems, warnings };
 }
 
 export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {

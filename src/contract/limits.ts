@@ -17,7 +17,7 @@ const MAX_CHARACTER_BYTES = 6;
 /** Bytes of the names of the fields, of ids and times, and of the name of the credential. */
 const OTHER_BYTES = 4096;
 
-/** Characters of a sealed token that holds the largest link-token and the largest valid request: base64url of JSON. */
+/** Characters of the largest valid sealed token: base64url of JSON. */
 export const MAX_JWE_LENGTH = Math.ceil(
   ((MAX_LINK_TOKEN_BYTES +
     MAX_ACCESS_LIST_ENTRIES * MAX_ENTRY_BYTES +

@@ -19,7 +19,7 @@ export function readMemo(memo: Record<string, unknown> | undefined): RunMemo {
   return runMemoSchema.parse(memo ?? {});
 }
 
-/** True from the first failed round of delivery until the run ends, also while a later round is in progress. */
+/** Is true from the first failed round of delivery until the run ends, also during a later round. */
 export function isUndelivered(memo: Record<string, unknown> | undefined): boolean {
   return readMemo(memo).step === 'undelivered';
 }

@@ -1,6 +1,6 @@
 /**
- * The names of the public contract: workflows, Updates, the Query, steps and failure types. Workflow code imports its
- * constants from here, so this file stays free of zod and of Node.
+ * The names of the public contract: workflows, Updates, the Query, steps and failure types. Workflow code
+ * imports its constants from here, so this file stays free of zod and of Node.
  */
 
 export const WORKFLOW_TYPES = {
@@ -15,7 +15,6 @@ export const STATUS_QUERY = 'status';
 
 export const UPDATES = { redeliver: 'redeliver', awaitDelivery: 'awaitDelivery' } as const;
 
-/** The steps of a run, and its endings. */
 export const STEPS = [
   'validating',
   'creating',
@@ -74,7 +73,8 @@ export const MAX_TEXT_LENGTH = 200;
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /**
- * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
+ * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source
+ * organization.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_ACCESS_LIST_ENTRIES, MAX_JWE_LENGTH, MAX_WARNINGS, MAX_WARNING_LENGTH } from './limits';
+import { MAX_ACCESS_LIST_ENTRIES, MAX_JWE_LENGTH } from './limits';
 import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
 
 export const organizationId = z
@@ -28,7 +28,6 @@ export const sinkName = z
   .min(1, 'is empty: name a configured sink')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
-/** Facts for the audit trail. */
 const auditFields = {
   requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
   changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
@@ -40,7 +39,6 @@ const again = z.union(
   'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
 );
 
-/** The input of `prepareLiveMigration`, as a caller sends it. */
 export const prepareRequestSchema = z
   .strictObject(
     {
@@ -111,17 +109,12 @@ export const deliveryFactsSchema = tokenFactsSchema.omit({
 });
 
 /**
- * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
- * for people.
+ * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts
+ * beside it are for people.
  */
 export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 
 export type SealedToken = z.output<typeof sealedTokenSchema>;
-
-/** Input of the activity `deliverLinkToken`. Each round writes it to the history. */
-export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
-
-export type DeliverInput = z.output<typeof deliverInputSchema>;
 
 /** The result of a run. It has no secret, and every key is always present. */
 export const receiptSchema = z
@@ -178,33 +171,6 @@ export const statusSchema = z.object({
 });
 
 export type Status = z.output<typeof statusSchema>;
-
-/** Input of the activity `createLinkToken`. */
-export const createInputSchema = z.object({
-  request: validRequestSchema.extend({
-    /** A result that is too large would lose its token. */
-    warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS),
-  }),
-  /** The number of tokens that earlier attempts of this run may have created. */
-  unconfirmedTokens: z.int().min(0),
-  /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
-  activityNumber: z.int().min(1),
-  /** No attempt starts after this time (milliseconds since the epoch). */
-  deadlineAtMs: z.number(),
-});
-
-export type CreateInput = z.output<typeof createInputSchema>;
-
-/** Input of the activity `checkLink`: a pair of organizations for which a schedule would create a token. */
-export const linkCheckSchema = z.object({
-  orgId: organizationId,
-  sourceOrgId: organizationId.nullable(),
-  sink: sinkName,
-  /** The creation time of the last token that the schedule knows. */
-  lastTokenAt: z.iso.datetime().nullable(),
-});
-
-export type LinkCheck = z.output<typeof linkCheckSchema>;
 
 const fieldProblem = z.object({
   field: z.string().describe('Path of the field, such as accessListIps[3]'),

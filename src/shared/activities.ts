@@ -1,8 +1,6 @@
+import type { CreateInput, DeliverInput, LinkCheck } from '../contract/activity-inputs';
 import type {
   CheckReport,
-  CreateInput,
-  DeliverInput,
-  LinkCheck,
   PrepareRequest,
   Receipt,
   Recovery,
@@ -10,14 +8,12 @@ import type {
   ValidRequest,
 } from '../contract/schemas';
 
-/** Exponential backoff between attempts. */
 export interface Backoff {
   initialIntervalMs: number;
   backoffCoefficient: number;
   maximumIntervalMs: number;
 }
 
-/** Spacing and limits of the attempts of one activity. */
 export interface ActivityRetryPolicy extends Backoff {
   /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
@@ -30,14 +26,12 @@ export interface CreateRetryPolicy extends ActivityRetryPolicy {
 }
 
 export interface DeliverRetryPolicy extends ActivityRetryPolicy {
-  /** The length of one round of delivery attempts. */
   roundMs: number;
   /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
   firstPauseMs: number;
   maximumPauseMs: number;
 }
 
-/** The start options of a run that can contradict the design. */
 export interface RunOptions {
   workflowId: string;
   /** Names of start options that this workflow refuses, such as `workflowRunTimeout`. */
@@ -51,9 +45,8 @@ export interface ValidatedRequest {
   deliver: DeliverRetryPolicy;
 }
 
-/** Details of a failed delivery attempt. */
 export interface DeliveryFailureDetails {
-  /** False when the only attempt ended before it called the sink. The token may be in every sink that was called. */
+  /** False when the only attempt ended before it called the sink. Any sink that was called may have the token. */
   sinkTried: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number;

@@ -4,7 +4,8 @@ import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
-import type { CreateInput, DeliverInput, Receipt, SealedToken } from '../../src/contract/schemas';
+import type { CreateInput, DeliverInput } from '../../src/contract/activity-inputs';
+import type { Receipt, SealedToken } from '../../src/contract/schemas';
 import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
 import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 

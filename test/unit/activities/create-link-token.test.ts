@@ -2,7 +2,8 @@ import { CancelledFailure } from '@temporalio/common';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
-import type { CreateInput, SealedToken, ValidRequest } from '../../../src/contract/schemas';
+import type { CreateInput } from '../../../src/contract/activity-inputs';
+import type { SealedToken, ValidRequest } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import {
   FOREIGN_CALLERS,
