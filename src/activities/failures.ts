@@ -38,8 +38,8 @@ export interface AttemptTiming {
 }
 
 /**
- * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a token may
- * exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
+ * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a
+ * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
 export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
@@ -98,7 +98,7 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   });
 }
 
-/** Maximum number of problems: history holds a failure twice, and Temporal refuses a workflow task over 2 MiB. */
+/** History holds a failure twice, and Temporal refuses a workflow task over 2 MiB. */
 const MAX_FIELDS = 100;
 
 /** Makes the failure of an invalid request, with its first hundred problems in the details. */

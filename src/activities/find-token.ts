@@ -16,15 +16,16 @@ interface FoundToken {
 }
 
 /**
- * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless `again`
- * in its request permits another. It runs beside the validation, so it reads only `again` of the unchecked request.
+ * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable,
+ * unless `again` in its request permits another. It runs beside the validation, so it reads only `again` of
+ * the unchecked request.
  *
  * A retry is safe: it only reads.
  *
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** Searches under way, by run id. The connection retries a call for 15 s and cannot abort it, so tries share one. */
+  /** Searches by run id. The connection retries a call for 15 s and cannot abort it, so tries share one. */
   const searches = new Map<string, Promise<FoundToken | null>>();
 
   return async function findToken(request, startedAtMs) {

@@ -13,7 +13,6 @@ interface ActivityDependencies extends Services {
   minimumTokenAgeMs: number;
 }
 
-/** Makes the activities that a worker registers. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
   const { atlas, sealer, sinks, organizations, policies, minimumTokenAgeMs } = dependencies;
   return {

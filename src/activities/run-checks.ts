@@ -9,8 +9,9 @@ import { escapeControls } from '../shared/text';
 import { invalidRequest, workerCheckFailed } from './failures';
 
 /**
- * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing. Anyone who
- * may start work in the namespace can call it, so it names no organization that the caller did not name.
+ * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing.
+ * Anyone who may start work in the namespace can call it, so it names no organization that the caller did not
+ * name.
  *
  * A retry is safe. Only errors that may end by themselves are retried.
  */

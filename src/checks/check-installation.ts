@@ -9,8 +9,8 @@ import { runAll, workerChecks } from './worker-checks';
 const TEMPORAL_TIMEOUT_MS = 4000;
 
 /**
- * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It changes
- * nothing and creates no link-token.
+ * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It
+ * changes nothing and creates no link-token.
  *
  * @throws ConfigError
  */

@@ -10,7 +10,7 @@ import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-r
 /** Retention that leaves time to recover a token over a weekend. */
 const RECOMMENDED_RETENTION_MS = 72 * 3_600_000;
 
-/** Checks the server's release and how long the namespace keeps closed runs. @throws when Temporal cannot be reached. */
+/** @throws when Temporal cannot be reached. */
 export async function checkNamespace(client: Client, address: string): Promise<CheckResult> {
   const { namespace } = client.options;
   const { serverVersion } = await client.workflowService.getSystemInfo({});
@@ -81,7 +81,10 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
   }
 }
 
-/** A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five minutes. */
+/**
+ * A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five
+ * minutes.
+ */
 const POLL_EXPIRES_MS = 70_000;
 const LOOK_INTERVAL_MS = 250;
 
@@ -89,11 +92,11 @@ const LOOK_INTERVAL_MS = 250;
 export const FIRST_POLL_MS = 2000;
 
 /**
- * Checks whether a worker polls a task queue. Without one the result is a warning; without the permission to describe
- * task queues, which a start of runs does not need, it is `unchecked`.
+ * Checks whether a worker polls a task queue. Without one the result is a warning; without the permission to
+ * describe task queues, which a start of runs does not need, it is `unchecked`.
  *
- * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of its last poll, by this
- *   machine's clock.
+ * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of its last
+ *   poll, by this machine's clock.
  */
 export async function checkTaskQueue(
   client: Client,

@@ -7,9 +7,10 @@ import type { LinkState } from '../shared/activities';
 import { payloadConverter } from './payload-converter';
 
 /*
- * Results and failures of activities enter the workflows here only. Anyone who may start work in the namespace can
- * complete or fail an activity by hand, with anything: what passes is bounded and has the expected shape, so the
- * code behind trusts its types. Temporal refuses a workflow task of more than 2 MiB for ever.
+ * Results and failures of activities enter the workflows here only. Anyone who may start work in the
+ * namespace can complete or fail an activity by hand, with anything: what passes is bounded and has the
+ * expected shape, so the code behind trusts its types. Temporal refuses a workflow task of more than 2 MiB
+ * for ever.
  */
 
 const MAX_MESSAGE_LENGTH = 2000;
@@ -97,7 +98,7 @@ function describeOther(cause: unknown): string {
 /** Finds what an activity failed with itself; of one that timed out, what its last failed attempt did. */
 export function findApplicationFailure(error: unknown): ApplicationFailure | null {
   let cause = getCause(error);
-  // Temporal reports the last failed attempt as the cause of the timeout, which the SDK leaves out of `cause`.
+  // Temporal reports the last failed attempt as the cause of the timeout, which the SDK keeps in `failure`.
   if (cause instanceof TimeoutFailure && cause.failure?.cause) {
     cause = defaultFailureConverter.failureToError(cause.failure.cause, payloadConverter);
   }
@@ -140,9 +141,7 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const SHA256 = /^[a-f0-9]{64}$/;
 const MAX_TIME_LENGTH = 40;
 
-/**
- * @param countBefore present count of unconfirmed tokens. A worker that finds the token of a lost attempt returns less.
- */
+/** @param countBefore count of unconfirmed tokens. A worker that finds the token of a lost attempt returns less. */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
   const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
   const isWhole =
@@ -198,7 +197,7 @@ export function parseReport(input: unknown): CheckReport | null {
   return isWhole ? (report as unknown as CheckReport) : null;
 }
 
-/** Says whether a value can be written as JSON of a bounded length. Deep nesting makes `JSON.stringify` throw. */
+/** Deep nesting makes `JSON.stringify` throw. */
 export function fitsAsJson(value: unknown, maxLength = MAX_RECEIPT_LENGTH): boolean {
   try {
     return JSON.stringify(value).length <= maxLength;

@@ -5,8 +5,9 @@ import type { RunToken } from './activity-results';
 import { createFailure } from './failures';
 
 /**
- * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`,
- * since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
+ * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type
+ * `Cancelled`, since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what
+ * is left.
  *
  * @param token that exists and is not confirmed as delivered.
  * @param sinksTried sinks that may have it.

@@ -9,8 +9,8 @@ import { runChecks } from './proxies';
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 
 /**
- * Checks, inside a worker, what runs need: credentials, sealing keys and sinks; with a request, what that request
- * would use. Nothing is created. A rollout gate needs only the ending.
+ * Checks, inside a worker, what runs need: credentials, sealing keys and sinks; with a request, what that
+ * request would use. Nothing is created. A rollout gate needs only the ending.
  *
  * @throws ApplicationFailure of type `WorkerCheckFailed` or `InvalidRequest`, with the report as its details.
  */

@@ -16,8 +16,9 @@ const COMPLETED_BY_HAND = {
 };
 
 /**
- * Creates a token, and counts the attempts that may have created another: the call is not idempotent. Temporal
- * retries what created nothing; every other failure comes back here, is counted, and is followed by a new activity.
+ * Creates a token, and counts the attempts that may have created another: the call is not idempotent.
+ * Temporal retries what created nothing; every other failure comes back here, is counted, and is followed by
+ * a new activity.
  *
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
  */

@@ -8,13 +8,12 @@ import type { Backoff, DeliverRetryPolicy } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { AttemptFailure } from './activity-results';
 
-/** The run when an attempt to create a token has failed. */
 export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
   activityNumber: number;
   /** True if the run was cancelled meanwhile. */
   isCancelled: boolean;
-  /** True if the attempt began after the deadline. It sent nothing, and only looked for the token of a lost attempt. */
+  /** True if it began after the deadline: it sent nothing, and only looked for the token of a lost attempt. */
   startedLate: boolean;
   /** Failure of the activity before; null at the first. */
   previous: AttemptFailure | null;
@@ -22,7 +21,6 @@ export interface CreationSituation {
   deadlineAtMs: number;
 }
 
-/** Decision after a failed attempt to create a token. */
 export type CreationDecision =
   | { next: 'fail'; type: FailureType }
   | { next: 'giveUp'; because: AttemptFailure }
@@ -30,8 +28,9 @@ export type CreationDecision =
   | { next: 'wait'; waitMs: number };
 
 /**
- * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created nothing, within
- * its activity: such a failure comes back only for good, after the deadline, or in a cancelled run.
+ * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created
+ * nothing, within its activity: such a failure comes back only for good, after the deadline, or in a
+ * cancelled run.
  */
 export function decideCreation(
   failure: AttemptFailure,
@@ -54,15 +53,11 @@ export function decideCreation(
     : { next: 'wait', waitMs };
 }
 
-/**
- * Says whether no other attempt follows a failure at this time. The worker of a lost attempt may hold its token, so one more
- * attempt looks for it even after the deadline.
- */
+/** The worker of a lost attempt may hold its token: one more attempt looks for it even after the deadline. */
 export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: number): boolean {
   return atMs >= deadlineAtMs && failure.how !== 'lost';
 }
 
-/** The run when an attempt to deliver its token has failed. */
 export interface DeliverySituation {
   /** `final`: the only attempt of a run that is being cancelled. */
   kind: 'round' | 'redelivery' | 'final';
@@ -74,22 +69,19 @@ export interface DeliverySituation {
   nowMs: number;
 }
 
-/** The pace of the rounds. */
 export interface RoundPace {
   /** The pause after the next round that fails. */
   pauseMs: number;
   nextRoundAtMs: number;
 }
 
-/** Decision after a failed attempt to deliver a token. */
 export type DeliveryDecision =
   { next: 'cancelled' } | { next: 'redeliver' } | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
 
 /**
  * Decides what follows from a failed attempt to deliver a token.
  *
- * @param random from 0 to 1: a pause is up to a fifth shorter, so that runs that failed together do not all try again
- *   together.
+ * @param random from 0 to 1: makes a pause up to a fifth shorter, so that runs that failed together spread.
  */
 export function decideDelivery(
   failure: AttemptFailure,

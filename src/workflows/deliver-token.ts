@@ -20,11 +20,12 @@ interface Delivery {
 }
 
 /**
- * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one
- * attempt at once.
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is
+ * one attempt at once.
  *
  * @returns the receipt; its `alsoTried` names every other sink that was tried.
- * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as
+ *   delivered.
  */
 export async function deliverToken({
   status,

@@ -12,7 +12,7 @@ export function firstDetails({ details }: ApplicationFailure): object {
   return typeof first === 'object' && first !== null ? first : {};
 }
 
-/** Makes the failure of a request that the SDK cannot write as JSON. Any other error would block the workflow task. */
+/** The SDK cannot write some requests as JSON. Any other error would block the workflow task. */
 export function unwritableRequest(): ApplicationFailure {
   const description = 'cannot be written back as JSON: remove deeply nested values';
   return createFailure('InvalidRequest', `the request is not valid: it ${description}`, {

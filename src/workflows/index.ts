@@ -6,7 +6,7 @@ export { checkWorker } from './check-worker';
 export { prepareLiveMigration } from './prepare-live-migration';
 export { prepareOnSchedule } from './prepare-on-schedule';
 
-/** Ends a run of a workflow type that this release does not have, which Temporal would otherwise retry for ever. */
+/** Ends a run of an unknown workflow type, which Temporal would otherwise retry for ever. */
 // eslint-disable-next-line @typescript-eslint/require-await -- the SDK awaits workflows
 export default async function refuseUnknownType(): Promise<never> {
   const workflowType = workflowInfo().workflowType.slice(0, 200);

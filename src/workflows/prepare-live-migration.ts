@@ -26,12 +26,13 @@ const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
 const MAX_MEMO_LENGTH = 16 * 1024;
 
 /**
- * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token is
- * delivered, or until someone cancels it.
+ * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token
+ * is delivered, or until someone cancels it.
  *
  * @param recovery the token of a closed run: it is delivered, and nothing is created.
  * @returns the receipt.
- * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything was created.
+ * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything
+ *   was created.
  */
 export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
   const status = createRunStatus();
@@ -56,8 +57,8 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
 }
 
 /**
- * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery creates
- * nothing, so no earlier token forbids it.
+ * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery
+ * creates nothing, so no earlier token forbids it.
  *
  * @throws CancelledFailure, or ApplicationFailure: that of the validation before that of the search.
  */
@@ -80,7 +81,7 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
 }
 
 /**
- * Makes the failure of the run from that of a local activity. It runs in the worker: nobody else can complete it.
+ * Makes the failure of the run from that of a local activity, which nobody can complete by hand.
  *
  * @param otherwise type for a failure whose type is none of a run's.
  */

@@ -29,15 +29,15 @@ import { checkLink } from './proxies';
 const MAX_LISTED = 10;
 
 /**
- * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is recent;
- * `always` skips both checks. A schedule starts this workflow.
+ * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is
+ * recent; `always` skips both checks. A schedule starts this workflow.
  *
- * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one
- * run for each pair of organizations, scheduled or not. While one is open, nothing is started.
+ * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual
+ * id: one run for each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
- * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its
- *   own input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled
- *   itself.
+ * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest`
+ *   for its own input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it
+ *   was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   try {
@@ -141,7 +141,7 @@ function parseRequest(input: unknown): PrepareRequest {
   const report = (field: string, description: string) => problems.push({ field, description });
   if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');
   if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
-  // Reported only if nothing else is wrong: a caller that passes the bare request would get each of its fields listed.
+  // Otherwise a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
     for (const name of Object.keys(otherFields).slice(0, MAX_LISTED)) {
       report(truncate(name), 'is not a field of a scheduled request: remove it');

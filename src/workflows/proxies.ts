@@ -18,10 +18,7 @@ export const { validateRequest } = proxyLocalActivities<Activities>({
   summary: 'check the request',
 });
 
-/**
- * A retry waits with a timer of the server, so that a list that does not respond holds no workflow task. The
- * activity decides when it gives up.
- */
+/** A retry waits with a timer of the server: a list that does not respond holds no workflow task. */
 export const { findToken } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '10s',
   retry: { initialInterval: '2s', maximumInterval: '30s' },
@@ -49,8 +46,8 @@ export const { checkLink } = proxyActivities<Activities>({
 });
 
 /**
- * Temporal retries only attempts that created nothing. An attempt that vanished may have created a token, so it
- * comes back to the workflow.
+ * Temporal retries only attempts that created nothing. An attempt that vanished may have created a token, so
+ * it comes back to the workflow.
  */
 export function proxyCreateLinkToken(
   policy: CreateRetryPolicy,

@@ -168,7 +168,7 @@ describe('redeliver', () => {
     await delivery.reached;
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({
       type: 'NothingToDeliver',
-      message: expect.stringContaining('the run is cancelled') as string,
+      message: expect.stringContaining('the run is cancelled'),
     });
     delivery.open();
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });

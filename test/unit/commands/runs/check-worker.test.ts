@@ -23,6 +23,6 @@ it('a check that ended without a finding is an error with the reason', async () 
   const context = { taskQueue: 'prep', isTaskQueueGiven: false, output };
   await expect(checkWorker({ ...context, client: client as unknown as Client })).rejects.toMatchObject({
     exitCode: 1,
-    message: expect.stringContaining('sent no report (no worker took the activity)') as unknown,
+    message: expect.stringContaining('sent no report (no worker took the activity)'),
   });
 });
