@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { EXIT_CODES } from './commands/cli/command-error';
-import { createProgram } from './commands/program';
+import { runProgram } from './commands/program';
 
 const { env, stdout, stderr } = process;
 
@@ -18,14 +18,12 @@ const interrupt = new AbortController();
 // A second Ctrl-C ends the process at once.
 process.once('SIGINT', () => interrupt.abort());
 
-const { signal } = interrupt;
-void createProgram({ env, stdin: process.stdin, stdout, stderr, interrupt: signal })
-  .run(process.argv.slice(2))
-  .then(async (exitCode) => {
-    await Promise.all([written(stdout), written(stderr)]);
-    // A stopped command may have calls under way: they would delay the end, and throw when they retry.
-    process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
-  });
+const io = { env, stdin: process.stdin, stdout, stderr, interrupt: interrupt.signal };
+void runProgram(io, process.argv.slice(2)).then(async (exitCode) => {
+  await Promise.all([written(stdout), written(stderr)]);
+  // A stopped command may have calls under way: they would delay the end, and throw when they retry.
+  process.exit(outputIsLost && exitCode === EXIT_CODES.done ? EXIT_CODES.failed : exitCode);
+});
 
 /** Resolves when the stream has passed on all that was written: a pipe may be read slowly. */
 function written(stream: NodeJS.WriteStream): Promise<void> {

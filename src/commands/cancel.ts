@@ -1,5 +1,5 @@
 import { commandLine } from '../shared/command-line';
-import { CommandError, EXIT_CODES } from './cli/command-error';
+import { refusal } from './cli/command-error';
 import type { CommandContext, ProgramContext } from './cli/context';
 import { resolveWorkflowId, targetCommand } from './runs/options';
 
@@ -17,12 +17,11 @@ async function cancel({ client, output }: CommandContext, workflowId: string): P
   // Temporal accepts the request for a run that has ended, too.
   const { runId, isOpen, status } = await describeOwnRun(client, { workflowId });
   if (!isOpen) {
-    throw new CommandError(
+    throw refusal(
       [
         `${workflowId} has ended (${status.name}): there is nothing to cancel`,
         `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,
       ],
-      EXIT_CODES.refused,
       { workflowId, runId, status: status.name, refused: 'ended' },
     );
   }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { Command } from '@commander-js/extra-typings';
 import { systemErrorCode, writeFileAtomically } from '../files';
 import { formatCount } from '../shared/text';
-import { CommandError, EXIT_CODES } from './cli/command-error';
+import { CommandError, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import type { Output } from './cli/output';
 
@@ -28,13 +28,10 @@ async function makeKeys(file: string, rotate: boolean, output: Output): Promise<
   });
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
-    throw new CommandError(`${file} exists: add --rotate to put a new key before its keys`, EXIT_CODES.usage);
+    throw usageError(`${file} exists: add --rotate to put a new key before its keys`);
   }
   if (current === null && rotate) {
-    throw new CommandError(
-      `${file} does not exist: correct its path, or leave out --rotate to make the first key`,
-      EXIT_CODES.usage,
-    );
+    throw usageError(`${file} does not exist: correct its path, or leave out --rotate to make the first key`);
   }
   const { makeKey, sealingKeysFormat } = await import('../sealing.js');
   if (current !== null && sealingKeysFormat(current) !== null) {

@@ -3,7 +3,7 @@ import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { raceSignal } from '../http/abort';
 import { VERSION } from '../version';
 import { cancelCommand } from './cancel';
-import { CommandError, EXIT_CODES, type ExitCode } from './cli/command-error';
+import { CommandError, EXIT_CODES, usageError, type ExitCode } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { duration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
@@ -46,34 +46,30 @@ Exit codes:
   7    cancelled
   130  interrupted; the run goes on`;
 
-/** The command line. */
-interface Program {
-  /** @param args without the names of Node and of the program. */
-  run(args: readonly string[]): Promise<ExitCode>;
+/**
+ * Runs one command line, of a process or of a test.
+ *
+ * @param args without the names of Node and of the program.
+ */
+export async function runProgram(io: Io, args: readonly string[]): Promise<ExitCode> {
+  const stop = createStop();
+  io.interrupt?.addEventListener('abort', stop.interrupt);
+  const program = createProgram(io, stop);
+  try {
+    await raceSignal(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
+    return EXIT_CODES.done;
+  } catch (error) {
+    // `--help` is no error.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
+    // Where commander gave up, it may not have read --json yet.
+    const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
+    const reported = toCommandError(error, stop.followUp());
+    createOutput(io, json, stop).error(reported);
+    return reported.exitCode;
+  }
 }
 
-/** Creates the command line, for a process or for a test. */
-export function createProgram(io: Io): Program {
-  return {
-    async run(args) {
-      const stop = createStop();
-      io.interrupt?.addEventListener('abort', stop.interrupt);
-      const program = createCommands(io, stop);
-      try {
-        await raceSignal(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
-        return EXIT_CODES.done;
-      } catch (error) {
-        // Where commander gave up, it may not have read --json yet.
-        const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
-        const reported = withFollowUp(toCommandError(error), stop.followUp());
-        if (reported.lines.length > 0) createOutput(io, json, stop).error(reported);
-        return reported.exitCode;
-      }
-    },
-  };
-}
-
-function createCommands(io: Io, stop: Stop) {
+function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description(
       'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
@@ -136,22 +132,16 @@ function createCommands(io: Io, stop: Stop) {
   return program;
 }
 
-function toCommandError(error: unknown): CommandError {
-  if (error instanceof CommandError) return error;
-  if (error instanceof CommanderError) {
-    // `--help` is no error.
-    if (error.exitCode === 0) return new CommandError([], EXIT_CODES.done);
-    return new CommandError(textOf(error).split('\n'), EXIT_CODES.usage);
+/** @param followUp is added where the command lost Temporal, as when it was stopped. */
+function toCommandError(error: unknown, followUp: readonly string[]): CommandError {
+  if (error instanceof CommandError) {
+    const { lines, exitCode, facts } = error;
+    return exitCode === EXIT_CODES.unreachable
+      ? new CommandError([...lines, ...followUp], exitCode, facts)
+      : error;
   }
-  return new CommandError((error as Error).message.split('\n'));
-}
-
-/** Adds the follow-up to the error of a command that lost Temporal, as for one that was stopped. */
-function withFollowUp(error: CommandError, followUp: readonly string[]): CommandError {
-  if (error.exitCode !== EXIT_CODES.unreachable) return error;
-  return new CommandError([...error.lines, ...followUp], error.exitCode, error.facts);
-}
-
-function textOf({ code, message }: CommanderError): string {
-  return code === 'commander.help' ? 'name a command' : message.replace(/^error: /, '');
+  const { message } = error as Error;
+  if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));
+  const isHelp = error.code === 'commander.help';
+  return usageError(isHelp ? 'name a command' : message.replace(/^error: /, '').split('\n'));
 }

@@ -1,19 +1,19 @@
 import { Command } from '@commander-js/extra-typings';
-import type { ScheduleHandle } from '@temporalio/client';
-import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import type { PrepareRequest, ScheduledRequest } from '../contract/schemas';
+import { WORKFLOW_TYPES } from '../contract/names';
+import type { ScheduledRequest } from '../contract/schemas';
 import { shellQuote } from '../shared/text';
-import { CommandError, EXIT_CODES } from './cli/command-error';
+import { refusal, usageError } from './cli/command-error';
 import type { CommandContext, ProgramContext } from './cli/context';
 import { collect, duration, time } from './cli/option-parsers';
 import { requestCommand } from './runs/options';
+import type { PairRequest } from './runs/request';
 
 export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
   new Command('schedule').description('create schedules that renew tokens').addCommand(
     createCommand().action(async (options) => {
       const { makeRequest } = await import('./runs/request.js');
-      const request = await makeRequest(options, 'no schedule was created', stdin);
-      await withTemporal((context) => createSchedule(context, request, options));
+      const pair = await makeRequest(options, 'no schedule was created', stdin);
+      await withTemporal((context) => createSchedule(context, pair, options));
     }),
   );
 
@@ -45,24 +45,21 @@ const CATCH_UP_MS = 600_000;
  */
 async function createSchedule(
   context: CommandContext,
-  request: PrepareRequest,
-  { cron, timezone, jitter: jitterMs, until, note, always, ...options }: ScheduleOptions,
+  { workflowId, request }: PairRequest,
+  { scheduleId = workflowId, cron, timezone, jitter, until, note, always }: ScheduleOptions,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  const scheduleId = options.scheduleId ?? workflowId;
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
   const { checkRequestRemotely } = await import('./runs/check-worker.js');
   await checkRequestRemotely(context, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
-  let schedule: ScheduleHandle;
-  try {
-    schedule = await client.schedule.create({
+  const schedule = await client.schedule
+    .create({
       scheduleId,
       spec: {
         cronExpressions: cron,
         ...(timezone && { timezone }),
-        ...(jitterMs !== undefined && { jitter: jitterMs }),
+        ...(jitter !== undefined && { jitter }),
         ...(until && { endAt: until }),
       },
       action: {
@@ -76,32 +73,27 @@ async function createSchedule(
       // Any other policy would create several tokens, at once or one after another.
       policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
       ...(note && { state: { note } }),
-    });
-  } catch (error) {
-    // The SDK reports a schedule that the server refuses as a TypeError.
-    if (error instanceof TypeError) {
-      throw new CommandError(
-        `Temporal rejected the schedule (${error.message}): correct --cron or --timezone`,
-        EXIT_CODES.usage,
+    })
+    .catch((error: unknown) => {
+      // The SDK reports a schedule that the server refuses as a TypeError.
+      if (error instanceof TypeError) {
+        throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
+      }
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      throw refusal(
+        `schedule ${scheduleId} exists: to change it, delete it first with:` +
+          ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
+        { scheduleId, refused: 'scheduleExists' },
       );
-    }
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    throw new CommandError(
-      `schedule ${scheduleId} exists: to change it, delete it first with:` +
-        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
-      EXIT_CODES.refused,
-      { scheduleId, refused: 'scheduleExists' },
-    );
-  }
+    });
   const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;
   output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
   // Only the server reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
     await schedule.delete();
-    throw new CommandError(
+    throw usageError(
       `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
-      EXIT_CODES.usage,
     );
   }
   const nextAt = nextTime.toISOString();

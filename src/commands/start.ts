@@ -30,10 +30,10 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
         const { startMany } = await import('./runs/start-many.js');
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
-      const request = await makeRequest(options, 'nothing was started', stdin);
+      const pair = await makeRequest(options, 'nothing was started', stdin);
       const { start, tryOut } = await import('./runs/start.js');
       return withTemporal((context) =>
-        dryRun ? tryOut(context, request, again) : start(context, request, { wait, again }),
+        dryRun ? tryOut(context, pair, again) : start(context, pair, { wait, again }),
       );
     });
 }

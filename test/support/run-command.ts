@@ -1,6 +1,6 @@
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import type { Io } from '../../src/commands/cli/output';
-import { createProgram } from '../../src/commands/program';
+import { runProgram } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
 
 export interface ClientExit {
@@ -43,17 +43,17 @@ export function startCommand(
     },
   });
   const interrupt = new AbortController();
-  const program = createProgram({
+  const io: Io = {
     env,
     ...(stdin && { stdin }),
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     interrupt: interrupt.signal,
-  });
+  };
   return {
     output: () => texts.stdout + texts.stderr,
     interrupt: () => interrupt.abort(),
-    exited: program.run(args).then((code) => ({ code, ...texts })),
+    exited: runProgram(io, args).then((code) => ({ code, ...texts })),
   };
 }
 

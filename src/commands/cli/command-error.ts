@@ -1,18 +1,13 @@
-/** Part of the public contract: the same in every command. */
+/** Part of the public contract: the same in every command. `--help` and docs/commands.md explain them. */
 export const EXIT_CODES = {
   done: 0,
   failed: 1,
   usage: 2,
-  /** Temporal cannot be reached. */
   unreachable: 3,
-  /** Stopped waiting; the run goes on. */
   timedOut: 4,
-  /** The token exists and no sink has confirmed it; the run goes on. */
   undelivered: 5,
-  /** The state of the run does not allow it. */
   refused: 6,
   cancelled: 7,
-  /** Stopped by a signal; the run goes on. */
   interrupted: 130,
 } as const;
 
@@ -32,8 +27,18 @@ export class CommandError extends Error {
     readonly exitCode: ExitCode = EXIT_CODES.failed,
     readonly facts: object = {},
   ) {
-    const list = typeof lines === 'string' ? [lines] : lines;
+    const list = [lines].flat();
     super(list.join('\n'));
     this.lines = list;
   }
+}
+
+/** Makes the error for an option or a file that is not valid. */
+export function usageError(lines: string | readonly string[]): CommandError {
+  return new CommandError(lines, EXIT_CODES.usage);
+}
+
+/** Makes the error for what the state of the runs does not allow. */
+export function refusal(lines: string | readonly string[], facts: object): CommandError {
+  return new CommandError(lines, EXIT_CODES.refused, facts);
 }

@@ -47,7 +47,7 @@ export async function runBulk<I extends Item>(
     items,
     async (item) => {
       const { line, workflowId } = item;
-      const outcome = await work(item).catch(describeFailure);
+      const outcome = await work(item).catch(toFailed);
       const { action, reason } = outcome;
       done += 1;
       counts.set(action, (counts.get(action) ?? 0) + 1);
@@ -71,13 +71,13 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.cancelled]: 'cancelled',
 };
 
-export function describeDelivery(receipt: Receipt): RunOutcome {
+export function toDelivered(receipt: Receipt): RunOutcome {
   const { location, unconfirmedTokens } = receipt;
   const reason = unconfirmedTokens > 0 ? `${location}; ${unconfirmedTokens} unconfirmed` : location;
   return { action: 'delivered', reason, receipt };
 }
 
-export function describeFailure(error: unknown): RunOutcome {
+export function toFailed(error: unknown): RunOutcome {
   if (!(error instanceof CommandError)) return { action: 'failed', reason: describeError(error) };
   const { exitCode, facts } = error;
   const [first = '', ...others] = error.lines.map((line) => line.trim());

@@ -4,10 +4,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import { FIRST_POLL_MS, checkTaskQueue } from '../../checks/temporal-checks';
 import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
-import { formatCount } from '../../shared/text';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/output';
+import { describeInvalidRequest } from './request';
 
 /** Describes that no worker polls a task queue; nothing when one does, or when it is not known. */
 export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string[]> {
@@ -40,7 +40,10 @@ export async function checkWorker(
     args: request ? [request] : [],
     workflowExecutionTimeout: TIMEOUT_MS,
   });
-  const outcome: unknown = await handle.result().catch(causeOfFailure);
+  const outcome: unknown = await handle.result().catch((error: unknown) => {
+    if (error instanceof WorkflowFailedError) return error.cause;
+    throw error;
+  });
   output.setFollowUp();
   const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(reported).data;
@@ -66,28 +69,17 @@ export async function checkRequestRemotely(
 ): Promise<CheckReport> {
   const report = await checkWorker(context, request);
   const { findings, fields } = report;
-  const errors = findings.filter(({ state }) => state === 'error');
-  if (errors.length === 0 && fields.length === 0) return report;
   // A finding about a field says the same as the field's problem.
-  const described = fields.map(({ description }) => description);
-  const isRequestWrong = fields.length > 0;
-  const what = isRequestWrong
-    ? `the request has ${formatCount(fields.length, 'problem')}`
-    : 'checks in the worker failed';
+  const described = new Set(fields.map(({ description }) => description));
+  const errors = findings.filter(({ state, message }) => state === 'error' && !described.has(message));
+  if (errors.length + fields.length === 0) return report;
+  const [type, lines] =
+    fields.length > 0
+      ? ['InvalidRequest', describeInvalidRequest(consequence, fields)]
+      : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
   throw new CommandError(
-    [
-      `${consequence}: ${what}`,
-      ...fields.map(({ field, description }) => `  ${field} ${description}`),
-      ...describeFindings(errors.filter((error) => !described.includes(error.message))).map(
-        (line) => `  ${line}`,
-      ),
-    ],
+    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
     EXIT_CODES.failed,
-    { type: isRequestWrong ? 'InvalidRequest' : WORKER_CHECK_FAILED, ...report },
+    { type, ...report },
   );
-}
-
-function causeOfFailure(error: unknown): unknown {
-  if (error instanceof WorkflowFailedError) return error.cause;
-  throw error;
 }

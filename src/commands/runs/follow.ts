@@ -75,12 +75,14 @@ export async function follow(
   for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
     const run = await describeOwnRun(client, { workflowId, runId });
     if (!run.isOpen) return waitForReceipt(handle, run);
-    const status = isIdle(run) ? await readStatus(run.historyLength) : null;
+    const task = run.raw.pendingActivities?.[0] ?? run.raw.pendingWorkflowTask;
+    // A run without a task waits for a time or for an Update.
+    const status = task ? null : await readStatus(run.historyLength);
     // Without a worker that responds to the Query, the memo says it.
-    if (isIdle(run) && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
+    if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
       throw undelivered(workflowId, status);
     progress = describeProgress(run, status) ?? progress;
-    const worker = isUnclaimed(run) ? await checkTaskQueue(client, run.taskQueue) : null;
+    const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
     const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
     if (line !== reported) report(line);
     reported = line;
@@ -99,17 +101,6 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
     workflowId,
   });
-}
-
-/** Tells whether the run waits for a time or for an Update. */
-function isIdle({ raw }: WorkflowExecutionDescription): boolean {
-  return !raw.pendingActivities?.length && !raw.pendingWorkflowTask;
-}
-
-/** Tells whether a task waits for a worker, or for the time of its next attempt. */
-function isUnclaimed({ raw }: WorkflowExecutionDescription): boolean {
-  const pending = raw.pendingActivities?.[0] ?? raw.pendingWorkflowTask;
-  return Number(pending?.state) === SCHEDULED;
 }
 
 /**
@@ -147,16 +138,14 @@ function undelivered(workflowId: string, status: Status | null): CommandError {
  * @returns null when there is nothing to report.
  */
 function describeProgress({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
-  const [pending] = raw.pendingActivities ?? [];
-  if (!pending) {
-    if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
-    return status && describeStatus(status);
+  const [activity] = raw.pendingActivities ?? [];
+  if (activity) {
+    const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
+    const failure = activity.lastFailure?.message;
+    return `${step}, attempt ${activity.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
   }
-  const step = STEP_BY_ACTIVITY[pending.activityType?.name ?? ''] ?? 'working';
-  const failure = pending.lastFailure?.message;
-  return `${step}, attempt ${pending.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
-}
-
-function describeStatus({ step, description, nextTryAt }: Status): string {
+  if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
+  if (!status) return null;
+  const { step, description, nextTryAt } = status;
   return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
 }

@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { pMapIterable, pMapSkip } from 'p-map';
+import { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { checkRequest } from '../../checks/check-request';
 import { readMemo } from '../../contract/memo';
@@ -35,6 +35,8 @@ interface ListedRun {
   /** Present with `--details`, like the receipt. */
   request?: z.output<typeof requestSchema> | null;
   receipt?: Receipt | null;
+  /** Present with `--requests`; null when a start cannot repeat the request. */
+  startable?: PrepareRequest | null;
 }
 
 const text = z.string().max(1000).nullable().catch(null);
@@ -92,24 +94,23 @@ async function readListed(
   info: WorkflowExecutionInfo,
   options: ListOptions,
 ): Promise<Listed> {
-  const run = describeInfo(info);
-  const isCandidate =
-    (!options.undelivered || run.state === 'undelivered') &&
-    (!options.unconfirmed || run.unconfirmedTokens > 0);
-  const details = isCandidate ? await readDetails(client, info, run, options) : null;
+  const run = toListedRun(info);
+  const details = await readDetails(client, info, run, options);
   return { run: { ...run, ...details }, isMatch: details !== null };
 }
 
-/** Reads what the options need of the history of a run. @returns null when the run does not match. */
+/** Reads what the options need of the history of a run. @returns null when the run does not match every filter. */
 async function readDetails(
   client: Client,
   info: WorkflowExecutionInfo,
   run: ListedRun,
-  { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
+  { undelivered, unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
 ): Promise<Partial<ListedRun> | null> {
+  if (undelivered && run.state !== 'undelivered') return null;
+  if (unconfirmed && run.unconfirmedTokens === 0) return null;
   const failure = wanted || (details && run.state === 'failed') ? await readEnding(client, run) : undefined;
   if (wanted && failure?.type !== wanted) return null;
-  if (requests) return {};
+  if (requests) return { startable: await readStartable(client, run) };
   // The memo of a closed run does not know whether a later run delivered its token.
   const deliveryId =
     recoverable || (run.closedAt && run.deliveryId)
@@ -131,7 +132,7 @@ async function readDetails(
   };
 }
 
-function describeInfo(info: WorkflowExecutionInfo): ListedRun {
+function toListedRun(info: WorkflowExecutionInfo): ListedRun {
   const { workflowId, runId, startTime, closeTime, status } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
   const isUndelivered = isOpen(info) && step === 'undelivered';
@@ -176,7 +177,7 @@ async function printRuns(
   output.note(
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
     ...describeNotCounted(open),
-    ...(isUnconfirmed ? describeTerminated(terminated) : []),
+    ...(isUnconfirmed && terminated > 0 ? [describeTerminated(terminated)] : []),
   );
 }
 
@@ -202,42 +203,35 @@ function describeRun(run: ListedRun): string {
  * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
  * fails half-way prints nothing that a pipe would start.
  */
-async function printRequests({ client, output }: CommandContext, runs: AsyncIterable<Listed>): Promise<void> {
-  const newest = new Map<string, ListedRun>();
+async function printRequests({ output }: CommandContext, runs: AsyncIterable<Listed>): Promise<void> {
+  const newest = new Map<string, PrepareRequest | null | undefined>();
   for await (const { run, isMatch } of runs)
-    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
-  const requests: PrepareRequest[] = [];
-  const read = pMapIterable(newest.values(), (run) => readStartable(client, run), {
-    concurrency: READ_CONCURRENCY,
-  });
-  for await (const request of read) requests.push(request);
+    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run.startable);
+  const requests = [...newest.values()].filter((request) => request !== null && request !== undefined);
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
   if (left > 0)
     output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
 }
 
-/** @returns pMapSkip when the request is not one that a start of this pair can repeat. */
-async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | typeof pMapSkip> {
+/** Reads the request of a run, if a start of this pair can repeat it. */
+async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | null> {
   const { again: _, ...request } = ((await readRequest(client, run)) ?? {}) as PrepareRequest;
-  if (checkRequest(request).problems.length > 0) return pMapSkip;
-  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : pMapSkip;
+  if (checkRequest(request).problems.length > 0) return null;
+  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : null;
 }
 
-/** A note on the open runs that a list of undelivered runs leaves out. */
+/** Describes the open runs that a list of undelivered runs leaves out. */
 export function describeNotCounted(open: number): string[] {
-  if (open === 0) return [];
-  return [
-    `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`,
-  ];
+  const runs = formatCount(open, 'open run');
+  return open > 0 ? [`not counted: ${runs}, creating a token or in the first round of delivery`] : [];
 }
 
-function describeTerminated(count: number): string[] {
-  if (count === 0) return [];
-  return [
+function describeTerminated(count: number): string {
+  return (
     `not shown: ${formatCount(count, 'terminated run')}. A request in progress at the termination is in no count.` +
-      ' To see when that was: live-migration-prep list --json | grep terminated',
-  ];
+    ' To see when that was: live-migration-prep list --json | grep terminated'
+  );
 }
 
 /** @returns null without the permission to describe the namespace, which a list of runs does not need. */

@@ -1,6 +1,6 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { workflowIdFor } from '../../contract/names';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { usageError } from '../cli/command-error';
 import { collect, organizationId } from '../cli/option-parsers';
 
 /** The options that several commands have. `--help` loads this file, so it imports nothing heavy. */
@@ -45,6 +45,6 @@ export function targetCommand(name: string) {
 /** @throws CommandError when the options name no run. */
 export function resolveWorkflowId({ org, sourceOrg, workflowId }: TargetOptions): string {
   if (workflowId) return workflowId;
-  if (!org) throw new CommandError('name the run with --org, or with --workflow-id', EXIT_CODES.usage);
+  if (!org) throw usageError('name the run with --org, or with --workflow-id');
   return workflowIdFor(org, sourceOrg);
 }

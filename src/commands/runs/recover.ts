@@ -3,7 +3,7 @@ import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { isDelivered } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { refusal } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from './follow';
 import { describeOwnRun } from './refusals';
@@ -27,11 +27,10 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw new CommandError(
-      `another run of ${workflowId} is open: wait for it to end, or cancel it`,
-      EXIT_CODES.refused,
-      { workflowId, refused: 'open' },
-    );
+    throw refusal(`another run of ${workflowId} is open: wait for it to end, or cancel it`, {
+      workflowId,
+      refused: 'open',
+    });
   });
   const { deliveryId } = recovery.sealedToken;
   output.say(`delivering token ${deliveryId} of run ${runId} to sink ${recovered.sink}`);
@@ -46,18 +45,18 @@ interface Recoverable {
 
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef): Promise<Recoverable> {
-  const refusal = (refused: string, why: string) =>
-    new CommandError(`run ${runId} ${why}`, EXIT_CODES.refused, { workflowId, runId, refused });
+  const refuse = (refused: string, why: string) =>
+    refusal(`run ${runId} ${why}`, { workflowId, runId, refused });
 
   const run = await describeOwnRun(client, { workflowId, runId });
-  if (run.isOpen) throw refusal('open', `is open: ${commandLine('redeliver', workflowId)}`);
+  if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
   if (run.status.name === 'COMPLETED' || deliveredId !== null)
-    throw refusal('delivered', 'delivered its token: there is nothing to recover');
+    throw refuse('delivered', 'delivered its token: there is nothing to recover');
   if (!token)
-    throw refusal('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
+    throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
   if (await isDelivered(client, workflowId, token.deliveryId))
-    throw refusal('delivered', `has token ${token.deliveryId}, which a later run delivered`);
+    throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
   const { again: _, ...own } = request as PrepareRequest;
   return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };
 }

@@ -6,9 +6,9 @@ import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOpen, listRuns } from '../../temporal/visibility';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { refusal } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { describeDelivery, runBulk } from './bulk';
+import { runBulk, toDelivered } from './bulk';
 import { describeMissingWorker } from './check-worker';
 import { describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
@@ -47,7 +47,7 @@ export async function redeliverAll(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
   await runBulk(runs, 'undelivered run', output, async ({ workflowId }) =>
-    describeDelivery(await sendRedeliver(client, workflowId, sink)),
+    toDelivered(await sendRedeliver(client, workflowId, sink)),
   );
 }
 
@@ -63,14 +63,13 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
-      throw new CommandError(
+      throw refusal(
         [
           `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
             ' cancel it, then recover its token',
           commandLine('cancel', workflowId),
           commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
         ],
-        EXIT_CODES.refused,
         { workflowId, refused: 'updatesUsedUp' },
       );
     }
@@ -86,9 +85,8 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const newest = await client.workflow.getHandle(workflowId).describe();
   const token = await findEarlierToken(client, workflowId, undefined, newest);
   if (token) return refuseEarlierToken(client, workflowId, token, null);
-  throw new CommandError(
-    `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`,
-    EXIT_CODES.refused,
-    { workflowId, refused: 'nothingToDeliver' },
-  );
+  throw refusal(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
+    workflowId,
+    refused: 'nothingToDeliver',
+  });
 }

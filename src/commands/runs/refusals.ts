@@ -6,7 +6,7 @@ import { shellQuote, truncate } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { refusal } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
 /**
@@ -30,10 +30,9 @@ export function refuseForeign({
   type,
 }: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'type'>): void {
   if (type === WORKFLOW_TYPES.prepare) return;
-  throw new CommandError(
+  throw refusal(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
       ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}, and end it if it is open`,
-    EXIT_CODES.refused,
     { workflowId, runId, refused: 'foreignRun' },
   );
 }
@@ -50,7 +49,7 @@ export async function refuseIfDifferent(
   if (fields.length === 0) return;
   const describe = (of: object | null, field: string) =>
     truncate(JSON.stringify((of as Record<string, unknown> | null)?.[field] ?? null), MAX_VALUE_LENGTH);
-  throw new CommandError(
+  throw refusal(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
       ...fields.map(
@@ -58,7 +57,6 @@ export async function refuseIfDifferent(
       ),
       'wait for it to end, or cancel it',
     ],
-    EXIT_CODES.refused,
     { workflowId, type: 'DifferentRequest', fields },
   );
 }
@@ -78,7 +76,7 @@ export async function refuseEarlierToken(
 ): Promise<never> {
   const { state, runId, receipt, deliveryId } = token;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  throw new CommandError([message, ...(receipt ? describeReceipt(receipt) : [])], EXIT_CODES.refused, {
+  throw refusal([message, ...(receipt ? describeReceipt(receipt) : [])], {
     workflowId,
     runId,
     deliveryId,

@@ -2,13 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import { checkRequest, describeProblems } from '../../checks/check-request';
 import { workflowIdFor } from '../../contract/names';
-import type { PrepareRequest } from '../../contract/schemas';
+import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
 import { systemErrorCode } from '../../files';
 import { formatCount } from '../../shared/text';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { usageError } from '../cli/command-error';
 import type { RequestOptions } from './options';
 
 type Stdin = NodeJS.ReadableStream | undefined;
+
+/** A checked request, with the workflow id of its pair of organizations. */
+export interface PairRequest {
+  workflowId: string;
+  request: PrepareRequest;
+}
 
 /**
  * Makes a request from options, and checks it by the rules that need no configuration.
@@ -20,7 +26,7 @@ export async function makeRequest(
   options: RequestOptions,
   consequence: string,
   stdin: Stdin,
-): Promise<PrepareRequest> {
+): Promise<PairRequest> {
   const request: PrepareRequest = {
     orgId: requireOption('--org <id>', options.org),
     sink: requireOption('--sink <name>', options.sink),
@@ -30,41 +36,41 @@ export async function makeRequest(
     ...(options.changeReference && { changeReference: options.changeReference }),
   };
   const { problems } = checkRequest(request);
-  if (problems.length === 0) return request;
-  throw new CommandError(
-    [
-      `${consequence}: the request has ${formatCount(problems.length, 'problem')}`,
-      ...problems.map(({ field, description }) => `  ${field} ${description}`),
-    ],
-    EXIT_CODES.usage,
-  );
+  if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));
+  return toPair(request);
+}
+
+function toPair(request: PrepareRequest): PairRequest {
+  return { workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
 }
 
 /** `start --from` needs neither of the options that every other request has, so commander does not require them. */
 function requireOption(flags: string, value: string | undefined): string {
-  if (value !== undefined) return value;
-  throw new CommandError(`required option '${flags}' not specified`, EXIT_CODES.usage);
+  if (value === undefined) throw usageError(`required option '${flags}' not specified`);
+  return value;
+}
+
+export function describeInvalidRequest(consequence: string, problems: readonly FieldProblem[]): string[] {
+  return [
+    `${consequence}: the request has ${formatCount(problems.length, 'problem')}`,
+    ...problems.map(({ field, description }) => `  ${field} ${description}`),
+  ];
 }
 
 /** Requires an option for an empty list: only a source that skips the access list can use such a token. */
-async function readAddresses(
-  { ip = [], ipsFile, accessList }: RequestOptions,
-  stdin: Stdin,
-): Promise<string[]> {
+async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
   const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
   const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
   if (addresses.length > 0 || !accessList) return addresses;
-  throw new CommandError(
+  throw usageError(
     "no address: name the source's addresses with --ip or --ips-file," +
       ' or pass --no-access-list for a source that skips the access list',
-    EXIT_CODES.usage,
   );
 }
 
-export interface NumberedRequest {
+/** A request of a file. */
+export interface NumberedRequest extends PairRequest {
   line: number;
-  workflowId: string;
-  request: PrepareRequest;
 }
 
 /** Limits the output for a binary file, whose lines are all wrong. */
@@ -77,33 +83,25 @@ const MAX_PROBLEMS = 100;
  * @throws CommandError with the problems of the lines, and exit code 2.
  */
 export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
+  const lines = await readLines('--from', file, stdin);
+  if (lines.length === 0) throw usageError(`nothing was started: --from ${file} contains no request`);
   const requests = new Map<string, NumberedRequest>();
-  const problems: string[] = [];
-  for (const { number: line, text } of await readLines('--from', file, stdin)) {
+  const problems = lines.flatMap(({ line, text }) => {
     const request = parseRequest(text);
-    if (typeof request === 'string') {
-      problems.push(`  line ${line}: ${request}`);
-      continue;
-    }
-    const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-    const earlier = requests.get(workflowId);
-    if (earlier)
-      problems.push(`  line ${line}: is for the same organizations as line ${earlier.line}: remove one`);
-    else requests.set(workflowId, { line, workflowId, request });
-  }
-  if (problems.length > 0) {
-    const more = problems.length - MAX_PROBLEMS;
-    throw new CommandError(
-      [
-        `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}`,
-        ...problems.slice(0, MAX_PROBLEMS),
-        ...(more > 0 ? [`  and in ${more} more`] : []),
-      ],
-      EXIT_CODES.usage,
-    );
-  }
-  if (requests.size > 0) return [...requests.values()];
-  throw new CommandError(`nothing was started: --from ${file} contains no request`, EXIT_CODES.usage);
+    if (typeof request === 'string') return `  line ${line}: ${request}`;
+    const pair = toPair(request);
+    const earlier = requests.get(pair.workflowId);
+    if (earlier) return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
+    requests.set(pair.workflowId, { line, ...pair });
+    return [];
+  });
+  if (problems.length === 0) return [...requests.values()];
+  const more = problems.length - MAX_PROBLEMS;
+  throw usageError([
+    `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}`,
+    ...problems.slice(0, MAX_PROBLEMS),
+    ...(more > 0 ? [`  and in ${more} more`] : []),
+  ]);
 }
 
 /**
@@ -116,12 +114,10 @@ async function readLines(option: string, file: string, stdin: Stdin) {
   try {
     // `readFile` of standard input fails with EAGAIN on a pipe.
     const content = file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
-    return content
-      .split('\n')
-      .map((line, index) => ({ number: index + 1, text: line.trim() }))
-      .filter(({ text }) => text !== '');
+    const lines = content.split('\n').map((text, index) => ({ line: index + 1, text: text.trim() }));
+    return lines.filter(({ text }) => text !== '');
   } catch (error) {
-    throw new CommandError(`${option} ${file} cannot be read (${systemErrorCode(error)})`, EXIT_CODES.usage);
+    throw usageError(`${option} ${file} cannot be read (${systemErrorCode(error)})`);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CommandContext } from '../cli/context';
-import { describeDelivery, describeFailure, runBulk, type RunOutcome } from './bulk';
+import { runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
 import { describeMissingWorker } from './check-worker';
 import { follow } from './follow';
 import type { NumberedRequest } from './request';
@@ -10,10 +10,11 @@ import { requireStartable, startOrJoin } from './start-or-join';
  * repeated.
  */
 export async function startMany(
-  { client, taskQueue, output }: CommandContext,
+  context: CommandContext,
   requests: readonly NumberedRequest[],
   { wait, dryRun }: { wait: boolean; dryRun: boolean },
 ): Promise<void> {
+  const { client, taskQueue, output } = context;
   if (!dryRun) {
     output.note(...(await describeMissingWorker(client, taskQueue)));
     output.setFollowUp(
@@ -21,22 +22,22 @@ export async function startMany(
     );
   }
 
-  async function startOne({ workflowId, request }: NumberedRequest): Promise<RunOutcome> {
+  async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
-      const { open } = await requireStartable(client, workflowId, request, false);
-      return open ? describeOpen(open.runId) : { action: 'would start', reason: `into sink ${request.sink}` };
+      const { open } = await requireStartable(client, pair, false);
+      return open
+        ? toSkipped(open.runId)
+        : { action: 'would start', reason: `into sink ${pair.request.sink}` };
     }
-    const { joined, runId } = await startOrJoin(client, workflowId, request, { taskQueue, again: false });
-    if (wait) {
-      const outcome = await follow(client, { workflowId, runId }).then(describeDelivery, describeFailure);
-      return { ...outcome, runId };
-    }
-    return joined ? describeOpen(runId) : { action: 'started', reason: `run ${runId}`, runId };
+    const { joined, ...run } = await startOrJoin(context, pair, false);
+    const { runId } = run;
+    if (wait) return { ...(await follow(client, run).then(toDelivered, toFailed)), runId };
+    return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
   await runBulk(requests, 'request', output, startOne);
 }
 
-function describeOpen(runId: string): RunOutcome {
+function toSkipped(runId: string): RunOutcome {
   return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }

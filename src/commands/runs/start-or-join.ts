@@ -10,7 +10,9 @@ import { findEarlierToken } from '../../temporal/earlier-token';
 import { nullIfNotFound } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
+import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
+import type { PairRequest } from './request';
 
 /** The number of attempts to start. */
 const MAX_ATTEMPTS = 5;
@@ -23,14 +25,14 @@ const MAX_ATTEMPTS = 5;
  * @throws CommandError when the runs of the id do not allow a start.
  */
 export async function startOrJoin(
-  client: Client,
-  workflowId: string,
-  request: PrepareRequest,
-  { taskQueue, again }: { taskQueue: string; again: boolean },
+  { client, taskQueue }: CommandContext,
+  pair: PairRequest,
+  again: boolean,
   beforeStart: () => void = () => undefined,
 ): Promise<RunRef & { joined: boolean; taskQueue: string }> {
+  const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
-    const { open, workflowIdReusePolicy } = await requireStartable(client, workflowId, request, again);
+    const { open, workflowIdReusePolicy } = await requireStartable(client, pair, again);
     if (open) return { workflowId, runId: open.runId, joined: true, taskQueue: open.taskQueue };
     beforeStart();
     try {
@@ -52,8 +54,7 @@ interface Startable {
 /** @throws CommandError when the runs of an id allow neither a start nor a join of the open run. */
 export async function requireStartable(
   client: Client,
-  workflowId: string,
-  request: PrepareRequest,
+  { workflowId, request }: PairRequest,
   again: boolean,
 ): Promise<Startable> {
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);

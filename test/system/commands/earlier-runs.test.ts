@@ -142,7 +142,7 @@ describe('no second token is created when, after the look of start and before it
   const silent = { write: () => undefined };
   const output = createOutput({ stdout: silent, stderr: silent }, false, createStop());
 
-  function startAgainst(racing: Client, { options }: Target, wait: boolean): Promise<void> {
+  function startAgainst(racing: Client, { workflowId, options }: Target, wait: boolean): Promise<void> {
     const [, orgId = '', , sourceOrgId] = options;
     const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['192.31.196.7'] };
     const context = {
@@ -151,7 +151,7 @@ describe('no second token is created when, after the look of start and before it
       isTaskQueueGiven: true,
       output,
     };
-    return start(context, request, { wait, again: false });
+    return start(context, { workflowId, request }, { wait, again: false });
   }
 
   it('another run starts and ends with a recoverable token: the run of start ends with TokenExists', async () => {

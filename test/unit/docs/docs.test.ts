@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
-import { createProgram } from '../../../src/commands/program';
+import { runProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
 import {
@@ -110,7 +110,7 @@ describe('the table of responses in docs/architecture.md says what the code does
 async function help(...command: string[]): Promise<string> {
   let text = '';
   const stream = { write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WriteStream;
-  await createProgram({ env: {}, stdout: stream, stderr: stream }).run([...command, '--help']);
+  await runProgram({ env: {}, stdout: stream, stderr: stream }, [...command, '--help']);
   return text;
 }
 
