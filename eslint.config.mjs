@@ -105,10 +105,13 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**'],
+    files: ['src/**', 'dev/**', 'test/unit/**'],
     plugins: { local: { rules: { docblocks } } },
+    rules: { 'local/docblocks': 'error' },
+  },
+  {
+    files: ['src/**'],
     rules: {
-      'local/docblocks': 'error',
       // Prettier breaks no text: break a message between sentences or clauses.
       'max-len': ['error', { code: 120, ignoreRegExpLiterals: true, ignoreUrls: true }],
     },

@@ -24,7 +24,7 @@ const faultSchema = z
     on: z.enum(ROUTE_NAMES),
     /** Hits requests of this organization only: those with its id in their path, and those for its access tokens. */
     orgId: z.string().optional(),
-    /** How many requests it hits; 1 unless there is a probability. */
+    /** Number of requests that it hits; 1 unless there is a probability. */
     times: z.int().positive().optional(),
     probability: z.number().min(0).max(1).optional(),
     /** Hits requests without a valid credential too, such as the one that fetches a Digest challenge. */

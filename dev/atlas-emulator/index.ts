@@ -29,7 +29,7 @@ interface AtlasEmulatorOptions {
 }
 
 export interface AtlasEmulator extends Controls {
-  /** Without a slash at the end. */
+  /** Address without a slash at the end. */
   readonly url: string;
   /** Cuts every open connection. */
   close(): Promise<void>;
@@ -125,7 +125,7 @@ function admit(route: Endpoint, request: FastifyRequest, state: State): (() => R
   }
 }
 
-/** When the route itself fails, a fault that comes after its work does not apply: nothing was created. */
+/** Decides the response. A fault that comes after the route's work does not apply when that fails: nothing was created. */
 function outcome(work: (() => RouteResponse) | RouteError, fault: Fault | undefined): RouteResponse {
   const replacement = fault && replacementFor(fault);
   if (replacement && !fault.afterCreating) return replacement;

@@ -18,7 +18,7 @@ export interface MigrationLink {
   atlasOrgId: string | null;
   linkToken: string;
   linkedAt: string;
-  /** How often this link-token was posted. */
+  /** Number of times that this link-token was posted. */
   posts: number;
   pollsLeft: number;
 }

@@ -52,7 +52,7 @@ async function main(): Promise<void> {
     });
   }
 
-  /** How many runs are undelivered, by the list that a worker with metrics reads every minute. */
+  /** Counts the undelivered runs, by the list that a worker with metrics reads every minute. */
   async function undelivered(): Promise<number> {
     let count = 0;
     for await (const { memo } of job.workflow.list({ query: "ExecutionStatus = 'Running'" })) {

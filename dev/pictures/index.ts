@@ -37,7 +37,7 @@ async function takePictures(): Promise<void> {
   }
 }
 
-/** Without the navigation beside the page, which ends where `first` begins. */
+/** Takes a picture without the navigation beside the page, which ends where `first` begins. */
 async function picture(page: Page, first: Locator, file: string): Promise<void> {
   const beginning = await first.first().boundingBox();
   const { width, height } = page.viewportSize() ?? { width: 0, height: 0 };

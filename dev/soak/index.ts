@@ -184,7 +184,7 @@ async function persist<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Without the temporary files that killed workers leave. */
+/** Lists the tokens, without the temporary files that killed workers leave. */
 const filesIn = (folder: string) =>
   readdirSync(path.join(folder, 'tokens')).filter((name) => name.endsWith('.link-token'));
 

@@ -22,7 +22,7 @@ export async function startDemoWorker(options: {
   atlasUrl: string;
   /** The worker's configuration, in `folder`. */
   config?: string;
-  /** For a Temporal that is not embedded. */
+  /** Settings for a Temporal that is not embedded. */
   env?: NodeJS.ProcessEnv;
 }) {
   const { folder, temporalAddress, atlasUrl, config = DEMO_CONFIG } = options;

@@ -90,7 +90,7 @@ const NO_PROXY = {
   }),
 };
 
-/** Without the SDK's signal handlers, which would keep this process alive on Ctrl-C. */
+/** Installs the runtime without the SDK's signal handlers, which would keep this process alive on Ctrl-C. */
 function installRuntime(): void {
   try {
     Runtime.install({ shutdownSignals: [] });

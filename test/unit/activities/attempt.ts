@@ -27,11 +27,20 @@ export function newSealer(): Sealer {
   return createSealer(() => keySet);
 }
 
-/** `ORG` alone is served, with credential `acme` and the sinks `drop` and `down`. */
+const names = (...keys: string[]) => new Map(keys.map((key) => [key, null]));
+
+/** `ORG` alone is served, with credential `acme` and the sinks `drop`, `down` and `source`. */
 export const organizations = createOrganizations({
   organizations: new Map([[ORG, { credential: 'acme', sinks: ['drop', 'down', 'source'] }]]),
-  credentials: new Map([['acme', null]]),
-  sinks: new Map(['drop', 'down', 'secret', 'source'].map((name) => [name, null])),
+  credentials: names('default', 'acme'),
+  sinks: names('drop', 'down', 'secret', 'source'),
+});
+
+/** Every organization is served, with credential `default` and the sink `drop`. */
+export const unmapped = createOrganizations({
+  organizations: null,
+  credentials: names('default'),
+  sinks: names('drop'),
 });
 
 /** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */
@@ -65,10 +74,14 @@ export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
 
 export const failureOf = (work: Promise<unknown>) => rejectionOf(work) as Promise<ApplicationFailure>;
 
-/** Fields that an InvalidRequest names. */
-export async function refusedFields(work: Promise<unknown>): Promise<string[]> {
+/** Problems that an InvalidRequest names. */
+export async function problemsOf(work: Promise<unknown>): Promise<[field: string, description: string][]> {
   const failure = await failureOf(work);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   const [{ fields = [] }] = failure.details as [FailureDetails];
-  return fields.map(({ field }) => field);
+  return fields.map(({ field, description }) => [field, description]);
 }
+
+/** Fields that an InvalidRequest names. */
+export const refusedFields = async (work: Promise<unknown>): Promise<string[]> =>
+  (await problemsOf(work)).map(([field]) => field);

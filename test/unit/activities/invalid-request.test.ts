@@ -2,24 +2,18 @@ import type { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { parseInput } from '../../../src/activities/guards';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
-import { createOrganizations } from '../../../src/config/organizations';
 import { recoverySchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import type { ValidatedRequest } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { ORG, failureOf } from './attempt';
+import { ORG, failureOf, unmapped } from './attempt';
 
 /** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
-const organizations = createOrganizations({
-  organizations: null,
-  credentials: new Map([['default', null]]),
-  sinks: new Map([['drop', null]]),
-});
 const plans = {} as Pick<ValidatedRequest, 'create' | 'deliver'>;
-const validate = validateRequestActivity(organizations, new Map(), plans) as (
+const validate = validateRequestActivity(unmapped, new Map(), plans) as (
   ...args: unknown[]
 ) => Promise<unknown>;
 
@@ -33,8 +27,8 @@ function expectBoundedAndPrintable({ type, message, details }: ApplicationFailur
   expect(Buffer.byteLength(JSON.stringify(details))).toBeLessThan(MAX_FAILURE_BYTES);
   const [{ fields = [] }] = details as [FailureDetails];
   expect(fields.length).toBeGreaterThan(0);
-  for (const { field, description } of fields)
-    expect(field + description).toBe(escapeControls(field + description));
+  const texts = fields.map(({ field, description }) => field + description).join('');
+  expect(texts).toBe(escapeControls(texts));
 }
 
 describe('a failure InvalidRequest is bounded and printable', () => {
@@ -59,19 +53,14 @@ describe('a failure InvalidRequest is bounded and printable', () => {
   };
   const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
   const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
+  const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 
-  it('for every request', async () => {
+  it.each([
+    ['request', fc.oneof(anything, request), (input: unknown) => refusalOf(input)],
+    ['recovery', recovery, (input: unknown) => refusalOf(valid, input)],
+  ])('for every %s', async (_what, inputs, refuse) => {
     await fc.assert(
-      fc.asyncProperty(fc.oneof(anything, request), async (input) =>
-        expectBoundedAndPrintable(await refusalOf(input)),
-      ),
-    );
-  });
-
-  it('for every recovery', async () => {
-    const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
-    await fc.assert(
-      fc.asyncProperty(recovery, async (input) => expectBoundedAndPrintable(await refusalOf(valid, input))),
+      fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))),
     );
   });
 
@@ -95,13 +84,13 @@ describe('a failure InvalidRequest is bounded and printable', () => {
     ['an entry of 1.7 MB', { accessListIps: [`1.2.3.4${' '.repeat(1_700_000)}`] }],
     ['a name of 1.7 MB', { ['\u001b'.repeat(1_700_000)]: 1 }],
     ['200,000 names', Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`name${i}`, 0]))],
-    ['a sink of 1.7 MB', { orgId: ORG, accessListIps: [], sink: 'x'.repeat(1_700_000) }],
+    ['a sink of 1.7 MB', { ...valid, sink: 'x'.repeat(1_700_000) }],
   ])('for %s', async (_what, input) => {
     expectBoundedAndPrintable(await refusalOf(input));
   });
 
   it('and counts the problems that it leaves out', async () => {
-    const failure = await refusalOf({ orgId: ORG, sink: 'drop', accessListIps: Array(500).fill('x') });
+    const failure = await refusalOf({ ...valid, accessListIps: Array(500).fill('x') });
     const [{ fields }] = failure.details as [FailureDetails];
     expect(fields).toHaveLength(101);
     const description = 'has 400 more problems: correct these first';

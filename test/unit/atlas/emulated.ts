@@ -1,9 +1,4 @@
-import {
-  DEFAULT_SEED,
-  startAtlasEmulator,
-  type AtlasEmulator,
-  type SeedInput,
-} from '../../../dev/atlas-emulator';
+import { DEFAULT_SEED, startAtlasEmulator, type AtlasEmulator } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
@@ -27,22 +22,24 @@ export const KEY = seeded(DEFAULT_SEED.apiKeys);
 export const KINDS = ['serviceAccount', 'apiKey'] as const;
 export type Kind = (typeof KINDS)[number];
 
-export const CREDENTIALS: Record<Kind, CredentialConfig> = {
+export const CREDENTIALS = {
   serviceAccount: {
     type: 'serviceAccount',
     clientId: secretOf(ACCOUNT.clientId),
     clientSecret: secretOf(ACCOUNT.clientSecret),
   },
   apiKey: { type: 'apiKey', publicKey: secretOf(KEY.publicKey), privateKey: secretOf(KEY.privateKey) },
-};
+} as const satisfies Record<Kind, CredentialConfig>;
 
-/** The client, for one credential named `default`. */
+export const closing = closingAfterEach();
+
+/** The client, for one credential named `default`; it is closed after the test. */
 export function atlasAt(
   { url }: { url: string },
   credential: CredentialConfig,
   options: Partial<AdminApiOptions> = {},
 ): AdminApi {
-  return createAdminApi({
+  const atlas = createAdminApi({
     baseUrl: url,
     // Longer than fifty requests at once take on a busy machine.
     requestTimeoutMs: 60_000,
@@ -52,17 +49,19 @@ export function atlasAt(
     credentials: new Map([['default', credential]]),
     ...options,
   });
+  return closing(atlas);
 }
 
-export const closing = closingAfterEach();
-
-/** The client and an emulator of its own; both are closed after the test. */
+/** The client and an emulator of its own, without Atlas's rate limit, which is not what these tests are about. */
 export async function start(
-  kind: Kind,
+  credential: Kind | CredentialConfig,
   options?: Partial<AdminApiOptions>,
 ): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
-  const emulator = closing(await startEmulator());
-  return [closing(atlasAt(emulator, CREDENTIALS[kind], options)), emulator];
+  const emulator = closing(
+    await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } }),
+  );
+  const config = typeof credential === 'string' ? CREDENTIALS[credential] : credential;
+  return [atlasAt(emulator, config, options), emulator];
 }
 
 /** The part of an AtlasError that says so. */
@@ -76,9 +75,4 @@ export function create(
   credential = 'default',
 ): Promise<string> {
   return atlas.createLinkToken(ORG, ADDRESSES, credential, signal);
-}
-
-/** Without Atlas's rate limit, which is not what these tests are about. */
-export function startEmulator(settings: SeedInput['settings'] = {}): Promise<AtlasEmulator> {
-  return startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false }, ...settings } } });
 }

@@ -23,13 +23,14 @@ describe('checkRequest', () => {
     expect(checkRequest({ ...GOOD, ...given })).toEqual({ request, problems: [] });
   });
 
-  it('keeps what is given', () => {
-    const input = { ...GOOD, sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1' };
-    expect(checkRequest(input).request).toMatchObject(input);
-  });
-
-  it('takes an empty access list, since sources in Cloud Manager skip it', () => {
-    expect(checkRequest({ ...GOOD, accessListIps: [] }).request?.accessListIps).toEqual([]);
+  it('keeps what is given, an empty access list too, since sources in Cloud Manager skip it', () => {
+    const given = {
+      sourceOrgId: SOURCE_ORG,
+      requestedBy: 'Ada',
+      changeReference: 'CHG-1',
+      accessListIps: [],
+    };
+    expect(checkRequest({ ...GOOD, ...given }).request).toMatchObject(given);
   });
 
   it('sends the same address once, however it is written, and warns of it', () => {
@@ -84,7 +85,7 @@ describe('checkRequest', () => {
     });
   });
 
-  it.each([null, undefined, 'a text', 5, true, [], [GOOD]])('refuses %j, which is no object', (input) => {
+  it.each([null, undefined, 'a text', []])('refuses %j, which is no object', (input) => {
     const description = 'is not an object: write orgId, accessListIps and sink';
     expect(checkRequest(input)).toEqual({ request: null, problems: [{ field: 'request', description }] });
   });
@@ -94,10 +95,6 @@ describe('checkRequest', () => {
     'refuses an organization id that is %j',
     (id) => expect(fieldsOf({ orgId: id, sourceOrgId: id })).toEqual(['orgId', 'sourceOrgId']),
   );
-
-  it.each([null, ' 192.31.196.7', { 0: '192.31.196.7' }])('refuses %j as access list', (accessListIps) => {
-    expect(fieldsOf({ accessListIps })).toEqual(['accessListIps']);
-  });
 
   it('takes 1,000 entries and refuses one more', () => {
     const entries = (count: number) => Array.from({ length: count }, (_, i) => `8.8.${i >> 8}.${i & 255}`);
@@ -133,24 +130,20 @@ describe('checkRequest', () => {
   });
 });
 
-describe('describeProblems', () => {
-  it('names ten problems and counts the others', () => {
-    const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
-    expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
-    expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
-  });
+it('of many problems, ten are described and the others counted', () => {
+  const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
+  expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
+  expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
 });
 
-describe('workflowIdFor', () => {
-  it.each([
-    ['the Atlas organization alone', undefined, `live-migration-prep/${ORG}`],
-    ['no source', null, `live-migration-prep/${ORG}`],
-    ['a pair of organizations', SOURCE_ORG, `live-migration-prep/${ORG}/${SOURCE_ORG}`],
-  ])('names the run of %s', (_what, sourceOrgId, id) => {
-    expect(workflowIdFor(ORG, sourceOrgId)).toBe(id);
-  });
+it.each([
+  [undefined, `live-migration-prep/${ORG}`],
+  [null, `live-migration-prep/${ORG}`],
+  [SOURCE_ORG, `live-migration-prep/${ORG}/${SOURCE_ORG}`],
+])('a run for the source organization %p has the id %s', (sourceOrgId, id) => {
+  expect(workflowIdFor(ORG, sourceOrgId)).toBe(id);
+});
 
-  it('refuses an empty source organization, whose run would be that of the Atlas organization alone', () => {
-    expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');
-  });
+it('an empty source organization is refused: its run would be that of the Atlas organization alone', () => {
+  expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');
 });

@@ -10,7 +10,7 @@ const [first, second] = [makeKey(new Date()), makeKey(new Date())];
 const sealerOf = (...keys: object[]) => createSealer(() => JSON.stringify({ keys }));
 const MAP = new Map([[ORG, { credential: 'acme', sinks: ['drop'] }]]);
 
-interface Scene {
+interface Worker {
   /** The organizations that Atlas lists, or how it fails. */
   visible?: string[] | Error;
   /** State of its circuit breaker. */
@@ -23,15 +23,16 @@ interface Scene {
 }
 
 /** Runs the checks of a worker with one credential and one sink; returns findings by their check. */
-async function found({
-  visible = [ORG],
-  circuit = null,
-  sink = {},
-  keys = [first],
-  map = MAP,
-  scope,
-  withIds = false,
-}: Scene) {
+async function runChecks(worker: Worker) {
+  const {
+    visible = [ORG],
+    circuit = null,
+    sink = {},
+    keys = [first],
+    map = MAP,
+    scope,
+    withIds = false,
+  } = worker;
   const visibleOrganizations = () =>
     visible instanceof Error ? Promise.reject(visible) : Promise.resolve(visible);
   const sinks = new Map([['drop', sink as Sink]]);
@@ -48,151 +49,70 @@ async function found({
 
 const ok = (message: string) => ({ state: 'ok', message });
 const unchecked = (message: string) => ({ state: 'unchecked', message });
-const error = (message: string, retryable = false): object => ({
+const warning = (message: string) => ({ state: 'warning', message });
+const error = (message: string, retryable = false, more: object = {}): object => ({
   state: 'error',
   message: expect.stringContaining(message),
   retryable,
+  ...more,
 });
+
+const REQUEST = { scope: {} };
+const ALL = 'can see every organization that it serves';
 const NAME_ANOTHER = ': a credential belongs to one organization, so name another for the rest';
+const OTHER = { visible: [UNMAPPED_ORG] };
+const NOT_ALL = `accepted by Atlas, but cannot see organizations that it serves (1 of 1)${NAME_ANOTHER}`;
+const ABSENT = { visible: connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') };
+const NOT_VISIBLE = 'is not visible to credential acme, and a credential belongs to one';
+const circuit = 'this worker sends no request';
+
+it.each<[worker: Worker, finding: object]>([
+  [{}, ok(`accepted by Atlas; ${ALL}`)],
+  [{ withIds: true }, ok(`accepted by Atlas; can see ${ORG}`)],
+  [{ map: null }, ok('accepted by Atlas; can see an organization')],
+  [{ map: null, visible: [] }, warning('accepted by Atlas; can see no organization: check its roles')],
+  [OTHER, error(NOT_ALL)],
+  [{ ...OTHER, withIds: true }, error(`cannot see ${ORG} (it can see ${UNMAPPED_ORG})${NAME_ANOTHER}`)],
+  [{ visible: [], withIds: true }, error(`cannot see ${ORG} (it can see none)`)],
+  [ABSENT, error('no connection to Atlas at https://atlas.test (ECONNREFUSED)', true)],
+  [REQUEST, ok('accepted by Atlas')],
+  [{ circuit }, warning(`accepted by Atlas; ${ALL}; but ${circuit}`)],
+  [{ circuit, ...REQUEST }, warning(`accepted by Atlas; but ${circuit}`)],
+  [{ circuit, ...OTHER }, error(NOT_ALL)],
+])('a worker finds out about its credential (%#): %j', async (worker, finding) => {
+  expect((await runChecks(worker))['credential acme']).toEqual(finding);
+});
+
 const check = (result: string | Error) => ({
   check: () => (result instanceof Error ? Promise.reject(result) : Promise.resolve(result)),
 });
+const WORKS = { sink: check('it works') };
+const NEEDS_SOURCE = { sink: { needsSourceOrgId: true, ...check('it works') } };
+const WITH_SOURCE = { scope: { sourceOrgId: SOURCE_ORG } };
+const NO_SOURCE = 'it needs the source organization, and the request names none';
 
-it.each<[what: string, scene: Scene, checked: string, finding: object]>([
-  ['one key', {}, 'sealing keys', ok(`key ${first.kid} seals and opens`)],
-  [
-    'two keys',
-    { keys: [first, second] },
-    'sealing keys',
-    ok(`key ${first.kid} seals and opens; ${second.kid} open`),
-  ],
+it.each<[checked: string, worker: Worker, finding: object]>([
+  ['sealing keys', {}, ok(`key ${first.kid} seals and opens`)],
+  ['sealing keys', { keys: [first, second] }, ok(`key ${first.kid} seals and opens; ${second.kid} open`)],
 
-  [
-    'what the map needs',
-    {},
-    'credential acme',
-    ok('accepted by Atlas; can see every organization that it serves'),
-  ],
-  [
-    'the same for the operator',
-    { withIds: true },
-    'credential acme',
-    ok(`accepted by Atlas; can see ${ORG}`),
-  ],
-  ['no map', { map: null }, 'credential acme', ok('accepted by Atlas; can see an organization')],
-  [
-    'no map and no organization',
-    { map: null, visible: [] },
-    'credential acme',
-    { state: 'warning', message: 'accepted by Atlas; can see no organization: check its roles' },
-  ],
-  [
-    'another organization',
-    { visible: [UNMAPPED_ORG] },
-    'credential acme',
-    error(`accepted by Atlas, but cannot see organizations that it serves (1 of 1)${NAME_ANOTHER}`),
-  ],
-  [
-    'another organization, for the operator',
-    { visible: [UNMAPPED_ORG], withIds: true },
-    'credential acme',
-    error(`cannot see ${ORG} (it can see ${UNMAPPED_ORG})${NAME_ANOTHER}`),
-  ],
-  [
-    'no organization, for the operator',
-    { visible: [], withIds: true },
-    'credential acme',
-    error(`cannot see ${ORG} (it can see none)`),
-  ],
-  [
-    'an Atlas that is not there',
-    { visible: connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
-    'credential acme',
-    error('no connection to Atlas at https://atlas.test (ECONNREFUSED)', true),
-  ],
+  [`organization ${ORG}`, REQUEST, ok('visible to credential acme')],
+  [`organization ${ORG}`, { ...REQUEST, ...OTHER }, error(NOT_VISIBLE, false, { field: 'orgId' })],
+  [`organization ${ORG}`, { ...REQUEST, ...ABSENT }, unchecked('credential acme cannot be used')],
 
-  [
-    'an open circuit',
-    { circuit: 'this worker sends no request' },
-    'credential acme',
-    {
-      state: 'warning',
-      message:
-        'accepted by Atlas; can see every organization that it serves; but this worker sends no request',
-    },
-  ],
-  [
-    'an open circuit, for a request',
-    { scope: {}, circuit: 'this worker sends no request' },
-    'credential acme',
-    { state: 'warning', message: 'accepted by Atlas; but this worker sends no request' },
-  ],
-  [
-    'an open circuit and another organization',
-    { visible: [UNMAPPED_ORG], circuit: 'this worker sends no request' },
-    'credential acme',
-    error('accepted by Atlas, but cannot see organizations that it serves (1 of 1)'),
-  ],
-
-  ['a request', { scope: {} }, 'credential acme', ok('accepted by Atlas')],
-  ['a request', { scope: {} }, `organization ${ORG}`, ok('visible to credential acme')],
-  [
-    'a request for another organization',
-    { scope: {}, visible: [UNMAPPED_ORG] },
-    `organization ${ORG}`,
-    { ...error('is not visible to credential acme, and a credential belongs to one'), field: 'orgId' },
-  ],
-  [
-    'a request and an Atlas that is not there',
-    { scope: {}, visible: connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test') },
-    `organization ${ORG}`,
-    unchecked('credential acme cannot be used'),
-  ],
-
-  ['a sink that works', { sink: check('it works') }, 'sink drop', ok('it works')],
-  [
-    'such a sink and a request without a source',
-    { scope: {}, sink: check('it works') },
-    'sink drop',
-    ok('it works'),
-  ],
-  [
-    'a sink that cannot be checked',
-    {},
-    'sink drop',
-    unchecked('configured; only a delivery can tell whether it works'),
-  ],
-  [
-    'a sink that is down',
-    { sink: check(new SinkUnavailableError('down')) },
-    'sink drop',
-    error('down', true),
-  ],
-  ['a sink that refuses', { sink: check(new SinkRejectedError('no')) }, 'sink drop', error('no')],
-  [
-    'a sink that needs a source, and a request without one',
-    { scope: {}, sink: { needsSourceOrgId: true, ...check('it works') } },
-    'sink drop',
-    unchecked('it needs the source organization, and the request names none'),
-  ],
-  [
-    'the same and a request with one',
-    { scope: { sourceOrgId: SOURCE_ORG }, sink: { needsSourceOrgId: true, ...check('it works') } },
-    'sink drop',
-    ok('it works'),
-  ],
-  [
-    'the same and no request',
-    { sink: { needsSourceOrgId: true, ...check('it works') } },
-    'sink drop',
-    ok('it works'),
-  ],
-])('of %s a worker says so (%#)', async (_what, scene, checked, finding) => {
-  expect((await found(scene))[checked]).toEqual(finding);
+  ['sink drop', WORKS, ok('it works')],
+  ['sink drop', { ...REQUEST, ...WORKS }, ok('it works')],
+  ['sink drop', {}, unchecked('configured; only a delivery can tell whether it works')],
+  ['sink drop', { sink: check(new SinkUnavailableError('down')) }, error('down', true)],
+  ['sink drop', { sink: check(new SinkRejectedError('no')) }, error('no')],
+  ['sink drop', { ...REQUEST, ...NEEDS_SOURCE }, unchecked(NO_SOURCE)],
+  ['sink drop', { ...WITH_SOURCE, ...NEEDS_SOURCE }, ok('it works')],
+  ['sink drop', NEEDS_SOURCE, ok('it works')],
+])('a worker finds out about its %s (%#)', async (checked, worker, finding) => {
+  expect((await runChecks(worker))[checked]).toEqual(finding);
 });
 
 it('a request without a credential and a sink checks the keys alone', async () => {
-  expect(Object.keys(await found({ scope: { credential: null, sink: null } }))).toEqual(['sealing keys']);
+  expect(Object.keys(await runChecks({ scope: { credential: null, sink: null } }))).toEqual(['sealing keys']);
 });
 
 it('a check without a result has failed after ten seconds, and may succeed later', async () => {

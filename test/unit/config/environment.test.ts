@@ -4,27 +4,18 @@ import { API_KEY_ENV, CANARY, ENV, type Env } from './configuration';
 
 const read = (env: Env) => readEnvironment({ ...ENV, ...env });
 
-describe('the credential of the environment', () => {
-  it('is a service account', () => {
-    const { credential } = read({}).values;
-    expect(credential?.type === 'serviceAccount' && credential.clientSecret.read()).toBe(`${CANARY}-secret`);
-  });
-
-  it('or an API key', () => {
-    const { credential } = readEnvironment(API_KEY_ENV).values;
-    expect(credential?.type === 'apiKey' && credential.privateKey.read()).toBe(`${CANARY}-private`);
-  });
-
-  it('may be missing: the file can name one', () => {
-    expect(readEnvironment({})).toMatchObject({ values: { credential: null }, problems: [] });
-  });
+test('the credential of the environment is a service account, an API key or missing: the file can name one', () => {
+  const account = read({}).values.credential;
+  expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(`${CANARY}-secret`);
+  const key = readEnvironment(API_KEY_ENV).values.credential;
+  expect(key?.type === 'apiKey' && key.privateKey.read()).toBe(`${CANARY}-private`);
+  expect(readEnvironment({})).toMatchObject({ values: { credential: null }, problems: [] });
 });
 
 describe('the version of a worker', () => {
   const [NAME, BUILD] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
 
   it.each([
-    ['none', {}, null],
     ['none, from empty variables', { [NAME]: '', [BUILD]: '' }, null],
     ['both variables', { [NAME]: 'lmp', [BUILD]: '1.0' }, { name: 'lmp', buildId: '1.0' }],
   ])('is %s', (_what, env, deployment) => {
@@ -54,19 +45,20 @@ describe('the base URL of Atlas', () => {
     expect(found).toMatchObject({ values: { baseUrl }, problems: [], warnings: [] });
   });
 
-  it('is a warning when secrets would cross the network unencrypted', () => {
-    expect(read({ MONGODB_ATLAS_BASE_URL: 'http://atlas.example.com' })).toMatchObject({
-      problems: [],
-      warnings: ['MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network unencrypted'],
-    });
-  });
+  it.each(['http://atlas.example.com', 'http://127.evil.example', 'http://127.0.0.1.evil.example'])(
+    '%s is a warning: secrets would cross the network unencrypted',
+    (url) => {
+      expect(read({ MONGODB_ATLAS_BASE_URL: url })).toMatchObject({
+        problems: [],
+        warnings: ['MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network unencrypted'],
+      });
+    },
+  );
 
   it.each([
     'cloud.mongodb.com',
     'ftp://cloud.mongodb.com',
     'https://cloud.mongodb.com/api/atlas/v2',
-    'https://cloud.mongodb.com/?x=1',
-    'https://cloud.mongodb.com/#x',
     `https://user:${CANARY}@cloud.mongodb.com`,
   ])('may not be %s', (url) => {
     expect(read({ MONGODB_ATLAS_BASE_URL: url }).problems).toEqual([
@@ -105,10 +97,6 @@ describe('the environment', () => {
     const problem = `^both ${names} are in the environment: unset one pair$`;
     expect(read(API_KEY_ENV).problems).toEqual([expect.stringMatching(problem)]);
   });
-});
-
-it.each(['http://127.evil.example', 'http://127.0.0.1.evil.example'])('%s is not on this host', (url) => {
-  expect(read({ MONGODB_ATLAS_BASE_URL: url }).warnings).toHaveLength(1);
 });
 
 it.each([

@@ -26,6 +26,7 @@ describe('the smallest configuration', () => {
     expect([...atlas.credentials.keys()]).toEqual(['default']);
     expect([...sinks.keys()]).toEqual(['drop']);
     expect(sealing.keyIds()).toHaveLength(1);
+    expect(inspect(load(SINKS), { showHidden: true, depth: 10 })).not.toContain('CANARY');
   });
 
   it('is found by LIVE_MIGRATION_PREP_CONFIG, which --config overrides', () => {
@@ -34,10 +35,6 @@ describe('the smallest configuration', () => {
     const env = { ...ENV, LIVE_MIGRATION_PREP_CONFIG: fromEnv };
     expect(loadConfig(env).taskQueue).toBe('env');
     expect(loadConfig(env, fromOption).taskQueue).toBe('option');
-  });
-
-  it('shows no secret when it is logged', () => {
-    expect(inspect(load(SINKS), { showHidden: true, depth: 10 })).not.toContain('CANARY');
   });
 });
 
@@ -61,15 +58,14 @@ atlas:
     expect(organizations).toEqual(new Map([[ORG, { credential: 'b', sinks: ['other'] }]]));
   });
 
-  it('may be many that share one anchor, with ids that YAML would read as numbers', () => {
+  it('may share one anchor, with ids that YAML would read as numbers', () => {
     const ids = ['123456789012345678901234', '12345678901234567890e123'];
-    const others = Array.from({ length: 150 }, (_, i) => i.toString(16).padStart(24, 'a'));
-    const lines = [...ids, ...others].map(
+    const lines = ids.map(
       (id, i) => `    ${id}: ${i === 0 ? '&one {credential: default, sinks: [drop]}' : '*one'}\n`,
     );
     const { organizations } = load(`${SINKS}atlas:\n  organizations:\n${lines.join('')}`).atlas;
-    expect([...(organizations?.keys() ?? [])]).toEqual([...ids, ...others]);
-    expect(organizations?.get(others[149] ?? '')).toEqual({ credential: 'default', sinks: ['drop'] });
+    const one = { credential: 'default', sinks: ['drop'] };
+    expect([...(organizations ?? [])]).toEqual(ids.map((id) => [id, one]));
   });
 
   it('and sealing keys warn of a secret file that others can read', () => {
@@ -85,51 +81,42 @@ test('sealing keys are read from a file, which stands before the environment', (
   expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual(['of-the-file']);
 });
 
-describe('a configuration', () => {
-  it('with many problems names all of them at once', () => {
-    const yaml = `taskQueu: x
+it('a configuration with many problems names all of them at once', () => {
+  const yaml = `taskQueu: x
 sinks:
   drop: {type: file, directory: d}
   bad: {type: file}
 atlas:
   prety: true
+  pretty: perhaps
   requestTimeoutMs: 1
   credentials:
     a: {type: serviceAccount, clientId: {env: NOPE}, clientSecret: ${CANARY}}
   organizations:
-    ${ORG}: {credential: default, sinks: [drop]}
+    ${ORG}: {credential: default, sinks: [nope]}
     UPPER: {credential: default, sinks: [drop]}
 health: {port: -1}
 sealing: {keys: {file: nope.json}}
 retries: {deliver: {backoffCoefficient: 0.5}}
 `;
-    const env = { MONGODB_ATLAS_BASE_URL: 'nonsense', MONGODB_ATLAS_CLIENT_SECRET: undefined };
-    const places = problemsOf(yaml, env).map((problem) => problem.replace(/^lmp\.yaml|(:| is) .*$/g, ''));
-    expect(places.sort()).toEqual([
+  const env = { MONGODB_ATLAS_BASE_URL: 'nonsense', MONGODB_ATLAS_CLIENT_SECRET: undefined };
+  const places = problemsOf(yaml, env).map((problem) => problem.replace(/^lmp\.yaml|(:| is) .*$/g, ''));
+  expect(places.sort()).toEqual(
+    [
       ':1 taskQueu',
-      ':12 atlas.organizations.UPPER',
-      ':13 health.port',
-      ':14 sealing.keys',
-      ':15 retries.deliver.backoffCoefficient',
+      `:12 atlas.organizations.${ORG}.sinks.0`,
+      ':13 atlas.organizations.UPPER',
+      ':14 health.port',
+      ':15 sealing.keys',
+      ':16 retries.deliver.backoffCoefficient',
       ':4 sinks.bad.directory',
       ':6 atlas.prety',
-      ':7 atlas.requestTimeoutMs',
-      ':9 atlas.credentials.a.clientId',
-      ':9 atlas.credentials.a.clientSecret',
+      ':7 atlas.pretty',
+      ':8 atlas.requestTimeoutMs',
+      ':10 atlas.credentials.a.clientId',
+      ':10 atlas.credentials.a.clientSecret',
       'environment variable MONGODB_ATLAS_BASE_URL',
       'environment variable MONGODB_ATLAS_CLIENT_SECRET',
-    ]);
-  });
-
-  it('names an unknown sink of an organization beside problems elsewhere', () => {
-    const organizations = `{${ORG}: {credential: default, sinks: [nope]}}`;
-    const problems = problemsOf(
-      `${SINKS}atlas: {pretty: perhaps, organizations: ${organizations}}\nlog: {level: x}\n`,
-    );
-    expect(problems).toEqual([
-      expect.stringContaining(':3 atlas.pretty: '),
-      expect.stringContaining(`:3 atlas.organizations.${ORG}.sinks.0: `),
-      expect.stringContaining(':4 log.level: '),
-    ]);
-  });
+    ].sort(),
+  );
 });

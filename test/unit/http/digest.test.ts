@@ -27,11 +27,8 @@ function clientOf(challenges: (string | null)[], username = USERNAME) {
   const seen: Record<string, string>[] = [];
   const withDigest = createDigest(secretOf(username), secretOf(PASSWORD));
   const send = (headers: Record<string, string>) => {
-    seen.push(headers);
-    const challenge = challenges[seen.length - 1];
-    return Promise.resolve(
-      challenge === undefined ? { status: 200, challenge: null } : { status: 401, challenge },
-    );
+    const challenge = challenges[seen.push(headers) - 1];
+    return Promise.resolve({ status: challenge === undefined ? 200 : 401, challenge: challenge ?? null });
   };
   return {
     seen,
@@ -48,28 +45,20 @@ describe('HTTP Digest', () => {
 
     const [unsigned, ...signed] = seen;
     expect(unsigned).toEqual({ accept: 'a/b' });
-    expect(signed).toHaveLength(2);
-    signed.forEach(({ authorization, ...others }, i) => {
+    const cnonces = signed.map(({ authorization = '', ...others }, i) => {
       expect(others).toEqual({ accept: 'a/b' });
-      expect(authorization).toMatch(/^Digest /);
       const { cnonce = '', ...parameters } = parametersOf(authorization);
       const nc = `0000000${i + 1}`;
-      const ha1 = md5(USERNAME, 'MMS Public API', PASSWORD);
       const ha2 = md5(i === 0 ? 'GET' : 'POST', REQUEST.uri);
       expect(parameters).toEqual({
-        username: USERNAME,
-        realm: 'MMS Public API',
-        nonce: 'abc',
-        uri: REQUEST.uri,
-        algorithm: 'MD5',
-        qop: 'auth',
-        nc,
-        response: md5(ha1, 'abc', nc, cnonce, 'auth', ha2),
+        ...{ username: USERNAME, realm: 'MMS Public API', nonce: 'abc', uri: REQUEST.uri },
+        ...{ algorithm: 'MD5', qop: 'auth', nc },
+        response: md5(md5(USERNAME, 'MMS Public API', PASSWORD), 'abc', nc, cnonce, 'auth', ha2),
       });
       // RFC 7616, 3.4: these are not quoted.
-      expect(authorization).toMatch(/, nc=[0-9a-f]{8}, qop=auth, algorithm=MD5$/);
+      expect(authorization).toMatch(/^Digest .*, nc=[0-9a-f]{8}, qop=auth, algorithm=MD5$/);
+      return cnonce;
     });
-    const cnonces = signed.map(({ authorization }) => parametersOf(authorization)['cnonce']);
     expect(new Set(cnonces).size).toBe(2);
   });
 

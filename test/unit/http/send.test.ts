@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import os from 'node:os';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
@@ -40,6 +39,7 @@ async function failureOf(work: Promise<unknown>): Promise<HttpError> {
   return error as HttpError;
 }
 
+const TOO_LONG = `HTTP/1.1 201 Created\r\nX-Token: ${'CANARY'.repeat(10_000)}\r\n\r\n`;
 const created = (body: string) =>
   `HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 
@@ -69,28 +69,18 @@ describe('a request', () => {
     expect(await send()).toMatchObject({ status: 200, json: null, text });
   });
 
-  it.each([301, 302, 303, 307, 308])(
-    'follows no redirect %i, which would carry the credential on',
+  it.each([301, 302, 307, 308, 401, 407, 421, 425, 429, 503])(
+    'is sent once when the response is %i, and follows no redirect, which would carry the credential on',
     async (status) => {
       const urls: unknown[] = [];
       const send = await sendToHttp(({ url }, response) => {
         urls.push(url);
-        response.writeHead(status, { Location: '/elsewhere' }).end('moved');
+        response.writeHead(urls.length === 1 ? status : 201, { Location: '/elsewhere' }).end('{}');
       });
-      expect(await send()).toMatchObject({ status, text: 'moved' });
+      expect(await send()).toMatchObject({ status, json: {} });
       expect(urls).toEqual(['/api?pretty=true']);
     },
   );
-
-  it.each([401, 407, 421, 425, 429, 503])('is sent once when the response is %i', async (status) => {
-    let requests = 0;
-    const send = await sendToHttp((_request, response) => {
-      requests += 1;
-      response.writeHead(requests === 1 ? status : 201).end('{}');
-    });
-    expect(await send()).toMatchObject({ status, json: {} });
-    expect(requests).toBe(1);
-  });
 
   it.each<[encoding: string, encode: (text: string) => Buffer]>([
     ['gzip', gzipSync],
@@ -107,28 +97,28 @@ describe('a request', () => {
     expect(requested).toEqual(['gzip']);
   });
 
-  it.each<[what: string, status: number, headers: Record<string, string>, body: string]>([
-    ['204 with an encoding', 204, { 'Content-Encoding': 'gzip' }, ''],
-    ['nothing with an encoding', 200, { 'Content-Encoding': 'gzip' }, ''],
-    ['no gzip although it says so', 201, { 'Content-Encoding': 'gzip' }, 'CANARY'],
-  ])('whose response is %s has no text', async (_what, status, headers, body) => {
-    const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(body));
+  const GZIP = { 'Content-Encoding': 'gzip' };
+
+  it.each<[what: string, status: number, body: string]>([
+    ['204', 204, ''],
+    ['nothing', 200, ''],
+    ['no gzip', 201, 'CANARY'],
+  ])('whose response says that it is gzip and is %s has no text', async (_what, status, body) => {
+    const send = await sendToHttp((_request, response) => response.writeHead(status, GZIP).end(body));
     expect(await send()).toMatchObject({ status, text: '', json: null });
   });
 
   const MIB = 1024 * 1024;
-  const GZIP = { 'Content-Encoding': 'gzip' };
 
-  it.each<[what: string, headers: Record<string, string>, body: Buffer, length: number]>([
-    ['a body of 1 MiB', {}, Buffer.alloc(MIB, 'x'), MIB],
-    ['1 MiB in a few bytes of gzip', GZIP, gzipSync(Buffer.alloc(MIB, 'x')), MIB],
-    ['one byte more', {}, Buffer.alloc(MIB + 1, 'x'), 0],
-    ['one byte more in a few bytes of gzip', GZIP, gzipSync(Buffer.alloc(MIB + 1, 'x')), 0],
-  ])('reads 1 MiB at most: %s', async (_what, headers, body, length) => {
-    for (const status of [201, 503]) {
-      const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(body));
-      const response = await send();
-      expect([response.status, response.text.length]).toEqual([status, length]);
+  it.each([201, 503])('of which the response %i has 1 MiB at most, in whatever encoding', async (status) => {
+    for (const size of [MIB, MIB + 1]) {
+      const body = Buffer.alloc(size, 'x');
+      const responses = [[{}, body] as const, [GZIP, gzipSync(body)] as const];
+      for (const [headers, sent] of responses) {
+        const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(sent));
+        const { text, ...response } = await send();
+        expect([response.status, text.length]).toEqual([status, size === MIB ? MIB : 0]);
+      }
     }
   });
 
@@ -141,14 +131,6 @@ describe('a request', () => {
       more();
     }, 10_000);
     expect(await send()).toMatchObject({ status: 200, text: '' });
-  });
-
-  const addresses = Object.values(os.networkInterfaces()).flatMap((found) => found ?? []);
-  const hasIpv6 = addresses.some(({ address }) => address === '::1');
-  (hasIpv6 ? it : it.skip)('reaches a host by its IPv6 address', async () => {
-    const server = closing(await serveHttp((_request, response) => response.end('six'), '::1'));
-    expect(server.url).toContain('[::1]');
-    expect((await sendTo(server)()).text).toBe('six');
   });
 
   it('uses its connections again', async () => {
@@ -168,15 +150,12 @@ describe('a request counts as not written', () => {
     await server.close();
     return server;
   }
+  const NOWHERE = { url: 'http://atlas.invalid' };
   const selfSigned = async () => closing(await serveHttps(await certificateFor(), () => undefined));
 
   it.each<[what: string, code: RegExp, serve: () => Promise<{ url: string }>]>([
     ['the connection is refused', /^ECONNREFUSED$/, closedServer],
-    [
-      'the name has no address',
-      /^(ENOTFOUND|EAI_AGAIN)$/,
-      () => Promise.resolve({ url: 'http://atlas.invalid' }),
-    ],
+    ['the name has no address', /^(ENOTFOUND|EAI_AGAIN)$/, () => Promise.resolve(NOWHERE)],
     ['the certificate is signed by itself', /^DEPTH_ZERO_SELF_SIGNED_CERT$/, selfSigned],
   ])('when %s', async (_what, code, serve) => {
     const error = await failureOf(sendTo(await serve())());
@@ -190,7 +169,7 @@ describe('a request counts as not written', () => {
     ['says nothing until the timeout', () => undefined],
   ])('when the server %s instead of a TLS handshake', async (_what, onConnect) => {
     const server = closing(await serveSocket((socket, text) => text === null && onConnect(socket)));
-    const { written, code } = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, 500)());
+    const { written, code } = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, 200)());
     expect(written).toBe(false);
     expect(code).not.toBe('UNKNOWN');
     // Ends the connection attempt, for which the sender would wait when it closes.
@@ -205,8 +184,9 @@ describe('a request counts as written', () => {
     ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
     ['sends something else', /^HTTPParserError$/, (socket) => socket.end('220 smtp ready\r\n\r\n')],
     ['stops within the headers', /^UND_ERR_SOCKET$/, (socket) => socket.end('HTTP/1.1 201 Created\r\nConte')],
+    ['sends headers too long', /^UND_ERR_HEADERS_OVERFLOW$/, (socket) => socket.write(TOO_LONG)],
   ])('when the server %s', async (_what, code, onRequest) => {
-    const send = await sendToSocket(onRequest, code.test('TIMEOUT') ? 500 : 30_000);
+    const send = await sendToSocket(onRequest, code.test('TIMEOUT') ? 200 : 30_000);
     const error = await failureOf(send());
     expect([error.written, error.code]).toEqual([true, expect.stringMatching(code)]);
   });
@@ -216,9 +196,9 @@ describe('a request counts as written', () => {
     const send = await sendToHttp((_request, response) => {
       response.writeHead(201, { 'Content-Length': body.length });
       let sent = 0;
-      const timer = setInterval(() => response.write(body.charAt(sent++)), 60);
+      const timer = setInterval(() => response.write(body.charAt(sent++)), 30);
       response.on('close', () => clearInterval(timer));
-    }, 400);
+    }, 200);
     expect(await failureOf(send())).toMatchObject({ written: true, code: 'TIMEOUT' });
   });
 
@@ -254,47 +234,30 @@ describe('a request counts as written', () => {
 
 const CUT_OFF = 'Content-Length: 99\r\n\r\n{"linkToken":"CANARY';
 const CHUNK = 'Transfer-Encoding: chunked\r\n\r\n40\r\n{"linkToken":"CANARY';
+const GZIPPED = `Content-Encoding: gzip\r\nContent-Length: 999\r\n\r\n${gzipSync('{"linkToken":"CANARY"}').toString('latin1')}`;
 
-/** Ways in which a body does not end well, behind a status that arrived. */
-describe.each([
-  { what: 'is cut off', rest: CUT_OFF, ends: true, code: 'UND_ERR_SOCKET' },
-  { what: 'is cut off within a chunk', rest: CHUNK, ends: true, code: 'UND_ERR_SOCKET' },
-  { what: 'does not arrive within the timeout', rest: CUT_OFF, ends: false, code: 'TIMEOUT' },
-])('a response whose body $what', ({ rest, ends, code }) => {
+/** Bodies that do not end well, behind a status that arrived. */
+it.each([
+  { what: 'is cut off', rest: CUT_OFF, ends: true },
+  { what: 'is cut off within a chunk', rest: CHUNK, ends: true },
+  { what: 'is cut off within gzip', rest: GZIPPED, ends: true },
+  { what: 'does not arrive within the timeout', rest: CUT_OFF, ends: false },
+  { what: 'does not arrive within the timeout, in gzip', rest: GZIPPED, ends: false },
+])('a body that $what is an error of a success, unless the status alone decides', async ({ rest, ends }) => {
   const sendFor = (status: number) =>
     sendToSocket(
       (socket) => {
-        socket.write(`HTTP/1.1 ${status} X\r\n${rest}`);
+        socket.write(`HTTP/1.1 ${status} X\r\n${rest}`, 'latin1');
         if (ends) socket.end();
       },
-      ends ? 30_000 : 500,
+      ends ? 30_000 : 200,
     );
-
-  it.each([302, 400, 503])('loses no more than its text when it is a refusal: %i', async (status) => {
-    expect(await (await sendFor(status))()).toMatchObject({ status, text: '', json: null });
-  });
-
-  it('is an error when it is a success', async () => {
-    expect(await failureOf((await sendFor(201))())).toMatchObject({ written: true, code });
-  });
-
-  it('is a success without a text where the status alone decides', async () => {
-    const send = await sendFor(200);
-    expect(await send({ bodyOptional: true })).toMatchObject({ status: 200, text: '', json: null });
-  });
-});
-
-describe('a success whose encoding is gzip', () => {
-  it.each([
-    ['is cut off', 'UND_ERR_SOCKET', 30_000],
-    ['does not arrive within the timeout', 'TIMEOUT', 500],
-  ])('and whose body %s is an error', async (_what, code, timeoutMs) => {
-    const send = await sendToHttp((_request, response) => {
-      response.writeHead(201, { 'Content-Encoding': 'gzip', 'Content-Length': 999 });
-      response.write(gzipSync('{"linkToken":"CANARY"}'), () => code === 'TIMEOUT' || response.destroy());
-    }, timeoutMs);
-    expect(await failureOf(send())).toMatchObject({ written: true, code });
-  });
+  const code = ends ? 'UND_ERR_SOCKET' : 'TIMEOUT';
+  expect(await failureOf((await sendFor(201))())).toMatchObject({ written: true, code });
+  for (const status of [302, 503])
+    expect(await (await sendFor(status))()).toMatchObject({ status, json: null });
+  const success = await (await sendFor(200))({ bodyOptional: true });
+  expect(success).toMatchObject({ status: 200, json: null });
 });
 
 const reason = new Error('stopped');
@@ -318,11 +281,6 @@ describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {
     expect(server.count()).toBe(0);
   });
 
-  it('that never aborts changes nothing', async () => {
-    const send = await sendToHttp((_request, response) => response.writeHead(201).end('{}'));
-    expect(await send({ [name]: new AbortController().signal })).toMatchObject({ status: 201 });
-  });
-
   it('aborted while the request is under way ends it, unless its response may hold a token', async () => {
     const server = await holdingServer();
     const controller = new AbortController();
@@ -340,7 +298,7 @@ it('abort loses only the text of a response whose status decides', async () => {
   const controller = new AbortController();
   const send = await sendToHttp((_request, response) => {
     response.writeHead(200, { 'Content-Length': 99 }).write('{"a":');
-    setTimeout(() => controller.abort(reason), 100);
+    setTimeout(() => controller.abort(reason), 20);
   });
   const sent = send({ abort: controller.signal, bodyOptional: true });
   await expect(sent).resolves.toMatchObject({ status: 200, text: '' });

@@ -14,7 +14,7 @@ function profileFile(...lines: string[]) {
   return { TEMPORAL_CONFIG_FILE: fileIn('temporal.toml') };
 }
 
-/** Without the profile file of whoever runs this. */
+/** Reads settings without the profile file of the user that runs this. */
 const read = (env: NodeJS.ProcessEnv) => readTemporalSettings({ HOME: fileIn(), ...env });
 
 describe('the settings for Temporal', () => {
