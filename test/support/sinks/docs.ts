@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileNameOf } from './file-name';
 
 export const SINK_DOCS = path.resolve(__dirname, '../../../docs/sinks');
+
+/** The name of a type's file and of its page: `awsSecretsManager` is `aws-secrets-manager`. */
+export function fileNameOf(type: string): string {
+  return type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
 
 /** The page of a type of sink. */
 export const pageOf = (type: string) => readFileSync(path.join(SINK_DOCS, `${fileNameOf(type)}.md`), 'utf8');

@@ -1,10 +1,10 @@
 import type { Delivery } from '../../../src/sinks/sink';
 import type { Env } from './make-sink';
 
-/** The real server or folder behind a sink, and what the contract test needs to do to it. */
+/** The real server or folder behind a sink, and what the contract test needs to do to it; gone after the last test. */
 export interface Fixture {
-  /** The fate of the former token when the same organizations get a new one, as the docs say. */
-  readonly formerToken: 'stays beside it' | 'stays as an older version' | 'is replaced';
+  /** Whether the former token stays when the same organizations get a new one, as the docs say. */
+  readonly keepsFormer: boolean;
   /**
    * A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. The contract test asks
    * before each attempt, and makes one sink for all that are equal.
@@ -17,10 +17,7 @@ export interface Fixture {
   locationOf(delivery: Delivery): RegExp;
   /** Every token that is held for the organizations of this delivery, the oldest first; also after `refuse`. */
   held(delivery: Delivery): Promise<string[]>;
-  /**
-   * Makes this delivery fail permanently, and no later one. Where one would spoil the place for all, let `configFor`
-   * name another place for this delivery.
-   */
+  /** Makes this delivery fail permanently. */
   refuse(delivery: Delivery): Promise<void>;
   /** Makes the sink unreachable, and reachable again with what it held. */
   breakDown(): Promise<void>;
@@ -29,5 +26,4 @@ export interface Fixture {
   loseResponse?(): void;
   /** Accepts requests and sends no response, until `recover`. */
   hang?(): void;
-  stop(): Promise<void>;
 }

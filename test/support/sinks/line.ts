@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
+import { cleanUpLater } from '../clean-up';
 
-/** A TCP connection to a server that can be cut, silenced, and made to lose one response. */
+/** A TCP connection to a server that can be cut, silenced, and made to lose one response; gone after the last test. */
 interface Line {
   readonly port: number;
   /** Closes every connection and refuses new ones. */
@@ -12,16 +13,15 @@ interface Line {
   loseResponseTo(request: RegExp): void;
   /** Forwards everything again. */
   restore(): Promise<void>;
-  close(): Promise<void>;
 }
 
-export async function startLine(targetPort: () => number): Promise<Line> {
+export async function startLine(targetPort: number): Promise<Line> {
   const sockets = new Set<Socket>();
   let silent = false;
   let losing: RegExp | null = null;
 
   const server = createServer((client) => {
-    const target = connect(targetPort(), '127.0.0.1');
+    const target = connect(targetPort, '127.0.0.1');
     let doomed = false;
     for (const socket of [client, target]) {
       sockets.add(socket);
@@ -59,6 +59,7 @@ export async function startLine(targetPort: () => number): Promise<Line> {
   };
 
   await listen(0);
+  cleanUpLater(cut);
   const { port } = server.address() as AddressInfo;
   return {
     port,
@@ -70,6 +71,5 @@ export async function startLine(targetPort: () => number): Promise<Line> {
       losing = null;
       if (!server.listening) await listen(port);
     },
-    close: cut,
   };
 }

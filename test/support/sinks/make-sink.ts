@@ -1,5 +1,5 @@
 import { sinkConfigSchema } from '../../../src/sinks';
-import type { Sink } from '../../../src/sinks/sink';
+import type { Delivery, Sink } from '../../../src/sinks/sink';
 
 export type Env = Record<string, string>;
 
@@ -12,4 +12,10 @@ export async function makeSink(config: object, env: Env = {}, baseDirectory = '/
   const parsed = parseSink(config, env, baseDirectory);
   if (!parsed.success) throw parsed.error;
   return parsed.data();
+}
+
+/** Makes a sink, and returns how to deliver there. */
+export async function makeDelivering(config: object, env?: Env) {
+  const sink = await makeSink(config, env);
+  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
 }

@@ -3,18 +3,9 @@ import path from 'node:path';
 
 const ROOT = path.join(__dirname, '../../..');
 
-export interface SinkTestTools {
-  bao: string;
-  moto: { program: string; pythonPath: string };
-}
-
-/** Installs OpenBao and moto when they are not there. Throws with the reason when that cannot be done. */
-export function sinkTestTools(): SinkTestTools {
-  execFileSync(process.execPath, [path.join(ROOT, 'dev/setup/index.mjs'), 'bao', 'moto'], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  return {
-    bao: path.join(ROOT, '.cache/bin/bao'),
-    moto: { program: path.join(ROOT, '.cache/bin/moto'), pythonPath: path.join(ROOT, '.cache/moto') },
-  };
+/** Installs a tool of `dev/setup/tools.mjs` when it is missing, and returns its program. */
+export function toolPath(name: 'bao' | 'moto'): string {
+  const setUp = path.join(ROOT, 'dev/setup/index.mjs');
+  execFileSync(process.execPath, [setUp, name], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return path.join(ROOT, '.cache/bin', name);
 }

@@ -1,6 +1,5 @@
 import type { Delivery } from '../../../src/sinks/sink';
 import type { TestAtlas } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
 import { endingOf, untilDeliveryFails } from '../../support/ending';
 import { deploy, sharedTemporal, startAtlas, untilListed } from '../../support/installation';
@@ -17,9 +16,7 @@ let organizations: Delivery;
 
 beforeAll(async () => {
   const started = SINK_TYPE_NAMES.map(async (type) => {
-    const fixture = await startFixture(type);
-    cleanUpLater(() => fixture.stop());
-    return [type, fixture] as const;
+    return [type, await startFixture(type)] as const;
   });
   fixtures = Object.fromEntries(await Promise.all(started));
   atlas = await startAtlas();

@@ -1,8 +1,11 @@
 import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../../dev/atlas-emulator';
-import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { newOrgId } from '../../support/ids';
 import { newDelivery } from '../../support/sinks/delivery';
-import { makeSink, type Env } from '../../support/sinks/make-sink';
+import { cloudManagerFixture } from '../../support/sinks/fixtures/cloud-manager';
+import { makeDelivering, type Env } from '../../support/sinks/make-sink';
+import { testContract } from './contract';
+
+testContract(cloudManagerFixture);
 
 const sourceOrgId = newOrgId();
 let env: Env;
@@ -15,65 +18,55 @@ beforeEach(async () => {
 });
 afterEach(() => emulator.close());
 
-function seed(
-  settings: SeedInput['settings'] = {},
-  privateKey = 'canary-private-key',
-  roles = ['ORG_OWNER'],
-): void {
+function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
+  const apiKey = { publicKey: 'source', privateKey: 'canary-private-key', orgId: sourceOrgId };
   emulator.seed({
     sourceOrganizations: [{ id: sourceOrgId, name: 'Source' }],
-    apiKeys: [{ publicKey: 'source', privateKey, orgId: sourceOrgId, roles }],
+    apiKeys: [{ ...apiKey, ...key }],
     serviceAccounts: [],
     settings: { acceptUnknownLinkTokens: true, ...settings },
   });
 }
 
-async function cloudManager(overrides: object = {}) {
-  const keys = { publicKey: { env: 'PUBLIC_KEY' }, privateKey: { env: 'PRIVATE_KEY' } };
+function cloudManager(overrides: object = {}) {
   const config = {
     type: 'cloudManager',
     baseUrl: emulator.url,
     allowHttp: true,
     pollIntervalMs: 100,
-    ...keys,
+    publicKey: { env: 'PUBLIC_KEY' },
+    privateKey: { env: 'PRIVATE_KEY' },
   };
-  const sink = await makeSink({ ...config, ...overrides }, env);
-  return (delivery: Delivery) => sink.deliver(delivery, new AbortController().signal);
+  return makeDelivering({ ...config, ...overrides }, env);
 }
 
 const delivery = () => newDelivery({ sourceOrgId });
 
-it('polls until the link is synced', async () => {
-  seed({ pollsBeforeSynced: 3 });
-  expect(await (await cloudManager())(delivery())).toMatch(
-    /organization [0-9a-f]{24}: connected to Atlas \(SYNCED\)$/,
-  );
-  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(4);
-});
-
-it('does not poll when the first response says SYNCED', async () => {
+it.each([
+  ['until the link is synced', { pollsBeforeSynced: 3 }, 4],
+  ['not at all when the first response says SYNCED', {}, 0],
+])('polls %s', async (_when, settings, polls) => {
+  seed(settings);
   const deliver = await cloudManager();
-  await deliver(delivery());
-  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(0);
+  expect(await deliver(delivery())).toMatch(/organization [0-9a-f]{24}: connected to Atlas \(SYNCED\)$/);
+  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(polls);
 });
 
 it('is unavailable when the link is not synced in time, and a later attempt completes it', async () => {
   seed({ syncDelayMs: 3_600_000 });
   const deliver = await cloudManager({ syncTimeoutMs: 250 });
   const once = delivery();
-  const failing = deliver(once);
-  await expect(failing).rejects.toThrow(SinkUnavailableError);
-  await expect(failing).rejects.toThrow(
-    /accepted the token but did not report SYNCED within 250 ms: check Live Migration/,
-  );
+  await expect(deliver(once)).rejects.toMatchObject({
+    name: 'SinkUnavailableError',
+    message: expect.stringContaining('but did not report SYNCED within 250 ms: check Live Migration'),
+  });
   seed();
   await deliver(once);
   expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
 });
 
-const challenges = () => emulator.requests().filter(({ challenge }) => challenge);
-
 it('renews an expired nonce in the same attempt, with one more challenge', async () => {
+  const challenges = () => emulator.requests().filter(({ challenge }) => challenge);
   const deliver = await cloudManager();
   await deliver(delivery());
   expect(challenges()).toHaveLength(1);
@@ -87,17 +80,17 @@ it('renews an expired nonce in the same attempt, with one more challenge', async
 it('uses a rotated key without a restart', async () => {
   const deliver = await cloudManager();
   await deliver(delivery());
-  seed({}, 'canary-rotated');
-  await expect(deliver(delivery())).rejects.toThrow(SinkRejectedError);
+  seed({}, { privateKey: 'canary-rotated' });
+  await expect(deliver(delivery())).rejects.toMatchObject({ name: 'SinkRejectedError' });
   env['PRIVATE_KEY'] = 'canary-rotated';
   await deliver(delivery());
 });
 
 it.each<[string, () => void, RegExp]>([
-  ['a wrong key', () => seed({}, 'other'), /responded with 401: it does not accept the API key/],
+  ['a wrong key', () => seed({}, { privateKey: 'other' }), /responded with 401: it does not accept the API/],
   [
     'a key without the role',
-    () => seed({}, undefined, ['ORG_MEMBER']),
+    () => seed({}, { roles: ['ORG_MEMBER'] }),
     /responded with 40[13]: .*Organization Owner/,
   ],
   [
@@ -113,8 +106,10 @@ it.each<[string, () => void, RegExp]>([
 ])('rejects %s', async (_what, arrange, message) => {
   arrange();
   const failing = (await cloudManager())(delivery());
-  await expect(failing).rejects.toThrow(SinkRejectedError);
-  await expect(failing).rejects.toThrow(message);
+  await expect(failing).rejects.toMatchObject({
+    name: 'SinkRejectedError',
+    message: expect.stringMatching(message),
+  });
   await expect(failing).rejects.not.toThrow('canary');
 });
 

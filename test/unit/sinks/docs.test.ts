@@ -3,8 +3,7 @@ import { readdirSync } from 'node:fs';
 import type { z } from 'zod';
 import { SINK_TYPES } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
-import { SINK_DOCS, blockOf, blocksIn, pageOf } from '../../support/sinks/docs';
-import { fileNameOf } from '../../support/sinks/file-name';
+import { SINK_DOCS, blockOf, blocksIn, fileNameOf, pageOf } from '../../support/sinks/docs';
 import { load } from '../config/configuration';
 
 /** A value for each environment variable of an example; one that suits every kind of secret. */

@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { SINK_TYPES } from '../../../src/sinks';
-import { fileNameOf } from '../../support/sinks/file-name';
+import { fileNameOf } from '../../support/sinks/docs';
 
 const SINKS = path.resolve(__dirname, '../../../src/sinks');
 const NO_SINKS = ['index.ts', 'outcomes.ts', 'sink.ts', 'utils'];
@@ -20,11 +20,16 @@ it.each(modules)(
   },
 );
 
-it.each(SINK_TYPES)('the file or folder of $type has its name', async (sinkType) => {
-  const { type } = sinkType;
-  expect(modules.map((name) => path.parse(name).name)).toContain(fileNameOf(type));
-  expect(await exportsOf(fileNameOf(type))).toContain(sinkType);
-});
+it.each(SINK_TYPES)(
+  'the file or folder of $type has its name, and its test the contract',
+  async (sinkType) => {
+    const { type } = sinkType;
+    expect(modules.map((name) => path.parse(name).name)).toContain(fileNameOf(type));
+    expect(await exportsOf(fileNameOf(type))).toContain(sinkType);
+    const tests = path.resolve(__dirname, '../../system/sinks', `${fileNameOf(type)}.test.ts`);
+    expect(readFileSync(tests, 'utf8')).toContain('testContract(');
+  },
+);
 
 it('each type has a name of its own', () => {
   const names = SINK_TYPES.map(({ type }) => type);

@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { inspect } from 'node:util';
+import pMap from 'p-map';
+import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink } from '../../../src/sinks/sink';
+import { eventually } from '../../support/eventually';
+import { newDelivery, successorOf } from '../../support/sinks/delivery';
+import type { Fixture } from '../../support/sinks/fixture';
+import { makeSink } from '../../support/sinks/make-sink';
+
+/** The server of a sink may have to be installed. */
+const START_TIMEOUT_MS = 300_000;
+
+/** Tests what every sink promises. Returns its server, which other tests of the file may use, too. */
+export function testContract<F extends Fixture>(start: () => Promise<F>): () => F {
+  const output = recordOutput();
+  const shown: unknown[] = [];
+  const tokens: string[] = [];
+  const sinks = new Map<string, Promise<Sink>>();
+  let fixture: F;
+
+  beforeAll(async () => {
+    fixture = await start();
+  }, START_TIMEOUT_MS);
+
+  function sinkFor(delivery: Delivery): Promise<Sink> {
+    const config = fixture.configFor(delivery);
+    const key = JSON.stringify(config);
+    const sink = sinks.get(key) ?? makeSink(config, fixture.env);
+    sinks.set(key, sink);
+    return sink;
+  }
+
+  /** Returns the location, or what was thrown. */
+  async function deliver(delivery: Delivery, signal = new AbortController().signal): Promise<unknown> {
+    tokens.push(delivery.token);
+    const sink = await sinkFor(delivery);
+    const result = await sink.deliver(delivery, signal).catch((error: unknown) => error);
+    shown.push(result);
+    return result;
+  }
+
+  describe('the contract of every sink:', () => {
+    afterEach(() => {
+      const texts = [output(), ...shown.map(everythingIn)];
+      const canaries = [...tokens, ...fixture.canaries];
+      expect(canaries.filter((canary) => texts.some((text) => text.includes(canary)))).toEqual([]);
+    });
+
+    it('a token is delivered, and again with the same id changes nothing', async () => {
+      const delivery = newDelivery();
+      const location = await deliver(delivery);
+      expect(location).toMatch(fixture.locationOf(delivery));
+      expect(await deliver(delivery)).toBe(location);
+      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+    });
+
+    it('a check changes nothing', async () => {
+      const delivery = newDelivery();
+      await deliver(delivery);
+      const sink = await sinkFor(delivery);
+      for (const target of [null, delivery])
+        shown.push(await sink.check?.(target, new AbortController().signal));
+      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+    });
+
+    it('a retry after a lost response changes nothing', async () => {
+      const delivery = newDelivery();
+      fixture.loseResponse?.();
+      const result = await deliver(delivery);
+      if (fixture.loseResponse) expect(result).toBeInstanceOf(SinkUnavailableError);
+      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+      await deliver(delivery);
+      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+    });
+
+    it('a new token of the same organizations stays beside the former, or replaces it', async () => {
+      const former = newDelivery();
+      const next = successorOf(former);
+      await deliver(former);
+      await deliver(next);
+      const kept = fixture.keepsFormer ? [former.token] : [];
+      expect((await fixture.held(next)).sort()).toEqual([...kept, next.token].sort());
+    });
+
+    it('a refusal is SinkRejected, with a reason', async () => {
+      const delivery = newDelivery();
+      fixture.configFor(delivery);
+      await fixture.refuse(delivery);
+      const failure = await deliver(delivery);
+      expect(failure).toBeInstanceOf(SinkRejectedError);
+      expect((failure as Error).message).toMatch(/\w+ \w+ \w+/);
+      expect(await fixture.held(delivery)).not.toContain(delivery.token);
+    });
+
+    it('a cancelled delivery stops', async () => {
+      const cancelled = new Error('the run was cancelled');
+      const controller = new AbortController();
+      if (!fixture.hang) controller.abort(cancelled);
+      fixture.hang?.();
+      const delivering = deliver(newDelivery(), controller.signal);
+      await sleep(200);
+      controller.abort(cancelled);
+      // A timeout of the sink would come much later, and with another error.
+      expect(await delivering).toBe(cancelled);
+      if (fixture.hang) await fixture.recover();
+    });
+
+    it('of many tokens each is delivered once, though the sink is unreachable in the middle', async () => {
+      const deliveries = Array.from({ length: 24 }, () => newDelivery());
+      const [one] = deliveries as [Delivery];
+      const sink = await sinkFor(one);
+      let delivered = 0;
+      let failures = 0;
+      const breakAndRecover = async () => {
+        await fixture.breakDown();
+        await eventually('a failed delivery', () => failures > 0);
+        const checking = sink.check?.(one, new AbortController().signal);
+        if (checking) await expect(checking).rejects.toBeInstanceOf(SinkUnavailableError);
+        await fixture.recover();
+      };
+      let broken: Promise<void> | undefined;
+      const deliverAtLast = (delivery: Delivery) =>
+        eventually('a delivery', async () => {
+          const failure = await deliver(delivery);
+          if (!(failure instanceof Error)) return true;
+          expect(`${failure.name}: ${failure.message}`).toMatch(/^SinkUnavailableError: /);
+          failures += 1;
+          return false;
+        });
+      await pMap(
+        deliveries,
+        async (delivery) => {
+          await deliverAtLast(delivery);
+          delivered += 1;
+          if (delivered === 8) broken = breakAndRecover();
+        },
+        { concurrency: 4 },
+      );
+      await broken;
+      const held = await Promise.all(deliveries.map((delivery) => fixture.held(delivery)));
+      expect(held).toEqual(deliveries.map(({ token }) => [token]));
+    });
+  });
+  return () => fixture;
+}
+
+/** Records what is written to the outputs of the process, and by the console. Returns how to read it. */
+function recordOutput(): () => string {
+  const spies = [
+    ...[process.stdout, process.stderr].map((stream) => jest.spyOn(stream, 'write')),
+    ...(['log', 'info', 'warn', 'error', 'debug'] as const).map((method) => jest.spyOn(console, method)),
+  ];
+  return () => spies.flatMap(({ mock }) => mock.calls.flat().map(String)).join('\n');
+}
+
+/** Shows parts, too, that console.log would not: hidden properties and causes. */
+function everythingIn(value: unknown): string {
+  const text = inspect(value, { showHidden: true, depth: Infinity, maxStringLength: Infinity });
+  return value instanceof Error ? `${text} ${value.message} ${value.stack ?? ''}` : text;
+}
