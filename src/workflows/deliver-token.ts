@@ -4,16 +4,14 @@ import type { ValidatedRequest } from '../shared/activities';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';
-import type { DeliveryOutcomes } from './delivery-outcomes';
+import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './failures';
 import { proxyDeliverLinkToken } from './proxies';
-import type { RedeliveryControl } from './redelivery-control';
 import type { RunStatus } from './run-status';
 
 interface Delivery {
   status: RunStatus;
-  outcomes: DeliveryOutcomes;
-  control: RedeliveryControl;
+  channel: DeliveryChannel;
   valid: ValidatedRequest;
   sealedToken: RunToken;
   recovery: Recovery | undefined;
@@ -29,8 +27,7 @@ interface Delivery {
  */
 export async function deliverToken({
   status,
-  outcomes,
-  control,
+  channel,
   valid: { request, deliver: policy },
   sealedToken,
   recovery,
@@ -42,7 +39,7 @@ export async function deliverToken({
   let ownFailure = '';
 
   for (;;) {
-    const { redelivery } = control;
+    const { redelivery } = channel;
     const sink = redelivery?.sink ?? request.sink;
     const isElsewhere = sink !== request.sink;
     // Cancelled while the token was being created, or in between: the token gets one attempt.
@@ -52,7 +49,7 @@ export async function deliverToken({
     const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
     const attempt = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     const outcome = await settle(
-      isFinal ? CancellationScope.nonCancellable(attempt) : control.runAttempt(attempt),
+      isFinal ? CancellationScope.nonCancellable(attempt) : channel.runAttempt(attempt),
       (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
       completedByHand(sink),
     );
@@ -63,7 +60,7 @@ export async function deliverToken({
 
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
-    const isSuperseded = control.redelivery !== redelivery;
+    const isSuperseded = channel.redelivery !== redelivery;
     const situation = {
       kind,
       isCancelled: isCancelled(),
@@ -76,16 +73,15 @@ export async function deliverToken({
     if (decision.next === 'redeliver') continue;
 
     pace = decision;
-    control.redelivery = null;
     if (!isElsewhere) ownFailure = failure.message;
     const message = isElsewhere ? describeBoth(sink, failure.message, request.sink, ownFailure) : ownFailure;
     const { unconfirmedTokens } = status.current;
     const reported = createFailure(decision.type, message, { unconfirmedTokens });
     status.reportUndelivered(reported, sink, pace.nextRoundAtMs);
-    outcomes.publishRound(reported);
+    channel.publishRound(reported);
     // A timeout of 0 would be none.
     const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
-    await condition(() => control.redelivery !== null, waitMs).catch(() => {
+    await condition(() => channel.redelivery !== null, waitMs).catch(() => {
       throw cancelled();
     });
   }

@@ -12,11 +12,10 @@ import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-res
 import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
-import { createDeliveryOutcomes } from './delivery-outcomes';
+import { createDeliveryChannel } from './delivery-channel';
 import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { UNREADABLE } from './payload-converter';
 import { findToken, validateRequest } from './proxies';
-import { createRedeliveryControl } from './redelivery-control';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
@@ -36,21 +35,20 @@ const MAX_MEMO_LENGTH = 16 * 1024;
  */
 export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
   const status = createRunStatus();
-  const outcomes = createDeliveryOutcomes();
-  const control = createRedeliveryControl();
-  handleUpdates(request, status, outcomes, control);
+  const channel = createDeliveryChannel();
+  handleUpdates(request, status, channel);
   try {
     const valid = await checkStart(request, recovery);
     status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
     status.setToken(sealedToken, !recovery);
-    const receipt = await deliverToken({ status, outcomes, control, valid, sealedToken, recovery });
+    const receipt = await deliverToken({ status, channel, valid, sealedToken, recovery });
     status.reportDelivered(receipt);
-    await outcomes.publishEnding({ receipt });
+    await channel.publishEnding({ receipt });
     return receipt;
   } catch (error) {
     if (error instanceof CancelledFailure || error instanceof ApplicationFailure) {
-      await outcomes.publishEnding({ failure: status.reportFailure(error) });
+      await channel.publishEnding({ failure: status.reportFailure(error) });
     }
     throw error;
   }

@@ -3,8 +3,7 @@ import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { differingFields } from '../shared/compare-requests';
 import { terminalFailure } from '../shared/failures';
-import type { DeliveryOutcomes } from './delivery-outcomes';
-import type { Redelivery, RedeliveryControl } from './redelivery-control';
+import type { DeliveryChannel, Redelivery } from './delivery-channel';
 import type { RunStatus } from './run-status';
 
 /** Temporal allows ten Updates at once in a run; the rest is for `redeliver`. */
@@ -15,20 +14,15 @@ const MAX_WAITING = 5;
  * their input by hand: an error that is not an ApplicationFailure would block the workflow task. What they
  * refuse leaves no trace.
  */
-export function handleUpdates(
-  request: unknown,
-  status: RunStatus,
-  outcomes: DeliveryOutcomes,
-  control: RedeliveryControl,
-): void {
+export function handleUpdates(request: unknown, status: RunStatus, channel: DeliveryChannel): void {
   let waiting = 0;
 
   setHandler(
     defineUpdate<Receipt, [unknown]>(UPDATES.redeliver),
     (input) => {
       // Before the first await, so that of two Updates in one workflow task only one passes the validator.
-      control.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
-      return outcomes.waitForNext();
+      channel.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
+      return channel.waitForOutcome();
     },
     {
       validator(input) {
@@ -45,7 +39,7 @@ export function handleUpdates(
             'the run is cancelled: wait until it ends, then recover the token that it leaves, if any',
           );
         }
-        if (control.redelivery) {
+        if (channel.redelivery) {
           throw refusal('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
         }
       },
@@ -57,7 +51,7 @@ export function handleUpdates(
     async () => {
       waiting += 1;
       try {
-        return await outcomes.waitForNext();
+        return await channel.waitForOutcome();
       } finally {
         waiting -= 1;
       }
@@ -75,7 +69,7 @@ export function handleUpdates(
               'wait for it to end, or cancel it',
           );
         }
-        const failure = outcomes.getLastFailure();
+        const failure = channel.getLastFailure();
         // No refusal: the caller gets the outcome of the last round at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {

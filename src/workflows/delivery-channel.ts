@@ -1,0 +1,79 @@
+import {
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  type ApplicationFailure,
+} from '@temporalio/workflow';
+import type { Receipt } from '../contract/schemas';
+
+/** A requested redelivery; without `sink` it goes to the sink of the request. */
+export interface Redelivery {
+  sink?: string | undefined;
+}
+
+type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+
+export type DeliveryChannel = ReturnType<typeof createDeliveryChannel>;
+
+/** Connects the loop that delivers with the Updates: they steer it, and wait for its outcomes. */
+export function createDeliveryChannel() {
+  let attemptScope: CancellationScope | null = null;
+  let outcomes = 0;
+  let latest: Outcome | null = null;
+  let isEnding = false;
+
+  function publish(outcome: Outcome): void {
+    latest = outcome;
+    outcomes += 1;
+  }
+
+  const channel = {
+    /** The redelivery that has no outcome yet. */
+    redelivery: null as Redelivery | null,
+
+    /** Sets the next sink, and stops the attempt under way. */
+    redeliver(redelivery: Redelivery): void {
+      channel.redelivery = redelivery;
+      attemptScope?.cancel();
+    },
+
+    /** Runs an attempt that a redelivery stops. */
+    async runAttempt<T>(attempt: () => Promise<T>): Promise<T> {
+      attemptScope = new CancellationScope();
+      try {
+        return await attemptScope.run(attempt);
+      } finally {
+        attemptScope = null;
+      }
+    },
+
+    /** Publishes the failure of a round; the run goes on. */
+    publishRound(failure: ApplicationFailure): void {
+      channel.redelivery = null;
+      publish({ failure });
+    },
+
+    /** Publishes the outcome of the run, and resolves once every caller has it. */
+    async publishEnding(outcome: Outcome): Promise<void> {
+      isEnding = true;
+      publish(outcome);
+      if (allHandlersFinished()) return;
+      // In a cancelled run any other wait would throw at once, and callers would get no outcome.
+      await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+    },
+
+    /** @returns the failure of the last round; null before the first ended. */
+    getLastFailure: () => (latest && 'failure' in latest ? latest.failure : null),
+
+    /** Waits for the outcome of the round under way, or of the run when it ends before that. */
+    async waitForOutcome(): Promise<Receipt> {
+      const before = outcomes;
+      // After the ending no other outcome follows.
+      await CancellationScope.nonCancellable(() => condition(() => outcomes > before || isEnding));
+      const outcome = latest as Outcome;
+      if ('failure' in outcome) throw outcome.failure;
+      return outcome.receipt;
+    },
+  };
+  return channel;
+}
