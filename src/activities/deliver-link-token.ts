@@ -62,10 +62,8 @@ export function deliverLinkTokenActivity(
       throw new SinkRejectedError(`sink ${name} is not permitted for organization ${orgId}: ${remedy}`);
     }
     if (sink.needsSourceOrgId && sourceOrgId === null) {
-      const remedy = 'redeliver to another sink, and name sourceOrgId next time';
-      throw new SinkRejectedError(
-        `sink ${name} needs the source organization, and the request named none: ${remedy}`,
-      );
+      const problem = `sink ${name} needs the source organization, and the request named none`;
+      throw new SinkRejectedError(`${problem}: redeliver to another sink, and name sourceOrgId next time`);
     }
     return sink;
   }

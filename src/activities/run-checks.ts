@@ -8,6 +8,8 @@ import type { Activities } from '../shared/activities';
 import { escapeControls } from '../shared/text';
 import { invalidRequest, workerCheckFailed } from './failures';
 
+const NO_REQUEST = { request: null, problems: [] };
+
 /**
  * Makes the activity that checks what this worker needs, or what a request would use, and creates nothing.
  * Anyone who may start work in the namespace can call it, so it names no organization that the caller did not
@@ -18,9 +20,9 @@ import { invalidRequest, workerCheckFailed } from './failures';
 export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
     const { organizations, sinks } = services;
-    const { request, problems } =
-      input === null ? { request: null, problems: [] } : validateAgainstConfig(input, organizations, sinks);
-    const scope = input === null ? null : findScope(input, services);
+    const isGiven = input !== null;
+    const { request, problems } = isGiven ? validateAgainstConfig(input, organizations, sinks) : NO_REQUEST;
+    const scope = isGiven ? findScope(input, services) : null;
     const { client } = Context.current();
     const found = await runAll([
       ['list of runs', () => checkRunList(client)],
@@ -37,11 +39,8 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     });
     if (report.fields.length > 0) throw invalidRequest(report.fields, report);
     const errors = found.filter(({ state }) => state === 'error');
-    if (errors.length > 0)
-      throw workerCheckFailed(
-        report,
-        errors.every(({ retryable }) => retryable),
-      );
+    const isRetryable = errors.every(({ retryable }) => retryable);
+    if (errors.length > 0) throw workerCheckFailed(report, isRetryable);
     return report;
   };
 }

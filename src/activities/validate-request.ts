@@ -30,11 +30,8 @@ export function validateRequestActivity(
       organizations,
       sinks,
     );
-    const found = [
-      ...checked.problems,
-      ...findRecoveryProblems(recovery),
-      ...findRunProblems(checked.request, run),
-    ];
+    const runProblems = findRunProblems(checked.request, run);
+    const found = [...checked.problems, ...findRecoveryProblems(recovery), ...runProblems];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
     return { request: { ...checked.request, accessListIps }, ...policies };

@@ -46,16 +46,17 @@ function toFailedCheck({ message, retryable }: DeliveryOutcome | AtlasOutcome): 
  */
 export function workerChecks(services: Services, scope: RequestScope | null, withIds: boolean): Check[] {
   const { organizations, sinks } = services;
-  const credentials = scope ? [scope.credential] : organizations.credentials();
-  const sinkNames = scope ? [scope.sink] : [...sinks.keys()];
+  const credentials = (scope ? [scope.credential] : organizations.credentials()).filter(
+    (name) => name !== null,
+  );
+  const sinkNames = (scope ? [scope.sink] : [...sinks.keys()]).filter((name) => name !== null);
   return [
     ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
-    ...credentials
-      .filter((name) => name !== null)
-      .flatMap((name) => credentialChecks(services, name, scope, withIds)),
-    ...sinkNames
-      .filter((name) => name !== null)
-      .map((name): Check => [`sink ${name}`, (signal) => checkSink(sinks.get(name), scope, signal)]),
+    ...credentials.flatMap((name) => credentialChecks(services, name, scope, withIds)),
+    ...sinkNames.map((name): Check => [
+      `sink ${name}`,
+      (signal) => checkSink(sinks.get(name), scope, signal),
+    ]),
   ];
 }
 
@@ -110,7 +111,6 @@ function checkServed(visible: readonly string[], wanted: readonly string[], with
   return ok(`accepted by Atlas; can see ${withIds ? visible.join(', ') : unnamed}`);
 }
 
-/** Names the keys, which the sealer has checked. */
 function checkKeys(sealer: Sealer): CheckResult {
   const [first, ...others] = sealer.keyIds();
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
