@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { parseFaults, type Fault, type RouteName } from './faults';
 import { parseSeed, type SeedInput } from './seed';
-import type { State } from './state';
+import type { RequestRecord, State } from './state';
 
 const expirable = z.enum(['accessTokens', 'nonces']);
 
@@ -27,20 +27,25 @@ export function createControls(state: State) {
   };
 }
 
-type Endpoint = [method: 'GET' | 'PUT' | 'POST' | 'DELETE', path: string, handle: (body: string) => unknown];
-
-/** The endpoints below `/_emulator/`. A body is JSON whatever its content type says, so that `curl -d` will do. */
+/** Registers the endpoints below `/_emulator/`. A body is JSON whatever its content type says, for `curl -d`. */
 export function registerControls(app: FastifyInstance, controls: Controls): void {
-  const endpoints: Endpoint[] = [
-    ['GET', 'state', () => controls.state()],
-    ['PUT', 'state', (body) => (controls.seed(JSON.parse(body) as SeedInput), controls.state())],
-    ['GET', 'requests', () => countedRequests(controls)],
-    ['POST', 'faults', (body) => (controls.faults(JSON.parse(body) as Fault[]), waitingFaults(controls))],
-    ['DELETE', 'faults', () => controls.clearFaults()],
-    ['POST', 'expire', (body) => controls.expire(JSON.parse(body) as 'nonces')],
-    ['POST', 'reset', () => controls.reset()],
-  ];
-  for (const [method, path, handle] of endpoints) {
+  const endpoints: Record<string, (body: string) => unknown> = {
+    'GET state': () => controls.state(),
+    'PUT state'(body) {
+      controls.seed(JSON.parse(body) as SeedInput);
+      return controls.state();
+    },
+    'GET requests': () => countRequests(controls.requests()),
+    'POST faults'(body) {
+      controls.faults(JSON.parse(body) as Fault[]);
+      return { faults: controls.state().faults };
+    },
+    'DELETE faults': () => controls.clearFaults(),
+    'POST expire': (body) => controls.expire(JSON.parse(body) as 'nonces'),
+    'POST reset': () => controls.reset(),
+  };
+  for (const [endpoint, handle] of Object.entries(endpoints)) {
+    const [method = '', path = ''] = endpoint.split(' ');
     app.route<{ Body: string | undefined }>({
       method,
       url: `/_emulator/${path}`,
@@ -56,12 +61,7 @@ export function registerControls(app: FastifyInstance, controls: Controls): void
   }
 }
 
-function waitingFaults(controls: Controls): object {
-  return { faults: controls.state().faults };
-}
-
-function countedRequests(controls: Controls): object {
-  const requests = controls.requests();
+function countRequests(requests: RequestRecord[]): object {
   const counts: Record<string, number> = {};
   for (const { on } of requests) counts[on] = (counts[on] ?? 0) + 1;
   return { counts, requests };

@@ -1,8 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import { hostPort } from '../../src/worker/health';
 import { atlasRoutes } from './atlas-api';
 import { authenticate, findOrganization, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
@@ -68,13 +66,8 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
     return reply.code(status).send(atlasError(codeForStatus(status), { status, detail }).response.body);
   });
 
-  await app.listen({ port, host });
-  const listening = (app.server.address() as AddressInfo).port;
-  return {
-    ...controls,
-    url: `${https ? 'https' : 'http'}://${hostPort(host, listening)}`,
-    close: () => app.close().then(() => undefined),
-  };
+  const url = await app.listen({ port, host });
+  return { ...controls, url, close: () => app.close().then(() => undefined) };
 }
 
 /** One request: who sent it, which fault hits it, the route's work, the response. */

@@ -13,28 +13,27 @@ import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 
 const MS_PER_TICK = 10;
 
-/** A request that no other run has. Of the demo's sinks, `rejects` stores no token. */
-export const newRequest = (sink = 'drop') => ({
-  orgId: DEFAULTS.orgId,
-  sourceOrgId: randomBytes(12).toString('hex'),
-  accessListIps: ['192.31.196.7'],
-  sink,
-});
+/** Makes a request that no other run has. Of the demo's sinks, `rejects` stores no token. */
+export function newRequest(sink = 'drop') {
+  const sourceOrgId = randomBytes(12).toString('hex');
+  return { orgId: DEFAULTS.orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink };
+}
 
-export const idOf = ({ orgId, sourceOrgId }: ReturnType<typeof newRequest>) =>
-  workflowIdFor(orgId, sourceOrgId);
+export function idOf({ orgId, sourceOrgId }: ReturnType<typeof newRequest>): string {
+  return workflowIdFor(orgId, sourceOrgId);
+}
 
-/**
- * @param options.server embedded; without one, that of TEMPORAL_ADDRESS and so on.
- * @param options.config more of the workers' configuration, in YAML.
- */
-export async function startJob({
-  server,
-  config = '',
-}: {
+interface JobOptions {
+  /** The embedded server; null for that of TEMPORAL_ADDRESS and so on. */
   server: { address: string } | null;
+  /** More of the workers' configuration, in YAML. */
   config?: string;
-}) {
+}
+
+export type Job = Awaited<ReturnType<typeof startJob>>;
+
+/** Starts the Atlas emulator, and connects to Temporal. */
+export async function startJob({ server, config = '' }: JobOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
   const env = server ? embeddedEnv(server.address) : process.env;
   const { connection, namespace } = await connectClient(env, 10_000);
