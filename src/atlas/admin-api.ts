@@ -50,23 +50,24 @@ export interface AdminApi {
     abortUntilWritten: AbortSignal,
   ): Promise<string>;
   /**
-   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets a new access
-   * token for it: the cached one would still work after the client secret was replaced.
+   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets a
+   * new access token for it: the cached one would still work after the client secret was replaced.
    *
    * @returns the first 500 organization ids; a credential belongs to one organization.
    * @throws AtlasError, SecretUnavailableError
    */
   visibleOrganizations(credentialName: string): Promise<string[]>;
   /**
-   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which
-   * source organization they belong to.
+   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not
+   * say which source organization they belong to.
    *
    * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
    * @throws AtlasError, SecretUnavailableError
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
   /**
-   * Describes in a clause why this process holds back the link-token requests of a credential, and until when.
+   * Describes in a clause why this process holds back the link-token requests of a credential, and until
+   * when.
    *
    * @returns null while the circuit is closed.
    * @throws AtlasError when the credential is not configured.
@@ -77,18 +78,11 @@ export interface AdminApi {
 }
 
 /** Makes a client for the used part of the Atlas Administration API. Each call is one attempt. */
-export function createAdminApi({
-  baseUrl,
-  requestTimeoutMs,
-  envelope,
-  pretty,
-  credentials: configs,
-  onRequest,
-  backoff,
-}: AdminApiOptions): AdminApi {
+export function createAdminApi(options: AdminApiOptions): AdminApi {
+  const { baseUrl, requestTimeoutMs, envelope, pretty, backoff, onRequest } = options;
   const sender = createSender(requestTimeoutMs);
   const credentials = new Map(
-    [...configs].map(([name, config]) => [
+    [...options.credentials].map(([name, config]) => [
       name,
       { config, circuit: createCircuitBreaker(name, backoff), ...createCredential(config) },
     ]),
@@ -114,10 +108,8 @@ export function createAdminApi({
       return redactCredentials(response, request.headers['Authorization'], secret);
     } catch (error) {
       ended(null);
-      if (error instanceof HttpError) {
-        throw connectionError(endpoint, error.written, error.code, baseUrl);
-      }
-      throw error;
+      if (!(error instanceof HttpError)) throw error;
+      throw connectionError(endpoint, error.written, error.code, baseUrl);
     }
   }
 
@@ -220,7 +212,7 @@ function formatQuery(flags: Record<string, boolean>): string {
   return set.length > 0 ? `?${set.map(([name]) => `${name}=true`).join('&')}` : '';
 }
 
-/** Unwraps an envelope. Any other response, such as an access token or a proxy's error page, stays as it is. */
+/** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */
 function unwrap(response: HttpResponse): HttpResponse {
   const parsed = envelopeSchema.safeParse(response.json);
   if (!parsed.success) return response;

@@ -26,7 +26,7 @@ export async function createWorker(
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
-    // A cancellation reaches an attempt with the response to a heartbeat, so heartbeats must not be held back.
+    // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats back.
     maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
     shutdownGraceTime: policies.create.attemptTimeoutMs,
@@ -38,7 +38,7 @@ export async function createWorker(
   };
 }
 
-/** Uses AUTO_UPGRADE, so that a run that waits for its delivery goes on in the version that is current then. */
+/** Uses AUTO_UPGRADE, so that an undelivered run goes on in the version that is current then. */
 function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeploymentOptions'> {
   if (!deployment) return {};
   const { name: deploymentName, buildId } = deployment;

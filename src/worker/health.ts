@@ -1,9 +1,12 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { systemErrorCode } from '../files';
 
 /**
- * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and the reason).
+ * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and
+ * the reason).
  *
  * @param findProblem finds out why the worker cannot take work now; null when it can.
  * @returns the URL, such as `http://127.0.0.1:8080`, and a function that ends the server.
@@ -30,25 +33,21 @@ export async function startHealth(
         response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
       });
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const code = error.code ?? error.message;
-      reject(
-        new Error(
-          `cannot listen on ${hostPort(host, port)} (${code}): set health.port to a free port, or correct health.host`,
-        ),
-      );
-    });
-    server.listen(port, host, resolve);
+  server.listen(port, host);
+  await once(server, 'listening').catch((error: unknown) => {
+    throw new Error(
+      `cannot listen on ${hostPort(host, port)} (${systemErrorCode(error)}):` +
+        ' set health.port to a free port, or correct health.host',
+    );
   });
   const address = server.address() as AddressInfo;
   return {
     url: `http://${hostPort(host, address.port)}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
   };
 }
 
@@ -59,7 +58,7 @@ export function hostPort(host: string, port: number): string {
 
 const READINESS_TIMEOUT_MS = 1000;
 
-/** Finds out why the worker cannot take work now; null when it can. A lost connection shows within a second. */
+/** Finds out why the worker cannot take work now; null when it can. It takes at most a second. */
 export async function findReadinessProblem(
   worker: Pick<Worker, 'getStatus'>,
   connection: Pick<NativeConnection, 'withDeadline' | 'workflowService'>,

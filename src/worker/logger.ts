@@ -1,19 +1,7 @@
-import { DefaultLogger, type LogLevel, type Logger, type RuntimeOptions } from '@temporalio/worker';
+import { DefaultLogger, type LogLevel, type Logger } from '@temporalio/worker';
 import pino from 'pino';
 
 type LogLevelName = Lowercase<LogLevel>;
-
-/** Options of the Temporal runtime that write all its lines to our log, including those of its native Core. */
-export function runtimeOptions(logger: Logger, { level }: { level: LogLevelName }): RuntimeOptions {
-  return {
-    logger,
-    // Signals drain the worker, and the program decides how.
-    shutdownSignals: [],
-    telemetryOptions: {
-      logging: { filter: { core: level.toUpperCase() as LogLevel, other: 'WARN' }, forward: {} },
-    },
-  };
-}
 
 /** Writes Node's warnings to the log. Node itself would print them as text on standard error. */
 export function logNodeWarnings(logger: Logger): void {
@@ -50,11 +38,11 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   });
 }
 
-/** Describes an error. The message of a failure says everything; any other error is a defect and needs its stack. */
+/** Describes an error. The message of a failure is enough; a defect needs its stack. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
-  // A failure of a workflow arrives from its sandbox as an Error, and only the stack has the name of its class.
+  // A failure of a workflow arrives as an Error, and only its stack has the name of its class.
   const failure = stack ? /^\w+Failure(?=: )/.exec(stack)?.[0] : 'ApplicationFailure';
   if (!failure) return { type: name, message, stack };
   return { type: 'type' in error ? error.type : failure, message };

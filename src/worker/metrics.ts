@@ -1,7 +1,7 @@
 import { ApplicationFailure, type MetricMeter } from '@temporalio/common';
-import { Runtime, type ActivityInterceptorsFactory, type RuntimeOptions } from '@temporalio/worker';
+import { Runtime, type ActivityInterceptorsFactory, type Logger, type LogLevel } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
-import type { Settings } from '../config/settings';
+import type { Config } from '../config';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
 import { scheduledResultSchema } from '../contract/schemas';
 import { hostPort } from './health';
@@ -10,36 +10,38 @@ const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
 
 /**
- * Installs the Temporal runtime, with Core's Prometheus endpoint when one is configured. The metrics are named as on
- * Temporal's page on alerts: `_total` for counters, seconds for durations.
+ * Installs the Temporal runtime. It writes all its lines to our log, including those of its native Core, and
+ * serves metrics for Prometheus when an endpoint is configured. They are named as on Temporal's page on
+ * alerts: `_total` for counters, seconds for durations.
  *
  * @returns a meter that does nothing when no endpoint is configured.
  * @throws Error when the port is taken, naming it.
  */
-export function installRuntime(options: RuntimeOptions, metrics: Settings['metrics']): MetricMeter {
-  if (!metrics) return Runtime.install(options).metricMeter;
-  const { host, port } = metrics;
-  const bindAddress = hostPort(host, port);
+export function installRuntime(
+  logger: Logger,
+  { log, metrics }: Pick<Config, 'log' | 'metrics'>,
+): MetricMeter {
+  const logging = {
+    filter: { core: log.level.toUpperCase() as LogLevel, other: 'WARN' },
+    forward: {},
+  } as const;
+  // Signals drain the worker, and the program decides how.
+  const options = { logger, shutdownSignals: [] };
+  if (!metrics) return Runtime.install({ ...options, telemetryOptions: { logging } }).metricMeter;
+  const bindAddress = hostPort(metrics.host, metrics.port);
+  const prometheus = {
+    bindAddress,
+    countersTotalSuffix: true,
+    unitSuffix: true,
+    useSecondsForDurations: true,
+    histogramBucketOverrides: {
+      atlas_request_duration_seconds: REQUEST_BUCKETS_S,
+      link_token_age_at_failed_round_seconds: AGE_BUCKETS_S,
+    },
+  };
+  const telemetryOptions = { logging, metrics: { prometheus, attachServiceName: false } };
   try {
-    return Runtime.install({
-      ...options,
-      telemetryOptions: {
-        ...options.telemetryOptions,
-        metrics: {
-          prometheus: {
-            bindAddress,
-            countersTotalSuffix: true,
-            unitSuffix: true,
-            useSecondsForDurations: true,
-            histogramBucketOverrides: {
-              atlas_request_duration_seconds: REQUEST_BUCKETS_S,
-              link_token_age_at_failed_round_seconds: AGE_BUCKETS_S,
-            },
-          },
-          attachServiceName: false,
-        },
-      },
-    }).metricMeter;
+    return Runtime.install({ ...options, telemetryOptions }).metricMeter;
   } catch (error) {
     const reason = (error as Error).message;
     throw new Error(
@@ -49,8 +51,8 @@ export function installRuntime(options: RuntimeOptions, metrics: Settings['metri
 }
 
 /**
- * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK gives them:
- * Prometheus sees no increase in a counter whose first sample is 1.
+ * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK
+ * gives them: Prometheus sees no increase in a counter whose first sample is 1.
  */
 export function startRunCounters(
   meter: MetricMeter,
@@ -61,13 +63,10 @@ export function startRunCounters(
     for (const outcome of outcomes) counter.add(0, { namespace, taskQueue, workflowType, outcome });
   };
   const { prepare, prepareOnSchedule } = WORKFLOW_TYPES;
+  const { options: scheduledOutcomes } = scheduledResultSchema.shape.outcome;
+  const scheduledFailures = [...FAILURE_TYPES, ...DELIVERY_FAILURE_TYPES, 'other'];
   start('link_token_runs', prepare, ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]);
-  start('link_token_schedule_runs', prepareOnSchedule, [
-    ...scheduledResultSchema.shape.outcome.options,
-    ...FAILURE_TYPES,
-    ...DELIVERY_FAILURE_TYPES,
-    'other',
-  ]);
+  start('link_token_schedule_runs', prepareOnSchedule, [...scheduledOutcomes, ...scheduledFailures]);
   meter.createCounter('link_token_unconfirmed').add(0, { namespace, taskQueue, workflowType: prepare });
 }
 

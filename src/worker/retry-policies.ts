@@ -1,7 +1,7 @@
 import type { Config } from '../config';
 import type { CreateRetryPolicy, DeliverRetryPolicy } from '../shared/activities';
 
-/** Maximum of one attempt: access token, POST, and both again after a 401; or a POST and three after challenges. */
+/** Maximum: access token, POST, and both again after a 401; or a POST and three after challenges. */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
 
 const MARGIN_MS = 10_000;

@@ -8,7 +8,7 @@ import { VERSION } from '../version';
 import { createWorker } from './create-worker';
 import { findReadinessProblem, startHealth } from './health';
 import { drainOnSignals, runUntilDrained } from './lifecycle';
-import { createLogger, logNodeWarnings, runtimeOptions } from './logger';
+import { createLogger, logNodeWarnings } from './logger';
 import { installRuntime, startRunCounters } from './metrics';
 import { watchUndelivered } from './metrics-undelivered';
 
@@ -24,7 +24,7 @@ export async function runWorker(config: Config): Promise<void> {
   const logger = createLogger(config.log);
   logNodeWarnings(logger);
   for (const warning of config.warnings) logger.warn(warning);
-  const meter = installRuntime(runtimeOptions(logger, config.log), config.metrics);
+  const meter = installRuntime(logger, config);
   const drain = drainOnSignals(logger);
 
   const { connection, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
