@@ -4,10 +4,10 @@ import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
- * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old content or the new,
- * never a part, even if several processes write at once. It flushes file and directory, so that neither is lost in a
- * crash. The new file belongs to this process and has mode 0600. A process that is killed leaves its temporary file,
- * `FILE.UUID.tmp`, behind.
+ * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old content or
+ * the new, never a part, even if several processes write at once. It flushes file and directory, so that
+ * neither is lost in a crash. The new file belongs to this process and has mode 0600. A process that is
+ * killed leaves its temporary file, `FILE.UUID.tmp`, behind.
  *
  * @throws the error of the file system, without a temporary file left if it failed before the renaming.
  */

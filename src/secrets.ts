@@ -3,7 +3,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { systemErrorCode } from './files';
 
-/** A secret that the configuration names but does not hold. Each read sees the current value, so files can rotate. */
+/** A secret that the configuration names but does not hold. Each read sees the current value. */
 export interface Secret {
   /** Origin for messages: `environment variable NAME` or `file PATH`. */
   readonly source: string;
@@ -11,12 +11,12 @@ export interface Secret {
   read(): string;
 }
 
-/** Thrown when a secret is missing, unreadable or malformed. Its message names the source, never the secret. */
+/** Thrown when a secret is missing, unreadable or malformed. The message names the source only. */
 export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** Checks the form of a secret. Returns null, or the problem without the secret, such as `is not a key: write …`. */
+/** Checks the form of a secret. @returns the problem without the secret: `is not a key: write …`; or null. */
 export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
@@ -42,7 +42,7 @@ const referenceSchema = z.union([
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
-/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, so that start-up reports a missing one. */
+/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
 export function secretReference(context: ReferenceContext, format?: SecretFormat) {
   return z
     .custom<z.output<typeof referenceSchema>>(

@@ -9,7 +9,7 @@ const REALM = 'MMS Public API';
 
 type SignedRequest = Pick<FastifyRequest, 'method' | 'url' | 'headers'>;
 
-/** Who sent the request. Throws RouteError: the Digest challenge, or 401 for a bearer token that is not valid. */
+/** Finds the caller. @throws RouteError: a Digest challenge, or 401 for a bearer token that is not valid. */
 export function authenticate(request: SignedRequest, access: 'atlas' | 'digest', state: State): Credential {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer !== undefined && access === 'atlas') return ownerOfBearer(bearer, state);
@@ -102,8 +102,8 @@ function revokeToken(call: Call): RouteResponse {
 }
 
 /**
- * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id), or by the
- * form, to which Go's oauth2 falls back.
+ * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id),
+ * or by the form, to which Go's oauth2 falls back.
  */
 function tokenRequest({ headers, body, state }: Call): { params: URLSearchParams; clientId: string } {
   if (headers['content-type']?.split(';')[0]?.trim() !== 'application/x-www-form-urlencoded') {

@@ -22,7 +22,7 @@ const headerText = z.string().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII
 const faultSchema = z
   .strictObject({
     on: z.enum(ROUTE_NAMES),
-    /** Hits requests of this organization only: those with its id in their path, and those for its access tokens. */
+    /** Hits this organization's requests only: those with its id in their path or for its access tokens. */
     orgId: z.string().optional(),
     /** Number of requests that it hits; 1 unless there is a probability. */
     times: z.int().positive().optional(),
@@ -62,7 +62,7 @@ export function parseFaults(input: unknown): Fault[] {
   return z.array(faultSchema).parse(Array.isArray(input) ? input : [input]);
 }
 
-/** The response that takes the place of the route's; undefined when the fault only changes how that one is sent. */
+/** Builds the response that replaces the route's; undefined if the fault only changes how that is sent. */
 export function replacementFor(fault: Fault): RouteResponse | undefined {
   const { on, html, body, errorCode, detail, status, reset } = fault;
   if (html) {

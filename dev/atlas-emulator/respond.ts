@@ -60,7 +60,7 @@ function render(response: RouteResponse, query: Query, fault?: Fault) {
   return { status: enveloped ? 200 : response.status, headers, payload };
 }
 
-/** "Endpoints that return a list of results use the results object as an envelope", says the published page. */
+/** The published page: "Endpoints that return a list of results use the results object as an envelope". */
 function envelop({ status, body }: RouteResponse): object {
   if (typeof body === 'object' && body !== null && 'results' in body) return { ...body, status };
   return { status, content: body ?? {} };

@@ -25,14 +25,14 @@ export interface AuthenticatedCall extends Call {
 
 export type Handler = (call: AuthenticatedCall) => RouteResponse;
 
-/** `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` HTTP Digest alone. */
+/** `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` only Digest. */
 export type Endpoint = { on: RouteName | 'unknown' } & (
   { access: 'open'; handle: (call: Call) => RouteResponse } | { access: 'atlas' | 'digest'; handle: Handler }
 );
 
 export type Route = Endpoint & { on: RouteName; method: 'GET' | 'POST' | 'DELETE'; url: string };
 
-/** The body in its shape. Throws RouteError: 415, or 400 with INVALID_JSON or with VALIDATION_ERROR and each field. */
+/** Parses the body. @throws RouteError: 415, or 400 with INVALID_JSON or VALIDATION_ERROR. */
 export function parseJsonBody<T>({ headers, body }: Call, schema: z.ZodType<T>): T {
   const { 'content-type': contentType = '' } = headers;
   if (!/^application\/(vnd\.atlas\.\d{4}-\d{2}-\d{2}\+)?json\s*(;|$)/i.test(contentType)) {

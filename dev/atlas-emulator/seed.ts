@@ -74,7 +74,7 @@ const seedSchema = z
 export type Seed = z.output<typeof seedSchema>;
 export type SeedInput = z.input<typeof seedSchema>;
 
-/** State of the emulator at its start. A top-level key left out has its value from {@link DEFAULT_SEED}. Throws ZodError. */
+/** Parses a seed. A top-level key left out has its value from {@link DEFAULT_SEED}. @throws ZodError */
 export function parseSeed(input: unknown): Seed {
   return seedSchema.parse(input);
 }

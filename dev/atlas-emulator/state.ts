@@ -116,8 +116,8 @@ export class State {
   }
 
   /**
-   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4, calls a count
-   * seen twice a replay.
+   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4,
+   * calls a count seen twice a replay.
    */
   useNonce(nonce: string, count: string): 'good' | 'stale' | 'replayed' {
     const known = this.nonces.get(nonce);
@@ -130,7 +130,7 @@ export class State {
     return 'good';
   }
 
-  /** Takes one request from an organization's token bucket: Atlas grants 500 requests and refills 250 a minute. */
+  /** Takes one request from an organization's budget: Atlas grants 500 requests and refills 250 a minute. */
   takeFromBudget(orgId: string) {
     const { enabled, capacity, refillPerMinute } = this.seed.settings.rateLimit;
     const now = Date.now();

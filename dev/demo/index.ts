@@ -1,4 +1,4 @@
-/** Runs three stories on real parts: a Temporal server, the Atlas emulator, a worker process and its file sink. */
+/** Runs three examples on a Temporal server, the Atlas emulator, a worker process and its file sink. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';

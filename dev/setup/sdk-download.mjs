@@ -1,5 +1,5 @@
 /**
- * Downloads a server as the SDK does for its tests: node sdk-download.mjs createLocal|createTimeSkipping FOLDER
+ * Downloads a server as the SDK does: node sdk-download.mjs createLocal|createTimeSkipping FOLDER
  * The SDK downloads only when it starts a server, so one is started and stopped.
  */
 import { TestWorkflowEnvironment } from '@temporalio/testing';

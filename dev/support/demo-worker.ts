@@ -15,7 +15,7 @@ sealing:
 health: {port: 0}
 `;
 
-/** Starts the built worker as a process of its own, with keys and a file sink in `folder`, and waits until it polls. */
+/** Starts the built worker as a process, with keys and a file sink in `folder`, and waits until it polls. */
 export async function startDemoWorker(options: {
   folder: string;
   temporalAddress: string;

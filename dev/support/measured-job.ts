@@ -1,4 +1,4 @@
-/** Fixture of the measurements: the job on a Temporal server and the Atlas emulator, and what its workers use. */
+/** Runs the job on a Temporal server and the Atlas emulator, and measures what its workers use. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';

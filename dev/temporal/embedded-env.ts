@@ -12,7 +12,7 @@ export function temporalEnv(address: string) {
   };
 }
 
-/** The environment for a process that may reach the Temporal at this address, and no other Temporal and no Atlas. */
+/** Builds the environment of a process that reaches the Temporal at this address, no other and no Atlas. */
 export function embeddedEnv(address: string): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !LEADS_OUTSIDE.test(name));
   return { ...Object.fromEntries(inherited), ...temporalEnv(address) };

@@ -14,7 +14,8 @@ export interface Exit {
 }
 
 /**
- * Starts a process that ends when this one does, however this one ends. Both its outputs are appended to `logFile`.
+ * Starts a process that ends when this one does, however this one ends. Both its outputs are appended to
+ * `logFile`.
  *
  * Ctrl-C in the terminal does not reach it, so that this process can end its children in order.
  */
@@ -37,7 +38,7 @@ export function startTethered(
     exited,
     /** Returns everything written to standard output and standard error so far. */
     output,
-    /** Waits until the output matches. @throws Error with the output when the process ends first or takes too long. */
+    /** Waits until the output matches. @throws Error with the output, also after a timeout. */
     async untilOutput(pattern: RegExp): Promise<RegExpExecArray> {
       const deadline = Date.now() + OUTPUT_TIMEOUT_MS;
       for (;;) {

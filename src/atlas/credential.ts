@@ -34,7 +34,8 @@ export interface AtlasRequest {
 }
 
 /**
- * Sends one request once and waits for the whole response, at most the request timeout. No redirect is followed.
+ * Sends one request once and waits for the whole response, at most the request timeout. No redirect is
+ * followed.
  *
  * @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`.
  */
@@ -43,9 +44,11 @@ export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 /** An identity at Atlas. */
 export interface Credential {
   /**
-   * Sends a request as this identity. Renews an expired access token or nonce: the rejected request created nothing.
+   * Sends a request as this identity. Renews an expired access token or nonce: the rejected request created
+   * nothing.
    *
-   * @throws AtlasError when no complete response arrives or Atlas grants no access token; SecretUnavailableError.
+   * @throws AtlasError when no complete response arrives or Atlas grants no access token;
+   *   SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
   /** Tries to revoke the access token. Never throws. */

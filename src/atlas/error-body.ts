@@ -10,8 +10,8 @@ export interface AtlasErrorBody {
 }
 
 /**
- * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to three texts
- * in its details, and two of them again in its message.
+ * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to
+ * three texts in its details, and two of them again in its message.
  */
 const MAX_TEXT_LENGTH = 200;
 const MAX_FIELDS = 20;
@@ -23,7 +23,7 @@ const text = z
 
 const fieldSchema = z.object({ field: text, description: text });
 
-/** Schema of an error body. Each field is caught by itself, so that a malformed one does not hide the others. */
+/** Schema of an error body. A malformed field does not hide the others. */
 const errorBodySchema = z.object({
   errorCode: text.optional().catch(undefined),
   // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.

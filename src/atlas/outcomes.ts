@@ -83,7 +83,7 @@ const NO_HTTP_STATUS: Meaning = {
   remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
 };
 
-/** Rows of the link-token request. Atlas's errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
+/** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
   {
     ...invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
@@ -193,7 +193,7 @@ export function responseError(
 
 type ResponseDetails = AtlasOutcome['details'] & { status: number };
 
-/** Describes a response: Atlas returned 403 IP_ADDRESS_NOT_ON_ACCESS_LIST to the link-token request: "This…". */
+/** Describes a response: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
 function describeResponse(
   endpoint: Endpoint,
   { status, errorCode, detail, reason, fields }: ResponseDetails,
@@ -213,7 +213,8 @@ function describeResponse(
  * Classifies a request to which no complete response arrived.
  *
  * @param written whether the request was written, so that Atlas may have acted on it.
- * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
+ * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request
+ *   timeout.
  */
 export function connectionError(
   endpoint: Endpoint,
@@ -245,7 +246,7 @@ function describeConnection(written: boolean, code: string, baseUrl: string): st
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }
 
-/** Makes the error of a call that is not made. It is retryable: an operator can correct the worker while runs wait. */
+/** Makes the error of a call that is not made. It is retryable: an operator can correct the worker. */
 export function notSentError(message: string, more: Partial<AtlasOutcome> = {}): AtlasError {
   return new AtlasError({ ...RETRY, message, details: {}, ...more });
 }

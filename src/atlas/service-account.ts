@@ -3,7 +3,7 @@ import { createTokenCache } from '../http/token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
-/** Time before expiry at which a token is renewed, so that no request starts with one that is about to expire. */
+/** Time before expiry at which a token is renewed, so that none expires during a request. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const accessTokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
@@ -14,8 +14,8 @@ interface AccessToken {
 }
 
 /**
- * Makes a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account 100
- * live tokens, so all attempts of this worker share one, which is revoked at the end.
+ * Makes a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an
+ * account 100 live tokens, so all attempts of this worker share one, which is revoked at the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
@@ -56,7 +56,7 @@ async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Se
   );
 }
 
-/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew each time. */
+/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
 function buildTokenRequest(
   path: string,
   form: Record<string, string>,

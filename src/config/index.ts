@@ -30,7 +30,8 @@ export class ConfigError extends Error {
 /**
  * Reads the environment and the YAML file, and merges them.
  *
- * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
+ * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working
+ *   folder.
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string): Config {

@@ -19,8 +19,8 @@ export interface Organizations {
 }
 
 /**
- * Looks up credentials and sinks. A worker with a map serves only the organizations in it. Without a map, the only
- * credential serves every organization, with every sink.
+ * Looks up credentials and sinks. A worker with a map serves only the organizations in it. Without a map, the
+ * only credential serves every organization, with every sink.
  *
  * @param config.organizations entries by organization id.
  */

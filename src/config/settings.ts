@@ -39,7 +39,7 @@ export function readSettings(
   return { values: parsed.data ?? null, problems, warnings };
 }
 
-/** Names that `atlas.organizations` may use, including those of credentials and sinks with problems of their own. */
+/** Names that `atlas.organizations` may use, also of credentials and sinks with problems. */
 interface Names {
   credentials: string[];
   sinks: string[];
@@ -95,7 +95,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         deliver: z
           .strictObject({
             ...backoff,
-            // How long one round of attempts lasts. The pause between rounds doubles from the first to the maximum.
+            // One round of attempts. The pause between rounds doubles from the first to the maximum.
             roundMs: z
               .int()
               .min(SECOND_MS)
@@ -213,8 +213,8 @@ const backoff = {
 };
 
 /**
- * Arguments of `refine` that require `low` to be at most `high`. Temporal rejects any other retry policy, and retries
- * the workflow task for ever.
+ * Arguments of `refine` that require `low` to be at most `high`. Temporal rejects any other retry policy, and
+ * retries the workflow task for ever.
  */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { LineCounter, isNode, parseDocument, visit } from 'yaml';
 import { systemErrorCode } from '../files';
 
-/** Allows for an anchor that every organization of a large map uses. The library multiplies aliases of aliases. */
+/** Allows a large map one anchor for every organization. The library multiplies aliases of aliases. */
 const MAX_ALIASES = 10_000;
 
 export interface YamlFile {
@@ -64,7 +64,7 @@ export function readYamlFile(file: string): YamlFile {
   }
 }
 
-/** Removes what the library quotes of the file after a colon, and its advice to programmers after a semicolon. */
+/** Removes what the library quotes of the file after a colon, and its advice after a semicolon. */
 function withoutQuote(message: string): string {
   return message.replace(/[:;] [^]*/, '');
 }

@@ -19,8 +19,9 @@ type DigestSend = <Response extends { status: number; challenge: string | null }
 ) => Promise<Response>;
 
 /**
- * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It keeps
- * the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
+ * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send.
+ * It keeps the nonce, so that only the first request is challenged. A server does not act on a request that
+ * it challenges.
  */
 export function createDigest(username: Secret, password: Secret): DigestSend {
   /** Signs with the nonce of the last challenge. */
@@ -71,7 +72,7 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
   );
 }
 
-/** Makes a function that signs requests, each with the next count: a server refuses a repeated count as a replay. */
+/** Makes a function that signs requests, each with the next count: servers refuse a repeated count. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;

@@ -22,7 +22,8 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 /**
  * Reads a whole response.
  *
- * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
+ * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from
+ *   300.
  * @throws the error of undici for an incomplete body.
  */
 export async function readResponse(
@@ -83,7 +84,7 @@ function getHeader({ headers }: Dispatcher.ResponseData, name: string): string |
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;
-  // Some servers send fractions, which the standard lacks. Several headers arrive joined; the longest wait counts.
+  // Some servers send fractions. Several headers arrive joined: the longest wait counts.
   if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
     const seconds = Math.max(...value.split(',').map(Number));
     return Math.min(Math.ceil(seconds * 1000), MAX_RETRY_AFTER_MS);

@@ -23,10 +23,11 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * Sends each token to Cloud Manager or Ops Manager, which links the source organization to the Atlas organization, and
- * waits until the link is synced.
+ * Sends each token to Cloud Manager or Ops Manager, which links the source organization to the Atlas
+ * organization, and waits until the link is synced.
  *
- * @see https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
+ * @see
+ *   https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
  */
 export const cloudManagerSink: SinkType<'cloudManager', Config> = {
   type: 'cloudManager',
@@ -68,7 +69,7 @@ function createCloudManagerSink(config: Config): Sink {
   return {
     needsSourceOrgId: true,
 
-    /** Posts in every attempt: the status does not name a token, and posting the same token again changes nothing. */
+    /** Posts in every attempt: the status names no token, and posting one again changes nothing. */
     async deliver({ sourceOrgId, token }, signal) {
       const link = linkPath(sourceOrgId ?? '');
       const deadlineMs = Date.now() + syncTimeoutMs;

@@ -79,7 +79,7 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
 const WRITABLE_BY_OTHERS = 0o002;
 const STICKY = 0o1000;
 
-/** Age from which a temporary file is removed. It exceeds the longest attempt, so no file in use is removed. */
+/** Age from which a temporary file is removed: more than the longest attempt that may use it. */
 const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
 
 const SWEEP_INTERVAL_MS = 60_000;
@@ -87,7 +87,7 @@ const SWEEP_INTERVAL_MS = 60_000;
 /** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */
 const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
 
-/** Removes temporary files of killed attempts, which may hold a token. A failure of this fails no delivery. */
+/** Removes temporary files of killed attempts, which may hold a token. Never throws. */
 async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   const expired = Date.now() - TEMPORARY_FILE_EXPIRES_MS;
   try {
@@ -101,7 +101,7 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** Makes a sink error. All but a path that is no directory can be fixed while the token waits, such as a full disk. */
+/** Makes a sink error. All but a path that is no directory can be fixed while the token waits. */
 function toSinkError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);

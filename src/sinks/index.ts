@@ -8,7 +8,8 @@ import { vaultSink } from './vault';
 import { webhookSink } from './webhook';
 
 /**
- * The types of sinks. The configuration, its messages, the contract test and the docs check derive from this list.
+ * The types of sinks. The configuration, its messages, the contract test and the docs check derive from this
+ * list.
  */
 export const SINK_TYPES = [
   fileSink,
@@ -22,7 +23,7 @@ export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
 
 type SinkFactory = () => Promise<Sink>;
 
-/** Makes the schema of one entry under `sinks`, `{type: …, …}`. Its output is a function that makes the sink. */
+/** Makes the schema of an entry under `sinks`. Its output is a function that makes the sink. */
 export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })

@@ -13,7 +13,7 @@ export interface DeliveryOutcome {
   retryAfterMs?: number | undefined;
 }
 
-/** Classifies an error of opening and delivering a sealed token. Delivery is idempotent: in doubt, it is retried. */
+/** Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is retried. */
 export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SealedTokenUnreadableError) {
     const { message, retryable } = error;

@@ -3,8 +3,9 @@ import type { deliveryFactsSchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets';
 
 /**
- * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The activity has
- * parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
+ * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The
+ * activity has parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path
+ * or a name.
  */
 export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
 
@@ -14,11 +15,11 @@ export interface Sink {
   /** True if the sink takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
   /**
-   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never overwrites
-   * what others wrote.
+   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never
+   * overwrites what others wrote.
    *
-   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
-   *   throws the signal's reason.
+   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe
+   *   point and throws the signal's reason.
    * @returns the location, readable by an operator and identical for a repetition; never contains the token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read.
@@ -33,14 +34,15 @@ export interface Sink {
    */
   check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
   /**
-   * Finds out whether the source organization is linked with an Atlas organization. Omitted if the sink cannot know.
+   * Finds out whether the source organization is linked with an Atlas organization. Omitted if the sink
+   * cannot know.
    *
    * @throws as `deliver`.
    */
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
-/** Thrown when the sink cannot take the token now. The message reaches the operator, so it holds no secret. */
+/** Thrown when the sink cannot take the token now. The message holds no secret. */
 export class SinkUnavailableError extends Error {
   override readonly name = 'SinkUnavailableError';
 

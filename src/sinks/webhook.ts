@@ -38,8 +38,8 @@ const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery
- * id, by which the receiver recognises a repetition.
+ * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the
+ * delivery id, by which the receiver recognises a repetition.
  */
 export const webhookSink: SinkType<'webhook', Config> = {
   type: 'webhook',
@@ -76,7 +76,7 @@ function createWebhookSink(
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
 
-    /** Sends OPTIONS, which has no effect on a server (RFC 9110, 9.2.1). Any response but an outage passes. */
+    /** Sends OPTIONS, which has no effect (RFC 9110, 9.2.1). Any response but an outage passes. */
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
       const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });

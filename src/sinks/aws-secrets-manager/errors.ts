@@ -11,7 +11,7 @@ const never = (message: string): Meaning => ({ retryable: false, message });
 
 const CREDENTIALS_REFUSED = later('AWS does not accept the credentials; replace them with valid ones');
 
-/** Meanings by exception name (AWS Secrets Manager API reference, "Common Error Types" and each action's errors). */
+/** Meanings by exception name (API reference, "Common Error Types" and the errors of each action). */
 const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
   Object.entries({
     AccessDeniedException: never('grant that action on this secret to the worker'),
@@ -41,8 +41,8 @@ interface SdkError {
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * Makes the sink error for an error of the SDK. It does not quote the SDK's message, which may quote signed headers,
- * and a session token is one of them.
+ * Makes the sink error for an error of the SDK. It does not quote the SDK's message, which may quote signed
+ * headers, and a session token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */

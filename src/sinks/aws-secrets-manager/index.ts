@@ -37,7 +37,7 @@ const configSchema = () =>
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 
-/** Stores each token in AWS Secrets Manager. Credentials come from the SDK's default chain, as in any AWS program. */
+/** Stores each token in AWS Secrets Manager. Credentials come from the SDK's default chain. */
 export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
   type: 'awsSecretsManager',
   configSchema,

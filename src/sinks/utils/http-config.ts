@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Makes the schema of a duration shorter than an attempt, whose timeout would hide the sink's own message. */
+/** Makes the schema of a duration below an attempt's, whose timeout would hide the sink's own message. */
 export function durationMs(min: number, max: number) {
   return z.int().min(min).max(max, `is longer than ${max}: one attempt to deliver ends after 5 minutes`);
 }

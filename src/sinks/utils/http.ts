@@ -56,8 +56,8 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 }
 
 /**
- * Makes the error for a response that is no success, by its status alone. It does not quote the body, in which a server
- * may echo the request.
+ * Makes the error for a response that is no success, by its status alone. It does not quote the body, in
+ * which a server may echo the request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */

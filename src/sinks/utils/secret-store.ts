@@ -15,8 +15,8 @@ const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
 
 /**
- * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Ids consist of hexadecimal
- * digits and hyphens, so a template that stays below its root stays there when it is filled.
+ * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Ids consist of
+ * hexadecimal digits and hyphens, so a template that stays below its root stays there when it is filled.
  */
 export const templateSchema = z
   .string('write a template, such as live-migration/{orgId}')
@@ -62,8 +62,8 @@ export function completeIds(target: CheckTarget | null): Ids {
 }
 
 /**
- * Makes the value for a secret store: text only, and no key for what the request did not name. It is always the same
- * for the same delivery: stores compare it to recognise a repetition.
+ * Makes the value for a secret store: text only, and no key for what the request did not name. It is always
+ * the same for the same delivery: stores compare it to recognise a repetition.
  */
 export function toStoredToken(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;

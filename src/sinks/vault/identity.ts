@@ -32,7 +32,8 @@ export interface VaultIdentity {
   /**
    * Gets a token.
    *
-   * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied path.
+   * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied
+   *   path.
    * @throws SinkUnavailableError, also when there is no other token than `refused`; SecretUnavailableError.
    */
   token(signal: AbortSignal, refused?: string): Promise<string>;

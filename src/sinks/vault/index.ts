@@ -34,7 +34,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   return {
     needsSourceOrgId: template.uses('sourceOrgId'),
 
-    /** Reads first, and writes only over the version that it read: a retry after a lost response writes nothing. */
+    /** Writes only over the version that it read: a retry after a lost response writes nothing. */
     async deliver(delivery, signal) {
       const path = template.fill(delivery);
       const found = await kv.read(path, signal);

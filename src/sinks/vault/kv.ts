@@ -21,7 +21,7 @@ const readSchema = z.object({
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
-/** Makes a client of a key/value secrets engine of version 2. Its HTTP API is the same in Vault and OpenBao. */
+/** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
 export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
   /** Sends one request, and once more with a new token when Vault refuses the first. */
   async function sendAuthenticated(
@@ -86,7 +86,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
   };
 }
 
-/** Makes the error for an engine of version 1, which accepts the write at the path where version 2 has its data. */
+/** Makes the error for an engine of version 1, which accepts a write at the path of version 2. */
 function wrongVersionError(server: string, mount: string): SinkRejectedError {
   return new SinkRejectedError(
     `${server} has a key/value engine of version 1 at ${mount}: ` +
