@@ -123,7 +123,10 @@ function create(change: object = {}): Call {
     ...change,
   };
   const deadlineAtMs = Date.now() + 3_600_000;
-  return { activity: 'createLinkToken', args: [{ request, unconfirmedTokens: 0, tries: 1, deadlineAtMs }] };
+  return {
+    activity: 'createLinkToken',
+    args: [{ request, unconfirmedTokens: 0, activityNumber: 1, deadlineAtMs }],
+  };
 }
 
 function deliver(sink: string, change: object = {}): Call {
