@@ -25,12 +25,8 @@ function findSourceProblems(
   sinks: ReadonlyMap<string, Sink>,
 ): FieldProblem[] {
   if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
-  return [
-    {
-      field: 'sourceOrgId',
-      description: `is missing, and sink ${request.sink} needs the source organization: name it`,
-    },
-  ];
+  const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
+  return [{ field: 'sourceOrgId', description }];
 }
 
 /** Checks the organization and its sink, even if other fields are wrong. */
