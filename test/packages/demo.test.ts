@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { atOnce } from '../support/at-once';
 import { cleanUpLater } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 
@@ -56,36 +55,37 @@ async function areOpen(ports: number[]): Promise<boolean[]> {
 }
 
 describe('npm run demo', () => {
-  atOnce({
-    async 'tells its three stories on one screen, and leaves nothing'() {
-      const demo = startDemo();
-      expect(await demo.exited).toBe(0);
-      const [, ...stories] = demo.output().split(/^Story \d: /m);
-      expect(stories).toEqual([
-        expect.stringMatching(
-          /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
-        ),
-        expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
-        expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
-      ]);
-      expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
-      expect(demo.leftOver()).toEqual([]);
-    },
+  it.concurrent('tells its three stories on one screen, and leaves nothing', async () => {
+    const demo = startDemo();
+    expect(await demo.exited).toBe(0);
+    const [, ...stories] = demo.output().split(/^Story \d: /m);
+    expect(stories).toEqual([
+      expect.stringMatching(
+        /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
+      ),
+      expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
+      expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
+    ]);
+    expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
+    expect(demo.leftOver()).toEqual([]);
+  });
 
-    async 'leaves nothing after Ctrl-C in the middle of a story'() {
-      const demo = startDemo();
-      await demo.untilPrinted('Story 1');
-      const ports = demo.ports();
-      expect(await areOpen(ports)).toEqual([true, true]);
-      // As npm does with a Ctrl-C.
-      demo.child.kill('SIGINT');
-      demo.child.kill('SIGINT');
-      expect(await demo.exited).toBe(130);
-      expect(demo.leftOver()).toEqual([]);
-      expect(await areOpen(ports)).toEqual([false, false]);
-    },
+  it.concurrent('leaves nothing after Ctrl-C in the middle of a story', async () => {
+    const demo = startDemo();
+    await demo.untilPrinted('Story 1');
+    const ports = demo.ports();
+    expect(await areOpen(ports)).toEqual([true, true]);
+    // As npm does with a Ctrl-C.
+    demo.child.kill('SIGINT');
+    demo.child.kill('SIGINT');
+    expect(await demo.exited).toBe(130);
+    expect(demo.leftOver()).toEqual([]);
+    expect(await areOpen(ports)).toEqual([false, false]);
+  });
 
-    async '--keep prints commands that work as they stand; when it is killed, its processes end too'() {
+  it.concurrent(
+    '--keep prints commands that work as they stand; when it is killed, its processes end too',
+    async () => {
       const demo = startDemo('--keep');
       await demo.untilPrinted('dist/client.js watch');
       const shown = demo.output().split('In another terminal')[1] ?? '';
@@ -108,14 +108,12 @@ describe('npm run demo', () => {
       demo.child.kill('SIGKILL');
       await eventually('the end of its processes', async () => !(await areOpen(ports)).includes(true));
     },
+  );
 
-    async 'an unknown option: prints the usage and starts nothing'() {
-      const demo = startDemo('--kepe');
-      expect(await demo.exited).toBe(1);
-      expect(demo.output()).toMatch(
-        /unknown option '--kepe'[^]*Usage: npm run demo -- \[options\][^]*--keep/,
-      );
-      expect(demo.leftOver()).toEqual([]);
-    },
+  it.concurrent('an unknown option: prints the usage and starts nothing', async () => {
+    const demo = startDemo('--kepe');
+    expect(await demo.exited).toBe(1);
+    expect(demo.output()).toMatch(/unknown option '--kepe'[^]*Usage: npm run demo -- \[options\][^]*--keep/);
+    expect(demo.leftOver()).toEqual([]);
   });
 });

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
-import { atOnce } from '../../support/at-once';
 import type { TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Deployment } from '../../support/deployment';
@@ -51,60 +50,60 @@ async function expectIdleEnd(atlas: TestAtlas, worker: WorkerProcess, signal: No
 }
 
 describe('a worker', () => {
-  atOnce({
-    async 'ends at SIGTERM within the documented bound while Atlas hangs'() {
-      const requestTimeoutMs = 2000;
-      const atlas = await startAtlas();
-      const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs } } });
-      const worker = await deployment.startWorker();
-      await deliverOne(deployment);
-      for (const on of ['linkTokens', 'oauthRevoke'] as const)
-        atlas.faults({ on, delayMs: NEVER_MS, times: 100 });
-      await deployment.start();
-      await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
-      const signalledMs = Date.now();
-      expect(await worker.stop()).toEqual({ code: 0, signal: null });
-      expect(Date.now() - signalledMs).toBeLessThan(4 * requestTimeoutMs + 15_000);
-    },
+  it.concurrent('ends at SIGTERM within the documented bound while Atlas hangs', async () => {
+    const requestTimeoutMs = 2000;
+    const atlas = await startAtlas();
+    const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs } } });
+    const worker = await deployment.startWorker();
+    await deliverOne(deployment);
+    for (const on of ['linkTokens', 'oauthRevoke'] as const)
+      atlas.faults({ on, delayMs: NEVER_MS, times: 100 });
+    await deployment.start();
+    await eventually('a POST', () => atlas.posts().at(-1)?.status === null);
+    const signalledMs = Date.now();
+    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    expect(Date.now() - signalledMs).toBeLessThan(4 * requestTimeoutMs + 15_000);
+  });
 
-    async 'whose polls are refused for good logs why and ends with 1'() {
-      const { address } = await sharedTemporal();
-      const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
-      const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), polls);
-      cleanUpLater(() => proxy.close());
-      const deployment = await deploy({ atlas: await startAtlas() });
-      const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
-      expect(await worker.exited).toEqual({ code: 1, signal: null });
-      expect(worker.logged('worker failed: the process ends')).toHaveLength(1);
-      for (const line of worker.output().trim().split('\n'))
-        expect(() => JSON.parse(line) as unknown).not.toThrow();
-    },
+  it.concurrent('whose polls are refused for good logs why and ends with 1', async () => {
+    const { address } = await sharedTemporal();
+    const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
+    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), polls);
+    cleanUpLater(() => proxy.close());
+    const deployment = await deploy({ atlas: await startAtlas() });
+    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+    expect(await worker.exited).toEqual({ code: 1, signal: null });
+    expect(worker.logged('worker failed: the process ends')).toHaveLength(1);
+    for (const line of worker.output().trim().split('\n'))
+      expect(() => JSON.parse(line) as unknown).not.toThrow();
+  });
 
-    async 'that has not reached Temporal yet ends at SIGTERM with 0'() {
-      let connections = 0;
-      const silent = await serveSocket((_socket, text) => (connections += text === null ? 1 : 0));
-      cleanUpLater(() => silent.close());
-      const deployment = await deploy({ atlas: await startAtlas() });
-      const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${silent.port}` });
-      await eventually('a connection', () => connections > 0);
-      expect(await worker.stop()).toEqual({ code: 0, signal: null });
-    },
+  it.concurrent('that has not reached Temporal yet ends at SIGTERM with 0', async () => {
+    let connections = 0;
+    const silent = await serveSocket((_socket, text) => (connections += text === null ? 1 : 0));
+    cleanUpLater(() => silent.close());
+    const deployment = await deploy({ atlas: await startAtlas() });
+    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${silent.port}` });
+    await eventually('a connection', () => connections > 0);
+    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+  });
 
-    async 'responds to /livez and /readyz; while it drains /readyz says 503 and why; a second signal ends it'() {
-      const worker = await startBusyWorker();
-      expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
-      await untilReady(worker);
-      expect(await get(worker, '/other')).toEqual([404, '']);
+  it.concurrent('that drains says so at /readyz, and a second signal ends it', async () => {
+    const worker = await startBusyWorker();
+    expect(await get(worker, '/livez')).toEqual([200, 'ok\n']);
+    await untilReady(worker);
 
-      worker.drain();
-      await eventually('draining', async () => (await get(worker, '/readyz'))[0] === 503);
-      expect((await get(worker, '/readyz'))[1]).toMatch(/the worker is (STOPPING|DRAINING)/);
-      expect((await get(worker, '/livez'))[0]).toBe(200);
-      // It waits for the response, which never comes, until the second signal.
-      expect(await worker.stop()).toEqual({ code: 1, signal: null });
-    },
+    worker.drain();
+    await eventually('draining', async () => (await get(worker, '/readyz'))[0] === 503);
+    expect((await get(worker, '/readyz'))[1]).toMatch(/the worker is (STOPPING|DRAINING)/);
+    expect((await get(worker, '/livez'))[0]).toBe(200);
+    // It waits for the response, which never comes, until the second signal.
+    expect(await worker.stop()).toEqual({ code: 1, signal: null });
+  });
 
-    async 'drained while Atlas creates a token keeps the token, which is delivered; idle at SIGTERM, it ends with 0 and revokes its access token'() {
+  it.concurrent(
+    'drained while Atlas creates a token keeps it; idle at SIGTERM it revokes its access token',
+    async () => {
       // Draining an idle worker for the grace time would take longer than the test may.
       const config = { atlas: { requestTimeoutMs: 300_000 } };
       const { atlas, deployment, worker } = await startInstallation({ config });
@@ -120,8 +119,11 @@ describe('a worker', () => {
       await deliverOne(deployment);
       await expectIdleEnd(atlas, next, 'SIGTERM');
     },
+  );
 
-    async 'lives on while Temporal is gone, is not ready, says so, prints JSON lines only, and can be stopped'() {
+  it.concurrent(
+    'lives on while Temporal is gone, is not ready, prints JSON lines only, and can be stopped',
+    async () => {
       const temporal = await startEmbeddedTemporal();
       const deployment = await deploy({ atlas: await startAtlas(), temporal });
       const preload = path.join(deployment.folder, 'warn.cjs');
@@ -143,8 +145,11 @@ describe('a worker', () => {
         expect.objectContaining({ level: 'warn', msg: 'a warning of Node' }),
       );
     },
+  );
 
-    async 'is not ready while its polls do not reach Temporal, and is ready again afterwards; idle at SIGINT, it ends with 0 and revokes its access token'() {
+  it.concurrent(
+    'is not ready while its polls do not reach Temporal; idle at SIGINT it revokes its access token',
+    async () => {
       const { address } = await sharedTemporal();
       const proxy = await serveTcpProxy(Number(address.split(':')[1]));
       cleanUpLater(() => proxy.close());
@@ -162,5 +167,5 @@ describe('a worker', () => {
       await deliverOne(deployment);
       await expectIdleEnd(atlas, worker, 'SIGINT');
     },
-  });
+  );
 });

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { startInstallation, type Installation } from '../../support/installation';
+import { deploy, startAtlas, startInstallation, type Installation } from '../../support/installation';
 import { linesOf } from '../../support/worker-process';
 
 describe('the log of a worker at level trace', () => {
@@ -56,8 +56,7 @@ describe('the log of a worker at level trace', () => {
 });
 
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
-  const { deployment } = await startInstallation();
-  await deployment.workers[0]?.stop();
+  const deployment = await deploy({ atlas: await startAtlas() });
   const preload = path.join(deployment.folder, 'no-output.cjs');
   // The lowest file descriptor that is free is that of standard output. It is open for reading only.
   writeFileSync(preload, "const fs = require('node:fs'); fs.closeSync(1); fs.openSync(__filename, 'r');\n");

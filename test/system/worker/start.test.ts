@@ -1,12 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
-import { atOnce } from '../../support/at-once';
 import { newAccount } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import type { Config } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal } from '../../support/installation';
-import { serveRejectingGrpcProxy } from '../../support/servers';
+import { serveHttp, serveRejectingGrpcProxy } from '../../support/servers';
 
 /** Starts a worker that cannot start, and returns its one message, without what the SDK may have logged before it. */
 async function messageOf(config: Config, env: Record<string, string> = {}): Promise<string> {
@@ -21,66 +18,52 @@ async function messageOf(config: Config, env: Record<string, string> = {}): Prom
   return message;
 }
 
-async function usedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  cleanUpLater(() => server.close());
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
-}
-
 describe('a worker that cannot start says why in one message, exits with 1 and has started nothing', () => {
-  atOnce({
-    async 'every problem of the configuration at once'() {
-      const message = await messageOf(
-        {
-          colour: 'blue',
-          atlas: { requestTimeoutMs: 'soon' },
-          sinks: { files: { type: 'fax' } },
-          sealing: {},
-          health: { port: 70_000 },
-        },
-        {
-          MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com',
-          MONGODB_ATLAS_CLIENT_ID: newOrgId(),
-          MONGODB_ATLAS_CLIENT_SECRET: '',
-        },
-      );
-      expect(message).toMatch(
-        /^live-migration-prep-worker: the configuration has 7 problems:\n( {2}- .*\n){7}$/,
-      );
-    },
+  it.concurrent('every problem of the configuration at once', async () => {
+    const message = await messageOf(
+      {
+        colour: 'blue',
+        atlas: { requestTimeoutMs: 'soon' },
+        sinks: { files: { type: 'fax' } },
+        sealing: {},
+        health: { port: 70_000 },
+      },
+      {
+        MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com',
+        MONGODB_ATLAS_CLIENT_ID: newOrgId(),
+        MONGODB_ATLAS_CLIENT_SECRET: '',
+      },
+    );
+    expect(message).toMatch(
+      /^live-migration-prep-worker: the configuration has 7 problems:\n( {2}- .*\n){7}$/,
+    );
+  });
 
-    async 'a namespace that does not exist'() {
-      expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
-        /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace nowhere is not found\.\): .*TEMPORAL_NAMESPACE.*\n$/,
-      );
-    },
+  it.concurrent('a namespace that does not exist', async () => {
+    expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
+      /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace nowhere is not found\.\): .*TEMPORAL_NAMESPACE.*\n$/,
+    );
+  });
 
-    async 'no permission to list runs'() {
-      const { address } = await sharedTemporal();
-      const PERMISSION_DENIED = 7;
-      const denied = /\/ListWorkflowExecutions$/;
-      const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
-      cleanUpLater(() => proxy.close());
-      expect(await messageOf({}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` })).toMatch(
-        /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow executions \(ListWorkflowExecutions,/,
-      );
-    },
+  it.concurrent('no permission to list runs', async () => {
+    const { address } = await sharedTemporal();
+    const PERMISSION_DENIED = 7;
+    const denied = /\/ListWorkflowExecutions$/;
+    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
+    cleanUpLater(() => proxy.close());
+    expect(await messageOf({}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` })).toMatch(
+      /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow executions \(ListWorkflowExecutions,/,
+    );
+  });
 
-    async 'a port in use'() {
-      const port = await usedPort();
-      expect(await messageOf({ health: { port } })).toContain(
-        `cannot listen on 127.0.0.1:${port} (EADDRINUSE): set health.port to a free port`,
-      );
-    },
-
-    async 'a port for metrics in use'() {
-      const port = await usedPort();
-      expect(await messageOf({ metrics: { port } })).toMatch(
-        new RegExp(
-          `cannot serve metrics on 127\\.0\\.0\\.1:${port} \\(.*in use.*\\): set metrics.port to a free port`,
-        ),
-      );
-    },
+  it.concurrent('a port for metrics in use', async () => {
+    const server = await serveHttp(() => undefined);
+    cleanUpLater(() => server.close());
+    const { port } = server;
+    expect(await messageOf({ metrics: { port } })).toMatch(
+      new RegExp(
+        `cannot serve metrics on 127\\.0\\.0\\.1:${port} \\(.*in use.*\\): set metrics.port to a free port`,
+      ),
+    );
   });
 });

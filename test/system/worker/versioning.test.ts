@@ -99,8 +99,6 @@ describe('a versioned worker', () => {
     await untilReady(worker);
 
     await makeCurrent(deployment, '1.0');
-    const another = await startVersion(deployment, '1.0');
-    await Promise.all([worker, another].map(untilReady));
     await undelivered(deployment);
   });
 
@@ -127,12 +125,12 @@ describe('a versioned worker', () => {
     });
   });
 
-  it('goes on with 20 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
+  it('goes on with 10 open runs after an upgrade and after a rollback, and creates nothing twice', async () => {
     const deployment = await deployVersioned();
     const old = await startVersion(deployment, '1.0');
     await makeCurrent(deployment, '1.0');
     const before = atlas.createdTokens().length;
-    const handles = await Promise.all(Array.from({ length: 20 }, () => undelivered(deployment)));
+    const handles = await Promise.all(Array.from({ length: 10 }, () => undelivered(deployment)));
 
     const upgraded = await startVersion(deployment, '2.0');
     await makeCurrent(deployment, '2.0');
@@ -147,15 +145,15 @@ describe('a versioned worker', () => {
 
     repair(deployment);
     const endings = await Promise.all(handles.map(endingOf));
-    expect(endings).toMatchObject(Array(20).fill({ type: 'delivered', unconfirmedTokens: 0 }));
-    expect(atlas.createdTokens().length - before).toBe(20);
+    expect(endings).toMatchObject(Array(10).fill({ type: 'delivered', unconfirmedTokens: 0 }));
+    expect(atlas.createdTokens().length - before).toBe(10);
   });
 });
 
-/** A round of delivery has failed on this worker for each of the 20 runs. */
+/** A round of delivery has failed on this worker for each of the 10 runs. */
 async function untilEachTried(worker: WorkerProcess): Promise<void> {
   await eventually('a round of each run', () => {
     const tokens = worker.logged('link-token not delivered').map(({ deliveryId }) => deliveryId);
-    return new Set(tokens).size === 20;
+    return new Set(tokens).size === 10;
   });
 }
