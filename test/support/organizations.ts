@@ -1,7 +1,7 @@
 import type { Fault } from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { newAccount, organizationsOf, type CredentialType, type TestAtlas } from './atlas';
-import { FILE_SINKS, type Config, type Deployment, type Handle } from './deployment';
+import { newAccount, organizationsOf, type AtlasAccount, type CredentialType, type TestAtlas } from './atlas';
+import { FILE_SINKS, type Config, type Deployment, type DeploymentOptions, type Handle } from './deployment';
 import { eventually } from './eventually';
 import { deploy, startAtlas } from './installation';
 
@@ -15,6 +15,8 @@ export interface OwnRun {
 
 export interface OwnOrganizations {
   atlas: TestAtlas;
+  /** All of them. */
+  accounts: readonly AtlasAccount[];
   deployment: Deployment;
   /** Makes a request of an organization that has no run yet. */
   newRequest(more?: Partial<PrepareRequest>, credential?: CredentialType): PrepareRequest;
@@ -35,6 +37,7 @@ const HOW_MANY = 20;
 export async function createOwnOrganizations(
   config: Config = {},
   env: Record<string, string> = {},
+  temporal?: DeploymentOptions['temporal'],
 ): Promise<OwnOrganizations> {
   const serviceAccounts = Array.from({ length: HOW_MANY }, newAccount);
   const apiKeys = Array.from({ length: 2 }, newAccount);
@@ -50,14 +53,16 @@ export async function createOwnOrganizations(
   );
   const deployment = await deploy({
     atlas,
+    ...(temporal && { temporal }),
     env: { ...env, ...organizations.env },
     config: { ...config, sinks, atlas: { ...(config['atlas'] as object), ...organizations.atlas } },
   });
-  const free = { serviceAccount: serviceAccounts, apiKey: apiKeys };
+  const free = { serviceAccount: [...serviceAccounts], apiKey: [...apiKeys] };
   const left = ({ orgId }: PrepareRequest) => atlas.state().faults.filter((fault) => fault.orgId === orgId);
 
   const own: OwnOrganizations = {
     atlas,
+    accounts: [atlas.account, ...serviceAccounts, ...apiKeys],
     deployment,
     newRequest(more, credential = 'serviceAccount') {
       const account = free[credential].pop();

@@ -93,67 +93,51 @@ function failedCreation(outcome: AtlasOutcome): Creation {
   };
 }
 
-const UNAVAILABLE = { type: 'AtlasUnavailable', retryable: true } as const;
+/** A failure that Temporal retries, or that the workflow counts. */
+const unavailable = (status: number, tokenMayExist: boolean, retryAfterMs?: number): Creation =>
+  failedCreation({
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist,
+    message: `Atlas returned ${status}`,
+    details: { status },
+    retryAfterMs,
+  });
+
+const permanent = (
+  type: AtlasOutcome['type'],
+  tokenMayExist: boolean,
+  message: string,
+  details: AtlasOutcome['details'] = {},
+): Creation => failedCreation({ type, retryable: false, tokenMayExist, message, details });
 
 /** Atlas creates nothing: Temporal retries the attempt. */
-export function notCreated(retryAfterMs?: number): Creation {
-  const message = 'Atlas returned 429';
-  return failedCreation({
-    ...UNAVAILABLE,
-    tokenMayExist: false,
-    message,
-    details: { status: 429 },
-    retryAfterMs,
-  });
-}
+export const notCreated = (retryAfterMs?: number) => unavailable(429, false, retryAfterMs);
 
 /** Atlas may have created a token: the workflow counts it. */
-export function unconfirmed(retryAfterMs?: number): Creation {
-  const message = 'Atlas returned 503';
-  return failedCreation({
-    ...UNAVAILABLE,
-    tokenMayExist: true,
-    message,
-    details: { status: 503 },
-    retryAfterMs,
-  });
-}
+export const unconfirmed = (retryAfterMs?: number) => unavailable(503, true, retryAfterMs);
 
-export const rejectedWith = (message: string): Creation =>
-  failedCreation({
-    type: 'AtlasRequestRejected',
-    retryable: false,
-    tokenMayExist: false,
-    message,
-    details: { status: 403 },
-  });
+export const rejectedWith = (message: string) =>
+  permanent('AtlasRequestRejected', false, message, { status: 403 });
 
 export const rejected = rejectedWith('Atlas returned 403');
 
-export const invalidResponse = failedCreation({
-  type: 'AtlasResponseInvalid',
-  retryable: false,
-  tokenMayExist: true,
-  message: 'Atlas returned 201 without a token',
-  details: { status: 201 },
+export const invalidResponse = permanent('AtlasResponseInvalid', true, 'Atlas returned 201 without a token', {
+  status: 201,
 });
 
-export const notSealed = failedCreation({
-  type: 'TokenLost',
-  retryable: false,
-  tokenMayExist: true,
-  message: 'Atlas created a token and the worker could not seal it',
-  details: {},
-});
+export const notSealed = permanent(
+  'TokenLost',
+  true,
+  'Atlas created a token and the worker could not seal it',
+);
 
 /** An attempt that finds no token of a lost attempt after the deadline, and sends nothing. */
-export const tooLate = failedCreation({
-  type: 'AtlasUnavailable',
-  retryable: false,
-  tokenMayExist: false,
-  message: 'gave up: the retry deadline passed before the request was sent to Atlas',
-  details: {},
-});
+export const tooLate = permanent(
+  'AtlasUnavailable',
+  false,
+  'gave up: the retry deadline passed before the request was sent to Atlas',
+);
 
 /** An attempt of which Temporal hears nothing more, and which it takes for lost after the heartbeat timeout. */
 export function lost(): never {

@@ -162,7 +162,7 @@ function namedSinks({ type, receipt, details }: Ending): string[] {
     : (details?.sinksTried ?? []);
 }
 
-it(`${SEQUENCES} random sequences: every token is counted, every sink is named, and a cancel ends the run`, async () => {
+it(`${SEQUENCES} random sequences: each token is counted, each sink is named, and a cancel ends the run`, async () => {
   const problems: unknown[] = [];
   await pMap(
     fc.sample(sequence, { numRuns: SEQUENCES, seed: SEED }),

@@ -96,12 +96,12 @@ export async function startScriptedWorker(
     env: {},
   });
   cleanUpLater(() => deployment.dispose());
+  /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
 
   const ofRun = () => scriptOf(Context.current().info.workflowExecution?.workflowId ?? '');
   const scriptOf = (workflowId: string) => {
-    const found = scripts.get(workflowId);
-    if (!found) throw new Error(`there is no script for ${workflowId}`);
+    const found = scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
     const { create, deliver } = found.script.plans ?? {};
     return {
       ...found,

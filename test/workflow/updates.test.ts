@@ -20,7 +20,6 @@ import {
   sinkRejects,
   sinkUnavailable,
   stored,
-  unreadable,
   type Delivery,
 } from './attempts';
 import { startScriptedWorker, type ScriptedRun, type ScriptedWorker } from './scripted-worker';
@@ -108,17 +107,6 @@ describe('redeliver', () => {
       expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
     },
   );
-
-  it.concurrent.each<[what: string, Delivery]>([
-    ['was rejected', sinkRejects],
-    ['found its sink away', sinkUnavailable()],
-    ['could not open the token', unreadable],
-  ])('delivers after a round that %s', async (_what, first) => {
-    const { handle } = await worker.start({ deliver: [first] });
-    await untilStep(handle, 'undelivered');
-    const tried = first === unreadable ? [] : ['files'];
-    expect((await redeliver(handle, { sink: 'other' })).receipt?.alsoTried).toEqual(tried);
-  });
 
   it.concurrent("stops a round in Temporal's back-off", async () => {
     const plans = { deliver: { roundMs: 3_600_000 } };
@@ -335,15 +323,5 @@ describe('awaitDelivery', () => {
     gate.open();
     const { receipt } = await redelivery;
     expect(await waiting.outcome()).toMatchObject({ type: 'delivered', receipt });
-  });
-
-  it.concurrent('joins ten starts to one run: one token', async () => {
-    const { request, handle, calls } = await startUndelivered();
-    for (let starts = 0; starts < 10; starts += 1) {
-      expect(await startAndAwait(worker.deployment, request)).toMatchObject({ type: 'SinkRejected' });
-      await expect(worker.deployment.start(request)).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
-    }
-    expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
-    expect(calls).toEqual({ creations: 1, sinks: ['files', 'other'] });
   });
 });

@@ -1,106 +1,147 @@
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { makeKey } from '../../../src/sealing';
-import { atOnce } from '../../support/at-once';
-import type { TestAtlas } from '../../support/atlas';
-import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
-import { endingOf, untilDeliveryFails } from '../../support/ending';
+import { readFileSync, statSync } from 'node:fs';
+import {
+  MAX_ACCESS_LIST_ENTRIES,
+  MAX_LINK_TOKEN_BYTES,
+  MAX_WARNINGS,
+  MAX_WARNING_LENGTH,
+} from '../../../src/contract/limits';
+import { MAX_TEXT_LENGTH, workflowIdFor } from '../../../src/contract/names';
+import type { SealedToken } from '../../../src/contract/schemas';
+import { createSealer } from '../../../src/sealing';
+import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { newAddress } from '../../support/ids';
-import { deploy, startInstallation } from '../../support/installation';
-import { redeliver, statusOf, untilStep } from '../../support/updates';
+import { createdToken } from '../../support/history';
+import { sharedTemporal } from '../../support/installation';
+import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
+import { temporalCli } from '../../support/temporal-cli';
+import { redeliver, startWaiting, untilStep } from '../../support/updates';
+import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
-let atlas: TestAtlas;
-let shared: Deployment;
+const on = 'linkTokens';
 
+let receiver: WebhookReceiver;
+let own: OwnOrganizations;
 beforeAll(async () => {
-  const sinks = { ...FILE_SINKS, missing: { type: 'file', directory: 'missing' } };
-  // A round outlasts the test, so that no run is undelivered in between.
-  const retries = { deliver: { initialIntervalMs: 20, maximumIntervalMs: 100 } };
-  ({ atlas, deployment: shared } = await startInstallation({ config: { sinks, retries } }));
+  receiver = await startWebhookReceiver();
+  own = await createOwnOrganizations({ sinks: { hangs: receiver.sink('hangs') } }, receiver.env);
+  await own.deployment.startWorker();
 });
 
-/** The token that Atlas created for a request with an address of its own. */
-function tokenOf({ accessListIps: [address = ''] }: { accessListIps: string[] }): string | undefined {
-  const created = atlas.createdTokens().filter(({ accessListIps }) => accessListIps.includes(address));
-  expect(created).toHaveLength(1);
-  return created[0]?.linkToken;
+/** A run whose delivery hangs. */
+async function startHanging() {
+  const run = await own.start(own.newRequest({ sink: 'hangs' }));
+  await eventually('an attempt', () => receiver.hanging(run.request) === 1);
+  return run;
 }
 
-const newRequest = (deployment: Deployment, more = {}) =>
-  deployment.newRequest({ accessListIps: [newAddress()], ...more });
+it.concurrent('a clean run: the token in a file of mode 0600, 19 events, no heartbeat, no memo', async () => {
+  const request = own.newRequest();
+  // Long enough to be described, and shorter than the time to the first heartbeat.
+  own.setFaults(request, { on, delayMs: 1000 });
+  const handle = await own.deployment.start(request);
+  await own.untilMet(request);
+  const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+  expect(pending).toMatchObject({ activityType: { name: 'createLinkToken' } });
+  expect([pending?.lastHeartbeatTime ?? null, pending?.heartbeatDetails ?? null]).toEqual([null, null]);
 
-async function untilUnreadable(handle: Handle): Promise<string> {
-  const { description } = await eventually('a token that cannot be opened', async () => {
-    const status = await statusOf(handle);
-    return status.step === 'undelivered' && status.description.includes('SealedTokenUnreadable') && status;
+  const { receipt } = await endingOf(handle);
+  expect(receipt).toMatchObject({ ...request, unconfirmedTokens: 0, alsoTried: [] });
+  const file = /^file (.*) on the worker's host$/.exec(receipt?.location ?? '')?.[1] ?? '';
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const [token, ...others] = own.atlas.createdTokens().filter(({ orgId }) => orgId === request.orgId);
+  expect(others).toEqual([]);
+  expect(readFileSync(file, 'utf8')).toBe(token?.linkToken);
+  const { historyLength, memo } = await handle.describe();
+  expect({ historyLength, memo }).toEqual({ historyLength: 19, memo: {} });
+});
+
+it.concurrent(
+  'a redelivery while an attempt hangs: the attempt stops, and the receipt names its sink',
+  async () => {
+    const { request, handle } = await startHanging();
+    const { receipt } = await redeliver(handle, { sink: 'files' });
+    expect(receipt).toMatchObject({ sink: 'files', alsoTried: ['hangs'] });
+    expect(receiver.hanging(request)).toBe(0);
+  },
+);
+
+it.concurrent('a redelivery by the Temporal command line delivers an undelivered token', async () => {
+  const { handle } = await own.start(own.newRequest({ sink: 'rejects' }));
+  const { deliveryId } = await untilStep(handle, 'undelivered');
+  const { address } = await sharedTemporal();
+  const update = (...input: string[]) => {
+    const target = ['--workflow-id', handle.workflowId, '--name', 'redeliver'];
+    return temporalCli(address, 'workflow', 'update', 'execute', ...target, ...input);
+  };
+  expect((await update()).stderr).toContain('is not a directory: correct its path');
+  const { code, stdout } = await update('--input', '{"sink": "files"}');
+  expect([code, stdout]).toEqual([0, expect.stringContaining('alsoTried')]);
+  expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
+  const copies = own.deployment.tokenFiles().filter((name) => name.includes(String(deliveryId)));
+  expect(copies).toHaveLength(1);
+});
+
+it.concurrent(
+  'a cancel during a POST that brings a token, with a caller waiting: it is delivered',
+  async () => {
+    const { request, handle } = await own.start(own.newRequest(), { on, delayMs: 4000 });
+    const waiting = await startWaiting(handle, request);
+    await handle.cancel();
+    const { type, receipt } = await endingOf(handle);
+    expect(type).toBe('delivered');
+    expect(await waiting.outcome()).toMatchObject({ receipt });
+    expect(own.created(request)).toBe(1);
+  },
+);
+
+it.concurrent('a cancel while delivering: the attempt stops; a new run recovers the token', async () => {
+  const { request, handle } = await startHanging();
+  await handle.cancel();
+  const { type, details } = await endingOf(handle);
+  expect({ type, sinksTried: details?.sinksTried }).toEqual({ type: 'Cancelled', sinksTried: ['hangs'] });
+  await eventually('the end of the request', () => receiver.hanging(request) === 0);
+
+  const sealedToken = (await createdToken(handle)) as SealedToken;
+  const recovery = { sealedToken, sinksTried: ['hangs'] };
+  const recovered = await own.deployment.start({ ...request, sink: 'files' }, recovery);
+  const { deliveryId } = details ?? {};
+  expect(await endingOf(recovered)).toMatchObject({
+    receipt: { sink: 'files', deliveryId, alsoTried: ['hangs'] },
   });
-  return description;
-}
+  expect(own.created(request)).toBe(1);
+});
 
-function keysIn(file: string): { kid: string }[] {
-  return (JSON.parse(readFileSync(file, 'utf8')) as { keys: { kid: string }[] }).keys;
-}
+it.concurrent('a token of the largest size, of the largest request, is recovered', async () => {
+  const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
+  const request = own.newRequest({ accessListIps: [], requestedBy: text, changeReference: text });
+  const facts = {
+    orgId: request.orgId,
+    sourceOrgId: request.sourceOrgId ?? null,
+    accessListIps: Array.from(
+      { length: MAX_ACCESS_LIST_ENTRIES },
+      (_, index) => `2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(0x1000 + index).toString(16)}/128`,
+    ),
+    credential: 'c'.repeat(MAX_TEXT_LENGTH),
+    warnings: Array.from({ length: MAX_WARNINGS }, () => 'w'.repeat(MAX_WARNING_LENGTH)),
+    requestedBy: text,
+    changeReference: text,
+    unconfirmedTokens: 1_000_000,
+  };
+  const sealer = createSealer(() => readFileSync(own.deployment.keysFile, 'utf8'));
+  const linkToken = 't'.repeat(MAX_LINK_TOKEN_BYTES - 2);
+  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  const sealedToken = await sealer.seal(linkToken, facts, workflowId);
 
-describe('a token is delivered', () => {
-  atOnce({
-    async 'to the file sink: mode 0600, the token that Atlas created'() {
-      const request = newRequest(shared);
-      const handle = await shared.start(request);
-      const { receipt } = await endingOf(handle);
-      const file = /^file (.*) on the worker's host$/.exec(receipt?.location ?? '')?.[1] ?? '';
-      expect(statSync(file).mode & 0o777).toBe(0o600);
-      expect(readFileSync(file, 'utf8')).toBe(tokenOf(request));
-      expect(receipt).toMatchObject({ ...request, sink: 'files', unconfirmedTokens: 0, alsoTried: [] });
-    },
+  const handle = await own.deployment.start(request, { sealedToken, sinksTried: [] });
+  const { deliveryId } = sealedToken;
+  expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { deliveryId } });
+  expect(own.deployment.tokens()).toContain(linkToken);
+});
 
-    async 'when its sink is unavailable at first'() {
-      const request = newRequest(shared, { sink: 'missing' });
-      const handle = await shared.start(request);
-      expect(await untilDeliveryFails(handle)).toContain('ENOENT');
-      const directory = path.join(shared.folder, 'missing');
-      mkdirSync(directory);
-      expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
-      const [file = ''] = readdirSync(directory);
-      expect(readFileSync(path.join(directory, file), 'utf8')).toBe(tokenOf(request));
-    },
-
-    async 'after its worker was killed and its key replaced: once the key is back, without a restart; until then SealedTokenUnreadable names it'() {
-      const deployment = await deploy({ atlas });
-      rmdirSync(deployment.tokensFolder);
-      const worker = await deployment.startWorker();
-      const request = newRequest(deployment);
-      const handle = await deployment.start(request);
-      await untilStep(handle, 'undelivered');
-      await worker.kill();
-      mkdirSync(deployment.tokensFolder);
-
-      const [former] = keysIn(deployment.keysFile);
-      const replacement = makeKey(new Date());
-      writeFileSync(deployment.keysFile, JSON.stringify({ keys: [replacement] }));
-      await deployment.startWorker();
-      expect(await redeliver(handle)).toMatchObject({ type: 'SealedTokenUnreadable' });
-      expect(await untilUnreadable(handle)).toContain(`sealed with key "${former?.kid}", which this worker`);
-
-      writeFileSync(deployment.keysFile, JSON.stringify({ keys: [replacement, former] }));
-      expect(await redeliver(handle)).toMatchObject({ type: 'delivered' });
-      expect(deployment.tokens()).toEqual([tokenOf(request)]);
-    },
-  });
-
-  it('by a clean run, which costs 19 events, no heartbeat and no memo', async () => {
-    // Long enough to be described, and shorter than the time to the first heartbeat.
-    atlas.faults({ on: 'linkTokens', delayMs: 1000 });
-    const posts = atlas.posts().length;
-    const handle = await shared.start();
-    await eventually('a POST', () => atlas.posts().length > posts);
-    const { raw } = await handle.describe();
-    expect(raw.pendingActivities).toMatchObject([{ activityType: { name: 'createLinkToken' } }]);
-    expect(raw.pendingActivities?.[0]?.lastHeartbeatTime ?? null).toBeNull();
-    expect(raw.pendingActivities?.[0]?.heartbeatDetails ?? null).toBeNull();
-
-    expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
-    const { historyLength, memo } = await handle.describe();
-    expect({ historyLength, memo }).toEqual({ historyLength: 19, memo: {} });
-  });
+it.concurrent('a token that is larger is counted, and the run ends as TokenLost', async () => {
+  const body = { linkToken: 't'.repeat(MAX_LINK_TOKEN_BYTES) };
+  const { handle } = await own.start(own.newRequest(), { on, status: 201, body });
+  const { type, unconfirmedTokens, message } = await endingOf(handle);
+  expect({ type, unconfirmedTokens }).toEqual({ type: 'TokenLost', unconfirmedTokens: 1 });
+  expect(message).toContain('more than 32 KiB');
 });

@@ -66,35 +66,31 @@ async function endUndelivered(how: 'cancel' | 'terminate') {
 }
 
 describe('a start with the default policies of a client', () => {
-  it('ends TokenExists after a delivery, with the receipt and where the requests differ', async () => {
-    const request = newRequest();
-    const { runId, receipt } = await run(request);
-    await untilClosedAreListed(request, 1);
+  it.concurrent(
+    'ends TokenExists after a delivery, with the receipt and where the requests differ',
+    async () => {
+      const request = newRequest();
+      const { runId, receipt } = await run(request);
+      await untilClosedAreListed(request, 1);
 
-    const refused = await run({ ...request, sink: 'blocked', requestedBy: 'somebody else' });
-    const { deliveryId } = receipt ?? {};
-    expect(refused).toMatchObject({
-      type: 'TokenExists',
-      details: { state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 },
-    });
-    expect(refused.message).toMatch(/The earlier request differs in sink\. .*start --org .* --again/);
-    // The refused run has no token of its own: the next start finds the same one.
-    await untilClosedAreListed(request, 2);
-    expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(installation.atlas.created(request)).toBe(1);
-  });
+      const refused = await run({ ...request, sink: 'blocked', requestedBy: 'somebody else' });
+      const { deliveryId } = receipt ?? {};
+      expect(refused).toMatchObject({
+        type: 'TokenExists',
+        details: { state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 },
+      });
+      expect(refused.message).toMatch(/The earlier request differs in sink\. .*start --org .* --again/);
+      // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
+      expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({
+        type: 'InvalidRequest',
+      });
+      await untilClosedAreListed(request, 3);
+      expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
+      expect(installation.atlas.created(request)).toBe(1);
+    },
+  );
 
-  it('ends TokenExists when a later run, permitted by again, failed', async () => {
-    const request = newRequest();
-    const { runId } = await run(request);
-    await untilClosedAreListed(request, 1);
-    expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({ type: 'InvalidRequest' });
-    await untilClosedAreListed(request, 2);
-    expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(installation.atlas.created(request)).toBe(1);
-  });
-
-  it.each(['cancel', 'terminate'] as const)(
+  it.concurrent.each(['cancel', 'terminate'] as const)(
     'ends TokenExists after the %s of an undelivered run, with the command that recovers its token',
     async (how) => {
       const { request, runId, deliveryId } = await endUndelivered(how);
@@ -109,14 +105,14 @@ describe('a start with the default policies of a client', () => {
     },
   );
 
-  it('creates a token after a run that was terminated without one', async () => {
+  it.concurrent('creates a token after a run that was terminated without one', async () => {
     const request = newRequest();
     await end(await start(request, 'a queue without workers'), 'terminate');
     await untilClosedAreListed(request, 1);
     expect((await run(request)).type).toBe('delivered');
   });
 
-  it('creates a token although a foreign run of the id completed', async () => {
+  it.concurrent('creates a token although a foreign run of the id completed', async () => {
     const request = newRequest();
     const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
     await (await startForeignRun(client, workflowId)).complete({ sink: 'files' });
@@ -124,34 +120,32 @@ describe('a start with the default policies of a client', () => {
     expect((await run(request)).type).toBe('delivered');
   });
 
-  it('fails an Update-with-Start with TokenExists', async () => {
+  it.concurrent('fails an Update-with-Start with TokenExists', async () => {
     const { request } = await endUndelivered('cancel');
     expect(await startAndAwait(installation.deployment, request)).toMatchObject({ type: 'TokenExists' });
   });
 });
 
 describe('again in a request', () => {
-  it('permits the token of the run that it names and of older ones, and not that of a newer run', async () => {
-    const request = newRequest();
-    const first = await run(request);
-    await untilClosedAreListed(request, 1);
-    const second = await run({ ...request, again: first.runId });
-    expect(second.type).toBe('delivered');
-    await untilClosedAreListed(request, 2);
-    expect(await run({ ...request, again: first.runId })).toMatchObject({
-      type: 'TokenExists',
-      details: { runId: second.runId },
-    });
-    // A run that Temporal does not know any more is older than every run that it knows.
-    expect(await run({ ...request, again: randomUUID() })).toMatchObject({ type: 'TokenExists' });
-    expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
-    expect(installation.atlas.created(request)).toBe(3);
-  });
-
-  it.each(['no run id', false, 5])('is refused as InvalidRequest when it is %p', async (again) => {
-    const { type, details } = await run({ ...newRequest(), again } as unknown as PrepareRequest);
-    expect({ type, field: details?.fields?.[0]?.field }).toEqual({ type: 'InvalidRequest', field: 'again' });
-  });
+  it.concurrent(
+    'permits the token of the run that it names and of older ones, and not that of a newer run',
+    async () => {
+      const request = newRequest();
+      const first = await run(request);
+      await untilClosedAreListed(request, 1);
+      const second = await run({ ...request, again: first.runId });
+      expect(second.type).toBe('delivered');
+      await untilClosedAreListed(request, 2);
+      expect(await run({ ...request, again: first.runId })).toMatchObject({
+        type: 'TokenExists',
+        details: { runId: second.runId },
+      });
+      // A run that Temporal does not know any more is older than every run that it knows.
+      expect(await run({ ...request, again: randomUUID() })).toMatchObject({ type: 'TokenExists' });
+      expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
+      expect(installation.atlas.created(request)).toBe(3);
+    },
+  );
 });
 
 describe('when Temporal', () => {
@@ -173,35 +167,44 @@ describe('when Temporal', () => {
     return { lists, deployment, start: (request: PrepareRequest) => start(request, deployment.taskQueue) };
   }
 
-  it('denies the list, a run fails at once with TemporalUnavailable and names the permission', async () => {
-    const worker = await startBehindProxy(PERMISSION_DENIED);
-    worker.lists.isRejected = true;
-    const { type, message } = await endingOf(await worker.start(newRequest()));
-    expect(type).toBe('TemporalUnavailable');
-    expect(message).toMatch(/permission to list and read workflow runs/);
-  });
+  it.concurrent(
+    'denies the list, a run fails at once with TemporalUnavailable and names the permission',
+    async () => {
+      const worker = await startBehindProxy(PERMISSION_DENIED);
+      worker.lists.isRejected = true;
+      const { type, message } = await endingOf(await worker.start(newRequest()));
+      expect(type).toBe('TemporalUnavailable');
+      expect(message).toMatch(/permission to list and read workflow runs/);
+    },
+  );
 
-  it('throttles the list for as long as creation is tried, a run fails with TemporalUnavailable', async () => {
-    const worker = await startBehindProxy(RESOURCE_EXHAUSTED, {
-      retries: { create: { giveUpAfterMs: 3000 } },
-    });
-    worker.lists.isRejected = true;
-    const { type, message } = await endingOf(await worker.start(newRequest()));
-    expect(type).toBe('TemporalUnavailable');
-    expect(message).toMatch(/limit of lists/);
-  });
+  it.concurrent(
+    'throttles the list for as long as creation is tried, a run fails with TemporalUnavailable',
+    async () => {
+      const worker = await startBehindProxy(RESOURCE_EXHAUSTED, {
+        retries: { create: { giveUpAfterMs: 3000 } },
+      });
+      worker.lists.isRejected = true;
+      const { type, message } = await endingOf(await worker.start(newRequest()));
+      expect(type).toBe('TemporalUnavailable');
+      expect(message).toMatch(/limit of lists/);
+    },
+  );
 
-  it('throttles the list, new runs wait, others respond, and all deliver when it lists again', async () => {
-    const worker = await startBehindProxy(RESOURCE_EXHAUSTED);
-    const undelivered = await worker.start(newRequest({ sink: 'blocked' }));
-    await untilStep(undelivered, 'undelivered');
+  it.concurrent(
+    'throttles the list, new runs wait, others respond, and all deliver when it lists again',
+    async () => {
+      const worker = await startBehindProxy(RESOURCE_EXHAUSTED);
+      const undelivered = await worker.start(newRequest({ sink: 'blocked' }));
+      await untilStep(undelivered, 'undelivered');
 
-    worker.lists.isRejected = true;
-    const waiting = await Promise.all(Array.from({ length: 50 }, () => worker.start(newRequest())));
-    expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
-    for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
+      worker.lists.isRejected = true;
+      const waiting = await Promise.all(Array.from({ length: 20 }, () => worker.start(newRequest())));
+      expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
+      for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
 
-    worker.lists.isRejected = false;
-    for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
-  });
+      worker.lists.isRejected = false;
+      for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
+    },
+  );
 });

@@ -5,7 +5,7 @@ import { deploy, startAtlas } from '../../support/installation';
 
 const RUNS = 8;
 
-it(`the key rotates in one of two workers while ${RUNS} runs are in progress, and the other follows later: all deliver`, async () => {
+it(`the key rotates in one of two workers while ${RUNS} runs are in progress: all deliver`, async () => {
   const atlas = await startAtlas();
   const retries = {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },

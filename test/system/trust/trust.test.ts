@@ -1,18 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { WorkflowFailedError } from '@temporalio/client';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
 import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
 import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
 import { endingOf } from '../../support/ending';
 import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
 import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
-import { serveHttp } from '../../support/servers';
 import { temporalCli } from '../../support/temporal-cli';
 import { redeliver, untilStep } from '../../support/updates';
 import { startForeignWorker, type ForeignWorker } from './foreign-worker';
@@ -21,53 +17,24 @@ import type { Call, CallOutcome } from './foreign-workflows';
 let atlas: TestAtlas;
 let deployment: Deployment;
 let foreigner: ForeignWorker;
-const vaultRequests: string[] = [];
 /** The worker has a credential for this organization, and its map leaves it out. */
 const payments = newAccount();
 
 /** A run that was cancelled while its token waited for its sink, so that history holds a genuine sealed token. */
 let cancelled: Handle;
 let sealed: SealedToken;
-/** Runs with a malformed recovery, cancelled before there was a worker. */
-let cancelledEarly: Handle[];
-
-async function startVault(): Promise<string> {
-  const server = await serveHttp(({ url }, response) => {
-    vaultRequests.push(String(url));
-    response.writeHead(404).end('{}');
-  });
-  cleanUpLater(() => server.close());
-  return server.url;
-}
 
 beforeAll(async () => {
   atlas = await startAtlas();
   const { account } = atlas;
   atlas.seed(seedOf([account, payments]));
   const env = {
-    VAULT_TOKEN: 'hvs.test',
-    CM_PUBLIC_KEY: account.publicKey,
-    CM_PRIVATE_KEY: account.privateKey,
     PAYMENTS_ID: payments.clientId,
     PAYMENTS_SECRET: payments.clientSecret,
   };
   const sinks = {
     ...FILE_SINKS,
     forbidden: { type: 'file', directory: 'forbidden' },
-    vault: {
-      type: 'vault',
-      address: await startVault(),
-      allowHttp: true,
-      path: 'lm/{sourceOrgId}',
-      auth: { method: 'token', token: { env: 'VAULT_TOKEN' } },
-    },
-    cm: {
-      type: 'cloudManager',
-      baseUrl: atlas.url,
-      allowHttp: true,
-      publicKey: { env: 'CM_PUBLIC_KEY' },
-      privateKey: { env: 'CM_PRIVATE_KEY' },
-    },
   };
   const credentials = {
     payments: {
@@ -80,18 +47,6 @@ beforeAll(async () => {
   const organizations = { [account.orgId]: { credential: 'default', sinks: permitted } };
   deployment = await deploy({ atlas, env, config: { sinks, atlas: { credentials, organizations } } });
   mkdirSync(path.join(deployment.folder, 'forbidden'));
-  cancelledEarly = await Promise.all(
-    [
-      { sealedToken: {}, sinksTried: 5 },
-      { sealedToken: {}, sinksTried: [{ toString: 5 }] },
-      { sealedToken: 7 },
-      'x',
-    ].map(async (recovery) => {
-      const handle = await deployment.start(deployment.newRequest(), recovery as never);
-      await handle.cancel();
-      return handle;
-    }),
-  );
   await deployment.startWorker();
   [foreigner, cancelled] = await Promise.all([
     startForeignWorker(deployment),
@@ -149,7 +104,6 @@ function expectNothingHappened(): void {
   const others = atlas.requests().filter((request) => request.on !== 'oauth' && request.path !== linkTokens);
   expect(others).toEqual([]);
   expect(atlas.createdTokens()).toHaveLength(1);
-  expect(vaultRequests).toEqual([]);
   const folders = ['forbidden', 'tokens'].map((name) => readdirSync(path.join(deployment.folder, name)));
   expect(folders).toEqual([[], []]);
   expect(readdirSync(path.dirname(deployment.folder))).not.toContain('evil');
@@ -306,41 +260,4 @@ it('a forged recovery is unreadable, delivers nothing, and does not block the ge
 
   const { deliveryId } = run.sealedToken;
   expect(await endingOf(await recover(run))).toMatchObject({ receipt: { deliveryId, sink: 'files' } });
-});
-
-it('a forged recovery cannot take the place of an open run', async () => {
-  const { sealedToken } = await cancelledRun();
-  const request = deployment.newRequest({ sink: 'rejects' });
-  const handle = await deployment.start(request);
-  const { deliveryId } = await untilStep(handle, 'undelivered');
-  await expect(recover({ request, sealedToken })).rejects.toThrow(WorkflowExecutionAlreadyStartedError);
-  expect(await redeliver(handle, { sink: 'files' })).toMatchObject({ receipt: { deliveryId } });
-});
-
-it('a malformed recovery: InvalidRequest that names it, and Atlas is not called', async () => {
-  const { sealedToken } = await cancelledRun();
-  const posts = atlas.posts().length;
-  const recoveries: unknown[] = [
-    7,
-    'x',
-    [],
-    {},
-    { sealedToken: {}, sinksTried: [] },
-    { sealedToken, sinksTried: 'files' },
-    { sealedToken: { ...sealedToken, sourceOrgId: '/../../evil' }, sinksTried: [] },
-    { sealedToken, sinksTried: [], more: 1 },
-  ];
-  for (const recovery of recoveries) {
-    const handle = await deployment.start(deployment.newRequest(), recovery as never);
-    const { type, message } = await endingOf(handle);
-    expect({ type, message }).toEqual({
-      type: 'InvalidRequest',
-      message: expect.stringMatching(/: recovery[ .]/),
-    });
-  }
-  expect(atlas.posts()).toHaveLength(posts);
-});
-
-it('a malformed recovery that is cancelled before its validation ends, and blocks nothing', async () => {
-  for (const handle of cancelledEarly) await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
 });
