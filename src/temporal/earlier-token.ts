@@ -14,10 +14,7 @@ import { isOpen, visibilityQuery } from './visibility';
 const MAX_LOCATION_LENGTH = 1000;
 
 /** A run as Temporal lists or describes it. */
-export type Run = Pick<
-  WorkflowExecutionInfo,
-  'workflowId' | 'runId' | 'type' | 'status' | 'startTime' | 'memo'
->;
+type Run = Omit<WorkflowExecutionInfo, 'raw'>;
 
 /** A token that a closed run delivered, or that `recover` can still deliver. */
 export interface EarlierToken {
@@ -75,16 +72,10 @@ export async function isDelivered(client: Client, workflowId: string, deliveryId
 }
 
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
-async function* listClosedRuns(
-  client: Client,
-  workflowId: string,
-  newest: Run | null | undefined,
-): AsyncGenerator<Run> {
+async function* listClosedRuns(client: Client, workflowId: string, newest?: Run | null) {
   if (newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest)) yield newest;
-  const query = visibilityQuery(
-    { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare },
-    'CloseTime IS NOT NULL',
-  );
+  const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
+  const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
   for await (const run of client.workflow.list({ query })) if (run.runId !== newest?.runId) yield run;
 }
 
@@ -122,9 +113,9 @@ export async function describeEarlierToken(
   { state, runId, receipt, deliveryId }: EarlierToken,
   request: Partial<PrepareRequest> | null,
 ): Promise<string> {
-  const earlier = await readRequest(client, { workflowId, runId });
-  const fields = earlier && request ? differingFields(earlier, request) : [];
-  const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
+  const earlier = request && (await readRequest(client, { workflowId, runId }));
+  const fields = earlier ? differingFields(earlier, request).join(', ') : '';
+  const difference = fields && ` The earlier request differs in ${fields}.`;
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (state === 'delivered') {

@@ -2,7 +2,12 @@ import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
-import { recoverySchema, sealedTokenSchema } from '../contract/schemas';
+import {
+  failureDetailsSchema,
+  recoverySchema,
+  sealedTokenSchema,
+  type SealedToken,
+} from '../contract/schemas';
 import { truncate } from '../shared/text';
 import { nullIfNotFound } from './grpc';
 
@@ -24,12 +29,12 @@ export async function readEnding(
   run: RunRef,
 ): Promise<{ type: string; message: string } | null> {
   const failure = (await readEvent(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
-  return failure
-    ? {
-        type: failure.applicationFailureInfo?.type ?? 'unknown',
-        message: truncate(failure.message ?? '', MAX_MESSAGE_LENGTH),
-      }
-    : null;
+  if (!failure) return null;
+  const { applicationFailureInfo, message } = failure;
+  return {
+    type: applicationFailureInfo?.type ?? 'unknown',
+    message: truncate(message ?? '', MAX_MESSAGE_LENGTH),
+  };
 }
 
 /** Reads the result of a run. @returns undefined when it is not readable, or the history is gone. */
@@ -80,52 +85,58 @@ export interface UnconfirmedAttempt {
   reason: string;
 }
 
-/** Reads the history of one run; a history that is gone counts as empty. */
-export async function readRun(client: Client, { workflowId, runId }: RunRef) {
-  const handle = client.workflow.getHandle(workflowId, runId);
-  const history = await handle.fetchHistory().catch(nullIfNotFound);
-  return parseHistory(history?.events ?? []);
+/** The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has them. */
+export interface RunHistory {
+  /** The first argument, as the caller sent it. */
+  request: object;
+  /** The token that the run created, or was given to recover. */
+  token: SealedToken | null;
+  /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
+  deliveredId: string | null;
+  /**
+   * The attempts that may have created another token: as many as the run counts, without those that a recovered run
+   * repeats, and without one whose token was found.
+   */
+  unconfirmedAttempts: UnconfirmedAttempt[];
+  /** Sinks that may have the token. */
+  sinksTried: string[];
 }
 
 /** The part of a delivery's result that names the token. */
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
-/** Finds the token of a run of `prepareLiveMigration`, its attempts and its deliveries. */
-function parseHistory(events: readonly HistoryEvent[]) {
-  const [request, recoveryArgument] = decodePayloads(
-    events[0]?.workflowExecutionStartedEventAttributes?.input,
-  );
-  const recovery = recoverySchema.safeParse(recoveryArgument).data;
+/** Reads the history of one run; a history that is gone counts as empty. */
+export async function readRun(client: Client, { workflowId, runId }: RunRef): Promise<RunHistory> {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const events = (await handle.fetchHistory().catch(nullIfNotFound))?.events ?? [];
+  const input = decodePayloads(events[0]?.workflowExecutionStartedEventAttributes?.input);
+  const recovery = recoverySchema.safeParse(input[1]).data;
   const { activities, unconfirmedAttempts } = collectActivities(events);
   const created = activities.find(({ type, result }) => type === 'createLinkToken' && result !== undefined);
   const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
+  const delivered = deliveries.flatMap(({ result }) => deliveredSchema.safeParse(result).data ?? []);
   const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
+  const sinks = [...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))];
   return {
-    /** The first argument, as the caller sent it. */
-    request: toObject(request),
-    /** The token that the run created, or was given to recover. */
+    request: toObject(input[0]),
     token,
-    /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
-    deliveredId:
-      deliveries.flatMap(({ result }) => deliveredSchema.safeParse(result).data?.deliveryId ?? [])[0] ?? null,
-    /**
-     * The attempts that may have created another token: as many as the run counts, without those that a recovered run
-     * repeats, and without one whose token was found.
-     */
+    deliveredId: delivered[0]?.deliveryId ?? null,
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
-    /** Sinks that may have the token. */
-    sinksTried: readSinksTried(events.at(-1)) ?? [
-      ...new Set([...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))]),
-    ],
+    sinksTried: readSinksTried(events.at(-1)) ?? [...new Set(sinks)],
   };
 }
 
-/** Collects activities in the order of their scheduling; `result` is undefined for one that did not complete. */
+interface Activity {
+  type: string;
+  input: unknown[];
+  startedAt: string;
+  /** Undefined when the activity did not complete. */
+  result?: unknown;
+}
+
+/** Collects activities in the order of their scheduling. */
 function collectActivities(events: readonly HistoryEvent[]) {
-  const activities = new Map<
-    string,
-    { type: string; input: unknown[]; startedAt: string; result?: unknown }
-  >();
+  const activities = new Map<string, Activity>();
   const unconfirmedAttempts: UnconfirmedAttempt[] = [];
   let lastFailed: UnconfirmedAttempt | undefined;
   for (const event of events) {
@@ -155,11 +166,9 @@ function collectActivities(events: readonly HistoryEvent[]) {
   return { activities: [...activities.values()], unconfirmedAttempts };
 }
 
-/** Reads the sinks that may have the token, which only a cancelled run names. */
-function readSinksTried(close: HistoryEvent | undefined): string[] | null {
-  const failure = close?.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo;
-  if (failure?.type !== 'Cancelled') return null;
-  const [details] = decodePayloads(failure.details);
-  const sinks = (details as { sinksTried?: unknown } | null | undefined)?.sinksTried;
-  return Array.isArray(sinks) ? sinks.map(String) : null;
+/** Reads the sinks that may have the token, which only the failure of a cancelled run names. */
+function readSinksTried(close: HistoryEvent | undefined): string[] | undefined {
+  const failure = close?.workflowExecutionFailedEventAttributes?.failure;
+  const [details] = decodePayloads(failure?.applicationFailureInfo?.details);
+  return failureDetailsSchema.safeParse(details).data?.sinksTried;
 }

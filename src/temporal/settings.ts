@@ -1,7 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
-export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
+export interface TemporalSettings {
+  address: string;
+  namespace: string;
+  connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
+  /** Texts that no message may quote. */
+  secrets: string[];
+}
 
 /** Thrown when Temporal's environment variables or profile file are wrong. The message quotes no secret. */
 export class TemporalSettingsError extends Error {
@@ -13,7 +19,7 @@ export class TemporalSettingsError extends Error {
  *
  * @throws TemporalSettingsError
  */
-export function readTemporalSettings(env: NodeJS.ProcessEnv) {
+export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
   const variables = withoutEmpty(env);
   // The SDK reads every other text as false, and would connect without TLS.
   if (!/^(true|false|1|0)$/.test(variables['TEMPORAL_TLS'] ?? 'false')) {
@@ -31,7 +37,6 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv) {
     address,
     namespace,
     connectionOptions: { ...connectionOptions, address },
-    /** Texts that no message may quote. */
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...Object.values(metadata)].map(String),
   };
 }

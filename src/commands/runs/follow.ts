@@ -80,7 +80,7 @@ export async function follow(
     const status = task ? null : await readStatus(run.historyLength);
     // Without a worker that responds to the Query, the memo says it.
     if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
-      throw undelivered(workflowId, status);
+      throw toUndeliveredError(workflowId, status);
     progress = describeProgress(run, status) ?? progress;
     const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
     const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
@@ -119,7 +119,7 @@ function createStatusReader(client: Client, handle: WorkflowHandle) {
   };
 }
 
-function undelivered(workflowId: string, status: Status | null): CommandError {
+function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
   const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
   return new CommandError(
     [

@@ -24,11 +24,7 @@ export async function describeOwnRun(
 }
 
 /** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
-export function refuseForeign({
-  workflowId,
-  runId,
-  type,
-}: Pick<WorkflowExecutionDescription, 'workflowId' | 'runId' | 'type'>): void {
+export function refuseForeign({ workflowId, runId, type }: RunRef & { type: string }): void {
   if (type === WORKFLOW_TYPES.prepare) return;
   throw refusal(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
