@@ -158,12 +158,6 @@ describe('closing', () => {
     expect(liveTokens()).toBe(0);
   });
 
-  it('sends nothing to Atlas when there is no access token', async () => {
-    const [atlas, emulator] = await start();
-    await atlas.close();
-    expect(emulator.requests()).toEqual([]);
-  });
-
   it.each<[what: string, breakIt: (emulator: AtlasEmulator) => unknown]>([
     ['Atlas refuses', (emulator) => emulator.faults({ on: 'oauthRevoke', status: 500 })],
     ['Atlas hangs up', (emulator) => emulator.faults({ on: 'oauthRevoke', reset: 'before-body' })],

@@ -46,13 +46,6 @@ describe('keys', () => {
     expect(stdout).toContain(`key ${keyIds()[0]} seals, 2 keys can open`);
   });
 
-  it.each([[], ['--rotate']])('changes nothing where a folder is named %j', async (...options) => {
-    const { code, stderr } = await keys('--file', fileIn(), ...options);
-    expect(code).toBe(1);
-    expect(stderr).toContain(`${fileIn()} cannot be read (EISDIR): correct its path`);
-    expect(readdirSync(fileIn())).toEqual([]);
-  });
-
   it.each([
     ['without keys', '{"keys": [{"k": "CANARY"}]}'],
     ['that is not JSON', '{"keys": [{"k": "CANARY'],

@@ -14,24 +14,10 @@ function laughs(levels: number): string {
 }
 
 describe('a YAML file', () => {
-  it('may use one anchor any number of times', () => {
-    const organizations = Array.from({ length: 150 }, (_, i) => `  id${i}: *one\n`).join('');
-    const { content, problems } = read(`one: &one {credential: a}\norganizations:\n${organizations}`);
-    expect(problems).toEqual([]);
-    expect(content).toMatchObject({
-      organizations: { id0: { credential: 'a' }, id149: { credential: 'a' } },
-    });
-  });
-
-  it.each([
-    '64000000000000000000000a',
-    '123456789012345678901234',
-    '12345678901234567890e123',
-    '0x1',
-    'null',
-  ])('has the key %s as it is written', (key) => {
-    expect(read(`${key}: x\n`).content).toEqual({ [key]: 'x' });
-  });
+  it.each(['64000000000000000000000a', '12345678901234567890e123', '0x1', 'null'])(
+    'has the key %s as it is written',
+    (key) => expect(read(`${key}: x\n`).content).toEqual({ [key]: 'x' }),
+  );
 
   it('may be empty', () => {
     expect(read('# nothing\n')).toMatchObject({ content: {}, problems: [] });
@@ -40,8 +26,6 @@ describe('a YAML file', () => {
   it.each<[what: string, yaml: string, problem: string]>([
     ['a tab', `sinks:\n\tdrop: ${CANARY}\n`, ':2 Tabs are not allowed as indentation'],
     ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 Map keys must be unique'],
-    ['an open quote', `a: x\nb: "${CANARY}\n`, ':3 Missing closing "quote'],
-    ['an @', `a: x\nb: @${CANARY}\n`, ':2 Plain value cannot start with reserved character @'],
     [
       'an alias without its anchor',
       `a: x\nb: *${CANARY}\n`,
@@ -52,8 +36,6 @@ describe('a YAML file', () => {
       laughs(10),
       ' Excessive alias count indicates a resource exhaustion attack',
     ],
-    ['a second document', `a: x\n---\nb: ${CANARY}\n`, ':2 Source contains multiple documents'],
-    ['5,000 levels', `a: ${'['.repeat(5000)}${']'.repeat(5000)}\n`, ':1 Maximum call stack size exceeded'],
   ])('with %s is refused, where and why, and not quoted', (_what, yaml, problem) => {
     const { content, problems } = read(yaml);
     expect(content).toBeUndefined();

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import fc from 'fast-check';
 import { readRequests } from '../../../../src/commands/runs/request';
 import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
@@ -30,19 +29,6 @@ describe('a file of requests', () => {
       { line: first, workflowId: workflowIdFor(A.orgId), request: A },
       { line: second, workflowId: workflowIdFor(B.orgId, B.sourceOrgId), request: B },
     ]);
-  });
-
-  it('is read whatever its lines hold', async () => {
-    const texts = fc.array(fc.string({ unit: 'grapheme', maxLength: 20 }), { minLength: 1, maxLength: 40 });
-    await fc.assert(
-      fc.asyncProperty(texts, async (names) => {
-        const requests = names.map((requestedBy) => newRequest({ requestedBy }));
-        const lines = requests.map((request) => `${JSON.stringify(request)}\n`);
-        const read = await requestsIn(lines.join(''));
-        expect(read.map(({ request }) => request)).toEqual(requests);
-      }),
-      { numRuns: 20 },
-    );
   });
 
   it('is read from standard input where it is -', async () => {
