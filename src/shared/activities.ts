@@ -46,7 +46,7 @@ export interface ValidatedRequest {
 }
 
 export interface DeliveryFailureDetails {
-  /** False when the only attempt ended before it called the sink. Any sink that was called may have the token. */
+  /** False when the only attempt ended before it called the sink, which then cannot have the token. */
   sinkTried: boolean;
   /** The wait that the sink requested. */
   retryAfterMs?: number;

@@ -141,7 +141,7 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const SHA256 = /^[a-f0-9]{64}$/;
 const MAX_TIME_LENGTH = 40;
 
-/** @param countBefore count of unconfirmed tokens. A worker that finds the token of a lost attempt returns less. */
+/** @param countBefore count of unconfirmed tokens: with the token of a lost attempt a worker returns less. */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
   const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
   const isWhole =

@@ -13,7 +13,7 @@ export interface CreationSituation {
   activityNumber: number;
   /** True if the run was cancelled meanwhile. */
   isCancelled: boolean;
-  /** True if it began after the deadline: it sent nothing, and only looked for the token of a lost attempt. */
+  /** True if it began after the deadline: it only looked for the token of a lost attempt. */
   startedLate: boolean;
   /** Failure of the activity before; null at the first. */
   previous: AttemptFailure | null;

@@ -9,8 +9,9 @@ import {
 export const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain)';
 
 /**
- * Temporal's own converter throws on a payload that it cannot read, such as that of a client that encrypts. In a
- * start, a result or a failure this would fail the workflow task for ever. Here it is invalid input like any other.
+ * Temporal's own converter throws on a payload that it cannot read, such as that of a client that encrypts.
+ * In a start, a result or a failure this would fail the workflow task for ever. Here it is invalid input like
+ * any other.
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {
   override fromPayload<T>(payload: Payload, context?: SerializationContext, hint?: ConverterHint<T>): T {
