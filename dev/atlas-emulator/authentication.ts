@@ -69,7 +69,9 @@ function verifyDigest({ method, url, headers }: SignedRequest, state: State): Se
 
 /** The 401 recorded at Atlas, to the letter: MongoDB's Go client splits it at comma and space. */
 function challenge(state: State, stale = false): RouteError {
-  const challenge = `Digest realm="${REALM}", domain="", nonce="${state.issueNonce()}", algorithm=MD5, qop="auth", stale=${stale}`;
+  const nonce = state.issueNonce();
+  const parameters = `domain="", nonce="${nonce}", algorithm=MD5, qop="auth", stale=${stale}`;
+  const challenge = `Digest realm="${REALM}", ${parameters}`;
   return atlasError('USER_UNAUTHORIZED', { headers: { 'WWW-Authenticate': challenge } });
 }
 

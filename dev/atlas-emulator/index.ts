@@ -118,7 +118,7 @@ function admit(route: Endpoint, request: FastifyRequest, state: State): (() => R
   }
 }
 
-/** Decides the response. A fault that comes after the route's work does not apply when that fails: nothing was created. */
+/** Decides the response. A fault after the route's work does not apply when that fails: nothing was created. */
 function outcome(work: (() => RouteResponse) | RouteError, fault: Fault | undefined): RouteResponse {
   const replacement = fault && replacementFor(fault);
   if (replacement && !fault.afterCreating) return replacement;

@@ -1,8 +1,10 @@
 /** Measures the figures of docs/capacity.md: node --import tsx dev/bench/capacity.ts [RUNS [UNDELIVERED]] */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
-import { cpuMs, memoryMiB, newRequest, startJob } from '../support/measured-job';
+import { cpuMs, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+
+type Handle = Awaited<ReturnType<Job['start']>>;
 
 const [RUNS = 1000, UNDELIVERED = RUNS] = process.argv.slice(2).map(Number);
 /** A list of thousands of runs is work for the server. */
@@ -21,45 +23,43 @@ async function main(): Promise<void> {
   try {
     report('idle worker', memory());
     const [usedMs, startedAtMs] = [cpuMs(worker.pid), performance.now()];
-    await startAll(RUNS, 'drop', (handle) => handle.result());
+    await startAll(job, RUNS, 'drop', (handle) => handle.result());
     const elapsedS = (performance.now() - startedAtMs) / 1000;
     report(`${RUNS} runs, ${CONCURRENT_RUNS} at once`, `${(RUNS / elapsedS).toFixed(1)} runs a second`);
     report('CPU of the worker for each', `${((cpuMs(worker.pid) - usedMs) / RUNS).toFixed(1)} ms`);
     report('worker afterwards', memory());
     let started = 0;
-    await startAll(UNDELIVERED, 'rejects', async () => {
+    await startAll(job, UNDELIVERED, 'rejects', async () => {
       started += 1;
       // Otherwise the server starts runs only, and the worker gets none of them.
       while (started - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) await sleep(100);
     });
-    while ((await undelivered()) < UNDELIVERED) await sleep(LIST_INTERVAL_MS);
+    while ((await countUndelivered(job)) < UNDELIVERED) await sleep(LIST_INTERVAL_MS);
     report(`worker with ${UNDELIVERED} undelivered runs`, memory());
     const listedAtMs = performance.now();
-    await undelivered();
+    await countUndelivered(job);
     report('listing these', `${(performance.now() - listedAtMs).toFixed(0)} ms`);
   } finally {
     await worker.stop();
     await job.close();
     await server.stop();
   }
+}
 
-  type Handle = Awaited<ReturnType<typeof job.start>>;
+/** Starts runs, a limited number at once. A run counts as under way until `until` resolves. */
+function startAll(job: Job, runs: number, sink: string, until: (handle: Handle) => Promise<unknown>) {
+  const requests = Array.from({ length: runs }, () => newRequest(sink));
+  const concurrency = CONCURRENT_RUNS;
+  return pMap(requests, async (request) => until(await job.start(request)), { concurrency });
+}
 
-  function startAll(runs: number, sink: string, until: (handle: Handle) => Promise<unknown>) {
-    const requests = Array.from({ length: runs }, () => newRequest(sink));
-    return pMap(requests, async (request) => until(await job.start(request)), {
-      concurrency: CONCURRENT_RUNS,
-    });
+/** Counts the undelivered runs, by the list that a worker with metrics reads every minute. */
+async function countUndelivered({ workflow }: Job): Promise<number> {
+  let count = 0;
+  for await (const { memo } of workflow.list({ query: "ExecutionStatus = 'Running'" })) {
+    if (memo?.['step'] === 'undelivered') count += 1;
   }
-
-  /** Counts the undelivered runs, by the list that a worker with metrics reads every minute. */
-  async function undelivered(): Promise<number> {
-    let count = 0;
-    for await (const { memo } of job.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (memo?.['step'] === 'undelivered') count += 1;
-    }
-    return count;
-  }
+  return count;
 }
 
 void main();

@@ -15,8 +15,9 @@ const ROUNDS = 3;
 const COUNTED_RUNS = 30;
 const WARM_UP_RUNS = 20;
 const METRICS_LAG_MS = 2500;
-const REQUESTS =
-  /^service_requests\{namespace="(?!temporal_system|_unknown_).*operation="(?!RecordWorker|Describe)\w+",service_name="frontend"\} (\d+)$/gm;
+const CLIENT_REQUESTS = /^service_requests\{.*service_name="frontend"\} \d+$/gm;
+/** Requests that do not belong to a run. */
+const OTHER_REQUESTS = /namespace="(temporal_system|_unknown_)|operation="(RecordWorker|Describe)/;
 /** Events that Temporal Cloud bills. */
 const BILLED_EVENTS = [
   'workflowExecutionStarted',
@@ -190,7 +191,8 @@ async function readRequestCount(port: number): Promise<number> {
   // The server reports with a lag.
   await sleep(METRICS_LAG_MS);
   const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-  return [...text.matchAll(REQUESTS)].reduce((sum, [, count]) => sum + Number(count), 0);
+  const lines = text.match(CLIENT_REQUESTS)?.filter((line) => !OTHER_REQUESTS.test(line)) ?? [];
+  return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 function median(values: number[]): number {

@@ -166,8 +166,10 @@ const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
 };
 
 /** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
-const INVALID_CERTIFICATE =
-  /^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|INVALID_(CA|PURPOSE)|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)/;
+const INVALID_CERTIFICATE = new RegExp(
+  '^(CERT_|CRL_|ERR_TLS_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|INVALID_(CA|PURPOSE)' +
+    '|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH)',
+);
 
 /** Classifies a response that lacks the requested content. */
 export function responseError(
