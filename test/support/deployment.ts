@@ -38,44 +38,10 @@ type StartOptions = Pick<WorkflowStartOptions, 'startDelay'>;
 
 export type Config = Record<string, object | string>;
 
-/** One operator's installation: a folder with configuration, keys and tokens, and a task queue. Its workers come and go. */
-export interface Deployment {
-  readonly folder: string;
-  readonly configFile: string;
-  readonly keysFile: string;
-  readonly tokensFolder: string;
-  readonly taskQueue: string;
-  readonly workers: readonly WorkerProcess[];
-  /** Writes the configuration anew, for the workers that start from now on. */
-  configure(config: Config): void;
-  /** Starts a worker and does not wait for it. */
-  spawnWorker(env?: Record<string, string>): WorkerProcess;
-  /** Starts a worker and waits until it takes work. */
-  startWorker(env?: Record<string, string>): Promise<WorkerProcess>;
-  /** A request that no other run has, for sink `files`. */
-  newRequest(more?: Partial<PrepareRequest>): PrepareRequest;
-  /** Starts `prepareLiveMigration` as any caller would. */
-  start(request?: PrepareRequest, recovery?: Recovery, options?: StartOptions): Promise<Handle>;
-  /** Starts `prepareLiveMigration`, or joins the open run, with the Update `awaitDelivery`, as docs/callers.md shows. */
-  startWithUpdate(request: PrepareRequest, awaited?: unknown): Promise<Receipt>;
-  /** The run of a request, open or closed. */
-  handleOf(request: PrepareRequest): Handle;
-  /** Runs a command to its end, on this deployment's task queue. */
-  runClient(...args: string[]): Promise<ClientExit>;
-  /** Names of the files in the sink's directory. */
-  tokenFiles(): string[];
-  /** Returns the contents of these files. */
-  tokens(): string[];
-  dispose(): Promise<void>;
-}
+export type Deployment = ReturnType<typeof createDeployment>;
 
-export function createDeployment({
-  temporal,
-  atlasUrl,
-  orgId,
-  env,
-  config = {},
-}: DeploymentOptions): Deployment {
+/** Makes one operator's installation: a folder with configuration, keys and tokens, and a task queue. */
+export function createDeployment({ temporal, atlasUrl, orgId, env, config = {} }: DeploymentOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-test-'));
   const configFile = path.join(folder, 'live-migration-prep.yaml');
   const keysFile = path.join(folder, 'sealing-keys.json');
@@ -84,33 +50,54 @@ export function createDeployment({
   const workers: WorkerProcess[] = [];
   const workerEnv = { ...embeddedEnv(temporal.address), MONGODB_ATLAS_BASE_URL: atlasUrl, ...env };
 
-  const deployment: Deployment = {
+  mkdirSync(tokensFolder);
+  writeFileSync(keysFile, JSON.stringify({ keys: [makeKey(new Date())] }), { mode: 0o600 });
+
+  /** Writes the configuration anew, for the workers that start from now on. */
+  const configure = (settings: Config) => writeFileSync(configFile, yamlOf({ taskQueue, ...settings }));
+  configure(config);
+
+  /** Starts a worker and does not wait for it. */
+  function spawnWorker(more: Record<string, string> = {}): WorkerProcess {
+    const logFile = path.join(folder, `worker-${workers.length + 1}.log`);
+    const worker = startWorkerProcess(configFile, logFile, { ...workerEnv, ...more });
+    workers.push(worker);
+    return worker;
+  }
+
+  /** Makes a request that no other run has, for sink `files`. */
+  const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
+    orgId,
+    accessListIps: ['192.31.196.7'],
+    sink: 'files',
+    sourceOrgId: newOrgId(),
+    ...more,
+  });
+
+  /** Names the files in the sink's directory. */
+  const tokenFiles = () => readdirSync(tokensFolder);
+
+  return {
     folder,
     configFile,
     keysFile,
     tokensFolder,
     taskQueue,
-    workers,
-    configure: (settings) => writeFileSync(configFile, yamlOf({ taskQueue, ...settings })),
-    spawnWorker(more = {}) {
-      const logFile = path.join(folder, `worker-${workers.length + 1}.log`);
-      const worker = startWorkerProcess(configFile, logFile, { ...workerEnv, ...more });
-      workers.push(worker);
-      return worker;
-    },
-    async startWorker(more) {
-      const worker = deployment.spawnWorker(more);
+    workers: workers as readonly WorkerProcess[],
+    configure,
+    spawnWorker,
+    newRequest,
+    tokenFiles,
+    /** Returns the contents of these files. */
+    tokens: () => tokenFiles().map((name) => readFileSync(path.join(tokensFolder, name), 'utf8')),
+    /** Starts a worker and waits until it takes work. */
+    async startWorker(more?: Record<string, string>): Promise<WorkerProcess> {
+      const worker = spawnWorker(more);
       await untilRunning(worker);
       return worker;
     },
-    newRequest: (more) => ({
-      orgId,
-      accessListIps: ['192.31.196.7'],
-      sink: 'files',
-      sourceOrgId: newOrgId(),
-      ...more,
-    }),
-    start: (request = deployment.newRequest(), recovery, options = {}) =>
+    /** Starts `prepareLiveMigration` as any caller would. */
+    start: (request = newRequest(), recovery?: Recovery, options: StartOptions = {}) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
         taskQueue,
@@ -118,7 +105,8 @@ export function createDeployment({
         workflowIdConflictPolicy: 'FAIL',
         ...options,
       }) as Promise<Handle>,
-    startWithUpdate: (request, awaited = request) =>
+    /** Starts `prepareLiveMigration`, or joins the open run, with `awaitDelivery`, as docs/callers.md shows. */
+    startWithUpdate: (request: PrepareRequest, awaited: unknown = request) =>
       temporal.client.workflow.executeUpdateWithStart<Workflow, Receipt, [unknown]>(UPDATES.awaitDelivery, {
         args: [awaited],
         startWorkflowOperation: new WithStartWorkflowOperation(WORKFLOW_TYPES.prepare, {
@@ -129,22 +117,17 @@ export function createDeployment({
           workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
         }),
       }),
-    handleOf: ({ orgId, sourceOrgId }) =>
+    /** Finds the run of a request, open or closed. */
+    handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
-    runClient: (...args) => run(['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
-    tokenFiles: () => readdirSync(tokensFolder),
-    tokens: () =>
-      readdirSync(tokensFolder).map((name) => readFileSync(path.join(tokensFolder, name), 'utf8')),
+    /** Runs a command to its end, on this deployment's task queue. */
+    runClient: (...args: string[]) =>
+      run(['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
     async dispose() {
       await Promise.all(workers.map((worker) => worker.kill()));
       rmSync(folder, { recursive: true, force: true });
     },
   };
-
-  mkdirSync(tokensFolder);
-  writeFileSync(keysFile, JSON.stringify({ keys: [makeKey(new Date())] }), { mode: 0o600 });
-  deployment.configure(config);
-  return deployment;
 }
 
 /** `files` stores every token, and `rejects` none. */
