@@ -13,7 +13,7 @@ export function validateAgainstConfig(
   const { request, problems: found } = checkRequest(input);
   const problems = [
     ...found,
-    ...findOrganizationProblems(input, organizations),
+    ...findOrganizationProblems(input, organizations, sinks),
     ...findSourceProblems(request, sinks),
   ];
   const credential = request && organizations.credentialFor(request.orgId);
@@ -29,17 +29,25 @@ function findSourceProblems(
   return [{ field: 'sourceOrgId', description }];
 }
 
-/** Checks the organization and its sink, even if other fields are wrong. */
-function findOrganizationProblems(input: unknown, organizations: Organizations): FieldProblem[] {
+/** Checks the organization and the sink, even if other fields are wrong. */
+function findOrganizationProblems(
+  input: unknown,
+  organizations: Organizations,
+  sinks: ReadonlyMap<string, Sink>,
+): FieldProblem[] {
   const { orgId, sink } = (input ?? {}) as Record<string, unknown>;
-  const org = organizationId.safeParse(orgId);
-  if (!org.success) return [];
-  if (organizations.credentialFor(org.data) === null) {
-    const problem = `${org.data} has no credential in the worker's configuration`;
-    return [{ field: 'orgId', description: `${problem}: name one under atlas.organizations` }];
+  const org = organizationId.safeParse(orgId).data;
+  const isServed = org !== undefined && organizations.credentialFor(org) !== null;
+  const problems: FieldProblem[] = [];
+  if (org !== undefined && !isServed) {
+    const problem = `${org} has no credential in the worker's configuration`;
+    problems.push({ field: 'orgId', description: `${problem}: name one under atlas.organizations` });
   }
-  const known = organizations.sinksFor(org.data);
-  if (typeof sink !== 'string' || known.includes(sink)) return [];
-  const description = `${quote(sink)} is not a sink of this organization: write one of ${known.join(', ')}`;
-  return [{ field: 'sink', description }];
+  // The names of sinks are for callers of an organization that they serve.
+  const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
+  if (typeof sink !== 'string' || known.includes(sink)) return problems;
+  const description = isServed
+    ? `is not a sink of this organization: write one of ${known.join(', ')}`
+    : 'is not a configured sink: name one';
+  return [...problems, { field: 'sink', description: `${quote(sink)} ${description}` }];
 }

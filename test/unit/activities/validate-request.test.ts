@@ -2,6 +2,7 @@ import { validateRequestActivity } from '../../../src/activities/validate-reques
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import type { RunOptions } from '../../../src/shared/activities';
+import type { Sink } from '../../../src/sinks/sink';
 import {
   ORG,
   PLAN,
@@ -19,8 +20,11 @@ const PLANS = {
   create: { ...PLAN, giveUpAfterMs: 6 },
   deliver: { ...PLAN, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
 };
-/** A sink, which validation only asks whether it needs the source. */
-const SINKS = new Map([['source', { needsSourceOrgId: true, deliver: () => Promise.resolve('') }]]);
+const deliver = () => Promise.resolve('');
+const SINKS = new Map<string, Sink>([
+  ['drop', { deliver }],
+  ['source', { needsSourceOrgId: true, deliver }],
+]);
 
 interface Call {
   served?: typeof organizations;
@@ -99,6 +103,13 @@ it.each<[what: string, request: unknown, ...fields: string[]]>([
     'every problem of the request, the configuration and the run',
     { ...REQUEST, sink: 'nope', accessListIps: ['10.1.2.3/24', 'x'], extra: 1 },
     ...['extra', 'accessListIps[0]', 'accessListIps[1]', 'sink', 'cronSchedule'],
+  ],
+  [
+    'an unknown sink of an unknown organization',
+    { ...REQUEST, orgId: 'x', sink: 'nope' },
+    'orgId',
+    'sink',
+    'cronSchedule',
   ],
   ['a sink that is no text, once', { ...REQUEST, sink: 5 }, 'sink', 'cronSchedule'],
   ['no object', null, 'request', 'cronSchedule'],
