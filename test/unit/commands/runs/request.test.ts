@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { readRequests } from '../../../../src/commands/runs/request';
+import { makeRequest, readRequests } from '../../../../src/commands/runs/request';
 import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
 import { temporaryFiles } from '../../temporary-folder';
@@ -17,6 +17,28 @@ const requestsIn = (content: string | Buffer) => readRequests(fileOf(content), u
 
 const [A, B] = [newRequest({ requestedBy: 'Zoë' }), newRequest({ sourceOrgId: newOrgId() })];
 const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
+
+describe('the access list of a request', () => {
+  const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
+    makeRequest({ org: A.orgId, sink: 'files', ...options }, 'nothing was started', undefined);
+
+  it('has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
+    const ipsFile = fileOf(
+      '# the source\r\n192.31.196.7 # first host\r\n\r\n  192.175.48.0/24\n2001:4:112::/48',
+    );
+    const { request } = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
+    expect(request.accessListIps).toEqual([
+      '192.52.193.1',
+      '192.31.196.7',
+      '192.175.48.0/24',
+      '2001:4:112::/48',
+    ]);
+  });
+
+  it('is empty with --no-access-list', async () => {
+    expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
+  });
+});
 
 describe('a file of requests', () => {
   it.each<[what: string, content: string, lines: [number, number]]>([

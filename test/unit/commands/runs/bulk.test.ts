@@ -1,0 +1,65 @@
+import { CommandError, EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/command-error';
+import { createOutput } from '../../../../src/commands/cli/output';
+import { createStop } from '../../../../src/commands/cli/stop';
+import { toDelivered, runBulk } from '../../../../src/commands/runs/bulk';
+import type { Receipt } from '../../../../src/contract/schemas';
+
+const { failed, undelivered, refused, cancelled } = EXIT_CODES;
+
+const delivered = (unconfirmedTokens: number) =>
+  toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
+
+/** Works on one run for each of these outcomes. Returns what is printed, and the exit code. */
+async function workOn(outcomes: (ReturnType<typeof delivered> | Error)[], json = false) {
+  let stdout = '';
+  const print = { write: (text: string) => void (stdout += text) };
+  const output = createOutput({ stdout: print, stderr: print }, json, createStop());
+  const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));
+  const code = await runBulk(items, 'request', output, ({ outcome }) =>
+    outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome),
+  ).then(
+    () => EXIT_CODES.done,
+    (error: unknown) => {
+      if (!(error instanceof CommandError)) throw error;
+      output.error(error);
+      return error.exitCode;
+    },
+  );
+  return { code, lines: stdout.trim().split('\n') };
+}
+
+const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, { refused: 'delivered' });
+const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, { type: 'DifferentRequest' });
+const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
+
+it.each<[outcome: ReturnType<typeof delivered> | Error, code: ExitCode, line: string]>([
+  [delivered(0), 0, 'delivered  run-0: file x'],
+  [delivered(2), 0, 'delivered  run-0: file x; 2 unconfirmed'],
+  [DELIVERED_EARLIER, 0, 'skipped  run-0: run a delivered'],
+  [new CommandError('none', refused, { type: 'NothingToDeliver' }), 0, 'skipped  run-0: none'],
+  [DIFFERENT, 6, 'refused  run-0: it differs; sink: a, b'],
+  [new CommandError(`x${'y'.repeat(2000)}`, refused), 6, `refused  run-0: x${'y'.repeat(999)}…`],
+  [UNDELIVERED, 5, 'undelivered  run-0: SinkRejected: no'],
+  [new CommandError('the run was cancelled', cancelled), 1, 'cancelled  run-0: the run was cancelled'],
+  [new CommandError('InvalidRequest: no', failed), 1, 'failed  run-0: InvalidRequest: no'],
+  [new Error('Unexpected error'), 1, 'failed  run-0: Unexpected error'],
+])('the outcome of a run (%#) is a line and an exit code', async (outcome, code, line) => {
+  expect(await workOn([outcome])).toMatchObject({ code, lines: [`1/1  ${line}`, expect.anything()] });
+});
+
+it('the worst outcome decides the exit code of many, which are counted', async () => {
+  const outcomes = [delivered(0), DELIVERED_EARLIER, DIFFERENT, UNDELIVERED];
+  const { code, lines } = await workOn(outcomes);
+  expect(code).toBe(undelivered);
+  expect(lines.at(-1)).toBe(
+    'live-migration-prep: 4 requests: 1 delivered, 1 skipped, 1 refused, 1 undelivered',
+  );
+  expect(await workOn([...outcomes, new Error('no')])).toMatchObject({ code: failed });
+  expect((await workOn([], true)).lines).toEqual(['{"total":0,"counts":{}}']);
+  const [first = '', last = ''] = (await workOn([DIFFERENT], true)).lines;
+  expect(JSON.parse(first)).toEqual({
+    ...{ workflowId: 'run-0', type: 'DifferentRequest', action: 'refused' },
+    reason: 'it differs; sink: a, b',
+  });
+  expect(JSON.parse(last)).toEqual({ error: '1 request: 1 refused', total: 1, counts: { refused: 1 } });
+});
