@@ -2,106 +2,86 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import type { Io } from '../../src/commands/cli/output';
 import { workflowIdFor } from '../../src/contract/names';
 import type { TestAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
-import type { Config, Deployment } from './deployment';
-import { end } from './ending';
-import { newOrgId } from './ids';
+import type { Deployment } from './deployment';
+import { newAddress, newOrgId } from './ids';
 import { deploy, sharedTemporal, startAtlas } from './installation';
-import { run, startCommand, type ClientExit, type RunningCommand } from './run-command';
+import { objectIn, startCommand, type ClientExit } from './run-command';
 
 export const CLIENT = path.join(__dirname, '../../dist/client.js');
 
-/** Runs one command to its end. */
-type CommandLine = (...args: string[]) => Promise<ClientExit>;
-
-/** The run of one pair of organizations, as commands name it. */
+/** A pair of organizations that no other test has, as commands name it. */
 export interface Target {
   workflowId: string;
   /** `--org` and `--source-org`. */
   options: string[];
+  /** Options of `start` beside these and `--sink`. */
+  address: string[];
+  /** The tokens that Atlas created for this pair. */
+  created(): number;
 }
 
-export interface CommandFixture {
-  atlas: TestAtlas;
-  deployment: Deployment;
-  client: CommandLine;
-  /** A pair of organizations that no other test has. */
-  newTarget(): Target;
+export type CommandFixture = Awaited<ReturnType<typeof createCommandFixture>>;
+
+/**
+ * An emulator, an installation with {@link WITH_BLOCKED_SINK}, a worker, and the command line. No output of a command
+ * may hold a secret.
+ */
+export async function createCommandFixture() {
+  const [{ address, client: temporal }, atlas] = await Promise.all([sharedTemporal(), startAtlas()]);
+  const deployment = await deploy({ atlas, config: WITH_BLOCKED_SINK });
+  const blocked = blockSink(deployment);
+  await deployment.startWorker();
+
   /** Starts a command whose output is read while it runs. */
-  follow(...args: string[]): RunningCommand;
-  /** Runs one command to its end, which reads this on standard input. */
-  piped(stdin: string | Buffer, ...args: string[]): Promise<ClientExit>;
-}
+  function follow(args: readonly string[], stdin?: string | Buffer) {
+    const queue = ['--task-queue', deployment.taskQueue];
+    const input = stdin === undefined ? undefined : Readable.from([stdin]);
+    // `recover` has a default of its own.
+    const command = startCommand(
+      [...(args.includes('recover') ? [] : queue), ...args],
+      embeddedEnv(address),
+      input,
+    );
+    const exited = command.exited.then((exit) => {
+      expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
+      return exit;
+    });
+    return { ...command, exited };
+  }
 
-/** An emulator and an installation, without a worker yet. No output of a command may hold one of their secrets. */
-export async function createCommandFixture(config: Config = {}): Promise<CommandFixture> {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config });
-  const { address } = await sharedTemporal();
-  const env = embeddedEnv(address);
-  const commandOf = (args: readonly string[]) => ['--task-queue', deployment.taskQueue, ...args];
-  const checked = (exit: ClientExit) => {
-    expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
-    return exit;
-  };
-  const follow = (args: readonly string[], stdin?: Io['stdin']) => {
-    const command = startCommand(commandOf(args), env, stdin);
-    return { ...command, exited: command.exited.then(checked) };
-  };
+  /** Runs a command to its end. */
+  const client = (...args: string[]) => follow(args).exited;
+
   return {
     atlas,
     deployment,
-    client: async (...args) => checked(await run(commandOf(args), env)),
-    newTarget() {
-      const sourceOrgId = newOrgId();
-      const { orgId } = atlas.account;
-      const options = ['--org', orgId, '--source-org', sourceOrgId];
-      return { workflowId: workflowIdFor(orgId, sourceOrgId), options };
+    temporal,
+    blocked,
+    follow: (...args: string[]) => follow(args),
+    client,
+    /** Runs a command with `--json` to its end. Returns its exit code and the facts that it prints last. */
+    async json(...args: string[]): Promise<ClientExit & ReturnType<typeof objectIn>> {
+      const exit = await client('--json', ...args);
+      return { ...exit, ...objectIn(exit) };
     },
-    follow: (...args) => follow(args),
-    piped: (stdin, ...args) => follow(args, Readable.from([stdin])).exited,
+    /** Runs a command that reads this on standard input. */
+    piped: (stdin: string | Buffer, ...args: string[]): Promise<ClientExit> => follow(args, stdin).exited,
+    newTarget(): Target {
+      const { orgId } = atlas.account;
+      const [sourceOrgId, ip] = [newOrgId(), newAddress()];
+      return {
+        workflowId: workflowIdFor(orgId, sourceOrgId),
+        options: ['--org', orgId, '--source-org', sourceOrgId],
+        address: ['--ip', ip],
+        created: () => atlas.created({ accessListIps: [ip] }),
+      };
+    },
+    newestRunId: async (workflowId: string) =>
+      (await temporal.workflow.getHandle(workflowId).describe()).runId,
   };
-}
-
-export const TO_FILES = ['--ip', '192.31.196.7', '--sink', 'files'];
-export const TO_BLOCKED = ['--ip', '192.31.196.7', '--sink', 'blocked'];
-
-export interface RunTarget extends Target {
-  runId: string;
-}
-
-export type BlockedFixture = Awaited<ReturnType<typeof createBlockedFixture>>;
-
-/** A fixture with {@link WITH_BLOCKED_SINK} and a worker, and the runs that tests of commands begin with. */
-export async function createBlockedFixture() {
-  const fixture = await createCommandFixture(WITH_BLOCKED_SINK);
-  const blocked = blockSink(fixture.deployment);
-  const { client: temporal } = await sharedTemporal();
-  await fixture.deployment.startWorker();
-  const newestOf = (workflowId: string) => temporal.workflow.getHandle(workflowId).describe();
-  const newestRunId = async (workflowId: string) => (await newestOf(workflowId)).runId;
-  const statusOf = async (workflowId: string) => (await newestOf(workflowId)).status.name;
-
-  /** A run whose token is undelivered. */
-  async function undelivered(): Promise<RunTarget> {
-    blocked.block();
-    const target = fixture.newTarget();
-    const exit = await fixture.client('start', ...target.options, ...TO_BLOCKED, '--wait');
-    expect(exit).toMatchObject({ code: 5 });
-    return { ...target, runId: await newestRunId(target.workflowId) };
-  }
-
-  /** A run that was ended while its token was undelivered. */
-  async function endedWithToken(how: 'cancel' | 'terminate'): Promise<RunTarget> {
-    const run = await undelivered();
-    await end(temporal.workflow.getHandle(run.workflowId), how);
-    return run;
-  }
-
-  return { ...fixture, blocked, temporal, newestRunId, statusOf, undelivered, endedWithToken };
 }
 
 /** All that an output must not hold: what authenticates, what was created, what seals. */

@@ -1,235 +1,324 @@
-import type { Client } from '@temporalio/client';
-import { createOutput } from '../../../src/commands/cli/output';
-import { createStop } from '../../../src/commands/cli/stop';
-import { start } from '../../../src/commands/runs/start';
-import type { BlockedSink } from '../../support/blocked-sink';
-import {
-  TO_BLOCKED,
-  TO_FILES,
-  createBlockedFixture,
-  type BlockedFixture,
-  type Target,
-} from '../../support/command-line';
+import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
+import { readRequest } from '../../../src/temporal/run-history';
+import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { end } from '../../support/ending';
-import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
+import { createdToken } from '../../support/history';
+import { newOrgId } from '../../support/ids';
 import { untilListed } from '../../support/installation';
-import { objectIn } from '../../support/run-command';
 
-const on = 'linkTokens';
+const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
+/** A task queue that no worker polls. */
+const NOBODY = `nobody-${newOrgId()}`;
+const { done, failed, timedOut, undelivered, refused, cancelled } = EXIT_CODES;
 
-let fixture: BlockedFixture;
-let blocked: BlockedSink;
-let client: Client;
+/** What commands find: the runs of one pair of organizations. */
+interface Earlier extends Target {
+  /** The sink of the earlier run, and of each `start`. */
+  sink: string;
+  /** The run that `recover` names. */
+  runId: string;
+}
 
+/** A command, its exit code, and the facts that it prints, or a part of its message. */
+type Row = [command: string, code: ExitCode, facts: object | string];
+
+let fixture: CommandFixture;
 beforeAll(async () => {
-  fixture = await createBlockedFixture();
-  ({ blocked, temporal: client } = fixture);
+  fixture = await createCommandFixture();
 });
 
-const posts = () => fixture.atlas.posts().length;
+const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
-async function delivered(): Promise<Target> {
-  const target = fixture.newTarget();
-  expect(await fixture.client('start', ...target.options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
-  return target;
-}
-
-describe('start refuses with 6, and Atlas is not called, after', () => {
-  it('a delivery: it prints the receipt; --again creates another token', async () => {
-    const { workflowId, options } = await delivered();
-    const before = posts();
-    const { deliveryId } = (await client.workflow.getHandle(workflowId).result()) as { deliveryId: string };
-
-    const refused = await fixture.client('start', ...options, ...TO_FILES);
-    expect(refused.code).toBe(6);
-    expect(refused.stderr).toContain(deliveryId);
-    expect(refused.stderr).toMatch(
-      /run \S+ delivered a token for these organizations: it is in file .*--again/,
-    );
-
-    const json = await fixture.client('--json', 'start', ...options, ...TO_FILES, '--wait');
-    expect(json.code).toBe(6);
-    expect(objectIn(json)).toMatchObject({ workflowId, refused: 'delivered', receipt: { deliveryId } });
-    expect(posts()).toBe(before);
-
-    const again = await fixture.client('--json', 'start', ...options, ...TO_FILES, '--again', '--wait');
-    expect(objectIn(again).receipt.deliveryId).not.toBe(deliveryId);
-    expect(posts()).toBe(before + 1);
-  });
-
-  it.each([
-    ['failed', () => fixture.atlas.faults({ on, status: 403 })],
-    ['was rejected', () => undefined],
-  ])('a delivery that a later run followed, started with --again, which %s', async (how, prepare) => {
-    const { workflowId, options } = await delivered();
-    prepare();
-    const later = how === 'failed' ? TO_FILES : ['--ip', '192.31.196.7', '--sink', 'nowhere'];
-    expect(await fixture.client('start', ...options, ...later, '--again', '--wait')).toMatchObject({
-      code: 1,
-    });
-    await untilListed(`WorkflowId = '${workflowId}'`, 2);
-    const before = posts();
-    for (const wait of [[], ['--wait']]) {
-      const exit = await fixture.client('--json', 'start', ...options, ...TO_FILES, ...wait);
-      expect(exit.code).toBe(6);
-      expect(objectIn(exit)).toMatchObject({ refused: 'delivered' });
-    }
-    expect(posts()).toBe(before);
-  });
-
-  it.each(['cancel', 'terminate'] as const)('a %s with a recoverable token, naming the run', async (how) => {
-    const { workflowId, options, runId } = await fixture.endedWithToken(how);
-    const before = posts();
-    for (const wait of [[], ['--wait']]) {
-      const exit = await fixture.client('start', ...options, ...TO_BLOCKED, ...wait);
-      expect(exit).toMatchObject({ code: 6, stdout: '' });
-      expect(exit.stderr).toContain(`live-migration-prep recover ${options.join(' ')} --run-id ${runId}`);
-    }
-    const json = await fixture.client('--json', 'start', ...options, ...TO_BLOCKED);
-    expect(objectIn(json)).toMatchObject({ workflowId, runId, refused: 'recoverable' });
-    expect(posts()).toBe(before);
-  });
-});
-
-describe('start goes on after', () => {
-  it('a cancel before anything was created', async () => {
-    const { workflowId, options } = fixture.newTarget();
-    fixture.atlas.faults({ on, status: 429, times: 10_000 });
-    await fixture.client('start', ...options, ...TO_FILES);
-    await eventually('a request', () => fixture.atlas.posts().some(({ status }) => status === 429));
-    await end(client.workflow.getHandle(workflowId), 'cancel');
-    fixture.atlas.clearFaults();
-    expect(await fixture.client('start', ...options, ...TO_FILES, '--wait')).toMatchObject({ code: 0 });
-  });
-
-  it('its token was recovered, only with --again', async () => {
-    const { workflowId, options, runId } = await fixture.endedWithToken('cancel');
-    blocked.repair();
-    expect(await fixture.client('recover', ...options, '--run-id', runId)).toMatchObject({ code: 0 });
-    await untilListed(`WorkflowId = '${workflowId}'`, 2);
-    const refused = await fixture.client('--json', 'start', ...options, ...TO_BLOCKED);
-    expect(objectIn(refused)).toMatchObject({ refused: 'delivered' });
-  });
-});
-
-/** A client whose next start is preceded by something that happens elsewhere. */
-function meanwhile(event: () => Promise<unknown>): Client {
-  let happened = false;
-  const once = async () => {
-    if (happened) return;
-    happened = true;
-    await event();
+/** Runs `start --again`, for example, on the earlier run. */
+function runOn({ options, address, sink, runId }: Earlier, command: string) {
+  const [name = '', ...more] = command.split(' ');
+  const own: Record<string, string[]> = {
+    start: [...address, '--sink', sink],
+    recover: ['--run-id', runId],
   };
-  const workflow = new Proxy(client.workflow, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target);
-      if (typeof value !== 'function') return value;
-      const method = value.bind(target) as (...args: unknown[]) => unknown;
-      if (name !== 'start') return method;
-      return async (...args: unknown[]) => {
-        await once();
-        return method(...args);
-      };
-    },
-  });
-  return new Proxy(client, {
-    get: (target, name) => (name === 'workflow' ? workflow : (Reflect.get(target, name, target) as unknown)),
-  });
+  return fixture.json(name, ...options, ...(own[name] ?? []), ...more);
 }
 
-describe('no second token is created when, after the look of start and before its start,', () => {
-  const silent = { write: () => undefined };
-  const output = createOutput({ stdout: silent, stderr: silent }, false, createStop());
+/** Starts a run, waits for it, and ends it if it is still open. */
+async function ran(
+  sink: string,
+  how?: 'cancel' | 'terminate',
+  target = fixture.newTarget(),
+): Promise<Earlier> {
+  const { workflowId } = target;
+  await runOn({ ...target, sink, runId: '' }, 'start --wait --again');
+  const handle = fixture.temporal.workflow.getHandle(workflowId);
+  if (how === 'cancel') await end(handle, how);
+  if (how === 'terminate') await handle.terminate('\u001b[31mby mistake');
+  return { ...target, sink, runId: await fixture.newestRunId(workflowId) };
+}
 
-  function startAgainst(racing: Client, { workflowId, options }: Target, wait: boolean): Promise<void> {
-    const [, orgId = '', , sourceOrgId] = options;
-    const request = { orgId, sourceOrgId, sink: 'blocked', accessListIps: ['192.31.196.7'] };
-    const context = {
-      client: racing,
-      taskQueue: fixture.deployment.taskQueue,
-      isTaskQueueGiven: true,
-      output,
-    };
-    return start(context, { workflowId, request }, { wait, again: false });
+/** A run of another workflow type under the usual id. */
+async function ranForeign(how?: 'complete' | 'terminate', target = fixture.newTarget()): Promise<Earlier> {
+  const foreign = await startForeignRun(fixture.temporal, target.workflowId);
+  if (how) await foreign[how]();
+  return { ...target, sink: 'files', runId: foreign.runId };
+}
+
+/** Starts a run with any arguments, as anyone in the namespace can. */
+function startRaw(workflowId: string, ...args: unknown[]) {
+  const { taskQueue } = fixture.deployment;
+  return fixture.temporal.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
+}
+
+/** Temporal's list lags by moments; it has the runs of other files, too. */
+async function untilRunsAreListed<E extends Earlier>(earlier: E, runs: number): Promise<E> {
+  await untilListed(`WorkflowId = '${earlier.workflowId}' AND CloseTime IS NOT NULL`, runs);
+  return earlier;
+}
+
+const DELIVERED = {
+  refused: 'delivered',
+  receipt: { deliveryId: says(/^[\da-f-]{36}$/) },
+  error: says(/^run \S+ delivered a token for these organizations: it is in file .*start --org .* --again/),
+};
+const RECOVERABLE = {
+  refused: 'recoverable',
+  error: says(
+    /^run \S+ ended with token .*`live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+`/,
+  ),
+};
+const FOREIGN = {
+  refused: 'foreignRun',
+  error: says(/ is the id of a run of workflow type foreign, not prepareLiveMigration: /),
+};
+const NOTHING = { refused: 'nothingToDeliver', error: says(/ha(s|ve) (no|a) token/) };
+const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
+const TO_FILES = { receipt: { sink: 'files' } };
+const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
+const FOLLOW_UP = '\nthe run goes on; follow it: live-migration-prep watch --org ';
+
+const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, rows: Row[]][] = [
+  [
+    'that never was',
+    () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID }),
+    0,
+    ['watch', 'cancel', 'redeliver', 'recover'].map((command) => [command, failed, 'Temporal knows no run ']),
+  ],
+  [
+    'that delivered',
+    () => ran('files'),
+    2,
+    [
+      ['start', refused, DELIVERED],
+      ['start --wait', refused, DELIVERED],
+      ['start --dry-run', refused, DELIVERED],
+      ['watch', done, TO_FILES],
+      ['cancel', refused, { refused: 'ended', status: 'COMPLETED', error: says(/\nsee .*: live-.* watch /) }],
+      ['redeliver', refused, DELIVERED],
+      [
+        'recover',
+        refused,
+        { refused: 'delivered', error: says(/ delivered its token: there is nothing to/) },
+      ],
+      ['start --wait --again', done, { joined: false, ...TO_FILES }],
+    ],
+  ],
+  [
+    'that failed',
+    () => ran('none'),
+    1,
+    [
+      ['watch', failed, { type: 'InvalidRequest', details: { fields: [{ field: 'sink' }] } }],
+      ['redeliver', refused, NOTHING],
+      ['recover', refused, NOTHING],
+      ['start --wait --sink files', done, TO_FILES],
+    ],
+  ],
+  [
+    'that failed after another one delivered',
+    async () => {
+      const target = await ran('files');
+      return untilRunsAreListed(await ran('none', undefined, target), 2);
+    },
+    1,
+    [['start', refused, DELIVERED]],
+  ],
+  [
+    'that is undelivered',
+    () => ran('blocked'),
+    1,
+    [
+      ['start', done, { joined: true }],
+      ['start --wait', undelivered, REJECTED],
+      ['start --sink files --again', refused, { type: 'DifferentRequest', fields: ['sink'] }],
+      [
+        'start --sink files',
+        refused,
+        '\n  sink: open "blocked", yours "files"\nwait for it to end, or cancel it',
+      ],
+      ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
+      ['redeliver', undelivered, REJECTED],
+      ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable', error: says(/; sink blocked: /) }],
+      ['recover', refused, { refused: 'open', error: says(/ is open: live-migration-prep redeliver --org/) }],
+      ['redeliver --sink files', done, TO_FILES],
+      ['start', refused, DELIVERED],
+    ],
+  ],
+  [
+    'that was cancelled with a token',
+    () => ran('blocked', 'cancel'),
+    1,
+    [
+      ['start', refused, RECOVERABLE],
+      ['start --wait', refused, RECOVERABLE],
+      ['redeliver', refused, RECOVERABLE],
+      ['watch', cancelled, { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } }],
+      ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
+      ['start', refused, RECOVERABLE],
+      ['recover', undelivered, REJECTED],
+      [
+        'recover',
+        refused,
+        { refused: 'open', error: says(/^another run of \S+ is open: wait for it to end/) },
+      ],
+      ['redeliver --sink files', done, AFTER_BLOCKED],
+      [
+        'recover',
+        refused,
+        { refused: 'delivered', error: says(/ has token .*, which a later run delivered$/) },
+      ],
+      ['start', refused, DELIVERED],
+    ],
+  ],
+  [
+    'that was terminated with a token',
+    () => ran('blocked', 'terminate'),
+    1,
+    [
+      ['start', refused, RECOVERABLE],
+      ['redeliver', refused, RECOVERABLE],
+      [
+        'watch',
+        failed,
+        { error: says(/^the run was terminated: .*\nif it held a token: .* recover --org /) },
+      ],
+      ['recover --sink files', done, AFTER_BLOCKED],
+      ['recover', refused, { refused: 'delivered' }],
+    ],
+  ],
+  [
+    'that no worker takes',
+    () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID }),
+    0,
+    [
+      [
+        `start --task-queue ${NOBODY}`,
+        done,
+        { joined: false, warning: says(/^no worker polls .*: start one/) },
+      ],
+      ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
+      ['start --wait --timeout 3s', timedOut, `timed out after 3 s${FOLLOW_UP}`],
+      ['watch --timeout 2s', timedOut, `timed out after 2 s${FOLLOW_UP}`],
+    ],
+  ],
+  [
+    'of another workflow type that is open',
+    () => ranForeign(),
+    0,
+    ['start --wait', 'start --again', 'watch', 'cancel', 'redeliver'].map((command) => [
+      command,
+      refused,
+      FOREIGN,
+    ]),
+  ],
+  ...(['terminate', 'complete'] as const).map((how): (typeof STATES)[number] => [
+    `of another workflow type that has ended (${how})`,
+    () => ranForeign(how),
+    1,
+    [
+      ['recover', refused, FOREIGN],
+      ['start --wait', done, TO_FILES],
+    ],
+  ]),
+  [
+    'of another workflow type that completed after one with a token was cancelled',
+    async () => {
+      const target = await ran('blocked', 'cancel');
+      return untilRunsAreListed(await ranForeign('complete', target), 2);
+    },
+    1,
+    [['start', refused, RECOVERABLE]],
+  ],
+  [
+    'with malformed arguments',
+    async () => {
+      const target = fixture.newTarget();
+      const run = await startRaw(target.workflowId, null, { sealedToken: 'x' });
+      await expect(run.result()).rejects.toThrow();
+      return { ...target, sink: 'files', runId: run.firstExecutionRunId };
+    },
+    1,
+    [['start --wait', done, TO_FILES]],
+  ],
+  [
+    'with a token and a history of 4.5 MB, more than gRPC receives at once by default',
+    async () => {
+      const run = await ran('blocked');
+      const handle = fixture.temporal.workflow.getHandle(run.workflowId);
+      for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
+      await end(handle, 'terminate');
+      return run;
+    },
+    1,
+    [
+      ['start', refused, RECOVERABLE],
+      ['recover --sink files', done, TO_FILES],
+    ],
+  ],
+];
+
+it.concurrent.each(STATES)('commands on a run %s', async (_what, arrange, tokens, rows) => {
+  const earlier = await arrange();
+  for (const [command, code, facts] of rows) {
+    const expected = typeof facts === 'string' ? { error: expect.stringContaining(facts) } : facts;
+    expect([command, await runOn(earlier, command)]).toMatchObject([command, { code, ...expected }]);
   }
-
-  it('another run starts and ends with a recoverable token: the run of start ends with TokenExists', async () => {
-    blocked.block();
-    const target = fixture.newTarget();
-    let before = 0;
-    const racing = meanwhile(async () => {
-      await fixture.client('start', ...target.options, ...TO_BLOCKED, '--wait');
-      await end(client.workflow.getHandle(target.workflowId), 'terminate');
-      await untilListed(`WorkflowId = '${target.workflowId}' AND CloseTime IS NOT NULL`, 1);
-      before = posts();
-    });
-    await expect(startAgainst(racing, target, true)).rejects.toMatchObject({
-      exitCode: 6,
-      facts: { type: 'TokenExists', refused: 'recoverable' },
-    });
-    expect(posts()).toBe(before);
-  });
-
-  it('another caller starts an equal request: it is joined', async () => {
-    blocked.block();
-    const target = fixture.newTarget();
-    const racing = meanwhile(() => fixture.client('start', ...target.options, ...TO_BLOCKED, '--wait'));
-    const before = posts();
-    await startAgainst(racing, target, false);
-    expect(posts()).toBe(before + 1);
-  });
+  expect(earlier.created()).toBe(tokens);
 });
 
-describe('a run that another caller started under the id', () => {
-  it.each([
-    ['with nothing', []],
-    ['with null', [null]],
-    ['with a second argument that is no recovery', [null, { sealedToken: 'x' }]],
-  ])('%s, does not keep start from going on', async (_what, args) => {
-    const { workflowId, options } = fixture.newTarget();
-    const { taskQueue } = fixture.deployment;
-    const odd = await client.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
-    await expect(odd.result()).rejects.toThrow();
-    const { code, stderr } = await fixture.client('start', ...options, ...TO_FILES, '--wait');
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  });
-
-  it.each(['terminate', 'complete'] as const)(
-    'as another workflow type, and that ended (%s), does not either',
-    async (how) => {
-      const { workflowId, options } = fixture.newTarget();
-      await (await startForeignRun(client, workflowId))[how]();
-      const { code, stderr } = await fixture.client('start', ...options, ...TO_FILES, '--wait');
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    },
+it.concurrent('recover starts on the queue of --task-queue, with the request but for again', async () => {
+  const earlier = await ran('blocked', 'cancel');
+  const ofNobody = `recover --task-queue ${NOBODY} --timeout 2s`;
+  expect(await runOn(earlier, ofNobody)).toMatchObject({ code: timedOut });
+  const recovery = await fixture.temporal.workflow.getHandle(earlier.workflowId).describe();
+  expect(recovery.taskQueue).toBe(NOBODY);
+  const [request, repeated] = await Promise.all(
+    [earlier, recovery].map((run) => readRequest(fixture.temporal, run)),
   );
+  expect({ ...repeated, again: true }).toEqual(request);
+  expect(repeated).not.toHaveProperty('again');
+});
 
-  it('as another workflow type, and that completed, hides no token of an earlier run', async () => {
-    const { workflowId, options, runId } = await fixture.endedWithToken('cancel');
-    await (await startForeignRun(client, workflowId)).complete();
-    await untilListed(`WorkflowId = '${workflowId}'`, 2);
-    const { code, stderr } = await fixture.client('start', ...options, ...TO_BLOCKED);
-    expect(code).toBe(6);
-    expect(stderr).toContain(`--run-id ${runId}`);
-  });
+it.concurrent('recover takes the token that was delivered from the delivery, not from a claim', async () => {
+  const first = await ran('blocked', 'cancel');
+  const second = await ran('blocked', 'cancel', first);
+  const { workflowId } = first;
+  const { workflow } = fixture.temporal;
+  const [token, other] = (await Promise.all(
+    [first, second].map(({ runId }) => createdToken(workflow.getHandle(workflowId, runId))),
+  )) as { deliveryId: string }[];
+  const request = await readRequest(fixture.temporal, first);
+  const forged = { sealedToken: { ...token, deliveryId: other?.deliveryId }, sinksTried: [] };
+  await (await startRaw(workflowId, { ...request, sink: 'files' }, forged)).result();
+  await untilRunsAreListed(first, 3);
+  const recover = 'recover --sink files';
+  expect(await runOn(first, recover)).toMatchObject({ code: refused, refused: 'delivered' });
+  expect(await runOn(second, recover)).toMatchObject({ code: done, ...TO_FILES });
+});
 
-  it('as another workflow type, and that is open, is named', async () => {
-    const { workflowId, options } = fixture.newTarget();
-    const foreign = await startForeignRun(client, workflowId);
-    for (const command of [
-      ['start', ...options, ...TO_FILES, '--wait'],
-      ['start', ...options, ...TO_FILES, '--again'],
-      ['redeliver', ...options],
-      ['watch', ...options],
-      ['cancel', ...options],
-    ]) {
-      const { code, stderr } = await fixture.client(...command);
-      expect(code).toBe(6);
-      expect(stderr).toContain(
-        `${workflowId} is the id of a run of workflow type foreign, not prepareLiveMigration`,
-      );
-    }
-    await foreign.terminate();
-  });
+it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
+  const target = { ...fixture.newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };
+  const exits = await Promise.all(Array.from({ length: 10 }, () => runOn(target, 'start')));
+  expect(new Set(exits.map(({ code }) => code))).toEqual(new Set([done]));
+  expect(new Set(exits.map(({ runId }) => runId)).size).toBe(1);
+  expect(exits.filter(({ joined }) => joined)).toHaveLength(9);
+  expect(await runOn(target, 'watch')).toMatchObject({ code: undelivered });
+  expect(target.created()).toBe(1);
 });

@@ -1,51 +1,47 @@
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { freePort } from '../../../dev/temporal/free-port';
 import { cleanUpLater } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
 import { sharedTemporal } from '../../support/installation';
 import { objectIn, run } from '../../support/run-command';
+import { serveSocket } from '../../support/servers';
 
 const target = ['--org', newOrgId()];
 const request = [...target, '--ip', '192.31.196.7', '--sink', 'files'];
 
-async function silentServer(): Promise<number> {
-  // gRPC leaves its connection open after a timeout, which must not keep this process from ending.
-  const server = createServer((socket) => socket.unref()).listen(0, '127.0.0.1');
+async function silentPort(): Promise<number> {
+  const server = await serveSocket(() => undefined);
   cleanUpLater(() => server.close());
-  await once(server, 'listening');
-  return (server.address() as AddressInfo).port;
+  return server.port;
 }
 
 describe('exit code 3, with the address and what to set, when', () => {
-  it.each<[where: string, port: () => Promise<number>, command: string[]]>([
+  it.concurrent.each<[where: string, port: () => Promise<number>, command: string[]]>([
     ['start: nothing listens', freePort, ['start', ...request]],
-    ['watch: something listens and is silent', silentServer, ['watch', ...target]],
+    ['watch: something listens and is silent', silentPort, ['watch', ...target]],
     ['list: nothing listens', freePort, ['list']],
     ['schedule create: nothing listens', freePort, ['schedule', 'create', ...request, '--cron', '0 6 1 1 *']],
   ])('%s', async (_where, port, command) => {
     const address = `127.0.0.1:${await port()}`;
-    const exit = await run(['--json', ...command], embeddedEnv(address));
+    const nowhere = embeddedEnv('127.0.0.1:1');
+    const exit = await run(['--json', '--address', address, '--namespace', 'other', ...command], nowhere);
     expect(exit.code).toBe(3);
-    expect(exit.stderr).toContain(`cannot reach Temporal at ${address}, namespace default`);
-    expect(exit.stderr).toContain(
-      'start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables',
-    );
-    expect(objectIn(exit)).toEqual({ error: expect.stringContaining('cannot reach Temporal') });
+    expect(exit.stderr).toContain(`cannot reach Temporal at ${address}, namespace other`);
+    expect(objectIn(exit)).toEqual({
+      error: expect.stringContaining('start it, or correct TEMPORAL_'),
+    });
   });
 
-  it.each([
+  it.concurrent.each([
     ['start', request],
     ['watch', target],
     ['list', ['--requests']],
   ])('%s: the namespace is not there, so nothing goes on', async (command, options) => {
     const { address } = await sharedTemporal();
-    const env = { ...embeddedEnv(address), TEMPORAL_NAMESPACE: 'nowhere' };
-    const { code, stderr } = await run([command, ...options], env);
+    const { code, stderr } = await run(['--namespace', 'nowhere', command, ...options], embeddedEnv(address));
     expect(stderr).toMatch(
       new RegExp(
-        `cannot reach Temporal at ${address}, namespace nowhere, without TLS \\(.*not found.*\\): .*TEMPORAL_NAMESPACE.*\n$`,
+        `^live-migration-prep: cannot reach Temporal at ${address}, namespace nowhere, without TLS \\(.*not found.*\\): .*TEMPORAL_NAMESPACE.*\n$`,
       ),
     );
     expect(code).toBe(3);
