@@ -143,8 +143,11 @@ describe('a worker is killed', () => {
     ['after `activity pause`, and a token, then unpaused: one', operatedDuringPost('pause', 'unpause'), 1, 2],
     ['after `activity pause`, and a token, then reset: one', operatedDuringPost('pause', 'reset'), 1, 2],
   ])('%s', async (_title, arrange, unconfirmedTokens, created) => {
-    const { request, handle } = await arranged(arrange);
-    const ending = await endingOf(handle);
+    // Until the run has ended, a kill for another test would cost it one more attempt.
+    const { request, ending } = await arranged(async (kill) => {
+      const { request, handle } = await arrange(kill);
+      return { request, ending: await endingOf(handle) };
+    });
     expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens });
     expect(own.created(request)).toBe(created);
     expectCounted(ending, created);
