@@ -105,7 +105,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**', 'dev/**', 'test/unit/**'],
+    files: ['src/**', 'dev/**', 'test/**'],
     plugins: { local: { rules: { docblocks } } },
     rules: { 'local/docblocks': 'error' },
   },

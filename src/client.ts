@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { EXIT_CODES } from './commands/cli/command-error';
+import { EXIT_CODES } from './commands/cli/exit-codes';
 import { runProgram } from './commands/program';
 
 const { env, stdout, stderr } = process;

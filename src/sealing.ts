@@ -47,7 +47,23 @@ export class SealedTokenUnreadableError extends Error {
   }
 }
 
-export type Sealer = ReturnType<typeof createSealer>;
+export interface Sealer {
+  /** Lists the key ids of the set; the first key seals, all open. */
+  keyIds(): string[];
+  /** Seals a new token, and gives it a delivery id. */
+  seal(
+    linkToken: string,
+    facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
+    workflowId: string,
+  ): Promise<SealedToken>;
+  /**
+   * Opens a sealed token for the workflow id that it was sealed for. The result comes from inside the seal.
+   *
+   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to
+   *   another run.
+   */
+  open(jwe: string, workflowId: string): Promise<OpenedToken>;
+}
 
 interface Key {
   kid: string;
@@ -60,7 +76,7 @@ interface Key {
  *   time.
  * @throws Error that describes the problem of the set, without its content.
  */
-export function createSealer(readKeySet: () => string) {
+export function createSealer(readKeySet: () => string): Sealer {
   let keys = parseKeySet(readKeySet());
 
   function reload(): void {
@@ -85,15 +101,9 @@ export function createSealer(readKeySet: () => string) {
   }
 
   return {
-    /** Lists the key ids of the set; the first key seals, all open. */
     keyIds: () => keys.map(({ kid }) => kid),
 
-    /** Seals a new token, and gives it a delivery id. */
-    async seal(
-      linkToken: string,
-      facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
-      workflowId: string,
-    ): Promise<SealedToken> {
+    async seal(linkToken, facts, workflowId) {
       const tokenFacts: TokenFacts = {
         ...facts,
         deliveryId: randomUUID(),
@@ -110,13 +120,7 @@ export function createSealer(readKeySet: () => string) {
       return { jwe, ...tokenFacts };
     },
 
-    /**
-     * Opens a sealed token for the workflow id that it was sealed for. The result comes from inside the seal.
-     *
-     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to
-     *   another run.
-     */
-    async open(jwe: string, workflowId: string): Promise<OpenedToken> {
+    async open(jwe, workflowId) {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
         const { secret } = findKey(String(kid));
         if (aud === workflowId) return secret;

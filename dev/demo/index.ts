@@ -14,7 +14,7 @@ import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 
-const STORIES: { title: string; faults: Fault[]; exitCode: number }[] = [
+const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
   { title: 'a clean run', faults: [], exitCode: 0 },
   {
     title: 'Atlas responds 500 twice, so the run tries again and counts two tokens that may exist',
@@ -68,17 +68,17 @@ async function demo(): Promise<void> {
   cleanups.push(() => worker.stop());
 
   const env = embeddedEnv(temporal.address);
-  for (const [index, { title, faults, exitCode }] of STORIES.entries()) {
-    const story = index + 1;
-    say(`\nStory ${story}: ${title}`);
+  for (const [index, { title, faults, exitCode }] of PARTS.entries()) {
+    const part = index + 1;
+    say(`\nPart ${part}: ${title}`);
     atlas.faults(faults);
-    const command = [...startCommand(story), '--wait'];
+    const command = [...startCommand(part), '--wait'];
     say(`$ live-migration-prep ${command.join(' ')}`);
     // One receipt in full is enough.
     const code = await runClient(command, env, (line) => {
-      if (story === 1 || !/^ {2}(?!unconfirmed)/.test(line)) say(line);
+      if (part === 1 || !/^ {2}(?!unconfirmed)/.test(line)) say(line);
     });
-    if (code !== exitCode) throw new Error(`story ${story} ended with exit code ${code}`);
+    if (code !== exitCode) throw new Error(`part ${part} ended with exit code ${code}`);
   }
 
   const tokens = path.join(folder, 'tokens');
@@ -91,7 +91,7 @@ async function demo(): Promise<void> {
     return;
   }
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
-  const next = STORIES.length + 1;
+  const next = PARTS.length + 1;
   say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
 Everything runs until Ctrl-C. In another terminal, in this folder, where live-migration-prep is node dist/client.js:
   export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}

@@ -1,7 +1,8 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import type { Finding } from '../contract/schemas';
 import { formatCount } from '../shared/text';
-import { CommandError, EXIT_CODES } from './cli/command-error';
+import { CommandError } from './cli/command-error';
+import { EXIT_CODES } from './cli/exit-codes';
 import type { ProgramContext } from './cli/context';
 import { describeFindings, type Output } from './cli/output';
 
@@ -16,7 +17,7 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     )
     .action(async ({ config, remote }) => {
       if (remote) {
-        const { checkWorker } = await import('./runs/check-worker.js');
+        const { checkWorker } = await import('./runs/remote-check.js');
         return withTemporal(async (context) => report((await checkWorker(context)).findings, output()));
       }
       const { checkInstallation } = await import('../checks/check-installation.js');

@@ -50,7 +50,7 @@ async function createSchedule(
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
-  const { checkRequestRemotely } = await import('./runs/check-worker.js');
+  const { checkRequestRemotely } = await import('./runs/remote-check.js');
   await checkRequestRemotely(context, request, 'no schedule was created');
   const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
   const schedule = await client.schedule

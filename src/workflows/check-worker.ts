@@ -4,7 +4,7 @@ import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/failures';
 import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
 import { firstDetails, unwritableRequest } from './failures';
-import { runChecks } from './proxies';
+import { runChecks } from './activity-proxies';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 

@@ -5,7 +5,7 @@ import { parseToken, settle, type AttemptFailure, type RunToken } from './activi
 import { cancellationFailure } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
 import { createFailure } from './failures';
-import { proxyCreateLinkToken } from './proxies';
+import { proxyCreateLinkToken } from './activity-proxies';
 import type { RunStatus } from './run-status';
 
 const COMPLETED_BY_HAND = {

@@ -6,7 +6,7 @@ import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './failures';
-import { proxyDeliverLinkToken } from './proxies';
+import { proxyDeliverLinkToken } from './activity-proxies';
 import type { RunStatus } from './run-status';
 
 interface Delivery {

@@ -15,7 +15,7 @@ import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
 import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { UNREADABLE } from './payload-converter';
-import { findToken, validateRequest } from './proxies';
+import { findToken, validateRequest } from './activity-proxies';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 

@@ -23,7 +23,7 @@ import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { checkLink } from './proxies';
+import { checkLink } from './activity-proxies';
 
 /** A failure's message has to stay readable. */
 const MAX_LISTED = 10;

@@ -228,7 +228,7 @@ const MINUTES_AFTER = 70;
 interface Phase {
   samples: Sample[];
   minutes: number;
-  /** How much a series grows in a minute. */
+  /** Growth of a series in a minute. */
   step?: (sample: Sample) => number;
 }
 

@@ -28,7 +28,7 @@ function startDemo(...args: string[]) {
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const leftOver = () =>
     readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
-  /** From one of the demo's logs. */
+  /** Secrets that one of the demo's logs must not hold. */
   const port = (log: string, pattern: RegExp) =>
     Number(pattern.exec(readFileSync(path.join(temporaryFolder, leftOver()[0] ?? '', log), 'utf8'))?.[1]);
   return {
@@ -55,11 +55,11 @@ async function areOpen(ports: number[]): Promise<boolean[]> {
 }
 
 describe('npm run demo', () => {
-  it.concurrent('tells its three stories on one screen, and leaves nothing', async () => {
+  it.concurrent('tells its three parts on one screen, and leaves nothing', async () => {
     const demo = startDemo();
     expect(await demo.exited).toBe(0);
-    const [, ...stories] = demo.output().split(/^Story \d: /m);
-    expect(stories).toEqual([
+    const [, ...parts] = demo.output().split(/^Part \d: /m);
+    expect(parts).toEqual([
       expect.stringMatching(
         /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
       ),
@@ -70,9 +70,9 @@ describe('npm run demo', () => {
     expect(demo.leftOver()).toEqual([]);
   });
 
-  it.concurrent('leaves nothing after Ctrl-C in the middle of a story', async () => {
+  it.concurrent('leaves nothing after Ctrl-C in the middle of a part', async () => {
     const demo = startDemo();
-    await demo.untilPrinted('Story 1');
+    await demo.untilPrinted('Part 1');
     const ports = demo.ports();
     expect(await areOpen(ports)).toEqual([true, true]);
     // As npm does with a Ctrl-C.

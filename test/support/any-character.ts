@@ -3,7 +3,7 @@ import fc from 'fast-check';
 const SURROGATES = { first: 0xd800, count: 0x800 };
 const COUNT = 0x110000 - SURROGATES.count;
 
-/** For `fc.string`: the same characters as its unit `binary`, which takes a second of computing to make. */
+/** A unit of `fc.string` with the characters of its unit `binary`, which takes a second to compute. */
 export const ANY_CHARACTER = fc.nat({ max: COUNT - 1 }).map(
   (index) => String.fromCodePoint(index < SURROGATES.first ? index : index + SURROGATES.count),
   (character) => {

@@ -22,7 +22,7 @@ export interface TestAtlas extends AtlasEmulator {
   account: AtlasAccount;
   /** Requests that ask for a link-token; a Digest challenge is none. */
   posts(): { startedAt: string; status: number | null }[];
-  /** How many tokens were created for a request that has an address of its own. */
+  /** Counts the tokens that were created for a request with an address of its own. */
   created(request: Pick<PrepareRequest, 'accessListIps'>): number;
 }
 

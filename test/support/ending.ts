@@ -5,7 +5,7 @@ import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import type { Handle } from './deployment';
 import { eventually } from './eventually';
 
-/** How a run ended, as any caller sees it. */
+/** The ending of a run, as any caller sees it. */
 export interface Ending {
   /** `CANCELLED` is Temporal's own ending: nothing was created. */
   type: FailureType | 'delivered' | 'CANCELLED';

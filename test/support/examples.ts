@@ -26,7 +26,7 @@ export const LANGUAGES: Record<string, Language> = {
     folder: 'typescript',
     extension: 'ts',
     missing: () => null,
-    /** From the tarball that `npm pack` makes; the packages beside it are those of this clone. */
+    /** Installs the tarball that `npm pack` makes, beside the packages of this clone. */
     install(folder) {
       const modules = path.join(folder, 'node_modules');
       const ours = path.join(modules, 'live-migration-prep');

@@ -5,7 +5,7 @@ import { SHARED_TEMPORAL_ADDRESS, shared } from './shared-temporal';
 
 /** Starts the Temporal server that all test files share, and sees to it that dist/ is built. */
 export default async function setUp(): Promise<void> {
-  // `npm test` has done it; whoever calls jest by itself has not.
+  // `npm test` has done it; a call of jest by itself has not.
   const setup = path.join(__dirname, '../../dev/setup/index.mjs');
   execFileSync(process.execPath, [setup, 'temporal-test-server'], { stdio: 'inherit' });
   // In memory: with a file every step of a run waits for the disk, which hundreds of runs at once cannot afford.

@@ -19,7 +19,7 @@ export async function createdToken(handle: Pick<Handle, 'fetchHistory'>): Promis
   return payload ? defaultPayloadConverter.fromPayload(payload) : null;
 }
 
-/** When activities of a type were scheduled, in milliseconds since the epoch. */
+/** Returns the times at which activities of a type were scheduled, in milliseconds since the epoch. */
 export async function scheduleTimes(
   handle: Pick<Handle, 'fetchHistory'>,
   activityType: string,

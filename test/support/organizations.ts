@@ -27,7 +27,7 @@ export interface OwnOrganizations {
   /** Starts a run and waits until it has met these faults. */
   start(request: PrepareRequest, ...faults: OwnFault[]): Promise<OwnRun>;
   created(request: PrepareRequest): number;
-  /** When the organization's requests for a link-token arrived, in milliseconds since the epoch; no Digest challenge. */
+  /** Arrival times of the organization's requests for a link-token, in milliseconds since the epoch. */
   postTimes(request: PrepareRequest): number[];
 }
 

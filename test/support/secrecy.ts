@@ -23,7 +23,7 @@ export function filesBelow(folder: string, meant: readonly string[] = []): Place
     .map((file) => ({ name: file, content: readFileSync(file) }));
 }
 
-/** Where which secret is found: as it is, or inside what is base64 there, as payloads are in JSON. */
+/** Finds secrets as they are, and inside base64, as payloads are in JSON. */
 export function findSecrets(places: readonly Place[], secrets: Secrets): string[] {
   return places.flatMap(({ name, content }) => {
     const readable = [content, ...decodedBase64In(content)];

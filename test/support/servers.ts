@@ -5,7 +5,7 @@ import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
 
 export interface TestServer {
-  /** Without a slash at the end. */
+  /** The base URL, which ends without a slash. */
   url: string;
   port: number;
   close(): Promise<void>;
@@ -94,10 +94,10 @@ export async function serveConnectProxy(): Promise<ConnectProxy> {
 }
 
 interface TcpProxy extends TestServer {
-  /** From now on nothing passes, and no connection ends: as a firewall that drops packets. */
+  /** Stops all data and ends no connection, as a firewall does that drops packets. */
   cut(): void;
   restore(): void;
-  /** How many sockets are open, of clients and to the target. */
+  /** Counts the open sockets, of clients and to the target. */
   open(): number;
 }
 

@@ -1,6 +1,6 @@
 import type { EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 
-/** How the address of the one server that all test files share reaches their processes. */
+/** The variable with the address of the server that all test files share. */
 export const SHARED_TEMPORAL_ADDRESS = 'TEST_SHARED_TEMPORAL_ADDRESS';
 
 /** Between jest's global set-up and teardown, which run in one process. */

@@ -12,7 +12,7 @@ import type { PrepareRequest, Receipt, Status } from '../../src/contract/schemas
 import type { Deployment, Handle } from './deployment';
 import { eventually } from './eventually';
 
-/** How an Update ended, as any caller sees it. */
+/** The ending of an Update, as any caller sees it. */
 interface UpdateOutcome {
   type: 'delivered' | DeliveryFailureType | FailureType | RefusalType;
   message: string;
@@ -36,7 +36,7 @@ export function redeliver(handle: Handle, ...args: unknown[]): Promise<UpdateOut
   return outcomeOf(handle.executeUpdate(UPDATES.redeliver, { args: args as [unknown] }));
 }
 
-/** Without a start; the request may be malformed. */
+/** Sends the Update alone; the request may be malformed. */
 export function awaitDelivery(handle: Handle, request: unknown): Promise<UpdateOutcome> {
   return outcomeOf(handle.executeUpdate(UPDATES.awaitDelivery, { args: [request] }));
 }

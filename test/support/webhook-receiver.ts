@@ -12,11 +12,11 @@ type Of = Pick<PrepareRequest, 'sourceOrgId'>;
 export interface WebhookReceiver {
   /** Configuration of a sink that posts here. */
   sink(behaviour: Behaviour): object;
-  /** For the environment of the worker. */
+  /** Variables for the environment of the worker. */
   readonly env: Record<string, string>;
   /** The tokens of a request that were stored, each once for each POST of it. */
   stored(request: Of): string[];
-  /** How many deliveries of a request hang. */
+  /** Number of deliveries of a request that hang. */
   hanging(request: Of): number;
   /** Lets those that hang succeed; each is stored then. */
   release(request: Of): void;

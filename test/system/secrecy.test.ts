@@ -17,7 +17,7 @@ import { filesBelow, findSecrets, textPlace, type Place } from '../support/secre
 import { serveHttp } from '../support/servers';
 import { untilStep } from '../support/updates';
 
-/** How every access token of the emulator begins, so that those whose text no test sees are found as well. */
+/** The prefix of the emulator's access tokens finds those that no test sees. */
 const ACCESS_TOKEN = Buffer.from('{"alg":"ES512","typ":"JWT"}').toString('base64url');
 /** No secret: every run has it in its request, so that the search must find it. */
 const MARKER = `marker-${randomBytes(8).toString('hex')}`;

@@ -24,7 +24,7 @@ const [first, second] = [key('first'), key('second')];
 const sealer = sealerOf(first);
 const sealOne = (workflowId = WORKFLOW_ID) => sealer.seal(TOKEN, FACTS, workflowId);
 
-/** Encrypted by whoever has the first key. */
+/** A token encrypted with the first key, as an attacker who has it could. */
 const encrypt = (payload: object, header: { kid?: string } = {}) =>
   new CompactEncrypt(new TextEncoder().encode(JSON.stringify(payload)))
     .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: 'first', aud: WORKFLOW_ID, ...header })

@@ -42,7 +42,7 @@ beforeAll(async () => {
   worker = await startScriptedWorker();
 });
 
-/** How a run ended, what it says of itself, and what it called. */
+/** The ending of a run, what it says of itself, and what it called. */
 async function end({ handle, calls }: ScriptedRun) {
   const ending = await endingOf(handle);
   const { step, description } = await statusOf(handle);

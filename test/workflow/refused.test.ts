@@ -69,7 +69,7 @@ describe('a start that could leave a token behind is InvalidRequest:', () => {
   });
 });
 
-/** What such input leads to field by field is in `test/unit/activities/invalid-request.test.ts`. */
+/** `test/unit/activities/invalid-request.test.ts` has what such input leads to, field by field. */
 describe('malformed input is InvalidRequest, and fails no workflow task for ever:', () => {
   const ESCAPE = '\u001b[2J';
   const payload = (encoding: string, text: string) => {

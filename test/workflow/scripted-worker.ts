@@ -22,7 +22,7 @@ export interface Script {
   deliver?: Delivery[];
   /** Fails the search for an earlier token. */
   find?: () => never;
-  /** Without it, the source is not linked and has no token. */
+  /** Result of `checkLink`; by default the source is not linked and has no token. */
   checkLink?: () => unknown;
   /** Changes to {@link PLANS}. */
   plans?: { create?: Partial<RetryPolicies['create']>; deliver?: Partial<RetryPolicies['deliver']> };
@@ -170,7 +170,7 @@ export async function startScriptedWorker(
   return scripted;
 }
 
-/** Before the first connection: a file may install one runtime. */
+/** Installs the runtime before the first connection, since a process may install one only. */
 export function silenceRuntime(): void {
   Runtime.install({
     logger: new DefaultLogger('ERROR', () => undefined),

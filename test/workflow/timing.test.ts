@@ -21,7 +21,7 @@ const MINUTE_MS = 60_000;
 
 let worker: ScriptedWorker;
 
-/** On the server where an hour takes no time, with all settings at their defaults. */
+/** Runs on the server where an hour takes no time, with all settings at their defaults. */
 beforeAll(async () => {
   silenceRuntime();
   const temporal = await startTimeSkippingTemporal();

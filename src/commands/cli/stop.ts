@@ -1,4 +1,5 @@
-import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
+import { CommandError } from './command-error';
+import { EXIT_CODES, type ExitCode } from './exit-codes';
 
 /** Ends a command at --timeout or Ctrl-C. The runs that it started go on. */
 export interface Stop {

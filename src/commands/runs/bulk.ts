@@ -1,7 +1,8 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
 import { formatCount, truncate } from '../../shared/text';
-import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
+import { CommandError } from '../cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
 import type { Output } from '../cli/output';
 import { describeError } from './with-client';
 

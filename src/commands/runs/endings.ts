@@ -10,7 +10,8 @@ import {
 import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
-import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
+import { CommandError } from '../cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
 import { describeRows, type Row } from '../cli/output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;

@@ -11,7 +11,8 @@ import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
 import { statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { CommandError } from '../cli/command-error';
+import { EXIT_CODES } from '../cli/exit-codes';
 import type { CommandContext } from '../cli/context';
 import {
   describeReceipt,

@@ -9,7 +9,7 @@ import { isOpen, listRuns } from '../../temporal/visibility';
 import { refusal } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from './bulk';
-import { describeMissingWorker } from './check-worker';
+import { describeMissingWorker } from './remote-check';
 import { describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
 import { describeNotCounted } from './list';

@@ -1,6 +1,6 @@
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
-import { describeMissingWorker } from './check-worker';
+import { describeMissingWorker } from './remote-check';
 import { follow } from './follow';
 import type { NumberedRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';

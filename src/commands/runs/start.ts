@@ -1,7 +1,7 @@
 import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings, describeRows, type Row } from '../cli/output';
-import { checkRequestRemotely, describeMissingWorker } from './check-worker';
+import { checkRequestRemotely, describeMissingWorker } from './remote-check';
 import { watch } from './follow';
 import type { PairRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';

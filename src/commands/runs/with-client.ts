@@ -2,7 +2,8 @@ import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@tempora
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient, createClient } from '../../temporal/connection';
 import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
-import { CommandError, EXIT_CODES } from '../cli/command-error';
+import { CommandError } from '../cli/command-error';
+import { EXIT_CODES } from '../cli/exit-codes';
 
 /** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
 const CONNECT_TIMEOUT_MS = 3000;

@@ -3,7 +3,7 @@ import type { Env } from './make-sink';
 
 /** The real server or folder behind a sink, and what the contract test needs to do to it; gone after the last test. */
 export interface Fixture {
-  /** Whether the former token stays when the same organizations get a new one, as the docs say. */
+  /** True if the former token stays when the same organizations get a new one, as the docs say. */
   readonly keepsFormer: boolean;
   /**
    * A configuration that serves this delivery, as under `sinks`; `env` holds what it refers to. The contract test asks

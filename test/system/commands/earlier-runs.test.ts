@@ -1,4 +1,4 @@
-import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { end } from '../../support/ending';
@@ -12,7 +12,7 @@ const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 const NOBODY = `nobody-${newOrgId()}`;
 const { done, failed, timedOut, undelivered, refused, cancelled } = EXIT_CODES;
 
-/** What commands find: the runs of one pair of organizations. */
+/** The runs of one pair of organizations, which commands find. */
 interface Earlier extends Target {
   /** The sink of the earlier run, and of each `start`. */
   sink: string;

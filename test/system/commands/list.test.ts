@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { RawValue } from '@temporalio/common';
-import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import type { Handle } from '../../support/deployment';
@@ -16,7 +16,7 @@ const OTHER_ORG = newOrgId();
 /** The failures of attempts that created nothing. */
 const NOTHING_CREATED = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
-/** What the history of a run says, read without the code under test. */
+/** Reads what the history of a run says, without the code under test. */
 interface Scanned {
   runId: string;
   request: PrepareRequest;

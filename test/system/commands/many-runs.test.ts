@@ -153,7 +153,7 @@ describe('start --from', () => {
   });
 });
 
-/** From now on Atlas knows the test's service account with this secret only. */
+/** Lets Atlas accept the test's service account with this secret only, from now on. */
 function setSecretAtAtlas(clientSecret: string): void {
   const { atlas } = fixture;
   atlas.seed(seedOf([{ ...atlas.account, clientSecret }]));

@@ -7,7 +7,7 @@ import { redeliver } from '../../support/updates';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 import type { WorkerProcess } from '../../support/worker-process';
 
-/** So that only a frozen worker misses a heartbeat, however busy the machine is. */
+/** Long enough that only a frozen worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: 120_000 }, worker: { heartbeatTimeoutMs: 8000 } };
 
 let own: OwnOrganizations;

@@ -17,7 +17,7 @@ const LONG_MS = 120_000;
 const hangs: Fault = { on, delayMs: LONG_MS };
 const createsAndHangs: Fault = { ...hangs, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' } };
-/** So that only a killed worker misses a heartbeat, however busy the machine is. */
+/** Long enough that only a killed worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
 
 /** Runs `temporal activity …` on the activity under way. */

@@ -43,7 +43,7 @@ async function fail(handle: Handle, message: string, ...details: unknown[]): Pro
   await client.activity.fail(await activityOf(handle), failure);
 }
 
-/** What passes is decided in `test/unit/workflows/activity-results.test.ts`: here is one of each kind, of 2 MB. */
+/** One result of each kind, of 2 MB. `test/unit/workflows/activity-results.test.ts` decides what passes. */
 describe('an activity that somebody ends by hand', () => {
   it('a delivery, completed: the token is undelivered, and the sink is named', async () => {
     const { handle, release } = await installation.startHanging();

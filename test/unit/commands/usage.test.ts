@@ -1,4 +1,4 @@
-import { EXIT_CODES } from '../../../src/commands/cli/command-error';
+import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
 import { VERSION } from '../../../src/version';
 import { objectIn, run as runWith } from '../../support/run-command';
 import { temporaryFiles } from '../temporary-folder';

@@ -13,7 +13,7 @@ const nested = (depth: number) => JSON.parse('['.repeat(depth) + ']'.repeat(dept
 
 it.each<[what: string, change: object]>([
   ['when nothing differs', {}],
-  ['whoever asks, and why', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
+  ['the requester and the reason', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
 ])('two requests are the same %s', (_what, change) => {
   expect(differingFields(REQUEST, { ...REQUEST, ...change })).toEqual([]);
 });

@@ -1,4 +1,5 @@
-import { CommandError, EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/command-error';
+import { CommandError } from '../../../../src/commands/cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/exit-codes';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import { toDelivered, runBulk } from '../../../../src/commands/runs/bulk';

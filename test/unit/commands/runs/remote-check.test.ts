@@ -2,7 +2,7 @@ import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure, RetryState } from '@temporalio/common';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
-import { checkWorker } from '../../../../src/commands/runs/check-worker';
+import { checkWorker } from '../../../../src/commands/runs/remote-check';
 
 it('a check that ended without a finding is an error with the reason', async () => {
   const cause = ApplicationFailure.create({
