@@ -2,8 +2,8 @@ import { Command, Option } from '@commander-js/extra-typings';
 import type { Finding } from '../contract/schemas';
 import { formatCount } from '../shared/text';
 import { CommandError } from './cli/command-error';
-import { EXIT_CODES } from './cli/exit-codes';
 import type { ProgramContext } from './cli/context';
+import { EXIT_CODES } from './cli/exit-codes';
 import { describeFindings, type Output } from './cli/output';
 
 export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>

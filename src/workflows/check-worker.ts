@@ -2,9 +2,9 @@ import { TemporalFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/failures';
+import { runChecks } from './activity-proxies';
 import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
 import { firstDetails, unwritableRequest } from './failures';
-import { runChecks } from './activity-proxies';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 

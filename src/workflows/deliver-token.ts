@@ -1,12 +1,12 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
+import { proxyDeliverLinkToken } from './activity-proxies';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './failures';
-import { proxyDeliverLinkToken } from './activity-proxies';
 import type { RunStatus } from './run-status';
 
 interface Delivery {

@@ -8,6 +8,7 @@ import {
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
+import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
 import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
@@ -15,7 +16,6 @@ import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
 import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { UNREADABLE } from './payload-converter';
-import { findToken, validateRequest } from './activity-proxies';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 

@@ -18,12 +18,12 @@ import type { LinkState } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { terminalFailure } from '../shared/failures';
 import { truncate } from '../shared/text';
+import { checkLink } from './activity-proxies';
 import { parseFailure, parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { checkLink } from './activity-proxies';
 
 /** A failure's message has to stay readable. */
 const MAX_LISTED = 10;

@@ -12,8 +12,8 @@ import { statusSchema, type Receipt, type Status } from '../../contract/schemas'
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
 import { CommandError } from '../cli/command-error';
-import { EXIT_CODES } from '../cli/exit-codes';
 import type { CommandContext } from '../cli/context';
+import { EXIT_CODES } from '../cli/exit-codes';
 import {
   describeReceipt,
   describeUnconfirmed,

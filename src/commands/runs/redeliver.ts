@@ -9,11 +9,11 @@ import { isOpen, listRuns } from '../../temporal/visibility';
 import { refusal } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from './bulk';
-import { describeMissingWorker } from './remote-check';
 import { describeReceipt, toFailureError } from './endings';
 import { follow } from './follow';
 import { describeNotCounted } from './list';
 import { refuseEarlierToken, refuseForeign } from './refusals';
+import { describeMissingWorker } from './remote-check';
 
 /** Delivers the token of an open run now, to its own sink or to another one. */
 export async function redeliver(

@@ -5,8 +5,8 @@ import { FIRST_POLL_MS, checkTaskQueue } from '../../checks/temporal-checks';
 import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
 import { CommandError } from '../cli/command-error';
-import { EXIT_CODES } from '../cli/exit-codes';
 import type { CommandContext } from '../cli/context';
+import { EXIT_CODES } from '../cli/exit-codes';
 import { describeFindings } from '../cli/output';
 import { describeInvalidRequest } from './request';
 

@@ -1,7 +1,7 @@
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
-import { describeMissingWorker } from './remote-check';
 import { follow } from './follow';
+import { describeMissingWorker } from './remote-check';
 import type { NumberedRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';
 

@@ -1,8 +1,8 @@
 import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
 import { describeFindings, describeRows, type Row } from '../cli/output';
-import { checkRequestRemotely, describeMissingWorker } from './remote-check';
 import { watch } from './follow';
+import { checkRequestRemotely, describeMissingWorker } from './remote-check';
 import type { PairRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';
 
