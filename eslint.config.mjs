@@ -8,7 +8,6 @@ const LAYERS = [
   ['commands', 'worker'],
   ['activities'],
   ['checks'],
-  ['services.ts'],
   ['config'],
   ['atlas', 'sinks'],
   ['http', 'temporal', 'sealing.ts'],

@@ -1,4 +1,4 @@
-import type { Services } from '../services';
+import type { Services } from '../config/services';
 import type { Activities } from '../shared/activities';
 import { checkLinkActivity } from './check-link';
 import { createLinkTokenActivity } from './create-link-token';

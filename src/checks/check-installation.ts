@@ -1,6 +1,6 @@
 import { loadConfig } from '../config';
+import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
-import { createServices } from '../services';
 import { connectClient, createClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
 import { checkNamespace, checkRunList, checkTaskQueue } from './temporal-checks';

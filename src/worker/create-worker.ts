@@ -4,7 +4,7 @@ import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/w
 import { createActivities } from '../activities';
 import { heartbeatIntervalMs } from '../activities/heartbeat';
 import type { Config } from '../config';
-import { createServices } from '../services';
+import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
 import { retryPolicies } from './retry-policies';
 

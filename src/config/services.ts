@@ -1,9 +1,9 @@
-import { createAdminApi, type AdminApi, type AdminApiOptions } from './atlas/admin-api';
-import type { Config } from './config';
-import { createOrganizations, type Organizations } from './config/organizations';
-import type { Sealer } from './sealing';
-import { createSinks } from './sinks';
-import type { Sink } from './sinks/sink';
+import type { Config } from '.';
+import { createAdminApi, type AdminApi, type AdminApiOptions } from '../atlas/admin-api';
+import type { Sealer } from '../sealing';
+import { createSinks } from '../sinks';
+import type { Sink } from '../sinks/sink';
+import { createOrganizations, type Organizations } from './organizations';
 
 /** The services that activities use and `doctor` checks. The caller that makes them closes `atlas`. */
 export interface Services {
