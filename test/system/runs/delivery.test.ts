@@ -34,26 +34,34 @@ async function startHanging() {
   return run;
 }
 
-it.concurrent('a clean run: the token in a file of mode 0600, 19 events, no heartbeat, no memo', async () => {
-  const request = own.newRequest();
-  // Long enough to be described, and shorter than the time to the first heartbeat.
-  own.setFaults(request, { on, delayMs: 1000 });
-  const handle = await own.deployment.start(request);
-  await own.untilMet(request);
-  const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
-  expect(pending).toMatchObject({ activityType: { name: 'createLinkToken' } });
-  expect([pending?.lastHeartbeatTime ?? null, pending?.heartbeatDetails ?? null]).toEqual([null, null]);
+it.concurrent(
+  'a clean run: the token in a file of mode 0600, ten events beside workflow tasks, no heartbeat, no memo',
+  async () => {
+    const request = own.newRequest();
+    // Long enough to be described, and shorter than the time to the first heartbeat.
+    own.setFaults(request, { on, delayMs: 1000 });
+    const handle = await own.deployment.start(request);
+    await own.untilMet(request);
+    const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+    expect(pending).toMatchObject({ activityType: { name: 'createLinkToken' } });
+    expect([pending?.lastHeartbeatTime ?? null, pending?.heartbeatDetails ?? null]).toEqual([null, null]);
 
-  const { receipt } = await endingOf(handle);
-  expect(receipt).toMatchObject({ ...request, unconfirmedTokens: 0, alsoTried: [] });
-  const file = /^file (.*) on the worker's host$/.exec(receipt?.location ?? '')?.[1] ?? '';
-  expect(statSync(file).mode & 0o777).toBe(0o600);
-  const [token, ...others] = own.atlas.createdTokens().filter(({ orgId }) => orgId === request.orgId);
-  expect(others).toEqual([]);
-  expect(readFileSync(file, 'utf8')).toBe(token?.linkToken);
-  const { historyLength, memo } = await handle.describe();
-  expect({ historyLength, memo }).toEqual({ historyLength: 19, memo: {} });
-});
+    const { receipt } = await endingOf(handle);
+    expect(receipt).toMatchObject({ ...request, unconfirmedTokens: 0, alsoTried: [] });
+    const file = /^file (.*) on the worker's host$/.exec(receipt?.location ?? '')?.[1] ?? '';
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const [token, ...others] = own.atlas.createdTokens().filter(({ orgId }) => orgId === request.orgId);
+    expect(others).toEqual([]);
+    expect(readFileSync(file, 'utf8')).toBe(token?.linkToken);
+    const { events } = await handle.fetchHistory();
+    // A run has 19 events with three workflow tasks; a busy machine adds tasks.
+    const eventTypes = (events ?? []).flatMap((event) =>
+      Object.keys(event).filter((key) => key.endsWith('Attributes') && !key.startsWith('workflowTask')),
+    );
+    expect(eventTypes).toHaveLength(10);
+    expect((await handle.describe()).memo).toEqual({});
+  },
+);
 
 it.concurrent(
   'a redelivery while an attempt hangs: the attempt stops, and the receipt names its sink',
