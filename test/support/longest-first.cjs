@@ -1,7 +1,13 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
-/** They take half a minute or more: started last, they would run alone. jest knows this only once it has a cache. */
-const LONGEST = ['faults/worker-lost', 'worker/ending', 'worker/check-worker', 'worker/versioning'];
+/** They wait for long: started last, they would run alone. jest knows this only once it has a cache. */
+const LONGEST = [
+  'worker/ending',
+  'faults/worker-lost',
+  'faults/worker-frozen',
+  'worker/check-worker',
+  'worker/versioning',
+];
 
 /** @param {{ path: string }} test */
 function rankOf({ path }) {

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { freePort } from '../../../dev/temporal/free-port';
-import { connectClient, connectWorker } from '../../../src/temporal/connection';
-import { cleanUpLater } from '../../support/clean-up';
-import { certificateFor } from '../../support/servers';
+import { freePort } from '../../dev/temporal/free-port';
+import { connectClient, connectWorker } from '../../src/temporal/connection';
+import { cleanUpLater } from '../support/clean-up';
+import { certificateFor } from '../support/servers';
 
 const CANARIES = {
   TEMPORAL_API_KEY: 'tmprl_CANARY_api_key',
