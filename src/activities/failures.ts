@@ -44,7 +44,9 @@ export interface AttemptTiming {
 export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
   if (!retryable) {
-    return terminalFailure(type, message, tokenMayExist ? details : { ...details, tokenMayExist });
+    // The workflow takes a missing `tokenMayExist` for true.
+    const created = tokenMayExist ? {} : { tokenMayExist };
+    return terminalFailure(type, message, { ...details, ...created });
   }
   if (tokenMayExist) {
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };

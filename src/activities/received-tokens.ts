@@ -1,12 +1,12 @@
 import type { SealedToken } from '../contract/schemas';
 
-/** Upper bound for the tokens that can arrive during an outage of Temporal. An entry takes 1 to 50 KB. */
+/** More tokens than arrive in an outage of Temporal; beyond it the oldest is dropped. An entry takes 1 to 50 KB. */
 const MAX_RUNS = 1000;
 
 interface Entry {
   /** Result of the attempt; null if it failed. */
   received: Promise<SealedToken | null>;
-  /** Counts of the run after an attempt that received or found the token and could not report it. */
+  /** The run counts one more for each lost attempt: with one of these counts it lost one that held this token. */
   countsAfterLoss: Set<number>;
 }
 

@@ -228,7 +228,13 @@ export function connectionError(
   if (!written && INVALID_CERTIFICATE.test(code)) {
     const remedy = 'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS';
     const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
-    return new AtlasError({ ...RETRY, retryable: false, message, details });
+    return new AtlasError({
+      type: 'AtlasUnavailable',
+      retryable: false,
+      tokenMayExist: false,
+      message,
+      details,
+    });
   }
   const tokenMayExist = written && endpoint === 'linkTokens';
   return new AtlasError({

@@ -73,10 +73,12 @@ export async function isDelivered(client: Client, workflowId: string, deliveryId
 
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
 async function* listClosedRuns(client: Client, workflowId: string, newest?: Run | null) {
-  if (newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest)) yield newest;
+  // A run that was open when it was described may have closed since.
+  const closed = newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest) ? newest : null;
+  if (closed) yield closed;
   const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
   const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-  for await (const run of client.workflow.list({ query })) if (run.runId !== newest?.runId) yield run;
+  for await (const run of client.workflow.list({ query })) if (run.runId !== closed?.runId) yield run;
 }
 
 async function readToken(client: Client, run: Run): Promise<EarlierToken | null> {

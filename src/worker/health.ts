@@ -40,6 +40,8 @@ export async function startHealth(
         ' set health.port to a free port, or correct health.host',
     );
   });
+  // A failed connection must not end a worker.
+  server.on('error', () => undefined);
   const address = server.address() as AddressInfo;
   return {
     url: `http://${hostPort(host, address.port)}`,

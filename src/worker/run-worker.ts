@@ -25,7 +25,7 @@ export async function runWorker(config: Config): Promise<void> {
   logNodeWarnings(logger);
   for (const warning of config.warnings) logger.warn(warning);
   const meter = installRuntime(logger, config);
-  const drain = drainOnSignals(logger);
+  const setWorker = drainOnSignals(logger);
 
   const { connection, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   // Core makes the same call later, and quotes the whole status in its error.
@@ -33,7 +33,7 @@ export async function runWorker(config: Config): Promise<void> {
     throw unreachable(error);
   });
   const { worker, closeServices } = await createWorker(config, { connection, namespace, meter });
-  drain(worker);
+  setWorker(worker);
   const client = createClient(connection, namespace);
   await requireList(client, logger);
   const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));

@@ -68,7 +68,8 @@ export async function follow(
   target: { workflowId: string; runId?: string },
   report: (progress: string) => void = () => undefined,
 ): Promise<Receipt> {
-  const { workflowId, runId } = await describeOwnRun(client, target);
+  const { workflowId } = target;
+  const runId = target.runId ?? (await describeOwnRun(client, target)).runId;
   const handle = client.workflow.getHandle(workflowId, runId);
   const readStatus = createStatusReader(client, handle);
   let progress = '';

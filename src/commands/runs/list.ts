@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { pMapIterable } from 'p-map';
+import pMap, { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { checkRequest } from '../../checks/check-request';
 import { readMemo } from '../../contract/memo';
@@ -35,8 +35,6 @@ interface ListedRun {
   /** Present with `--details`, like the receipt. */
   request?: z.output<typeof requestSchema> | null;
   receipt?: Receipt | null;
-  /** Present with `--requests`; null when a start cannot repeat the request. */
-  startable?: PrepareRequest | null;
 }
 
 const text = z.string().max(1000).nullable().catch(null);
@@ -110,7 +108,7 @@ async function readDetails(
   if (unconfirmed && run.unconfirmedTokens === 0) return null;
   const failure = wanted || (details && run.state === 'failed') ? await readEnding(client, run) : undefined;
   if (wanted && failure?.type !== wanted) return null;
-  if (requests) return { startable: await readStartable(client, run) };
+  if (requests) return {};
   // The memo of a closed run does not know whether a later run delivered its token.
   const deliveryId =
     recoverable || (run.closedAt && run.deliveryId)
@@ -203,11 +201,14 @@ function describeRun(run: ListedRun): string {
  * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
  * fails half-way prints nothing that a pipe would start.
  */
-async function printRequests({ output }: CommandContext, runs: AsyncIterable<Listed>): Promise<void> {
-  const newest = new Map<string, PrepareRequest | null | undefined>();
+async function printRequests({ client, output }: CommandContext, runs: AsyncIterable<Listed>): Promise<void> {
+  const newest = new Map<string, ListedRun>();
   for await (const { run, isMatch } of runs)
-    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run.startable);
-  const requests = [...newest.values()].filter((request) => request !== null && request !== undefined);
+    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
+  const read = await pMap(newest.values(), (run) => readStartable(client, run), {
+    concurrency: READ_CONCURRENCY,
+  });
+  const requests = read.filter((request) => request !== null);
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
   if (left > 0)

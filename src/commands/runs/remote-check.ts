@@ -48,8 +48,11 @@ export async function checkWorker(
   output.setFollowUp();
   const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(reported).data;
-  // A check that ended without any finding says why in its failure.
-  if (report && report.findings.length + report.fields.length > 0) return report;
+  // A check that failed without an error among its findings says why in its failure.
+  const isError = ({ state }: { state: string }) => state === 'error';
+  const isExplained =
+    outcome instanceof Error ? report?.findings.some(isError) : (report?.findings.length ?? 0) > 0;
+  if (report && (isExplained || report.fields.length > 0)) return report;
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +
