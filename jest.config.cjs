@@ -4,7 +4,7 @@ const os = require('node:os');
  * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch, `deploy` needs programs of
  * Debian, which dev/check-deploy.sh names.
  */
-const { CHECK } = process.env;
+const { TEST_FOLDER } = process.env;
 
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
@@ -33,8 +33,15 @@ module.exports = {
   testTimeout: 180_000,
   // Of the tests of one file that run concurrently, which mostly wait.
   maxConcurrency: 20,
-  projects: CHECK
-    ? [{ ...common, displayName: CHECK, testMatch: [`<rootDir>/test/${CHECK}/**/*.test.ts`], ...servers }]
+  projects: TEST_FOLDER
+    ? [
+        {
+          ...common,
+          displayName: TEST_FOLDER,
+          testMatch: [`<rootDir>/test/${TEST_FOLDER}/**/*.test.ts`],
+          ...servers,
+        },
+      ]
     : [
         {
           ...common,

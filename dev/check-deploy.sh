@@ -20,4 +20,4 @@ if [ ${#packages[@]} -gt 0 ]; then
   exit 3
 fi
 node dev/setup/index.mjs kubernetes-validate kubectl
-CHECK=deploy exec node node_modules/jest/bin/jest.js "$@"
+TEST_FOLDER=deploy exec node node_modules/jest/bin/jest.js "$@"

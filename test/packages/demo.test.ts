@@ -28,7 +28,7 @@ function startDemo(...args: string[]) {
   const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
   const leftOver = () =>
     readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
-  /** Secrets that one of the demo's logs must not hold. */
+  /** Finds a port in one of the demo's logs. */
   const port = (log: string, pattern: RegExp) =>
     Number(pattern.exec(readFileSync(path.join(temporaryFolder, leftOver()[0] ?? '', log), 'utf8'))?.[1]);
   return {

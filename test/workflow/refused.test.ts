@@ -23,10 +23,12 @@ async function start(workflowType: string, args: unknown[], options: Partial<Wor
 
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => ({ workflowId: workflowIdFor(orgId, sourceOrgId) });
 
-/** Starts a run of a valid request with other options than a caller should set. */
-function startWith(options: Partial<WorkflowStartOptions>) {
+/** Starts a run of a valid request with other options than a caller should set, and records what it calls. */
+async function startWith(options: Partial<WorkflowStartOptions>) {
   const request = worker.deployment.newRequest();
-  return start(WORKFLOW_TYPES.prepare, [request], { ...idOf(request), ...options });
+  const calls = worker.setScript(request, {});
+  const handle = await start(WORKFLOW_TYPES.prepare, [request], { ...idOf(request), ...options });
+  return { handle, calls };
 }
 
 /** Returns the fields that a run names which ends with InvalidRequest. */
@@ -49,14 +51,15 @@ describe('a start that could leave a token behind is InvalidRequest:', () => {
     ['memo', { memo: { note: 'x'.repeat(1_900_000) } }],
     ['workflowId', { workflowId: 'another' }],
   ])('with its own %s', async (field, options) => {
-    const handle = await startWith(options);
+    const { handle, calls } = await startWith(options);
     expect(await refusedFields(handle)).toEqual([field]);
+    expect(calls).toEqual({ creations: 0, sinks: [] });
     expect((await handle.describe()).runId).toBe(handle.firstExecutionRunId);
   });
 
   it.concurrent('with a cron schedule', async () => {
     const { client } = await sharedTemporal();
-    const handle = await startWith({ cronSchedule: '@every 1s' });
+    const { handle } = await startWith({ cronSchedule: '@every 1s' });
     const first = client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId);
     // To its client such a run has continued as the next one of the cron.
     const failure = await eventually('an ending', async () => {

@@ -19,7 +19,7 @@ const on = 'linkTokens';
 
 let atlas: TestAtlas;
 let deployment: Deployment;
-/** The URL at which the worker serves its metrics. */
+/** The port at which the worker serves its metrics. */
 let port: number;
 /** Samples of a worker that has done nothing. */
 let first: Sample[];

@@ -4,11 +4,14 @@ import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import { checkWorker } from '../../../../src/commands/runs/remote-check';
 
-it('a check that ended without a finding is an error with the reason', async () => {
+it.each([
+  ['a finding', []],
+  ['an error', [{ check: 'sink drop', state: 'warning', message: 'slow' }]],
+])('a check that failed without %s is an error with the reason', async (_what, findings) => {
   const cause = ApplicationFailure.create({
     type: 'WorkerCheckFailed',
     message: 'no worker took the activity',
-    details: [{ findings: [], request: null, fields: [] }],
+    details: [{ findings, request: null, fields: [] }],
   });
   const failed = new WorkflowFailedError(
     'Workflow execution failed',
