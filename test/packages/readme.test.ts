@@ -26,7 +26,7 @@ const PROGRAM_TIMEOUT_MS = 60_000;
 
 const README = page('README.md');
 const [install = ''] = codeBlocks(sectionBelow(README, 'Install'), 'sh');
-const [prepare = '', check = '', emulator = '', start = ''] = codeBlocks(
+const [prepare = '', emulator = '', check = '', start = ''] = codeBlocks(
   sectionBelow(README, 'Run it'),
   'sh',
 );
