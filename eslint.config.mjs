@@ -10,8 +10,8 @@ const LAYERS = [
   ['checks'],
   ['config'],
   ['atlas', 'sinks'],
-  ['http', 'temporal', 'sealing.ts'],
-  ['secrets.ts'],
+  ['http', 'temporal'],
+  ['secrets'],
   ['shared'],
   ['contract', 'files.ts', 'version.ts'],
 ];

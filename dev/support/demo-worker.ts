@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { makeKey } from '../../src/sealing';
+import { makeKey } from '../../src/secrets/sealing';
 import { DEFAULTS } from '../atlas-emulator';
 import { embeddedEnv } from '../temporal/embedded-env';
 import { startTethered } from '../temporal/tethered-process';

@@ -7,7 +7,7 @@ import type { Organizations } from '../config/organizations';
 import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
-import type { Sealer } from '../sealing';
+import type { Sealer } from '../secrets/sealing';
 import type { Activities, CreateRetryPolicy } from '../shared/activities';
 import { creationFailure, invalidRequest } from './failures';
 import { parseInput, requireOwnRun } from './guards';

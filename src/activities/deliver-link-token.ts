@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Organizations } from '../config/organizations';
 import { deliverInputSchema } from '../contract/activity-inputs';
 import { deliveryFactsSchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
-import type { Sealer } from '../sealing';
+import type { Sealer } from '../secrets/sealing';
 import type { Activities, DeliverRetryPolicy } from '../shared/activities';
 import { quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';

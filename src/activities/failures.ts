@@ -4,7 +4,7 @@ import { describeProblems } from '../checks/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
-import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/failures';
+import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryOutcome } from '../sinks/outcomes';
 import { GRPC, findGrpcCode } from '../temporal/grpc';

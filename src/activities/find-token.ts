@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { PrepareRequest } from '../contract/schemas';
 import { raceSignal, withTimeout } from '../http/abort';
 import type { Activities } from '../shared/activities';
-import { terminalFailure } from '../shared/failures';
+import { terminalFailure } from '../shared/application-failure';
 import { describeEarlierToken, findEarlierToken, type EarlierToken } from '../temporal/earlier-token';
 import { temporalUnavailable } from './failures';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, secretReference, type ReferenceContext } from '../secrets';
+import { headerFormat, secretReference, type ReferenceContext } from '../secrets/references';
 
 /** Makes the schema of a credential for the Atlas Administration API: a service account or an API key. */
 export function credentialSchema(context: ReferenceContext) {

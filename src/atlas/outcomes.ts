@@ -1,7 +1,7 @@
 import type { FailureType } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
 import type { HttpResponse } from '../http/response';
-import { SecretUnavailableError } from '../secrets';
+import { SecretUnavailableError } from '../secrets/references';
 import { quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';

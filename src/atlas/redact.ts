@@ -1,5 +1,5 @@
 import type { HttpResponse } from '../http/response';
-import type { Secret } from '../secrets';
+import type { Secret } from '../secrets/references';
 
 /** Minimum length of a text to search for: a shorter one occurs by chance. */
 const MIN_LENGTH = 8;

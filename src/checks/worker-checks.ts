@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import type { Finding } from '../contract/schemas';
-import type { Sealer } from '../sealing';
+import type { Sealer } from '../secrets/sealing';
 import { classifyDeliveryError, type DeliveryOutcome } from '../sinks/outcomes';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';

@@ -33,7 +33,7 @@ async function makeKeys(file: string, rotate: boolean, output: Output): Promise<
   if (current === null && rotate) {
     throw usageError(`${file} does not exist: correct its path, or leave out --rotate to make the first key`);
   }
-  const { makeKey, sealingKeysFormat } = await import('../sealing.js');
+  const { makeKey, sealingKeysFormat } = await import('../secrets/sealing.js');
   if (current !== null && sealingKeysFormat(current) !== null) {
     throw new CommandError(
       `${file} is not a JWK set of 256-bit keys, and may be damaged: restore it from the workers,` +

@@ -1,6 +1,5 @@
 import { ProxyAgent } from 'undici';
 import type { CredentialConfig } from '../atlas/credential';
-import { sealingKeysFormat } from '../sealing';
 import {
   headerFormat,
   problemWith,
@@ -8,7 +7,8 @@ import {
   type Env,
   type Secret,
   type SecretFormat,
-} from '../secrets';
+} from '../secrets/references';
+import { sealingKeysFormat } from '../secrets/sealing';
 
 /** The version of a worker in Temporal's Worker Versioning. */
 export interface Deployment {

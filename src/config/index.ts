@@ -1,6 +1,6 @@
 import path from 'node:path';
-import { createSealer, type Sealer } from '../sealing';
-import type { Env } from '../secrets';
+import type { Env } from '../secrets/references';
+import { createSealer, type Sealer } from '../secrets/sealing';
 import { formatCount } from '../shared/text';
 import { readEnvironment, type Deployment } from './environment';
 import { readSettings, type Settings } from './settings';

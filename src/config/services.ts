@@ -1,6 +1,6 @@
 import type { Config } from '.';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../atlas/admin-api';
-import type { Sealer } from '../sealing';
+import type { Sealer } from '../secrets/sealing';
 import { createSinks } from '../sinks';
 import type { Sink } from '../sinks/sink';
 import { createOrganizations, type Organizations } from './organizations';

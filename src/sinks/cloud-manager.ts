@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, secretReference, type ReferenceContext } from '../secrets';
+import { headerFormat, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { createSinkSend, isSuccess, joinUrl, responseError } from './utils/http';
 import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';

@@ -3,7 +3,7 @@ import { access, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { systemErrorCode, syncDirectory, writeFileAtomically } from '../files';
-import type { ReferenceContext } from '../secrets';
+import type { ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
 
 const configSchema = ({ baseDirectory }: ReferenceContext) =>

@@ -1,7 +1,7 @@
 import { CancelledFailure } from '@temporalio/common';
 import type { DeliveryFailureType } from '../contract/names';
-import { SealedTokenUnreadableError } from '../sealing';
-import { SecretUnavailableError } from '../secrets';
+import { SecretUnavailableError } from '../secrets/references';
+import { SealedTokenUnreadableError } from '../secrets/sealing';
 import { SinkRejectedError, SinkUnavailableError } from './sink';
 
 /** The meaning of one failed delivery attempt for its round. */

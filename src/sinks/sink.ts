@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { deliveryFactsSchema } from '../contract/schemas';
-import type { ReferenceContext } from '../secrets';
+import type { ReferenceContext } from '../secrets/references';
 
 /**
  * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The

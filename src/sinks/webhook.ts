@@ -1,7 +1,7 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { deliveryFactsSchema } from '../contract/schemas';
-import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets';
+import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
 import type { Delivery, Sink, SinkType } from './sink';
 import { createSinkSend, isSuccess, responseError } from './utils/http';
 import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';

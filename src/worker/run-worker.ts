@@ -9,8 +9,9 @@ import { createWorker } from './create-worker';
 import { findReadinessProblem, startHealth } from './health';
 import { drainOnSignals, runUntilDrained } from './lifecycle';
 import { createLogger, logNodeWarnings } from './logger';
-import { installRuntime, startRunCounters } from './metrics';
+import { startRunCounters } from './metrics';
 import { watchUndelivered } from './metrics-undelivered';
+import { installRuntime } from './runtime';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 

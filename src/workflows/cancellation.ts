@@ -2,7 +2,7 @@ import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@tempor
 import type { Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';
-import { createFailure } from './failures';
+import { createFailure } from './run-failures';
 
 /**
  * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type

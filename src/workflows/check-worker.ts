@@ -1,10 +1,10 @@
 import { TemporalFailure, isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
-import { terminalFailure } from '../shared/failures';
+import { terminalFailure } from '../shared/application-failure';
 import { runChecks } from './activity-proxies';
 import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
-import { firstDetails, unwritableRequest } from './failures';
+import { firstDetails, unwritableRequest } from './run-failures';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 

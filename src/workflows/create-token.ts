@@ -1,11 +1,11 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ValidatedRequest } from '../shared/activities';
-import { formatGaveUp } from '../shared/failures';
+import { formatGaveUp } from '../shared/application-failure';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
-import { createFailure } from './failures';
+import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
 const COMPLETED_BY_HAND = {

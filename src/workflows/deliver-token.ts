@@ -6,7 +6,7 @@ import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
 import { decideDelivery, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
-import { createFailure } from './failures';
+import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
 interface Delivery {

@@ -1,6 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { terminalFailure } from '../shared/failures';
+import { terminalFailure } from '../shared/application-failure';
 
 export { checkWorker } from './check-worker';
 export { prepareLiveMigration } from './prepare-live-migration';

@@ -14,8 +14,8 @@ import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
-import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { UNREADABLE } from './payload-converter';
+import { createFailure, firstDetails, unwritableRequest } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 

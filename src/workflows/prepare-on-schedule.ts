@@ -15,15 +15,15 @@ import {
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
+import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';
-import { terminalFailure } from '../shared/failures';
 import { truncate } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure, parseLinkState } from './activity-results';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
-import { createFailure, firstDetails, unwritableRequest } from './failures';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
+import { createFailure, firstDetails, unwritableRequest } from './run-failures';
 
 /** A failure's message has to stay readable. */
 const MAX_LISTED = 10;

@@ -12,8 +12,8 @@ import { STATUS_QUERY, type Step } from '../contract/names';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
 import type { AttemptFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
-import { createFailure, firstDetails } from './failures';
 import { countDelivery, countFailedRound, countRun, countUnconfirmedToken } from './metrics';
+import { createFailure, firstDetails } from './run-failures';
 
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];

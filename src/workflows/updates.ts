@@ -1,8 +1,8 @@
 import { CancellationScope, defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
+import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
-import { terminalFailure } from '../shared/failures';
 import type { DeliveryChannel, Redelivery } from './delivery-channel';
 import type { RunStatus } from './run-status';
 

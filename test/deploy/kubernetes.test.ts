@@ -5,7 +5,7 @@ import Ajv from 'ajv';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
-import { makeKey } from '../../src/sealing';
+import { makeKey } from '../../src/secrets/sealing';
 import { alertRules } from '../support/alerts';
 import { newFolder } from '../support/clean-up';
 

@@ -12,7 +12,7 @@ import type { Workflow } from '@temporalio/common';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
-import { makeKey } from '../../src/sealing';
+import { makeKey } from '../../src/secrets/sealing';
 import { newOrgId } from './ids';
 import { run, type ClientExit } from './run-command';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';

@@ -1,6 +1,6 @@
 import { temporalUnavailable } from '../../src/activities/failures';
 import type { SealedToken } from '../../src/contract/schemas';
-import { applicationFailure } from '../../src/shared/failures';
+import { applicationFailure } from '../../src/shared/application-failure';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { createdToken } from '../support/history';

@@ -4,7 +4,7 @@ import { repeatableCallFailure, temporalUnavailable } from '../../src/activities
 import { WORKFLOW_TYPES, type DeliveryFailureType } from '../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
 import type { LinkState } from '../../src/shared/activities';
-import { applicationFailure } from '../../src/shared/failures';
+import { applicationFailure } from '../../src/shared/application-failure';
 import type { Handle } from '../support/deployment';
 import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';

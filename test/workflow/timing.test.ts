@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startTimeSkippingTemporal } from '../../dev/temporal/embedded-temporal';
 import { loadConfig } from '../../src/config';
-import { makeKey } from '../../src/sealing';
+import { makeKey } from '../../src/secrets/sealing';
 import { retryPolicies } from '../../src/worker/retry-policies';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { endingOf } from '../support/ending';

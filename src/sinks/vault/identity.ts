@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createTokenCache } from '../../http/token-cache';
-import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets';
+import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets/references';
 import { SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';

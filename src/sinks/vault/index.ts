@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ReferenceContext } from '../../secrets';
+import type { ReferenceContext } from '../../secrets/references';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';

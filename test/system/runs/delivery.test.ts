@@ -7,7 +7,7 @@ import {
 } from '../../../src/contract/limits';
 import { MAX_TEXT_LENGTH, workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
-import { createSealer } from '../../../src/sealing';
+import { createSealer } from '../../../src/secrets/sealing';
 import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { createdToken } from '../../support/history';

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { freePort } from '../../../dev/temporal/free-port';
 import { startTethered } from '../../../dev/temporal/tethered-process';
-import { SecretUnavailableError } from '../../../src/secrets';
+import { SecretUnavailableError } from '../../../src/secrets/references';
 import { SinkUnavailableError } from '../../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { VERSION } from '../../../src/version';

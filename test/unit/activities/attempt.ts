@@ -5,7 +5,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';
-import { createSealer, makeKey, type Sealer } from '../../../src/sealing';
+import { createSealer, makeKey, type Sealer } from '../../../src/secrets/sealing';
 import { rejectionOf } from '../rejection';
 
 export const ORG = '64f1c0ffee5eed0000000a71';

@@ -2,7 +2,7 @@ import { DEFAULT_SEED, startAtlasEmulator, type AtlasEmulator } from '../../../d
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
-import type { Secret } from '../../../src/secrets';
+import type { Secret } from '../../../src/secrets/references';
 import { closingAfterEach } from '../../support/closing';
 
 export const ORG = '64f1c0ffee5eed0000000a71';

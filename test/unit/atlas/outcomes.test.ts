@@ -6,7 +6,7 @@ import {
   responseError,
 } from '../../../src/atlas/outcomes';
 import type { FailureType } from '../../../src/contract/names';
-import { SecretUnavailableError } from '../../../src/secrets';
+import { SecretUnavailableError } from '../../../src/secrets/references';
 
 function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
   return responseError(endpoint, { status, json, retryAfterMs }).outcome;

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { AtlasEmulator } from '../../../dev/atlas-emulator';
 import { credentialSchema } from '../../../src/atlas/credential';
-import { SecretUnavailableError } from '../../../src/secrets';
+import { SecretUnavailableError } from '../../../src/secrets/references';
 import { serveHttp } from '../../support/servers';
 import { temporaryFolder } from '../temporary-folder';
 import {

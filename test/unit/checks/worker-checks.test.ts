@@ -2,7 +2,7 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
 import { runAll, workerChecks, type RequestScope } from '../../../src/checks/worker-checks';
 import { createOrganizations } from '../../../src/config/organizations';
-import { createSealer, makeKey } from '../../../src/sealing';
+import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { ORG, SOURCE_ORG, UNMAPPED_ORG } from '../activities/attempt';
 

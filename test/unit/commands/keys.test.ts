@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createSealer } from '../../../src/sealing';
+import { createSealer } from '../../../src/secrets/sealing';
 import { run } from '../../support/run-command';
 import { temporaryFolder } from '../temporary-folder';
 

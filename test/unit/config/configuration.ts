@@ -1,7 +1,7 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError, loadConfig, type Config } from '../../../src/config';
-import { makeKey } from '../../../src/sealing';
+import { makeKey } from '../../../src/secrets/sealing';
 import { temporaryFolder } from '../temporary-folder';
 
 export const ORG = '64f1c0ffee5eed0000000a71';

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { loadConfig } from '../../../src/config';
-import { makeKey } from '../../../src/sealing';
+import { makeKey } from '../../../src/secrets/sealing';
 import { CANARY, ENV, KEYS, ORG, SINKS, load, problemsOf, write } from './configuration';
 
 describe('the smallest configuration', () => {

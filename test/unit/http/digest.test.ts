@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { createDigest } from '../../../src/http/digest';
-import type { Secret } from '../../../src/secrets';
+import type { Secret } from '../../../src/secrets/references';
 import { ANY_CHARACTER } from '../../support/any-character';
 
 const USERNAME = 'Mufasa';

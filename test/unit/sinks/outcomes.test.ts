@@ -1,5 +1,5 @@
-import { SealedTokenUnreadableError } from '../../../src/sealing';
-import { SecretUnavailableError } from '../../../src/secrets';
+import { SecretUnavailableError } from '../../../src/secrets/references';
+import { SealedTokenUnreadableError } from '../../../src/secrets/sealing';
 import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 

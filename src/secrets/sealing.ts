@@ -1,9 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
-import { tokenFactsSchema, type SealedToken, type TokenFacts } from './contract/schemas';
-import type { SecretFormat } from './secrets';
-import { quote } from './shared/text';
+import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
+import { quote } from '../shared/text';
+import type { SecretFormat } from './references';
 
 const keySetSchema = z.object({
   keys: z

@@ -1,10 +1,10 @@
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { CompactEncrypt, base64url, decodeProtectedHeader } from 'jose';
-import { sealedTokenSchema } from '../../src/contract/schemas';
-import { SealedTokenUnreadableError, createSealer, makeKey } from '../../src/sealing';
-import { ANY_CHARACTER } from '../support/any-character';
-import { rejectionOf } from './rejection';
+import { sealedTokenSchema } from '../../../src/contract/schemas';
+import { SealedTokenUnreadableError, createSealer, makeKey } from '../../../src/secrets/sealing';
+import { ANY_CHARACTER } from '../../support/any-character';
+import { rejectionOf } from '../rejection';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const WORKFLOW_ID = `live-migration-prep/${ORG}`;

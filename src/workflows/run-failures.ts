@@ -1,6 +1,6 @@
 import type { ApplicationFailure } from '@temporalio/workflow';
 import type { FailureDetails } from '../contract/schemas';
-import { terminalFailure } from '../shared/failures';
+import { terminalFailure } from '../shared/application-failure';
 
 /** Makes the failure of a run or of a delivery: a type, a message that stands alone, and details. */
 export function createFailure(type: string, message: string, details: FailureDetails): ApplicationFailure {

@@ -1,6 +1,6 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
-import { SecretUnavailableError, secretReference } from '../../src/secrets';
-import { temporaryFolder } from './temporary-folder';
+import { SecretUnavailableError, secretReference } from '../../../src/secrets/references';
+import { temporaryFolder } from '../temporary-folder';
 
 const CANARY = 'CANARY-6f0c';
 

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { systemErrorCode } from './files';
+import { systemErrorCode } from '../files';
 
 /** A secret that the configuration names but does not hold. Each read sees the current value. */
 export interface Secret {
