@@ -5,17 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from '../../dev/temporal/free-port';
 import { ALERTS_FOLDER, alertRules } from '../support/alerts';
-import type { TestAtlas } from '../support/atlas';
+import { startAtlas, type TestAtlas } from '../support/atlas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
-import type { Deployment } from '../support/deployment';
-import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { startMismatchedRun } from '../support/foreign-run';
-import { deploy, sharedTemporal, startAtlas } from '../support/installation';
+import { deploy, type Deployment } from '../support/installation';
+import { endingOf, untilStep } from '../support/runs';
 import { runEvery } from '../support/schedules';
 import { scrape, valueOf, type Sample } from '../support/scrape';
 import { serveRejectingGrpcProxy } from '../support/servers';
-import { untilStep } from '../support/updates';
+import { sharedTemporal } from '../support/temporal';
 
 jest.setTimeout(120_000);
 

@@ -15,7 +15,7 @@ import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atla
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { cleanUpLater, newFolder } from '../support/clean-up';
-import { temporalCli } from '../support/temporal-cli';
+import { temporalCli } from '../support/temporal';
 import { ROOT, codeBlocks, page, sectionBelow } from '../unit/docs/markdown';
 
 const run = promisify(execFile);

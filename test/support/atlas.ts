@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
+import { cleanUpLater } from './clean-up';
 import { newOrgId } from './ids';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
@@ -66,8 +67,8 @@ export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['s
   };
 }
 
-/** Starts an emulator with one organization of its own, or with more, and no rate limit. */
-export async function startTestAtlas({
+/** Starts an emulator with one organization of its own, or with more, and no rate limit; gone after the last test. */
+export async function startAtlas({
   account = newAccount(),
   others = [],
   settings,
@@ -77,6 +78,7 @@ export async function startTestAtlas({
     ...options,
     seed: seedOf([account, ...others], settings),
   });
+  cleanUpLater(() => emulator.close());
   return {
     ...emulator,
     account,

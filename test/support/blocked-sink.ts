@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Config, Deployment } from './deployment';
+import type { Config, Deployment } from './installation';
 
 /** Sinks `files`, which works, and `blocked`, which rejects every token until it is repaired. */
 export const WITH_BLOCKED_SINK: Config = {

@@ -16,7 +16,8 @@ export function newFolder(): string {
   return folder;
 }
 
-afterAll(async () => {
+/** @throws AggregateError of what could not be undone, after all else was. */
+export async function cleanUp(): Promise<void> {
   const problems: unknown[] = [];
   for (let undo = undoings.pop(); undo; undo = undoings.pop()) {
     try {
@@ -26,4 +27,7 @@ afterAll(async () => {
     }
   }
   if (problems.length > 0) throw new AggregateError(problems, 'cleaning up failed');
-});
+}
+
+// A program that is no test calls it by itself.
+if ('afterAll' in globalThis) afterAll(cleanUp);

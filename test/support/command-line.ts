@@ -3,12 +3,12 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
-import type { TestAtlas } from './atlas';
+import { startAtlas, type TestAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
-import type { Deployment } from './deployment';
 import { newAddress, newOrgId } from './ids';
-import { deploy, sharedTemporal, startAtlas } from './installation';
+import { deploy, type Deployment } from './installation';
 import { objectIn, startCommand, type ClientExit } from './run-command';
+import { sharedTemporal } from './temporal';
 
 export const CLIENT = path.join(__dirname, '../../dist/client.js');
 

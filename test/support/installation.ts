@@ -1,82 +1,49 @@
-import { Client, Connection } from '@temporalio/client';
-import { credentialEnv, startTestAtlas, type CredentialType, type TestAtlas } from './atlas';
-import { cleanUpLater } from './clean-up';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import {
-  FILE_SINKS,
-  createDeployment,
-  type Config,
-  type Deployment,
-  type DeploymentOptions,
-} from './deployment';
-import { eventually } from './eventually';
-import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
-import type { WorkerProcess } from './worker-process';
+  WithStartWorkflowOperation,
+  type WorkflowHandle,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
+import { makeKey } from '../../src/secrets/sealing';
+import { credentialEnv, startAtlas, type CredentialType, type TestAtlas } from './atlas';
+import { cleanUpLater } from './clean-up';
+import { newOrgId } from './ids';
+import { run } from './run-command';
+import { sharedTemporal, type Temporal } from './temporal';
+import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';
 
-interface SharedTemporal {
-  address: string;
-  client: Client;
-}
+export type Handle = WorkflowHandle<(request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>>;
 
-let connecting: Promise<SharedTemporal> | undefined;
+export type Config = Record<string, object | string>;
 
-/** The server that all test files share. */
-export function sharedTemporal(): Promise<SharedTemporal> {
-  connecting ??= connect();
-  return connecting;
-}
+/** `files` stores every token, and `rejects` none. */
+export const FILE_SINKS = {
+  files: { type: 'file', directory: 'tokens' },
+  rejects: { type: 'file', directory: 'sealing-keys.json' },
+};
 
-async function connect(): Promise<SharedTemporal> {
-  const address = process.env[SHARED_TEMPORAL_ADDRESS];
-  if (!address) throw new Error('jest started without its global set-up');
-  const connection = await Connection.connect({ address, channelArgs: { 'grpc.enable_http_proxy': 0 } });
-  cleanUpLater(() => connection.close());
-  return { address, client: new Client({ connection }) };
-}
-
-/** Temporal's list, and its number of runs, lag behind by moments. */
-export async function untilListed(query: string, runs: number): Promise<void> {
-  const { client } = await sharedTemporal();
-  await eventually(`${runs} listed runs`, async () => (await client.workflow.count(query)).count === runs);
-}
-
-/** {@link startTestAtlas}, closed after the last test. */
-export async function startAtlas(options?: Parameters<typeof startTestAtlas>[0]): Promise<TestAtlas> {
-  const atlas = await startTestAtlas(options);
-  cleanUpLater(() => atlas.close());
-  return atlas;
-}
+/** Waits are short, so that tests are. */
+const TEST_CONFIG = {
+  sinks: { files: FILE_SINKS.files },
+  sealing: { keys: { file: 'sealing-keys.json' } },
+  atlas: { requestTimeoutMs: 5000 },
+  retries: {
+    create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
+    deliver: { initialIntervalMs: 20, maximumIntervalMs: 400, roundMs: 1500, firstPauseMs: 600_000 },
+  },
+  health: { port: 0 },
+} satisfies Config;
 
 export interface Installation {
   atlas: TestAtlas;
   deployment: Deployment;
   worker: WorkerProcess;
-}
-
-interface DeployOptions {
-  atlas: Pick<TestAtlas, 'url' | 'account'>;
-  credential?: CredentialType;
-  config?: Config;
-  env?: Record<string, string>;
-  temporal?: DeploymentOptions['temporal'];
-}
-
-/** {@link createDeployment} for an emulator, gone after the last test. */
-export async function deploy({
-  atlas,
-  credential = 'serviceAccount',
-  config = {},
-  env = {},
-  temporal,
-}: DeployOptions): Promise<Deployment> {
-  const deployment = createDeployment({
-    temporal: temporal ?? (await sharedTemporal()),
-    atlasUrl: atlas.url,
-    orgId: atlas.account.orgId,
-    env: { ...credentialEnv(atlas.account, credential), ...env },
-    config,
-  });
-  cleanUpLater(() => deployment.dispose());
-  return deployment;
 }
 
 /** An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after the last test. */
@@ -85,9 +52,131 @@ export async function startInstallation({
   config,
   ...more
 }: Omit<DeployOptions, 'atlas'> & {
-  atlas?: Parameters<typeof startTestAtlas>[0];
+  atlas?: Parameters<typeof startAtlas>[0];
 } = {}): Promise<Installation> {
   const atlas = await startAtlas(options);
   const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, ...config }, ...more });
   return { atlas, deployment, worker: await deployment.startWorker() };
+}
+
+export interface DeployOptions {
+  atlas: Pick<TestAtlas, 'url' | 'account'>;
+  credential?: CredentialType;
+  /** Settings over those that every test has, section by section. */
+  config?: Config;
+  /** Whatever else a worker finds in its environment. */
+  env?: Record<string, string>;
+  temporal?: Temporal;
+}
+
+export type Deployment = Awaited<ReturnType<typeof deploy>>;
+
+/**
+ * Makes one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
+ * the last test, with its workers.
+ */
+export async function deploy({
+  atlas: { url, account },
+  credential = 'serviceAccount',
+  config = {},
+  env = {},
+  temporal: ownTemporal,
+}: DeployOptions) {
+  const temporal = ownTemporal ?? (await sharedTemporal());
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-test-'));
+  const configFile = path.join(folder, 'live-migration-prep.yaml');
+  const keysFile = path.join(folder, 'sealing-keys.json');
+  const tokensFolder = path.join(folder, 'tokens');
+  const taskQueue = `test-${newOrgId()}`;
+  const workers: WorkerProcess[] = [];
+  const workerEnv = {
+    ...embeddedEnv(temporal.address),
+    MONGODB_ATLAS_BASE_URL: url,
+    ...credentialEnv(account, credential),
+    ...env,
+  };
+  cleanUpLater(async () => {
+    await Promise.all(workers.map((worker) => worker.kill()));
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  mkdirSync(tokensFolder);
+  writeFileSync(keysFile, JSON.stringify({ keys: [makeKey(new Date())] }), { mode: 0o600 });
+
+  /** Writes the configuration anew, for the workers that start from now on. JSON is YAML too. */
+  const configure = (settings: Config) =>
+    writeFileSync(configFile, JSON.stringify({ ...TEST_CONFIG, taskQueue, ...settings }));
+  configure(config);
+
+  /** Starts a worker and does not wait for it. */
+  function spawnWorker(more: Record<string, string> = {}): WorkerProcess {
+    const logFile = path.join(folder, `worker-${workers.length + 1}.log`);
+    const worker = startWorkerProcess(configFile, logFile, { ...workerEnv, ...more });
+    workers.push(worker);
+    return worker;
+  }
+
+  /** Makes a request that no other run has, for sink `files`. */
+  const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
+    orgId: account.orgId,
+    accessListIps: ['192.31.196.7'],
+    sink: 'files',
+    sourceOrgId: newOrgId(),
+    ...more,
+  });
+
+  /** Names the files in the sink's directory. */
+  const tokenFiles = () => readdirSync(tokensFolder);
+
+  return {
+    folder,
+    configFile,
+    keysFile,
+    tokensFolder,
+    taskQueue,
+    workers: workers as readonly WorkerProcess[],
+    configure,
+    spawnWorker,
+    newRequest,
+    tokenFiles,
+    /** Returns the contents of these files. */
+    tokens: () => tokenFiles().map((name) => readFileSync(path.join(tokensFolder, name), 'utf8')),
+    /** Starts a worker and waits until it takes work. */
+    async startWorker(more?: Record<string, string>): Promise<WorkerProcess> {
+      const worker = spawnWorker(more);
+      await untilRunning(worker);
+      return worker;
+    },
+    /** Starts `prepareLiveMigration` as any caller would. */
+    start: (
+      request = newRequest(),
+      recovery?: Recovery,
+      options: Pick<WorkflowStartOptions, 'startDelay'> = {},
+    ) =>
+      temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
+        workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+        taskQueue,
+        args: recovery ? [request, recovery] : [request],
+        workflowIdConflictPolicy: 'FAIL',
+        ...options,
+      }) as Promise<Handle>,
+    /** Starts `prepareLiveMigration`, or joins the open run, with `awaitDelivery`, as docs/callers.md shows. */
+    startWithUpdate: (request: PrepareRequest, awaited: unknown = request) =>
+      temporal.client.workflow.executeUpdateWithStart<Workflow, Receipt, [unknown]>(UPDATES.awaitDelivery, {
+        args: [awaited],
+        startWorkflowOperation: new WithStartWorkflowOperation(WORKFLOW_TYPES.prepare, {
+          workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
+          taskQueue,
+          args: [request],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        }),
+      }),
+    /** Finds the run of a request, open or closed. */
+    handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
+      temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
+    /** Runs a command to its end, on this deployment's task queue. */
+    runClient: (...args: string[]) =>
+      run(['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
+  };
 }

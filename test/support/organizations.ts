@@ -1,9 +1,16 @@
 import type { Fault } from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { newAccount, organizationsOf, type AtlasAccount, type CredentialType, type TestAtlas } from './atlas';
-import { FILE_SINKS, type Config, type Deployment, type DeploymentOptions, type Handle } from './deployment';
+import {
+  newAccount,
+  organizationsOf,
+  startAtlas,
+  type AtlasAccount,
+  type CredentialType,
+  type TestAtlas,
+} from './atlas';
 import { eventually } from './eventually';
-import { deploy, startAtlas } from './installation';
+import { FILE_SINKS, deploy, type Config, type Deployment, type Handle } from './installation';
+import type { Temporal } from './temporal';
 
 type OwnFault = Omit<Fault, 'orgId'>;
 
@@ -37,7 +44,7 @@ const HOW_MANY = 20;
 export async function createOwnOrganizations(
   config: Config = {},
   env: Record<string, string> = {},
-  temporal?: DeploymentOptions['temporal'],
+  temporal?: Temporal,
 ): Promise<OwnOrganizations> {
   const serviceAccounts = Array.from({ length: HOW_MANY }, newAccount);
   const apiKeys = Array.from({ length: 2 }, newAccount);

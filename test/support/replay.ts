@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { DefaultLogger, IllegalStateError, Runtime, Worker } from '@temporalio/worker';
-import type { Handle } from './deployment';
+import type { Handle } from './installation';
 
 /** The bundle that a worker runs, so that the test is of the shipped code. */
 const workflowBundle = { codePath: path.join(__dirname, '../../dist/workflow-bundle.js') };

@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import type { Io } from '../../src/commands/cli/output';
-import { runProgram } from '../../src/commands/program';
+import { runProgram as runInProcess } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
 
 export interface ClientExit {
@@ -53,7 +54,7 @@ export function startCommand(
   return {
     output: () => texts.stdout + texts.stderr,
     interrupt: () => interrupt.abort(),
-    exited: runProgram(io, args).then((code) => ({ code, ...texts })),
+    exited: runInProcess(io, args).then((code) => ({ code, ...texts })),
   };
 }
 
@@ -72,4 +73,25 @@ export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
   const [outcome, ...progress] = objectsIn(exit).reverse();
   for (const object of progress) expect(object).toHaveProperty('progress');
   return outcome as Printed;
+}
+
+/** Runs a program of dist/ to its end. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<ClientExit> {
+  return runToEnd(process.execPath, [program, ...args], env);
+}
+
+/** @throws Error with its output unless the process ends by itself, within a minute. */
+export function runToEnd(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<ClientExit> {
+  const options = { env, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
+  return new Promise((resolve, reject) => {
+    execFile(file, args, options, (error, stdout, stderr) => {
+      const code = error ? error.code : 0;
+      if (typeof code === 'number') resolve({ code, stdout, stderr });
+      else reject(new Error(`${file} ${args.join(' ')} did not end: ${stdout}${stderr}`));
+    });
+  });
 }

@@ -3,7 +3,7 @@ import { WORKFLOW_TYPES } from '../../src/contract/names';
 import type { ScheduledRequest } from '../../src/contract/schemas';
 import { cleanUpLater } from './clean-up';
 import { newOrgId } from './ids';
-import { sharedTemporal } from './installation';
+import { sharedTemporal } from './temporal';
 
 /** Runs `prepareOnSchedule` at an interval, such as `2s`; gone after the last test. */
 export async function runEvery(

@@ -8,14 +8,12 @@ import { UPDATES } from '../../src/contract/names';
 import { sealedTokenSchema } from '../../src/contract/schemas';
 import type { CredentialType } from '../support/atlas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
-import type { ClientExit, Handle } from '../support/deployment';
-import { endingOf, untilDeliveryFails, type Ending } from '../support/ending';
-import { createdToken } from '../support/history';
-import { deploy } from '../support/installation';
+import { deploy, type Handle } from '../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../support/organizations';
+import type { ClientExit } from '../support/run-command';
+import { createdToken, endingOf, untilDeliveryFails, untilStep, type Ending } from '../support/runs';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
 import { serveHttp } from '../support/servers';
-import { untilStep } from '../support/updates';
 
 /** The prefix of the emulator's access tokens finds those that no test sees. */
 const ACCESS_TOKEN = Buffer.from('{"alg":"ES512","typ":"JWT"}').toString('base64url');

@@ -1,10 +1,17 @@
 import { temporalUnavailable } from '../../src/activities/failures';
 import type { SealedToken } from '../../src/contract/schemas';
 import { applicationFailure } from '../../src/shared/application-failure';
-import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
-import { createdToken } from '../support/history';
-import { redeliver, startWaiting, statusOf, untilStep } from '../support/updates';
+import {
+  createdToken,
+  endingOf,
+  redeliver,
+  startWaiting,
+  statusOf,
+  untilBackOff,
+  untilStep,
+  type Ending,
+} from '../support/runs';
 import {
   Gate,
   cancelledBeforeSending,

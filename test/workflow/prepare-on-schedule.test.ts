@@ -5,12 +5,11 @@ import { WORKFLOW_TYPES, type DeliveryFailureType } from '../../src/contract/nam
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
 import type { LinkState } from '../../src/shared/activities';
 import { applicationFailure } from '../../src/shared/application-failure';
-import type { Handle } from '../support/deployment';
-import { endingOf, untilBackOff, type Ending } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
-import { sharedTemporal } from '../support/installation';
-import { redeliver, untilStep } from '../support/updates';
+import type { Handle } from '../support/installation';
+import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
+import { sharedTemporal } from '../support/temporal';
 import { Gate, notCreated, notSealed, rejected, responseAt, sinkRejects } from './attempts';
 import { startScriptedWorker, type Calls, type Script, type ScriptedWorker } from './scripted-worker';
 

@@ -3,8 +3,8 @@ import { Context } from '@temporalio/activity';
 import fc from 'fast-check';
 import pMap from 'p-map';
 import { UPDATES } from '../../src/contract/names';
-import type { Handle } from '../support/deployment';
-import { endingOf, type Ending } from '../support/ending';
+import type { Handle } from '../support/installation';
+import { endingOf, type Ending } from '../support/runs';
 import {
   created,
   invalidResponse,

@@ -2,10 +2,10 @@ import type { WorkflowStartOptions } from '@temporalio/client';
 import { RawValue } from '@temporalio/common';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
-import { sharedTemporal } from '../support/installation';
+import { endingOf } from '../support/runs';
+import { sharedTemporal } from '../support/temporal';
 import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
 
 let worker: ScriptedWorker;

@@ -8,10 +8,10 @@ import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
 import type { Activities, LinkState } from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
+import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
-import { createDeployment, type Deployment, type Handle } from '../support/deployment';
-import { newOrgId } from '../support/ids';
-import { sharedTemporal } from '../support/installation';
+import { deploy, type Deployment, type Handle } from '../support/installation';
+import { sharedTemporal } from '../support/temporal';
 import { created, stored, type Creation, type Delivery } from './attempts';
 
 /** Outcomes of the attempts of one pair's runs, in order. */
@@ -88,14 +88,10 @@ export async function startScriptedWorker(
   plans = PLANS,
 ): Promise<ScriptedWorker> {
   const { client, nativeConnection } = temporal ?? (await connectToShared());
-  const orgId = newOrgId();
-  const deployment = createDeployment({
+  const deployment = await deploy({
     temporal: { address: '', client },
-    atlasUrl: '',
-    orgId,
-    env: {},
+    atlas: { url: '', account: newAccount() },
   });
-  cleanUpLater(() => deployment.dispose());
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
 

@@ -1,9 +1,7 @@
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
-import type { Handle } from '../support/deployment';
-import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
-import { activitySummaries, fairnessKeys } from '../support/history';
-import { statusOf, untilStep } from '../support/updates';
+import type { Handle } from '../support/installation';
+import { activitySummaries, endingOf, fairnessKeys, statusOf, untilStep } from '../support/runs';
 import { Gate, created, rejectedWith, responseAt, sinkRejects, unconfirmed } from './attempts';
 import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
 

@@ -5,8 +5,7 @@ import { loadConfig } from '../../src/config';
 import { makeKey } from '../../src/secrets/sealing';
 import { retryPolicies } from '../../src/worker/retry-policies';
 import { cleanUpLater, newFolder } from '../support/clean-up';
-import { endingOf } from '../support/ending';
-import { scheduleTimes } from '../support/history';
+import { endingOf, scheduleTimes } from '../support/runs';
 import {
   notCreated,
   sinkRejects,

@@ -1,15 +1,15 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { endingOf } from '../support/ending';
 import { eventually } from '../support/eventually';
 import {
   awaitDelivery,
+  endingOf,
   redeliver,
   startAndAwait,
   startWaiting,
   statusOf,
   untilStep,
-} from '../support/updates';
+} from '../support/runs';
 import {
   Gate,
   created,

@@ -4,15 +4,15 @@ import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { freePort } from '../../../dev/temporal/free-port';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { Finding, ScheduledResult } from '../../../src/contract/schemas';
-import { credentialEnv, newAccount, type TestAtlas } from '../../support/atlas';
+import { credentialEnv, newAccount, startAtlas, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { expectNoSecretIn, secretsOf } from '../../support/command-line';
-import type { Config, Deployment } from '../../support/deployment';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
+import { deploy, type Config, type Deployment } from '../../support/installation';
 import { objectIn, run } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
 
 /** A namespace that retains closed runs for as long as is recommended. */
 const NAMESPACE = `test-${newOrgId()}`;

@@ -1,11 +1,10 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
-import { end } from '../../support/ending';
 import { startForeignRun } from '../../support/foreign-run';
-import { createdToken } from '../../support/history';
 import { newOrgId } from '../../support/ids';
-import { untilListed } from '../../support/installation';
+import { createdToken, end } from '../../support/runs';
+import { untilListed } from '../../support/temporal';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 /** A task queue that no worker polls. */

@@ -3,13 +3,12 @@ import { RawValue } from '@temporalio/common';
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
-import type { Handle } from '../../support/deployment';
-import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { untilListed } from '../../support/installation';
+import type { Handle } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
-import { statusOf, untilStep } from '../../support/updates';
+import { end, endingOf, statusOf, untilStep } from '../../support/runs';
+import { untilListed } from '../../support/temporal';
 
 const on = 'linkTokens' as const;
 const OTHER_ORG = newOrgId();

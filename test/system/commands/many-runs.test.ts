@@ -7,13 +7,11 @@ import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { newAccount, seedOf } from '../../support/atlas';
 import { CLIENT, createCommandFixture, type CommandFixture } from '../../support/command-line';
-import { runProgram } from '../../support/deployment';
-import { end, endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal, untilListed } from '../../support/installation';
-import { objectsIn, type ClientExit } from '../../support/run-command';
-import { untilStep } from '../../support/updates';
+import { objectsIn, runProgram, type ClientExit } from '../../support/run-command';
+import { end, endingOf, untilStep } from '../../support/runs';
+import { sharedTemporal, untilListed } from '../../support/temporal';
 
 let fixture: CommandFixture;
 beforeAll(async () => {

@@ -5,9 +5,9 @@ import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { CLIENT } from '../../support/command-line';
-import { runProgram } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal } from '../../support/installation';
+import { runProgram } from '../../support/run-command';
+import { sharedTemporal } from '../../support/temporal';
 
 const NOWHERE = embeddedEnv('127.0.0.1:1');
 const PROGRAM = path.join(path.dirname(CLIENT), 'commands/program.js');

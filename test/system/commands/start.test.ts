@@ -6,9 +6,9 @@ import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal } from '../../support/installation';
 import { run, startCommand } from '../../support/run-command';
 import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
 
 const on = 'linkTokens';
 

@@ -2,9 +2,9 @@ import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { freePort } from '../../../dev/temporal/free-port';
 import { cleanUpLater } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
-import { sharedTemporal } from '../../support/installation';
 import { objectIn, run } from '../../support/run-command';
 import { serveSocket } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
 
 const target = ['--org', newOrgId()];
 const request = [...target, '--ip', '192.31.196.7', '--sink', 'files'];

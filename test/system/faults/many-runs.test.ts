@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Deployment, Handle } from '../../support/deployment';
-import { pendingActivity } from '../../support/ending';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas, startInstallation } from '../../support/installation';
+import { deploy, startInstallation, type Deployment, type Handle } from '../../support/installation';
+import { pendingActivity } from '../../support/runs';
 
 const RUNS = 60;
 const RETRY_AFTER_MS = 4000;

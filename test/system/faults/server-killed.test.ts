@@ -5,12 +5,10 @@ import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/tempo
 import { freePort } from '../../../dev/temporal/free-port';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
-import { startInstallation } from '../../support/installation';
-import { redeliver, untilStep } from '../../support/updates';
+import { startInstallation, type Handle } from '../../support/installation';
+import { endingOf, redeliver, untilStep } from '../../support/runs';
 
 it('a server is killed during a POST and while another token is undelivered: both are delivered', async () => {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-server-'));

@@ -1,9 +1,8 @@
 import { readRun } from '../../../src/temporal/run-history';
-import { endingOf, pendingActivity } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { sharedTemporal } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
-import { redeliver } from '../../support/updates';
+import { endingOf, pendingActivity, redeliver } from '../../support/runs';
+import { sharedTemporal } from '../../support/temporal';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 import type { WorkerProcess } from '../../support/worker-process';
 

@@ -3,14 +3,14 @@ import path from 'node:path';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
-import { endingOf, expectCounted, untilBackOff } from '../../support/ending';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { newAddress, newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
+import { deploy } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replayRun } from '../../support/replay';
-import { temporalCli } from '../../support/temporal-cli';
-import { startAndAwait } from '../../support/updates';
+import { endingOf, expectCounted, startAndAwait, untilBackOff } from '../../support/runs';
+import { sharedTemporal, temporalCli } from '../../support/temporal';
 
 const on = 'linkTokens';
 const LONG_MS = 120_000;

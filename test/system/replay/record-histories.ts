@@ -13,13 +13,21 @@ import type { Fault } from '../../../dev/atlas-emulator';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { Recovery } from '../../../src/contract/schemas';
-import { credentialEnv, startTestAtlas, type TestAtlas } from '../../support/atlas';
-import { createDeployment, type Deployment, type Handle } from '../../support/deployment';
-import { pendingActivity, untilBackOff } from '../../support/ending';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
+import { cleanUp } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
-import { createdToken } from '../../support/history';
+import { deploy, type Deployment, type Handle } from '../../support/installation';
+import {
+  createdToken,
+  pendingActivity,
+  redeliver,
+  startAndAwait,
+  startWaiting,
+  statusOf,
+  untilBackOff,
+  untilStep,
+} from '../../support/runs';
 import { findSecrets, textPlace } from '../../support/secrecy';
-import { redeliver, startAndAwait, startWaiting, statusOf, untilStep } from '../../support/updates';
 import { OWN_HISTORIES_FOLDER, SCENARIO_NAMES, type ScenarioName } from './histories';
 
 const ROOT = path.join(__dirname, '../../..');
@@ -245,12 +253,10 @@ async function undelivered({ deployment }: Recording): Promise<Handle> {
 }
 
 async function record(name: string, scenario: Scenario, temporal: EmbeddedTemporal): Promise<void> {
-  const atlas = await startTestAtlas();
-  const deployment = createDeployment({
+  const atlas = await startAtlas();
+  const deployment = await deploy({
     temporal,
-    atlasUrl: atlas.url,
-    orgId: atlas.account.orgId,
-    env: credentialEnv(atlas.account, 'serviceAccount'),
+    atlas,
     config: {
       sinks: {
         files: { type: 'file', directory: 'tokens' },
@@ -277,8 +283,7 @@ async function record(name: string, scenario: Scenario, temporal: EmbeddedTempor
     writeFileSync(path.join(OWN_HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
     process.stdout.write(`recorded ${name}\n`);
   } finally {
-    await deployment.dispose();
-    await atlas.close();
+    await cleanUp();
   }
 }
 

@@ -8,13 +8,10 @@ import {
 import { MAX_TEXT_LENGTH, workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { createSealer } from '../../../src/secrets/sealing';
-import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { createdToken } from '../../support/history';
-import { sharedTemporal } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
-import { temporalCli } from '../../support/temporal-cli';
-import { redeliver, startWaiting, untilStep } from '../../support/updates';
+import { createdToken, endingOf, redeliver, startWaiting, untilStep } from '../../support/runs';
+import { sharedTemporal, temporalCli } from '../../support/temporal';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
 const on = 'linkTokens';

@@ -4,19 +4,18 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Config, Handle } from '../../support/deployment';
-import { end, endingOf } from '../../support/ending';
 import { startForeignRun } from '../../support/foreign-run';
 import { newAddress } from '../../support/ids';
 import {
   deploy,
-  sharedTemporal,
   startInstallation,
-  untilListed,
+  type Config,
+  type Handle,
   type Installation,
 } from '../../support/installation';
+import { end, endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { redeliver, startAndAwait, untilStep } from '../../support/updates';
+import { sharedTemporal, untilListed } from '../../support/temporal';
 
 /** Status codes of gRPC. */
 const PERMISSION_DENIED = 7;

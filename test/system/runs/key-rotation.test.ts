@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
-import { pendingActivity } from '../../support/ending';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/installation';
+import { deploy } from '../../support/installation';
+import { pendingActivity } from '../../support/runs';
 
 const RUNS = 8;
 

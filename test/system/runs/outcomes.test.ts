@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Fault } from '../../../dev/atlas-emulator';
-import type { CredentialType } from '../../support/atlas';
-import { endingOf, type Ending } from '../../support/ending';
-import { deploy, startAtlas } from '../../support/installation';
+import { startAtlas, type CredentialType } from '../../support/atlas';
+import { deploy } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
+import { endingOf, type Ending } from '../../support/runs';
 import { certificateFor } from '../../support/servers';
 
 const on = 'linkTokens';

@@ -1,12 +1,12 @@
 import type { Delivery } from '../../../src/sinks/sink';
-import type { TestAtlas } from '../../support/atlas';
-import type { Deployment } from '../../support/deployment';
-import { endingOf, untilDeliveryFails } from '../../support/ending';
-import { deploy, sharedTemporal, startAtlas, untilListed } from '../../support/installation';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
+import { deploy, type Deployment } from '../../support/installation';
+import { endingOf, untilDeliveryFails } from '../../support/runs';
 import { findSecrets, textPlace } from '../../support/secrecy';
 import { newDelivery } from '../../support/sinks/delivery';
 import type { Fixture } from '../../support/sinks/fixture';
 import { SINK_TYPE_NAMES, startFixture } from '../../support/sinks/fixtures';
+import { sharedTemporal, untilListed } from '../../support/temporal';
 
 let fixtures: Record<string, Fixture>;
 let atlas: TestAtlas;

@@ -3,16 +3,15 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
 import type { LinkState } from '../../../src/shared/activities';
-import type { TestAtlas } from '../../support/atlas';
-import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
+import { FILE_SINKS, deploy, type Deployment, type Handle } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
+import { endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { runEvery } from '../../support/schedules';
-import { redeliver, startAndAwait, untilStep } from '../../support/updates';
+import { sharedTemporal } from '../../support/temporal';
 
 type Results = (input: ScheduledRequest) => Promise<ScheduledResult>;
 

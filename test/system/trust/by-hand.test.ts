@@ -1,14 +1,12 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
-import type { Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { startHangingInstallation, type HangingInstallation } from '../../support/hanging-delivery';
-import { createdToken } from '../../support/history';
-import { sharedTemporal, untilListed } from '../../support/installation';
-import { redeliver, untilStep } from '../../support/updates';
+import type { Handle } from '../../support/installation';
+import { createdToken, endingOf, redeliver, untilStep } from '../../support/runs';
+import { sharedTemporal, untilListed } from '../../support/temporal';
 
 /** Just below the 2 MiB that Temporal takes in one payload. */
 const HUGE = 'x'.repeat(1_900_000);

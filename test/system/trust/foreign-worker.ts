@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Deployment } from '../../support/deployment';
-import { sharedTemporal } from '../../support/installation';
+import type { Deployment } from '../../support/installation';
+import { sharedTemporal } from '../../support/temporal';
 import type { Call, CallOutcome } from './foreign-workflows';
 
 /** Abilities of someone who may start work in the namespace, and has a worker on a task queue of their own. */

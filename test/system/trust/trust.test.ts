@@ -3,14 +3,11 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, Receipt, SealedToken } from '../../../src/contract/schemas';
-import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
-import { FILE_SINKS, type Deployment, type Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
-import { createdToken } from '../../support/history';
+import { newAccount, seedOf, startAtlas, type TestAtlas } from '../../support/atlas';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
-import { temporalCli } from '../../support/temporal-cli';
-import { redeliver, untilStep } from '../../support/updates';
+import { FILE_SINKS, deploy, type Deployment, type Handle } from '../../support/installation';
+import { createdToken, endingOf, redeliver, untilStep } from '../../support/runs';
+import { sharedTemporal, temporalCli } from '../../support/temporal';
 import { startForeignWorker, type ForeignWorker } from './foreign-worker';
 import type { Call, CallOutcome } from './foreign-workflows';
 

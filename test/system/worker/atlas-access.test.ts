@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { newAccount, seedOf, type TestAtlas } from '../../support/atlas';
-import type { Deployment } from '../../support/deployment';
-import { endingOf, pendingActivity } from '../../support/ending';
+import { newAccount, seedOf, startAtlas, type TestAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas } from '../../support/installation';
+import { deploy, type Deployment } from '../../support/installation';
+import { endingOf, pendingActivity } from '../../support/runs';
 import type { WorkerProcess } from '../../support/worker-process';
 
 const payments = newAccount();

@@ -3,10 +3,10 @@ import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { checkReportSchema, type CheckReport } from '../../../src/contract/schemas';
-import type { TestAtlas } from '../../support/atlas';
-import type { Config, Deployment } from '../../support/deployment';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
+import { deploy, type Config, type Deployment } from '../../support/installation';
+import { sharedTemporal } from '../../support/temporal';
 
 let atlas: TestAtlas;
 

@@ -1,13 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
-import type { TestAtlas } from '../../support/atlas';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Deployment } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas, startInstallation } from '../../support/installation';
+import { deploy, startInstallation, type Deployment } from '../../support/installation';
+import { endingOf } from '../../support/runs';
 import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
 import { linesOf, type WorkerProcess } from '../../support/worker-process';
 
 /** Exceeds every test: the response never comes. */

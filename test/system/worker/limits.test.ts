@@ -1,9 +1,8 @@
 import { freePort } from '../../../dev/temporal/free-port';
-import { endingOf } from '../../support/ending';
 import { eventually } from '../../support/eventually';
 import { startInstallation } from '../../support/installation';
+import { endingOf, redeliver, untilStep } from '../../support/runs';
 import { scrape, valueOf } from '../../support/scrape';
-import { redeliver, untilStep } from '../../support/updates';
 
 it('worker.maxActivitiesPerSecond limits the activities of all runs, eagerly dispatched ones included', async () => {
   const { deployment } = await startInstallation({ config: { worker: { maxActivitiesPerSecond: 2 } } });

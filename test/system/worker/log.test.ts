@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { endingOf } from '../../support/ending';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy, startAtlas, startInstallation, type Installation } from '../../support/installation';
+import { deploy, startInstallation, type Installation } from '../../support/installation';
+import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
 
 describe('the log of a worker at level trace', () => {

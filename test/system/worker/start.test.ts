@@ -1,9 +1,9 @@
 import { newAccount } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
-import type { Config } from '../../support/deployment';
 import { newOrgId } from '../../support/ids';
-import { deploy, sharedTemporal } from '../../support/installation';
+import { deploy, type Config } from '../../support/installation';
 import { serveHttp, serveRejectingGrpcProxy } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
 
 /** Starts a worker that cannot start, and returns its one message, without what the SDK may have logged before it. */
 async function messageOf(config: Config, env: Record<string, string> = {}): Promise<string> {

@@ -1,12 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { TestAtlas } from '../../support/atlas';
-import type { Deployment, Handle } from '../../support/deployment';
-import { endingOf } from '../../support/ending';
+import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { deploy, sharedTemporal, startAtlas } from '../../support/installation';
-import { untilStep } from '../../support/updates';
+import { deploy, type Deployment, type Handle } from '../../support/installation';
+import { endingOf, untilStep } from '../../support/runs';
+import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
 
 let atlas: TestAtlas;

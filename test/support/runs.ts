@@ -1,0 +1,192 @@
+import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import {
+  STATUS_QUERY,
+  UPDATES,
+  type DeliveryFailureType,
+  type FailureType,
+  type RefusalType,
+  type Step,
+} from '../../src/contract/names';
+import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
+import { eventually } from './eventually';
+import type { Deployment, Handle } from './installation';
+
+/** The ending of a run, as any caller sees it. */
+export interface Ending {
+  /** `CANCELLED` is Temporal's own ending: nothing was created. */
+  type: FailureType | 'delivered' | 'CANCELLED';
+  unconfirmedTokens: number;
+  message: string;
+  details: FailureDetails | null;
+  receipt: Receipt | null;
+}
+
+/** @throws Error unless the run ended with a receipt, or with one failure at the top and nothing behind it. */
+export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> {
+  try {
+    const receipt = await handle.result();
+    const { unconfirmedTokens } = receipt;
+    return { type: 'delivered', unconfirmedTokens, message: '', details: null, receipt };
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) throw error;
+    const { cause } = error;
+    if (cause instanceof CancelledFailure) {
+      return { type: 'CANCELLED', unconfirmedTokens: 0, message: '', details: null, receipt: null };
+    }
+    if (!(cause instanceof ApplicationFailure)) throw error;
+    if (cause.cause) throw new Error('there is a cause behind the one failure', { cause: error });
+    if (!cause.nonRetryable) throw new Error('the one failure can be retried', { cause: error });
+    const details = cause.details?.[0] as FailureDetails;
+    const { unconfirmedTokens } = details;
+    const type = cause.type as FailureType;
+    return { type, unconfirmedTokens, message: cause.message, details, receipt: null };
+  }
+}
+
+/** Cancels or terminates a run, and waits until it has ended. */
+export async function end(
+  handle: Pick<WorkflowHandle, 'cancel' | 'terminate' | 'result'>,
+  how: 'cancel' | 'terminate',
+): Promise<void> {
+  await handle[how]();
+  await handle.result().catch(() => undefined);
+}
+
+/** @throws unless each token that Atlas created is in the receipt, named by a cancelled run, or counted. */
+export function expectCounted({ receipt, details, unconfirmedTokens }: Ending, created: number): void {
+  const known = receipt || details?.deliveryId ? 1 : 0;
+  expect(unconfirmedTokens + known).toBeGreaterThanOrEqual(created);
+}
+
+/** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
+export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Promise<string> {
+  return eventually('a failed attempt to deliver', async () => {
+    const pending = await pendingActivity(handle);
+    return pending?.type === 'deliverLinkToken' && pending.lastFailure;
+  });
+}
+
+/** Resolves once the second attempt of a run's one activity waits for its time. */
+export async function untilBackOff(handle: Pick<Handle, 'describe'>): Promise<void> {
+  await eventually('back-off', async () => (await pendingActivity(handle))?.attempt === 2);
+}
+
+/** Describes a run's one activity under way; null when none is. */
+export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
+  const { raw } = await handle.describe();
+  const [pending] = raw.pendingActivities ?? [];
+  if (!pending) return null;
+  return {
+    type: pending.activityType?.name ?? '',
+    attempt: pending.attempt ?? 1,
+    lastFailure: pending.lastFailure?.message ?? null,
+  };
+}
+
+/** The ending of an Update, as any caller sees it. */
+interface UpdateOutcome {
+  type: 'delivered' | DeliveryFailureType | FailureType | RefusalType;
+  message: string;
+  receipt: Receipt | null;
+}
+
+/** @throws Error unless the Update ended with a receipt, or with one failure and nothing behind it. */
+async function outcomeOf(update: Promise<unknown>): Promise<UpdateOutcome> {
+  try {
+    return { type: 'delivered', message: '', receipt: (await update) as Receipt };
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    const { cause } = error;
+    if (!(cause instanceof ApplicationFailure) || cause.cause) throw error;
+    return { type: cause.type as UpdateOutcome['type'], message: cause.message, receipt: null };
+  }
+}
+
+/** @param args none, or one input, which may be malformed. */
+export function redeliver(handle: Handle, ...args: unknown[]): Promise<UpdateOutcome> {
+  return outcomeOf(handle.executeUpdate(UPDATES.redeliver, { args: args as [unknown] }));
+}
+
+/** Sends the Update alone; the request may be malformed. */
+export function awaitDelivery(handle: Handle, request: unknown): Promise<UpdateOutcome> {
+  return outcomeOf(handle.executeUpdate(UPDATES.awaitDelivery, { args: [request] }));
+}
+
+/** Resolves once the run has accepted the caller, who then waits. */
+export async function startWaiting(
+  handle: Handle,
+  request: unknown,
+): Promise<{ outcome(): Promise<UpdateOutcome> }> {
+  const update = await handle.startUpdate(UPDATES.awaitDelivery, {
+    args: [request],
+    waitForStage: 'ACCEPTED',
+  });
+  return { outcome: () => outcomeOf(update.result()) };
+}
+
+/** Starts a run, or joins the one that is open, and waits for the delivery, as any caller would. */
+export function startAndAwait(
+  deployment: Deployment,
+  request: PrepareRequest,
+  awaited: unknown = request,
+): Promise<UpdateOutcome> {
+  return outcomeOf(deployment.startWithUpdate(request, awaited));
+}
+
+export function statusOf(handle: Handle): Promise<Status> {
+  return handle.query<Status>(STATUS_QUERY);
+}
+
+export async function untilStep(handle: Handle, step: Step): Promise<Status> {
+  return eventually(`step ${step}`, async () => {
+    const status = await statusOf(handle);
+    return status.step === step && status;
+  });
+}
+
+/** Reads the result of the first `createLinkToken` that completed; null when none did. */
+export async function createdToken(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown> {
+  const events = (await handle.fetchHistory()).events ?? [];
+  const scheduled = new Set(
+    events
+      .filter(
+        ({ activityTaskScheduledEventAttributes: attributes }) =>
+          attributes?.activityType?.name === 'createLinkToken',
+      )
+      .map(({ eventId }) => String(eventId)),
+  );
+  const completed = events
+    .map(({ activityTaskCompletedEventAttributes: attributes }) => attributes)
+    .find((attributes) => attributes && scheduled.has(String(attributes.scheduledEventId)));
+  const [payload] = completed?.result?.payloads ?? [];
+  return payload ? defaultPayloadConverter.fromPayload(payload) : null;
+}
+
+/** Returns the times at which activities of a type were scheduled, in milliseconds since the epoch. */
+export async function scheduleTimes(
+  handle: Pick<Handle, 'fetchHistory'>,
+  activityType: string,
+): Promise<number[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? [])
+    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activityType)
+    .map(({ eventTime }) => Number(eventTime?.seconds) * 1000 + Number(eventTime?.nanos) / 1e6);
+}
+
+/** Summaries of the activities that were scheduled, as the Temporal UI shows them. */
+export async function activitySummaries(handle: Pick<Handle, 'fetchHistory'>): Promise<string[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? [])
+    .map(({ userMetadata }) => userMetadata?.summary)
+    .filter((summary) => summary !== undefined && summary !== null)
+    .map((summary) => defaultPayloadConverter.fromPayload<string>(summary));
+}
+
+/** Reads the fairness key of each activity that was scheduled on a task queue. */
+export async function fairnessKeys(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown[]> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+    scheduled ? [scheduled.priority?.fairnessKey] : [],
+  );
+}
