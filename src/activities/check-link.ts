@@ -1,4 +1,4 @@
-import { CancelledFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
@@ -19,9 +19,8 @@ import { withHeartbeats } from './heartbeat';
 const createdSchema = z.object({ createdAt: z.iso.datetime() });
 
 /**
- * Makes the activity that finds out whether a schedule should create a token: whether the source is linked
- * already, and how old the pair's last token is. The sink decides if it knows the link of the source, else
- * Atlas, which knows only the link of the organization.
+ * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of
+ * the source decides; else Atlas, which knows only the link of the organization.
  *
  * A retry is safe: it only reads.
  */
@@ -42,10 +41,10 @@ export function checkLinkActivity(
     return withHeartbeats(async () => {
       const linked =
         sourceOrgId !== null && sink.isLinked
-          ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(failOfSink)
-          : await atlas.isLinked(orgId, credential).catch(failOfAtlas);
+          ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(throwSinkFailure)
+          : await atlas.isLinked(orgId, credential).catch(throwAtlasFailure);
       const { tokenRunId, times } = await readTokens(workflowIdFor(orgId, sourceOrgId));
-      const lastTokenAt = [...(known ? [known] : []), ...times].filter(isPast).sort(byTime).at(-1) ?? null;
+      const lastTokenAt = findLatest(known === null ? times : [known, ...times]);
       const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < minimumTokenAgeMs;
       return { linked, recentToken, lastTokenAt, tokenRunId };
     });
@@ -57,7 +56,7 @@ const RUNS_READ = 5;
 
 /**
  * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest
- * delivered runs. A schedule knows only its own runs, if any.
+ * delivered runs.
  */
 async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
   const { client } = Context.current();
@@ -91,24 +90,17 @@ async function readTokens(workflowId: string): Promise<{ tokenRunId: string | nu
 
 const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
 
-/** Anyone who may start workflows can forge a time in the future, which would keep the link down. */
-function isPast(time: string): boolean {
-  return Date.parse(time) < Date.now() + CLOCK_TOLERANCE_MS;
+/** Ignores times in the future: anyone who may start workflows can forge one, which would keep the link down. */
+function findLatest(times: readonly string[]): string | null {
+  const latestPossibleMs = Date.now() + CLOCK_TOLERANCE_MS;
+  const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);
+  return possible.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1) ?? null;
 }
 
-function byTime(a: string, b: string): number {
-  return Date.parse(a) - Date.parse(b);
-}
-
-function failOfAtlas(error: unknown): never {
+function throwAtlasFailure(error: unknown): never {
   throw repeatableCallFailure(classifyAtlasError(error, 'availableProjects'));
 }
 
-function failOfSink(error: unknown): never {
-  const outcome = classifyDeliveryError(error);
-  throw repeatableCallFailure(
-    error instanceof CancelledFailure
-      ? { ...outcome, message: 'the attempt was stopped before the sink had responded; another follows' }
-      : outcome,
-  );
+function throwSinkFailure(error: unknown): never {
+  throw repeatableCallFailure(classifyDeliveryError(error));
 }

@@ -19,6 +19,7 @@ const TOO_LATE = notSent(
   false,
 );
 const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another follows');
+// Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
 const NO_CREDENTIAL = notSent(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations',
@@ -43,9 +44,8 @@ function tokenLost(message: string): AtlasOutcome {
  * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt
- * that failed for good, or after which a token may exist, ends the activity; the workflow counts the latter.
- * Neither cancellation nor shutdown abandons a POST that was written: its response may hold a token. The next
- * attempt on this worker returns a token that an attempt received and could not report.
+ * after which a token may exist ends the activity, and the workflow counts it. Neither cancellation nor
+ * shutdown abandons a POST that was written: its response may hold a token.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,

@@ -13,8 +13,7 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that opens a sealed token, delivers it to the named sink and returns the receipt. It
- * uses only what is inside the seal.
+ * Makes the activity that delivers a sealed token. It uses only what is inside the seal.
  *
  * A retry is safe: the sink stores each delivery id once.
  */

@@ -3,7 +3,7 @@ import type { AtlasOutcome } from '../atlas/outcomes';
 import { describeProblems } from '../checks/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
-import type { Backoff, DeliveryFailureDetails } from '../shared/activities';
+import type { Backoff } from '../shared/activities';
 import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryOutcome } from '../sinks/outcomes';
@@ -28,8 +28,7 @@ export function repeatableCallFailure({
   });
 }
 
-/** An attempt, and what decides whether another follows and when. */
-export interface AttemptTiming {
+interface AttemptTiming {
   /** Number of the attempt, from 1. */
   attempt: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
@@ -44,9 +43,7 @@ export interface AttemptTiming {
 export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
   if (!retryable) {
-    // The workflow takes a missing `tokenMayExist` for true.
-    const created = tokenMayExist ? {} : { tokenMayExist };
-    return terminalFailure(type, message, { ...details, ...created });
+    return terminalFailure(type, message, { ...details, tokenMayExist });
   }
   if (tokenMayExist) {
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
@@ -67,10 +64,7 @@ export function deliveryFailure(
   { backoff, attempt, deadlineAtMs }: AttemptTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
-  const details: DeliveryFailureDetails = {
-    sinkTried,
-    ...(retryAfterMs !== undefined && { retryAfterMs }),
-  };
+  const details = { sinkTried, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   const nextRetryDelay = retryDelayMs(backoff, attempt, retryAfterMs);
   const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
   return isLast
@@ -78,9 +72,13 @@ export function deliveryFailure(
     : applicationFailure({ type, message, details: [details], nextRetryDelay });
 }
 
-/** Status codes of refusals, which no retry fixes. */
-const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemented, GRPC.invalidArgument];
-
+const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
+/** Remedies of refusals, which no retry fixes, by status code. */
+const REFUSALS: ReadonlyMap<number | null, string> = new Map([
+  [GRPC.permissionDenied, 'grant the worker the permission to list and read workflow runs'],
+  [GRPC.unimplemented, NOT_SUPPORTED],
+  [GRPC.invalidArgument, NOT_SUPPORTED],
+]);
 /**
  * Makes the failure for runs of a workflow id that Temporal did not list or read.
  *
@@ -88,15 +86,15 @@ const REFUSED_CODES: readonly number[] = [GRPC.permissionDenied, GRPC.unimplemen
  */
 export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
   const code = findGrpcCode(error);
-  const isRefused = code !== null && REFUSED_CODES.includes(code);
+  const refusal = REFUSALS.get(code);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
-  const remedy = isRefused
-    ? 'grant the worker the permission to list and read workflow runs'
-    : "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
+  const remedy =
+    refusal ??
+    "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
   return applicationFailure({
     type: 'TemporalUnavailable',
     message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,
-    nonRetryable: isRefused || givesUp,
+    nonRetryable: refusal !== undefined || givesUp,
   });
 }
 
@@ -113,7 +111,6 @@ export function invalidRequest(problems: readonly FieldProblem[], report: object
   });
 }
 
-/** Makes the failure of a worker that cannot do its work. */
 export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
   const errors = report.findings.filter(({ state }) => state === 'error');
   return applicationFailure({

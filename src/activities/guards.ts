@@ -15,8 +15,6 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
   throw invalidRequest(parsed.error.issues.map(toFieldProblem));
 }
 
-type WorkflowExecution = NonNullable<Info['workflowExecution']>;
-
 /**
  * Refuses to work outside a run of the pair's own workflow id. Anyone who may start work in the namespace can
  * call an activity directly (server 1.32: `temporal activity execute`), or from another workflow.
@@ -27,7 +25,7 @@ export function requireOwnRun(
   { workflowExecution, workflowType }: Pick<Info, 'workflowExecution' | 'workflowType'>,
   orgId: string,
   sourceOrgId: string | null,
-): WorkflowExecution {
+): NonNullable<Info['workflowExecution']> {
   const workflowId = workflowIdFor(orgId, sourceOrgId);
   if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare)
     return workflowExecution;

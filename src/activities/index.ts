@@ -7,20 +7,19 @@ import { findTokenActivity } from './find-token';
 import { runChecksActivity } from './run-checks';
 import { validateRequestActivity, type RetryPolicies } from './validate-request';
 
-interface ActivityDependencies extends Services {
-  policies: RetryPolicies;
-  /** Age of the pair's last token from which a schedule creates another. */
-  minimumTokenAgeMs: number;
-}
-
-export function createActivities(dependencies: ActivityDependencies): Activities {
-  const { atlas, sealer, sinks, organizations, policies, minimumTokenAgeMs } = dependencies;
+/** @param minimumTokenAgeMs age of the pair's last token from which a schedule creates another. */
+export function createActivities(
+  services: Services,
+  policies: RetryPolicies,
+  minimumTokenAgeMs: number,
+): Activities {
+  const { atlas, sealer, sinks, organizations } = services;
   return {
     validateRequest: validateRequestActivity(organizations, sinks, policies),
     findToken: findTokenActivity(policies.create.giveUpAfterMs),
     createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, policies.create),
     deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, policies.deliver),
     checkLink: checkLinkActivity(atlas, sinks, organizations, minimumTokenAgeMs),
-    runChecks: runChecksActivity(dependencies),
+    runChecks: runChecksActivity(services),
   };
 }

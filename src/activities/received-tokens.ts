@@ -6,8 +6,8 @@ const MAX_RUNS = 1000;
 interface Entry {
   /** Result of the attempt; null if it failed. */
   received: Promise<SealedToken | null>;
-  /** The run counts one more for each lost attempt: with one of these counts it lost one that held this token. */
-  countsAfterLoss: Set<number>;
+  /** The run's counts of unconfirmed tokens with which it lost an attempt that held this token. */
+  matchingCounts: Set<number>;
 }
 
 /**
@@ -19,11 +19,7 @@ export function createReceivedTokens() {
   const byRun = new Map<string, Entry>();
 
   return {
-    /**
-     * Keeps the token that an attempt receives. Call it before the request is sent.
-     *
-     * @param unconfirmedTokens present count of the run.
-     */
+    /** Keeps the token that an attempt receives. The attempt has not sent its request yet. */
     async keep(
       runId: string,
       unconfirmedTokens: number,
@@ -31,7 +27,7 @@ export function createReceivedTokens() {
     ): Promise<SealedToken> {
       const received = receiving.catch(() => null);
       byRun.delete(runId);
-      byRun.set(runId, { received, countsAfterLoss: new Set([unconfirmedTokens + 1]) });
+      byRun.set(runId, { received, matchingCounts: new Set([unconfirmedTokens + 1]) });
       const [oldest] = byRun.keys();
       if (byRun.size > MAX_RUNS && oldest !== undefined) byRun.delete(oldest);
       // Failed attempts must not displace tokens.
@@ -39,15 +35,12 @@ export function createReceivedTokens() {
       return receiving;
     },
 
-    /**
-     * Finds the token of the attempt that the run counted last. Waits until that attempt has ended.
-     *
-     * @param unconfirmedTokens present count of the run.
-     */
+    /** Finds the token of the attempt that the run counted last. Waits until that attempt has ended. */
     async find(runId: string, unconfirmedTokens: number): Promise<SealedToken | null> {
       const entry = byRun.get(runId);
-      if (!entry?.countsAfterLoss.has(unconfirmedTokens)) return null;
-      entry.countsAfterLoss.add(unconfirmedTokens + 1);
+      if (!entry?.matchingCounts.has(unconfirmedTokens)) return null;
+      // This attempt may be lost too.
+      entry.matchingCounts.add(unconfirmedTokens + 1);
       return entry.received;
     },
   };

@@ -5,7 +5,6 @@ import { runAll, workerChecks, type RequestScope } from '../checks/worker-checks
 import type { Services } from '../config/services';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
-import { escapeControls } from '../shared/text';
 import { invalidRequest, workerCheckFailed } from './failures';
 
 const NO_REQUEST = { request: null, problems: [] };
@@ -15,7 +14,7 @@ const NO_REQUEST = { request: null, problems: [] };
  * Anyone who may start work in the namespace can call it, so it names no organization that the caller did not
  * name.
  *
- * A retry is safe. Only errors that may end by themselves are retried.
+ * A retry is safe. Temporal retries when every error found may end without a change.
  */
 export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
@@ -32,11 +31,11 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
       ...problems,
       ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),
     ];
-    const report = escapeReport<CheckReport>({
+    const report: CheckReport = {
       findings: found.map(({ check, state, message }) => ({ check, state, message })),
       request: fields.length > 0 ? null : request,
       fields,
-    });
+    };
     if (report.fields.length > 0) throw invalidRequest(report.fields, report);
     const errors = found.filter(({ state }) => state === 'error');
     const isRetryable = errors.every(({ retryable }) => retryable);
@@ -58,11 +57,4 @@ function findScope(input: unknown, { organizations }: Services): RequestScope {
     credential,
     sink: permitted ?? null,
   };
-}
-
-/** Escapes control characters: names and reasons come from callers and from servers. */
-function escapeReport<T>(report: T): T {
-  return JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
-    typeof value === 'string' ? escapeControls(value) : value,
-  ) as T;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { shellQuote } from '../shared/text';
+import { escapeControls, shellQuote } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from '../temporal/grpc';
 import { readRetentionMs, visibilityQuery } from '../temporal/visibility';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
@@ -65,7 +65,7 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
     );
     return ok('Temporal lists runs');
   } catch (error) {
-    const reason = findGrpcError(error)?.details || (error as Error).message;
+    const reason = escapeControls(findGrpcError(error)?.details || (error as Error).message);
     const what = `list the runs of namespace ${namespace} (${reason})`;
     if (REFUSED_CODES.includes(findGrpcCode(error))) {
       return failedCheck(

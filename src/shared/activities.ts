@@ -45,13 +45,6 @@ export interface ValidatedRequest {
   deliver: DeliverRetryPolicy;
 }
 
-export interface DeliveryFailureDetails {
-  /** False when the only attempt ended before it called the sink, which then cannot have the token. */
-  sinkTried: boolean;
-  /** The wait that the sink requested. */
-  retryAfterMs?: number;
-}
-
 export interface LinkState {
   linked: boolean;
   /** True when the pair's last token is too young for another one. */

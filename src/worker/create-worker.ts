@@ -22,7 +22,7 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
-    activities: createActivities({ ...services, policies, ...config.schedules }),
+    activities: createActivities(services, policies, config.schedules.minimumTokenAgeMs),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),

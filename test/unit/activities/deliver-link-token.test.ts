@@ -143,7 +143,7 @@ describe('an attempt that is stopped while the sink has the token', () => {
     expect(await stopped(details)).toMatchObject({
       type: 'SinkUnavailable',
       nonRetryable: false,
-      message: 'the attempt was stopped before the sink had confirmed the token; the run tries again',
+      message: 'the attempt was stopped before the sink had responded; the run tries again',
       details: [{ sinkTried: true }],
     });
   });

@@ -4,9 +4,11 @@ import {
   deliveryFailure,
   invalidRequest,
   repeatableCallFailure,
+  temporalUnavailable,
 } from '../../../src/activities/failures';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
+import { GRPC } from '../../../src/temporal/grpc';
 
 const HOUR_MS = 3_600_000;
 
@@ -89,16 +91,16 @@ describe('the failure of a creation attempt', () => {
   );
 
   it.each([
-    ['TokenLost', true, {}],
-    ['AtlasResponseInvalid', true, {}],
-    ['AtlasResponseInvalid', false, { tokenMayExist: false }],
-    ['AtlasRequestRejected', false, { tokenMayExist: false }],
+    ['TokenLost', true],
+    ['AtlasResponseInvalid', true],
+    ['AtlasResponseInvalid', false],
+    ['AtlasRequestRejected', false],
   ] as const)(
-    'that no retry helps keeps its type and says when nothing was created: %s, token may exist %s',
-    (type, tokenMayExist, more) => {
+    'that no retry helps keeps its type and says whether a token may exist: %s, %s',
+    (type, tokenMayExist) => {
       const failure = creation({ type, retryable: false, tokenMayExist });
       expect(failure).toMatchObject({ type, nonRetryable: true, message: CREATION.message });
-      expect(failure.details).toEqual([{ ...CREATION.details, ...more }]);
+      expect(failure.details).toEqual([{ ...CREATION.details, tokenMayExist }]);
     },
   );
 });
@@ -127,4 +129,16 @@ test('the failure of an invalid request has every problem in its details', () =>
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   expect(failure.details).toEqual([{ fields: problems }]);
   expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*; and 90 more$/);
+});
+
+it.each([
+  ['PERMISSION_DENIED', GRPC.permissionDenied, 'grant the worker the permission', true],
+  ['UNIMPLEMENTED', GRPC.unimplemented, 'use a server and a visibility store that list', true],
+  ['INVALID_ARGUMENT', GRPC.invalidArgument, 'use a server and a visibility store that list', true],
+  ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
+])('after %s the failure names the remedy', (_name, code, remedy, nonRetryable) => {
+  const error = Object.assign(new Error(), { code, details: '', metadata: {} });
+  const failure = temporalUnavailable(error, 'id');
+  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
+  expect(failure.message).toContain(remedy);
 });
