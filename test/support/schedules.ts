@@ -1,9 +1,22 @@
-import type { ScheduleHandle } from '@temporalio/client';
+import type { ScheduleHandle, WorkflowHandle } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
-import type { ScheduledRequest } from '../../src/contract/schemas';
+import type { ScheduledRequest, ScheduledResult } from '../../src/contract/schemas';
 import { cleanUpLater } from './clean-up';
 import { newOrgId } from './ids';
 import { sharedTemporal } from './temporal';
+
+export type ScheduledRun = WorkflowHandle<(input: ScheduledRequest) => Promise<ScheduledResult>>;
+
+/**
+ * Starts what a schedule starts.
+ *
+ * @param args one scheduled request, unless it is to be malformed.
+ */
+export async function startScheduled(taskQueue: string, ...args: unknown[]): Promise<ScheduledRun> {
+  const { client } = await sharedTemporal();
+  const options = { workflowId: `scheduled-${newOrgId()}`, taskQueue, args };
+  return client.workflow.start(WORKFLOW_TYPES.prepareOnSchedule, options);
+}
 
 /** Runs `prepareOnSchedule` at an interval, such as `2s`; gone after the last test. */
 export async function runEvery(

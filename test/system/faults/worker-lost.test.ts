@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Fault } from '../../../dev/atlas-emulator';
-import { WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { newAddress, newOrgId } from '../../support/ids';
+import { newAddress } from '../../support/ids';
 import { deploy } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replayRun } from '../../support/replay';
 import { endingOf, expectCounted, startAndAwait, untilBackOff } from '../../support/runs';
+import { startScheduled } from '../../support/schedules';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
 
 const on = 'linkTokens';
@@ -154,17 +153,9 @@ describe('a worker is killed', () => {
   });
 
   it.concurrent('while a schedule checks the link, and one is delivered on demand: recentToken', async () => {
-    const { client } = await sharedTemporal();
     const request = own.newRequest();
     own.setFaults(request, { on: 'availableProjects', delayMs: LONG_MS });
-    const scheduled = await client.workflow.start<(input: ScheduledRequest) => Promise<ScheduledResult>>(
-      WORKFLOW_TYPES.prepareOnSchedule,
-      {
-        workflowId: `scheduled-${newOrgId()}`,
-        taskQueue: own.deployment.taskQueue,
-        args: [{ request }],
-      },
-    );
+    const scheduled = await startScheduled(own.deployment.taskQueue, { request });
     const { createdAt: lastTokenAt } = await arranged(async (kill) => {
       await own.untilMet(request);
       await kill();

@@ -1,15 +1,13 @@
 import { freePort } from '../../../dev/temporal/free-port';
 import { FAILURE_TYPES, WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { ScheduledRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { alertRules, metricsIn } from '../../support/alerts';
 import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/foreign-run';
-import { newOrgId } from '../../support/ids';
-import { FILE_SINKS, deploy, type Deployment } from '../../support/installation';
+import { deploy, FILE_SINKS, type Deployment } from '../../support/installation';
 import { endingOf, untilStep } from '../../support/runs';
-import { runEvery } from '../../support/schedules';
+import { runEvery, startScheduled } from '../../support/schedules';
 import { scrape, valueOf, type Sample } from '../../support/scrape';
 import { sharedTemporal } from '../../support/temporal';
 import { page, tableBelow } from '../../unit/docs/markdown';
@@ -52,15 +50,6 @@ function untilCounted(name: string, labels: Record<string, string> = {}): Promis
 }
 
 const untilRunCounted = (outcome: string) => untilCounted('link_token_runs_total', { outcome });
-
-/** Starts what a schedule starts. */
-async function startScheduled(request = deployment.newRequest()) {
-  const { client } = await sharedTemporal();
-  return client.workflow.start<(input: ScheduledRequest) => Promise<ScheduledResult>>(
-    WORKFLOW_TYPES.prepareOnSchedule,
-    { workflowId: `once-${newOrgId()}`, taskQueue: deployment.taskQueue, args: [{ request }] },
-  );
-}
 
 async function ended(): Promise<string> {
   return (await endingOf(await deployment.start())).type;
@@ -144,7 +133,9 @@ describe('the metrics of a worker count', () => {
   it('the outcomes of scheduled runs that did not fail', async () => {
     const request = deployment.newRequest();
     for (const outcome of ['prepared', 'recentToken'] as const) {
-      expect(await (await startScheduled(request)).result()).toMatchObject({ outcome });
+      expect(await (await startScheduled(deployment.taskQueue, { request })).result()).toMatchObject({
+        outcome,
+      });
       await untilCounted('link_token_schedule_runs_total', { outcome });
     }
   });
@@ -153,7 +144,7 @@ describe('the metrics of a worker count', () => {
     const checks = () => atlas.requestsOn('availableProjects').length;
     const checked = checks();
     atlas.faults({ on: 'availableProjects', delayMs: 1500, status: 500 });
-    const handle = await startScheduled();
+    const handle = await startScheduled(deployment.taskQueue, { request: deployment.newRequest() });
     await eventually('the check', () => checks() > checked);
     await handle.cancel();
     await expect(handle.result()).rejects.toThrow();
