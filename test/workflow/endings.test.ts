@@ -1,6 +1,6 @@
 import { temporalUnavailable } from '../../src/activities/failures';
-import type { SealedToken } from '../../src/contract/schemas';
-import { applicationFailure } from '../../src/shared/application-failure';
+import type { Recovery, SealedToken } from '../../src/contract/schemas';
+import { terminalFailure } from '../../src/shared/application-failure';
 import { eventually } from '../support/eventually';
 import {
   createdToken,
@@ -14,21 +14,22 @@ import {
 } from '../support/runs';
 import {
   Gate,
+  HUGE,
   cancelledBeforeSending,
-  completedByHand,
   created,
+  createdByHand,
   deliveryAt,
+  failedByHand,
   foundAgain,
   invalidResponse,
   lost,
   notCreated,
-  notSealed,
   rejected,
   responseAt,
   sinkRejects,
   sinkUnavailable,
   stored,
-  storedAnother,
+  storedByHand,
   tooLate,
   unconfirmed,
   unreadable,
@@ -38,16 +39,11 @@ import {
 import { startScriptedWorker, type ScriptedRun, type ScriptedWorker } from './scripted-worker';
 
 const TWO_HOURS_MS = 2 * 3_600_000;
-/** Temporal takes an attempt for lost after this time without a heartbeat. */
-/** Ten times what the other attempts of a script need on a busy machine. */
+/** Temporal takes an attempt for lost after ten times what the others of a script need on a busy machine. */
 const LOST_SOON = { create: { heartbeatTimeoutMs: 3000 } };
-/** An undelivered run tries again at once. */
-const NO_PAUSE = { deliver: { firstPauseMs: 1, maximumPauseMs: 1 } };
 
 let worker: ScriptedWorker;
-beforeAll(async () => {
-  worker = await startScriptedWorker();
-});
+beforeAll(async () => void (worker = await startScriptedWorker()));
 
 /** The ending of a run, what it says of itself, and what it called. */
 async function end({ handle, calls }: ScriptedRun) {
@@ -65,39 +61,19 @@ type Row = [type: Ending['type'], unconfirmedTokens: number, creations: number];
 
 describe('attempts to create lead to an ending, a count and a number of attempts:', () => {
   it.concurrent.each<[what: string, create: Creation[], Row]>([
-    ['a token', [created], ['delivered', 0, 1]],
     ['429 twice, then a token', [notCreated(), notCreated()], ['delivered', 0, 3]],
     ['503 twice, then a token', [unconfirmed(), unconfirmed()], ['delivered', 2, 3]],
     ['a lost attempt, then a token', [lost], ['delivered', 1, 2]],
-    ['a lost attempt, then its token', [lost, foundAgain], ['delivered', 0, 2]],
     ['503, a lost attempt, then its token', [unconfirmed(), lost, foundAgain], ['delivered', 1, 3]],
-    ['403', [rejected], ['AtlasRequestRejected', 0, 1]],
     ['503, then 403', [unconfirmed(), rejected], ['AtlasRequestRejected', 1, 2]],
-    ['201 without a token', [invalidResponse], ['AtlasResponseInvalid', 1, 1]],
-    [
-      '429, 503, a lost attempt, then 201 without a token',
-      [notCreated(), unconfirmed(), lost, invalidResponse],
-      ['AtlasResponseInvalid', 3, 4],
-    ],
-    ['a token that cannot be sealed', [notSealed], ['TokenLost', 1, 1]],
-    ['503, then a result that is no token', [unconfirmed(), completedByHand], ['TokenLost', 2, 2]],
+    ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], ['AtlasResponseInvalid', 2, 3]],
+    ['503, then 2 MB by hand', [unconfirmed(), createdByHand], ['TokenLost', 2, 2]],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], ['AtlasUnavailable', 0, 1]],
     ['503 until after the deadline', [unconfirmed(TWO_HOURS_MS)], ['AtlasUnavailable', 1, 1]],
-    [
-      '503, then 429 until after the deadline',
-      [unconfirmed(), notCreated(TWO_HOURS_MS)],
-      ['AtlasUnavailable', 1, 2],
-    ],
   ])('%s', async (_what, create, [type, unconfirmedTokens, creations]) => {
     const plans = create.includes(lost) ? LOST_SOON : {};
     const ended = await end(await worker.start({ create, plans }));
-    expect(ended).toMatchObject({
-      type,
-      unconfirmedTokens,
-      creations,
-      step: type === 'delivered' ? 'delivered' : 'failed',
-      sinks: type === 'delivered' ? ['files'] : [],
-    });
+    expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
   });
 
   it.concurrent('a lost attempt that passes the deadline: one more attempt looks for its token', async () => {
@@ -105,26 +81,18 @@ describe('attempts to create lead to an ending, a count and a number of attempts
     const finds = await worker.start({ create: [lost, foundAgain], plans });
     const findsNone = await worker.start({ create: [lost, tooLate], plans });
     expect(await end(finds)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, creations: 2 });
-    expect(await end(findsNone)).toMatchObject({
-      type: 'AtlasUnavailable',
-      unconfirmedTokens: 1,
-      creations: 2,
-      message: expect.stringMatching(
-        /^gave up: the retry deadline passed; last error: an attempt ended without a result/,
-      ),
-    });
+    const ended = await end(findsNone);
+    expect(ended).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, creations: 2 });
+    expect(ended.message).toContain('passed; last error: an attempt ended without a result');
   });
 
-  it.concurrent.each<[response: string, Creation, Ending['type'], number]>([
-    ['its token is delivered', created, 'delivered', 0],
-    ['its loss is counted', unconfirmed(), 'AtlasUnavailable', 1],
-  ])('a POST under way at the deadline is awaited: %s', async (_what, creation, type, unconfirmedTokens) => {
+  it.concurrent('a token whose POST was under way at the deadline: delivered', async () => {
     const gate = new Gate();
     const plans = { create: { giveUpAfterMs: 1 } };
-    const run = await worker.start({ create: [responseAt(gate, creation)], plans });
+    const run = await worker.start({ create: [responseAt(gate, created)], plans });
     await gate.reached;
     gate.open();
-    expect(await end(run)).toMatchObject({ type, unconfirmedTokens, creations: 1 });
+    expect(await end(run)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0, creations: 1 });
   });
 
   it.concurrent('503 whose wait passes the deadline: no further attempt, and the reason', async () => {
@@ -141,95 +109,62 @@ describe('attempts to create lead to an ending, a count and a number of attempts
 });
 
 describe('a run that may not begin calls nothing:', () => {
+  const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
   const tokenExists = () => {
-    const details = [{ state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 }];
-    throw applicationFailure({ type: 'TokenExists', message: 'it has a token', nonRetryable: true, details });
+    throw terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS);
   };
   const notListed = () => {
     throw temporalUnavailable(new Error('away'), 'id', true);
   };
+  const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
+  const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 
-  it.concurrent('an invalid request: InvalidRequest with each field, whatever the search finds', async () => {
-    const request = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
-    const ended = await end(await worker.start({ find: tokenExists }, { request }));
-    expect(ended).toMatchObject({ type: 'InvalidRequest', step: 'failed', creations: 0 });
-    expect(ended.details?.fields?.map(({ field }) => field)).toEqual(['accessListIps[0]', 'sink']);
-  });
-
-  it.concurrent('an earlier token: TokenExists, which names its run', async () => {
-    const ended = await end(await worker.start({ find: tokenExists }));
-    expect(ended).toMatchObject({
-      type: 'TokenExists',
-      message: 'it has a token',
-      details: { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 },
-      creations: 0,
-    });
-  });
-
-  it.concurrent('a list that Temporal does not give: TemporalUnavailable', async () => {
-    const ended = await end(await worker.start({ find: notListed }));
-    expect(ended).toMatchObject({ type: 'TemporalUnavailable', unconfirmedTokens: 0, creations: 0 });
+  it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
+    ['an invalid request, whatever the search finds', tokenExists, invalid, 'InvalidRequest', { fields }],
+    ['an earlier token, with its run', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
+    ['a list that Temporal does not give', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
+  ])('%s', async (_what, find, change, type, details) => {
+    const ended = await end(await worker.start({ find }, change));
+    expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
   });
 });
 
 describe('attempts to deliver lead to a receipt:', () => {
-  it.concurrent.each<[what: string, deliver: Delivery[], attempts: number]>([
-    ['the sink stores the token', [stored], 1],
-    ['the sink rejects it twice', [sinkRejects, sinkRejects], 3],
-    ['the sink is away', [sinkUnavailable()], 2],
-    ['no worker has the key', [unreadable], 2],
-    ['somebody completes the delivery without a receipt', [completedByHand], 2],
-    ['somebody completes the delivery with the receipt of another token', [storedAnother], 2],
-  ])('%s', async (_what, deliver, attempts) => {
-    const ended = await end(await worker.start({ deliver, plans: NO_PAUSE }));
-    expect(ended).toMatchObject({
+  it.concurrent.each<[what: string, deliver: Delivery[], deliverPlan: object]>([
+    ['the sink rejects it twice', [sinkRejects, sinkRejects], {}],
+    ['Temporal retries in a round', [sinkUnavailable(), sinkUnavailable()], { roundMs: 60_000 }],
+    ['a receipt of 2 MB, completed by hand', [storedByHand({ location: HUGE })], {}],
+    ['the receipt of another token, completed by hand', [storedByHand({ deliveryId: 'other' })], {}],
+  ])('%s', async (_what, deliver, plan) => {
+    const plans = { deliver: { firstPauseMs: 1, maximumPauseMs: 1, ...plan } };
+    expect(await end(await worker.start({ deliver, plans }))).toMatchObject({
       type: 'delivered',
       receipt: { sink: 'files', alsoTried: [] },
-      sinks: Array(attempts).fill('files'),
+      sinks: Array(deliver.length + 1).fill('files'),
     });
   });
 
-  it.concurrent('within one round, Temporal retries a sink that is away', async () => {
-    const plans = { deliver: { roundMs: 60_000 } };
-    const ended = await end(await worker.start({ deliver: [sinkUnavailable(), sinkUnavailable()], plans }));
-    expect(ended).toMatchObject({ type: 'delivered', sinks: ['files', 'files', 'files'] });
+  it.concurrent('a failure by hand is bounded, its wait too, and its sink is named', async () => {
+    const deliver = [failedByHand('by hand', { retryAfterMs: 1e300, detail: HUGE }), failedByHand(HUGE, {})];
+    const run = await worker.start({ deliver });
+    const { description, nextTryAt } = await untilStep(run.handle, 'undelivered');
+    expect(description).toBe('SinkUnavailable: by hand');
+    expect(Date.parse(String(nextTryAt)) - Date.now()).toBeLessThanOrEqual(24 * 3_600_000);
+    expect((await redeliver(run.handle)).message.length).toBeLessThan(5000);
+    expect(await cancel(run)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
   });
 });
 
 describe('a cancel during a POST, with a caller waiting: no further POST, and both get', () => {
-  it.concurrent.each<[response: string, create: (gate: Gate) => Creation[], Delivery[], Row]>([
-    ['429', (gate) => [responseAt(gate, notCreated(600_000))], [], ['CANCELLED', 0, 1]],
-    ['403', (gate) => [responseAt(gate, rejected)], [], ['AtlasRequestRejected', 0, 1]],
-    ['503', (gate) => [responseAt(gate, unconfirmed())], [], ['Cancelled', 1, 1]],
-    [
-      '503 after two 503',
-      (gate) => [unconfirmed(), unconfirmed(), responseAt(gate, unconfirmed())],
-      [],
-      ['Cancelled', 3, 3],
-    ],
-    [
-      '201 without a token',
-      (gate) => [responseAt(gate, invalidResponse)],
-      [],
-      ['AtlasResponseInvalid', 1, 1],
-    ],
-    ['a token that cannot be sealed', (gate) => [responseAt(gate, notSealed)], [], ['TokenLost', 1, 1]],
-    ['a token', (gate) => [responseAt(gate, created)], [], ['delivered', 0, 1]],
-    [
-      'a token that the sink rejects',
-      (gate) => [responseAt(gate, created)],
-      [sinkRejects],
-      ['Cancelled', 0, 1],
-    ],
-    [
-      '503, and then a token that the sink rejects',
-      (gate) => [unconfirmed(), responseAt(gate, created)],
-      [sinkRejects],
-      ['Cancelled', 1, 2],
-    ],
-  ])('%s', async (_response, create, deliver, [type, unconfirmedTokens, creations]) => {
+  it.concurrent.each<[what: string, before: Creation[], during: Creation, Delivery[], Row]>([
+    ['429', [], notCreated(600_000), [], ['CANCELLED', 0, 1]],
+    ['403', [], rejected, [], ['AtlasRequestRejected', 0, 1]],
+    ['503, three times', [unconfirmed(), unconfirmed()], unconfirmed(), [], ['Cancelled', 3, 3]],
+    ['a token', [], created, [], ['delivered', 0, 1]],
+    ['503, then a token that is rejected', [unconfirmed()], created, [sinkRejects], ['Cancelled', 1, 2]],
+  ])('%s', async (_what, before, during, deliver, [type, unconfirmedTokens, creations]) => {
     const gate = new Gate();
-    const run = await worker.start({ create: create(gate), deliver });
+    const run = await worker.start({ create: [...before, responseAt(gate, during)], deliver });
     await gate.reached;
     const waiting = await startWaiting(run.handle, run.request);
     await run.handle.cancel();
@@ -241,7 +176,7 @@ describe('a cancel during a POST, with a caller waiting: no further POST, and bo
     if (type !== 'Cancelled') return;
     const { deliveryId } = await statusOf(run.handle);
     expect(ended).toMatchObject({ step: 'cancelled', details: { deliveryId, sinksTried: ended.sinks } });
-    expect(ended.message.includes('unconfirmed tokens')).toBe(unconfirmedTokens > 0);
+    expect(ended.message).toContain('unconfirmed tokens');
     expect(ended.message.includes('not confirmed as delivered')).toBe(deliveryId !== null);
   });
 
@@ -255,12 +190,19 @@ describe('a cancel during a POST, with a caller waiting: no further POST, and bo
   });
 });
 
+/** Cancels a run before its first workflow task. */
+async function cancelAtOnce(request = worker.deployment.newRequest(), recovery?: Recovery) {
+  const calls = worker.setScript(request, {});
+  const handle = await worker.deployment.start(request, recovery, { startDelay: '1h' });
+  const ended = await cancel({ request, handle, calls });
+  expect(ended).toMatchObject({ type: 'CANCELLED', creations: 0, sinks: [] });
+  expect((await handle.describe()).memo).toEqual({});
+  return ended;
+}
+
 describe('a cancel while a run waits to create ends it:', () => {
   it.concurrent('CANCELLED before its first task', async () => {
-    const request = worker.deployment.newRequest();
-    const calls = worker.setScript(request, {});
-    const handle = await worker.deployment.start(request, undefined, { startDelay: '1h' });
-    expect(await cancel({ request, handle, calls })).toMatchObject({ type: 'CANCELLED', creations: 0 });
+    expect((await cancelAtOnce()).description).toBe('cancelled; no token was created');
   });
 
   it.concurrent("CANCELLED in Temporal's back-off", async () => {
@@ -289,25 +231,19 @@ describe('a cancel while a token waits for its sink ends as Cancelled, with the 
     const ended = await end(run);
     expect(ended).toMatchObject({
       type: 'Cancelled',
-      step: 'cancelled',
       unconfirmedTokens: 0,
       details: { deliveryId, sinksTried },
     });
     expect(ended.message).toContain(`live-migration-prep recover --org ${run.request.orgId}`);
-    expect((await run.handle.describe()).memo).toMatchObject({ deliveryId });
-    expect((await run.handle.describe()).memo).not.toHaveProperty('step');
+    const { memo } = await run.handle.describe();
+    expect(memo).toMatchObject({ deliveryId });
+    expect(memo).not.toHaveProperty('step');
   }
 
   it.concurrent('while an attempt hangs, which stops', async () => {
     const gate = new Gate();
     const run = await worker.start({ deliver: [deliveryAt(gate, stored)] });
     await gate.reached;
-    await expectCancelled(run, ['files']);
-  });
-
-  it.concurrent('while undelivered', async () => {
-    const run = await worker.start({ deliver: [sinkRejects] });
-    await untilStep(run.handle, 'undelivered');
     await expectCancelled(run, ['files']);
   });
 
@@ -335,50 +271,37 @@ describe('the recovery of a token', () => {
     await untilStep(run.handle, 'undelivered');
     await cancel(run);
     const sealedToken = (await createdToken(run.handle)) as SealedToken;
-    return { request: run.request, recovery: { sealedToken, sinksTried: ['files'] } };
+    return { request: { ...run.request, sink: 'other' }, recovery: { sealedToken, sinksTried: ['files'] } };
   }
 
   it.concurrent('delivers it, creates nothing and names the sinks of both runs', async () => {
     const { request, recovery } = await leaveToken();
-    const run = await worker.start({}, { request: { ...request, sink: 'other' }, recovery });
-    expect(await end(run)).toMatchObject({
+    const { deliveryId } = recovery.sealedToken;
+    expect(await end(await worker.start({}, request, recovery))).toMatchObject({
       type: 'delivered',
       creations: 0,
-      receipt: { sink: 'other', deliveryId: recovery.sealedToken.deliveryId, alsoTried: ['files'] },
+      receipt: { sink: 'other', deliveryId, alsoTried: ['files'] },
     });
   });
 
   it.concurrent('cancelled: Cancelled, which names the token and the sinks of both runs', async () => {
     const { request, recovery } = await leaveToken();
-    const script = { deliver: [sinkRejects] };
-    const run = await worker.start(script, { request: { ...request, sink: 'other' }, recovery });
-    await untilStep(run.handle, 'undelivered');
     const { deliveryId } = recovery.sealedToken;
-    expect(await cancel(run)).toMatchObject({
-      type: 'Cancelled',
-      creations: 0,
-      details: { deliveryId, sinksTried: ['files', 'other'] },
-    });
+    const run = await worker.start({ deliver: [sinkRejects] }, request, recovery);
+    await untilStep(run.handle, 'undelivered');
+    const details = { deliveryId, sinksTried: ['files', 'other'] };
+    expect(await cancel(run)).toMatchObject({ type: 'Cancelled', creations: 0, details });
   });
 
-  it.concurrent(
-    'cancelled before its first task: CANCELLED, and the closed run still has the token',
-    async () => {
-      const { request, recovery } = await leaveToken();
-      const calls = worker.setScript(request, {});
-      const handle = await worker.deployment.start(request, recovery, { startDelay: '1h' });
-      const ended = await cancel({ request, handle, calls });
-      expect(ended).toMatchObject({ type: 'CANCELLED', sinks: [] });
-      expect(ended.description).toMatch(/still recoverable from the closed run/);
-      expect((await handle.describe()).memo).toEqual({});
-    },
-  );
+  it.concurrent('cancelled before its first task: the closed run still has the token', async () => {
+    const { request, recovery } = await leaveToken();
+    const { description } = await cancelAtOnce(request, recovery);
+    expect(description).toMatch(/still recoverable from the closed run/);
+  });
 
-  it.concurrent('that is malformed: InvalidRequest', async () => {
-    const recovery = { sealedToken: {}, sinksTried: [] } as never;
-    expect(await end(await worker.start({}, { recovery }))).toMatchObject({
-      type: 'InvalidRequest',
-      sinks: [],
-    });
+  it.concurrent('of 2 MB that is malformed: InvalidRequest', async () => {
+    const recovery = { sealedToken: { deliveryId: HUGE }, sinksTried: [] } as never;
+    const ended = await end(await worker.start({}, {}, recovery));
+    expect(ended).toMatchObject({ type: 'InvalidRequest', sinks: [] });
   });
 });

@@ -7,6 +7,7 @@ import type { Handle } from '../support/installation';
 import { endingOf, type Ending } from '../support/runs';
 import {
   created,
+  deliveryAt,
   invalidResponse,
   lost,
   noSuchSink,
@@ -15,7 +16,6 @@ import {
   rejected,
   sinkRejects,
   sinkUnavailable,
-  slowly,
   stored,
   unconfirmed,
   unreadable,
@@ -52,7 +52,7 @@ const DELIVERIES = {
   lost,
   unreadable,
   noSuchSink,
-  slow: slowly(200, sinkRejects),
+  slow: deliveryAt({ pass: () => sleep(200) }, sinkRejects),
 };
 const SINK_NOT_CALLED: readonly string[] = ['unreadable', 'noSuchSink'];
 

@@ -10,7 +10,7 @@ import type { Activities, LinkState } from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
 import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
-import { deploy, type Deployment, type Handle } from '../support/installation';
+import { deploy } from '../support/installation';
 import { sharedTemporal } from '../support/temporal';
 import { created, stored, type Creation, type Delivery } from './attempts';
 
@@ -28,49 +28,27 @@ export interface Script {
   plans?: { create?: Partial<RetryPolicies['create']>; deliver?: Partial<RetryPolicies['deliver']> };
 }
 
-/** Calls that the runs of one pair have made. */
+/** Calls that the runs of one pair have made; `sinks` has the sink of each attempt to deliver. */
 export interface Calls {
   creations: number;
-  /** The sink of each attempt to deliver. */
   sinks: string[];
 }
 
-export interface ScriptedRun {
-  request: PrepareRequest;
-  handle: Handle;
-  calls: Calls;
-}
+export type ScriptedWorker = Awaited<ReturnType<typeof startScriptedWorker>>;
+export type ScriptedRun = Awaited<ReturnType<ScriptedWorker['start']>>;
 
-export interface ScriptedWorker {
-  deployment: Deployment;
-  /** Sets the script of a pair; its runs share it. */
-  setScript(request: PrepareRequest, script: Script): Calls;
-  start(
-    script?: Script,
-    more?: { request?: Partial<PrepareRequest>; recovery?: Recovery },
-  ): Promise<ScriptedRun>;
-}
-
-const ATTEMPT = { attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 30_000 };
+const QUICK = {
+  attemptTimeoutMs: 60_000,
+  heartbeatTimeoutMs: 30_000,
+  initialIntervalMs: 2,
+  backoffCoefficient: 1,
+  maximumIntervalMs: 2,
+};
 
 /** Retries come at once, and a round ends with its first failure; an undelivered run waits for longer than any test. */
-export const PLANS: RetryPolicies = {
-  create: {
-    ...ATTEMPT,
-    initialIntervalMs: 2,
-    backoffCoefficient: 1,
-    maximumIntervalMs: 2,
-    giveUpAfterMs: 3_600_000,
-  },
-  deliver: {
-    ...ATTEMPT,
-    initialIntervalMs: 2,
-    backoffCoefficient: 1,
-    maximumIntervalMs: 2,
-    roundMs: 0,
-    firstPauseMs: 600_000,
-    maximumPauseMs: 6 * 3_600_000,
-  },
+const PLANS: RetryPolicies = {
+  create: { ...QUICK, giveUpAfterMs: 3_600_000 },
+  deliver: { ...QUICK, roundMs: 0, firstPauseMs: 600_000, maximumPauseMs: 6 * 3_600_000 },
 };
 
 const SINKS = new Map<string, Sink>(
@@ -86,28 +64,22 @@ const ORGANIZATIONS = createOrganizations({
 export async function startScriptedWorker(
   temporal?: { client: Client; nativeConnection: NativeConnection },
   plans = PLANS,
-): Promise<ScriptedWorker> {
+) {
   const { client, nativeConnection } = temporal ?? (await connectToShared());
-  const deployment = await deploy({
-    temporal: { address: '', client },
-    atlas: { url: '', account: newAccount() },
-  });
+  const atlas = { url: '', account: newAccount() };
+  const deployment = await deploy({ temporal: { address: '', client }, atlas });
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
-
-  const ofRun = () => scriptOf(Context.current().info.workflowExecution?.workflowId ?? '');
-  const scriptOf = (workflowId: string) => {
-    const found = scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
-    const { create, deliver } = found.script.plans ?? {};
-    return {
-      ...found,
-      plans: { create: { ...plans.create, ...create }, deliver: { ...plans.deliver, ...deliver } },
-    };
+  const scriptOf = (workflowId = '') =>
+    scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
+  const ofRun = () => {
+    const { script, calls } = scriptOf(Context.current().info.workflowExecution?.workflowId);
+    const create = { ...plans.create, ...script.plans?.create };
+    const deliver = { ...plans.deliver, ...script.plans?.deliver };
+    return { script, calls, plans: { create, deliver } };
   };
-  const activities: Pick<
-    Activities,
-    'validateRequest' | 'findToken' | 'createLinkToken' | 'deliverLinkToken' | 'checkLink'
-  > = {
+
+  const activities: Partial<Activities> = {
     validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().plans)(...args),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async findToken() {
@@ -150,20 +122,22 @@ export async function startScriptedWorker(
     await running;
   });
 
-  const scripted: ScriptedWorker = {
+  /** Sets the script of a pair; its runs share it. */
+  function setScript({ orgId, sourceOrgId }: PrepareRequest, script: Script): Calls {
+    const calls: Calls = { creations: 0, sinks: [] };
+    scripts.set(workflowIdFor(orgId, sourceOrgId), { script, calls });
+    return calls;
+  }
+
+  return {
     deployment,
-    setScript({ orgId, sourceOrgId }, script) {
-      const calls: Calls = { creations: 0, sinks: [] };
-      scripts.set(workflowIdFor(orgId, sourceOrgId), { script, calls });
-      return calls;
-    },
-    async start(script = {}, { request: more, recovery } = {}) {
-      const request = deployment.newRequest(more);
-      const calls = scripted.setScript(request, script);
+    setScript,
+    async start(script: Script = {}, change: Partial<PrepareRequest> = {}, recovery?: Recovery) {
+      const request = deployment.newRequest(change);
+      const calls = setScript(request, script);
       return { request, calls, handle: await deployment.start(request, recovery) };
     },
   };
-  return scripted;
 }
 
 /** Installs the runtime before the first connection, since a process may install one only. */
