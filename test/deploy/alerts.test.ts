@@ -147,9 +147,8 @@ const CAUSES: Record<string, Cause> = {
   async LinkTokenUndeliveredUnknown({ deployment, port }) {
     const { address } = await sharedTemporal();
     const lists = /\/ListWorkflowExecutions$/;
-    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, UNKNOWN);
-    cleanUpLater(() => proxy.close());
-    await restart(deployment, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+    const proxy = await serveRejectingGrpcProxy(address, lists, UNKNOWN);
+    await restart(deployment, { TEMPORAL_ADDRESS: proxy.address });
     return untilScraped(port, (s) =>
       valueOf(s, 'link_token_undelivered_checks_total', { outcome: 'failed' }),
     );

@@ -9,6 +9,12 @@ export function cleanUpLater(undo: () => unknown): void {
   undoings.push(undo);
 }
 
+/** Closes it after the last test of the file. */
+export function closeLater<T extends { close(): unknown }>(opened: T): T {
+  cleanUpLater(() => opened.close());
+  return opened;
+}
+
 /** Makes a folder that is gone after the last test of the file. */
 export function newFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));

@@ -3,10 +3,13 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { generate } from 'selfsigned';
+import { closeLater } from './clean-up';
 
 export interface TestServer {
   /** The base URL, which ends without a slash. */
   url: string;
+  /** Host and port. */
+  address: string;
   port: number;
   close(): Promise<void>;
 }
@@ -16,6 +19,7 @@ export interface Certificate {
   cert: string;
 }
 
+/** Serves until the last test of the file has ended, or until it is closed. */
 async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promise<TestServer> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -28,15 +32,17 @@ async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promi
     server.listen(0, host, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  return {
-    url: `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`,
+  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return closeLater({
+    url: `${scheme}://${address}`,
+    address,
     port,
     close: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         server.close(() => resolve());
         for (const socket of sockets) socket.destroy();
       }),
-  };
+  });
 }
 
 export type HttpHandler = (
@@ -101,14 +107,16 @@ interface TcpProxy extends TestServer {
   open(): number;
 }
 
-export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
+/** @param target host and port. */
+export async function serveTcpProxy(target: string): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = net.createServer((client) => {
-    const target = net.connect(targetPort, '127.0.0.1');
+    const { hostname, port } = new URL(`tcp://${target}`);
+    const upstream = net.connect(Number(port), hostname);
     for (const [from, to] of [
-      [client, target],
-      [target, client],
+      [client, upstream],
+      [upstream, client],
     ] as const) {
       sockets.add(from);
       from.on('data', (chunk) => to.write(chunk));
@@ -136,11 +144,11 @@ export async function serveTcpProxy(targetPort: number): Promise<TcpProxy> {
 
 /** Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by default. */
 export function serveRejectingGrpcProxy(
-  targetPort: number,
+  targetAddress: string,
   rejected: Pick<RegExp, 'test'>,
   status = 5,
 ): Promise<TestServer> {
-  const target = http2.connect(`http://127.0.0.1:${targetPort}`);
+  const target = http2.connect(`http://${targetAddress}`);
   const server = http2.createServer();
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);

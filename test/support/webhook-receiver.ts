@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { cleanUpLater } from './clean-up';
 import { serveHttp } from './servers';
 
 /** Behaviour of a receiver, named by the path that the sink posts to. */
@@ -37,7 +36,6 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
     posts.push({ ...data, stored, response });
     if (stored) response.writeHead(503).end();
   });
-  cleanUpLater(() => server.close());
   const postsOf = ({ sourceOrgId }: Of) => posts.filter((post) => post.sourceOrgId === sourceOrgId);
   const hangingOf = (request: Of) =>
     postsOf(request).filter(({ response }) => !response.destroyed && !response.writableEnded);

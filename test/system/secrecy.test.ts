@@ -43,7 +43,6 @@ async function startEchoingReceiver(): Promise<string> {
   const server = await serveHttp(({ text }, response) => {
     response.writeHead(400, { 'x-echo': 'yes' }).end(text);
   });
-  cleanUpLater(() => server.close());
   return `${server.url}/${secret('the path of a webhook')}`;
 }
 

@@ -37,9 +37,8 @@ beforeAll(async () => {
 async function denying(calls: RegExp): Promise<NodeJS.ProcessEnv> {
   const { address } = await sharedTemporal();
   const PERMISSION_DENIED = 7;
-  const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), calls, PERMISSION_DENIED);
-  cleanUpLater(() => proxy.close());
-  return embeddedEnv(`127.0.0.1:${proxy.port}`);
+  const proxy = await serveRejectingGrpcProxy(address, calls, PERMISSION_DENIED);
+  return embeddedEnv(proxy.address);
 }
 
 /** Runs a command that creates no token and shows no secret. */

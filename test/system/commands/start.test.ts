@@ -2,7 +2,6 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { receiptSchema } from '../../../src/contract/schemas';
-import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
@@ -176,11 +175,10 @@ describe('Ctrl-C', () => {
 
   it('while start connects keeps it from starting a run', async () => {
     const { address } = await sharedTemporal();
-    const proxy = await serveTcpProxy(Number(address.split(':')[1]));
-    cleanUpLater(() => proxy.close());
+    const proxy = await serveTcpProxy(address);
     proxy.cut();
     const target = fixture.newTarget();
-    const env = embeddedEnv(`127.0.0.1:${proxy.port}`);
+    const env = embeddedEnv(proxy.address);
     const start = startCommand(['start', ...startOptions(target)], env);
     await eventually('a connection', () => proxy.open() > 0);
     start.interrupt();
@@ -195,15 +193,14 @@ it('a command that loses Temporal exits with 3, and says what goes on', async ()
   const UNAUTHENTICATED = 16;
   const { address } = await sharedTemporal();
   const calls = /\/(StartWorkflowExecution|UpdateWorkflowExecution)$/;
-  const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), calls, UNAUTHENTICATED);
-  cleanUpLater(() => proxy.close());
+  const proxy = await serveRejectingGrpcProxy(address, calls, UNAUTHENTICATED);
   const target = fixture.newTarget();
   await fixture.client('start', ...startOptions(target, 'blocked'), '--wait');
   for (const [command, followUp] of [
     [['start', ...startOptions(fixture.newTarget())], 'a run may have been started; follow it: '],
     [['redeliver', ...target.options], 'the run goes on; follow it: '],
   ] as const) {
-    const { code, stderr } = await run(command, embeddedEnv(`127.0.0.1:${proxy.port}`));
+    const { code, stderr } = await run(command, embeddedEnv(proxy.address));
     expect(code).toBe(3);
     expect(stderr).toContain(`\n${followUp}live-migration-prep watch ${command.slice(1, 5).join(' ')}\n`);
   }

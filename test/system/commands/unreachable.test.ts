@@ -1,6 +1,5 @@
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { freePort } from '../../../dev/temporal/free-port';
-import { cleanUpLater } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
 import { objectIn, run } from '../../support/run-command';
 import { serveSocket } from '../../support/servers';
@@ -11,7 +10,6 @@ const request = [...target, '--ip', '192.31.196.7', '--sink', 'files'];
 
 async function silentPort(): Promise<number> {
   const server = await serveSocket(() => undefined);
-  cleanUpLater(() => server.close());
   return server.port;
 }
 

@@ -4,10 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { newFolder } from '../../support/clean-up';
-import { closingAfterEach } from '../../support/closing';
 import { certificateFor, serveConnectProxy, serveHttps, serveHttp, serveSocket } from '../../support/servers';
-
-const closing = closingAfterEach();
 
 describe('what Node takes at its start only', () => {
   let folder: string;
@@ -31,12 +28,12 @@ describe('what Node takes at its start only', () => {
       paths.push(url);
       response.end('secure');
     });
-    return closing({ ...server, cert: certificate.cert, paths });
+    return { ...server, cert: certificate.cert, paths };
   }
 
   it('HTTPS_PROXY carries the request through a tunnel, and NO_PROXY past it', async () => {
     const { url, port, cert } = await secureServer();
-    const proxy = closing(await serveConnectProxy());
+    const proxy = await serveConnectProxy();
     const response = { status: 200, text: 'secure' };
     expect(await sendOnce(cert, { HTTPS_PROXY: proxy.url }, url)).toEqual(response);
     expect(proxy.tunnels).toEqual([`127.0.0.1:${port}`]);
@@ -46,11 +43,9 @@ describe('what Node takes at its start only', () => {
 
   it('a proxy that is down, or refuses, means that nothing was written', async () => {
     const { url, cert, paths } = await secureServer();
-    const refusing = closing(
-      await serveSocket((socket, text) => {
-        if (text !== null) socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
-      }),
-    );
+    const refusing = await serveSocket((socket, text) => {
+      if (text !== null) socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n');
+    });
     const down = await serveHttp(() => undefined);
     await down.close();
     expect(await sendOnce(cert, { HTTPS_PROXY: refusing.url }, url)).toMatchObject({ written: false });
@@ -63,13 +58,11 @@ describe('what Node takes at its start only', () => {
 
   it('a proxy that closes each connection is asked once', async () => {
     let asked = 0;
-    const closes = closing(
-      await serveSocket((socket, text) => {
-        if (text === null) return;
-        asked += 1;
-        socket.destroy();
-      }),
-    );
+    const closes = await serveSocket((socket, text) => {
+      if (text === null) return;
+      asked += 1;
+      socket.destroy();
+    });
     const { url, cert } = await secureServer();
     const env = { HTTPS_PROXY: closes.url };
     expect(await sendOnce(cert, env, url)).toEqual({ written: false, code: 'ECONNRESET' });
@@ -91,17 +84,15 @@ describe('what Node takes at its start only', () => {
 
   it('abortUntilWritten aborted while the connection is made stops the request before it is written', async () => {
     const { url, port, cert, paths } = await secureServer();
-    const slow = closing(
-      await serveSocket((client, text) => {
-        if (text !== null) return;
-        client.pause();
-        setTimeout(() => {
-          const target = net.connect(port, '127.0.0.1');
-          target.on('error', () => client.destroy());
-          client.pipe(target).pipe(client);
-        }, 600);
-      }),
-    );
+    const slow = await serveSocket((client, text) => {
+      if (text !== null) return;
+      client.pause();
+      setTimeout(() => {
+        const target = net.connect(port, '127.0.0.1');
+        target.on('error', () => client.destroy());
+        client.pipe(target).pipe(client);
+      }, 600);
+    });
     const through = url.replace(String(port), String(slow.port));
     expect(await sendOnce(cert, {}, through, '200')).toMatchObject({ message: 'stopped' });
     expect(await sendOnce(cert, {}, through)).toEqual({ status: 200, text: 'secure' });

@@ -3,7 +3,6 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
-import { cleanUpLater } from '../../support/clean-up';
 import { startForeignRun } from '../../support/foreign-run';
 import { newAddress } from '../../support/ids';
 import {
@@ -155,8 +154,7 @@ describe('when Temporal', () => {
       isRejected: false,
       test: (path: string) => lists.isRejected && /ListWorkflow/.test(path),
     };
-    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), lists, status);
-    cleanUpLater(() => proxy.close());
+    const proxy = await serveRejectingGrpcProxy(address, lists, status);
     const deployment = await deploy({
       atlas: installation.atlas,
       config: { ...WITH_BLOCKED_SINK, ...config },

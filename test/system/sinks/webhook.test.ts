@@ -40,7 +40,6 @@ beforeEach(async () => {
     respond(request, response);
   });
 });
-afterEach(() => server.close());
 
 function webhook(overrides: object = {}, env: Env = { NEW, OLD }) {
   const config = { type: 'webhook', url: `${server.url}/hook/canary-path?key=canary-query`, allowHttp: true };

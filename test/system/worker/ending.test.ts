@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { startAtlas, type TestAtlas } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { deploy, startInstallation, type Deployment } from '../../support/installation';
 import { endingOf } from '../../support/runs';
@@ -68,10 +67,9 @@ describe('a worker', () => {
   it.concurrent('whose polls are refused for good logs why and ends with 1', async () => {
     const { address } = await sharedTemporal();
     const polls = /\/Poll(Workflow|Activity)TaskQueue$/;
-    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), polls);
-    cleanUpLater(() => proxy.close());
+    const proxy = await serveRejectingGrpcProxy(address, polls);
     const deployment = await deploy({ atlas: await startAtlas() });
-    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+    const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: proxy.address });
     expect(await worker.exited).toEqual({ code: 1, signal: null });
     expect(worker.logged('worker failed: the process ends')).toHaveLength(1);
     for (const line of worker.output().trim().split('\n'))
@@ -81,7 +79,6 @@ describe('a worker', () => {
   it.concurrent('that has not reached Temporal yet ends at SIGTERM with 0', async () => {
     let connections = 0;
     const silent = await serveSocket((_socket, text) => (connections += text === null ? 1 : 0));
-    cleanUpLater(() => silent.close());
     const deployment = await deploy({ atlas: await startAtlas() });
     const worker = deployment.spawnWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${silent.port}` });
     await eventually('a connection', () => connections > 0);
@@ -151,11 +148,10 @@ describe('a worker', () => {
     'is not ready while its polls do not reach Temporal; idle at SIGINT it revokes its access token',
     async () => {
       const { address } = await sharedTemporal();
-      const proxy = await serveTcpProxy(Number(address.split(':')[1]));
-      cleanUpLater(() => proxy.close());
+      const proxy = await serveTcpProxy(address);
       const atlas = await startAtlas();
       const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs: 300_000 } } });
-      const worker = await deployment.startWorker({ TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` });
+      const worker = await deployment.startWorker({ TEMPORAL_ADDRESS: proxy.address });
       await untilReady(worker);
 
       proxy.cut();

@@ -1,5 +1,4 @@
 import { newAccount } from '../../support/atlas';
-import { cleanUpLater } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
 import { deploy, type Config } from '../../support/installation';
 import { serveHttp, serveRejectingGrpcProxy } from '../../support/servers';
@@ -49,16 +48,14 @@ describe('a worker that cannot start says why in one message, exits with 1 and h
     const { address } = await sharedTemporal();
     const PERMISSION_DENIED = 7;
     const denied = /\/ListWorkflowExecutions$/;
-    const proxy = await serveRejectingGrpcProxy(Number(address.split(':')[1]), denied, PERMISSION_DENIED);
-    cleanUpLater(() => proxy.close());
-    expect(await messageOf({}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` })).toMatch(
+    const proxy = await serveRejectingGrpcProxy(address, denied, PERMISSION_DENIED);
+    expect(await messageOf({}, { TEMPORAL_ADDRESS: proxy.address })).toMatch(
       /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow executions \(ListWorkflowExecutions,/,
     );
   });
 
   it.concurrent('a port for metrics in use', async () => {
     const server = await serveHttp(() => undefined);
-    cleanUpLater(() => server.close());
     const { port } = server;
     expect(await messageOf({ metrics: { port } })).toMatch(
       new RegExp(

@@ -12,7 +12,6 @@ import {
   KINDS,
   ORG,
   atlasAt,
-  closing,
   create,
   failedWith,
   fifty,
@@ -31,7 +30,7 @@ async function serveAtlas(respond: HttpHandler) {
     else if (!request.headers.authorization) response.writeHead(401, CHALLENGE).end();
     else respond(request, response);
   });
-  return closing(server);
+  return server;
 }
 
 const answer =
@@ -252,7 +251,7 @@ describe('no error of the client shows a secret', () => {
 
   it.each(RESPONSES)('when Atlas %s', async (_what, respond) => {
     for (const kind of KINDS) await expectNoSecretFrom(await serveAtlas(respond), credentials[kind]);
-    const server = closing(await serveHttp(respond));
+    const server = await serveHttp(respond);
     await expectNoSecretFrom(server, credentials.serviceAccount);
   });
 
@@ -261,7 +260,7 @@ describe('no error of the client shows a secret', () => {
     ['a private key', { ...credentials.apiKey, privateKey: secretOf('CANARY-private\r\nX: y') }],
     ['a public key', { ...credentials.apiKey, publicKey: secretOf('CANARY-private\r\nX: y') }],
   ])('when %s would break a header', async (_what, credential) => {
-    await expectNoSecretFrom(closing(await serveHttp(answer(401, '', CHALLENGE))), credential);
+    await expectNoSecretFrom(await serveHttp(answer(401, '', CHALLENGE)), credential);
   });
 
   const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -279,7 +278,7 @@ describe('no error of the client shows a secret', () => {
     const server = await serveHttp(({ headers }, response) =>
       response.writeHead(401).end(JSON.stringify({ error_description: headers.authorization })),
     );
-    const error = await rejectionOf(create(atlasAt(closing(server), CREDENTIALS.serviceAccount)));
+    const error = await rejectionOf(create(atlasAt(server, CREDENTIALS.serviceAccount)));
     expect(error).toMatchObject(failedWith({ detail: 'Basic (credential)' }));
   });
 
@@ -319,7 +318,7 @@ describe('visibleOrganizations', () => {
       if (url === '/api/oauth/revoke') revoke = respond;
       else respond();
     });
-    const atlas = atlasAt(closing(server), CREDENTIALS.serviceAccount);
+    const atlas = atlasAt(server, CREDENTIALS.serviceAccount);
     await atlas.visibleOrganizations('default');
     let isClosed = false;
     const closed = atlas.close().then(() => (isClosed = true));

@@ -3,7 +3,7 @@ import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../sr
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { Secret } from '../../../src/secrets/references';
-import { closingAfterEach } from '../../support/closing';
+import { closeLater } from '../../support/clean-up';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const ADDRESSES = ['192.31.196.7'];
@@ -31,8 +31,6 @@ export const CREDENTIALS = {
   apiKey: { type: 'apiKey', publicKey: secretOf(KEY.publicKey), privateKey: secretOf(KEY.privateKey) },
 } as const satisfies Record<Kind, CredentialConfig>;
 
-export const closing = closingAfterEach();
-
 /** The client, for one credential named `default`; it is closed after the test. */
 export function atlasAt(
   { url }: { url: string },
@@ -49,7 +47,7 @@ export function atlasAt(
     credentials: new Map([['default', credential]]),
     ...options,
   });
-  return closing(atlas);
+  return closeLater(atlas);
 }
 
 /** The client and an emulator of its own, without Atlas's rate limit, which is not what these tests are about. */
@@ -57,7 +55,7 @@ export async function start(
   credential: Kind | CredentialConfig,
   options?: Partial<AdminApiOptions>,
 ): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
-  const emulator = closing(
+  const emulator = closeLater(
     await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } }),
   );
   const config = typeof credential === 'string' ? CREDENTIALS[credential] : credential;

@@ -4,16 +4,7 @@ import { credentialSchema } from '../../../src/atlas/credential';
 import { SecretUnavailableError } from '../../../src/secrets/references';
 import { serveHttp } from '../../support/servers';
 import { temporaryFolder } from '../temporary-folder';
-import {
-  ACCOUNT,
-  CREDENTIALS,
-  atlasAt,
-  closing,
-  create,
-  failedWith,
-  fifty,
-  start as startWith,
-} from './emulated';
+import { ACCOUNT, CREDENTIALS, atlasAt, create, failedWith, fifty, start as startWith } from './emulated';
 
 const start = () => startWith('serviceAccount');
 
@@ -43,7 +34,7 @@ describe('a service account', () => {
         requested.push([headers.authorization, headers.accept, headers['content-type'], text]);
       response.end('{"access_token":"t","expires_in":3600,"token_type":"Bearer","linkToken":"x"}');
     });
-    await create(atlasAt(closing(server), CREDENTIALS.serviceAccount));
+    await create(atlasAt(server, CREDENTIALS.serviceAccount));
     const basic = Buffer.from(`${ACCOUNT.clientId}:${ACCOUNT.clientSecret}`).toString('base64');
     const form = ['application/json', 'application/x-www-form-urlencoded', 'grant_type=client_credentials'];
     expect(requested).toEqual([[`Basic ${basic}`, ...form]]);
@@ -103,7 +94,7 @@ describe('a service account', () => {
       abort.abort(reason);
       response.end('{"access_token":"t","expires_in":3600}');
     });
-    const atlas = atlasAt(closing(server), CREDENTIALS.serviceAccount);
+    const atlas = atlasAt(server, CREDENTIALS.serviceAccount);
     await expect(create(atlas, abort.signal)).rejects.toBe(reason);
     expect(urls).toEqual(['/api/oauth/token']);
   });
@@ -182,7 +173,7 @@ describe('closing', () => {
       if (url === '/api/oauth/revoke') reachRevocation();
       else response.end('{"access_token":"t","expires_in":3600,"linkToken":"x"}');
     });
-    const atlas = atlasAt(closing(server), CREDENTIALS.serviceAccount, { requestTimeoutMs: 300_000 });
+    const atlas = atlasAt(server, CREDENTIALS.serviceAccount, { requestTimeoutMs: 300_000 });
     await create(atlas);
     jest.useFakeTimers(CLOCK);
     let closed = false;

@@ -5,11 +5,9 @@ import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/version';
-import { closingAfterEach } from '../../support/closing';
+import { closeLater } from '../../support/clean-up';
 import { certificateFor, serveHttp, serveHttps, serveSocket, type HttpHandler } from '../../support/servers';
 import { rejectionOf } from '../rejection';
-
-const closing = closingAfterEach();
 
 const REQUEST: Omit<HttpRequest, 'url'> = {
   method: 'POST',
@@ -20,17 +18,17 @@ const REQUEST: Omit<HttpRequest, 'url'> = {
 type Send = (options?: SendOptions) => ReturnType<ReturnType<typeof createSender>['send']>;
 
 function sendTo(server: { url: string }, timeoutMs = 2000): Send {
-  const sender = closing(createSender(timeoutMs));
+  const sender = closeLater(createSender(timeoutMs));
   return (options) => sender.send({ ...REQUEST, url: `${server.url}/api?pretty=true` }, options);
 }
 
 /** Sends to a server that responds so. */
 const sendToHttp = async (respond: HttpHandler, timeoutMs?: number) =>
-  sendTo(closing(await serveHttp(respond)), timeoutMs);
+  sendTo(await serveHttp(respond), timeoutMs);
 
 /** The same, below HTTP. */
 const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs?: number) =>
-  sendTo(closing(await serveSocket((socket, text) => text !== null && onText(socket, text))), timeoutMs);
+  sendTo(await serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
 
 async function failureOf(work: Promise<unknown>): Promise<HttpError> {
   const error = await rejectionOf(work);
@@ -139,7 +137,7 @@ describe('a request counts as not written', () => {
     return server;
   }
   const NOWHERE = { url: 'http://atlas.invalid' };
-  const selfSigned = async () => closing(await serveHttps(await certificateFor(), () => undefined));
+  const selfSigned = async () => await serveHttps(await certificateFor(), () => undefined);
 
   it.each<[what: string, code: RegExp, serve: () => Promise<{ url: string }>]>([
     ['the connection is refused', /^ECONNREFUSED$/, closedServer],
@@ -156,7 +154,7 @@ describe('a request counts as not written', () => {
     ['resets', (socket) => socket.resetAndDestroy()],
     ['says nothing until the timeout', () => undefined],
   ])('when the server %s instead of a TLS handshake', async (_what, onConnect) => {
-    const server = closing(await serveSocket((socket, text) => text === null && onConnect(socket)));
+    const server = await serveSocket((socket, text) => text === null && onConnect(socket));
     const { written, code } = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, 200)());
     expect(written).toBe(false);
     expect(code).not.toBe('UNKNOWN');
@@ -242,7 +240,7 @@ async function holdingServer() {
     requests.emit('request', response);
   });
   const next = async () => (await once(requests, 'request')) as [ServerResponse];
-  return { ...closing(server), count: () => count, next };
+  return { ...server, count: () => count, next };
 }
 
 describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {

@@ -1,12 +1,11 @@
 import { startHealth } from '../../../src/worker/health';
-import { closingAfterEach } from '../../support/closing';
+import { closeLater } from '../../support/clean-up';
 
-const closing = closingAfterEach();
 const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const ready = () => Promise.resolve(null);
 
 const start = async (notReady: () => Promise<string | null>, options = ANY_PORT) =>
-  closing(await startHealth(options, notReady));
+  closeLater(await startHealth(options, notReady));
 
 async function get(url: string): Promise<[number, string]> {
   const response = await fetch(url);
