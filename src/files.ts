@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
@@ -27,6 +27,14 @@ export async function writeFileAtomically(file: string, text: string): Promise<v
     throw error;
   }
   await syncDirectory(path.dirname(file));
+}
+
+/** @returns null when the file does not exist. */
+export function readFileIfPresent(file: string): Promise<string | null> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    if (systemErrorCode(error) === 'ENOENT') return null;
+    throw error;
+  });
 }
 
 /** Flushes the entries of a directory, so that a file renamed in it survives a crash. */

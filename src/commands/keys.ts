@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { Command } from '@commander-js/extra-typings';
-import { systemErrorCode, writeFileAtomically } from '../files';
+import { readFileIfPresent, systemErrorCode, writeFileAtomically } from '../files';
 import { formatCount } from '../shared/text';
 import { CommandError, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
@@ -13,19 +12,8 @@ export const keysCommand = ({ output }: ProgramContext) =>
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
-/**
- * Writes the JWK set that seals tokens, with mode 0600.
- *
- * @param rotate puts a new key before those in the file, which must exist and still open what they sealed.
- * @throws CommandError
- */
 async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {
-  const current = await readFile(file, 'utf8').catch((error: unknown) => {
-    if (systemErrorCode(error) === 'ENOENT') return null;
-    throw new CommandError(
-      `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,
-    );
-  });
+  const current = await readFileIfPresent(file);
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
     throw usageError(`${file} exists: add --rotate to put a new key before its keys`);

@@ -31,7 +31,6 @@ const COMMANDS = [
   scheduleCommand,
 ];
 
-/** Follows the options in the help of the program. */
 const HELP = `
 Commands find Temporal by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS… or a profile file;
 --address and --namespace take precedence.
@@ -47,11 +46,7 @@ Exit codes:
   7    cancelled
   130  interrupted; the run goes on`;
 
-/**
- * Runs one command line, of a process or of a test.
- *
- * @param args without the names of Node and of the program.
- */
+/** @param args without the names of Node and of the program. */
 export async function runProgram(io: Io, args: readonly string[]): Promise<ExitCode> {
   const stop = createStop();
   io.interrupt?.addEventListener('abort', stop.interrupt);
@@ -84,7 +79,8 @@ function createProgram(io: Io, stop: Stop) {
     )
     .option(
       '--task-queue <name>',
-      'task queue of the workers; commands that name one run ignore it',
+      'task queue of the workers; watch, cancel and redeliver of one run ignore it, and recover uses it instead of' +
+        " the closed run's",
       DEFAULT_TASK_QUEUE,
     )
     .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")
@@ -118,10 +114,8 @@ function createProgram(io: Io, stop: Stop) {
       const { withClient } = await import('./runs/with-client.js');
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
-      const output = context.output();
-      await withClient(context.env(), stop.signal, (client) =>
-        work({ client, taskQueue, isTaskQueueGiven, output }),
-      );
+      const common = { taskQueue, isTaskQueueGiven, output: context.output() };
+      await withClient(context.env(), stop.signal, (client) => work({ client, ...common }));
     },
   };
 

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { access, lstat, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { access, lstat, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
-import { systemErrorCode, syncDirectory, writeFileAtomically } from '../files';
+import { readFileIfPresent, systemErrorCode, syncDirectory, writeFileAtomically } from '../files';
 import type { ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink, type SinkType } from './sink';
 
@@ -63,13 +63,8 @@ function formatFileName({ orgId, sourceOrgId, deliveryId }: Delivery): string {
 }
 
 async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
-  let found: string;
-  try {
-    found = await readFile(file, 'utf8');
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return false;
-    throw error;
-  }
+  const found = await readFileIfPresent(file);
+  if (found === null) return false;
   if (found === token) return true;
   throw new SinkRejectedError(
     `${file} exists and was not written by this sink: move it away, then redeliver`,

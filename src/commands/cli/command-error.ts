@@ -5,10 +5,7 @@ export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly lines: readonly string[];
 
-  /**
-   * @param lines of text; a line break within a line is printed as an escape.
-   * @param facts printed by `--json` beside the message, such as the type of the run's failure.
-   */
+  /** @param facts printed by `--json` beside the message, such as the type of the run's failure. */
   constructor(
     lines: string | readonly string[],
     readonly exitCode: ExitCode = EXIT_CODES.failed,
@@ -20,7 +17,6 @@ export class CommandError extends Error {
   }
 }
 
-/** Makes the error for an option or a file that is not valid. */
 export function usageError(lines: string | readonly string[]): CommandError {
   return new CommandError(lines, EXIT_CODES.usage);
 }

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Io, Output } from './output';
 
-/** The services of the program for its commands. The global options are known once an action runs. */
+/** The program as its commands see it. The global options are known once an action runs. */
 export interface ProgramContext {
   stdin: Io['stdin'];
   /** Returns the environment, in which the global options replace the settings of Temporal. */
@@ -11,12 +11,10 @@ export interface ProgramContext {
   withTemporal: (work: (context: CommandContext) => Promise<void>) => Promise<void>;
 }
 
-/** The client, task queue and output of a command that calls Temporal. */
 export interface CommandContext {
   client: Client;
-  /** The task queue of the workers. */
   taskQueue: string;
-  /** True when the task queue is an option of this command line, not the default. */
+  /** True with --task-queue: only `recover` treats it in another way than the default. */
   isTaskQueueGiven: boolean;
   output: Output;
 }

@@ -3,17 +3,11 @@ import { escapeControls } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
-/** A stream of the process, or one of a test. */
-interface TextStream {
-  write(text: string): unknown;
-}
-
-/** The environment and the streams of a program. */
 export interface Io {
   env: NodeJS.ProcessEnv;
   stdin?: NodeJS.ReadableStream;
-  stdout: TextStream;
-  stderr: TextStream;
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
 }
@@ -24,8 +18,8 @@ export interface Output extends Pick<Stop, 'signal' | 'setFollowUp'> {
   say(...lines: string[]): void;
   /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
   print(value: object, lines: string | readonly string[]): void;
-  /** Prints lines that qualify the outcome on standard error. */
-  note(...lines: string[]): void;
+  /** Prints lines that qualify the outcome on standard error, without those that are null. */
+  note(...lines: (string | null)[]): void;
   /** Prints the error that ended the command on standard error; with `--json`, also as JSON on standard output. */
   error(error: CommandError): void;
 }
@@ -49,7 +43,8 @@ export function createOutput(
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
     note(...lines) {
-      if (!signal.aborted) stderr.write(formatLines(lines.map((line) => `note: ${line}`)));
+      const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));
+      if (!signal.aborted) stderr.write(formatLines(notes));
     },
     error({ message, lines, facts }) {
       if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
@@ -65,12 +60,10 @@ function formatLines(lines: readonly string[]): string {
 
 export type Row = readonly [name: string, value: string];
 
-/** Formats two columns. */
 export function describeRows(rows: readonly Row[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
-/** Formats the findings of checks, one a line. */
 export function describeFindings(findings: readonly Finding[]): string[] {
   return findings.map(({ check, state, message }) => `${state.padEnd(10)}${check}: ${message}`);
 }

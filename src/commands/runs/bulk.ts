@@ -6,7 +6,6 @@ import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
 import type { Output } from '../cli/output';
 import { describeError } from './with-client';
 
-/** The number of runs worked on at once. */
 const CONCURRENCY = 20;
 
 /** Bounds a reason, which may quote an access list. */
@@ -24,19 +23,14 @@ export interface RunOutcome {
   receipt?: Receipt;
 }
 
-interface Item {
-  workflowId: string;
-  /** The line of the file that has the request. */
-  line?: number;
-}
-
 /**
  * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome of its own run only.
  *
+ * @param items may have the line of a file.
  * @param noun names one item, such as `request`.
  * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
  */
-export async function runBulk<I extends Item>(
+export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
   noun: string,
   output: Output,

@@ -7,7 +7,7 @@ import {
   type FailureType,
   type RefusalType,
 } from '../../contract/names';
-import { failureDetailsSchema, receiptSchema, type Receipt } from '../../contract/schemas';
+import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import { CommandError } from '../cli/command-error';
@@ -26,11 +26,6 @@ const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new 
   ['RedeliveryInProgress', EXIT_CODES.refused],
   ['DifferentRequest', EXIT_CODES.refused],
 ]);
-
-/** Keeps fields that this release does not know. @returns null when the result is not a receipt. */
-export function parseReceipt(result: unknown): Receipt | null {
-  return receiptSchema.safeParse(result).success ? (result as Receipt) : null;
-}
 
 /**
  * Converts the failure of a run, or of one of its Updates, into the error that ends a command.
@@ -70,7 +65,6 @@ export function describeUndelivered(workflowId: string, nextTryAt?: string | nul
   ];
 }
 
-/** Describes a receipt in lines for a person. */
 export function describeReceipt(receipt: Receipt): string[] {
   const { orgId, sourceOrgId, unconfirmedTokens } = receipt;
   const rows = describeRows([
@@ -99,17 +93,14 @@ export function toEndingError(
   if (cause instanceof CancelledFailure) {
     return new CommandError('the run was cancelled; no token was created', EXIT_CODES.cancelled, facts);
   }
-  if (cause instanceof TerminatedFailure) {
-    return new CommandError(
-      [
-        `the run was terminated: ${cause.message}`,
-        `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
-        'if a request was in progress, Atlas may have created a token that no run counts:' +
-          ' look in Atlas for an API key of that time',
-      ],
-      EXIT_CODES.failed,
-      facts,
-    );
-  }
-  return new CommandError(`the run failed: ${cause?.message ?? 'unknown'}`, EXIT_CODES.failed, facts);
+  const lines =
+    cause instanceof TerminatedFailure
+      ? [
+          `the run was terminated: ${cause.message}`,
+          `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+          'if a request was in progress, Atlas may have created a token that no run counts:' +
+            ' look in Atlas for an API key of that time',
+        ]
+      : `the run failed: ${cause?.message ?? 'unknown'}`;
+  return new CommandError(lines, EXIT_CODES.failed, facts);
 }

@@ -13,7 +13,6 @@ import { isOpen, listRuns, readRetentionMs } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeAttempts, readAttempts, type Attempts } from './unconfirmed-attempts';
 
-/** The number of histories read at once. */
 const READ_CONCURRENCY = 20;
 
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
@@ -49,7 +48,6 @@ const requestSchema = z.object({
   changeReference: text,
 });
 
-/** The filters and the output of `list`. */
 interface ListOptions {
   undelivered?: boolean | undefined;
   unconfirmed?: boolean | undefined;
@@ -64,11 +62,20 @@ interface ListOptions {
 /** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue } = context;
-  const listed = listRuns(client, taskQueue, ...buildConditions(options));
-  const runs = pMapIterable(listed, (info) => readListed(client, info, options), {
-    concurrency: READ_CONCURRENCY,
-  });
+  const infos = listRuns(client, taskQueue, ...buildConditions(options));
+  const read = async (info: WorkflowExecutionInfo): Promise<Listed> => {
+    const run = toListedRun(info);
+    const details = await readDetails(client, info, run, options);
+    return { run: { ...run, ...details }, isMatch: details !== null };
+  };
+  const runs = pMapIterable(infos, read, { concurrency: READ_CONCURRENCY });
   await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
+}
+
+interface Listed {
+  run: ListedRun;
+  /** True when the run matches every filter. */
+  isMatch: boolean;
 }
 
 function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
@@ -79,22 +86,6 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
     org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
     since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
   ].filter((condition) => typeof condition === 'string');
-}
-
-interface Listed {
-  run: ListedRun;
-  /** True when the run matches every filter. */
-  isMatch: boolean;
-}
-
-async function readListed(
-  client: Client,
-  info: WorkflowExecutionInfo,
-  options: ListOptions,
-): Promise<Listed> {
-  const run = toListedRun(info);
-  const details = await readDetails(client, info, run, options);
-  return { run: { ...run, ...details }, isMatch: details !== null };
 }
 
 /** Reads what the options need of the history of a run. @returns null when the run does not match every filter. */
@@ -122,10 +113,7 @@ async function readDetails(
     ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
     ...(details &&
       run.state === 'delivered' && {
-        receipt: receiptSchema
-          .nullable()
-          .catch(null)
-          .parse(await readResult(client, run)),
+        receipt: receiptSchema.safeParse(await readResult(client, run)).data ?? null,
       }),
   };
 }
@@ -174,8 +162,8 @@ async function printRuns(
   const retained = await retainedSince(client);
   output.note(
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
-    ...describeNotCounted(open),
-    ...(isUnconfirmed && terminated > 0 ? [describeTerminated(terminated)] : []),
+    describeNotCounted(open),
+    isUnconfirmed ? describeTerminated(terminated) : null,
   );
 }
 
@@ -205,10 +193,10 @@ async function printRequests({ client, output }: CommandContext, runs: AsyncIter
   const newest = new Map<string, ListedRun>();
   for await (const { run, isMatch } of runs)
     if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
-  const read = await pMap(newest.values(), (run) => readStartable(client, run), {
-    concurrency: READ_CONCURRENCY,
-  });
-  const requests = read.filter((request) => request !== null);
+  const read = (run: ListedRun) => readStartable(client, run);
+  const requests = (await pMap(newest.values(), read, { concurrency: READ_CONCURRENCY })).filter(
+    (request) => request !== null,
+  );
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
   if (left > 0)
@@ -222,13 +210,13 @@ async function readStartable(client: Client, run: ListedRun): Promise<PrepareReq
   return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : null;
 }
 
-/** Describes the open runs that a list of undelivered runs leaves out. */
-export function describeNotCounted(open: number): string[] {
-  const runs = formatCount(open, 'open run');
-  return open > 0 ? [`not counted: ${runs}, creating a token or in the first round of delivery`] : [];
+export function describeNotCounted(open: number): string | null {
+  if (open === 0) return null;
+  return `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`;
 }
 
-function describeTerminated(count: number): string {
+function describeTerminated(count: number): string | null {
+  if (count === 0) return null;
   return (
     `not shown: ${formatCount(count, 'terminated run')}. A request in progress at the termination is in no count.` +
     ' To see when that was: live-migration-prep list --json | grep terminated'

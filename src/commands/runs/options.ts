@@ -3,11 +3,10 @@ import { workflowIdFor } from '../../contract/names';
 import { usageError } from '../cli/command-error';
 import { collect, organizationId } from '../cli/option-parsers';
 
-/** The options that several commands have. `--help` loads this file, so it imports nothing heavy. */
+// `--help` loads this file, so it imports nothing heavy.
 
 export type RequestOptions = ReturnType<ReturnType<typeof requestCommand>['opts']>;
 
-/** Creates a command whose options make a request. */
 export function requestCommand(name: string) {
   return new Command(name)
     .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
@@ -30,7 +29,6 @@ export function requestCommand(name: string) {
 
 type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
 
-/** Creates a command whose options name the run of one pair of organizations. */
 export function targetCommand(name: string) {
   return new Command(name)
     .option('--org <id>', 'Atlas organization of the run; or --workflow-id', organizationId)

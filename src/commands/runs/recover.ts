@@ -9,11 +9,7 @@ import { watch } from './follow';
 import { describeOwnRun } from './refusals';
 import { startRun } from './start-or-join';
 
-/**
- * Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created.
- *
- * @param sink replaces that of the closed run.
- */
+/** Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created. */
 export async function recover(context: CommandContext, closed: RunRef, sink?: string): Promise<void> {
   const { client, output } = context;
   const { workflowId, runId } = closed;
@@ -37,14 +33,8 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
   await watch(context, run);
 }
 
-interface Recoverable {
-  taskQueue: string;
-  request: PrepareRequest;
-  recovery: Recovery;
-}
-
 /** @throws CommandError when the run has no token to deliver. */
-async function readRecoverable(client: Client, { workflowId, runId }: RunRef): Promise<Recoverable> {
+async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const refuse = (refused: string, why: string) =>
     refusal(`run ${runId} ${why}`, { workflowId, runId, refused });
 
@@ -58,5 +48,6 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef): P
   if (await isDelivered(client, workflowId, token.deliveryId))
     throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
   const { again: _, ...own } = request as PrepareRequest;
-  return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };
+  const recovery: Recovery = { sealedToken: token, sinksTried };
+  return { taskQueue: run.taskQueue, request: own, recovery };
 }

@@ -15,7 +15,6 @@ import { describeNotCounted } from './list';
 import { refuseEarlierToken, refuseForeign } from './refusals';
 import { describeMissingWorker } from './remote-check';
 
-/** Delivers the token of an open run now, to its own sink or to another one. */
 export async function redeliver(
   { client, output }: CommandContext,
   workflowId: string,
@@ -24,13 +23,12 @@ export async function redeliver(
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseForeign(run);
-  output.note(...(await describeMissingWorker(client, run.taskQueue)));
+  output.note(await describeMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink);
   output.print({ workflowId, receipt }, describeReceipt(receipt));
 }
 
-/** Delivers the token of every undelivered run of a task queue now. */
 export async function redeliverAll(
   { client, taskQueue, output }: CommandContext,
   sink?: string,
@@ -41,8 +39,8 @@ export async function redeliverAll(
     if (isUndelivered(memo)) runs.push({ workflowId });
     else notCounted += 1;
   }
-  output.note(...describeNotCounted(notCounted));
-  if (runs.length > 0) output.note(...(await describeMissingWorker(client, taskQueue)));
+  output.note(describeNotCounted(notCounted));
+  if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
@@ -51,7 +49,7 @@ export async function redeliverAll(
   );
 }
 
-/** The part of Temporal's message by which a run that accepts no more Updates is recognised. */
+/** Part of Temporal's message for a run that accepts no more Updates. */
 const UPDATES_USED_UP = 'total number of distinct updates';
 
 async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {

@@ -33,6 +33,9 @@ export function refuseForeign({ workflowId, runId, type }: RunRef & { type: stri
   );
 }
 
+/** Bounds the value of a field: an access list may be long. */
+const MAX_VALUE_LENGTH = 1000;
+
 /** @throws CommandError when the open run has a different request, whose receipt the caller would get. */
 export async function refuseIfDifferent(
   client: Client,
@@ -56,9 +59,6 @@ export async function refuseIfDifferent(
     { workflowId, type: 'DifferentRequest', fields },
   );
 }
-
-/** Bounds the value of a field: an access list may be long. */
-const MAX_VALUE_LENGTH = 1000;
 
 /**
  * @param request compared with the earlier one; null without a new request.

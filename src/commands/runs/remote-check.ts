@@ -10,10 +10,10 @@ import { EXIT_CODES } from '../cli/exit-codes';
 import { describeFindings } from '../cli/output';
 import { describeInvalidRequest } from './request';
 
-/** Describes that no worker polls a task queue; nothing when one does, or when it is not known. */
-export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string[]> {
+/** @returns null when a worker polls the task queue, or when it is not known. */
+export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string | null> {
   const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs: FIRST_POLL_MS });
-  return state === 'warning' ? [message] : [];
+  return state === 'warning' ? message : null;
 }
 
 /** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
@@ -48,11 +48,10 @@ export async function checkWorker(
   output.setFollowUp();
   const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(reported).data;
-  // A check that failed without an error among its findings says why in its failure.
-  const isError = ({ state }: { state: string }) => state === 'error';
-  const isExplained =
-    outcome instanceof Error ? report?.findings.some(isError) : (report?.findings.length ?? 0) > 0;
-  if (report && (isExplained || report.fields.length > 0)) return report;
+  const isExplained = ({ findings, fields }: CheckReport) =>
+    fields.length > 0 || findings.some(({ state }) => state === 'error');
+  // A check that failed with no error in its report says why in its failure.
+  if (report && (!(outcome instanceof Error) || isExplained(report))) return report;
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +
@@ -61,8 +60,6 @@ export async function checkWorker(
 }
 
 /**
- * Checks a request as {@link checkWorker} does.
- *
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem of the request and every error of the worker.
  */

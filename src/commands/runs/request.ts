@@ -28,8 +28,8 @@ export async function makeRequest(
   stdin: Stdin,
 ): Promise<PairRequest> {
   const request: PrepareRequest = {
-    orgId: requireOption('--org <id>', options.org),
-    sink: requireOption('--sink <name>', options.sink),
+    orgId: getRequiredOption('--org <id>', options.org),
+    sink: getRequiredOption('--sink <name>', options.sink),
     accessListIps: await readAddresses(options, stdin),
     ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
     ...(options.requestedBy && { requestedBy: options.requestedBy }),
@@ -44,8 +44,8 @@ function toPair(request: PrepareRequest): PairRequest {
   return { workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
 }
 
-/** `start --from` needs neither of the options that every other request has, so commander does not require them. */
-function requireOption(flags: string, value: string | undefined): string {
+/** Checks what commander cannot: with `start --from`, the same option is not required. */
+function getRequiredOption(flags: string, value: string | undefined): string {
   if (value === undefined) throw usageError(`required option '${flags}' not specified`);
   return value;
 }
@@ -68,13 +68,10 @@ async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, s
   );
 }
 
-/** A request of a file. */
 export interface NumberedRequest extends PairRequest {
+  /** The line of the file that has the request. */
   line: number;
 }
-
-/** Limits the output for a binary file, whose lines are all wrong. */
-const MAX_PROBLEMS = 100;
 
 /**
  * Reads and checks a file with a request as JSON on each line.
@@ -96,20 +93,13 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
     return [];
   });
   if (problems.length === 0) return [...requests.values()];
-  const more = problems.length - MAX_PROBLEMS;
   throw usageError([
     `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}`,
-    ...problems.slice(0, MAX_PROBLEMS),
-    ...(more > 0 ? [`  and in ${more} more`] : []),
+    ...problems,
   ]);
 }
 
-/**
- * Reads the lines of a file that an option names, without blank ones.
- *
- * @param file `-` for standard input.
- * @throws CommandError with exit code 2.
- */
+/** Reads the lines of a file that an option names, without blank ones. */
 async function readLines(option: string, file: string, stdin: Stdin) {
   try {
     // `readFile` of standard input fails with EAGAIN on a pipe.

@@ -5,10 +5,7 @@ import { describeMissingWorker } from './remote-check';
 import type { NumberedRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';
 
-/**
- * Starts a run for each request, a few at once. It skips pairs with an open run or a delivered token, so it can be
- * repeated.
- */
+/** Skips pairs with an open run or a delivered token, so it can be repeated. */
 export async function startMany(
   context: CommandContext,
   requests: readonly NumberedRequest[],
@@ -16,7 +13,7 @@ export async function startMany(
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   if (!dryRun) {
-    output.note(...(await describeMissingWorker(client, taskQueue)));
+    output.note(await describeMissingWorker(client, taskQueue));
     output.setFollowUp(
       'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
     );

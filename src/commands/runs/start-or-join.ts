@@ -14,7 +14,6 @@ import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
 import type { PairRequest } from './request';
 
-/** The number of attempts to start. */
 const MAX_ATTEMPTS = 5;
 
 /**
@@ -28,13 +27,13 @@ export async function startOrJoin(
   { client, taskQueue }: CommandContext,
   pair: PairRequest,
   again: boolean,
-  beforeStart: () => void = () => undefined,
+  beforeStart?: () => void,
 ): Promise<RunRef & { joined: boolean; taskQueue: string }> {
   const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
     const { open, workflowIdReusePolicy } = await requireStartable(client, pair, again);
     if (open) return { workflowId, runId: open.runId, joined: true, taskQueue: open.taskQueue };
-    beforeStart();
+    beforeStart?.();
     try {
       const args: [PrepareRequest] = [again ? { ...request, again } : request];
       const run = await startRun(client, { workflowId, taskQueue, args, workflowIdReusePolicy });

@@ -6,7 +6,6 @@ import { checkRequestRemotely, describeMissingWorker } from './remote-check';
 import type { PairRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';
 
-/** Starts `prepareLiveMigration`, or joins the open run of an equal request. */
 export async function start(
   context: CommandContext,
   pair: PairRequest,
@@ -20,9 +19,9 @@ export async function start(
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
   if (wait) return watch(context, { workflowId, runId }, { runId, joined });
-  const problem = await describeMissingWorker(client, taskQueue);
-  const warning = problem.length > 0 && { warning: problem.join() };
-  output.print({ workflowId, runId, joined, ...warning }, [...problem, followIt]);
+  const warning = await describeMissingWorker(client, taskQueue);
+  const lines = warning === null ? followIt : [warning, followIt];
+  output.print({ workflowId, runId, joined, ...(warning && { warning }) }, lines);
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */

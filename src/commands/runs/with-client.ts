@@ -14,21 +14,16 @@ const UNREACHABLE_CODES: readonly number[] = [
   GRPC.unauthenticated,
 ];
 
-/**
- * Runs a command with a client that the TEMPORAL_* variables and the profile file configure.
- *
- * @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached.
- */
+/** @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached. */
 export async function withClient(
   env: NodeJS.ProcessEnv,
   signal: AbortSignal,
   work: (client: Client) => Promise<void>,
 ): Promise<void> {
-  const { connection, namespace, unreachable } = await connectClient(env, CONNECT_TIMEOUT_MS).catch(
-    (error: unknown) => {
-      throw cannotReach(error as Error);
-    },
-  );
+  const connecting = connectClient(env, CONNECT_TIMEOUT_MS);
+  const { connection, namespace, unreachable } = await connecting.catch((error: unknown) => {
+    throw cannotReach(error as Error);
+  });
   // A stopped command ends at its next call.
   signal.addEventListener('abort', () => void connection.close());
   try {

@@ -83,12 +83,6 @@ describe('a file of requests', () => {
     expect(error).toMatchObject({ exitCode: 2 });
   });
 
-  it('has only its first hundred problems listed', async () => {
-    const error = (await requestsIn('x\n'.repeat(250)).catch((cause: unknown) => cause)) as Error;
-    expect(error.message.split('\n')).toHaveLength(102);
-    expect(error.message).toContain('\n  and in 150 more');
-  });
-
   it.each<[what: string, file: () => string, message: string]>([
     ['that is not there', () => fileIn('none'), 'cannot be read (ENOENT)'],
     ['that is a folder', () => fileIn(), 'cannot be read (EISDIR)'],
