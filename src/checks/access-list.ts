@@ -6,7 +6,7 @@ import { quote } from '../shared/text';
 /** A checked entry of the access list: its normalised form for Atlas, or its problem. */
 export type CheckedEntry = { entry: string; warning?: string } | { problem: string };
 
-/** Prefix lengths of an address, and the limits below which a block is refused or gets a warning. */
+/** Prefix lengths: of an address, and those below which a block is refused or gets a warning. */
 const WIDTHS = {
   ipv4: { address: 32, refusedBelow: 8, warnedBelow: 16 },
   ipv6: { address: 128, refusedBelow: 20, warnedBelow: 32 },
@@ -31,7 +31,7 @@ const NO_BLOCK =
   'without leading zeros, a host name or a port';
 const LIST_THE_SOURCE = 'write the public address that the source connects from';
 
-/** Checks and normalises the entries of an access list; `entries` has those that are valid, each once. */
+/** @returns `entries` has the valid ones, normalised and each once. */
 export function checkAccessList(list: readonly unknown[]) {
   const entries = new Set<string>();
   const problems: FieldProblem[] = [];
@@ -61,18 +61,16 @@ export function checkAccessList(list: readonly unknown[]) {
 export function checkEntry(text: string): CheckedEntry {
   const block = parseBlock(text);
   if (!block) return { problem: NO_BLOCK };
-  const { address, prefixLength } = block;
+  const { address, prefixLength, width, first, last } = block;
   if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress()) {
     return { problem: 'is an IPv4-mapped IPv6 address: write the IPv4 address or block itself' };
   }
   if (prefixLength === 0) return { problem: `lets in the whole Internet: ${LIST_THE_SOURCE}` };
-  const width = WIDTHS[address.kind()];
   if (prefixLength < width.refusedBelow) {
     const narrow = `a block of /${width.warnedBelow} or narrower`;
     return { problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or ${narrow}` };
   }
 
-  const [first, last] = findEdges(block);
   const ranges: string[] = [first.range(), last.range()];
   const unreachable = ranges.find((range) => !REACH.has(range));
   if (unreachable !== undefined) {
@@ -91,24 +89,16 @@ export function checkEntry(text: string): CheckedEntry {
   return { entry, ...(warning && { warning }) };
 }
 
-interface Block {
-  address: ipaddr.IPv4 | ipaddr.IPv6;
-  prefixLength: number;
-}
-
 /** Accepts strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2. */
-function parseBlock(text: string): Block | null {
+function parseBlock(text: string) {
   const [, addressText = '', mask] = /^([\da-f.:]+)(?:\/(0|[1-9]\d{0,2}))?$/i.exec(text) ?? [];
   if (!isIP(addressText)) return null;
   const address = ipaddr.parse(addressText);
-  const longest = WIDTHS[address.kind()].address;
-  const prefixLength = mask === undefined ? longest : Number(mask);
-  return prefixLength > longest ? null : { address, prefixLength };
-}
-
-/** @returns the first and the last address of a block. */
-function findEdges({ address, prefixLength }: Block) {
+  const width = WIDTHS[address.kind()];
+  const prefixLength = mask === undefined ? width.address : Number(mask);
+  if (prefixLength > width.address) return null;
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   const cidr = `${address.toString()}/${prefixLength}`;
-  return [family.networkAddressFromCIDR(cidr), family.broadcastAddressFromCIDR(cidr)] as const;
+  const [first, last] = [family.networkAddressFromCIDR(cidr), family.broadcastAddressFromCIDR(cidr)];
+  return { address, prefixLength, width, first, last };
 }

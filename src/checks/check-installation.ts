@@ -29,12 +29,12 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
   }
 }
 
-/** Checks Temporal, the list of runs and the task queue. */
 async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
   const notReached = unchecked('Temporal cannot be reached');
-  const [server, list, queue] = await callTemporal(env, taskQueue).catch(
-    (error: unknown) => [failedCheck((error as Error).message), notReached, notReached] as const,
-  );
+  const results = await connectAndCheck(env, taskQueue).catch((error: unknown) => [
+    failedCheck((error as Error).message),
+  ]);
+  const [server = notReached, list = notReached, queue = notReached] = results;
   return [
     { check: 'Temporal', ...server },
     { check: 'list of runs', ...list },
@@ -42,21 +42,16 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   ];
 }
 
-type TemporalResults = readonly [server: CheckResult, list: CheckResult, queue: CheckResult];
-
 /** @throws TemporalSettingsError, TemporalUnreachableError */
-async function callTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<TemporalResults> {
+async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promise<CheckResult[]> {
   const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
   const client = createClient(connection, namespace);
-  const check = async () =>
-    [
+  try {
+    return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () => [
       await checkNamespace(client, address),
       await checkRunList(client),
-      // A worker starts after its configuration was checked, so an idle queue is worth a warning only.
       await checkTaskQueue(client, taskQueue),
-    ] as const;
-  try {
-    return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, check);
+    ]);
   } catch (error) {
     throw unreachable(error);
   } finally {

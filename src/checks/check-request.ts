@@ -9,13 +9,12 @@ import {
 import { truncate } from '../shared/text';
 import { checkAccessList } from './access-list';
 
-/** Keeps the message of a failure readable. */
 const MAX_LISTED = 10;
 
 export type CheckedRequest =
   { request: Omit<ValidRequest, 'credential'>; problems: [] } | { request: null; problems: FieldProblem[] };
 
-/** Checks a request by every rule that needs no configuration. Pure; the command line uses it too. */
+/** Checks a request by every rule that needs no configuration. */
 export function checkRequest(input: unknown): CheckedRequest {
   const parsed = prepareRequestSchema.safeParse(input);
   const list = checkAccessList(getAccessList(input));
@@ -36,7 +35,7 @@ export function checkRequest(input: unknown): CheckedRequest {
   };
 }
 
-/** Joins the first ten problems in one sentence, with the number of the others. */
+/** Keeps the message of a failure readable: the first ten problems, and the number of the others. */
 export function describeProblems(problems: readonly FieldProblem[]): string {
   return listFirst(
     problems.map(({ field, description }) => `${field} ${description}`),

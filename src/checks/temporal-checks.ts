@@ -81,10 +81,7 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
   }
 }
 
-/**
- * A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five
- * minutes.
- */
+/** A long poll lasts a minute, so a worker whose last poll is older is gone. The server lists it for five minutes. */
 const POLL_EXPIRES_MS = 70_000;
 const LOOK_INTERVAL_MS = 250;
 
@@ -92,11 +89,11 @@ const LOOK_INTERVAL_MS = 250;
 export const FIRST_POLL_MS = 2000;
 
 /**
- * Checks whether a worker polls a task queue. Without one the result is a warning; without the permission to
- * describe task queues, which a start of runs does not need, it is `unchecked`.
+ * Checks whether a worker polls a task queue. Without one the result is a warning, since a worker may start later;
+ * without the permission to describe task queues, which a start of runs does not need, it is `unchecked`.
  *
- * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of its last
- *   poll, by this machine's clock.
+ * @param options `patienceMs` is the time to wait for a worker; `expiresMs` is the maximum age of its last poll, by
+ *   this machine's clock.
  */
 export async function checkTaskQueue(
   client: Client,

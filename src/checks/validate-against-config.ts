@@ -43,7 +43,7 @@ function findOrganizationProblems(
     const problem = `${org} has no credential in the worker's configuration`;
     problems.push({ field: 'orgId', description: `${problem}: name one under atlas.organizations` });
   }
-  // The names of sinks are for callers of an organization that they serve.
+  // Only a caller that names a served organization learns which sinks it may use.
   const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
   if (typeof sink !== 'string' || known.includes(sink)) return problems;
   const description = isServed

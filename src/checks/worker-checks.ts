@@ -1,26 +1,23 @@
 import { once } from 'node:events';
-import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
+import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
-import { classifyDeliveryError, type DeliveryOutcome } from '../sinks/outcomes';
+import { classifyDeliveryError } from '../sinks/outcomes';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 
-/** Limit for one check. */
 const CHECK_TIMEOUT_MS = 10_000;
 
-/** Organizations, credential and sink of a request. */
+/** Organizations of a request, with the names of its credential and its sink; null if none is configured for it. */
 export interface RequestScope extends CheckTarget {
-  /** Name of the credential; null if the configuration has none for the organization. */
   credential: string | null;
-  /** Name of the sink; null if the organization has no such sink. */
   sink: string | null;
 }
 
 type Check = [name: string, run: (signal: AbortSignal) => Promise<CheckResult>];
 
-/** Runs checks at the same time, each for at most ten seconds. None throws. */
+/** Runs checks at the same time, each for at most ten seconds. An error of a check is its result. */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
   return Promise.all(checks.map(async ([check, run]) => ({ check, ...(await runOne(run)) })));
 }
@@ -34,7 +31,7 @@ async function runOne(run: Check[1]): Promise<CheckResult> {
   return Promise.race([result, expired]);
 }
 
-function toFailedCheck({ message, retryable }: DeliveryOutcome | AtlasOutcome): CheckResult {
+function toFailedCheck({ message, retryable }: { message: string; retryable: boolean }): CheckResult {
   return failedCheck(message, retryable);
 }
 
@@ -46,17 +43,13 @@ function toFailedCheck({ message, retryable }: DeliveryOutcome | AtlasOutcome): 
  */
 export function workerChecks(services: Services, scope: RequestScope | null, withIds: boolean): Check[] {
   const { organizations, sinks } = services;
-  const credentials = (scope ? [scope.credential] : organizations.credentials()).filter(
-    (name) => name !== null,
-  );
-  const sinkNames = (scope ? [scope.sink] : [...sinks.keys()]).filter((name) => name !== null);
+  const isNamed = (name: string | null) => name !== null;
+  const credentials = (scope ? [scope.credential] : organizations.credentials()).filter(isNamed);
+  const usedSinks = [...sinks].filter(([name]) => !scope || name === scope.sink);
   return [
     ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
     ...credentials.flatMap((name) => credentialChecks(services, name, scope, withIds)),
-    ...sinkNames.map((name): Check => [
-      `sink ${name}`,
-      (signal) => checkSink(sinks.get(name), scope, signal),
-    ]),
+    ...usedSinks.map(([name, sink]): Check => [`sink ${name}`, (signal) => checkSink(sink, scope, signal)]),
   ];
 }
 
@@ -89,13 +82,12 @@ function credentialChecks(
   return [own, [`organization ${scope.orgId}`, () => isVisible]];
 }
 
-/** Adds a warning while the circuit of an accepted credential is open. */
+/** @param openCircuit why the circuit of the accepted credential is open; null while it is closed. */
 function withCircuit(result: CheckResult, openCircuit: string | null): CheckResult {
   if (openCircuit === null || result.state === 'error') return result;
   return warning(`${result.message}; but ${openCircuit}`);
 }
 
-/** Checks that a credential can see the organizations that it serves. */
 function checkServed(visible: readonly string[], wanted: readonly string[], withIds: boolean): CheckResult {
   const missing = wanted.filter((orgId) => !visible.includes(orgId));
   if (missing.length > 0) {
@@ -116,10 +108,10 @@ function checkKeys(sealer: Sealer): CheckResult {
   return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
 }
 
-async function checkSink(sink: Sink | undefined, target: CheckTarget | null, signal: AbortSignal) {
-  if (sink?.needsSourceOrgId && target?.sourceOrgId === null) {
+async function checkSink(sink: Sink, target: CheckTarget | null, signal: AbortSignal) {
+  if (sink.needsSourceOrgId && target?.sourceOrgId === null) {
     return unchecked('it needs the source organization, and the request names none');
   }
-  if (!sink?.check) return unchecked('configured; only a delivery can tell whether it works');
+  if (!sink.check) return unchecked('configured; only a delivery can tell whether it works');
   return ok(await sink.check(target, signal));
 }
