@@ -45,10 +45,7 @@ export const { checkLink } = proxyActivities<Activities>({
   summary: 'check the link',
 });
 
-/**
- * Temporal retries only attempts that created nothing. An attempt that vanished may have created a token, so
- * it comes back to the workflow.
- */
+/** An attempt that vanished may have created a token, so it comes back to the workflow. */
 export function proxyCreateLinkToken(
   policy: CreateRetryPolicy,
   remainingMs: number,

@@ -16,7 +16,6 @@ import { payloadConverter } from './payload-converter';
 const MAX_MESSAGE_LENGTH = 2000;
 const MAX_TEXT_LENGTH = 1000;
 const MAX_FIELDS = 101;
-/** Upper bound for a requested wait. */
 const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
@@ -29,17 +28,15 @@ export interface AttemptFailure {
   type: string;
   message: string;
   details: AtlasDetails;
-  /** False when the activity failed for good. */
   retryable: boolean;
-  /** The wait that Atlas or the sink requested. */
   retryAfterMs: number | undefined;
-  /** True if the attempt may have created a link-token, or does not say. */
+  /** True also if the attempt does not say. */
   tokenMayExist: boolean;
-  /** True if the attempt may have called its sink. */
+  /** True also if the attempt does not say. */
   sinkTried: boolean;
 }
 
-/** Token of this run, or of the closed run that it recovers, as far as delivery needs it. */
+/** The part of a sealed token that delivery needs. */
 export type RunToken = Pick<
   SealedToken,
   'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'
@@ -68,10 +65,8 @@ const NOTHING_KNOWN = {
   sinkTried: true,
 } as const;
 
-/** These types say that an attempt created nothing. */
-const NOTHING_CREATED: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
+const TYPES_WITHOUT_TOKEN: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
-/** Makes plain values of what an activity failed with; of one that timed out, of its last failed attempt. */
 export function parseFailure(error: unknown): AttemptFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
@@ -117,7 +112,7 @@ function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
     details: parseDetails(details),
     retryable: failure.nonRetryable !== true || type === TOKEN_UNCONFIRMED,
     retryAfterMs: isWait ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
-    tokenMayExist: !NOTHING_CREATED.includes(type) && tokenMayExist !== false,
+    tokenMayExist: !TYPES_WITHOUT_TOKEN.includes(type) && tokenMayExist !== false,
     sinkTried: sinkTried !== false,
   };
 }

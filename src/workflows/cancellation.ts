@@ -10,7 +10,6 @@ import { createFailure } from './run-failures';
  * is left.
  *
  * @param token that exists and is not confirmed as delivered.
- * @param sinksTried sinks that may have it.
  */
 export function cancellationFailure(
   { unconfirmedTokens }: Pick<Status, 'unconfirmedTokens'>,

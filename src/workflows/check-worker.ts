@@ -9,8 +9,7 @@ import { firstDetails, unwritableRequest } from './run-failures';
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 
 /**
- * Checks, inside a worker, what runs need: credentials, sealing keys and sinks; with a request, what that
- * request would use. Nothing is created. A rollout gate needs only the ending.
+ * Checks, inside a worker, what runs need, or what a request would use. Nothing is created.
  *
  * @throws ApplicationFailure of type `WorkerCheckFailed` or `InvalidRequest`, with the report as its details.
  */

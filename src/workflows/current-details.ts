@@ -11,21 +11,18 @@ export function formatCurrentDetails(
 ): string {
   const explanation =
     unconfirmedTokens > 0 ? ' (Atlas may have created them; the run never received them)' : '';
+  // Markdown changes `--` and drops `<name>` outside backticks.
+  const redeliver = commandLine('redeliver', workflowInfo().workflowId);
   const paragraphs = [
     `**${step}**: ${escapeMarkup(description)}`,
-    step === 'undelivered' && formatRemedy(),
+    step === 'undelivered' &&
+      `Once the cause is fixed: \`${redeliver}\` (with \`--sink <name>\` to another sink)`,
     nextTryAt && `Next try: ${nextTryAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
     request && `Unconfirmed tokens: ${unconfirmedTokens}${explanation}`,
     request && formatRequest(request),
   ];
   return paragraphs.filter(Boolean).join('\n\n');
-}
-
-/** Markdown changes `--` and drops `<name>` outside backticks. */
-function formatRemedy(): string {
-  const command = commandLine('redeliver', workflowInfo().workflowId);
-  return `Once the cause is fixed: \`${command}\` (with \`--sink <name>\` to another sink)`;
 }
 
 function formatRequest(request: ValidRequest): string {

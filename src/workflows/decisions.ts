@@ -11,7 +11,6 @@ import type { AttemptFailure } from './activity-results';
 export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
   activityNumber: number;
-  /** True if the run was cancelled meanwhile. */
   isCancelled: boolean;
   /** True if it began after the deadline: it only looked for the token of a lost attempt. */
   startedLate: boolean;

@@ -4,34 +4,25 @@ import type { ValidatedRequest } from '../shared/activities';
 import { proxyDeliverLinkToken } from './activity-proxies';
 import { parseReceipt, settle, type RunToken } from './activity-results';
 import { cancellationFailure } from './cancellation';
-import { decideDelivery, type RoundPace } from './decisions';
+import { decideDelivery, type DeliverySituation, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
-
-interface Delivery {
-  status: RunStatus;
-  channel: DeliveryChannel;
-  valid: ValidatedRequest;
-  sealedToken: RunToken;
-  recovery: Recovery | undefined;
-}
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is
  * one attempt at once.
  *
- * @returns the receipt; its `alsoTried` names every other sink that was tried.
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as
  *   delivered.
  */
-export async function deliverToken({
-  status,
-  channel,
-  valid: { request, deliver: policy },
-  sealedToken,
-  recovery,
-}: Delivery): Promise<Receipt> {
+export async function deliverToken(
+  status: RunStatus,
+  channel: DeliveryChannel,
+  { request, deliver: policy }: ValidatedRequest,
+  sealedToken: RunToken,
+  recovery: Recovery | undefined,
+): Promise<Receipt> {
   const sinksTried = new Set(recovery?.sinksTried);
   const isCancelled = () => CancellationScope.current().consideredCancelled;
   const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
@@ -44,7 +35,7 @@ export async function deliverToken({
     const isElsewhere = sink !== request.sink;
     // Cancelled while the token was being created, or in between: the token gets one attempt.
     const isFinal = isCancelled();
-    const kind = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
+    const kind: DeliverySituation['kind'] = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
     const summary = status.showDelivering(request, sink);
     const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
     const attempt = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
@@ -61,13 +52,7 @@ export async function deliverToken({
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
     const isSuperseded = channel.redelivery !== redelivery;
-    const situation = {
-      kind,
-      isCancelled: isCancelled(),
-      isSuperseded,
-      isElsewhere,
-      nowMs: Date.now(),
-    } as const;
+    const situation = { kind, isCancelled: isCancelled(), isSuperseded, isElsewhere, nowMs: Date.now() };
     const decision = decideDelivery(failure, situation, pace, policy, Math.random());
     if (decision.next === 'cancelled') throw cancelled();
     if (decision.next === 'redeliver') continue;

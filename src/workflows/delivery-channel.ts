@@ -18,26 +18,19 @@ export type DeliveryChannel = ReturnType<typeof createDeliveryChannel>;
 /** Connects the loop that delivers with the Updates: they steer it, and wait for its outcomes. */
 export function createDeliveryChannel() {
   let attemptScope: CancellationScope | null = null;
-  let outcomes = 0;
   let latest: Outcome | null = null;
   let isEnding = false;
-
-  function publish(outcome: Outcome): void {
-    latest = outcome;
-    outcomes += 1;
-  }
 
   const channel = {
     /** The redelivery that has no outcome yet. */
     redelivery: null as Redelivery | null,
 
-    /** Sets the next sink, and stops the attempt under way. */
+    /** Stops the attempt under way. */
     redeliver(redelivery: Redelivery): void {
       channel.redelivery = redelivery;
       attemptScope?.cancel();
     },
 
-    /** Runs an attempt that a redelivery stops. */
     async runAttempt<T>(attempt: () => Promise<T>): Promise<T> {
       attemptScope = new CancellationScope();
       try {
@@ -50,26 +43,25 @@ export function createDeliveryChannel() {
     /** Publishes the failure of a round; the run goes on. */
     publishRound(failure: ApplicationFailure): void {
       channel.redelivery = null;
-      publish({ failure });
+      latest = { failure };
     },
 
     /** Publishes the outcome of the run, and resolves once every caller has it. */
     async publishEnding(outcome: Outcome): Promise<void> {
       isEnding = true;
-      publish(outcome);
+      latest = outcome;
       if (allHandlersFinished()) return;
       // In a cancelled run any other wait would throw at once, and callers would get no outcome.
       await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
     },
 
-    /** @returns the failure of the last round; null before the first ended. */
     getLastFailure: () => (latest && 'failure' in latest ? latest.failure : null),
 
     /** Waits for the outcome of the round under way, or of the run when it ends before that. */
     async waitForOutcome(): Promise<Receipt> {
-      const before = outcomes;
+      const before = latest;
       // After the ending no other outcome follows.
-      await CancellationScope.nonCancellable(() => condition(() => outcomes > before || isEnding));
+      await CancellationScope.nonCancellable(() => condition(() => latest !== before || isEnding));
       const outcome = latest as Outcome;
       if ('failure' in outcome) throw outcome.failure;
       return outcome.receipt;

@@ -29,7 +29,6 @@ const MAX_MEMO_LENGTH = 16 * 1024;
  * is delivered, or until someone cancels it.
  *
  * @param recovery the token of a closed run: it is delivered, and nothing is created.
- * @returns the receipt.
  * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything
  *   was created.
  */
@@ -42,7 +41,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
     status.setToken(sealedToken, !recovery);
-    const receipt = await deliverToken({ status, channel, valid, sealedToken, recovery });
+    const receipt = await deliverToken(status, channel, valid, sealedToken, recovery);
     status.reportDelivered(receipt);
     await channel.publishEnding({ receipt });
     return receipt;
@@ -57,8 +56,6 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
 /**
  * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery
  * creates nothing, so no earlier token forbids it.
- *
- * @throws CancelledFailure, or ApplicationFailure: that of the validation before that of the search.
  */
 async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   const [validated, searched] = await Promise.allSettled([

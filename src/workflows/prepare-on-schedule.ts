@@ -25,7 +25,7 @@ import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { createFailure, firstDetails, unwritableRequest } from './run-failures';
 
-/** A failure's message has to stay readable. */
+/** Keeps the message of a failure readable. */
 const MAX_LISTED = 10;
 
 /**
@@ -50,7 +50,7 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
   }
 }
 
-/** Anyone who may start work in the namespace can invent types of failures. */
+/** Bounds the labels of the metric: anyone who may start work in the namespace can invent types of failures. */
 function getOutcomeLabel(error: unknown): string {
   const type = error instanceof ApplicationFailure ? error.type : null;
   return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
@@ -83,7 +83,6 @@ async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Pr
   }
 }
 
-/** Reads the state of the link; with `always` nothing is read. */
 async function readLink(request: PrepareRequest, always: boolean): Promise<LinkState> {
   // Temporal passes on the result of the schedule's previous run.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;

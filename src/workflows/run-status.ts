@@ -62,7 +62,6 @@ export function createRunStatus() {
       return `create ${creation}`;
     },
 
-    /** Counts a token that Atlas may have created and the run never received. */
     countUnconfirmed(): void {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
@@ -91,7 +90,6 @@ export function createRunStatus() {
       return `deliver token ${deliveryId} of ${describePair(pair)} to sink ${sink}`;
     },
 
-    /** @param sink that the failed attempt went to. */
     reportUndelivered({ type, message }: ApplicationFailure, sink: string, nextRoundAtMs: number): void {
       if (token) countFailedRound(String(type), token);
       const { deliveryId } = status;
