@@ -180,19 +180,16 @@ export function serveRejectingGrpcProxy(
   return listen(server, 'http');
 }
 
-/** A certificate signed by itself, for 127.0.0.1 unless another address is given. */
-export async function certificateFor({
-  ip = '127.0.0.1',
-  expired = false,
-}: { ip?: string; expired?: boolean } = {}): Promise<Certificate> {
+/** A certificate signed by itself, for 127.0.0.1. */
+export async function certificateFor(): Promise<Certificate> {
   const year = 365 * 24 * 3_600_000;
   const { private: key, cert } = await generate([{ name: 'commonName', value: 'test' }], {
     keyType: 'ec',
-    notBeforeDate: new Date(Date.now() - 2 * year),
-    notAfterDate: new Date(Date.now() + (expired ? -year : year)),
+    notBeforeDate: new Date(Date.now() - year),
+    notAfterDate: new Date(Date.now() + year),
     extensions: [
       { name: 'basicConstraints', cA: true },
-      { name: 'subjectAltName', altNames: [{ type: 7, ip }] },
+      { name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] },
     ],
   });
   return { key, cert };

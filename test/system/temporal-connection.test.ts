@@ -39,109 +39,59 @@ function refusingServer(): Promise<string> {
   return listen(server);
 }
 
-/** Expects that there is no connection. */
-async function messageFor(connect: typeof connectClient | typeof connectWorker, env: Record<string, string>) {
-  const error = await connect({ HOME: '/nowhere', ...env }, TIMEOUT_MS).then(
-    () => null,
-    (cause: unknown) => cause as Error,
-  );
-  return error?.message;
-}
-
 describe('without a connection, a client and a worker say what to do, and quote no secret:', () => {
-  it.concurrent.each<[what: string, env: () => Promise<Record<string, string>>, message: RegExp]>([
+  it.concurrent.each<[what: string, env: () => Promise<Record<string, string>>, reason: RegExp]>([
     [
       'an API key with a line end',
-      () =>
-        Promise.resolve({
-          ...CANARIES,
-          TEMPORAL_ADDRESS: '127.0.0.1:1',
-          TEMPORAL_API_KEY: `${CANARIES.TEMPORAL_API_KEY}\n`,
-        }),
-      /^cannot reach Temporal at 127\.0\.0\.1:1, namespace default, with TLS \(.*\): start it/,
+      () => Promise.resolve({ TEMPORAL_ADDRESS: '127.0.0.1:1', TEMPORAL_API_KEY: 'tmprl_CANARY\n' }),
+      /^cannot reach Temporal at 127\.0\.0\.1:1, namespace default, with TLS \((the reason quotes a credential|.*Connection refused)/,
     ],
     [
       'nothing listens',
       async () => ({ ...WITHOUT_TLS, TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      /without TLS \(.*\): start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS/,
+      /without TLS \(.*(ECONNREFUSED|Connection refused)/,
     ],
     [
       'a server that refuses the credentials and quotes them',
       async () => ({ ...WITHOUT_TLS, TEMPORAL_ADDRESS: await refusingServer() }),
-      /without TLS \(the reason quotes a credential, which may hold a line end or a character outside ASCII\): /,
+      /without TLS \(the reason quotes a credential/,
     ],
     [
       'a server that accepts and says nothing',
       async () => ({ ...WITHOUT_TLS, TEMPORAL_ADDRESS: await listen(net.createServer()) }),
-      /without TLS \(.*\): start it/,
+      /without TLS \((Failed to connect before the deadline|no response within 1000 ms)/,
     ],
     [
       'a server without TLS, for a client with a certificate',
       async () => {
         const { cert, key } = await certificateFor();
         const pair = { TEMPORAL_TLS_CLIENT_CERT_DATA: cert, TEMPORAL_TLS_CLIENT_KEY_DATA: key };
-        return { ...CANARIES, ...pair, TEMPORAL_ADDRESS: await refusingServer() };
+        return { ...pair, TEMPORAL_ADDRESS: await refusingServer() };
       },
-      /with TLS \(.*\): start it/,
-    ],
-  ])('%s', async (_what, makeEnv, expected) => {
-    const env = await makeEnv();
-    const key = env['TEMPORAL_TLS_CLIENT_KEY_DATA'] ?? '';
-    for (const connect of [connectClient, connectWorker]) {
-      const message = await messageFor(connect, env);
-      expect(message).toMatch(expected);
-      expect(message).not.toContain('CANARY');
-      for (const line of key.split('\n').filter(({ length }) => length > 20))
-        expect(message).not.toContain(line);
-    }
-  });
-});
-
-describe('a client names what prevents the connection:', () => {
-  it.concurrent.each<[what: string, env: () => Promise<Record<string, string>>, reason: string]>([
-    [
-      'nothing listens',
-      async () => ({ TEMPORAL_ADDRESS: `127.0.0.1:${await freePort()}` }),
-      'without TLS (.*ECONNREFUSED',
-    ],
-    [
-      'TLS, and the server has none',
-      async () => ({ TEMPORAL_ADDRESS: await refusingServer(), TEMPORAL_TLS: 'true' }),
-      'with TLS (.*wrong version number',
-    ],
-    [
-      'an API key, which means TLS, and the server has none',
-      async () => ({ TEMPORAL_ADDRESS: await refusingServer(), ...CANARIES }),
-      'with TLS (.*wrong version number',
+      /with TLS \(.*(wrong version number|InvalidContentType)/,
     ],
     [
       'a certificate that nobody trusts',
-      () => secureServer({}, false),
-      'with TLS (.*self-signed certificate',
-    ],
-    [
-      'a certificate of another host',
-      () => secureServer({ ip: '192.0.2.1' }, true),
-      'with TLS (.*ERR_TLS_CERT_ALTNAME_INVALID',
-    ],
-    [
-      'a certificate that has expired',
-      () => secureServer({ expired: true }, true),
-      'with TLS (.*certificate has expired',
+      async () => {
+        const server = http2.createSecureServer(await certificateFor());
+        return { TEMPORAL_TLS: 'true', TEMPORAL_ADDRESS: await listen(server) };
+      },
+      /with TLS \(.*(self-signed certificate|InvalidCertificate)/,
     ],
   ])('%s', async (_what, makeEnv, reason) => {
-    const message = await messageFor(connectClient, await makeEnv());
-    expect(message).toMatch(new RegExp(reason.replace('(', String.raw`\(`)));
-    expect(message).toMatch(/ or the TEMPORAL_TLS variables$/);
+    const env: Record<string, string> = { ...CANARIES, HOME: '/nowhere', ...(await makeEnv()) };
+    const key = env['TEMPORAL_TLS_CLIENT_KEY_DATA'] ?? '';
+    for (const connect of [connectClient, connectWorker]) {
+      const failure = await connect(env, TIMEOUT_MS).then(
+        String,
+        (error: unknown) => (error as Error).message,
+      );
+      expect(failure).toMatch(reason);
+      expect(failure).toMatch(
+        /: start it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables$/,
+      );
+      for (const secret of ['CANARY', ...key.split('\n').filter(({ length }) => length > 20)])
+        expect(failure).not.toContain(secret);
+    }
   });
 });
-
-/** The environment for a server with a certificate of its own. */
-async function secureServer(options: Parameters<typeof certificateFor>[0], isTrusted: boolean) {
-  const certificate = await certificateFor(options);
-  return {
-    TEMPORAL_ADDRESS: await listen(http2.createSecureServer(certificate)),
-    TEMPORAL_TLS: 'true',
-    ...(isTrusted && { TEMPORAL_TLS_SERVER_CA_CERT_DATA: certificate.cert }),
-  };
-}
