@@ -31,6 +31,7 @@ function secret(what: string): string {
 }
 
 const places: Place[] = [];
+const look = (what: string, text: string) => void places.push(textPlace(what, text));
 const on = 'linkTokens';
 
 let folder: string;
@@ -88,46 +89,41 @@ async function start(sink: string, faults: Fault[] = [], credential?: Credential
   return handle;
 }
 
-/** Notes all that a caller sees of an outcome. */
-async function note(what: string, outcome: Promise<unknown>): Promise<string> {
+/** Looks at all that a caller sees of an outcome. */
+async function lookAtOutcome(what: string, outcome: Promise<unknown>): Promise<string> {
   const seen = inspect(await outcome.catch((error: unknown) => error), { showHidden: true, depth: 8 });
-  places.push(textPlace(what, seen));
+  look(what, seen);
   return seen;
 }
 
 const update = (handle: Handle, name: string, input: unknown) =>
-  note(`the outcome of the Update ${name}`, handle.executeUpdate(name, { args: [input] }));
+  lookAtOutcome(`the outcome of the Update ${name}`, handle.executeUpdate(name, { args: [input] }));
 
-async function client(...args: string[]): Promise<ClientExit> {
-  const exit = await own.deployment.runClient(...args);
-  places.push(textPlace(`the output of ${args.join(' ')}`, exit.stdout + exit.stderr));
+/** Runs a command for one run. */
+async function client(handle: Handle, ...args: string[]): Promise<ClientExit> {
+  const exit = await own.deployment.runClient(...args, '--workflow-id', handle.workflowId);
+  look(`the output of ${args.join(' ')}`, exit.stdout + exit.stderr);
   return exit;
 }
 
-function optionsOf({ workflowId }: Handle): string[] {
-  const [, orgId = '', sourceOrgId = ''] = workflowId.split('/');
-  return ['--org', orgId, '--source-org', sourceOrgId];
-}
-
-/** Notes what Temporal shows of a run: description, memo, status and current details. */
-async function noteRun(handle: Handle): Promise<void> {
+/** Looks at what Temporal shows of a run without its history. */
+async function lookAtRun(handle: Handle): Promise<void> {
   const { raw, memo } = await handle.describe();
-  places.push(textPlace('a description', JSON.stringify(raw)));
-  places.push(textPlace('a memo', JSON.stringify(memo)));
-  places.push(textPlace('a status', JSON.stringify(await handle.query('status'))));
-  const details = await handle.query('__temporal_workflow_metadata');
-  places.push(textPlace('current details', JSON.stringify(details)));
+  look('a description', JSON.stringify(raw));
+  look('a memo', JSON.stringify(memo));
+  look('a status', JSON.stringify(await handle.query('status')));
+  look('current details', JSON.stringify(await handle.query('__temporal_workflow_metadata')));
 }
 
-async function noteHistories(): Promise<void> {
+async function lookAtHistories(): Promise<void> {
   for await (const { workflowId, runId } of temporal.client.workflow.list()) {
     const handle = temporal.client.workflow.getHandle(workflowId, runId);
-    places.push(textPlace('a history', JSON.stringify((await handle.fetchHistory()).events)));
+    look('a history', JSON.stringify((await handle.fetchHistory()).events));
     const base = `${temporal.uiUrl}/api/v1/namespaces/default/workflows/${encodeURIComponent(workflowId)}`;
     for (const view of ['', '/history']) {
       const response = await fetch(`${base}${view}?execution.runId=${runId}`);
       expect(response.status).toBe(200);
-      places.push(textPlace("the UI's API", await response.text()));
+      look("the UI's API", await response.text());
     }
   }
 }
@@ -161,7 +157,7 @@ async function endRuns(): Promise<void> {
   await Promise.all(
     rows.map(async ([type, sink, faults, credential]) => {
       const handle = await start(sink, faults, credential);
-      await note(`the result of a run that ends with ${type}`, handle.result());
+      await lookAtOutcome(`the result of a run that ends with ${type}`, handle.result());
       expect(await endingOf(handle)).toMatchObject({ type });
     }),
   );
@@ -175,13 +171,12 @@ async function failDeliveries(): Promise<void> {
   expect(await update(handle, UPDATES.redeliver, { sink: 'missing' })).toContain('SinkUnavailable');
   expect(await update(handle, UPDATES.redeliver, { sink: 5 })).toContain('InvalidRequest');
   expect(await update(handle, UPDATES.awaitDelivery, {})).toContain('DifferentRequest');
-  const target = optionsOf(handle);
-  expect(await client('redeliver', ...target)).toMatchObject({ code: 5 });
-  expect(await client('--json', 'watch', ...target)).toMatchObject({ code: 5 });
-  await noteRun(handle);
-  await client('cancel', ...target);
-  expect(await note('a cancelled run', handle.result())).toContain('sinksTried');
-  expect(await client('watch', ...target)).toMatchObject({ code: 7 });
+  expect(await client(handle, 'redeliver')).toMatchObject({ code: 5 });
+  expect(await client(handle, '--json', 'watch')).toMatchObject({ code: 5 });
+  await lookAtRun(handle);
+  await client(handle, 'cancel');
+  expect(await lookAtOutcome('a cancelled run', handle.result())).toContain('sinksTried');
+  expect(await client(handle, 'watch')).toMatchObject({ code: 7 });
 
   // The token of another run cannot be opened.
   const creator = await start('rejects');
@@ -190,9 +185,8 @@ async function failDeliveries(): Promise<void> {
   const thief = await own.deployment.start(own.newRequest(), { sealedToken, sinksTried: [] });
   await untilStep(thief, 'undelivered');
   expect(await update(thief, UPDATES.redeliver, {})).toContain('SealedTokenUnreadable');
-  await noteRun(thief);
-  const redelivery = await client('--json', 'redeliver', ...optionsOf(creator), '--sink', 'files');
-  expect(redelivery).toMatchObject({ code: 0 });
+  await lookAtRun(thief);
+  expect(await client(creator, '--json', 'redeliver', '--sink', 'files')).toMatchObject({ code: 0 });
 }
 
 /** A worker that does not start names every problem of its secrets. */
@@ -209,14 +203,14 @@ async function failToStart(): Promise<void> {
   });
   const worker = deployment.spawnWorker();
   expect(await worker.exited).toMatchObject({ code: 1 });
-  places.push(textPlace('the output of a worker that does not start', worker.output()));
+  look('the output of a worker that does not start', worker.output());
 }
 
 describe('secrets are in their places only', () => {
   beforeAll(async () => {
     await Promise.all([endRuns(), failDeliveries(), failToStart()]);
     const { deployment, atlas } = own;
-    for (const handle of handles) await noteRun(handle);
+    for (const handle of handles) await lookAtRun(handle);
     // The worker is stopped during this delivery.
     await untilDeliveryFails(await start('missing'));
     if (process.platform === 'linux') {
@@ -226,7 +220,7 @@ describe('secrets are in their places only', () => {
     await Promise.all(deployment.workers.map((worker) => worker.stop()));
     const created = atlas.createdTokens();
     created.forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
-    await noteHistories();
+    await lookAtHistories();
     places.push(...filesBelow(folder));
     // The path of the webhook is in the configuration, where it belongs.
     const { configFile, keysFile, tokensFolder } = deployment;
@@ -245,9 +239,11 @@ describe('secrets are in their places only', () => {
     [/^the outcome of the Update redeliver$/, 'SealedTokenUnreadable'],
     [/^the output of redeliver/, 'SinkRejected'],
     [/^a cancelled run$/, 'sinksTried'],
+    [/^the output of a worker/, 'MONGODB_ATLAS_CLIENT_SECRET'],
+    [/^the output of a worker/, 'LIVE_MIGRATION_PREP_SEALING_KEYS'],
     [/^the output of a worker/, 'SIGNING_SECRET'],
     [/worker-1\.log$/, '"level":"trace"'],
-  ])('a search of %s finds what is there', (where, what) => {
+  ])('a search of %s finds %s, which is there', (where, what) => {
     const searched = places.filter(({ name }) => where.test(name));
     expect(findSecrets(searched, new Map([['it', what]]))).not.toEqual([]);
   });
@@ -262,16 +258,8 @@ describe('secrets are in their places only', () => {
     expect(findSecrets(planted, secrets)).toEqual(['link-token 1 in a log', 'link-token 1 in a payload']);
   });
 
-  it('a delivered token is in the file of the sink', () => {
-    const created = new Set(own.atlas.createdTokens().map(({ linkToken }) => linkToken));
-    const delivered = own.deployment.tokens();
-    expect(delivered.length).toBeGreaterThanOrEqual(3);
-    expect(delivered.filter((token) => !created.has(token))).toEqual([]);
-  });
-
   it('no secret is anywhere else', () => {
-    const hits = findSecrets(places, secrets);
-    process.stdout.write(`secrecy: ${secrets.size} secrets, ${places.length} places, ${hits.length} hits\n`);
-    expect(hits).toEqual([]);
+    expect(own.deployment.tokens().length).toBeGreaterThanOrEqual(3);
+    expect(findSecrets(places, secrets)).toEqual([]);
   });
 });
