@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
 import { startAtlas, type TestAtlas } from './atlas';
@@ -32,19 +31,14 @@ export type CommandFixture = Awaited<ReturnType<typeof createCommandFixture>>;
 export async function createCommandFixture() {
   const [{ address, client: temporal }, atlas] = await Promise.all([sharedTemporal(), startAtlas()]);
   const deployment = await deploy({ atlas, config: WITH_BLOCKED_SINK });
-  const blocked = blockSink(deployment);
+  blockSink(deployment);
   await deployment.startWorker();
 
-  /** Starts a command whose output is read while it runs. */
-  function follow(args: readonly string[], stdin?: string | Buffer) {
+  function start(args: readonly string[], stdin?: string) {
     const queue = ['--task-queue', deployment.taskQueue];
-    const input = stdin === undefined ? undefined : Readable.from([stdin]);
     // `recover` has a default of its own.
-    const command = startCommand(
-      [...(args.includes('recover') ? [] : queue), ...args],
-      embeddedEnv(address),
-      input,
-    );
+    const all = args.includes('recover') ? args : [...queue, ...args];
+    const command = startCommand(all, embeddedEnv(address), stdin);
     const exited = command.exited.then((exit) => {
       expectNoSecretIn(exit.stdout + exit.stderr, secretsOf(atlas, deployment));
       return exit;
@@ -52,15 +46,15 @@ export async function createCommandFixture() {
     return { ...command, exited };
   }
 
-  /** Runs a command to its end. */
-  const client = (...args: string[]) => follow(args).exited;
+  const client = (...args: string[]) => start(args).exited;
 
   return {
     atlas,
     deployment,
     temporal,
-    blocked,
-    follow: (...args: string[]) => follow(args),
+    /** Starts a command whose output is read while it runs. */
+    follow: (...args: string[]) => start(args),
+    /** Runs a command to its end. */
     client,
     /** Runs a command with `--json` to its end. Returns its exit code and the facts that it prints last. */
     async json(...args: string[]): Promise<ClientExit & ReturnType<typeof objectIn>> {
@@ -68,7 +62,7 @@ export async function createCommandFixture() {
       return { ...exit, ...objectIn(exit) };
     },
     /** Runs a command that reads this on standard input. */
-    piped: (stdin: string | Buffer, ...args: string[]): Promise<ClientExit> => follow(args, stdin).exited,
+    piped: (stdin: string, ...args: string[]): Promise<ClientExit> => start(args, stdin).exited,
     newTarget(): Target {
       const { orgId } = atlas.account;
       const [sourceOrgId, ip] = [newOrgId(), newAddress()];

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { Readable } from 'node:stream';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import type { Io } from '../../src/commands/cli/output';
 import { runProgram as runInProcess } from '../../src/commands/program';
@@ -8,15 +9,6 @@ export interface ClientExit {
   code: number;
   stdout: string;
   stderr: string;
-}
-
-/** A command that runs in this process. */
-export interface RunningCommand {
-  /** Returns everything written to standard output and standard error so far. */
-  output(): string;
-  /** Does the same as Ctrl-C. */
-  interrupt(): void;
-  readonly exited: Promise<ClientExit>;
 }
 
 /** A port that nothing listens on: a command that should not need Temporal fails when it does. */
@@ -32,27 +24,20 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE): 
 }
 
 /** Starts a command whose output is read while it runs. */
-export function startCommand(
-  args: readonly string[],
-  env: NodeJS.ProcessEnv = NOWHERE,
-  stdin?: Io['stdin'],
-): RunningCommand {
+export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE, stdin?: string) {
   const texts = { stdout: '', stderr: '' };
-  const streamTo = (name: keyof typeof texts) => ({
-    write: (text: string) => {
-      texts[name] += text;
-    },
-  });
+  const streamTo = (name: keyof typeof texts) => ({ write: (text: string) => (texts[name] += text) });
   const interrupt = new AbortController();
   const io: Io = {
     env,
-    ...(stdin && { stdin }),
+    ...(stdin !== undefined && { stdin: Readable.from([stdin]) }),
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     interrupt: interrupt.signal,
   };
   return {
     output: () => texts.stdout + texts.stderr,
+    /** Does the same as Ctrl-C. */
     interrupt: () => interrupt.abort(),
     exited: runInProcess(io, args).then((code) => ({ code, ...texts })),
   };
