@@ -3,12 +3,9 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { newOrgId } from './ids';
 
-/** COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION of Temporal's API. */
-const COMPLETE = 4;
+/** COMMAND_TYPE_START_TIMER and COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION of Temporal's API. */
+const [START_TIMER, COMPLETE] = [3, 4];
 const POLL_TIMEOUT_MS = 30_000;
-
-/** COMMAND_TYPE_START_TIMER of Temporal's API. */
-const START_TIMER = 3;
 
 /**
  * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not have made: the
@@ -31,7 +28,6 @@ export async function startForeignRun(client: Client, workflowId: string, workfl
   const handle = await client.workflow.start(workflowType, { workflowId, taskQueue });
   return {
     runId: handle.firstExecutionRunId,
-    terminate: () => handle.terminate(),
     /** Completes the run, as a worker of its own would. */
     async complete(result?: unknown): Promise<void> {
       const completion = { result: { payloads: [defaultPayloadConverter.toPayload(result)] } };

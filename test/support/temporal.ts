@@ -35,6 +35,11 @@ export async function untilListed(query: string, runs: number): Promise<void> {
   await eventually(`${runs} listed runs`, async () => (await client.workflow.count(query)).count === runs);
 }
 
+/** Waits until the list has the closed runs of a workflow id: what looks for an earlier token reads it. */
+export function untilClosedAreListed(workflowId: string, runs: number): Promise<void> {
+  return untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
+}
+
 /** Runs Temporal's own command line to its end, as an operator would. */
 export function temporalCli(address: string, ...args: string[]): Promise<ClientExit> {
   return runToEnd(CLI, args, embeddedEnv(address));
