@@ -8,7 +8,7 @@ const { TEST_FOLDER } = process.env;
 
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
-  globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+  globalTeardown: '<rootDir>/test/support/shared-temporal.ts',
 };
 
 const common = {

@@ -1,42 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
+import { startAtlasEmulator, type SeedInput } from '../../dev/atlas-emulator';
 import type { PrepareRequest } from '../../src/contract/schemas';
-import { cleanUpLater } from './clean-up';
+import { closeLater } from './clean-up';
 import { newOrgId } from './ids';
 
 export type CredentialType = 'serviceAccount' | 'apiKey';
 
-/** An organization at the emulator, with a credential of each kind. */
-export interface AtlasAccount {
-  orgId: string;
-  clientId: string;
-  clientSecret: string;
-  publicKey: string;
-  privateKey: string;
-  /** An organization at Cloud Manager, with an API key. */
-  sourceOrgId: string;
-  sourcePublicKey: string;
-  sourcePrivateKey: string;
-}
+export type AtlasAccount = ReturnType<typeof newAccount>;
 
-export interface TestAtlas extends AtlasEmulator {
-  account: AtlasAccount;
-  /** Requests that ask for a link-token; a Digest challenge is none. */
-  posts(): { startedAt: string; status: number | null }[];
-  /** Counts the tokens that were created for a request with an address of its own. */
-  created(request: Pick<PrepareRequest, 'accessListIps'>): number;
-}
+export type TestAtlas = Awaited<ReturnType<typeof startAtlas>>;
 
-interface TestAtlasOptions {
-  port?: number;
-  https?: { key: string; cert: string };
-  account?: AtlasAccount;
-  /** More organizations, each with credentials of its own. */
-  others?: readonly AtlasAccount[];
-  settings?: SeedInput['settings'];
-}
-
-export function newAccount(): AtlasAccount {
+/** Makes an organization with a credential of each kind, and one of Cloud Manager with an API key. */
+export function newAccount() {
   return {
     orgId: newOrgId(),
     clientId: `mdb_sa_id_${newOrgId()}`,
@@ -67,23 +42,29 @@ export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['s
   };
 }
 
-/** Starts an emulator with one organization of its own, or with more, and no rate limit; gone after the last test. */
+/** Starts an emulator with one organization of its own, or with others too, and no rate limit; gone after the last test. */
 export async function startAtlas({
   account = newAccount(),
   others = [],
   settings,
   ...options
-}: TestAtlasOptions = {}): Promise<TestAtlas> {
-  const emulator = await startAtlasEmulator({
-    ...options,
-    seed: seedOf([account, ...others], settings),
-  });
-  cleanUpLater(() => emulator.close());
+}: {
+  port?: number;
+  https?: { key: string; cert: string };
+  account?: AtlasAccount;
+  others?: readonly AtlasAccount[];
+  settings?: SeedInput['settings'];
+} = {}) {
+  const emulator = closeLater(
+    await startAtlasEmulator({ ...options, seed: seedOf([account, ...others], settings) }),
+  );
   return {
     ...emulator,
     account,
+    /** Requests that ask for a link-token; a Digest challenge is none. */
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
-    created: ({ accessListIps: [address = ''] }) =>
+    /** Counts the tokens that were created for a request with an address of its own. */
+    created: ({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>) =>
       emulator.createdTokens().filter((token) => token.accessListIps.includes(address)).length,
   };
 }
@@ -98,31 +79,4 @@ export function credentialEnv(account: AtlasAccount, type: CredentialType): Reco
         MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
         MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,
       };
-}
-
-/**
- * Section `atlas` of a configuration in which each of these accounts has a credential of its own, beside the one of the
- * environment, and what the section refers to.
- */
-export function organizationsOf(
-  { account }: Pick<TestAtlas, 'account'>,
-  others: readonly { account: AtlasAccount; type: CredentialType }[],
-  sinks: readonly string[],
-): { atlas: object; env: Record<string, string> } {
-  const env: Record<string, string> = {};
-  const credentials: Record<string, object> = {};
-  const organizations: Record<string, object> = { [account.orgId]: { credential: 'default', sinks } };
-  const secret = (value: string) => {
-    const name = `SECRET_${Object.keys(env).length}`;
-    env[name] = value;
-    return { env: name };
-  };
-  for (const { account: other, type } of others) {
-    const { orgId, clientId, clientSecret, publicKey, privateKey } = other;
-    const named = type === 'serviceAccount' ? { clientId, clientSecret } : { publicKey, privateKey };
-    const fields = Object.entries(named).map(([field, value]) => [field, secret(value)] as const);
-    credentials[`of-${orgId}`] = { type, ...Object.fromEntries(fields) };
-    organizations[orgId] = { credential: `of-${orgId}`, sinks };
-  }
-  return { atlas: { credentials, organizations }, env };
 }

@@ -53,12 +53,6 @@ export async function end(
   await handle.result().catch(() => undefined);
 }
 
-/** @throws unless each token that Atlas created is in the receipt, named by a cancelled run, or counted. */
-export function expectCounted({ receipt, details, unconfirmedTokens }: Ending, created: number): void {
-  const known = receipt || details?.deliveryId ? 1 : 0;
-  expect(unconfirmedTokens + known).toBeGreaterThanOrEqual(created);
-}
-
 /** Resolves once an attempt to deliver has failed that is followed by another, with its message. */
 export async function untilDeliveryFails(handle: Pick<Handle, 'describe'>): Promise<string> {
   return eventually('a failed attempt to deliver', async () => {

@@ -1,7 +1,15 @@
-import type { EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
+import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 
-/** The variable with the address of the server that all test files share. */
-export const SHARED_TEMPORAL_ADDRESS = 'TEST_SHARED_TEMPORAL_ADDRESS';
+let temporal: EmbeddedTemporal | undefined;
 
-/** Between jest's global set-up and teardown, which run in one process. */
-export const shared: { temporal: EmbeddedTemporal | null } = { temporal: null };
+/** Starts the server that all test files share, and find in the environment. */
+export async function startSharedTemporal(): Promise<void> {
+  // In memory: with a file every step of a run waits for the disk, which hundreds of runs at once cannot afford.
+  temporal = await startEmbeddedTemporal();
+  process.env['SHARED_TEMPORAL_ADDRESS'] = temporal.address;
+}
+
+/** Stops it; jest calls this after the last test. */
+export default async function stopSharedTemporal(): Promise<void> {
+  await temporal?.stop();
+}

@@ -4,7 +4,6 @@ import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { cleanUpLater } from './clean-up';
 import { eventually } from './eventually';
 import { runToEnd, type ClientExit } from './run-command';
-import { SHARED_TEMPORAL_ADDRESS } from './shared-temporal';
 
 export interface Temporal {
   address: string;
@@ -22,7 +21,7 @@ export function sharedTemporal(): Promise<Temporal> {
 }
 
 async function connect(): Promise<Temporal> {
-  const address = process.env[SHARED_TEMPORAL_ADDRESS];
+  const address = process.env['SHARED_TEMPORAL_ADDRESS'];
   if (!address) throw new Error('jest started without its global set-up');
   const connection = await Connection.connect({ address, channelArgs: { 'grpc.enable_http_proxy': 0 } });
   cleanUpLater(() => connection.close());
