@@ -1,23 +1,17 @@
-import { DEFAULT_SEED, startAtlasEmulator, type AtlasEmulator } from '../../../dev/atlas-emulator';
+import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { Secret } from '../../../src/secrets/references';
 import { closeLater } from '../../support/clean-up';
 
-export const ORG = '64f1c0ffee5eed0000000a71';
+export const { orgId: ORG } = DEFAULTS;
 export const ADDRESSES = ['192.31.196.7'];
 
-export function secretOf(value: string): Secret {
-  return { source: 'the test', read: () => value };
-}
+const secretOf = (value: string): Secret => ({ source: 'the test', read: () => value });
 
-function seeded<T>([first]: readonly T[]): T {
-  if (!first) throw new Error('the emulator has no such credential');
-  return first;
-}
-export const ACCOUNT = seeded(DEFAULT_SEED.serviceAccounts);
-export const KEY = seeded(DEFAULT_SEED.apiKeys);
+export const KEY = DEFAULTS.apiKey;
+export const ACCOUNT = { ...DEFAULTS.serviceAccount, orgId: ORG };
 
 export const KINDS = ['serviceAccount', 'apiKey'] as const;
 export type Kind = (typeof KINDS)[number];
