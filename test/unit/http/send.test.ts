@@ -14,6 +14,8 @@ const REQUEST: Omit<HttpRequest, 'url'> = {
   headers: { Authorization: 'Bearer CANARY-bearer', Accept: 'a/b', 'Content-Type': 'c/d' },
   body: '{"a":"ü"}',
 };
+const MIB = 1024 * 1024;
+const GZIP = { 'Content-Encoding': 'gzip' };
 
 type Send = (options?: SendOptions) => ReturnType<ReturnType<typeof createSender>['send']>;
 
@@ -23,11 +25,10 @@ function sendTo(server: { url: string }, timeoutMs = 2000): Send {
 }
 
 /** Sends to a server that responds so. */
-const sendToHttp = async (respond: HttpHandler, timeoutMs?: number) =>
-  sendTo(await serveHttp(respond), timeoutMs);
+const sendToHttp = async (respond: HttpHandler) => sendTo(await serveHttp(respond));
 
 /** The same, below HTTP. */
-const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs?: number) =>
+const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs = 30_000) =>
   sendTo(await serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
 
 async function failureOf(work: Promise<unknown>): Promise<HttpError> {
@@ -37,36 +38,26 @@ async function failureOf(work: Promise<unknown>): Promise<HttpError> {
   return error as HttpError;
 }
 
-const TOO_LONG = `HTTP/1.1 201 Created\r\nX-Token: ${'CANARY'.repeat(10_000)}\r\n\r\n`;
-const created = (body: string) =>
-  `HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-
 describe('a request', () => {
   it('arrives with its method, path, headers, body and product, and returns the response', async () => {
     const send = await sendToHttp(({ method, url, headers, text }, response) => {
-      const { accept, authorization, 'content-type': type, 'content-length': length } = headers;
       response.writeHead(429, { 'WWW-Authenticate': 'Digest realm="r", nonce="n"', 'Retry-After': '7' });
-      response.end(
-        JSON.stringify([method, url, accept, authorization, type, length, text, headers['user-agent']]),
-      );
+      response.end(JSON.stringify({ method, url, headers, text }));
     });
     const { text, ...response } = await send();
-    const [bearer, product] = ['Bearer CANARY-bearer', `live-migration-prep/${VERSION}`];
-    expect(response).toEqual({
-      status: 429,
-      json: ['POST', '/api?pretty=true', 'a/b', bearer, 'c/d', '10', '{"a":"ü"}', product],
-      challenge: 'Digest realm="r", nonce="n"',
-      retryAfterMs: 7000,
+    const { Authorization: authorization } = REQUEST.headers;
+    const product = { 'user-agent': `live-migration-prep/${VERSION}` };
+    expect(response).toMatchObject({
+      ...{ status: 429, challenge: 'Digest realm="r", nonce="n"', retryAfterMs: 7000 },
+      json: {
+        ...{ method: 'POST', url: '/api?pretty=true', text: '{"a":"ü"}' },
+        headers: { authorization, accept: 'a/b', 'content-type': 'c/d', 'content-length': '10', ...product },
+      },
     });
     expect(JSON.parse(text)).toEqual(response.json);
   });
 
-  it.each(['', '<html>', '{"a":', 'null'])('whose response is %j has no JSON', async (text) => {
-    const send = await sendToHttp((_request, response) => response.end(text));
-    expect(await send()).toMatchObject({ status: 200, json: null, text });
-  });
-
-  it.each([301, 302, 307, 308, 401, 407, 421, 425, 429, 503])(
+  it.each([302, 307, 401, 407, 421, 503])(
     'is sent once when the response is %i, and follows no redirect, which would carry the credential on',
     async (status) => {
       const urls: unknown[] = [];
@@ -80,7 +71,6 @@ describe('a request', () => {
   );
 
   it.each<[encoding: string, encode: (text: string) => Buffer]>([
-    ['gzip', gzipSync],
     ['GZIP', gzipSync],
     ['gzip', (text) => gzipSync(text).subarray(0, -8)],
     ['identity', (text) => Buffer.from(text)],
@@ -94,28 +84,23 @@ describe('a request', () => {
     expect(requested).toEqual(['gzip']);
   });
 
-  const GZIP = { 'Content-Encoding': 'gzip' };
-
-  it.each<[what: string, status: number, body: string]>([
-    ['204', 204, ''],
-    ['nothing', 200, ''],
-    ['no gzip', 201, 'CANARY'],
-  ])('whose response says that it is gzip and is %s has no text', async (_what, status, body) => {
-    const send = await sendToHttp((_request, response) => response.writeHead(status, GZIP).end(body));
-    expect(await send()).toMatchObject({ status, text: '', json: null });
+  it.each([
+    ['nothing', ''],
+    ['no gzip', 'CANARY'],
+  ])('whose response says that it is gzip and is %s has no text', async (_what, body) => {
+    const send = await sendToHttp((_request, response) => response.writeHead(200, GZIP).end(body));
+    expect(await send()).toMatchObject({ status: 200, text: '', json: null });
   });
 
-  const MIB = 1024 * 1024;
-
-  it.each([201, 503])('of which the response %i has 1 MiB at most, in whatever encoding', async (status) => {
+  it.each([
+    ['no', {}, (body: Buffer) => body],
+    ['gzip', GZIP, gzipSync],
+  ])('has a response of 1 MiB at most, with %s encoding', async (_encoding, headers, encode) => {
     for (const size of [MIB, MIB + 1]) {
-      const body = Buffer.alloc(size, 'x');
-      const responses = [[{}, body] as const, [GZIP, gzipSync(body)] as const];
-      for (const [headers, sent] of responses) {
-        const send = await sendToHttp((_request, response) => response.writeHead(status, headers).end(sent));
-        const { text, ...response } = await send();
-        expect([response.status, text.length]).toEqual([status, size === MIB ? MIB : 0]);
-      }
+      const body = encode(Buffer.alloc(size, 'x'));
+      const send = await sendToHttp((_request, response) => response.writeHead(201, headers).end(body));
+      const { status, text } = await send();
+      expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
     }
   });
 
@@ -130,45 +115,35 @@ describe('a request', () => {
   });
 });
 
-describe('a request counts as not written', () => {
-  async function closedServer() {
-    const server = await serveHttp(() => undefined);
-    await server.close();
-    return server;
-  }
-  const NOWHERE = { url: 'http://atlas.invalid' };
-  const selfSigned = async () => await serveHttps(await certificateFor(), () => undefined);
-
-  it.each<[what: string, code: RegExp, serve: () => Promise<{ url: string }>]>([
-    ['the connection is refused', /^ECONNREFUSED$/, closedServer],
-    ['the name has no address', /^(ENOTFOUND|EAI_AGAIN)$/, () => Promise.resolve(NOWHERE)],
-    ['the certificate is signed by itself', /^DEPTH_ZERO_SELF_SIGNED_CERT$/, selfSigned],
-  ])('when %s', async (_what, code, serve) => {
-    const error = await failureOf(sendTo(await serve())());
-    expect([error.written, error.code]).toEqual([false, expect.stringMatching(code)]);
-  });
-
-  it.each<[what: string, onConnect: (socket: Socket) => unknown]>([
-    ['speaks something else', (socket) => socket.write('220 smtp ready\r\n')],
-    ['closes', (socket) => socket.end()],
-    ['resets', (socket) => socket.resetAndDestroy()],
-    ['says nothing until the timeout', () => undefined],
-  ])('when the server %s instead of a TLS handshake', async (_what, onConnect) => {
+describe('a request counts as not written when', () => {
+  it.each<[what: string, code: RegExp, onConnect: (socket: Socket) => unknown]>([
+    ['speaks something else', /^ERR_SSL/, (socket) => socket.write('220 smtp ready\r\n')],
+    ['resets', /^ECONNRESET$/, (socket) => socket.resetAndDestroy()],
+    ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
+  ])('the server %s instead of a TLS handshake', async (_what, code, onConnect) => {
     const server = await serveSocket((socket, text) => text === null && onConnect(socket));
-    const { written, code } = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, 200)());
-    expect(written).toBe(false);
-    expect(code).not.toBe('UNKNOWN');
+    const error = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, 200)());
+    expect([error.written, error.code]).toEqual([false, expect.stringMatching(code)]);
     // Ends the connection attempt, for which the sender would wait when it closes.
     await server.close();
+  });
+
+  it('its certificate is signed by itself, and when the connection is refused', async () => {
+    const server = await serveHttps(await certificateFor(), () => undefined);
+    const untrusted = { written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
+    expect(await failureOf(sendTo(server)())).toMatchObject(untrusted);
+    await server.close();
+    expect(await failureOf(sendTo(server)())).toMatchObject({ written: false, code: 'ECONNREFUSED' });
   });
 });
 
 describe('a request counts as written', () => {
+  const TOO_LONG = `HTTP/1.1 201 Created\r\nX-Token: ${'CANARY'.repeat(10_000)}\r\n\r\n`;
+
   it.each<[what: string, code: RegExp, onRequest: (socket: Socket) => unknown]>([
     ['resets the connection', /^(ECONNRESET|UND_ERR_SOCKET)$/, (socket) => socket.resetAndDestroy()],
-    ['closes the connection', /^UND_ERR_SOCKET$/, (socket) => socket.end()],
     ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
-    ['sends something else', /^HTTPParserError$/, (socket) => socket.end('220 smtp ready\r\n\r\n')],
+    ['sends something else', /^HTTPParserError$/, (socket) => socket.end('220 CANARY\r\n\r\n')],
     ['stops within the headers', /^UND_ERR_SOCKET$/, (socket) => socket.end('HTTP/1.1 201 Created\r\nConte')],
     ['sends headers too long', /^UND_ERR_HEADERS_OVERFLOW$/, (socket) => socket.write(TOO_LONG)],
   ])('when the server %s', async (_what, code, onRequest) => {
@@ -177,22 +152,11 @@ describe('a request counts as written', () => {
     expect([error.written, error.code]).toEqual([true, expect.stringMatching(code)]);
   });
 
-  it('when the response drips in more slowly than the timeout allows', async () => {
-    const body = '{"linkToken":"CANARY"}';
-    const send = await sendToHttp((_request, response) => {
-      response.writeHead(201, { 'Content-Length': body.length });
-      let sent = 0;
-      const timer = setInterval(() => response.write(body.charAt(sent++)), 30);
-      response.on('close', () => clearInterval(timer));
-    }, 200);
-    expect(await failureOf(send())).toMatchObject({ written: true, code: 'TIMEOUT' });
-  });
-
   it('when a kept-alive connection is cut as the second request arrives', async () => {
     let requests = 0;
     const send = await sendToSocket((socket, text) => {
       if (!text.startsWith('POST')) return;
-      if (++requests === 1) socket.write(created('{}'));
+      if (++requests === 1) socket.write('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}');
       else socket.resetAndDestroy();
     });
     await send();
@@ -202,29 +166,21 @@ describe('a request counts as written', () => {
 });
 
 const CUT_OFF = 'Content-Length: 99\r\n\r\n{"linkToken":"CANARY';
-const CHUNK = 'Transfer-Encoding: chunked\r\n\r\n40\r\n{"linkToken":"CANARY';
 const GZIPPED = `Content-Encoding: gzip\r\nContent-Length: 999\r\n\r\n${gzipSync('{"linkToken":"CANARY"}').toString('latin1')}`;
 
-/** Bodies that do not end well, behind a status that arrived. */
 it.each([
-  { what: 'is cut off', rest: CUT_OFF, ends: true },
-  { what: 'is cut off within a chunk', rest: CHUNK, ends: true },
-  { what: 'is cut off within gzip', rest: GZIPPED, ends: true },
-  { what: 'does not arrive within the timeout', rest: CUT_OFF, ends: false },
-  { what: 'does not arrive within the timeout, in gzip', rest: GZIPPED, ends: false },
-])('a body that $what is an error of a success, unless the status alone decides', async ({ rest, ends }) => {
+  ['is cut off', CUT_OFF, 'UND_ERR_SOCKET', 30_000],
+  ['is cut off within gzip', GZIPPED, 'UND_ERR_SOCKET', 30_000],
+  ['does not arrive in time', CUT_OFF, 'TIMEOUT', 200],
+])('a body that %s is an error of a success, unless the status alone decides', async (...row) => {
+  const [, rest, code, timeoutMs] = row;
   const sendFor = (status: number) =>
-    sendToSocket(
-      (socket) => {
-        socket.write(`HTTP/1.1 ${status} X\r\n${rest}`, 'latin1');
-        if (ends) socket.end();
-      },
-      ends ? 30_000 : 200,
-    );
-  const code = ends ? 'UND_ERR_SOCKET' : 'TIMEOUT';
+    sendToSocket((socket) => {
+      socket.write(`HTTP/1.1 ${status} X\r\n${rest}`, 'latin1');
+      if (code !== 'TIMEOUT') socket.end();
+    }, timeoutMs);
   expect(await failureOf((await sendFor(201))())).toMatchObject({ written: true, code });
-  for (const status of [302, 503])
-    expect(await (await sendFor(status))()).toMatchObject({ status, json: null });
+  expect(await (await sendFor(302))()).toMatchObject({ status: 302, json: null });
   const success = await (await sendFor(200))({ bodyOptional: true });
   expect(success).toMatchObject({ status: 200, json: null });
 });
@@ -234,20 +190,20 @@ const reason = new Error('stopped');
 /** A server that leaves each response to the test. */
 async function holdingServer() {
   const requests = new EventEmitter();
-  let count = 0;
-  const server = await serveHttp((_request, response) => {
-    count += 1;
+  const urls: unknown[] = [];
+  const server = await serveHttp(({ url }, response) => {
+    urls.push(url);
     requests.emit('request', response);
   });
   const next = async () => (await once(requests, 'request')) as [ServerResponse];
-  return { ...server, count: () => count, next };
+  return { ...server, urls, next };
 }
 
 describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {
   it('aborted beforehand stops the request, with its own reason', async () => {
     const server = await holdingServer();
     await expect(sendTo(server)({ [name]: AbortSignal.abort(reason) })).rejects.toBe(reason);
-    expect(server.count()).toBe(0);
+    expect(server.urls).toEqual([]);
   });
 
   it('aborted while the request is under way ends it, unless its response may hold a token', async () => {
@@ -259,7 +215,7 @@ describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {
     if (name === 'abort') await expect(sent).rejects.toBe(reason);
     response.writeHead(201).end('{}');
     if (name === 'abortUntilWritten') await expect(sent).resolves.toMatchObject({ status: 201 });
-    expect(server.count()).toBe(1);
+    expect(server.urls).toHaveLength(1);
   });
 });
 
