@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import type { AdminApi } from '../atlas/admin-api';
-import { classifyAtlasError, type AtlasOutcome } from '../atlas/outcomes';
+import { classifyAtlasError, notSent, tokenLost, type AtlasOutcome } from '../atlas/outcomes';
 import { checkAccessList } from '../checks/access-list';
 import type { Organizations } from '../config/organizations';
 import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
@@ -16,7 +16,7 @@ import { createReceivedTokens } from './received-tokens';
 
 const TOO_LATE = notSent(
   "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; start again",
-  false,
+  { retryable: false },
 );
 const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another follows');
 // Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
@@ -31,14 +31,6 @@ const TOO_LARGE = tokenLost(
   `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
     'remove its key in Atlas, and report it',
 );
-
-function notSent(message: string, retryable = true): AtlasOutcome {
-  return { type: 'AtlasUnavailable', retryable, tokenMayExist: false, message, details: {} };
-}
-
-function tokenLost(message: string): AtlasOutcome {
-  return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
-}
 
 /**
  * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.

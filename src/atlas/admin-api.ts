@@ -27,7 +27,6 @@ export interface AdminApiOptions {
   /** Requests responses in an envelope, whose status then decides. */
   envelope: boolean;
   pretty: boolean;
-  /** Credentials by name. */
   credentials: ReadonlyMap<string, CredentialConfig>;
   /** Called after each request; `status` is null when no complete response arrived. */
   onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
@@ -40,7 +39,6 @@ export interface AdminApi {
    * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
    *
    * @param abortUntilWritten ends a request that is not yet written, never one that is.
-   * @returns the link-token.
    * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
    */
   createLinkToken(
@@ -67,9 +65,8 @@ export interface AdminApi {
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
   /**
    * Describes in a clause why this process holds back the link-token requests of a credential, and until
-   * when.
+   * when; null while the circuit is closed.
    *
-   * @returns null while the circuit is closed.
    * @throws AtlasError when the credential is not configured.
    */
   describeOpenCircuit(credentialName: string): string | null;
@@ -88,7 +85,6 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     ]),
   );
   const query = formatQuery({ envelope, pretty });
-  /** Revocations of access tokens that checks used. */
   const revocations = new Set<Promise<void>>();
 
   async function send(
@@ -186,7 +182,6 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   };
 }
 
-/** Closes credentials, for at most five seconds. Never throws. */
 async function closeAll(credentials: readonly Pick<Credential, 'close'>[]): Promise<void> {
   const closed = Promise.all(credentials.map((credential) => credential.close()));
   const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
@@ -197,7 +192,6 @@ function liveMigrations(orgId: string): string {
   return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
 }
 
-/** Makes a client that authenticates with an API key. Atlas does not act on a request that it challenges. */
 function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
   const withDigest = createDigest(publicKey, privateKey);
   return {

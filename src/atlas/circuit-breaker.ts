@@ -1,6 +1,6 @@
 import type { Backoff } from '../shared/activities';
 import { leastRetryDelayMs } from '../shared/retry-delay';
-import { AtlasError, notSentError, type AtlasOutcome } from './outcomes';
+import { AtlasError, notSent, type AtlasOutcome } from './outcomes';
 
 const TOO_MANY_REQUESTS = 429;
 
@@ -25,6 +25,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 
   const remainingMs = () => Math.max(0, Math.ceil(nextProbeAtMs - performance.now()));
 
+  /** Describes in a clause why requests are held back, and until when; null while the circuit is closed. */
   function describe(): string | null {
     if (failures === 0) return null;
     const waitMs = remainingMs();
@@ -49,7 +50,6 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   }
 
   return {
-    /** Describes in a clause why requests are held back, and until when; null while the circuit is closed. */
     describe,
 
     /**
@@ -60,11 +60,10 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
     async send<T>(request: () => Promise<T>): Promise<T> {
       const isProbe = failures > 0;
       if (isProbe && (isProbing || remainingMs() > 0)) {
-        throw notSentError(`not sent: ${describe() ?? ''}`, {
-          details: lastFailure.details,
-          retryAfterMs: remainingMs() || undefined,
-          attempt: failures,
-        });
+        const { details } = lastFailure;
+        const retryAfterMs = remainingMs() || undefined;
+        const message = `not sent: ${describe() ?? ''}`;
+        throw new AtlasError(notSent(message, { details, retryAfterMs, attempt: failures }));
       }
       isProbing ||= isProbe;
       try {
@@ -82,7 +81,6 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   };
 }
 
-/** Says whether the next request is likely to fail too, and may leave another unconfirmed token. */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
   const { status } = details;
   if (!retryable) return false;

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { HttpResponse } from '../http/response';
 import { headerFormat, secretReference, type ReferenceContext } from '../secrets/references';
 
-/** Makes the schema of a credential for the Atlas Administration API: a service account or an API key. */
 export function credentialSchema(context: ReferenceContext) {
   const part = secretReference(context, headerFormat);
   return z.discriminatedUnion(
@@ -19,7 +18,6 @@ export type CredentialConfig = z.output<ReturnType<typeof credentialSchema>>;
 export type ServiceAccountConfig = Extract<CredentialConfig, { type: 'serviceAccount' }>;
 export type ApiKeyConfig = Extract<CredentialConfig, { type: 'apiKey' }>;
 
-/** Endpoint of a request. `linkTokens` creates a link-token. */
 export type Endpoint = 'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs';
 
 export interface AtlasRequest {
@@ -33,15 +31,9 @@ export interface AtlasRequest {
   abortUntilWritten?: AbortSignal;
 }
 
-/**
- * Sends one request once and waits for the whole response, at most the request timeout. No redirect is
- * followed.
- *
- * @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`.
- */
+/** @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`. */
 export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
-/** An identity at Atlas. */
 export interface Credential {
   /**
    * Sends a request as this identity. Renews an expired access token or nonce: the rejected request created

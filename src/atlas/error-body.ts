@@ -1,13 +1,6 @@
 import { z } from 'zod';
+import type { FailureDetails } from '../contract/schemas';
 import { escapeControls } from '../shared/text';
-
-/** The readable part of an error body. */
-export interface AtlasErrorBody {
-  errorCode?: string;
-  reason?: string;
-  detail?: string;
-  fields?: { field: string; description: string }[];
-}
 
 /**
  * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to
@@ -23,7 +16,7 @@ const text = z
 
 const fieldSchema = z.object({ field: text, description: text });
 
-/** Schema of an error body. A malformed field does not hide the others. */
+/** A malformed field does not hide the others. */
 const errorBodySchema = z.object({
   errorCode: text.optional().catch(undefined),
   // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.
@@ -42,7 +35,9 @@ const errorBodySchema = z.object({
  *
  * @param json the parsed body; null for an empty body or a page.
  */
-export function parseErrorBody(json: unknown): AtlasErrorBody {
+export function parseErrorBody(
+  json: unknown,
+): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
   const parsed = errorBodySchema.safeParse(json);
   if (!parsed.success) return {};
   const { errorCode, error, reason, detail, error_description, badRequestDetail } = parsed.data;

@@ -31,24 +31,18 @@ export class AtlasError extends Error {
   }
 }
 
-interface Meaning extends Pick<AtlasOutcome, 'type' | 'retryable' | 'tokenMayExist'> {
+type Condition = (status: number, errorCode: string | undefined) => boolean;
+
+interface Row {
+  when: Condition;
+  type: 'AtlasUnavailable' | 'AtlasRequestRejected' | 'AtlasResponseInvalid';
   /** Set if no retry helps. */
   remedy?: string;
 }
 
-type Condition = (status: number, errorCode: string | undefined) => boolean;
-
-interface Row extends Meaning {
-  when: Condition;
-}
-
-const RETRY = { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false } as const;
-const REJECTED = { type: 'AtlasRequestRejected', retryable: false, tokenMayExist: false } as const;
-const INVALID = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false } as const;
-
-const retried = (when: Condition, tokenMayExist = false): Row => ({ when, ...RETRY, tokenMayExist });
-const rejected = (when: Condition, remedy: string): Row => ({ when, ...REJECTED, remedy });
-const invalid = (when: Condition, remedy: string): Row => ({ when, ...INVALID, remedy });
+const retried = (when: Condition): Row => ({ when, type: 'AtlasUnavailable' });
+const rejected = (when: Condition, remedy: string): Row => ({ when, type: 'AtlasRequestRejected', remedy });
+const invalid = (when: Condition, remedy: string): Row => ({ when, type: 'AtlasResponseInvalid', remedy });
 
 const oneOf = (...statuses: number[]): Condition => {
   return (status) => statuses.includes(status);
@@ -58,6 +52,7 @@ const between = (from: number, to: number): Condition => {
 };
 const isSuccess = between(200, 299);
 const isServerError = between(500, 599);
+const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
 const isForbidden: Condition = (status, errorCode) =>
   status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
@@ -67,6 +62,10 @@ const REDIRECT = rejected(
   'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
 );
 const UNREADABLE = invalid(isSuccess, 'check the proxies between the worker and Atlas');
+const NO_HTTP_STATUS = invalid(
+  isOther,
+  'this is not an HTTP status: check the proxies between the worker and Atlas',
+);
 
 /** Rows of every resource below an organization, after its own. */
 const COMMON_ROWS: readonly Row[] = [
@@ -78,19 +77,10 @@ const COMMON_ROWS: readonly Row[] = [
   rejected(between(400, 499), 'fix what Atlas reports, then start again'),
   retried(isServerError),
 ];
-const NO_HTTP_STATUS: Meaning = {
-  ...INVALID,
-  remedy: 'this is not an HTTP status: check the proxies between the worker and Atlas',
-};
 
 /** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
-  {
-    ...invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
-    tokenMayExist: true,
-  },
-  retried(oneOf(408, 425), true),
-  retried(isServerError, true),
+  invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
   rejected(
     oneOf(401),
@@ -111,11 +101,8 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
   retried(oneOf(408, 425, 429)),
   retried(isServerError),
   REDIRECT,
+  rejected(isOther, "check the service account's client id and secret, and that the secret has not expired"),
 ];
-const SERVICE_ACCOUNT_REJECTED: Meaning = {
-  ...REJECTED,
-  remedy: "check the service account's client id and secret, and that the secret has not expired",
-};
 
 /** Rows of calls that create nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
@@ -135,33 +122,16 @@ interface EndpointRules {
   content: string;
   /** The first matching row decides. */
   rows: readonly Row[];
-  otherwise: Meaning;
 }
 
 const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
-  linkTokens: {
-    request: 'link-token request',
-    content: 'a link-token',
-    rows: LINK_TOKEN_ROWS,
-    otherwise: { ...NO_HTTP_STATUS, tokenMayExist: true },
-  },
-  oauthToken: {
-    request: 'access-token request',
-    content: 'an access token',
-    rows: ACCESS_TOKEN_ROWS,
-    otherwise: SERVICE_ACCOUNT_REJECTED,
-  },
-  orgs: {
-    request: 'organizations request',
-    content: 'a list of organizations',
-    rows: REPEATABLE_ROWS,
-    otherwise: NO_HTTP_STATUS,
-  },
+  linkTokens: { request: 'link-token request', content: 'a link-token', rows: LINK_TOKEN_ROWS },
+  oauthToken: { request: 'access-token request', content: 'an access token', rows: ACCESS_TOKEN_ROWS },
+  orgs: { request: 'organizations request', content: 'a list of organizations', rows: REPEATABLE_ROWS },
   availableProjects: {
     request: 'available-projects request',
     content: 'a list of projects',
     rows: REPEATABLE_ROWS,
-    otherwise: NO_HTTP_STATUS,
   },
 };
 
@@ -178,27 +148,26 @@ export function responseError(
 ): AtlasError {
   // Nothing of a success is quoted: any field of the body may hold a token.
   const { fields, ...texts } = status < 300 ? {} : parseErrorBody(json);
-  const { rows, otherwise } = ENDPOINT_RULES[endpoint];
-  const { type, retryable, tokenMayExist, remedy } =
-    rows.find(({ when }) => when(status, texts.errorCode)) ?? otherwise;
+  const { rows } = ENDPOINT_RULES[endpoint];
+  const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
+  const retryable = remedy === undefined;
   // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not correct them.
   const details = { status, ...texts, ...(!retryable && fields && { fields }) };
   return new AtlasError({
     type,
     retryable,
-    tokenMayExist,
+    // Only a request that Atlas rejected or throttled is known to have created nothing.
+    tokenMayExist: endpoint === 'linkTokens' && type !== 'AtlasRequestRejected' && status !== 429,
     message: [describeResponse(endpoint, details), remedy && `; ${remedy}`].join(''),
     details,
     retryAfterMs: retryable ? retryAfterMs : undefined,
   });
 }
 
-type ResponseDetails = AtlasOutcome['details'] & { status: number };
-
 /** Describes a response: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
 function describeResponse(
   endpoint: Endpoint,
-  { status, errorCode, detail, reason, fields }: ResponseDetails,
+  { status, errorCode, detail, reason, fields }: AtlasOutcome['details'] & { status: number },
 ): string {
   const { request, content } = ENDPOINT_RULES[endpoint];
   const without = status >= 200 && status < 300 ? `, without ${content}` : '';
@@ -215,8 +184,7 @@ function describeResponse(
  * Classifies a request to which no complete response arrived.
  *
  * @param written whether the request was written, so that Atlas may have acted on it.
- * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request
- *   timeout.
+ * @param code code of an HttpError.
  */
 export function connectionError(
   endpoint: Endpoint,
@@ -224,24 +192,16 @@ export function connectionError(
   code: string,
   baseUrl: string,
 ): AtlasError {
-  const details = { reason: code };
-  if (!written && INVALID_CERTIFICATE.test(code)) {
-    const remedy = 'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS';
-    const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
-    return new AtlasError({
-      type: 'AtlasUnavailable',
-      retryable: false,
-      tokenMayExist: false,
-      message,
-      details,
-    });
-  }
-  const tokenMayExist = written && endpoint === 'linkTokens';
+  const isUntrusted = !written && INVALID_CERTIFICATE.test(code);
   return new AtlasError({
-    ...RETRY,
-    tokenMayExist,
-    message: describeConnection(written, code, baseUrl),
-    details,
+    type: 'AtlasUnavailable',
+    retryable: !isUntrusted,
+    tokenMayExist: written && endpoint === 'linkTokens',
+    message: isUntrusted
+      ? `the TLS certificate of Atlas is not trusted (${code}): ` +
+        'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS'
+      : describeConnection(written, code, baseUrl),
+    details: { reason: code },
   });
 }
 
@@ -254,16 +214,26 @@ function describeConnection(written: boolean, code: string, baseUrl: string): st
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }
 
-/** Makes the error of a call that is not made. It is retryable: an operator can correct the worker. */
-export function notSentError(message: string, more: Partial<AtlasOutcome> = {}): AtlasError {
-  return new AtlasError({ ...RETRY, message, details: {}, ...more });
+/** Makes the outcome of a call that is not made. It is retryable by default: an operator can correct the worker. */
+export function notSent(message: string, more: Partial<AtlasOutcome> = {}): AtlasOutcome {
+  return {
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist: false,
+    message,
+    details: {},
+    ...more,
+  };
 }
 
-/** Makes the error of a call with a credential that is not configured. */
+export function tokenLost(message: string): AtlasOutcome {
+  return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
+}
+
 export function credentialNotConfigured(name: string): AtlasError {
   const remedy =
     'configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker';
-  return notSentError(`the worker has no credential named ${quote(name)}: ${remedy}`);
+  return new AtlasError(notSent(`the worker has no credential named ${quote(name)}: ${remedy}`));
 }
 
 /**
@@ -273,19 +243,19 @@ export function credentialNotConfigured(name: string): AtlasError {
  */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
   if (error instanceof AtlasError) return error.outcome;
-  if (error instanceof SecretUnavailableError) {
-    return notSentError(`the credential for Atlas: ${error.message}`).outcome;
-  }
+  if (error instanceof SecretUnavailableError) return notSent(`the credential for Atlas: ${error.message}`);
   // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;
   const message = `the worker failed with an unexpected error (${name}) while it called Atlas`;
-  if (endpoint !== 'linkTokens') return { ...INVALID, message: `${message}: report it`, details: {} };
+  if (endpoint !== 'linkTokens') {
+    return {
+      type: 'AtlasResponseInvalid',
+      retryable: false,
+      tokenMayExist: false,
+      message: `${message}: report it`,
+      details: {},
+    };
+  }
   // The response may have arrived, and a retry would create another token.
-  return {
-    type: 'TokenLost',
-    retryable: false,
-    tokenMayExist: true,
-    message: `${message}; check in Atlas whether a link-token was created before you start again`,
-    details: {},
-  };
+  return tokenLost(`${message}; check in Atlas whether a link-token was created before you start again`);
 }

@@ -1,7 +1,7 @@
 import type { HttpResponse } from '../http/response';
 import type { Secret } from '../secrets/references';
 
-/** Minimum length of a text to search for: a shorter one occurs by chance. */
+/** A shorter text occurs by chance. */
 const MIN_LENGTH = 8;
 const REDACTED = '(credential)';
 
@@ -9,8 +9,6 @@ const REDACTED = '(credential)';
  * Redacts credentials in the JSON of a refusal. Atlas's messages reach the history and the log, and Atlas or
  * a proxy may quote what it was sent.
  *
- * @param authorization header of the request.
- * @param secret secret of the credential.
  * @returns the response; its `json` is null if it cannot be searched.
  */
 export function redactCredentials(

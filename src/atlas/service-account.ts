@@ -3,7 +3,7 @@ import { createTokenCache } from '../http/token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
-/** Time before expiry at which a token is renewed, so that none expires during a request. */
+/** Longer than a request, so that no token expires during one. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const accessTokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
@@ -49,7 +49,6 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
   return { value: parsed.data.access_token, renewAtMs };
 }
 
-/** Revokes an access token (RFC 7009). */
 async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<void> {
   await send(
     buildTokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config),

@@ -62,7 +62,7 @@ describe('parseErrorBody', () => {
         for (const text of texts) {
           expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/);
           // Escapes included, of six characters each.
-          expect(text.length).toBeLessThanOrEqual(200);
+          expect(text?.length).toBeLessThanOrEqual(200);
         }
       }),
       // A backslash and a letter, which JSON writes like an escape.
