@@ -5,11 +5,8 @@ import path from 'node:path';
 
 /**
  * Writes a temporary file with a random name beside `file` and renames it: a reader sees the old content or
- * the new, never a part, even if several processes write at once. It flushes file and directory, so that
- * neither is lost in a crash. The new file belongs to this process and has mode 0600. A process that is
- * killed leaves its temporary file, `FILE.UUID.tmp`, behind.
- *
- * @throws the error of the file system, without a temporary file left if it failed before the renaming.
+ * the new, never a part, even if several processes write at once. The file has mode 0600 and survives a
+ * crash. A process that is killed leaves its temporary file, `FILE.UUID.tmp`, behind.
  */
 export async function writeFileAtomically(file: string, text: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}.tmp`;
@@ -37,7 +34,7 @@ export function readFileIfPresent(file: string): Promise<string | null> {
   });
 }
 
-/** Flushes the entries of a directory, so that a file renamed in it survives a crash. */
+/** Makes a renamed file of a directory survive a crash. */
 export async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
@@ -47,7 +44,6 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-/** Gets the code of a failed system call, such as `ENOENT`. */
 export function systemErrorCode(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? 'unknown error';
 }

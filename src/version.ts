@@ -5,5 +5,4 @@ const { version } = JSON.parse(readFileSync(path.join(__dirname, '../package.jso
   version: string;
 };
 
-/** The version of this package. */
 export const VERSION = version;

@@ -12,7 +12,6 @@ export const createInputSchema = z.object({
     /** A result that is too large would lose its token. */
     warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS),
   }),
-  /** The number of tokens that earlier attempts of this run may have created. */
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
   activityNumber: z.int().min(1),
@@ -26,7 +25,6 @@ export const linkCheckSchema = z.object({
   orgId: organizationId,
   sourceOrgId: organizationId.nullable(),
   sink: sinkName,
-  /** The creation time of the last token that the schedule knows. */
   lastTokenAt: z.iso.datetime().nullable(),
 });
 

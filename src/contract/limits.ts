@@ -3,7 +3,6 @@ import { MAX_TEXT_LENGTH } from './names';
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
 export const MAX_ACCESS_LIST_ENTRIES = 1000;
 
-/** The most that a validation warns of, and the length of one warning. */
 export const MAX_WARNINGS = 20;
 export const MAX_WARNING_LENGTH = 500;
 

@@ -4,7 +4,6 @@ import type { Secret } from '../secrets/references';
 /** A renewed nonce can expire before it is used, if many requests run at once. */
 const MAX_CHALLENGES = 3;
 
-/** The part of a request that Digest signs, and the headers that get the signature. */
 interface SignedPart {
   method: string;
   /** Path and query. */
@@ -12,7 +11,6 @@ interface SignedPart {
   headers: Readonly<Record<string, string>>;
 }
 
-/** Sends a request with signed headers, and sends it again when the response is a challenge. */
 type DigestSend = <Response extends { status: number; challenge: string | null }>(
   request: SignedPart,
   send: (headers: Record<string, string>) => Promise<Response>,
@@ -27,19 +25,16 @@ export function createDigest(username: Secret, password: Secret): DigestSend {
   /** Signs with the nonce of the last challenge. */
   let sign: ((request: SignedPart) => string) | null = null;
 
-  function addSignature(request: SignedPart): Record<string, string> {
-    return { ...request.headers, ...(sign && { authorization: sign(request) }) };
-  }
-
   return async (request, send) => {
-    let response = await send(addSignature(request));
+    const sendSigned = () => send({ ...request.headers, ...(sign && { authorization: sign(request) }) });
+    let response = await sendSigned();
     for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
       const challenge = response.status === 401 ? parseChallenge(response.challenge) : null;
       // The first challenge is part of the scheme. Another one means a wrong key, unless it says `stale`.
       if (!challenge || (challenges > 0 && !challenge.stale)) break;
       // Read again, so that a rotated key needs no restart.
       sign = createSignature(username.read(), password.read(), challenge);
-      response = await send(addSignature(request));
+      response = await sendSigned();
     }
     return response;
   };
@@ -72,7 +67,7 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
   );
 }
 
-/** Makes a function that signs requests, each with the next count: servers refuse a repeated count. */
+/** Gives each request the next count: servers refuse a repeated one. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;
@@ -80,15 +75,8 @@ function createSignature(username: string, password: string, { realm, nonce, opa
     const nc = (++count).toString(16).padStart(8, '0');
     const cnonce = randomBytes(16).toString('hex');
     const response = md5(ha1, nonce, nc, cnonce, 'auth', md5(method, uri));
-    const quoted = {
-      username: username.replace(/["\\]/g, '\\$&'),
-      realm,
-      nonce,
-      uri,
-      cnonce,
-      response,
-      opaque,
-    };
+    const escapedUsername = username.replace(/["\\]/g, '\\$&');
+    const quoted = { username: escapedUsername, realm, nonce, uri, cnonce, response, opaque };
     const parameters = Object.entries(quoted).flatMap(([name, value]) =>
       value === undefined ? [] : `${name}="${value}"`,
     );

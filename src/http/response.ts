@@ -9,19 +9,15 @@ export interface HttpResponse {
   text: string;
   /** The header `WWW-Authenticate`. */
   challenge: string | null;
-  /** The wait that `Retry-After` requests, from now on. */
   retryAfterMs: number | undefined;
 }
 
 /** A bound above every response that we use. undici ends a request whose response is longer. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-/** Upper bound for `Retry-After`. */
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
- * Reads a whole response.
- *
  * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from
  *   300.
  * @throws the error of undici for an incomplete body.
@@ -61,7 +57,6 @@ function unzip(body: Buffer): string {
   }
 }
 
-/** Parses JSON, and quotes nothing of it in an error: it may hold a secret. */
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -70,7 +65,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Returns a header; values of one that was sent several times are joined (RFC 9110). */
+/** Joins the values of a header that was sent several times (RFC 9110). */
 function getHeader({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name];
   return value === undefined ? null : [value].flat().join(', ');

@@ -48,6 +48,8 @@ export interface Sender {
   close: () => Promise<void>;
 }
 
+const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
+
 /**
  * Makes an HTTP client with its connections. It does not use `fetch`, which sends a request a second time
  * after 421, hides 407 behind an error and refuses some ports.
@@ -55,7 +57,11 @@ export interface Sender {
  * @param timeoutMs limit for one request, its response included.
  */
 export function createSender(timeoutMs: number): Sender {
-  const dispatcher = createDispatcher();
+  // It uses HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them.
+  const dispatcher = new EnvHttpProxyAgent({
+    clientFactory: createProxyClient,
+    maxResponseSize: MAX_BODY_BYTES,
+  });
   return {
     async send({ url, headers, ...init }, { abort, abortUntilWritten, bodyOptional = false } = {}) {
       abortUntilWritten?.throwIfAborted();
@@ -65,11 +71,7 @@ export function createSender(timeoutMs: number): Sender {
           const send = async () =>
             request(url, {
               ...init,
-              headers: {
-                'accept-encoding': 'gzip',
-                'user-agent': `live-migration-prep/${VERSION}`,
-                ...headers,
-              },
+              headers: { ...OWN_HEADERS, ...headers },
               signal,
               dispatcher: dispatcher.compose(noteWhenWritten(progress, abortUntilWritten)),
             });
@@ -119,21 +121,14 @@ function noteWhenWritten(
     });
 }
 
-/** Makes connections that use HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them. */
-function createDispatcher(): Dispatcher {
-  return new EnvHttpProxyAgent({ clientFactory: createProxyClient, maxResponseSize: MAX_BODY_BYTES });
-}
-
-type Connect = (request: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
-
 /**
  * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection,
  * after which undici would request a tunnel again and again, even for a request that ended.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {
   const pool = new Pool(origin, options);
-  const connect: Connect = pool.connect.bind(pool);
-  const connectOnce: Connect = (target) =>
+  const connect = pool.connect.bind(pool) as (target: Dispatcher.ConnectOptions) => Promise<unknown>;
+  const connectOnce = (target: Dispatcher.ConnectOptions) =>
     connect(target).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_SOCKET') throw error;
       throw Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' });

@@ -16,7 +16,7 @@ export class SecretUnavailableError extends Error {
   override readonly name = 'SecretUnavailableError';
 }
 
-/** Checks the form of a secret. @returns the problem without the secret: `is not a key: write …`; or null. */
+/** @returns the problem, which never quotes the secret: `is not a key: write …`; null when there is none. */
 export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
@@ -69,7 +69,7 @@ export function secretFromEnv(name: string, env: Env, format?: SecretFormat): Se
   });
 }
 
-/** Finds why a secret cannot be read now; null if it can. */
+/** Returns null if the secret can be read now. */
 export function problemWith(secret: Secret): string | null {
   try {
     secret.read();
@@ -98,7 +98,7 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
   return secret;
 }
 
-/** Makes a secret whose form is checked at each read, since a file may change. */
+/** Checks the form at each read, since a file may change. */
 function secretFrom(source: string, format: SecretFormat | undefined, readValue: () => string): Secret {
   return {
     source,

@@ -29,9 +29,6 @@ const payloadSchema = tokenFactsSchema.extend({
   linkToken: z.string().min(1),
 });
 
-/** An opened token, with everything that delivery uses. */
-type OpenedToken = TokenFacts & { linkToken: string };
-
 export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
 
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
@@ -62,7 +59,7 @@ export interface Sealer {
    * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to
    *   another run.
    */
-  open(jwe: string, workflowId: string): Promise<OpenedToken>;
+  open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }>;
 }
 
 interface Key {
@@ -161,7 +158,6 @@ function requireOwnVersion(payload: unknown): void {
   );
 }
 
-/** Checks a JWK set that seals and opens tokens. */
 export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   try {
     parseKeySet(keySetJson);

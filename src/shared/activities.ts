@@ -15,7 +15,7 @@ export interface Backoff {
 }
 
 export interface ActivityRetryPolicy extends Backoff {
-  /** Start-to-close: longer than the longest attempt, so that an attempt ends by itself. */
+  /** Longer than the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
 }
@@ -34,7 +34,7 @@ export interface DeliverRetryPolicy extends ActivityRetryPolicy {
 
 export interface RunOptions {
   workflowId: string;
-  /** Names of start options that this workflow refuses, such as `workflowRunTimeout`. */
+  /** Names of the start options, such as `workflowRunTimeout`, that were set and are refused. */
   refusedOptions: string[];
 }
 
@@ -55,7 +55,6 @@ export interface LinkState {
   tokenRunId: string | null;
 }
 
-/** The activities as workflows see them. `validateRequest` and `findToken` are local activities. */
 export interface Activities {
   validateRequest(
     request: PrepareRequest,

@@ -7,7 +7,6 @@ export function applicationFailure(options: ApplicationFailureOptions): Applicat
   return failure;
 }
 
-/** Makes a failure that Temporal does not retry. */
 export function terminalFailure(type: string, message: string, ...details: unknown[]): ApplicationFailure {
   return applicationFailure({ type, message, nonRetryable: true, details });
 }

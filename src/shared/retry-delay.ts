@@ -5,7 +5,6 @@ import type { Backoff } from './activities';
  *
  * @param attempt from 1.
  * @param retryAfterMs the wait that the server requested; jitter is added to it and never taken from it.
- * @returns whole milliseconds.
  */
 export function retryDelayMs(backoff: Backoff, attempt: number, retryAfterMs?: number): number {
   const leastMs = leastRetryDelayMs(backoff, attempt);

@@ -4,7 +4,7 @@
  */
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
-/** Replaces each of these characters by its JSON escape, such as `\u001b`. */
+/** Escapes as JSON does: `\u001b`. */
 export function escapeControls(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
@@ -14,7 +14,7 @@ export function quote(text: string): string {
   return escapeControls(JSON.stringify(shorten(text)));
 }
 
-/** Cuts a foreign text to a length, 60 characters by default, without quotes. */
+/** Cuts a foreign text to a length, 60 characters by default. */
 export function truncate(text: string, maxLength?: number): string {
   return escapeControls(shorten(text, maxLength));
 }

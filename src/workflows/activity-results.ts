@@ -104,14 +104,13 @@ function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
   const details = asObject(failure.details?.[0]);
   const { retryAfterMs, tokenMayExist, sinkTried } = details;
   const type = cut(String(failure.type), MAX_TEXT_LENGTH);
-  const isWait = typeof retryAfterMs === 'number' && retryAfterMs >= 0;
   return {
     how: 'failed',
     type,
     message: cut(failure.message, MAX_MESSAGE_LENGTH),
     details: parseDetails(details),
     retryable: failure.nonRetryable !== true || type === TOKEN_UNCONFIRMED,
-    retryAfterMs: isWait ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
+    retryAfterMs: isCount(retryAfterMs) ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
     tokenMayExist: !TYPES_WITHOUT_TOKEN.includes(type) && tokenMayExist !== false,
     sinkTried: sinkTried !== false,
   };
