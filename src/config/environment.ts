@@ -10,7 +10,6 @@ import {
 } from '../secrets/references';
 import { sealingKeysFormat } from '../secrets/sealing';
 
-/** The version of a worker in Temporal's Worker Versioning. */
 export interface Deployment {
   name: string;
   buildId: string;
@@ -19,9 +18,7 @@ export interface Deployment {
 export interface EnvironmentValues {
   /** Origin of the Atlas Administration API. */
   baseUrl: string;
-  /** Null when the environment names none. */
   credential: CredentialConfig | null;
-  /** Null when the environment holds none. */
   sealingKeys: Secret | null;
   /** Null when the worker is not versioned. */
   deployment: Deployment | null;
@@ -38,7 +35,7 @@ const SEALING_KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
 /** The variables that Temporal's Worker Controller for Kubernetes sets. */
 const DEPLOYMENT = { name: 'TEMPORAL_DEPLOYMENT_NAME', buildId: 'TEMPORAL_WORKER_BUILD_ID' };
 
-/** Reads the variables. An empty one counts as unset: docker compose passes missing ones as empty strings. */
+/** An empty variable counts as unset: docker compose passes missing ones as empty strings. */
 export function readEnvironment(env: Env) {
   const problems: string[] = [];
   const values: EnvironmentValues = {
@@ -103,9 +100,8 @@ function readCredential(env: Env, problems: string[]): CredentialConfig | null {
       `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
     );
   }
-  const pairProblems = another ? [] : problems;
-  const id = readSecret(env, pair.id, headerFormat, pairProblems);
-  const secret = readSecret(env, pair.secret, headerFormat, pairProblems);
+  const id = readSecret(env, pair.id, headerFormat, problems);
+  const secret = readSecret(env, pair.secret, headerFormat, problems);
   return pair === API_KEY
     ? { type: 'apiKey', publicKey: id, privateKey: secret }
     : { type: 'serviceAccount', clientId: id, clientSecret: secret };

@@ -7,7 +7,6 @@ import { readSettings, type Settings } from './settings';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
-/** The whole configuration of a worker, checked. */
 export interface Config extends Omit<Settings, 'atlas' | 'sealing'> {
   atlas: Settings['atlas'] & { baseUrl: string };
   sealing: Sealer;
@@ -28,10 +27,7 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment and the YAML file, and merges them.
- *
- * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working
- *   folder.
+ * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string): Config {

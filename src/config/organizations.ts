@@ -1,31 +1,20 @@
-/** An entry of `atlas.organizations`. */
-interface Organization {
-  /** Name of the credential that serves it. */
-  credential: string;
-  /** Names of the sinks that its tokens may go to. */
-  sinks: string[];
-}
-
-/** The credentials and sinks of each organization. */
+/** Finds credentials and sinks by their names. */
 export interface Organizations {
   /** @returns null when no credential is configured for this organization. */
   credentialFor(orgId: string): string | null;
-  /** Lists the names of the permitted sinks, in the order of the configuration. */
+  /** Lists the permitted sinks, in the order of the configuration. */
   sinksFor(orgId: string): string[];
-  /** Lists the names of the credentials. */
   credentials(): string[];
   /** Lists the ids of the organizations that the map assigns to a credential; none without a map. */
   servedBy(credential: string): string[];
 }
 
 /**
- * Looks up credentials and sinks. A worker with a map serves only the organizations in it. Without a map, the
- * only credential serves every organization, with every sink.
- *
- * @param config.organizations entries by organization id.
+ * A worker with a map serves only the organizations in it, by their ids. Without a map, the only credential serves
+ * every organization, with every sink.
  */
 export function createOrganizations(config: {
-  organizations: ReadonlyMap<string, Organization> | null;
+  organizations: ReadonlyMap<string, { credential: string; sinks: string[] }> | null;
   credentials: { keys(): Iterable<string> };
   sinks: { keys(): Iterable<string> };
 }): Organizations {

@@ -9,7 +9,6 @@ import { createOrganizations, type Organizations } from './organizations';
 export interface Services {
   atlas: AdminApi;
   sealer: Sealer;
-  /** Sinks by name. */
   sinks: ReadonlyMap<string, Sink>;
   organizations: Organizations;
 }

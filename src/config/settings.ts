@@ -12,17 +12,13 @@ import { readYamlFile, type YamlFile } from './yaml-file';
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * 24 * HOUR_MS;
 /** Exceeds any outage, and stays far below what a date can hold. */
-const LONGEST_WAIT_MS = 30 * DAY_MS;
+const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 
-/**
- * Reads the YAML file. The environment completes it.
- *
- * @returns every problem at once, each with its place in the file; `values` is null when there is one.
- */
+/** @returns every problem at once, each with its place in the file; `values` is null when there is one. */
 export function readSettings(
   file: string,
   env: Env,
@@ -88,7 +84,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         create: z
           .strictObject({
             ...backoff,
-            giveUpAfterMs: z.int().min(SECOND_MS).max(LONGEST_WAIT_MS).default(HOUR_MS),
+            giveUpAfterMs: waitMs({ min: SECOND_MS, default: HOUR_MS }),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .prefault({}),
@@ -96,17 +92,9 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
           .strictObject({
             ...backoff,
             // One round of attempts. The pause between rounds doubles from the first to the maximum.
-            roundMs: z
-              .int()
-              .min(SECOND_MS)
-              .max(LONGEST_WAIT_MS)
-              .default(2 * MINUTE_MS),
+            roundMs: waitMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
             firstPauseMs: z.int().min(1).default(MINUTE_MS),
-            maximumPauseMs: z
-              .int()
-              .min(1)
-              .max(LONGEST_WAIT_MS)
-              .default(6 * HOUR_MS),
+            maximumPauseMs: waitMs({ min: 1, default: 6 * HOUR_MS }),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
@@ -118,20 +106,10 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
         maxActivitiesPerSecond: z.number().positive().optional(),
         maxCachedWorkflows: z.int().min(2).optional(),
-        heartbeatTimeoutMs: z
-          .int()
-          .min(3 * SECOND_MS)
-          .default(10 * SECOND_MS),
+        heartbeatTimeoutMs: z.int().min(3000).default(10_000),
       })
       .prefault({}),
-    schedules: z
-      .strictObject({
-        minimumTokenAgeMs: z
-          .int()
-          .min(0)
-          .default(7 * DAY_MS),
-      })
-      .prefault({}),
+    schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(WEEK_MS) }).prefault({}),
     health: z
       .strictObject({
         host: z.string().min(1).default('127.0.0.1'),
@@ -205,17 +183,18 @@ function sinksSchema(context: ReferenceContext) {
     .transform((sinks) => new Map(Object.entries(sinks)));
 }
 
+function waitMs({ min, default: fallback }: { min: number; default: number }) {
+  return z.int().min(min).max(LONGEST_WAIT_MS).default(fallback);
+}
+
 /** The settings by which Temporal spaces the attempts of one activity. */
 const backoff = {
   initialIntervalMs: z.int().min(1).default(SECOND_MS),
   backoffCoefficient: z.number().min(1).default(2),
-  maximumIntervalMs: z.int().min(1).max(LONGEST_WAIT_MS).default(MINUTE_MS),
+  maximumIntervalMs: waitMs({ min: 1, default: MINUTE_MS }),
 };
 
-/**
- * Arguments of `refine` that require `low` to be at most `high`. Temporal rejects any other retry policy, and
- * retries the workflow task for ever.
- */
+/** Makes arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [
     (settings: Record<Low | High, number>) => settings[low] <= settings[high],

@@ -15,7 +15,6 @@ export interface YamlFile {
   findPlace(keys: readonly PropertyKey[]): string;
 }
 
-/** Reads a YAML file of one document. */
 export function readYamlFile(file: string): YamlFile {
   const name = path.basename(file);
   const refused = (...problems: string[]) => ({ content: undefined, problems, findPlace: () => name });
@@ -34,9 +33,7 @@ export function readYamlFile(file: string): YamlFile {
   // An organization id of digits only must stay a string.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
-  const problems = document.errors.map(
-    ({ message, pos: [offset] }) => `${placeAt(offset)} ${withoutQuote(message)}`,
-  );
+  const problems = document.errors.map(({ message, pos }) => `${placeAt(pos[0])} ${withoutQuote(message)}`);
   // `toJS` would not say where.
   visit(document, {
     Alias(_key, alias) {

@@ -35,9 +35,7 @@ export const cloudManagerSink: SinkType<'cloudManager', Config> = {
   create: createCloudManagerSink,
 };
 
-/** Path of the organizations in the API of Cloud Manager and Ops Manager. */
 const ORGS = '/api/public/v1.0/orgs';
-
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
 function createCloudManagerSink(config: Config): Sink {

@@ -22,7 +22,7 @@ export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, 
 function createFileSink({ directory }: Config): Sink {
   let sweepAtMs = 0;
 
-  /** Sweeps at most once a minute, since it lists the directory. */
+  /** Lists the directory, so it does this at most once a minute. */
   async function sweepNowAndThen(): Promise<void> {
     if (Date.now() < sweepAtMs) return;
     sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;

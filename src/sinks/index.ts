@@ -7,10 +7,7 @@ import type { Sink, SinkType } from './sink';
 import { vaultSink } from './vault';
 import { webhookSink } from './webhook';
 
-/**
- * The types of sinks. The configuration, its messages, the contract test and the docs check derive from this
- * list.
- */
+/** The configuration, its messages, the contract test and the docs check derive from this list. */
 export const SINK_TYPES = [
   fileSink,
   webhookSink,
@@ -50,7 +47,6 @@ export function sinkConfigSchema(context: ReferenceContext) {
     });
 }
 
-/** Makes the configured sinks, by name. */
 export async function createSinks(factories: ReadonlyMap<string, SinkFactory>): Promise<Map<string, Sink>> {
   const sinks = [...factories].map(async ([name, create]) => [name, await create()] as const);
   return new Map(await Promise.all(sinks));

@@ -26,9 +26,7 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SinkUnavailableError) {
     return { ...unavailable, message: error.message, retryAfterMs: error.retryAfterMs };
   }
-  if (error instanceof SecretUnavailableError) {
-    return { ...unavailable, message: error.message };
-  }
+  if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
     const message = 'the attempt was stopped before the sink had responded; the run tries again';

@@ -3,9 +3,8 @@ import type { deliveryFactsSchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets/references';
 
 /**
- * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The
- * activity has parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path
- * or a name.
+ * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The activity has
+ * parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
  */
 export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
 
@@ -18,8 +17,8 @@ export interface Sink {
    * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never
    * overwrites what others wrote.
    *
-   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe
-   *   point and throws the signal's reason.
+   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point
+   *   and throws the signal's reason.
    * @returns the location, readable by an operator and identical for a repetition; never contains the token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read.
@@ -33,12 +32,7 @@ export interface Sink {
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
   check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
-  /**
-   * Finds out whether the source organization is linked with an Atlas organization. Omitted if the sink
-   * cannot know.
-   *
-   * @throws as `deliver`.
-   */
+  /** Tells whether the source organization is linked. Omitted if the sink cannot know. @throws as `deliver`. */
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 
@@ -60,7 +54,6 @@ export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
 }
 
-/** Definition of a type of sink, for the list in `index.ts`. */
 export interface SinkType<Type extends string = string, Config = unknown> {
   /** Value of `type` in the configuration. */
   type: Type;

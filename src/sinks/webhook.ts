@@ -86,7 +86,6 @@ function createWebhookSink(
   };
 }
 
-/** Schema of the request body. */
 export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),

@@ -1,16 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, type ConnectionLike } from '@temporalio/client';
-import type { NativeConnection } from '@temporalio/worker';
 import { escapeControls } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
-/** A connection to the Temporal that the TEMPORAL_* variables and the profile file name. */
 interface TemporalConnection<C> {
   connection: C;
   address: string;
   namespace: string;
-  /** The error for a call that did not reach Temporal, or not with sufficient permission. */
+  /** Makes the error for a call that did not reach Temporal, or not with sufficient permission. */
   unreachable: (error: unknown) => TemporalUnreachableError;
 }
 
@@ -25,10 +23,7 @@ const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 const DIAGNOSIS_MS = 3000;
 
 /** @throws TemporalSettingsError, TemporalUnreachableError */
-export function connectClient(
-  env: NodeJS.ProcessEnv,
-  timeoutMs: number,
-): Promise<TemporalConnection<Connection>> {
+export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
     try {
       return await Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS });
@@ -67,10 +62,7 @@ async function diagnoseConnection(options: TemporalSettings['connectionOptions']
 }
 
 /** @throws TemporalSettingsError, TemporalUnreachableError */
-export async function connectWorker(
-  env: NodeJS.ProcessEnv,
-  timeoutMs: number,
-): Promise<TemporalConnection<NativeConnection>> {
+export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   // Loaded here, since the client needs none of the native code.
   const { NativeConnection } = await import('@temporalio/worker');
   return connect(env, async (options) => {

@@ -10,7 +10,6 @@ import { nullIfNotFound } from './grpc';
 import { readRequest, readResult, readRun } from './run-history';
 import { isOpen, visibilityQuery } from './visibility';
 
-/** Characters of a location in a message. */
 const MAX_LOCATION_LENGTH = 1000;
 
 /** A run as Temporal lists or describes it. */
@@ -50,18 +49,13 @@ export async function findEarlierToken(
   return null;
 }
 
-/**
- * Finds the token of a closed run that `recover` can deliver.
- *
- * @returns its delivery id; null when the run has none, or a run of its workflow id delivered it.
- */
+/** @returns a delivery id; null when the closed run has no token, or a run of its workflow id delivered it. */
 export async function findRecoverableToken(client: Client, run: Run): Promise<string | null> {
   const token = await readToken(client, run);
   if (token?.state !== 'recoverable' || token.deliveryId === null) return null;
   return (await isDelivered(client, run.workflowId, token.deliveryId)) ? null : token.deliveryId;
 }
 
-/** Tells whether a closed run of a workflow id delivered a token. */
 export async function isDelivered(client: Client, workflowId: string, deliveryId: string): Promise<boolean> {
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
   for await (const run of listClosedRuns(client, workflowId, newest)) {
@@ -98,7 +92,7 @@ async function readToken(client: Client, run: Run): Promise<EarlierToken | null>
   return token && { state: 'recoverable', runId, receipt: null, deliveryId: token.deliveryId };
 }
 
-/** Tells whether a run started before another one, which the list may lack still. */
+/** The list may still lack the other run. */
 async function startedBefore(client: Client, run: Run, otherRunId: string): Promise<boolean> {
   const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();

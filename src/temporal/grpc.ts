@@ -1,6 +1,5 @@
 import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
 
-/** Status codes of gRPC. */
 export const GRPC = {
   invalidArgument: 3,
   deadlineExceeded: 4,

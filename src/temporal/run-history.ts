@@ -23,7 +23,7 @@ export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
 /** Exceeds any message of ours. */
 const MAX_MESSAGE_LENGTH = 4000;
 
-/** Reads the failure of a run. @returns null when it did not fail, or its history is gone. */
+/** @returns null when the run did not fail, or its history is gone. */
 export async function readEnding(
   client: Client,
   run: RunRef,
@@ -37,13 +37,13 @@ export async function readEnding(
   };
 }
 
-/** Reads the result of a run. @returns undefined when it is not readable, or the history is gone. */
+/** @returns undefined when the result is not readable, or the history is gone. */
 export async function readResult(client: Client, run: RunRef): Promise<unknown> {
   const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
   return decodePayloads(closed?.result)[0];
 }
 
-/** Reads the request of a run, as its caller sent it. @returns null when the history is gone, else an object. */
+/** @returns the request as its caller sent it, or an empty object; null when the history is gone. */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
   const started = await readEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
@@ -54,7 +54,6 @@ function toObject(value: unknown): object {
   return typeof value === 'object' && value !== null ? value : {};
 }
 
-/** Reads one event, without the rest of the history. */
 async function readEvent(
   { connection, options: { namespace } }: Client,
   { workflowId, runId }: RunRef,
@@ -102,7 +101,6 @@ export interface RunHistory {
   sinksTried: string[];
 }
 
-/** The part of a delivery's result that names the token. */
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
 /** Reads the history of one run; a history that is gone counts as empty. */
@@ -134,7 +132,6 @@ interface Activity {
   result?: unknown;
 }
 
-/** Collects activities in the order of their scheduling. */
 function collectActivities(events: readonly HistoryEvent[]) {
   const activities = new Map<string, Activity>();
   const unconfirmedAttempts: UnconfirmedAttempt[] = [];

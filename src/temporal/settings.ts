@@ -14,11 +14,7 @@ export class TemporalSettingsError extends Error {
   override readonly name = 'TemporalSettingsError';
 }
 
-/**
- * Reads the TEMPORAL_* variables and the profile file as every Temporal SDK does.
- *
- * @throws TemporalSettingsError
- */
+/** @throws TemporalSettingsError */
 export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
   const variables = withoutEmpty(env);
   // The SDK reads every other text as false, and would connect without TLS.

@@ -13,8 +13,6 @@ export function listRuns(client: Client, taskQueue: string, ...conditions: strin
 }
 
 /**
- * Builds a query of Temporal's list: each field has its value, and each condition is true.
- *
  * @param fields such as `WorkflowId`, with values that are not quoted.
  * @param conditions such as `CloseTime IS NULL`.
  */
@@ -26,7 +24,6 @@ export function visibilityQuery(
   return [...equal, ...conditions].join(' AND ');
 }
 
-/** Reads how long the namespace keeps closed runs, in milliseconds. */
 export async function readRetentionMs({ workflowService, options: { namespace } }: Client): Promise<number> {
   const { config } = await workflowService.describeNamespace({ namespace });
   return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;

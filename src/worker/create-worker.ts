@@ -8,7 +8,7 @@ import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
 import { retryPolicies } from './retry-policies';
 
-/** Creates a worker with all that it needs. It takes no work before `worker.run()`. */
+/** The worker takes no work before `worker.run()`. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },

@@ -5,12 +5,9 @@ import type { NativeConnection, Worker } from '@temporalio/worker';
 import { systemErrorCode } from '../files';
 
 /**
- * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and
- * the reason).
+ * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and the reason).
  *
  * @param findProblem finds out why the worker cannot take work now; null when it can.
- * @returns the URL, such as `http://127.0.0.1:8080`, and a function that ends the server.
- * @throws Error when the port is taken, naming it.
  */
 export async function startHealth(
   { host, port }: { host: string; port: number },
@@ -53,14 +50,13 @@ export async function startHealth(
   };
 }
 
-/** Joins host and port as in a URL: an IPv6 address in brackets. */
 export function hostPort(host: string, port: number): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 const READINESS_TIMEOUT_MS = 1000;
 
-/** Finds out why the worker cannot take work now; null when it can. It takes at most a second. */
+/** @returns why the worker cannot take work now; null when it can. */
 export async function findReadinessProblem(
   worker: Pick<Worker, 'getStatus'>,
   connection: Pick<NativeConnection, 'withDeadline' | 'workflowService'>,

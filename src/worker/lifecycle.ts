@@ -5,9 +5,8 @@ const FAILURE_CHECK_INTERVAL_MS = 1000;
 const LAST_LINES_MS = 300;
 
 /**
- * Handles signals. The first drains the worker: attempts in progress have time to finish, a POST always
- * enough. The second ends the process at once. Without a handler, Linux would ignore the signals for the
- * first process of a container, even while the worker has not started.
+ * The first signal drains the worker: attempts in progress have time to finish, a POST always enough. The second ends
+ * the process at once. Without a handler, Linux would ignore the signals for the first process of a container.
  *
  * @returns a function that names the worker to drain.
  */

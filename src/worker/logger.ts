@@ -3,7 +3,7 @@ import pino from 'pino';
 
 type LogLevelName = Lowercase<LogLevel>;
 
-/** Writes Node's warnings to the log. Node itself would print them as text on standard error. */
+/** Node itself would print its warnings as text on standard error. */
 export function logNodeWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
@@ -14,7 +14,7 @@ export function logNodeWarnings(logger: Logger): void {
 /** The buffer for a standard output that is blocked. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-/** Opens standard output. A log that cannot be written, such as on a full disk, must not stop the worker. */
+/** A log that cannot be written, such as on a full disk, must not stop the worker. */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   stream.on('error', () => undefined);
@@ -23,7 +23,6 @@ function standardOutput() {
   return stream;
 }
 
-/** Creates a logger that writes JSON to standard output, one object per line. */
 export function createLogger({ level }: { level: LogLevelName }): Logger {
   const options = {
     level,
@@ -38,7 +37,7 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   });
 }
 
-/** Describes an error. The message of a failure is enough; a defect needs its stack. */
+/** The message of a failure is enough; a defect needs its stack. */
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;

@@ -6,9 +6,8 @@ import { listRuns } from '../temporal/visibility';
 const INTERVAL_MS = 60_000;
 
 /**
- * Measures the number and the age of the undelivered runs of the task queue, now and every minute. It reads
- * the memo of open runs, so the gauges survive a restart, and include a run that pauses for hours between
- * rounds.
+ * Measures the undelivered runs of the task queue, now and every minute. It reads the memo of open runs, so the gauges
+ * survive a restart, and include a run that pauses for hours between rounds.
  */
 export function watchUndelivered(
   client: Client,

@@ -5,8 +5,8 @@ import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, WORKFLOW_TYPES } from '../contra
 import { scheduledResultSchema } from '../contract/schemas';
 
 /**
- * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK
- * gives them: Prometheus sees no increase in a counter whose first sample is 1.
+ * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK gives them:
+ * Prometheus sees no increase in a counter whose first sample is 1.
  */
 export function startRunCounters(
   meter: MetricMeter,

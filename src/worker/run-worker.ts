@@ -15,11 +15,7 @@ import { installRuntime } from './runtime';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/**
- * Runs a worker until a signal stops it. After a failure of the worker, the process ends.
- *
- * @throws Error when the worker cannot start.
- */
+/** @throws Error when the worker cannot start. After a failure of a running worker, the process ends. */
 export async function runWorker(config: Config): Promise<void> {
   const { taskQueue, deployment } = config;
   const logger = createLogger(config.log);

@@ -7,12 +7,10 @@ const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
 
 /**
- * Installs the Temporal runtime. It writes all its lines to our log, including those of its native Core, and
- * serves metrics for Prometheus when an endpoint is configured. They are named as on Temporal's page on
+ * Installs the Temporal runtime, whose native Core writes to our log too. Metrics are named as on Temporal's page on
  * alerts: `_total` for counters, seconds for durations.
  *
  * @returns a meter that does nothing when no endpoint is configured.
- * @throws Error when the port is taken, naming it.
  */
 export function installRuntime(
   logger: Logger,

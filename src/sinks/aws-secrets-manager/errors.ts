@@ -1,8 +1,8 @@
+import type { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 interface Meaning {
   retryable: boolean;
-  /** Cause and remedy. */
   message: string;
 }
 
@@ -32,17 +32,12 @@ const MEANINGS: ReadonlyMap<string, Meaning> = new Map(
   }),
 );
 
-interface SdkError {
-  name?: string;
-  code?: string;
-  $metadata?: { httpStatusCode?: number };
-}
+type SdkError = Partial<SecretsManagerServiceException & { code: string }>;
 
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * Makes the sink error for an error of the SDK. It does not quote the SDK's message, which may quote signed
- * headers, and a session token is one of them.
+ * It does not quote the SDK's message, which may quote signed headers, and a session token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */

@@ -7,7 +7,7 @@ import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
 import { toSinkError } from './errors';
 
-/** Schema of a tag's text (AWS's reference of the data type Tag). */
+/** The text of a tag (AWS's reference of the data type Tag). */
 const tagText = z
   .string()
   .regex(
@@ -60,7 +60,6 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     maxAttempts: 1,
   });
 
-  /** Calls an action on a secret, with the timeout and the errors of the sink. */
   async function call<Output>(
     action: string,
     name: string,
@@ -120,7 +119,6 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   };
 }
 
-/** Makes a handler for `catch` that turns one kind of error into null. */
 function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null {
   return (error) => {
     if (error instanceof kind) return null;

@@ -1,17 +1,15 @@
 import { z } from 'zod';
 
-/** Makes the schema of a duration below an attempt's, whose timeout would hide the sink's own message. */
+/** The timeout of an attempt would hide the sink's own message, so the duration stays below it. */
 export function durationMs(min: number, max: number) {
   return z.int().min(min).max(max, `is longer than ${max}: one attempt to deliver ends after 5 minutes`);
 }
 
-/** Settings of all sinks that use HTTP. */
 export const httpFields = {
   allowHttp: z.boolean().default(false),
   timeoutMs: durationMs(100, 60_000).default(30_000),
 };
 
-/** Schema of an http(s) URL without credentials in it. */
 export const httpUrl = z.string('name its URL').transform((text, issues): URL => {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !['https:', 'http:'].includes(url.protocol)) {

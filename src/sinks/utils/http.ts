@@ -2,11 +2,7 @@ import type { HttpResponse } from '../../http/response';
 import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
-/**
- * Sends one request as {@link createSender} does; `signal` ends it at any time.
- *
- * @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`.
- */
+/** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
 type SinkSend = (
   request: HttpRequest,
   signal: AbortSignal,
@@ -14,8 +10,6 @@ type SinkSend = (
 ) => Promise<HttpResponse>;
 
 /**
- * Makes the HTTP client of a sink.
- *
  * @param server name for messages, such as `Vault at https://…`; it holds no secret.
  * @param timeoutMs limit for one request, its response included.
  */
@@ -56,8 +50,7 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 }
 
 /**
- * Makes the error for a response that is no success, by its status alone. It does not quote the body, in
- * which a server may echo the request.
+ * Does not quote the body, in which a server may echo the request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */
@@ -73,12 +66,11 @@ export function responseError(
     : new SinkRejectedError(message);
 }
 
-/** Says whether a later attempt can succeed: after 5xx, Request Timeout, Too Early and Too Many Requests. */
+/** 408 is Request Timeout, 425 Too Early, 429 Too Many Requests. */
 function isTemporary(status: number): boolean {
   return status >= 500 || [408, 425, 429].includes(status);
 }
 
-/** Chooses the remedy for a status that has none of its own. */
 function chooseRemedy(status: number): string {
   if (isTemporary(status)) return 'see its log if that lasts';
   if (status < 300) return 'this is not what was requested; check its address';

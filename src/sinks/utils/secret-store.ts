@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { CheckTarget, Delivery } from '../sink';
 
-/** Ids that a template can name. */
 const ID_FIELDS = ['orgId', 'sourceOrgId', 'deliveryId'] as const;
 type IdField = (typeof ID_FIELDS)[number];
 type Ids = Pick<Delivery, IdField>;
@@ -14,10 +13,7 @@ const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
 
-/**
- * Schema of a path with the placeholders `{orgId}`, `{sourceOrgId}` and `{deliveryId}`. Ids consist of
- * hexadecimal digits and hyphens, so a template that stays below its root stays there when it is filled.
- */
+/** Ids consist of hexadecimal digits and hyphens, so a template that stays below its root stays there when filled. */
 export const templateSchema = z
   .string('write a template, such as live-migration/{orgId}')
   .superRefine((template, issues) => {
@@ -34,7 +30,6 @@ export const templateSchema = z
   })
   .transform(createTemplate);
 
-/** Schema of a path without placeholders. */
 export const plainPath = z
   .string()
   .regex(PERMITTED, NOT_PERMITTED)
@@ -44,7 +39,6 @@ function leavesRoot(path: string): boolean {
   return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
 }
 
-/** Makes a path or a name that depends on the delivery. */
 function createTemplate(template: string) {
   return {
     uses: (field: IdField) => template.includes(`{${field}}`),
@@ -61,10 +55,7 @@ export function completeIds(target: CheckTarget | null): Ids {
   };
 }
 
-/**
- * Makes the value for a secret store: text only, and no key for what the request did not name. It is always
- * the same for the same delivery: stores compare it to recognise a repetition.
- */
+/** Has text only, and is the same for the same delivery: stores compare it to recognise a repetition. */
 export function toStoredToken(delivery: Delivery) {
   const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
   return {

@@ -9,18 +9,11 @@ export type VaultSend = (
   signal: AbortSignal,
 ) => Promise<HttpResponse>;
 
-interface Connection {
-  address: URL;
-  namespace?: string | undefined;
-  timeoutMs: number;
-}
-
-/**
- * Makes a client of Vault's HTTP API.
- *
- * @param server name for messages, such as `Vault at https://…`.
- */
-export function createVaultSend(server: string, { address, namespace, timeoutMs }: Connection): VaultSend {
+/** @param server name for messages, such as `Vault at https://…`. */
+export function createVaultSend(
+  server: string,
+  { address, namespace, timeoutMs }: { address: URL; namespace?: string | undefined; timeoutMs: number },
+): VaultSend {
   const send = createSinkSend(server, timeoutMs);
   return ({ method, path, token, body }, signal) =>
     send(
@@ -40,11 +33,7 @@ export function createVaultSend(server: string, { address, namespace, timeoutMs 
     );
 }
 
-/**
- * Makes the error for a response that is no success.
- *
- * @param what server and request, such as `Vault at https://…, secret/data/…`.
- */
+/** @param what server and request, such as `Vault at https://…, secret/data/…`. */
 export function vaultError(
   what: string,
   response: HttpResponse,
@@ -77,8 +66,7 @@ function findTemporaryReason(response: HttpResponse): string | null {
 
 const errorsSchema = z.object({ errors: z.array(z.string()) });
 
-/** Parses the texts of an error of Vault; null for another body. */
-export function parseErrors({ json }: HttpResponse): string[] | null {
-  const parsed = errorsSchema.safeParse(json);
-  return parsed.success ? parsed.data.errors : null;
+/** @returns undefined for a body that is no error of Vault. */
+export function parseErrors({ json }: HttpResponse): string[] | undefined {
+  return errorsSchema.safeParse(json).data?.errors;
 }

@@ -6,7 +6,6 @@ import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
 import { vaultError, type VaultSend } from './client';
 
-/** Makes the schema of the worker's authentication at Vault: a token, or an AppRole that gets one. */
 export function vaultAuthSchema(context: ReferenceContext) {
   const secret = secretReference(context, headerFormat);
   return z.discriminatedUnion(
@@ -30,10 +29,7 @@ export interface VaultIdentity {
   /** Description for messages, such as `the token from environment variable VAULT_TOKEN`. */
   readonly description: string;
   /**
-   * Gets a token.
-   *
-   * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied
-   *   path.
+   * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied path.
    * @throws SinkUnavailableError, also when there is no other token than `refused`; SecretUnavailableError.
    */
   token(signal: AbortSignal, refused?: string): Promise<string>;
@@ -45,7 +41,7 @@ export function createVaultIdentity(server: string, config: VaultAuthConfig, sen
     : createAppRoleIdentity(server, config, send);
 }
 
-/** Makes an identity with a given token, which it reads for each request: others renew or replace it. */
+/** Reads the token for each request: others renew or replace it. */
 function createTokenIdentity(server: string, secret: Secret): VaultIdentity {
   const description = `the token from ${secret.source}`;
   return {
@@ -68,7 +64,6 @@ const loginSchema = z.object({
   auth: z.object({ client_token: z.string().min(1), lease_duration: z.number().min(0) }),
 });
 
-/** Makes an identity that logs in with an AppRole and caches its token. */
 function createAppRoleIdentity(
   server: string,
   { mount, roleId, secretId }: Extract<VaultAuthConfig, { method: 'appRole' }>,

@@ -57,7 +57,7 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
   };
 }
 
-/** Finds why the present value must stay; null for an older token of the same organizations. */
+/** @returns null for an older token of the same organizations. */
 function findReasonToKeep(
   data: Readonly<Record<string, unknown>>,
   { orgId, sourceOrgId, createdAt }: Delivery,

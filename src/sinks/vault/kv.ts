@@ -5,7 +5,6 @@ import { isSuccess } from '../utils/http';
 import { parseErrors, vaultError, type VaultSend } from './client';
 import type { VaultIdentity } from './identity';
 
-/** Present content of a path. */
 interface KvSecret {
   /** Number of the newest version; 0 if there is none. */
   version: number;
@@ -23,7 +22,7 @@ const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
 export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
-  /** Sends one request, and once more with a new token when Vault refuses the first. */
+  /** A new token may succeed where Vault refuses the first. */
   async function sendAuthenticated(
     request: Omit<Parameters<VaultSend>[0], 'token'>,
     signal: AbortSignal,
@@ -43,11 +42,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
   }
 
   return {
-    /**
-     * Reads the newest version.
-     *
-     * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
-     */
+    /** @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError */
     async read(path: string, signal: AbortSignal): Promise<KvSecret> {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
@@ -72,8 +67,8 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
-      const errors = response.status === 400 ? parseErrors(response) : null;
-      if (errors?.some((error) => error.includes('did not match'))) {
+      const isConflict = parseErrors(response)?.some((error) => error.includes('did not match'));
+      if (response.status === 400 && isConflict) {
         throw new SinkUnavailableError(
           `${mount}/${path} in ${server} was written by others at the same time: the next attempt reads it again`,
         );
