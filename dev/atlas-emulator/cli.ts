@@ -43,7 +43,7 @@ const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
 
 const examples = FAULT_EXAMPLES.map(([what, fault]) => `  ${what}:\n    ${JSON.stringify(fault)}`).join('\n');
 
-export const HELP = `
+const HELP = `
 What exists unless --seed says otherwise:
   Atlas organization   ${orgId}
     service account    ${serviceAccount.clientId}

@@ -1,9 +1,9 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { contentOf } from '../../dev/setup/stamp.mjs';
 import { isOlder } from '../../dev/setup/tools.mjs';
+import { runToEnd, type ClientExit } from './run-command';
 
 const ROOT = path.join(__dirname, '../..');
 const CACHE = path.join(ROOT, '.cache/examples');
@@ -12,7 +12,7 @@ const CACHE = path.join(ROOT, '.cache/examples');
 interface Language {
   folder: string;
   extension: string;
-  /** @returns what this machine lacks, or null. */
+  /** Names what this machine lacks. */
   missing(): string | null;
   /** Installs what the examples pin, and builds them. */
   install(folder: string): void;
@@ -44,7 +44,10 @@ export const LANGUAGES: Record<string, Language> = {
   Python: {
     folder: 'python',
     extension: 'py',
-    missing: () => olderThan('3.10', 'python3', '--version') ?? lacking('python3', '-m', 'pip', '--version'),
+    missing: () => {
+      const hasPip = spawnSync('python3', ['-m', 'pip', '--version']).status === 0;
+      return olderThan('3.10', 'python3', '--version') ?? (hasPip ? null : 'there is no pip of python3');
+    },
     install(folder) {
       const requirements = readFileSync(path.join(folder, 'requirements.txt'), 'utf8');
       const stamp = requirements + execFileSync('python3', ['--version'], { encoding: 'utf8' });
@@ -62,7 +65,11 @@ export const LANGUAGES: Record<string, Language> = {
   Go: {
     folder: 'go',
     extension: 'go',
-    missing: () => olderThan(goVersion(), 'go', 'version'),
+    missing() {
+      const file = path.join(ROOT, 'examples/go/go.mod');
+      const [, minimum = ''] = /^go (\S+)/m.exec(readFileSync(file, 'utf8')) ?? [];
+      return olderThan(minimum, 'go', 'version');
+    },
     install(folder) {
       const env = { ...process.env, GOTOOLCHAIN: 'local', GOFLAGS: '-mod=readonly' };
       execFileSync('go', ['vet', './...'], { cwd: folder, env, stdio: 'pipe' });
@@ -85,43 +92,21 @@ export function installExamples(language: Language, folder: string): void {
   language.install(folder);
 }
 
-interface ExampleExit {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-/** Runs an example to its end. */
-export async function runExample(
+export function runExample(
   language: Language,
   folder: string,
   program: string,
   args: string[],
   env: NodeJS.ProcessEnv,
-): Promise<ExampleExit> {
+): Promise<ClientExit> {
   const [command = '', ...first] = language.command(program);
-  const child = spawn(command, [...first, ...args], {
-    cwd: folder,
-    env: { ...env, ...language.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const texts = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    child[name].on('data', (text: Buffer) => (texts[name] += text.toString()));
-  }
-  const [code] = (await once(child, 'close')) as [number];
-  return { code, ...texts };
+  return runToEnd(command, [...first, ...args], { ...env, ...language.env }, folder);
 }
 
-/** The text of an example, as it is in the repository. */
 export function sourceOf(language: Language, program: string): string {
   const inOwnFolder = language.extension === 'go';
   const file = inOwnFolder ? `${program}/main.go` : `${program}.${language.extension}`;
   return readFileSync(path.join(ROOT, 'examples', language.folder, file), 'utf8');
-}
-
-function lacking(command: string, ...args: string[]): string | null {
-  return spawnSync(command, args).status === 0 ? null : `there is no ${[command, ...args].join(' ')}`;
 }
 
 function olderThan(minimum: string, command: string, argument: string): string | null {
@@ -129,9 +114,4 @@ function olderThan(minimum: string, command: string, argument: string): string |
   if (status !== 0) return `there is no ${command}`;
   const version = /\d+\.\d+(\.\d+)?/.exec(stdout)?.[0] ?? '0';
   return isOlder(version, minimum) ? `${command} is ${version}, older than ${minimum}` : null;
-}
-
-function goVersion(): string {
-  const file = path.join(ROOT, 'examples/go/go.mod');
-  return /^go (\S+)/m.exec(readFileSync(file, 'utf8'))?.[1] ?? '';
 }

@@ -70,8 +70,13 @@ export function runProgram(
 }
 
 /** @throws Error with its output unless the process ends by itself, within a minute. */
-export function runToEnd(file: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<ClientExit> {
-  const options = { env, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
+export function runToEnd(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  cwd?: string,
+): Promise<ClientExit> {
+  const options = { env, cwd, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve, reject) => {
     execFile(file, args, options, (error, stdout, stderr) => {
       const code = error ? error.code : 0;
