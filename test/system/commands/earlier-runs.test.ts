@@ -3,7 +3,7 @@ import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
-import { createdToken, end } from '../../support/runs';
+import { end } from '../../support/runs';
 import { untilClosedAreListed } from '../../support/temporal';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
@@ -66,12 +66,6 @@ async function untilListed(earlier: Earlier, runs: number): Promise<Earlier> {
   return earlier;
 }
 
-/** Starts a run with any arguments, as anyone in the namespace can. */
-function startRaw(workflowId: string, ...args: unknown[]) {
-  const { taskQueue } = fixture.deployment;
-  return fixture.temporal.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args });
-}
-
 const DELIVERED = {
   refused: 'delivered',
   receipt: { deliveryId: says(/^[\da-f-]{36}$/) },
@@ -90,11 +84,10 @@ const TO_FILES = { receipt: { sink: 'files' } };
 const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
 const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --org /;
 
-const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, rows: Row[]][] = [
+const STATES: [what: string, arrange: () => Promise<Earlier>, rows: Row[], tokens?: number][] = [
   [
     'that never was, or that no worker takes',
     () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID }),
-    0,
     [
       ...COMMANDS.map((command): Row => [command, failed, {}, /^Temporal knows no run /]),
       [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
@@ -102,11 +95,11 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
       ['start --wait --timeout 3s', timedOut, {}, FOLLOW_UP],
       ['watch --timeout 2s', timedOut, {}, FOLLOW_UP],
     ],
+    0,
   ],
   [
     'that delivered',
     () => ran('files'),
-    2,
     [
       ['start', refused, DELIVERED],
       ['start --dry-run', refused, DELIVERED],
@@ -116,11 +109,11 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
       ['recover', refused, { refused: 'delivered' }, / delivered its token: there is nothing to/],
       ['start --wait --again', done, { joined: false, ...TO_FILES }],
     ],
+    2,
   ],
   [
     'that failed',
     () => ran('none'),
-    1,
     [
       ['redeliver', refused, { refused: 'nothingToDeliver' }, /: nothing to deliver$/],
       ['recover', refused, { refused: 'nothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
@@ -130,13 +123,11 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
   [
     'that failed after another one delivered',
     async () => untilListed(await ran('none', undefined, await ran('files')), 2),
-    1,
     [['start', refused, DELIVERED]],
   ],
   [
     'that is undelivered',
     () => ran('blocked'),
-    1,
     [
       ['start', done, { joined: true }],
       ['start --wait', undelivered, REJECTED],
@@ -156,7 +147,6 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
   [
     'that was cancelled with a token',
     () => ran('blocked', 'cancel'),
-    1,
     [
       ['start', refused, RECOVERABLE],
       ['redeliver', refused, RECOVERABLE],
@@ -171,28 +161,18 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
     ],
   ],
   [
-    'that was terminated with a token',
-    () => ran('blocked', 'terminate'),
-    1,
-    [
-      ['start', refused, RECOVERABLE],
-      ['recover --sink files', done, AFTER_BLOCKED],
-    ],
-  ],
-  [
     'of another workflow type that is open',
     () => ranForeign(false),
-    0,
     ['start --wait', 'start --again', 'watch', 'cancel', 'redeliver'].map((command) => [
       command,
       refused,
       FOREIGN,
     ]),
+    0,
   ],
   [
     'of another workflow type that completed',
     () => ranForeign(true),
-    1,
     [
       ['recover', refused, FOREIGN],
       ['start --wait', done, TO_FILES],
@@ -201,38 +181,26 @@ const STATES: [what: string, arrange: () => Promise<Earlier>, tokens: number, ro
   [
     'of another workflow type that completed after one with a token was cancelled',
     async () => untilListed(await ranForeign(true, await ran('blocked', 'cancel')), 2),
-    1,
     [['start', refused, RECOVERABLE]],
   ],
   [
-    'with malformed arguments',
+    'that was terminated with a token, and with a history of 4.5 MB',
     async () => {
-      const target = fixture.newTarget();
-      const run = await startRaw(target.workflowId, null, { sealedToken: 'x' });
-      await expect(run.result()).rejects.toThrow();
-      return { ...target, sink: 'files', runId: run.firstExecutionRunId };
-    },
-    1,
-    [['start --wait', done, TO_FILES]],
-  ],
-  [
-    'with a token and a history of 4.5 MB, more than gRPC receives at once by default',
-    async () => {
+      // More than gRPC receives by default.
       const run = await ran('blocked');
       const handle = fixture.temporal.workflow.getHandle(run.workflowId);
       for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
       await end(handle, 'terminate');
       return run;
     },
-    1,
     [
       ['start', refused, RECOVERABLE],
-      ['recover --sink files', done, TO_FILES],
+      ['recover --sink files', done, AFTER_BLOCKED],
     ],
   ],
 ];
 
-it.concurrent.each(STATES)('commands on a run %s', async (_what, arrange, tokens, rows) => {
+it.concurrent.each(STATES)('commands on a run %s', async (_what, arrange, rows, tokens = 1) => {
   const earlier = await arrange();
   for (const [command, code, facts, error] of rows) {
     const expected = { code, ...facts, ...(error && { error: says(error) }) };
@@ -252,23 +220,6 @@ it.concurrent('recover starts on the queue of --task-queue, with the request but
   );
   expect({ ...repeated, again: true }).toEqual(request);
   expect(repeated).not.toHaveProperty('again');
-});
-
-it.concurrent('recover takes the token that was delivered from the delivery, not from a claim', async () => {
-  const first = await ran('blocked', 'cancel');
-  const second = await ran('blocked', 'cancel', first);
-  const { workflowId } = first;
-  const { workflow } = fixture.temporal;
-  const [token, other] = (await Promise.all(
-    [first, second].map(({ runId }) => createdToken(workflow.getHandle(workflowId, runId))),
-  )) as { deliveryId: string }[];
-  const request = await readRequest(fixture.temporal, first);
-  const forged = { sealedToken: { ...token, deliveryId: other?.deliveryId }, sinksTried: [] };
-  await (await startRaw(workflowId, { ...request, sink: 'files' }, forged)).result();
-  await untilClosedAreListed(workflowId, 3);
-  const recover = 'recover --sink files';
-  expect(await runOn(first, recover)).toMatchObject({ code: refused, refused: 'delivered' });
-  expect(await runOn(second, recover)).toMatchObject({ code: done, ...TO_FILES });
 });
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
