@@ -20,7 +20,7 @@ export interface Certificate {
 }
 
 /** Serves until the last test of the file has ended, or until it is closed. */
-async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promise<TestServer> {
+export async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promise<TestServer> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

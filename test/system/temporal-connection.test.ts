@@ -1,11 +1,8 @@
-import { once } from 'node:events';
 import http2 from 'node:http2';
-import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import { freePort } from '../../dev/temporal/free-port';
 import { connectClient, connectWorker } from '../../src/temporal/connection';
-import { cleanUpLater } from '../support/clean-up';
-import { certificateFor } from '../support/servers';
+import { certificateFor, listen, serveSocket } from '../support/servers';
 
 const CANARIES = {
   TEMPORAL_API_KEY: 'tmprl_CANARY_api_key',
@@ -17,17 +14,8 @@ const TIMEOUT_MS = 1000;
 
 Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
 
-async function listen(server: Server): Promise<string> {
-  // A client may leave its connection open, which would keep this process from ending.
-  server.on('connection', (socket: Socket) => cleanUpLater(() => socket.destroy()));
-  server.listen(0, '127.0.0.1');
-  cleanUpLater(() => server.close());
-  await once(server, 'listening');
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
 /** Refuses every call without TLS, and quotes each header that it was sent. */
-function refusingServer(): Promise<string> {
+async function refusingServer(): Promise<string> {
   const server = http2.createServer();
   server.on('stream', (stream, headers) => {
     const quoted = encodeURIComponent(JSON.stringify(headers));
@@ -36,7 +24,7 @@ function refusingServer(): Promise<string> {
       { endStream: true },
     );
   });
-  return listen(server);
+  return (await listen(server, 'http')).address;
 }
 
 describe('without a connection, a client and a worker say what to do, and quote no secret:', () => {
@@ -58,7 +46,7 @@ describe('without a connection, a client and a worker say what to do, and quote 
     ],
     [
       'a server that accepts and says nothing',
-      async () => ({ ...WITHOUT_TLS, TEMPORAL_ADDRESS: await listen(net.createServer()) }),
+      async () => ({ ...WITHOUT_TLS, TEMPORAL_ADDRESS: (await serveSocket(() => undefined)).address }),
       /without TLS \((Failed to connect before the deadline|no response within 1000 ms)/,
     ],
     [
@@ -74,7 +62,7 @@ describe('without a connection, a client and a worker say what to do, and quote 
       'a certificate that nobody trusts',
       async () => {
         const server = http2.createSecureServer(await certificateFor());
-        return { TEMPORAL_TLS: 'true', TEMPORAL_ADDRESS: await listen(server) };
+        return { TEMPORAL_TLS: 'true', TEMPORAL_ADDRESS: (await listen(server, 'https')).address };
       },
       /with TLS \(.*(self-signed certificate|InvalidCertificate)/,
     ],

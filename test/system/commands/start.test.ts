@@ -5,7 +5,6 @@ import { freePort } from '../../../dev/temporal/free-port';
 import { receiptSchema } from '../../../src/contract/schemas';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
-import { newOrgId } from '../../support/ids';
 import { objectsIn, run, startCommand } from '../../support/run-command';
 import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
@@ -108,33 +107,18 @@ it('a run that has created nothing refuses redeliver, and is cancelled; then sta
   expect(await fixture.client('start', ...startOptions(target), '--wait')).toMatchObject({ code: 0 });
 });
 
-describe('Ctrl-C', () => {
-  it('ends start with 130 and the command that follows the run', async () => {
-    const nobody = ['--task-queue', `nobody-${newOrgId()}`];
-    const start = fixture.follow('start', ...startOptions(fixture.newTarget()), ...nobody);
-    await eventually('its output', () => start.output().includes('started '));
-    start.interrupt();
-    expect(await start.exited).toMatchObject({
-      code: 130,
-      stderr: expect.stringMatching(
-        /^live-migration-prep: interrupted\nthe run goes on; follow it: live-migration-prep watch --org \S+ --source-org \S+\n$/,
-      ),
-    });
-  });
-
-  it('while start connects keeps it from starting a run', async () => {
-    const { address } = await sharedTemporal();
-    const proxy = await serveTcpProxy(address);
-    proxy.cut();
-    const target = fixture.newTarget();
-    const start = startCommand(['start', ...startOptions(target)], embeddedEnv(proxy.address));
-    await eventually('a connection', () => proxy.open() > 0);
-    start.interrupt();
-    expect(await start.exited).toMatchObject({ code: 130, stderr: 'live-migration-prep: interrupted\n' });
-    proxy.restore();
-    await eventually('no connection', () => proxy.open() === 0);
-    await expect(fixture.newestRunId(target.workflowId)).rejects.toThrow(/not found/i);
-  });
+it('Ctrl-C while start connects keeps it from starting a run', async () => {
+  const { address } = await sharedTemporal();
+  const proxy = await serveTcpProxy(address);
+  proxy.cut();
+  const target = fixture.newTarget();
+  const start = startCommand(['start', ...startOptions(target)], embeddedEnv(proxy.address));
+  await eventually('a connection', () => proxy.open() > 0);
+  start.interrupt();
+  expect(await start.exited).toMatchObject({ code: 130, stderr: 'live-migration-prep: interrupted\n' });
+  proxy.restore();
+  await eventually('no connection', () => proxy.open() === 0);
+  await expect(fixture.newestRunId(target.workflowId)).rejects.toThrow(/not found/i);
 });
 
 describe('exit code 3', () => {
