@@ -12,13 +12,15 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
-import type { Recovery } from '../../../src/contract/schemas';
+import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
+import { VERSION } from '../../../src/version';
 import { startAtlas, type TestAtlas } from '../../support/atlas';
 import { cleanUp } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { deploy, type Deployment, type Handle } from '../../support/installation';
 import {
   createdToken,
+  end,
   pendingActivity,
   redeliver,
   startAndAwait,
@@ -28,9 +30,10 @@ import {
   untilStep,
 } from '../../support/runs';
 import { findSecrets, textPlace } from '../../support/secrecy';
-import { OWN_HISTORIES_FOLDER, SCENARIO_NAMES, type ScenarioName } from './histories';
 
 const ROOT = path.join(__dirname, '../../..');
+/** The folders of other releases stay as they are: open runs of each have to go on. */
+const FOLDER = path.join(__dirname, 'histories', VERSION);
 
 const on = 'linkTokens';
 
@@ -40,17 +43,14 @@ interface Recording {
   deployment: Deployment;
 }
 
-/** Returns the workflow id whose newest run is to be recorded. */
-type Scenario = (recording: Recording) => Promise<string>;
+/** Returns the run to be recorded, or another run of its workflow id: the newest is recorded. */
+type Scenario = (recording: Recording) => Promise<{ workflowId: string }>;
 
-const SCENARIOS: Record<ScenarioName, Scenario> = {
-  delivered: (recording) => ended(recording),
+const SCENARIOS: Record<string, Scenario> = {
+  delivered: (recording) => ended(recording, 'files'),
 
   'delivered-after-retries': (recording) =>
-    ended(recording, {}, [
-      { on, status: 500 },
-      { on, status: 429 },
-    ]),
+    ended(recording, 'files', { on, status: 500 }, { on, status: 429 }),
 
   async 'delivered-after-lost-attempt'({ atlas, deployment }) {
     const [worker] = deployment.workers;
@@ -61,85 +61,61 @@ const SCENARIOS: Record<ScenarioName, Scenario> = {
     process.kill(worker.pid, 'SIGSTOP');
     await eventually('a missed heartbeat', async () => (await pendingActivity(handle)) === null);
     process.kill(worker.pid, 'SIGCONT');
-    await settled(handle);
-    return handle.workflowId;
+    return settled(handle);
   },
 
-  'invalid-request': (recording) => ended(recording, { sink: 'nowhere' }),
+  'invalid-request': (recording) => ended(recording, 'nowhere'),
 
   async 'token-exists'({ temporal, deployment }) {
     const request = deployment.newRequest();
-    const { workflowId } = await deployment.start(request);
-    await settled(deployment.handleOf(request));
+    const { workflowId } = await settled(await deployment.start(request));
     const query = `WorkflowId = '${workflowId}' AND ExecutionStatus = 'Completed'`;
-    await eventually(
-      'the run in the list',
-      async () => (await temporal.client.workflow.count(query)).count === 1,
-    );
-    await settled(await deployment.start(request));
-    return workflowId;
+    const count = async () => (await temporal.client.workflow.count(query)).count;
+    await eventually('the run in the list', async () => (await count()) === 1);
+    return settled(await deployment.start(request));
   },
 
   'atlas-request-rejected': (recording) =>
-    ended(recording, {}, { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
+    ended(recording, 'files', { on, errorCode: 'ORG_REQUIRES_ACCESS_LIST' }),
 
-  'atlas-response-invalid': (recording) => ended(recording, {}, { on, status: 201, body: {} }),
+  'atlas-response-invalid': (recording) => ended(recording, 'files', { on, status: 201, body: {} }),
 
   'atlas-unavailable': (recording) =>
-    ended(recording, {}, [
-      { on, status: 500 },
-      { on, status: 500, headers: { 'Retry-After': '60' } },
-    ]),
+    ended(recording, 'files', { on, status: 500 }, { on, status: 500, headers: { 'Retry-After': '60' } }),
 
-  'in-back-off': async (recording) => (await inBackOff(recording)).workflowId,
+  'in-back-off': inBackOff,
 
-  'in-back-off-after-unconfirmed': async (recording) =>
-    (await inBackOffAfterUnconfirmed(recording)).workflowId,
+  'in-back-off-after-unconfirmed': inBackOffAfterUnconfirmed,
 
-  undelivered: async (recording) => (await undelivered(recording)).workflowId,
+  undelivered: (recording) => reached(recording, 'broken', 'undelivered'),
 
   async 'undelivered-after-updates'(recording) {
-    const handle = await undelivered(recording);
+    const handle = await reached(recording, 'broken', 'undelivered');
     await redeliver(handle);
     await redeliver(handle, { sink: 'nowhere' });
-    return handle.workflowId;
+    return handle;
   },
 
   async 'redelivered-elsewhere'(recording) {
-    const handle = await undelivered(recording);
+    const handle = await reached(recording, 'broken', 'undelivered');
     await redeliver(handle, { sink: 'files' });
-    await settled(handle);
-    return handle.workflowId;
+    return settled(handle);
   },
 
-  async 'redelivered-elsewhere-while-retrying'({ deployment }) {
-    const request = deployment.newRequest({ sink: 'away' });
-    const handle = await deployment.start(request);
-    await untilStep(handle, 'delivering');
+  async 'redelivered-elsewhere-while-retrying'(recording) {
+    const request = recording.deployment.newRequest({ sink: 'away' });
+    const handle = await reached(recording, 'away', 'delivering', request);
     const waiting = await startWaiting(handle, request);
     await redeliver(handle, { sink: 'files' });
     await waiting.outcome();
-    await settled(handle);
-    return handle.workflowId;
+    return settled(handle);
   },
 
-  async 'first-contact-by-update'({ deployment }) {
-    const request = deployment.newRequest();
-    await startAndAwait(deployment, request);
-    return deployment.handleOf(request).workflowId;
-  },
+  'first-contact-by-update': (recording) => contacted(recording, 'files'),
 
-  async 'first-contact-by-update-undelivered'({ deployment }) {
-    const request = deployment.newRequest({ sink: 'broken' });
-    await startAndAwait(deployment, request);
-    return deployment.handleOf(request).workflowId;
-  },
+  'first-contact-by-update-undelivered': (recording) => contacted(recording, 'broken'),
 
-  async 'first-contact-by-update-invalid-request'({ deployment }) {
-    const request = deployment.newRequest({ sink: 'nowhere' });
-    await startAndAwait(deployment, request);
-    return deployment.handleOf(request).workflowId;
-  },
+  'first-contact-by-update-invalid-request': (recording) => contacted(recording, 'nowhere'),
 
   'cancelled-in-back-off': async (recording) => cancelled(await inBackOff(recording)),
 
@@ -150,77 +126,76 @@ const SCENARIOS: Record<ScenarioName, Scenario> = {
 
   'cancelled-during-a-post-with-token-left': (recording) => cancelledDuringPost(recording, 'broken'),
 
-  async 'cancelled-while-delivering'({ deployment }) {
-    const handle = await deployment.start(deployment.newRequest({ sink: 'away' }));
-    await untilStep(handle, 'delivering');
-    return cancelled(handle);
-  },
+  'cancelled-while-delivering': async (recording) =>
+    cancelled(await reached(recording, 'away', 'delivering')),
 
-  'cancelled-while-undelivered': async (recording) => cancelled(await undelivered(recording)),
+  'cancelled-while-undelivered': async (recording) =>
+    cancelled(await reached(recording, 'broken', 'undelivered')),
 
   async recovered(recording) {
-    const { deployment } = recording;
-    const closed = await undelivered(recording);
-    await cancelled(closed);
-    const { sealedToken } = { sealedToken: await createdToken(closed) } as Recovery;
+    const closed = await cancelled(await reached(recording, 'broken', 'undelivered'));
+    const sealedToken = (await createdToken(closed)) as SealedToken;
     const { orgId, sourceOrgId } = sealedToken;
-    const request = deployment.newRequest({ orgId, sourceOrgId });
-    await settled(await deployment.start(request, { sealedToken, sinksTried: ['broken'] }));
-    return closed.workflowId;
+    const request = recording.deployment.newRequest({ orgId, sourceOrgId });
+    return settled(await recording.deployment.start(request, { sealedToken, sinksTried: ['broken'] }));
   },
 
-  scheduled: (recording) =>
-    executed(recording, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled', {
-      request: recording.deployment.newRequest(),
-    }),
+  scheduled: (recording) => scheduled(recording, recording.deployment.newRequest()),
 
   async 'scheduled-while-token-recent'(recording) {
-    const workflowId = 'scheduled-while-token-recent';
-    const input = { request: recording.deployment.newRequest() };
-    await executed(recording, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
-    return executed(recording, WORKFLOW_TYPES.prepareOnSchedule, workflowId, input);
+    const request = recording.deployment.newRequest();
+    await scheduled(recording, request);
+    return scheduled(recording, request);
   },
 
   async 'scheduled-while-running'(recording) {
     const request = recording.deployment.newRequest({ sink: 'broken' });
-    await untilStep(await recording.deployment.start(request), 'undelivered');
-    return executed(recording, WORKFLOW_TYPES.prepareOnSchedule, 'scheduled-while-running', { request });
+    await reached(recording, 'broken', 'undelivered', request);
+    return scheduled(recording, request);
   },
 };
 
-async function executed(
-  { temporal, deployment: { taskQueue } }: Recording,
-  workflowType: string,
-  workflowId: string,
-  input: object,
-): Promise<string> {
-  await temporal.client.workflow.execute(workflowType, { workflowId, taskQueue, args: [input] });
-  return workflowId;
+async function scheduled({ temporal, deployment: { taskQueue } }: Recording, request: PrepareRequest) {
+  const workflowId = `scheduled/${request.sourceOrgId}`;
+  const options = { workflowId, taskQueue, args: [{ request }] };
+  await temporal.client.workflow.execute(WORKFLOW_TYPES.prepareOnSchedule, options);
+  return { workflowId };
 }
 
 /** However it ends. */
-async function settled(handle: Handle): Promise<void> {
+async function settled(handle: Handle): Promise<Handle> {
   await handle.result().catch(() => undefined);
+  return handle;
 }
 
-async function ended(
-  { atlas, deployment }: Recording,
-  more = {},
-  faults: Fault | Fault[] = [],
-): Promise<string> {
+async function ended({ atlas, deployment }: Recording, sink: string, ...faults: Fault[]) {
   atlas.faults(faults);
-  const handle = await deployment.start(deployment.newRequest(more));
-  await settled(handle);
-  return handle.workflowId;
+  return settled(await deployment.start(deployment.newRequest({ sink })));
 }
 
-async function cancelled(handle: Handle): Promise<string> {
-  await handle.cancel();
-  await settled(handle);
-  return handle.workflowId;
+async function reached(
+  { deployment }: Recording,
+  sink: string,
+  step: 'delivering' | 'undelivered',
+  request = deployment.newRequest({ sink }),
+): Promise<Handle> {
+  const handle = await deployment.start(request);
+  await untilStep(handle, step);
+  return handle;
 }
 
-async function cancelledDuringPost({ atlas, deployment }: Recording, sink: string): Promise<string> {
+async function contacted({ deployment }: Recording, sink: string) {
+  const request = deployment.newRequest({ sink });
+  await startAndAwait(deployment, request);
+  return deployment.handleOf(request);
+}
+
+async function cancelled(handle: Handle): Promise<Handle> {
+  await end(handle, 'cancel');
+  return handle;
+}
+
+async function cancelledDuringPost({ atlas, deployment }: Recording, sink: string) {
   atlas.faults({ on, delayMs: 1500 });
   const handle = await deployment.start(deployment.newRequest({ sink }));
   await eventually('a POST', () => atlas.posts().length === 1);
@@ -246,12 +221,6 @@ async function inBackOffAfterUnconfirmed({ atlas, deployment }: Recording): Prom
   return handle;
 }
 
-async function undelivered({ deployment }: Recording): Promise<Handle> {
-  const handle = await deployment.start(deployment.newRequest({ sink: 'broken' }));
-  await untilStep(handle, 'undelivered');
-  return handle;
-}
-
 async function record(name: string, scenario: Scenario, temporal: EmbeddedTemporal): Promise<void> {
   const atlas = await startAtlas();
   const deployment = await deploy({
@@ -273,14 +242,14 @@ async function record(name: string, scenario: Scenario, temporal: EmbeddedTempor
   });
   try {
     await deployment.startWorker();
-    const workflowId = await scenario({ temporal, atlas, deployment });
+    const { workflowId } = await scenario({ temporal, atlas, deployment });
     const history = historyToJSON(await temporal.client.workflow.getHandle(workflowId).fetchHistory());
     const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
     const text = JSON.stringify(withoutTraces(JSON.parse(history), deployment.folder), null, 1);
     const secrets = [...keys.map(({ k }) => k), ...atlas.createdTokens().map(({ linkToken }) => linkToken)];
     const found = findSecrets([textPlace(name, text)], new Map(secrets.map((secret) => [secret, secret])));
     if (found.length > 0) throw new Error(`a secret is in ${name}`);
-    writeFileSync(path.join(OWN_HISTORIES_FOLDER, `${name}.json`), `${text}\n`);
+    writeFileSync(path.join(FOLDER, `${name}.json`), `${text}\n`);
     process.stdout.write(`recorded ${name}\n`);
   } finally {
     await cleanUp();
@@ -307,10 +276,11 @@ async function main(): Promise<void> {
   const temporal = await startEmbeddedTemporal();
   try {
     const named = process.argv.slice(2);
-    if (named.length === 0) rmSync(OWN_HISTORIES_FOLDER, { recursive: true, force: true });
-    mkdirSync(OWN_HISTORIES_FOLDER, { recursive: true });
-    const names = SCENARIO_NAMES.filter((name) => named.length === 0 || named.includes(name));
-    for (const name of names) await record(name, SCENARIOS[name], temporal);
+    if (named.length === 0) rmSync(FOLDER, { recursive: true, force: true });
+    mkdirSync(FOLDER, { recursive: true });
+    for (const [name, scenario] of Object.entries(SCENARIOS)) {
+      if (named.length === 0 || named.includes(name)) await record(name, scenario, temporal);
+    }
   } finally {
     await temporal.stop();
   }
