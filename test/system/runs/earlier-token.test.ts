@@ -14,7 +14,7 @@ import {
 } from '../../support/installation';
 import { end, endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { sharedTemporal, untilListed } from '../../support/temporal';
+import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 
 /** Status codes of gRPC. */
 const PERMISSION_DENIED = 7;
@@ -35,21 +35,17 @@ beforeAll(async () => {
 const newRequest = (more?: Partial<PrepareRequest>) =>
   installation.deployment.newRequest({ accessListIps: [newAddress()], ...more });
 
+const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
+
 /** Starts a run with the policies that a client has by default. */
 async function start(request: PrepareRequest, queue = taskQueue): Promise<Handle> {
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  const options = { workflowId, taskQueue: queue, args: [request] };
+  const options = { workflowId: idOf(request), taskQueue: queue, args: [request] };
   return await client.workflow.start(WORKFLOW_TYPES.prepare, options);
 }
 
 async function run(request: PrepareRequest) {
   const handle = await start(request);
   return { runId: (await handle.describe()).runId, ...(await endingOf(handle)) };
-}
-
-async function untilClosedAreListed(request: PrepareRequest, runs: number): Promise<void> {
-  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-  await untilListed(`WorkflowId = '${workflowId}' AND CloseTime IS NOT NULL`, runs);
 }
 
 /** Ends a run whose token is undelivered. */
@@ -59,7 +55,7 @@ async function endUndelivered(how: 'cancel' | 'terminate') {
   const { deliveryId } = await untilStep(handle, 'undelivered');
   const { runId } = await handle.describe();
   await end(handle, how);
-  await untilClosedAreListed(request, 1);
+  await untilClosedAreListed(idOf(request), 1);
   return { request, runId, deliveryId };
 }
 
@@ -69,7 +65,7 @@ describe('a start with the default policies of a client', () => {
     async () => {
       const request = newRequest();
       const { runId, receipt } = await run(request);
-      await untilClosedAreListed(request, 1);
+      await untilClosedAreListed(idOf(request), 1);
 
       const refused = await run({ ...request, sink: 'blocked', requestedBy: 'somebody else' });
       const { deliveryId } = receipt ?? {};
@@ -82,7 +78,7 @@ describe('a start with the default policies of a client', () => {
       expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({
         type: 'InvalidRequest',
       });
-      await untilClosedAreListed(request, 3);
+      await untilClosedAreListed(idOf(request), 3);
       expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
       expect(installation.atlas.created(request)).toBe(1);
     },
@@ -106,15 +102,14 @@ describe('a start with the default policies of a client', () => {
   it.concurrent('creates a token after a run that was terminated without one', async () => {
     const request = newRequest();
     await end(await start(request, 'a queue without workers'), 'terminate');
-    await untilClosedAreListed(request, 1);
+    await untilClosedAreListed(idOf(request), 1);
     expect((await run(request)).type).toBe('delivered');
   });
 
   it.concurrent('creates a token although a foreign run of the id completed', async () => {
     const request = newRequest();
-    const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
-    await (await startForeignRun(client, workflowId)).complete({ sink: 'files' });
-    await untilClosedAreListed(request, 1);
+    await (await startForeignRun(client, idOf(request))).complete({ sink: 'files' });
+    await untilClosedAreListed(idOf(request), 1);
     expect((await run(request)).type).toBe('delivered');
   });
 
@@ -130,10 +125,10 @@ describe('again in a request', () => {
     async () => {
       const request = newRequest();
       const first = await run(request);
-      await untilClosedAreListed(request, 1);
+      await untilClosedAreListed(idOf(request), 1);
       const second = await run({ ...request, again: first.runId });
       expect(second.type).toBe('delivered');
-      await untilClosedAreListed(request, 2);
+      await untilClosedAreListed(idOf(request), 2);
       expect(await run({ ...request, again: first.runId })).toMatchObject({
         type: 'TokenExists',
         details: { runId: second.runId },
