@@ -1,11 +1,15 @@
+import type { Fault } from '../../../dev/atlas-emulator';
 import { readRun } from '../../../src/temporal/run-history';
 import { eventually } from '../../support/eventually';
+import type { Handle } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
-import { endingOf, pendingActivity, redeliver } from '../../support/runs';
+import { endingOf, redeliver } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 import type { WorkerProcess } from '../../support/worker-process';
 
+/** Longer than it takes to freeze a worker, however busy the machine is. */
+const RESPONSE_MS = 10_000;
 /** Long enough that only a frozen worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: 120_000 }, worker: { heartbeatTimeoutMs: 8000 } };
 
@@ -46,14 +50,12 @@ it.each<[title: string, takesOver: boolean, unconfirmedTokens: number]>([
 ])(
   'a worker is frozen during a POST past its heartbeat timeout, and %s',
   async (_title, takesOver, unconfirmedTokens) => {
-    const { request, handle } = await own.start(own.newRequest(), {
-      on: 'linkTokens',
-      delayMs: 2000,
-      afterCreating: true,
-    });
+    const slow: Fault = { on: 'linkTokens', delayMs: RESPONSE_MS, afterCreating: true };
+    const { request, handle } = await own.start(own.newRequest(), slow);
     await eventually('a token', () => own.created(request) === 1);
     freeze();
-    await eventually('a missed heartbeat', async () => (await pendingActivity(handle)) === null);
+    await eventually('a missed heartbeat', async () => (await timeouts(handle)) === 1);
+    await eventually('the response', () => own.atlas.posts().every(({ status }) => status !== null));
     const other = takesOver ? await own.deployment.startWorker() : null;
     if (other) await handle.result();
     goOn();
@@ -68,3 +70,9 @@ it.each<[title: string, takesOver: boolean, unconfirmedTokens: number]>([
     expect(unconfirmedAttempts).toHaveLength(unconfirmedTokens);
   },
 );
+
+/** Counts the attempts of a run that the server took for lost. */
+async function timeouts(handle: Handle): Promise<number> {
+  const { events } = await handle.fetchHistory();
+  return (events ?? []).filter((event) => event.activityTaskTimedOutEventAttributes).length;
+}

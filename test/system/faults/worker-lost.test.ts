@@ -20,12 +20,15 @@ const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600
 const TIMEOUTS = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
 
 /** Runs `temporal activity …` on the activity under way. */
-async function operate({ handle }: OwnRun, verb: 'reset' | 'pause' | 'unpause', ...options: string[]) {
+async function operate({ handle }: OwnRun, verb: 'reset' | 'pause' | 'unpause'): Promise<void> {
   const { address } = await sharedTemporal();
   const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
   const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
-  expect(await temporalCli(address, 'activity', verb, ...target, ...options)).toMatchObject({ code: 0 });
+  expect(await temporalCli(address, 'activity', verb, ...target)).toMatchObject({ code: 0 });
 }
+
+/** A run that is killed at each `yield`; it returns the tokens that the run counted, and those that Atlas created. */
+type KilledRun = AsyncGenerator<void, [unconfirmedTokens: number, created: number]>;
 
 describe('a worker is killed', () => {
   let own: OwnOrganizations;
@@ -34,134 +37,105 @@ describe('a worker is killed', () => {
     await own.deployment.startWorker();
   });
 
-  /** Tests under way that may need another kill, and how those go on that wait for one. */
-  let arranging = 0;
-  let waiting: (() => void)[] = [];
-
-  /** Replaces the worker once every test is ready for it, so that one kill serves all of them. */
-  async function killWhenAllWait(): Promise<void> {
-    if (waiting.length === 0 || waiting.length < arranging) return;
-    const goOn = waiting;
-    waiting = [];
-    await own.deployment.workers.at(-1)?.kill();
-    await own.deployment.startWorker();
-    for (const resume of goOn) resume();
-  }
-
-  type Arrange<T> = (kill: () => Promise<void>) => Promise<T>;
-
-  async function arranged<T>(arrange: Arrange<T>): Promise<T> {
-    arranging += 1;
-    try {
-      return await arrange(() => {
-        const killed = new Promise<void>((resolve) => waiting.push(resolve));
-        return killWhenAllWait().then(() => killed);
-      });
-    } finally {
-      arranging -= 1;
-      void killWhenAllWait();
-    }
+  async function countsOf({ request, handle }: OwnRun): Promise<[number, number]> {
+    const { type, unconfirmedTokens } = await endingOf(handle);
+    expect(type).toBe('delivered');
+    return [unconfirmedTokens, own.created(request)];
   }
 
   const start = (...faults: Fault[]) => own.start(own.newRequest(), ...faults);
-  const meet = async ({ request }: OwnRun, ...faults: Fault[]) => {
+
+  async function meet({ request }: OwnRun, ...faults: Fault[]): Promise<void> {
     own.setFaults(request, ...faults);
     await own.untilMet(request);
-  };
+  }
 
-  const killedAfter =
-    (...faults: Fault[]): Arrange<OwnRun> =>
-    async (kill) => {
-      const run = await start(...faults);
-      await kill();
-      return run;
-    };
+  async function* killedAfter(...faults: Fault[]): KilledRun {
+    const run = await start(...faults);
+    yield;
+    return countsOf(run);
+  }
 
-  const resetInBackOff =
-    (...options: string[]): Arrange<OwnRun> =>
-    async (kill) => {
-      const run = await start(tooManyRequests);
-      await untilBackOff(run.handle);
-      // The circuit breaker of the next worker does not know of the 429.
-      await kill();
-      own.setFaults(run.request, createsAndHangs);
-      await operate(run, 'reset', ...options);
-      await own.untilMet(run.request);
-      await kill();
-      return run;
-    };
+  async function* killedBeforePost(): KilledRun {
+    const run = await own.start(own.newRequest({}, 'apiKey'), { ...hangs, beforeAuthentication: true });
+    yield;
+    return countsOf(run);
+  }
 
-  const operatedDuringPost =
-    (before: 'reset' | 'pause', after?: 'unpause' | 'reset'): Arrange<OwnRun> =>
-    async (kill) => {
-      const run = await start(createsAndHangs);
-      await operate(run, before);
-      await kill();
-      // The server does not time out an activity that is paused.
-      if (after) await operate(run, after);
-      return run;
-    };
+  async function* killedTwice(): KilledRun {
+    const run = await start(hangs);
+    yield;
+    await meet(run, createsAndHangs);
+    yield;
+    return countsOf(run);
+  }
 
-  it.concurrent.each<[title: string, arrange: Arrange<OwnRun>, unconfirmedTokens: number, created: number]>([
-    [
-      'before the POST: one, an upper bound',
-      async (kill) => {
-        const run = await own.start(own.newRequest({}, 'apiKey'), { ...hangs, beforeAuthentication: true });
-        await kill();
-        return run;
-      },
-      1,
-      1,
-    ],
-    ['during the POST: one', killedAfter(hangs), 1, 1],
-    ['after Atlas created a token, before its response: one', killedAfter(createsAndHangs), 1, 2],
-    [
-      'in two attempts: two',
-      async (kill) => {
-        const run = await killedAfter(hangs)(kill);
-        await meet(run, createsAndHangs);
-        await kill();
-        return run;
-      },
-      2,
-      2,
-    ],
-    [
-      'after a 500, and before a 429: two',
-      async (kill) => {
-        const run = await killedAfter({ on, status: 500 }, createsAndHangs)(kill);
-        await meet(run, { on, status: 429 });
-        return run;
-      },
-      2,
-      2,
-    ],
-    ['after a 429, `temporal activity reset` in back-off, and a token: one', resetInBackOff(), 1, 2],
-    ['the same with --clear-heartbeat-details: one', resetInBackOff('--clear-heartbeat-details'), 1, 2],
-    ['after `activity reset` during the POST, and a token: one', operatedDuringPost('reset'), 1, 2],
-    ['after `activity pause`, and a token, then unpaused: one', operatedDuringPost('pause', 'unpause'), 1, 2],
-    ['after `activity pause`, and a token, then reset: one', operatedDuringPost('pause', 'reset'), 1, 2],
-  ])('%s', async (_title, arrange, unconfirmedTokens, created) => {
-    // Until the run has ended, a kill for another test would cost it one more attempt.
-    const { request, ending } = await arranged(async (kill) => {
-      const { request, handle } = await arrange(kill);
-      return { request, ending: await endingOf(handle) };
-    });
-    expect(ending).toMatchObject({ type: 'delivered', unconfirmedTokens });
-    expect(own.created(request)).toBe(created);
-  });
+  async function* killedBefore429(): KilledRun {
+    const run = await start({ on, status: 500 }, createsAndHangs);
+    yield;
+    await meet(run, { on, status: 429 });
+    return countsOf(run);
+  }
 
-  it.concurrent('while a schedule checks the link, and one is delivered on demand: recentToken', async () => {
+  async function* resetInBackOff(): KilledRun {
+    const run = await start(tooManyRequests);
+    await untilBackOff(run.handle);
+    // The circuit breaker of the next worker does not know of the 429.
+    yield;
+    own.setFaults(run.request, createsAndHangs);
+    await operate(run, 'reset');
+    await own.untilMet(run.request);
+    yield;
+    return countsOf(run);
+  }
+
+  async function* operatedDuringPost(before: 'reset' | 'pause', after?: 'unpause'): KilledRun {
+    const run = await start(createsAndHangs);
+    await operate(run, before);
+    yield;
+    // The server does not time out an activity that is paused.
+    if (after) await operate(run, after);
+    return countsOf(run);
+  }
+
+  async function* killedDuringCheck(): KilledRun {
     const request = own.newRequest();
     own.setFaults(request, { on: 'availableProjects', delayMs: LONG_MS });
     const scheduled = await startScheduled(own.deployment.taskQueue, { request });
-    const { createdAt: lastTokenAt } = await arranged(async (kill) => {
-      await own.untilMet(request);
-      await kill();
-      return (await own.deployment.start(request)).result();
-    });
+    await own.untilMet(request);
+    yield;
+    const { createdAt: lastTokenAt } = await (await own.deployment.start(request)).result();
     expect(await scheduled.result()).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
-    expect(own.created(request)).toBe(1);
+    return [0, own.created(request)];
+  }
+
+  it('its runs count each token that may exist, deliver one, and create no more than they must', async () => {
+    const rows: [when: string, run: KilledRun, unconfirmedTokens: number, created: number][] = [
+      ['before the POST: an upper bound', killedBeforePost(), 1, 1],
+      ['during the POST', killedAfter(hangs), 1, 1],
+      ['after Atlas created a token, before its response', killedAfter(createsAndHangs), 1, 2],
+      ['in two attempts', killedTwice(), 2, 2],
+      ['after a 500, and before a 429', killedBefore429(), 2, 2],
+      ['after a 429, `temporal activity reset` in back-off, and a token', resetInBackOff(), 1, 2],
+      ['after `activity reset` during the POST, and a token', operatedDuringPost('reset'), 1, 2],
+      ['after `activity pause`, and a token, then unpaused', operatedDuringPost('pause', 'unpause'), 1, 2],
+      ['while a schedule checks the link, and one is delivered on demand', killedDuringCheck(), 0, 1],
+    ];
+    const counts = new Map<string, number[]>();
+    // One kill serves all runs that wait for one. The others have ended: it would cost them one more attempt.
+    for (let open = rows; open.length > 0; open = open.filter(([when]) => !counts.has(when))) {
+      if (open !== rows) {
+        await own.deployment.workers.at(-1)?.kill();
+        await own.deployment.startWorker();
+      }
+      const moved = open.map(async ([when, run]) => {
+        const { value } = await run.next();
+        if (value) counts.set(when, value);
+      });
+      await Promise.all(moved);
+    }
+    const expected = rows.map(([when, , ...tokens]) => [when, tokens] as const);
+    expect(Object.fromEntries(counts)).toEqual(Object.fromEntries(expected));
   });
 });
 
