@@ -1,66 +1,64 @@
 import { newAccount } from '../../support/atlas';
-import { newOrgId } from '../../support/ids';
 import { deploy, type Config } from '../../support/installation';
 import { serveHttp, serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
 
-/** Starts a worker that cannot start, and returns its one message, without what the SDK may have logged before it. */
-async function messageOf(config: Config, env: Record<string, string> = {}): Promise<string> {
-  const deployment = await deploy({ atlas: { url: 'http://127.0.0.1:9', account: newAccount() }, config });
-  const worker = deployment.spawnWorker(env);
-  expect(await worker.exited).toEqual({ code: 1, signal: null });
-  const output = worker.output();
-  expect(output).not.toContain('worker starts');
-  const message = output.replace(/^\{.*\}\n/gm, '');
-  expect(message).toMatch(/^live-migration-prep-worker: /);
-  expect(message).not.toMatch(/\n\s+at /);
-  return message;
-}
+/** Status code of gRPC. */
+const PERMISSION_DENIED = 7;
 
-describe('a worker that cannot start says why in one message, exits with 1 and has started nothing', () => {
-  it.concurrent('every problem of the configuration at once', async () => {
-    const message = await messageOf(
-      {
-        colour: 'blue',
-        atlas: { requestTimeoutMs: 'soon' },
-        sinks: { files: { type: 'fax' } },
-        sealing: {},
-        health: { port: 70_000 },
-      },
-      {
-        MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com',
-        MONGODB_ATLAS_CLIENT_ID: newOrgId(),
-        MONGODB_ATLAS_CLIENT_SECRET: '',
-      },
-    );
-    expect(message).toMatch(
-      /^live-migration-prep-worker: the configuration has 7 problems:\n( {2}- .*\n){7}$/,
-    );
-  });
+/** Five problems; a wrong base URL is the sixth. */
+const WRONG: Config = {
+  colour: 'blue',
+  atlas: { requestTimeoutMs: 'soon' },
+  sinks: { files: { type: 'fax' } },
+  sealing: {},
+  health: { port: 70_000 },
+};
 
-  it.concurrent('a namespace that does not exist', async () => {
-    expect(await messageOf({}, { TEMPORAL_NAMESPACE: 'nowhere' })).toMatch(
-      /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(Namespace nowhere is not found\.\): .*TEMPORAL_NAMESPACE.*\n$/,
-    );
-  });
-
-  it.concurrent('no permission to list runs', async () => {
-    const { address } = await sharedTemporal();
-    const PERMISSION_DENIED = 7;
-    const denied = /\/ListWorkflowExecutions$/;
-    const proxy = await serveRejectingGrpcProxy(address, denied, PERMISSION_DENIED);
-    expect(await messageOf({}, { TEMPORAL_ADDRESS: proxy.address })).toMatch(
-      /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow executions \(ListWorkflowExecutions,/,
-    );
-  });
-
-  it.concurrent('a port for metrics in use', async () => {
-    const server = await serveHttp(() => undefined);
-    const { port } = server;
-    expect(await messageOf({ metrics: { port } })).toMatch(
-      new RegExp(
-        `cannot serve metrics on 127\\.0\\.0\\.1:${port} \\(.*in use.*\\): set metrics.port to a free port`,
-      ),
-    );
-  });
-});
+it.concurrent.each<
+  [what: string, arrange: () => Promise<[Config, Record<string, string>?]>, message: RegExp]
+>([
+  [
+    'every problem of the configuration at once',
+    () => Promise.resolve([WRONG, { MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com' }]),
+    /^live-migration-prep-worker: the configuration has 6 problems:\n( {2}- .*\n){6}$/,
+  ],
+  [
+    'a namespace that does not exist',
+    () => Promise.resolve([{}, { TEMPORAL_NAMESPACE: 'nowhere' }]),
+    /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(.* not found\.\): .*TEMPORAL_NAMESPACE/,
+  ],
+  [
+    'no permission to list runs',
+    async () => {
+      const { address } = await sharedTemporal();
+      const lists = /\/ListWorkflowExecutions$/;
+      const proxy = await serveRejectingGrpcProxy(address, lists, PERMISSION_DENIED);
+      return [{}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` }];
+    },
+    /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow exec/,
+  ],
+  [
+    'a port for metrics in use',
+    async () => {
+      const server = await serveHttp(() => undefined);
+      return [{ metrics: { port: server.port } }];
+    },
+    /cannot serve metrics on 127\.0\.0\.1:\d+ \(.*in use.*\): set metrics.port to a free port/,
+  ],
+])(
+  'a worker that cannot start for %s says so in one message, and exits with 1',
+  async (_what, arrange, message) => {
+    const [config, env] = await arrange();
+    const deployment = await deploy({ atlas: { url: 'http://127.0.0.1:9', account: newAccount() }, config });
+    const worker = deployment.spawnWorker(env);
+    expect(await worker.exited).toEqual({ code: 1, signal: null });
+    const output = worker.output();
+    expect(output).not.toContain('worker starts');
+    // The SDK may have logged something before it.
+    const said = output.replace(/^\{.*\}\n/gm, '');
+    expect(said).toMatch(/^live-migration-prep-worker: /);
+    expect(said).not.toMatch(/\n\s+at /);
+    expect(said).toMatch(message);
+  },
+);
