@@ -4,14 +4,11 @@ import { CANARY, fileIn, write } from './configuration';
 
 const read = (yaml: string) => readYamlFile(write('lmp.yaml', yaml));
 
-/** `a0` holds nine texts, `a1` nine times `a0`, and so on. */
-function laughs(levels: number): string {
-  const line = (_: unknown, i: number) => {
-    const part = i === 0 ? CANARY : `*a${i - 1}`;
-    return `a${i}: &a${i} [${Array<string>(9).fill(part).join()}]\n`;
-  };
-  return Array.from({ length: levels }, line).join('');
-}
+/** Ten lines, each with nine times the one before. */
+const LAUGHS = Array.from({ length: 10 }, (_, i) => {
+  const part = i === 0 ? CANARY : `*a${i - 1}`;
+  return `a${i}: &a${i} [${Array<string>(9).fill(part).join()}]\n`;
+}).join('');
 
 describe('a YAML file', () => {
   it.each(['64000000000000000000000a', '12345678901234567890e123', '0x1', 'null'])(
@@ -24,7 +21,6 @@ describe('a YAML file', () => {
   });
 
   it.each<[what: string, yaml: string, problem: string]>([
-    ['a tab', `sinks:\n\tdrop: ${CANARY}\n`, ':2 Tabs are not allowed as indentation'],
     ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 Map keys must be unique'],
     [
       'an alias without its anchor',
@@ -33,14 +29,13 @@ describe('a YAML file', () => {
     ],
     [
       'aliases that expand to too much',
-      laughs(10),
+      LAUGHS,
       ' Excessive alias count indicates a resource exhaustion attack',
     ],
-  ])('with %s is refused, where and why, and not quoted', (_what, yaml, problem) => {
+  ])('with %s is refused, where and why', (_what, yaml, problem) => {
     const { content, problems } = read(yaml);
     expect(content).toBeUndefined();
-    expect(problems).toContain(`lmp.yaml${problem}`);
-    expect(problems.join()).not.toContain('CANARY');
+    expect(problems).toEqual([`lmp.yaml${problem}`]);
   });
 
   it('that is not there is refused with both ways to name it', () => {

@@ -2,16 +2,13 @@ import { CommandError } from '../../../../src/commands/cli/command-error';
 import { EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/exit-codes';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
-import { toDelivered, runBulk } from '../../../../src/commands/runs/bulk';
+import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/runs/bulk';
 import type { Receipt } from '../../../../src/contract/schemas';
 
-const { failed, undelivered, refused, cancelled } = EXIT_CODES;
-
-const delivered = (unconfirmedTokens: number) =>
-  toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
+const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 
 /** Works on one run for each of these outcomes. Returns what is printed, and the exit code. */
-async function workOn(outcomes: (ReturnType<typeof delivered> | Error)[], json = false) {
+async function workOn(outcomes: (RunOutcome | Error)[], json = false) {
   let stdout = '';
   const print = { write: (text: string) => void (stdout += text) };
   const output = createOutput({ stdout: print, stderr: print }, json, createStop());
@@ -19,21 +16,22 @@ async function workOn(outcomes: (ReturnType<typeof delivered> | Error)[], json =
   const code = await runBulk(items, 'request', output, ({ outcome }) =>
     outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome),
   ).then(
-    () => EXIT_CODES.done,
+    () => done,
     (error: unknown) => {
-      if (!(error instanceof CommandError)) throw error;
-      output.error(error);
-      return error.exitCode;
+      output.error(error as CommandError);
+      return (error as CommandError).exitCode;
     },
   );
   return { code, lines: stdout.trim().split('\n') };
 }
 
+const delivered = (unconfirmedTokens: number) =>
+  toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
 const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, { refused: 'delivered' });
 const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, { type: 'DifferentRequest' });
 const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
 
-it.each<[outcome: ReturnType<typeof delivered> | Error, code: ExitCode, line: string]>([
+it.each<[outcome: RunOutcome | Error, code: ExitCode, line: string]>([
   [delivered(0), 0, 'delivered  run-0: file x'],
   [delivered(2), 0, 'delivered  run-0: file x; 2 unconfirmed'],
   [DELIVERED_EARLIER, 0, 'skipped  run-0: run a delivered'],
@@ -56,11 +54,14 @@ it('the worst outcome decides the exit code of many, which are counted', async (
     'live-migration-prep: 4 requests: 1 delivered, 1 skipped, 1 refused, 1 undelivered',
   );
   expect(await workOn([...outcomes, new Error('no')])).toMatchObject({ code: failed });
+});
+
+it('with --json each outcome is an object, and so are the counts', async () => {
   expect((await workOn([], true)).lines).toEqual(['{"total":0,"counts":{}}']);
-  const [first = '', last = ''] = (await workOn([DIFFERENT], true)).lines;
-  expect(JSON.parse(first)).toEqual({
-    ...{ workflowId: 'run-0', type: 'DifferentRequest', action: 'refused' },
-    reason: 'it differs; sink: a, b',
-  });
-  expect(JSON.parse(last)).toEqual({ error: '1 request: 1 refused', total: 1, counts: { refused: 1 } });
+  const { lines } = await workOn([DIFFERENT], true);
+  const outcome = { type: 'DifferentRequest', action: 'refused', reason: 'it differs; sink: a, b' };
+  expect(lines.slice(0, 2).map((line) => JSON.parse(line) as unknown)).toEqual([
+    { workflowId: 'run-0', ...outcome },
+    { error: '1 request: 1 refused', total: 1, counts: { refused: 1 } },
+  ]);
 });
