@@ -8,12 +8,7 @@ import { runAll, workerChecks } from './worker-checks';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
-/**
- * Checks whether a worker with this configuration can do its work: Temporal, credentials, sinks, keys. It
- * changes nothing and creates no link-token.
- *
- * @throws ConfigError
- */
+/** Changes nothing and creates no link-token. @throws ConfigError */
 export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: string): Promise<Finding[]> {
   const config = loadConfig(env, configFile);
   const services = await createServices(config);
@@ -42,7 +37,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   ];
 }
 
-/** @throws TemporalSettingsError, TemporalUnreachableError */
+/** @throws Error when Temporal's settings are wrong or it cannot be reached. */
 async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promise<CheckResult[]> {
   const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
   const client = createClient(connection, namespace);

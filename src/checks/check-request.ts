@@ -11,11 +11,11 @@ import { checkAccessList } from './access-list';
 
 const MAX_LISTED = 10;
 
-export type CheckedRequest =
-  { request: Omit<ValidRequest, 'credential'>; problems: [] } | { request: null; problems: FieldProblem[] };
+/** A request without a problem, before the configuration names its credential. */
+export type CheckedRequest = Omit<ValidRequest, 'credential'>;
 
 /** Checks a request by every rule that needs no configuration. */
-export function checkRequest(input: unknown): CheckedRequest {
+export function checkRequest(input: unknown): { request: CheckedRequest | null; problems: FieldProblem[] } {
   const parsed = prepareRequestSchema.safeParse(input);
   const list = checkAccessList(getAccessList(input));
   const problems = [...(parsed.error?.issues.map(toFieldProblem) ?? []), ...list.problems];

@@ -1,6 +1,5 @@
 import type { Finding } from '../contract/schemas';
 
-/** The result of one check. */
 export type CheckResult = Omit<Finding, 'check'> & {
   /** True if the same check may succeed soon, with nothing fixed. */
   retryable?: boolean;

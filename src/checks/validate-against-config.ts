@@ -21,7 +21,7 @@ export function validateAgainstConfig(
 }
 
 function findSourceProblems(
-  request: CheckedRequest['request'],
+  request: CheckedRequest | null,
   sinks: ReadonlyMap<string, Sink>,
 ): FieldProblem[] {
   if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];

@@ -36,8 +36,7 @@ function toFailedCheck({ message, retryable }: { message: string; retryable: boo
 }
 
 /**
- * Makes the checks of what a worker needs: its sealing keys, and all credentials and sinks, or those of a
- * request. They change nothing and create no link-token.
+ * The checks change nothing and create no link-token.
  *
  * @param withIds true if findings may name organizations that the request does not name.
  */

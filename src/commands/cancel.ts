@@ -11,7 +11,6 @@ export const cancelCommand = ({ withTemporal }: ProgramContext) =>
       await withTemporal((context) => cancel(context, workflowId));
     });
 
-/** Requests the cancellation of a run, and does not wait for its end. */
 async function cancel({ client, output }: CommandContext, workflowId: string): Promise<void> {
   const { describeOwnRun } = await import('./runs/refusals.js');
   // Temporal accepts the request for a run that has ended, too.

@@ -12,7 +12,6 @@ export interface Config extends Omit<Settings, 'atlas' | 'sealing'> {
   sealing: Sealer;
   /** Null when the worker is not versioned. */
   deployment: Deployment | null;
-  /** Problems that do not stop the worker. */
   warnings: string[];
 }
 

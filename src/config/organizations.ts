@@ -1,4 +1,3 @@
-/** Finds credentials and sinks by their names. */
 export interface Organizations {
   /** @returns null when no credential is configured for this organization. */
   credentialFor(orgId: string): string | null;

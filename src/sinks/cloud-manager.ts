@@ -23,11 +23,9 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * Sends each token to Cloud Manager or Ops Manager, which links the source organization to the Atlas
- * organization, and waits until the link is synced.
+ * Links the source organization to the Atlas organization, and waits until the link is synced.
  *
- * @see
- *   https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
+ * @see https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
  */
 export const cloudManagerSink: SinkType<'cloudManager', Config> = {
   type: 'cloudManager',

@@ -4,7 +4,6 @@ import { SecretUnavailableError } from '../secrets/references';
 import { SealedTokenUnreadableError } from '../secrets/sealing';
 import { SinkRejectedError, SinkUnavailableError } from './sink';
 
-/** The meaning of one failed delivery attempt for its round. */
 export interface DeliveryOutcome {
   type: DeliveryFailureType;
   retryable: boolean;

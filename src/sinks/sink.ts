@@ -55,7 +55,6 @@ export class SinkRejectedError extends Error {
 }
 
 export interface SinkType<Type extends string = string, Config = unknown> {
-  /** Value of `type` in the configuration. */
   type: Type;
   /** Makes the schema of the configuration, without `type`. Secrets are references. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;

@@ -2,7 +2,7 @@ import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
 import { deliveryFactsSchema } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
-import type { Delivery, Sink, SinkType } from './sink';
+import type { Sink, SinkType } from './sink';
 import { createSinkSend, isSuccess, responseError } from './utils/http';
 import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
 
@@ -61,7 +61,13 @@ function createWebhookSink(
   return {
     async deliver(delivery, signal) {
       const now = new Date();
-      const body = JSON.stringify(toEvent(delivery, now));
+      const { token, ...facts } = delivery;
+      const event: z.output<typeof linkTokenCreatedSchema> = {
+        type: 'link-token.created',
+        timestamp: now.toISOString(),
+        data: { ...facts, linkToken: token },
+      };
+      const body = JSON.stringify(event);
       const signatures = signingSecrets.map((secret) =>
         createSigner(secret.read()).sign(delivery.deliveryId, now, body),
       );
@@ -98,11 +104,3 @@ export const linkTokenCreatedSchema = z
     title: 'LinkTokenCreated',
     description: 'Event of the sink webhook. Later versions may add fields: ignore those you do not know.',
   });
-
-function toEvent({ token, ...facts }: Delivery, now: Date): z.output<typeof linkTokenCreatedSchema> {
-  return {
-    type: 'link-token.created',
-    timestamp: now.toISOString(),
-    data: { ...facts, linkToken: token },
-  };
-}

@@ -9,12 +9,7 @@ interface TemporalConnection<C> {
   address: string;
   namespace: string;
   /** Makes the error for a call that did not reach Temporal, or not with sufficient permission. */
-  unreachable: (error: unknown) => TemporalUnreachableError;
-}
-
-/** Thrown when Temporal cannot be reached. The message says what to do and quotes no secret. */
-class TemporalUnreachableError extends Error {
-  override readonly name = 'TemporalUnreachableError';
+  unreachable: (error: unknown) => Error;
 }
 
 /** Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix. */
@@ -22,7 +17,7 @@ const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 
 const DIAGNOSIS_MS = 3000;
 
-/** @throws TemporalSettingsError, TemporalUnreachableError */
+/** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
     try {
@@ -61,7 +56,7 @@ async function diagnoseConnection(options: TemporalSettings['connectionOptions']
   }
 }
 
-/** @throws TemporalSettingsError, TemporalUnreachableError */
+/** @throws as `connectClient`. */
 export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   // Loaded here, since the client needs none of the native code.
   const { NativeConnection } = await import('@temporalio/worker');
@@ -81,7 +76,7 @@ async function connect<C>(
 ): Promise<TemporalConnection<C>> {
   const settings = readTemporalSettings(env);
   const { address, namespace, connectionOptions } = settings;
-  const unreachable = (error: unknown) => new TemporalUnreachableError(describeUnreachable(error, settings));
+  const unreachable = (error: unknown) => new Error(describeUnreachable(error, settings));
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);
   });

@@ -1,18 +1,16 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { receiptSchema, type PrepareRequest, type Receipt } from '../contract/schemas';
+import type { PrepareRequest, Receipt } from '../contract/schemas';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { truncate } from '../shared/text';
 import { nullIfNotFound } from './grpc';
-import { readRequest, readResult, readRun } from './run-history';
+import { readReceipt, readRequest, readRun } from './run-history';
 import { isOpen, visibilityQuery } from './visibility';
 
 const MAX_LOCATION_LENGTH = 1000;
 
-/** A run as Temporal lists or describes it. */
 type Run = Omit<WorkflowExecutionInfo, 'raw'>;
 
 /** A token that a closed run delivered, or that `recover` can still deliver. */
@@ -78,9 +76,7 @@ async function* listClosedRuns(client: Client, workflowId: string, newest?: Run 
 async function readToken(client: Client, run: Run): Promise<EarlierToken | null> {
   const { runId } = run;
   if (run.status.name === 'COMPLETED') {
-    const parsed = receiptSchema.safeParse(await readResult(client, run)).data;
-    // Anyone in the namespace can complete a run by hand, with a receipt that no workflow task could pass on.
-    const receipt = parsed && JSON.stringify(parsed).length <= MAX_RECEIPT_LENGTH ? parsed : null;
+    const receipt = await readReceipt(client, run);
     return { state: 'delivered', runId, receipt, deliveryId: receipt?.deliveryId ?? null };
   }
   const { deliveryId } = readMemo(run.memo);

@@ -2,10 +2,13 @@ import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
+import { MAX_RECEIPT_LENGTH } from '../contract/limits';
 import {
   failureDetailsSchema,
+  receiptSchema,
   recoverySchema,
   sealedTokenSchema,
+  type Receipt,
   type SealedToken,
 } from '../contract/schemas';
 import { truncate } from '../shared/text';
@@ -37,10 +40,12 @@ export async function readEnding(
   };
 }
 
-/** @returns undefined when the result is not readable, or the history is gone. */
-export async function readResult(client: Client, run: RunRef): Promise<unknown> {
+/** @returns null when the result is not a receipt, or the history is gone. */
+export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
   const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
-  return decodePayloads(closed?.result)[0];
+  const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
+  // Anyone in the namespace can complete a run by hand, with a receipt that no workflow task could pass on.
+  return receipt && JSON.stringify(receipt).length <= MAX_RECEIPT_LENGTH ? receipt : null;
 }
 
 /** @returns the request as its caller sent it, or an empty object; null when the history is gone. */
@@ -128,7 +133,6 @@ interface Activity {
   type: string;
   input: unknown[];
   startedAt: string;
-  /** Undefined when the activity did not complete. */
   result?: unknown;
 }
 

@@ -9,25 +9,18 @@ export interface TemporalSettings {
   secrets: string[];
 }
 
-/** Thrown when Temporal's environment variables or profile file are wrong. The message quotes no secret. */
-export class TemporalSettingsError extends Error {
-  override readonly name = 'TemporalSettingsError';
-}
-
-/** @throws TemporalSettingsError */
+/** @throws Error when the environment variables or the profile file are wrong. The message quotes no secret. */
 export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
   const variables = withoutEmpty(env);
   // The SDK reads every other text as false, and would connect without TLS.
   if (!/^(true|false|1|0)$/.test(variables['TEMPORAL_TLS'] ?? 'false')) {
-    throw new TemporalSettingsError('TEMPORAL_TLS is neither true nor false: write one of the two');
+    throw new Error('TEMPORAL_TLS is neither true nor false: write one of the two');
   }
   const { connectionOptions, namespace = 'default' } = loadSettings(variables);
   const { address = 'localhost:7233', apiKey, metadata = {} } = connectionOptions;
   // A URL may hold a password.
   if (!/^[^\s/@]+$/.test(address)) {
-    throw new TemporalSettingsError(
-      'TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port',
-    );
+    throw new Error('TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port');
   }
   return {
     address,
@@ -56,7 +49,7 @@ function loadSettings(variables: Record<string, string>): ReturnType<typeof load
     // A TypeError quotes values of the profile file, and the TOML parser quotes its lines after an empty line.
     const reason =
       error instanceof TypeError ? 'write tables such as [profile.default]' : message.replace(/\n[^]*/, '');
-    throw new TemporalSettingsError(
+    throw new Error(
       `the TEMPORAL_* variables and the profile file ${file ?? 'temporalio/temporal.toml'}` +
         ` cannot be used${place}: ${reason}`,
     );

@@ -56,7 +56,6 @@ export function hostPort(host: string, port: number): string {
 
 const READINESS_TIMEOUT_MS = 1000;
 
-/** @returns why the worker cannot take work now; null when it can. */
 export async function findReadinessProblem(
   worker: Pick<Worker, 'getStatus'>,
   connection: Pick<NativeConnection, 'withDeadline' | 'workflowService'>,

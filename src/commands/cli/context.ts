@@ -7,7 +7,6 @@ export interface ProgramContext {
   /** Returns the environment, in which the global options replace the settings of Temporal. */
   env: () => NodeJS.ProcessEnv;
   output: () => Output;
-  /** Runs the work of a command that calls Temporal. */
   withTemporal: (work: (context: CommandContext) => Promise<void>) => Promise<void>;
 }
 

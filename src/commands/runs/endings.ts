@@ -27,11 +27,7 @@ const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new 
   ['DifferentRequest', EXIT_CODES.refused],
 ]);
 
-/**
- * Converts the failure of a run, or of one of its Updates, into the error that ends a command.
- *
- * @returns null when a person cannot act on the type.
- */
+/** @param failure of a run, or of one of its Updates. @returns null when a person cannot act on its type. */
 export function toFailureError(failure: unknown, workflowId: string): CommandError | null {
   if (!(failure instanceof ApplicationFailure)) return null;
   const { type, message } = failure;
@@ -82,7 +78,6 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
-/** Converts the ending of a run without a receipt into the error that ends a command. */
 export function toEndingError(
   cause: Error | undefined,
   { workflowId, runId }: { workflowId: string; runId: string },

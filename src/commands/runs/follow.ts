@@ -30,8 +30,6 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
 };
 
 /**
- * Follows a run, and prints a line whenever its step, its attempt or its last failure has changed.
- *
  * @param run without a run id, the newest of its workflow id.
  * @param facts printed beside the receipt.
  */

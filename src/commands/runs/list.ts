@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { checkRequest } from '../../checks/check-request';
 import { readMemo } from '../../contract/memo';
 import { workflowIdFor } from '../../contract/names';
-import { receiptSchema, type PrepareRequest, type Receipt } from '../../contract/schemas';
+import type { PrepareRequest, Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
-import { readEnding, readRequest, readResult } from '../../temporal/run-history';
+import { readEnding, readReceipt, readRequest } from '../../temporal/run-history';
 import { isOpen, listRuns, readRetentionMs } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeAttempts, readAttempts, type Attempts } from './unconfirmed-attempts';
@@ -111,10 +111,7 @@ async function readDetails(
     ...(failure !== undefined && { failure }),
     ...(unconfirmed && { unconfirmed: await readAttempts(client, run) }),
     ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
-    ...(details &&
-      run.state === 'delivered' && {
-        receipt: receiptSchema.safeParse(await readResult(client, run)).data ?? null,
-      }),
+    ...(details && run.state === 'delivered' && { receipt: await readReceipt(client, run) }),
   };
 }
 
@@ -135,7 +132,6 @@ function toListedRun(info: WorkflowExecutionInfo): ListedRun {
   };
 }
 
-/** Prints the runs that match, and notes on others that somebody may look for. */
 async function printRuns(
   { client, output }: CommandContext,
   runs: AsyncIterable<Listed>,

@@ -19,11 +19,7 @@ export async function describeMissingWorker(client: Client, taskQueue: string): 
 /** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
 const TIMEOUT_MS = 90_000;
 
-/**
- * Lets a worker of the task queue check itself, or what a request would use. Nothing is created.
- *
- * @throws CommandError when no worker reports.
- */
+/** Lets a worker check itself, or what a request would use. @throws CommandError when no worker reports. */
 export async function checkWorker(
   { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,

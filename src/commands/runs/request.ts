@@ -17,8 +17,6 @@ export interface PairRequest {
 }
 
 /**
- * Makes a request from options, and checks it by the rules that need no configuration.
- *
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
@@ -74,8 +72,6 @@ export interface NumberedRequest extends PairRequest {
 }
 
 /**
- * Reads and checks a file with a request as JSON on each line.
- *
  * @param file `-` for standard input.
  * @throws CommandError with the problems of the lines, and exit code 2.
  */

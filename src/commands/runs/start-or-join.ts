@@ -73,11 +73,7 @@ export async function requireStartable(
   };
 }
 
-/**
- * Starts `prepareLiveMigration`, and does not wait.
- *
- * @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another.
- */
+/** @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another. */
 export async function startRun(
   client: Client,
   options: {

@@ -58,8 +58,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     },
 
     /**
-     * Writes a new version if the newest is still `cas`.
-     *
+     * @param cas the version that is still the newest.
      * @returns the number of the new version.
      * @throws as `read`; SinkUnavailableError when another write came between.
      */

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { TemporalSettingsError, readTemporalSettings } from '../../../src/temporal/settings';
+import { readTemporalSettings } from '../../../src/temporal/settings';
 import { certificateFor, type Certificate } from '../../support/servers';
 import { temporaryFolder } from '../temporary-folder';
 
@@ -117,7 +117,6 @@ describe('an error names what to correct and quotes no secret:', () => {
     const settings: NodeJS.ProcessEnv = profile.length > 0 ? profileFile(...profile) : {};
     for (const [name, value] of Object.entries(env)) settings[`TEMPORAL_${name}`] = pem[value] ?? value;
     const load = () => read(settings);
-    expect(load).toThrow(TemporalSettingsError);
     expect(load).toThrow(message);
     expect(load).not.toThrow(/CANARY|\n/);
     expect(load).not.toThrow(pair.key.split('\n')[1]);
