@@ -44,7 +44,7 @@ export function readEnvironment(env: Env) {
     sealingKeys: env[SEALING_KEYS] ? readSecret(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
     deployment: readDeployment(env, problems),
   };
-  problems.push(...checkHttpVariables(env));
+  checkHttpVariables(env, problems);
   const { protocol, hostname } = new URL(values.baseUrl);
   const warnings =
     protocol === 'http:' && !isLoopback(hostname)
@@ -56,8 +56,7 @@ export function readEnvironment(env: Env) {
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /** Finds variables that would break every request, or expose it. */
-function checkHttpVariables(env: Env): string[] {
-  const problems: string[] = [];
+function checkHttpVariables(env: Env, problems: string[]): void {
   for (const name of PROXIES) {
     try {
       if (env[name]) new ProxyAgent(env[name]);
@@ -74,7 +73,6 @@ function checkHttpVariables(env: Env): string[] {
         ' credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
     );
   }
-  return problems;
 }
 
 /** Accepts scheme, host and port only: a path or a user name would be ignored. */

@@ -27,8 +27,7 @@ export function readSettings(
   const yaml = readYamlFile(file);
   if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
   const warnings: string[] = [];
-  const warn = (message: string) => warnings.push(message);
-  const context = { env, baseDirectory: path.dirname(file), warn };
+  const context = { env, baseDirectory: path.dirname(file), warn: (text: string) => warnings.push(text) };
   const names = collectNames(yaml.content, environment);
   const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
   const problems = parsed.error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];

@@ -90,7 +90,7 @@ export interface UnconfirmedAttempt {
 }
 
 /** The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has them. */
-export interface RunHistory {
+interface RunHistory {
   /** The first argument, as the caller sent it. */
   request: object;
   /** The token that the run created, or was given to recover. */

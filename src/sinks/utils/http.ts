@@ -2,20 +2,14 @@ import type { HttpResponse } from '../../http/response';
 import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
-/** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
-type SinkSend = (
-  request: HttpRequest,
-  signal: AbortSignal,
-  options?: { bodyOptional?: boolean },
-) => Promise<HttpResponse>;
-
 /**
  * @param server name for messages, such as `Vault at https://…`; it holds no secret.
  * @param timeoutMs limit for one request, its response included.
  */
-export function createSinkSend(server: string, timeoutMs: number): SinkSend {
+export function createSinkSend(server: string, timeoutMs: number) {
   const sender = createSender(timeoutMs);
-  return async (request, signal, options) => {
+  /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
+  return async (request: HttpRequest, signal: AbortSignal, options?: { bodyOptional: boolean }) => {
     try {
       return await sender.send(request, { ...options, abort: signal });
     } catch (error) {
