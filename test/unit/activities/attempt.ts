@@ -68,8 +68,7 @@ export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
   ['outside of any workflow', OUTSIDE],
   ["in a workflow type of the caller's own", { workflowType: 'mine' }],
   ['in a prepareOnSchedule run', { workflowType: WORKFLOW_TYPES.prepareOnSchedule }],
-  ['in a run of another pair', { workflowExecution: { workflowId: workflowIdFor(ORG), runId: 'run' } }],
-  ['in a run with an id of its own', { workflowExecution: { workflowId: `${OWN_ID}-2`, runId: 'run' } }],
+  ['in a run with another id', { workflowExecution: { workflowId: `${OWN_ID}-2`, runId: 'run' } }],
 ];
 
 export const failureOf = (work: Promise<unknown>) => rejectionOf(work) as Promise<ApplicationFailure>;

@@ -5,6 +5,7 @@ import { createReceivedTokens } from '../../../src/activities/received-tokens';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
 import type { CreateInput } from '../../../src/contract/activity-inputs';
+import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken, ValidRequest } from '../../../src/contract/schemas';
 import {
   FOREIGN_CALLERS,
@@ -28,15 +29,12 @@ const HOUR_MS = 3_600_000;
 
 type Create = AdminApi['createLinkToken'];
 const created: Create = () => Promise.resolve('CANARY-token');
-const disconnected = (written: boolean) => () =>
-  Promise.reject(connectionError('linkTokens', written, 'ECONNRESET', 'https://atlas.test'));
+const refused: Create = () =>
+  Promise.reject(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'));
 
 const inputOf = (change: object = {}, more: Partial<CreateInput> = {}) => ({
+  ...{ unconfirmedTokens: 2, activityNumber: 1, deadlineAtMs: Date.now() + HOUR_MS, ...more },
   request: { ...REQUEST, ...change },
-  unconfirmedTokens: 2,
-  activityNumber: 1,
-  deadlineAtMs: Date.now() + HOUR_MS,
-  ...more,
 });
 
 /** A worker's activity; the Admin API responds so, one call after the other, and then with a token. */
@@ -77,27 +75,18 @@ describe('nothing that comes from the namespace is trusted: no call of Atlas', (
     expect(await refusedFields(attemptWithoutCall(inputOf(), info))).toEqual(['workflowId']);
   });
 
-  const long = 'x'.repeat(1_000_000);
   it.each<[field: string, change: object]>([
     ['request.orgId', { orgId: `${ORG}/apiKeys?x=` }],
-    ['request.sourceOrgId', { sourceOrgId: '/../../evil/PWNED' }],
     ['accessListIps[0]', { accessListIps: ['0.0.0.0/0'] }],
-    ['request.accessListIps[0]', { accessListIps: [5] }],
-    ['request.requestedBy', { requestedBy: long }],
-    ['request.warnings[0]', { warnings: [long] }],
+    ['request.requestedBy', { requestedBy: 'x'.repeat(1_000_000) }],
+    ['request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
     ['request.warnings', { warnings: Array<string>(101).fill('x') }],
-    ['request.url', { url: 'https://example.com' }],
-  ])('a bad %s (%#)', async (field, change) => {
+  ])('a bad %s', async (field, change) => {
     expect(await refusedFields(attemptWithoutCall(inputOf(change)))).toEqual([field]);
   });
 
-  it.each([undefined, {}])('%j for an input', async (input) => {
-    expect(await refusedFields(attemptWithoutCall(input))).not.toEqual([]);
-  });
-
   it('an organization that the configuration does not serve', async () => {
-    const workflowId = `live-migration-prep/${UNMAPPED_ORG}/${SOURCE_ORG}`;
-    const own = { workflowExecution: { workflowId, runId: 'run' } };
+    const own = { workflowExecution: { workflowId: workflowIdFor(UNMAPPED_ORG, SOURCE_ORG), runId: 'run' } };
     expect(await failureOf(attemptWithoutCall(inputOf({ orgId: UNMAPPED_ORG }), own))).toMatchObject({
       type: 'AtlasUnavailable',
       nonRetryable: false,
@@ -106,23 +95,13 @@ describe('nothing that comes from the namespace is trusted: no call of Atlas', (
   });
 });
 
-it.each([
-  [1, 1, 500, 1000],
-  [1, 2, 1000, 2000],
-  [2, 1, 1000, 2000],
-  [9, 1, 30_000, 60_000],
-])(
-  'on try %i, attempt %i, the next attempt follows after %d to %d ms',
-  async (activityNumber, attempt, least, most) => {
-    const plan = { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
-    const { attempt: run } = worker({ plan, responses: [disconnected(false)] });
-    const nextRetryDelay = Number(
-      (await failureOf(run(inputOf({}, { activityNumber }), { attempt }))).nextRetryDelay,
-    );
-    expect(nextRetryDelay).toBeGreaterThanOrEqual(least);
-    expect(nextRetryDelay).toBeLessThanOrEqual(most);
-  },
-);
+test('the second attempt of the second activity fails with the delay of a third attempt', async () => {
+  const plan = { ...PLAN, initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
+  const { attempt } = worker({ plan, responses: [refused] });
+  const failure = await failureOf(attempt(inputOf({}, { activityNumber: 2 }), { attempt: 2 }));
+  expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(2000);
+  expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
+});
 
 describe('an attempt sends nothing', () => {
   it('after the deadline', async () => {
@@ -155,20 +134,12 @@ describe('an attempt sends nothing', () => {
   });
 });
 
-describe('after the request was written', () => {
-  it('a response that does not come makes the token unconfirmed', async () => {
-    const { attempt } = worker({ responses: [disconnected(true)] });
-    const unconfirmed = { type: 'TokenUnconfirmed', nonRetryable: true };
-    expect(await failureOf(attempt(inputOf()))).toMatchObject(unconfirmed);
-  });
-
-  it('a token that cannot be sealed is lost, and its text is nowhere', async () => {
-    const seal = { ...sealer, seal: (token: string) => Promise.reject(new Error(token)) };
-    const failure = await failureOf(worker({ seal }).attempt(inputOf()));
-    expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
-    const { message, stack, cause } = failure;
-    expect([message, stack, String(cause), JSON.stringify(failure)].join()).not.toContain('CANARY');
-  });
+test('a token that cannot be sealed is lost, and its text is nowhere', async () => {
+  const seal = { ...sealer, seal: (token: string) => Promise.reject(new Error(token)) };
+  const failure = await failureOf(worker({ seal }).attempt(inputOf()));
+  expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
+  const { message, stack, cause } = failure;
+  expect([message, stack, String(cause), JSON.stringify(failure)].join()).not.toContain('CANARY');
 });
 
 describe('the token of an attempt that the run counts as lost', () => {
@@ -204,13 +175,6 @@ describe('the token of an attempt that the run counts as lost', () => {
     const { deliveryId } = await attempt(inputOf());
     const next = await attempt(inputOf({}, { unconfirmedTokens, activityNumber: 2 }), inRun(runId));
     expect(next.deliveryId).not.toBe(deliveryId);
-    expect(calls).toHaveBeenCalledTimes(2);
-  });
-
-  it('does not exist when that attempt failed: another is created', async () => {
-    const { calls, attempt } = worker({ responses: [disconnected(true)] });
-    await failureOf(attempt(inputOf()));
-    expect(await attempt(inputOf({}, { unconfirmedTokens: 3 }))).toMatchObject({ unconfirmedTokens: 3 });
     expect(calls).toHaveBeenCalledTimes(2);
   });
 

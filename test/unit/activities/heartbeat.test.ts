@@ -5,11 +5,9 @@ afterEach(() => jest.useRealTimers());
 
 it.each<[heartbeatTimeoutMs: number | undefined, heartbeats: number]>([
   [3000, 9],
-  [10_000, 3],
   [1, 90],
   [60_000, 3],
   [undefined, 3],
-  [0, 3],
 ])('with a heartbeat timeout of %p ms, 9 s of work send %d heartbeats', async (heartbeatTimeoutMs, count) => {
   jest.useFakeTimers();
   const attempt = attemptIn({ heartbeatTimeoutMs } as Parameters<typeof attemptIn>[0]);

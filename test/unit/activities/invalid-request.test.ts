@@ -78,23 +78,13 @@ describe('a failure InvalidRequest is bounded and printable', () => {
     );
   });
 
+  const names = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`name${i}`, 0]));
   it.each<[what: string, request: unknown]>([
     ['1,000 entries of control characters', { accessListIps: Array(1000).fill('\u001b'.repeat(1700)) }],
     ['850,000 entries', { accessListIps: Array(850_000).fill(0) }],
-    ['an entry of 1.7 MB', { accessListIps: [`1.2.3.4${' '.repeat(1_700_000)}`] }],
-    ['a name of 1.7 MB', { ['\u001b'.repeat(1_700_000)]: 1 }],
-    ['200,000 names', Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`name${i}`, 0]))],
+    ['200,000 names', names],
     ['a sink of 1.7 MB', { ...valid, sink: 'x'.repeat(1_700_000) }],
   ])('for %s', async (_what, input) => {
     expectBoundedAndPrintable(await refusalOf(input));
-  });
-
-  it('and counts the problems that it leaves out', async () => {
-    const failure = await refusalOf({ ...valid, accessListIps: Array(500).fill('x') });
-    const [{ fields }] = failure.details as [FailureDetails];
-    expect(fields).toHaveLength(101);
-    const description = 'has 400 more problems: correct these first';
-    expect(fields?.at(-1)).toEqual({ field: 'request', description });
-    expect(failure.message).toMatch(/; and 490 more$/);
   });
 });

@@ -26,14 +26,15 @@ const SINKS = new Map<string, Sink>([
   ['source', { needsSourceOrgId: true, deliver }],
 ]);
 
-interface Call {
-  served?: typeof organizations;
-  recovery?: unknown;
-  run?: Partial<RunOptions>;
-}
-
 /** Validates anything that a caller may send, in the run of `ORG`. */
-function validate(request: unknown, { served = organizations, recovery = null, run }: Call = {}) {
+function validate(
+  request: unknown,
+  {
+    recovery = null,
+    run,
+    served = organizations,
+  }: { recovery?: unknown; run?: Partial<RunOptions>; served?: typeof organizations } = {},
+) {
   type Untyped = (...args: unknown[]) => Promise<unknown>;
   const activity = validateRequestActivity(served, SINKS, PLANS) as Untyped;
   return activity(request, recovery, { workflowId: workflowIdFor(ORG), refusedOptions: [], ...run });
@@ -58,8 +59,6 @@ test('a sink that needs the source organization takes a request that names it', 
 
 const UNSERVED = workflowIdFor(UNMAPPED_ORG);
 const OWN_ID = `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`;
-const runs = (...workflowIds: string[]) =>
-  workflowIds.map((workflowId): Problem => [`run ${workflowId}`, {}, { workflowId }, ['workflowId', OWN_ID]]);
 
 type Problem = [
   what: string,
@@ -86,7 +85,9 @@ it.each<Problem>([
     {},
     ['sourceOrgId', 'is missing, and sink source needs the source organization: name it'],
   ],
-  ...runs(UNSERVED, workflowIdFor(ORG, SOURCE_ORG), `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z`, 'mine'),
+  ...[UNSERVED, workflowIdFor(ORG, SOURCE_ORG), `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z`].map(
+    (workflowId): Problem => [`run ${workflowId}`, {}, { workflowId }, ['workflowId', OWN_ID]],
+  ),
   [
     'timeouts, a retry policy or cron of its own',
     {},
@@ -105,7 +106,7 @@ it.each<[what: string, request: unknown, ...fields: string[]]>([
     ...['extra', 'accessListIps[0]', 'accessListIps[1]', 'sink', 'cronSchedule'],
   ],
   [
-    'an unknown sink of an unknown organization',
+    'an unknown sink of no organization',
     { ...REQUEST, orgId: 'x', sink: 'nope' },
     'orgId',
     'sink',
@@ -114,9 +115,8 @@ it.each<[what: string, request: unknown, ...fields: string[]]>([
   ['a sink that is no text, once', { ...REQUEST, sink: 5 }, 'sink', 'cronSchedule'],
   ['no object', null, 'request', 'cronSchedule'],
 ])('one failure names %s', async (_what, request, ...fields) => {
-  expect(await refusedFields(validate(request, { run: { refusedOptions: ['cronSchedule'] } }))).toEqual(
-    fields,
-  );
+  const run = { refusedOptions: ['cronSchedule'] };
+  expect(await refusedFields(validate(request, { run }))).toEqual(fields);
 });
 
 describe('a recovery', () => {
@@ -139,7 +139,6 @@ describe('a recovery', () => {
 
   it.each<[field: string, recovery: unknown]>([
     ['recovery', 'text'],
-    ['recovery.sealedToken', { sinksTried: [] }],
     ['recovery.sinksTried', { sealedToken }],
     ['recovery.sealedToken.deliveryId', sealedWith({ deliveryId: '../x' })],
     ['recovery.sealedToken.jwe', sealedWith({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) })],
