@@ -27,8 +27,6 @@ describe('a reference to a secret', () => {
   });
 
   it.each([
-    ['as it is', CANARY, CANARY],
-    ['without its line end', `${CANARY}\n`, CANARY],
     ['without a line end of Windows', `${CANARY}\r\n`, CANARY],
     ['with all line ends but the last', `${CANARY}\n\n`, `${CANARY}\n`],
   ])('reads a file, %s', (_how, content, value) => {
@@ -70,9 +68,7 @@ describe('a reference to a secret', () => {
     ['the secret as a name', { env: CANARY }],
     ['a client secret as a name', { env: 'mdb_sa_sk_CANARY' }],
     ['a reference and the secret', { env: 'NAME', value: CANARY }],
-    ['both kinds', { env: 'NAME', file: CANARY }],
     ['nothing', undefined],
-    ['an empty name', { env: '' }],
   ])('that is %s is refused and not quoted', (_what, reference) => {
     expect(refer(reference, { NAME: 'x' }).problems).toEqual([
       'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret',

@@ -121,23 +121,15 @@ describe('a sealed token does not open', () => {
 });
 
 describe('a key set', () => {
-  it('seals with its first key and opens with all, so that keys can be rotated', async () => {
-    const old = await sealOne();
-    const rotated = sealerOf(second, first);
-    const fresh = await rotated.seal(TOKEN, FACTS, WORKFLOW_ID);
-    expect(rotated.keyIds()).toEqual(['second', 'first']);
-    expect(decodeProtectedHeader(fresh.jwe).kid).toBe('second');
-    for (const { jwe } of [old, fresh]) {
-      await expect(rotated.open(jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
-    }
-  });
-
-  it('is read again for a key that it lacks, and seals with the new first key from then on', async () => {
+  it('seals with its first key, opens with all, and is read again for a key that it lacks', async () => {
     let keySet = jsonOf(first);
     const running = createSealer(() => keySet);
+    const old = await sealOne();
     keySet = jsonOf(second, first);
-    const { jwe } = await sealerOf(second, first).seal(TOKEN, FACTS, WORKFLOW_ID);
-    await expect(running.open(jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    const fresh = await sealerOf(second, first).seal(TOKEN, FACTS, WORKFLOW_ID);
+    for (const { jwe } of [fresh, old])
+      await expect(running.open(jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    expect(running.keyIds()).toEqual(['second', 'first']);
     const sealed = await running.seal(TOKEN, FACTS, WORKFLOW_ID);
     expect(decodeProtectedHeader(sealed.jwe).kid).toBe('second');
   });
@@ -162,17 +154,12 @@ describe('a key set', () => {
     expect(message).not.toContain('\u001b');
   });
 
-  it('that is broken or unreadable when it is read again leaves the former one in use', async () => {
-    const read = jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first));
-    const running = createSealer(read);
+  it('that is broken when it is read again leaves the former one in use', async () => {
+    const running = createSealer(jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first)));
     const { jwe } = await sealerOf(second).seal(TOKEN, FACTS, WORKFLOW_ID);
     expect(await failureOf(running.open(jwe, WORKFLOW_ID))).toMatchObject({ retryable: true });
-    read.mockImplementation(() => {
-      throw new Error('CANARY');
-    });
-    expect(await failureOf(running.open(jwe, WORKFLOW_ID))).toMatchObject({ retryable: true });
-    const own = await running.seal(TOKEN, FACTS, WORKFLOW_ID);
-    await expect(running.open(own.jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    const old = await sealOne();
+    await expect(running.open(old.jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
   });
 
   it('is made of keys of 256 bits whose ids begin with the day', () => {
@@ -185,18 +172,13 @@ describe('a key set', () => {
   const canary = 'CANARY'.padEnd(43, 'x');
   const set = (...keys: object[]) => JSON.stringify({ keys });
   it.each<[what: string, json: string, message: RegExp]>([
-    ['is not JSON', canary, /are not JSON/],
     ['is cut off', `{"keys":[{"k":"${canary}`, /are not JSON/],
-    ['is null', 'null', /not a JWK set/],
     ['is a list', JSON.stringify([{ ...first, k: canary }]), /not a JWK set/],
     ['is a key and not a set', JSON.stringify({ ...first, k: canary }), /\(keys is not a list of keys\)/],
     ['is empty', set(), /keys holds no key/],
     ['has a key too short', set({ ...first, k: 'CANARY' }), /keys\.0\.k is not 32 bytes/],
-    ['has a key too long', set({ ...first, k: `${canary}x` }), /keys\.0\.k is not 32 bytes/],
     ['has a key of odd letters', set({ ...first, k: `${canary.slice(1)}!` }), /keys\.0\.k is not 32/],
-    ['has a key that is a number', set({ ...first, k: 5 }), /keys\.0\.k /],
     ['has a public key', set(first, { kty: 'RSA', kid: 'a', n: canary }), /keys\.1\.kty /],
-    ['has a key without id', set({ kty: 'oct', k: canary }), /keys\.0\.kid /],
     ['has two keys of one id', set(first, key('first')), /keys holds two keys with one kid/],
   ])('that %s is refused with a remedy and without its content', (_what, json, message) => {
     const load = () => createSealer(() => json);

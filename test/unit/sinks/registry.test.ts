@@ -30,8 +30,3 @@ it.each(SINK_TYPES)(
     expect(readFileSync(tests, 'utf8')).toContain('testContract(');
   },
 );
-
-it('each type has a name of its own', () => {
-  const names = SINK_TYPES.map(({ type }) => type);
-  expect(new Set(names).size).toBe(names.length);
-});
