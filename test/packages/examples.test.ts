@@ -6,13 +6,13 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { startDemoWorker } from '../../dev/support/demo-worker';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
-import { cleanUpLater, newFolder } from '../support/clean-up';
+import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { LANGUAGES, installExamples, runExample } from '../support/examples';
 import { newOrgId } from '../support/ids';
+import { sharedTemporal } from '../support/temporal';
 import { ROOT, codeBlocks, page } from '../unit/docs/markdown';
 
 /** Go compiles Temporal's SDK the first time. */
@@ -23,13 +23,11 @@ let env: NodeJS.ProcessEnv;
 let client: Client;
 let atlas: AtlasEmulator;
 
-/** The servers that `npm run demo -- --keep` leaves running. */
+/** The installation of the demo, which the examples name. */
 beforeAll(async () => {
   folder = newFolder();
-  const temporal = await startEmbeddedTemporal();
-  cleanUpLater(() => temporal.stop());
-  atlas = await startAtlasEmulator();
-  cleanUpLater(() => atlas.close());
+  const temporal = await sharedTemporal();
+  atlas = closeLater(await startAtlasEmulator());
   const workerFolder = path.join(folder, 'worker');
   mkdirSync(workerFolder);
   const worker = await startDemoWorker({
@@ -74,18 +72,6 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       return [code, stdout.split(':')[0], stderr];
     }
 
-    it('smallest: delivers a token, once', async () => {
-      const request = newRequest();
-      expect(await example('smallest', request)).toEqual({
-        code: 0,
-        stdout: expect.stringMatching(/^delivered: file .*link-token/),
-        stderr: '',
-      });
-      const second = await example('smallest', request);
-      expect(second.code).not.toBe(0);
-      expect(second.stderr).toMatch(/already/i);
-    });
-
     it('join: two callers of one request get one token, and so does a later one', async () => {
       const request = newRequest();
       const tokens = atlas.createdTokens().length;
@@ -102,20 +88,24 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       ['for other addresses', { accessListIps: [] }],
     ])('no program takes a receipt that was delivered %s for its own', async (_how, other) => {
       const request = newRequest();
-      expect((await example('join', request)).code).toBe(0);
+      const first = { code: 0, stdout: expect.stringMatching(/^delivered: file .*link-token/), stderr: '' };
+      expect(await example('smallest', request)).toEqual(first);
       const tokens = atlas.createdTokens().length;
       const second = { ...request, ...other };
       expect(await outcome('join', second)).toEqual([1, 'failed (DifferentRequest)', '']);
       expect(await outcome('failures', second)).toEqual([6, 'refused (delivered)', '']);
-      const smallest = await example('smallest', second);
-      expect(smallest.code).not.toBe(0);
-      expect([smallest.stdout, smallest.stderr]).toEqual(['', expect.stringMatching(/already/i)]);
+      const { code, ...output } = await example('smallest', second);
+      expect(code).not.toBe(0);
+      expect(output).toEqual({ stdout: '', stderr: expect.stringMatching(/already/i) });
       expect(atlas.createdTokens()).toHaveLength(tokens);
     });
 
     it.each(['smallest', 'join', 'failures'])('%s: refuses an empty source organization', async (program) => {
-      const { code, stdout, stderr } = await example(program, newRequest({ sourceOrgId: '' }));
-      expect([code, stdout, stderr]).toEqual([1, '', expect.stringContaining('sourceOrgId is empty')]);
+      expect(await example(program, newRequest({ sourceOrgId: '' }))).toEqual({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('sourceOrgId is empty'),
+      });
     });
 
     it('join: learns of a failed delivery at once, while the run goes on', async () => {
@@ -126,11 +116,10 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     });
 
     it('failures: a request that is not valid, with each field', async () => {
-      const { code, stdout } = await example('failures', newRequest({ accessListIps: ['192.31.196.300'] }));
-      expect([code, stdout]).toEqual([
-        1,
-        expect.stringMatching(/^failed \(InvalidRequest\): [^]*\n {2}accessListIps\[0\] .*300/),
-      ]);
+      expect(await example('failures', newRequest({ accessListIps: ['192.31.196.300'] }))).toMatchObject({
+        code: 1,
+        stdout: expect.stringMatching(/^failed \(InvalidRequest\): [^]*\n {2}accessListIps\[0\] .*300/),
+      });
     });
 
     it('failures: Atlas rejects the request', async () => {

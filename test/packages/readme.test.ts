@@ -14,7 +14,7 @@ import { promisify } from 'node:util';
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
-import { cleanUpLater, newFolder } from '../support/clean-up';
+import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { temporalCli } from '../support/temporal';
 import { ROOT, codeBlocks, page, sectionBelow } from '../unit/docs/markdown';
 
@@ -50,8 +50,7 @@ beforeAll(async () => {
   cleanUpLater(() => temporal.stop());
   // The 72 hours that README requires, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
-  atlas = await startAtlasEmulator();
-  cleanUpLater(() => atlas.close());
+  atlas = closeLater(await startAtlasEmulator());
   const prefix = path.join(folder, 'prefix');
   env = {
     ...embeddedEnv(temporal.address),
