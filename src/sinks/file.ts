@@ -22,13 +22,6 @@ export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, 
 function createFileSink({ directory }: Config): Sink {
   let sweepAtMs = 0;
 
-  /** Lists the directory, so it does this at most once a minute. */
-  async function sweepNowAndThen(): Promise<void> {
-    if (Date.now() < sweepAtMs) return;
-    sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;
-    await removeExpiredTemporaryFiles(directory);
-  }
-
   return {
     async deliver(delivery, signal) {
       signal.throwIfAborted();
@@ -40,7 +33,10 @@ function createFileSink({ directory }: Config): Sink {
       } catch (error) {
         throw toSinkError(error, directory);
       }
-      await sweepNowAndThen();
+      if (Date.now() >= sweepAtMs) {
+        sweepAtMs = Date.now() + SWEEP_INTERVAL_MS;
+        await removeExpiredTemporaryFiles(directory);
+      }
       return `file ${file} on the worker's host`;
     },
 
@@ -77,6 +73,7 @@ const STICKY = 0o1000;
 /** Age from which a temporary file is removed: more than the longest attempt that may use it. */
 const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
 
+/** A sweep lists the whole directory. */
 const SWEEP_INTERVAL_MS = 60_000;
 
 /** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */

@@ -58,7 +58,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     },
 
     /**
-     * @param cas the version that is still the newest.
+     * @param cas the newest version that the caller knows; after a newer one nothing is written.
      * @returns the number of the new version.
      * @throws as `read`; SinkUnavailableError when another write came between.
      */
