@@ -71,9 +71,12 @@ export interface NumberedRequest extends PairRequest {
   line: number;
 }
 
+/** All lines of a binary file are wrong. */
+const MAX_LISTED = 100;
+
 /**
  * @param file `-` for standard input.
- * @throws CommandError with the problems of the lines, and exit code 2.
+ * @throws CommandError with the first problems of the lines, and exit code 2.
  */
 export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
   const lines = await readLines('--from', file, stdin);
@@ -91,7 +94,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
   if (problems.length === 0) return [...requests.values()];
   throw usageError([
     `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}`,
-    ...problems,
+    ...problems.slice(0, MAX_LISTED),
   ]);
 }
 

@@ -65,6 +65,11 @@ describe('a file of requests', () => {
     });
   });
 
+  it('has its first hundred problems named, since all lines of a binary file are wrong', async () => {
+    const error: unknown = await requestsIn('x\n'.repeat(300)).catch((refused: unknown) => refused);
+    expect(error).toMatchObject({ lines: { length: 101 }, message: expect.stringContaining('in 300 lines') });
+  });
+
   it.each<[what: string, file: () => string, message: string]>([
     ['that is not there', () => fileIn('none'), 'cannot be read (ENOENT)'],
     ['that is empty', () => fileOf('\n \r\n'), 'contains no request'],
