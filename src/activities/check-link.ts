@@ -51,7 +51,7 @@ export function checkLinkActivity(
   };
 }
 
-/** Number of delivered runs to read: the newest one may have recovered an older token. */
+/** More than one: the newest delivered run may have recovered an older token. */
 const RUNS_READ = 5;
 
 /**

@@ -69,19 +69,11 @@ export function deliverLinkTokenActivity(
 }
 
 /** `temporal activity reset` resets the attempt number, but not the times. */
-function isFirstAttempt({
-  attempt,
-  scheduledTimestampMs,
-  currentAttemptScheduledTimestampMs,
-}: Info): boolean {
-  return attempt === 1 && scheduledTimestampMs === currentAttemptScheduledTimestampMs;
+function isFirstAttempt(info: Info): boolean {
+  return info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs;
 }
 
 /** Schedule-to-close is longer than the round by one attempt, for one that starts just before its end. */
-function computeRoundEndMs({
-  scheduledTimestampMs,
-  scheduleToCloseTimeoutMs,
-  startToCloseTimeoutMs,
-}: Info): number {
-  return scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
+function computeRoundEndMs(info: Info): number {
+  return info.scheduledTimestampMs + info.scheduleToCloseTimeoutMs - info.startToCloseTimeoutMs;
 }

@@ -10,20 +10,15 @@ import type { DeliveryOutcome } from '../sinks/outcomes';
 import { GRPC, findGrpcCode } from '../temporal/grpc';
 
 /** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
-export function repeatableCallFailure({
-  type,
-  retryable,
-  message,
-  details,
-  retryAfterMs,
-}: Pick<AtlasOutcome | DeliveryOutcome, 'type' | 'retryable' | 'message' | 'retryAfterMs'> & {
-  details?: object;
-}): ApplicationFailure {
+export function repeatableCallFailure(
+  outcome: DeliveryOutcome | Omit<AtlasOutcome, 'tokenMayExist'>,
+): ApplicationFailure {
+  const { type, message, retryable, retryAfterMs } = outcome;
   return applicationFailure({
     type,
     message,
     nonRetryable: !retryable,
-    ...(details && { details: [details] }),
+    ...('details' in outcome && { details: [outcome.details] }),
     ...(retryable && retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }
@@ -58,7 +53,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): A
   return applicationFailure({ type, message, details: [details], nextRetryDelay });
 }
 
-/** Makes the failure of a delivery attempt. A wait past the end of the round ends the round immediately. */
+/** A wait past the end of the round ends the round immediately. */
 export function deliveryFailure(
   { type, message, retryable, retryAfterMs }: DeliveryOutcome,
   { backoff, attempt, deadlineAtMs }: AttemptTiming,
@@ -79,11 +74,7 @@ const REFUSALS: ReadonlyMap<number | null, string> = new Map([
   [GRPC.unimplemented, NOT_SUPPORTED],
   [GRPC.invalidArgument, NOT_SUPPORTED],
 ]);
-/**
- * Makes the failure for runs of a workflow id that Temporal did not list or read.
- *
- * @param givesUp true to end the activity, whatever the error.
- */
+/** @param givesUp true to end the activity, whatever the error. */
 export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
   const code = findGrpcCode(error);
   const refusal = REFUSALS.get(code);
@@ -101,7 +92,6 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
 /** History holds a failure twice, and Temporal refuses a workflow task over 2 MiB. */
 const MAX_FIELDS = 100;
 
-/** Makes the failure of an invalid request, with its first hundred problems in the details. */
 export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
   const more = problems.length - MAX_FIELDS;
   const rest = { field: 'request', description: `has ${more} more problems: correct these first` };

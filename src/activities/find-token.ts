@@ -40,7 +40,6 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   };
 }
 
-/** Makes the failure for a run whose id has a token that forbids another; null when none does. */
 async function refuseSecondToken(
   client: Client,
   workflowId: string,

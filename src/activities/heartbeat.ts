@@ -5,7 +5,7 @@ const LONGEST_INTERVAL_MS = 3000;
 /** Shortest interval, since other workflows that call the activity set any timeout. */
 const SHORTEST_INTERVAL_MS = 100;
 
-/** Computes an interval at which two heartbeats may be late before the attempt counts as lost. */
+/** Two heartbeats may be late before the attempt counts as lost. */
 export function heartbeatIntervalMs(heartbeatTimeoutMs: number): number {
   return Math.min(LONGEST_INTERVAL_MS, Math.max(SHORTEST_INTERVAL_MS, Math.floor(heartbeatTimeoutMs / 3)));
 }

@@ -6,7 +6,7 @@ const MAX_RUNS = 1000;
 interface Entry {
   /** Result of the attempt; null if it failed. */
   received: Promise<SealedToken | null>;
-  /** The run's counts of unconfirmed tokens with which it lost an attempt that held this token. */
+  /** The run's counts after it lost attempts that held this token, and no others: the count in the token is true. */
   matchingCounts: Set<number>;
 }
 

@@ -4,7 +4,7 @@ import { AtlasError, notSent, type AtlasOutcome } from './outcomes';
 
 const TOO_MANY_REQUESTS = 429;
 
-/** Upper bound for the wait before a probe, even if Atlas requested a longer one. */
+/** A probe waits no longer, even if Atlas requested that. */
 const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
 
 /**
@@ -52,11 +52,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   return {
     describe,
 
-    /**
-     * Sends a request, or throws immediately. It never waits.
-     *
-     * @throws AtlasError while the circuit is open, and the error of the request.
-     */
+    /** @throws AtlasError immediately while the circuit is open, or the error of the request. */
     async send<T>(request: () => Promise<T>): Promise<T> {
       const isProbe = failures > 0;
       if (isProbe && (isProbing || remainingMs() > 0)) {

@@ -36,8 +36,7 @@ export type Send = (request: AtlasRequest) => Promise<HttpResponse>;
 
 export interface Credential {
   /**
-   * Sends a request as this identity. Renews an expired access token or nonce: the rejected request created
-   * nothing.
+   * Renews an expired access token or nonce and sends again: the rejected request created nothing.
    *
    * @throws AtlasError when no complete response arrives or Atlas grants no access token;
    *   SecretUnavailableError.

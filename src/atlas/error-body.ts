@@ -30,11 +30,6 @@ const errorBodySchema = z.object({
     .catch(undefined),
 });
 
-/**
- * Reads an error body leniently.
- *
- * @param json the parsed body; null for an empty body or a page.
- */
 export function parseErrorBody(
   json: unknown,
 ): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {

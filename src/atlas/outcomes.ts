@@ -9,7 +9,6 @@ import { parseErrorBody } from './error-body';
 /** The meaning of one failed call of the Admin API. */
 export interface AtlasOutcome {
   type: FailureType;
-  /** True if a later attempt can succeed. */
   retryable: boolean;
   /** True if Atlas may have created a link-token that the worker has not received. */
   tokenMayExist: boolean;
@@ -115,16 +114,8 @@ const REPEATABLE_ROWS: readonly Row[] = [
   ...COMMON_ROWS,
 ];
 
-interface EndpointRules {
-  /** Name of the request in messages. */
-  request: string;
-  /** Name of the content of a success. */
-  content: string;
-  /** The first matching row decides. */
-  rows: readonly Row[];
-}
-
-const ENDPOINT_RULES: Record<Endpoint, EndpointRules> = {
+/** Names of the request and of the content of a success, and rows, of which the first that matches decides. */
+const ENDPOINT_RULES: Record<Endpoint, { request: string; content: string; rows: readonly Row[] }> = {
   linkTokens: { request: 'link-token request', content: 'a link-token', rows: LINK_TOKEN_ROWS },
   oauthToken: { request: 'access-token request', content: 'an access token', rows: ACCESS_TOKEN_ROWS },
   orgs: { request: 'organizations request', content: 'a list of organizations', rows: REPEATABLE_ROWS },
@@ -214,16 +205,9 @@ function describeConnection(written: boolean, code: string, baseUrl: string): st
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }
 
-/** Makes the outcome of a call that is not made. It is retryable by default: an operator can correct the worker. */
+/** It is retryable by default: an operator can correct the worker. */
 export function notSent(message: string, more: Partial<AtlasOutcome> = {}): AtlasOutcome {
-  return {
-    type: 'AtlasUnavailable',
-    retryable: true,
-    tokenMayExist: false,
-    message,
-    details: {},
-    ...more,
-  };
+  return { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false, message, details: {}, ...more };
 }
 
 export function tokenLost(message: string): AtlasOutcome {

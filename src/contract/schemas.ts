@@ -28,17 +28,6 @@ export const sinkName = z
   .min(1, 'is empty: name a configured sink')
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters: name a configured sink`);
 
-const auditFields = {
-  requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
-  changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
-};
-
-/** Permission to create a token although an earlier run has one. */
-const again = z.union(
-  [z.literal(true), z.uuid()],
-  'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
-);
-
 export const prepareRequestSchema = z
   .strictObject(
     {
@@ -50,8 +39,13 @@ export const prepareRequestSchema = z
       sourceOrgId: organizationId
         .nullish()
         .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
-      ...auditFields,
-      again: again
+      requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
+      changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
+      again: z
+        .union(
+          [z.literal(true), z.uuid()],
+          'is neither true nor the id of a run: write true, or the run id that the failure TokenExists names',
+        )
         .nullish()
         .describe(
           'Absent: an earlier token of these organizations ends the run as TokenExists;' +

@@ -1,8 +1,17 @@
-import { CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  workflowInfo,
+  type ApplicationFailure,
+} from '@temporalio/workflow';
 import type { Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';
 import { createFailure } from './run-failures';
+
+export function isCancelled(): boolean {
+  return CancellationScope.current().consideredCancelled;
+}
 
 /**
  * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type

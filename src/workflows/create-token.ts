@@ -1,9 +1,9 @@
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { sleep } from '@temporalio/workflow';
 import type { ValidatedRequest } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { proxyCreateLinkToken } from './activity-proxies';
 import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
-import { cancellationFailure } from './cancellation';
+import { cancellationFailure, isCancelled } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
@@ -50,11 +50,10 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;
-    const isCancelled = CancellationScope.current().consideredCancelled;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
-    if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled)) status.countUnconfirmed();
-    const situation = { activityNumber, isCancelled, startedLate, previous, nowMs: Date.now(), deadlineAtMs };
-    const decision = decideCreation(failure, situation, policy);
+    if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled())) status.countUnconfirmed();
+    const moment = { isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
+    const decision = decideCreation(failure, { activityNumber, startedLate, previous, ...moment }, policy);
     if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw giveUp(decision.because);
     if (decision.next === 'cancelled') throw cancelled();

@@ -3,7 +3,7 @@ import type { Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { proxyDeliverLinkToken } from './activity-proxies';
 import { parseReceipt, settle, type RunToken } from './activity-results';
-import { cancellationFailure } from './cancellation';
+import { cancellationFailure, isCancelled } from './cancellation';
 import { decideDelivery, type DeliverySituation, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
@@ -24,7 +24,6 @@ export async function deliverToken(
   recovery: Recovery | undefined,
 ): Promise<Receipt> {
   const sinksTried = new Set(recovery?.sinksTried);
-  const isCancelled = () => CancellationScope.current().consideredCancelled;
   const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
   let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';

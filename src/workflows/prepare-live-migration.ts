@@ -1,15 +1,10 @@
-import {
-  ApplicationFailure,
-  CancellationScope,
-  CancelledFailure,
-  TemporalFailure,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure, TemporalFailure, workflowInfo } from '@temporalio/workflow';
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
 import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
+import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
@@ -62,7 +57,7 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
     validateRequest(request, recovery ?? null, getRunOptions()),
     recovery ? undefined : findToken(request, Date.now()),
   ]);
-  if (CancellationScope.current().consideredCancelled) {
+  if (isCancelled()) {
     throw new CancelledFailure(
       recovery
         ? 'cancelled before the delivery began; the token is still recoverable from the closed run that has it'

@@ -1,7 +1,6 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   ApplicationFailure,
-  CancellationScope,
   CancelledFailure,
   ChildWorkflowFailure,
   ParentClosePolicy,
@@ -20,6 +19,7 @@ import { commandLine } from '../shared/command-line';
 import { truncate } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure, parseLinkState } from './activity-results';
+import { isCancelled } from './cancellation';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
@@ -98,10 +98,6 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
     const { type, message, details } = parseFailure(error);
     throw createFailure(type || 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
   }
-}
-
-function isCancelled(): boolean {
-  return CancellationScope.current().consideredCancelled;
 }
 
 /** Makes the failure of this run from that of the child, so that a schedule pauses with the reason on top. */

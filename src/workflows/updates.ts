@@ -1,8 +1,9 @@
-import { CancellationScope, defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
+import { isCancelled } from './cancellation';
 import type { DeliveryChannel, Redelivery } from './delivery-channel';
 import type { RunStatus } from './run-status';
 
@@ -33,7 +34,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
         if (step !== 'delivering' && step !== 'undelivered') {
           throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
-        if (CancellationScope.current().consideredCancelled) {
+        if (isCancelled()) {
           throw refusal(
             'NothingToDeliver',
             'the run is cancelled: wait until it ends, then recover the token that it leaves, if any',
@@ -86,9 +87,10 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
 function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (input === undefined || input === null) return true;
   if (typeof input !== 'object' || Array.isArray(input)) return false;
-  const { sink, ...others } = input as Record<string, unknown>;
-  if (Object.keys(others).length > 0) return false;
-  return sink === undefined || sink === null || (typeof sink === 'string' && SINK_NAME.test(sink));
+  return Object.entries(input).every(
+    ([name, value]) =>
+      name === 'sink' && (value == null || (typeof value === 'string' && SINK_NAME.test(value))),
+  );
 }
 
 function refusal(type: RefusalType, message: string): ApplicationFailure {

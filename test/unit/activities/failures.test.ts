@@ -110,7 +110,7 @@ it.each([
   const failure = repeatableCallFailure({ ...failed, retryable, retryAfterMs, details: { status: 503 } });
   expect(failure).toMatchObject({ ...failed, nonRetryable: !retryable, details: [{ status: 503 }] });
   expect(failure.nextRetryDelay).toBe(nextRetryDelay);
-  expect(repeatableCallFailure({ ...failed, retryable, retryAfterMs }).details).toBeUndefined();
+  expect(repeatableCallFailure({ ...DELIVERY, retryable, retryAfterMs }).details).toBeUndefined();
 });
 
 test('the failure of an invalid request has a hundred problems in its details, and counts the others', () => {
