@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { temporalUnavailable } from '../../src/activities/failures';
 import type { Recovery, SealedToken } from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
@@ -72,8 +73,10 @@ describe('attempts to create lead to an ending, a count and a number of attempts
     ['503 until after the deadline', [unconfirmed(TWO_HOURS_MS)], ['AtlasUnavailable', 1, 1]],
   ])('%s', async (_what, create, [type, unconfirmedTokens, creations]) => {
     const plans = create.includes(lost) ? LOST_SOON : {};
-    const ended = await end(await worker.start({ create, plans }));
-    expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
+    const run = await worker.start({ create, plans });
+    expect(await end(run)).toMatchObject({ type, unconfirmedTokens, creations });
+    const { memo } = await run.handle.describe();
+    expect(memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
   it.concurrent('a lost attempt that passes the deadline: one more attempt looks for its token', async () => {
@@ -134,7 +137,7 @@ describe('attempts to deliver lead to a receipt:', () => {
     ['the sink rejects it twice', [sinkRejects, sinkRejects], {}],
     ['Temporal retries in a round', [sinkUnavailable(), sinkUnavailable()], { roundMs: 60_000 }],
     ['a receipt of 2 MB, completed by hand', [storedByHand({ location: HUGE })], {}],
-    ['the receipt of another token, completed by hand', [storedByHand({ deliveryId: 'other' })], {}],
+    ['the receipt of another token, completed by hand', [storedByHand({ deliveryId: randomUUID() })], {}],
   ])('%s', async (_what, deliver, plan) => {
     const plans = { deliver: { firstPauseMs: 1, maximumPauseMs: 1, ...plan } };
     expect(await end(await worker.start({ deliver, plans }))).toMatchObject({
