@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { WITH_BLOCKED_SINK, blockSink } from '../../support/blocked-sink';
 import { startForeignRun } from '../../support/foreign-run';
 import { newAddress } from '../../support/ids';
 import {
+  FILE_SINKS,
   deploy,
   startInstallation,
   type Config,
@@ -22,12 +22,8 @@ const RESOURCE_EXHAUSTED = 8;
 
 let installation: Installation;
 let client: Client;
-let taskQueue: string;
-
 beforeAll(async () => {
-  installation = await startInstallation({ config: WITH_BLOCKED_SINK });
-  ({ taskQueue } = installation.deployment);
-  blockSink(installation.deployment);
+  installation = await startInstallation();
   ({ client } = await sharedTemporal());
 });
 
@@ -38,8 +34,11 @@ const newRequest = (more?: Partial<PrepareRequest>) =>
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 
 /** Starts a run with the policies that a client has by default. */
-async function start(request: PrepareRequest, queue = taskQueue): Promise<Handle> {
-  const options = { workflowId: idOf(request), taskQueue: queue, args: [request] };
+async function start(
+  request: PrepareRequest,
+  taskQueue = installation.deployment.taskQueue,
+): Promise<Handle> {
+  const options = { workflowId: idOf(request), taskQueue, args: [request] };
   return await client.workflow.start(WORKFLOW_TYPES.prepare, options);
 }
 
@@ -48,56 +47,39 @@ async function run(request: PrepareRequest) {
   return { runId: (await handle.describe()).runId, ...(await endingOf(handle)) };
 }
 
-/** Ends a run whose token is undelivered. */
-async function endUndelivered(how: 'cancel' | 'terminate') {
-  const request = newRequest({ sink: 'blocked' });
-  const handle = await start(request);
-  const { deliveryId } = await untilStep(handle, 'undelivered');
-  const { runId } = await handle.describe();
-  await end(handle, how);
-  await untilClosedAreListed(idOf(request), 1);
-  return { request, runId, deliveryId };
-}
-
 describe('a start with the default policies of a client', () => {
-  it.concurrent(
-    'ends TokenExists after a delivery, with the receipt and where the requests differ',
-    async () => {
-      const request = newRequest();
-      const { runId, receipt } = await run(request);
-      await untilClosedAreListed(idOf(request), 1);
+  it.concurrent('ends TokenExists after a delivery, with the receipt and where requests differ', async () => {
+    const request = newRequest();
+    const { runId, receipt } = await run(request);
+    await untilClosedAreListed(idOf(request), 1);
+    const { type, details, message } = await run({ ...request, sink: 'rejects', requestedBy: 'x' });
+    expect(type).toBe('TokenExists');
+    const { deliveryId } = receipt ?? {};
+    expect(details).toEqual({ state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 });
+    expect(message).toMatch(/The earlier request differs in sink\. .*start --org .* --again/);
+    // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
+    await run({ ...request, sink: 'nowhere', again: true });
+    await untilClosedAreListed(idOf(request), 3);
+    expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
+    expect(installation.atlas.created(request)).toBe(1);
+  });
 
-      const refused = await run({ ...request, sink: 'blocked', requestedBy: 'somebody else' });
-      const { deliveryId } = receipt ?? {};
-      expect(refused).toMatchObject({
-        type: 'TokenExists',
-        details: { state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 },
-      });
-      expect(refused.message).toMatch(/The earlier request differs in sink\. .*start --org .* --again/);
-      // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
-      expect(await run({ ...request, sink: 'nowhere', again: true })).toMatchObject({
-        type: 'InvalidRequest',
-      });
-      await untilClosedAreListed(idOf(request), 3);
-      expect(await run(request)).toMatchObject({ type: 'TokenExists', details: { runId } });
-      expect(installation.atlas.created(request)).toBe(1);
-    },
-  );
-
-  it.concurrent.each(['cancel', 'terminate'] as const)(
-    'ends TokenExists after the %s of an undelivered run, with the command that recovers its token',
-    async (how) => {
-      const { request, runId, deliveryId } = await endUndelivered(how);
-      const refused = await run({ ...request, sink: 'files' });
-      expect(refused).toMatchObject({
-        type: 'TokenExists',
-        details: { state: 'recoverable', runId, receipt: null, deliveryId },
-      });
-      expect(refused.message).toContain(`recover --org ${request.orgId} --source-org`);
-      expect(refused.message).toContain(`--run-id ${runId}`);
-      expect(installation.atlas.created(request)).toBe(1);
-    },
-  );
+  it.concurrent('ends TokenExists after the cancel of an undelivered run, and fails an Update', async () => {
+    const request = newRequest({ sink: 'rejects' });
+    const handle = await start(request);
+    const { deliveryId } = await untilStep(handle, 'undelivered');
+    const { runId } = await handle.describe();
+    await end(handle, 'cancel');
+    await untilClosedAreListed(idOf(request), 1);
+    const refused = await run(request);
+    const details = { state: 'recoverable', runId, receipt: null, deliveryId };
+    expect(refused).toMatchObject({ type: 'TokenExists', details });
+    expect(refused.message).toContain(`recover --org ${request.orgId} --source-org`);
+    expect(refused.message).toContain(`--run-id ${runId}`);
+    const { type } = await startAndAwait(installation.deployment, request);
+    expect(type).toBe('TokenExists');
+    expect(installation.atlas.created(request)).toBe(1);
+  });
 
   it.concurrent('creates a token after a run that was terminated without one', async () => {
     const request = newRequest();
@@ -113,90 +95,74 @@ describe('a start with the default policies of a client', () => {
     expect((await run(request)).type).toBe('delivered');
   });
 
-  it.concurrent('fails an Update-with-Start with TokenExists', async () => {
-    const { request } = await endUndelivered('cancel');
-    expect(await startAndAwait(installation.deployment, request)).toMatchObject({ type: 'TokenExists' });
+  it.concurrent('ends TokenExists without a receipt of 2 MB, completed by hand', async () => {
+    const { receipt } = await run(newRequest());
+    const request = newRequest();
+    const foreign = await startForeignRun(client, idOf(request), WORKFLOW_TYPES.prepare);
+    await foreign.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
+    await untilClosedAreListed(idOf(request), 1);
+    const details = { state: 'delivered', runId: foreign.runId, receipt: null };
+    expect(await run(request)).toMatchObject({ type: 'TokenExists', details });
+  });
+
+  it.concurrent('with again permits the token of the run that it names, and no newer one', async () => {
+    const request = newRequest();
+    const first = await run(request);
+    await untilClosedAreListed(idOf(request), 1);
+    const second = await run({ ...request, again: first.runId });
+    expect(second.type).toBe('delivered');
+    await untilClosedAreListed(idOf(request), 2);
+    const refused = { type: 'TokenExists', details: { runId: second.runId } };
+    expect(await run({ ...request, again: first.runId })).toMatchObject(refused);
+    // A run that Temporal does not know any more is older than every run that it knows.
+    expect(await run({ ...request, again: randomUUID() })).toMatchObject(refused);
+    expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
+    expect(installation.atlas.created(request)).toBe(3);
   });
 });
 
-describe('again in a request', () => {
-  it.concurrent(
-    'permits the token of the run that it names and of older ones, and not that of a newer run',
-    async () => {
-      const request = newRequest();
-      const first = await run(request);
-      await untilClosedAreListed(idOf(request), 1);
-      const second = await run({ ...request, again: first.runId });
-      expect(second.type).toBe('delivered');
-      await untilClosedAreListed(idOf(request), 2);
-      expect(await run({ ...request, again: first.runId })).toMatchObject({
-        type: 'TokenExists',
-        details: { runId: second.runId },
-      });
-      // A run that Temporal does not know any more is older than every run that it knows.
-      expect(await run({ ...request, again: randomUUID() })).toMatchObject({ type: 'TokenExists' });
-      expect((await run({ ...request, again: second.runId })).type).toBe('delivered');
-      expect(installation.atlas.created(request)).toBe(3);
-    },
-  );
-});
-
 describe('when Temporal', () => {
-  /** Starts a worker whose lists are answered with a status while `isRejected` is true. */
-  async function startBehindProxy(status: number, config: Config = {}) {
+  /** Starts a worker whose lists are answered with a status from then on, unless `isRejected` is false. */
+  async function startBehindProxy(status: number, retries = {}) {
     const { address } = await sharedTemporal();
     const lists = {
       isRejected: false,
       test: (path: string) => lists.isRejected && /ListWorkflow/.test(path),
     };
     const proxy = await serveRejectingGrpcProxy(address, lists, status);
-    const deployment = await deploy({
-      atlas: installation.atlas,
-      config: { ...WITH_BLOCKED_SINK, ...config },
-    });
-    blockSink(deployment);
+    const { atlas } = installation;
+    const config: Config = { sinks: FILE_SINKS, ...retries };
+    const deployment = await deploy({ atlas, config });
     await deployment.startWorker({ TEMPORAL_ADDRESS: new URL(proxy.url).host });
-    return { lists, deployment, start: (request: PrepareRequest) => start(request, deployment.taskQueue) };
+    lists.isRejected = true;
+    return { lists, start: (request: PrepareRequest) => start(request, deployment.taskQueue) };
   }
 
-  it.concurrent(
-    'denies the list, a run fails at once with TemporalUnavailable and names the permission',
-    async () => {
-      const worker = await startBehindProxy(PERMISSION_DENIED);
-      worker.lists.isRejected = true;
-      const { type, message } = await endingOf(await worker.start(newRequest()));
-      expect(type).toBe('TemporalUnavailable');
-      expect(message).toMatch(/permission to list and read workflow runs/);
-    },
-  );
+  it.concurrent.each([
+    ['denies the list', PERMISSION_DENIED, {}, 'permission to list and read workflow runs'],
+    [
+      'throttles the list for as long as creation is tried',
+      RESOURCE_EXHAUSTED,
+      { retries: { create: { giveUpAfterMs: 3000 } } },
+      'limit of lists',
+    ],
+  ])('%s, a run fails with TemporalUnavailable', async (_what, status, retries, remedy) => {
+    const worker = await startBehindProxy(status, retries);
+    const { type, message } = await endingOf(await worker.start(newRequest()));
+    expect(type).toBe('TemporalUnavailable');
+    expect(message).toContain(remedy);
+  });
 
-  it.concurrent(
-    'throttles the list for as long as creation is tried, a run fails with TemporalUnavailable',
-    async () => {
-      const worker = await startBehindProxy(RESOURCE_EXHAUSTED, {
-        retries: { create: { giveUpAfterMs: 3000 } },
-      });
-      worker.lists.isRejected = true;
-      const { type, message } = await endingOf(await worker.start(newRequest()));
-      expect(type).toBe('TemporalUnavailable');
-      expect(message).toMatch(/limit of lists/);
-    },
-  );
-
-  it.concurrent(
-    'throttles the list, new runs wait, others respond, and all deliver when it lists again',
-    async () => {
-      const worker = await startBehindProxy(RESOURCE_EXHAUSTED);
-      const undelivered = await worker.start(newRequest({ sink: 'blocked' }));
-      await untilStep(undelivered, 'undelivered');
-
-      worker.lists.isRejected = true;
-      const waiting = await Promise.all(Array.from({ length: 20 }, () => worker.start(newRequest())));
-      expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
-      for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
-
-      worker.lists.isRejected = false;
-      for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
-    },
-  );
+  it.concurrent('throttles the list, new runs wait, others respond, and all deliver later', async () => {
+    const worker = await startBehindProxy(RESOURCE_EXHAUSTED);
+    worker.lists.isRejected = false;
+    const undelivered = await worker.start(newRequest({ sink: 'rejects' }));
+    await untilStep(undelivered, 'undelivered');
+    worker.lists.isRejected = true;
+    const waiting = await Promise.all(Array.from({ length: 20 }, () => worker.start(newRequest())));
+    expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
+    for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
+    worker.lists.isRejected = false;
+    for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
+  });
 });
