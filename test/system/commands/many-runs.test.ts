@@ -170,23 +170,21 @@ it('redeliver --all tries each undelivered run of the task queue, also at anothe
   const { workflowId } = await deployment.start();
   await untilListed(`WorkflowId = '${workflowId}'`, 1);
   // Runs of other tests may be undelivered, too.
-  const ids = await eventually('the runs in the list', async () => {
+  const total = await eventually('the runs in the list', async () => {
     const listed = objectsIn(await client('--json', 'list', '--undelivered'));
-    const undelivered = listed.map((run) => String(run['workflowId'])).sort();
-    return own.every((request) => undelivered.includes(idOf(request))) && undelivered;
+    const ids = listed.map((run) => run['workflowId']);
+    return own.every((request) => ids.includes(idOf(request))) && ids.length;
   });
   const rejected = await client('--json', 'redeliver', '--all');
   expect(rejected.code).toBe(5);
   expect(rejected.stderr).toMatch(
     /^note: not counted: 1 open run, creating a token or in the first round of delivery\n/,
   );
-  const outcomes = outcomesIn(rejected).map((run) => `${String(run['workflowId'])} ${String(run['reason'])}`);
-  expect(outcomes.sort()).toEqual(ids.map((id): unknown => expect.stringMatching(`^${id} SinkRejected: `)));
+  expect(outcomesIn(rejected)[0]?.['reason']).toMatch(/^SinkRejected: /);
+  expect(summaryIn(rejected)).toMatchObject({ total, counts: { undelivered: total } });
 
-  const { code, stdout } = await client('redeliver', '--all', '--sink', 'files');
-  expect(code).toBe(0);
-  for (const id of ids)
-    expect(stdout).toMatch(new RegExp(`^\\d/${ids.length} {2}delivered {2}${id}: file `, 'm'));
-  expect(stdout).toMatch(new RegExp(`\n${ids.length} undelivered runs: ${ids.length} delivered\n$`));
+  const elsewhere = await client('--json', 'redeliver', '--all', '--sink', 'files');
+  expect(elsewhere.code).toBe(0);
+  expect(summaryIn(elsewhere)).toEqual({ total, counts: { delivered: total } });
   await expectDelivered(own);
 });
