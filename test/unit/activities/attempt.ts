@@ -19,6 +19,9 @@ export const PLAN = {
   ...{ attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 10_000 },
 };
 
+/** An activity that anyone may call with anything. */
+export type Untyped = (...args: unknown[]) => Promise<unknown>;
+
 export const sealer = newSealer();
 
 /** A sealer with a key that no other has. */

@@ -17,6 +17,7 @@ import {
   organizations,
   refusedFields,
   sealer,
+  type Untyped,
 } from './attempt';
 
 const FACTS = {
@@ -41,7 +42,6 @@ function run(token: unknown, sinkName: unknown = 'drop', env = attemptIn(), resp
     ['secret', { deliver }],
     ['source', { deliver, needsSourceOrgId: true }],
   ]);
-  type Untyped = (token: unknown, sink: unknown) => Promise<unknown>;
   const activity = deliverLinkTokenActivity(sealer, sinks, organizations, { ...PLAN, ...ROUND }) as Untyped;
   return { deliver, result: env.run(activity, token, sinkName) };
 }

@@ -1,21 +1,17 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { parseInput } from '../../../src/activities/guards';
-import { validateRequestActivity } from '../../../src/activities/validate-request';
-import { recoverySchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
-import type { ValidatedRequest } from '../../../src/shared/activities';
+import { validateRequestActivity, type RetryPolicies } from '../../../src/activities/validate-request';
+import { validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { ORG, failureOf, unmapped } from './attempt';
+import { ORG, failureOf, unmapped, type Untyped } from './attempt';
 
 /** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
-const plans = {} as Pick<ValidatedRequest, 'create' | 'deliver'>;
-const validate = validateRequestActivity(unmapped, new Map(), plans) as (
-  ...args: unknown[]
-) => Promise<unknown>;
+const validate = validateRequestActivity(unmapped, new Map(), {} as RetryPolicies) as Untyped;
 
 const refusalOf = (request: unknown, recovery: unknown = null) =>
   failureOf(validate(request, recovery, { workflowId: 'any', refusedOptions: [] }));
@@ -43,13 +39,13 @@ describe('a failure InvalidRequest is bounded and printable', () => {
   const manyOnes = fc
     .tuple(text, fc.integer({ min: 900, max: 1100 }))
     .map(([entry, count]) => Array<string>(count).fill(entry));
-  const record = (maxKeys = 10) => fc.dictionary(text, fc.jsonValue(), { noNullPrototype: true, maxKeys });
-  const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), record(), manyOnes);
+  const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), manyOnes);
   const like = (...fields: string[]) => {
-    const known = Object.fromEntries(fields.map((field) => [field, anything]));
-    return fc
-      .tuple(record(20), fc.record(known, { requiredKeys: [] }))
-      .map(([unknown, some]) => ({ ...unknown, ...some }));
+    const unknown = fc.dictionary(text, fc.jsonValue(), { noNullPrototype: true, maxKeys: 20 });
+    const known = fc.record(Object.fromEntries(fields.map((field) => [field, anything])), {
+      requiredKeys: [],
+    });
+    return fc.tuple(unknown, known).map((parts) => Object.assign({}, ...parts) as object);
   };
   const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
   const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
@@ -64,26 +60,20 @@ describe('a failure InvalidRequest is bounded and printable', () => {
     );
   });
 
-  it('for everything that another activity is given', () => {
-    fc.assert(
-      fc.property(fc.oneof(anything, request, recovery), (input) => {
-        for (const schema of [validRequestSchema, recoverySchema]) {
-          try {
-            parseInput(schema, input);
-          } catch (error) {
-            expectBoundedAndPrintable(error as ApplicationFailure);
-          }
-        }
-      }),
+  it('for everything that another activity is given', async () => {
+    const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(anything, request), async (input) =>
+        expectBoundedAndPrintable(await failureOf(parse(input))),
+      ),
     );
   });
 
-  const names = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`name${i}`, 0]));
+  const names = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`name${i}`, 0]));
   it.each<[what: string, request: unknown]>([
     ['1,000 entries of control characters', { accessListIps: Array(1000).fill('\u001b'.repeat(1700)) }],
-    ['850,000 entries', { accessListIps: Array(850_000).fill(0) }],
-    ['200,000 names', names],
-    ['a sink of 1.7 MB', { ...valid, sink: 'x'.repeat(1_700_000) }],
+    ['100,000 entries', { accessListIps: Array(100_000).fill(0) }],
+    ['100,000 names', names],
   ])('for %s', async (_what, input) => {
     expectBoundedAndPrintable(await refusalOf(input));
   });

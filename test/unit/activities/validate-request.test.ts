@@ -12,6 +12,7 @@ import {
   problemsOf,
   refusedFields,
   unmapped,
+  type Untyped,
 } from './attempt';
 
 const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
@@ -35,7 +36,6 @@ function validate(
     served = organizations,
   }: { recovery?: unknown; run?: Partial<RunOptions>; served?: typeof organizations } = {},
 ) {
-  type Untyped = (...args: unknown[]) => Promise<unknown>;
   const activity = validateRequestActivity(served, SINKS, PLANS) as Untyped;
   return activity(request, recovery, { workflowId: workflowIdFor(ORG), refusedOptions: [], ...run });
 }

@@ -157,23 +157,6 @@ describe('visibleOrganizations', () => {
     await create(atlas);
   });
 
-  it('does not wait until its access token is revoked; closing does', async () => {
-    let revoke = () => {};
-    const server = await serveHttp(({ url }, response) => {
-      const respond = () => response.end('{"access_token":"t","expires_in":3600,"results":[]}');
-      if (url === '/api/oauth/revoke') revoke = respond;
-      else respond();
-    });
-    const atlas = atlasAt(server, CREDENTIALS.serviceAccount);
-    await atlas.visibleOrganizations('default');
-    let isClosed = false;
-    const closed = atlas.close().then(() => (isClosed = true));
-    await create(atlas).catch(() => undefined);
-    expect(isClosed).toBe(false);
-    revoke();
-    await closed;
-  });
-
   it.each([
     ['a page', { status: 200, html: true }],
     ['another success', { status: 203, body: { results: [] } }],

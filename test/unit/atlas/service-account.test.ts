@@ -99,13 +99,13 @@ describe('a service account', () => {
 });
 
 describe('closing', () => {
-  it('revokes the access token', async () => {
+  it('revokes every access token, those of checks too', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
-    const liveTokens = () => emulator.state().serviceAccounts[0]?.liveAccessTokens;
-    expect(liveTokens()).toBe(1);
+    await atlas.visibleOrganizations('default');
     await atlas.close();
-    expect(liveTokens()).toBe(0);
+    expect(counts(emulator).accessTokens).toBe(2);
+    expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
   });
 
   it('does not fail when the secret is gone', async () => {

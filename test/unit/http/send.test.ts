@@ -103,16 +103,6 @@ describe('a request', () => {
       expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
     }
   });
-
-  it('uses its connections again', async () => {
-    const ports = new Set<number | undefined>();
-    const send = await sendToHttp(({ socket }, response) => {
-      ports.add(socket.remotePort);
-      response.end();
-    });
-    for (let i = 0; i < 20; i++) await send();
-    expect(ports.size).toBeLessThan(5);
-  });
 });
 
 describe('a request counts as not written when', () => {
