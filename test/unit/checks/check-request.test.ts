@@ -1,6 +1,5 @@
 import { checkRequest, describeProblems } from '../../../src/checks/check-request';
 import { workflowIdFor } from '../../../src/contract/names';
-import { escapeControls } from '../../../src/shared/text';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
@@ -89,33 +88,6 @@ describe('checkRequest', () => {
       expect(problems).toMatchObject([{ field: 'orgId' }, { field: 'sourceOrgId' }]);
     },
   );
-
-  const manyNames = Object.fromEntries(addresses(100_000).map((_, i) => [`field${i}`, 1]));
-  it.each<[what: string, change: object]>([
-    ['an entry', { accessListIps: ['x'.repeat(100_000)] }],
-    ['a name', { ['x'.repeat(100_000)]: 1 }],
-    ['a hundred thousand names', manyNames],
-    ['ten thousand entries', { accessListIps: Array(10_000).fill('not an address') }],
-  ])('quotes no more of %s than a few lines', (_what, change) => {
-    const { problems } = check(change);
-    expect(problems).toHaveLength(1);
-    expect(JSON.stringify(problems).length).toBeLessThan(400);
-  });
-
-  it.each<[what: string, change: object, escaped: string]>([
-    ['an entry', { accessListIps: ['\u009b2J'] }, '\\u009b2J'],
-    ['a name', { '\u202eknis': 1 }, '\\u202eknis'],
-  ])('escapes control characters of %s', (_what, change, escaped) => {
-    const description = describeProblems(check(change).problems);
-    expect(description).toContain(escaped);
-    expect(description).toBe(escapeControls(description));
-  });
-});
-
-it('of many problems, ten are described and the others counted', () => {
-  const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
-  expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
-  expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
 });
 
 it('the id of a run names the pair of organizations, and an empty source is refused', () => {

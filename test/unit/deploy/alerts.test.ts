@@ -6,8 +6,7 @@ import { ALERTS_FOLDER, alertRules, metricsIn } from '../../support/alerts';
 import { anchors, page } from '../docs/markdown';
 
 interface UnitTest {
-  name: string;
-  promql_expr_test?: { expr: string; exp_samples: { labels?: string }[] }[];
+  promql_expr_test?: { exp_samples: { labels?: string }[] }[];
   alert_rule_test?: { alertname: string; exp_alerts?: unknown[] }[];
 }
 
@@ -16,17 +15,11 @@ const { tests } = parse(readFileSync(path.join(ALERTS_FOLDER, 'alerts.test.yaml'
 };
 
 describe.each(alertRules())('$alert', ({ alert, expr, labels, annotations }) => {
-  it('names a section of the runbook that exists', () => {
+  it('reads a metric, has a severity, a section of the runbook, and says when it clears', () => {
     const [file = '', anchor] = annotations.runbook.split('#');
     expect(file).toBe('docs/runbook.md');
     expect(anchors(page(file))).toContain(anchor);
-  });
-
-  it('says when it clears by itself', () => {
     expect(annotations.description).toMatch(/ The alert clears by itself.*\.$/);
-  });
-
-  it('reads a metric, and has a severity', () => {
     expect(metricsIn({ expr })).not.toEqual([]);
     expect(['page', 'ticket']).toContain(labels.severity);
   });

@@ -17,9 +17,7 @@ import {
   tableCells,
 } from './markdown';
 
-const PAGES = pages().map((found) => [found.name, found] as const);
-
-describe.each(PAGES)('%s', (name, found) => {
+describe.each(pages().map((found) => [found.name, found] as const))('%s', (name, found) => {
   it('links only to what is there', () => {
     const missing = relativeLinks(found).filter((link) => {
       const [target = '', anchor] = link.split('#');
@@ -49,37 +47,22 @@ it('README has at most 120 lines', () => {
   expect(page('README.md').text.trimEnd().split('\n').length).toBeLessThanOrEqual(120);
 });
 
-describe('docs/commands.md', () => {
-  const commands = page('docs/commands.md');
+const firstCells = (name: string, heading: string) =>
+  tableBelow(page(name), heading).map(([cell = '']) => cell.replaceAll('`', ''));
 
-  it('describes every command', async () => {
-    const documented = tableBelow(commands, 'Commands').map(([command = '']) => command.replaceAll('`', ''));
-    expect(documented.sort()).toEqual((await commandNames()).sort());
-  });
-
-  it('lists every exit code', () => {
-    const documented = tableBelow(commands, 'Exit codes').map(([code]) => Number(code));
-    expect(documented).toEqual(Object.values(EXIT_CODES));
-  });
+it('docs/commands.md describes every command and exit code', async () => {
+  const documented = firstCells('docs/commands.md', 'Commands');
+  expect(documented.sort()).toEqual((await commandNames()).sort());
+  expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(Object.values(EXIT_CODES).map(String));
 });
 
-describe('docs/contract.md', () => {
-  const contract = page('docs/contract.md');
-
-  it.each([
-    ['failure type of a run', 'How a run ends', FAILURE_TYPES],
-    ['failure type of a delivery', 'What the Updates fail with', DELIVERY_FAILURE_TYPES],
-    ['refusal of an Update', 'How an Update is refused', REFUSAL_TYPES],
-  ])('explains every %s', (_what, heading, types) => {
-    const explained = tableBelow(contract, heading).map(([type = '']) => type.replaceAll('`', ''));
-    expect(explained).toEqual(types);
-  });
-
-  it('shows every field of a receipt', () => {
-    const [receipt = ''] = codeBlocks(contract, 'json');
-    const fields = Object.keys(receiptSchema.shape).sort();
-    expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
-  });
+it('docs/contract.md explains every failure type and shows every field of a receipt', () => {
+  expect(firstCells('docs/contract.md', 'How a run ends')).toEqual(FAILURE_TYPES);
+  expect(firstCells('docs/contract.md', 'What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
+  expect(firstCells('docs/contract.md', 'How an Update is refused')).toEqual(REFUSAL_TYPES);
+  const [receipt = ''] = codeBlocks(page('docs/contract.md'), 'json');
+  const fields = Object.keys(receiptSchema.shape).sort();
+  expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
 });
 
 describe('the table of responses in docs/architecture.md says what the code does', () => {
@@ -89,8 +72,7 @@ describe('the table of responses in docs/architecture.md says what the code does
     const [statuses = ''] = /^\d{3}(, \d{3})*/.exec(response) ?? [];
     return statuses
       .split(', ')
-      .filter(Boolean)
-      .map((status) => [Number(status), outcome, tokenMayExist] as const);
+      .flatMap((status) => (status ? [[Number(status), outcome, tokenMayExist] as const] : []));
   });
 
   it('it has a row for each class of status', () => {
@@ -109,7 +91,7 @@ describe('the table of responses in docs/architecture.md says what the code does
 
 async function help(...command: string[]): Promise<string> {
   let text = '';
-  const stream = { write: (chunk: string) => (text += chunk) } as unknown as NodeJS.WriteStream;
+  const stream = { write: (chunk: string) => (text += chunk) };
   await runProgram({ env: {}, stdout: stream, stderr: stream }, [...command, '--help']);
   return text;
 }
@@ -124,20 +106,15 @@ async function commandNames(...parent: string[]): Promise<string[]> {
 
 /** Command lines in shell blocks, and those that start with a command's name in running text. */
 function invocationsIn(found: ReturnType<typeof page>): string[] {
-  const lines = codeBlocks(found, 'sh')
-    .join('\n')
-    .replaceAll('\\\n', ' ')
-    .split('\n')
-    .flatMap((line) => [...line.trim().matchAll(/(?:^|&& |\| )live-migration-prep( [^|]*)/g)])
-    .map(([, invocation = '']) => invocation);
-  const spans = codeSpans(found).flatMap(
-    (span) =>
-      /^live-migration-prep( [^|]+)/.exec(span)?.[1] ??
-      (/^(start|watch|list|redeliver|recover|cancel|schedule create|keys|doctor) --/.test(span)
-        ? ` ${span}`
-        : []),
-  );
-  return [...lines, ...spans];
+  const shell = codeBlocks(found, 'sh').join('\n').replaceAll('\\\n', ' ');
+  const lines = [...shell.matchAll(/(?:^ *|&& |\| )live-migration-prep( [^|\n]*)/gm)];
+  const spans = codeSpans(found).flatMap((span) => [
+    ...(/^live-migration-prep( [^|]+)/.exec(span)?.slice(1) ?? []),
+    ...(/^(start|watch|list|redeliver|recover|cancel|schedule create|keys|doctor) --/.test(span)
+      ? [` ${span}`]
+      : []),
+  ]);
+  return [...lines.map(([, invocation = '']) => invocation), ...spans];
 }
 
 /** @returns null when the command and all its options exist. */

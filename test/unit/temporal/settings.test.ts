@@ -4,6 +4,7 @@ import { certificateFor, type Certificate } from '../../support/servers';
 import { temporaryFolder } from '../temporary-folder';
 
 const CANARY = 'tmprl_CANARY';
+const SECRET = `api_key = "${CANARY}"`;
 
 const fileIn = temporaryFolder();
 let pair: Certificate;
@@ -18,10 +19,6 @@ function profileFile(...lines: string[]) {
 const read = (env: NodeJS.ProcessEnv) => readTemporalSettings({ HOME: fileIn(), ...env });
 
 describe('the settings for Temporal', () => {
-  it('are those of a server on this machine when there are none', () => {
-    expect(read({})).toMatchObject({ address: 'localhost:7233', namespace: 'default', secrets: [] });
-  });
-
   it('come from the environment', () => {
     const address = 'temporal.example.com:7233';
     const settings = read({
@@ -39,7 +36,7 @@ describe('the settings for Temporal', () => {
   });
 
   it('come from the profile that is named, and the environment wins', () => {
-    const cloud = ['[profile.cloud]', 'address = "two:7233"', `api_key = "${CANARY}"`];
+    const cloud = ['[profile.cloud]', 'address = "two:7233"', SECRET];
     const file = profileFile('[profile.default]', 'address = "one:7233"', ...cloud);
     expect(read(file)).toMatchObject({ address: 'one:7233', secrets: [] });
     const named = read({ ...file, TEMPORAL_PROFILE: 'cloud' });
@@ -47,7 +44,7 @@ describe('the settings for Temporal', () => {
     expect(read({ ...file, TEMPORAL_ADDRESS: 'three:7233' })).toMatchObject({ address: 'three:7233' });
   });
 
-  it('that are empty count as not set', () => {
+  it('that are empty count as not set: the default is a server on this machine', () => {
     const names = 'ADDRESS NAMESPACE API_KEY TLS PROFILE CONFIG_FILE TLS_CLIENT_CERT_PATH'.split(' ');
     const { connectionOptions, ...settings } = read(
       Object.fromEntries(names.map((name) => [`TEMPORAL_${name}`, ''])),
@@ -55,70 +52,34 @@ describe('the settings for Temporal', () => {
     expect(settings).toEqual({ address: 'localhost:7233', namespace: 'default', secrets: [] });
     expect(connectionOptions.tls).toBeUndefined();
   });
-
-  it.each([
-    ['true', expect.objectContaining({})],
-    ['false', false],
-  ])('turn TLS on or off: %s', (value, tls) => {
-    expect(read({ TEMPORAL_TLS: value }).connectionOptions.tls).toEqual(tls);
-  });
-
-  it('hold a certificate and its key, from files or variables', () => {
-    writeFileSync(fileIn('cert.pem'), pair.cert);
-    const { connectionOptions } = read({
-      TEMPORAL_TLS_CLIENT_CERT_PATH: fileIn('cert.pem'),
-      TEMPORAL_TLS_CLIENT_KEY_DATA: pair.key,
-      TEMPORAL_TLS_SERVER_CA_CERT_PATH: fileIn('cert.pem'),
-    });
-    const { clientCertPair } = connectionOptions.tls as {
-      clientCertPair?: { crt: Uint8Array; key: Uint8Array };
-    };
-    expect(Buffer.from(clientCertPair?.crt ?? []).toString()).toBe(pair.cert);
-    expect(Buffer.from(clientCertPair?.key ?? []).toString()).toBe(pair.key);
-  });
 });
 
 const ADDRESS = /^TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port$/;
 const NO_TABLES = /: write tables such as \[profile\.default\]$/;
+const DEFAULT_PROFILE = '[profile.default]';
 
 /** An error, variables without `TEMPORAL_` that lead to it, and the lines of the profile file, if there is one. */
 const WRONG: [error: RegExp, env: Record<string, string>, ...profile: string[]][] = [
   [ADDRESS, { ADDRESS: `http://user:${CANARY}@temporal:7233` }],
   [/^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
-
   [
-    /^the TEMPORAL_\* variables and the profile file \S+temporal\.toml cannot be used in line 3: Invalid TOML document: \D+$/,
+    /^the TEMPORAL_\* variables and the profile file \S+temporal\.toml cannot be used in line 2: Invalid TOML document: \D+$/,
     {},
-    ...['[profile.default]', 'address = "one:7233"', `api_key = "${CANARY}`, 'namespace = "n"'],
+    ...[DEFAULT_PROFILE, `api_key = "${CANARY}`, 'namespace = "n"'],
   ],
   [NO_TABLES, {}, '[profile]', `default = "${CANARY}"`],
-  [NO_TABLES, {}, `api_key = "${CANARY}"`],
   [/ the profile file \/nowhere\.toml cannot be used: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
-  [
-    /temporal\.toml cannot be used: .*cloud.* not found/,
-    { PROFILE: 'cloud' },
-    ...['[profile.default]', `api_key = "${CANARY}"`],
-  ],
+  [/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }, DEFAULT_PROFILE, SECRET],
   [/ profile file temporalio\/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }],
-  [
-    / cannot be used: ENOENT: .*\/nowhere\.pem/,
-    { TLS_CLIENT_CERT_PATH: '/nowhere.pem', TLS_CLIENT_KEY_DATA: 'KEY' },
-  ],
-  [
-    / cannot be used: Cannot specify both client_key_path and client_key_data$/,
-    { TLS_CLIENT_KEY_PATH: '/nowhere.key' },
-    ...['[profile.default.tls]', `client_key_data = "${CANARY}"`],
-  ],
+  [/ cannot be used: .*\/nowhere\.pem/, { TLS_CLIENT_CERT_PATH: '/nowhere.pem', TLS_CLIENT_KEY_DATA: 'KEY' }],
 ];
 
-describe('an error names what to correct and quotes no secret:', () => {
-  it.each(WRONG)('%s', (message, env, ...profile) => {
-    const pem: Record<string, string> = { KEY: pair.key };
-    const settings: NodeJS.ProcessEnv = profile.length > 0 ? profileFile(...profile) : {};
-    for (const [name, value] of Object.entries(env)) settings[`TEMPORAL_${name}`] = pem[value] ?? value;
-    const load = () => read(settings);
-    expect(load).toThrow(message);
-    expect(load).not.toThrow(/CANARY|\n/);
-    expect(load).not.toThrow(pair.key.split('\n')[1]);
-  });
+it.each(WRONG)('an error names what to correct and quotes no secret: %s', (message, env, ...profile) => {
+  const settings: NodeJS.ProcessEnv = profile.length > 0 ? profileFile(...profile) : {};
+  for (const [name, value] of Object.entries(env))
+    settings[`TEMPORAL_${name}`] = value === 'KEY' ? pair.key : value;
+  const load = () => read(settings);
+  expect(load).toThrow(message);
+  expect(load).not.toThrow(/CANARY|\n/);
+  expect(load).not.toThrow(pair.key.split('\n')[1]);
 });

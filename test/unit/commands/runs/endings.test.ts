@@ -22,10 +22,6 @@ it.each([
   expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
 });
 
-it('a refusal on which a person cannot act leaves it to the run itself', () => {
-  expect(toFailureError(failure('TooManyWaiting'), workflowId)).toBeNull();
-});
-
 it('the details of a failure are facts, and unconfirmed tokens a line with the command that lists them', () => {
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
   const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), {
@@ -40,26 +36,16 @@ it('the details of a failure are facts, and unconfirmed tokens a line with the c
   expect(toFailureError(failure('Cancelled', details), workflowId)?.lines).toEqual(['Cancelled: why']);
 });
 
-it.each<[what: string, cause: Error, exitCode: number, lines: unknown[]]>([
-  [
-    'a cancellation that left nothing',
-    new CancelledFailure('cancelled'),
-    7,
-    ['the run was cancelled; no token was created'],
-  ],
-  [
-    'a termination, which may have left a token',
-    new TerminatedFailure('by mistake'),
+it('a run that ended without a failure of ours says how, and what may be left', () => {
+  const ending = (cause: Error) => toEndingError(cause, { workflowId, runId: 'run' });
+  const cancelled = { exitCode: 7, lines: ['the run was cancelled; no token was created'] };
+  expect(ending(new CancelledFailure('cancelled'))).toMatchObject(cancelled);
+  expect(ending(new Error('timeout'))).toMatchObject({ exitCode: 1, lines: ['the run failed: timeout'] });
+  const terminated = ending(new TerminatedFailure('by mistake'));
+  expect([terminated.exitCode, ...terminated.lines]).toEqual([
     1,
-    [
-      'the run was terminated: by mistake',
-      'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run',
-      expect.stringMatching(
-        /^if a request was in progress, Atlas may have created a token .*: look in Atlas /,
-      ),
-    ],
-  ],
-  ['an unknown failure', new Error('timeout'), 1, ['the run failed: timeout']],
-])('after %s a command ends, and says what to do', (_what, cause, exitCode, lines) => {
-  expect(toEndingError(cause, { workflowId, runId: 'run' })).toMatchObject({ exitCode, lines });
+    'the run was terminated: by mistake',
+    'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run',
+    expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in Atlas/),
+  ]);
 });

@@ -1,5 +1,5 @@
 import { WorkflowFailedError, type Client } from '@temporalio/client';
-import { ApplicationFailure, RetryState } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import { checkWorker } from '../../../../src/commands/runs/remote-check';
@@ -8,16 +8,9 @@ it.each([
   ['a finding', []],
   ['an error', [{ check: 'sink drop', state: 'warning', message: 'slow' }]],
 ])('a check that failed without %s is an error with the reason', async (_what, findings) => {
-  const cause = ApplicationFailure.create({
-    type: 'WorkerCheckFailed',
-    message: 'no worker took the activity',
-    details: [{ findings, request: null, fields: [] }],
-  });
-  const failed = new WorkflowFailedError(
-    'Workflow execution failed',
-    cause,
-    RetryState.NON_RETRYABLE_FAILURE,
-  );
+  const report = { findings, request: null, fields: [] };
+  const cause = ApplicationFailure.retryable('no worker took the activity', 'WorkerCheckFailed', report);
+  const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
   const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
   const workflowService = { describeTaskQueue: () => Promise.reject(new Error('not permitted')) };
   const client = { workflow: { start: () => Promise.resolve(handle) }, workflowService, options: {} };
