@@ -38,6 +38,7 @@ it('the details of a failure are facts, and unconfirmed tokens a line with the c
 
 it('a run that ended without a failure of ours says how, and what may be left', () => {
   const ending = (cause: Error) => toEndingError(cause, { workflowId, runId: 'run' });
+  expect(toFailureError(failure('TooManyWaiting'), workflowId)).toBeNull();
   const cancelled = { exitCode: 7, lines: ['the run was cancelled; no token was created'] };
   expect(ending(new CancelledFailure('cancelled'))).toMatchObject(cancelled);
   expect(ending(new Error('timeout'))).toMatchObject({ exitCode: 1, lines: ['the run failed: timeout'] });
