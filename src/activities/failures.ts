@@ -24,7 +24,7 @@ export function repeatableCallFailure(
 }
 
 interface AttemptTiming {
-  /** Number of the attempt, from 1. */
+  /** Counts from 1. */
   attempt: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
   deadlineAtMs: number;

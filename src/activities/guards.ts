@@ -4,11 +4,7 @@ import { toFieldProblem } from '../checks/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { invalidRequest } from './failures';
 
-/**
- * Parses the input of an activity. Anyone who may start work in the namespace can send it.
- *
- * @throws ApplicationFailure of type InvalidRequest.
- */
+/** @throws ApplicationFailure of type InvalidRequest. */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;

@@ -44,7 +44,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
   };
 }
 
-/** Finds the scope of a request, as far as it is known if fields are wrong. */
+/** Finds as much of the scope as is known if fields are wrong. */
 function findScope(input: unknown, { organizations }: Services): RequestScope {
   const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
   const org = organizationId.safeParse(orgId).data;

@@ -39,7 +39,7 @@ export function validateRequestActivity(
 
 const recoveryArgumentSchema = z.object({ recovery: recoverySchema });
 
-/** Checks the shape of a recovery. Delivery finds out whether its token opens. */
+/** Delivery finds out whether the token opens. */
 function findRecoveryProblems(recovery: unknown): FieldProblem[] {
   if (recovery === null) return [];
   return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(toFieldProblem) ?? [];

@@ -12,7 +12,7 @@ import { createServiceAccount } from './service-account';
 /** The published version of the operation; Atlas resolves a later date to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 
-/** Limit for revoking access tokens, which expire by themselves. */
+/** Access tokens expire by themselves. */
 const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });

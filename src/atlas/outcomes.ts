@@ -155,7 +155,7 @@ export function responseError(
   });
 }
 
-/** Describes a response: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
+/** @returns such as: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
 function describeResponse(
   endpoint: Endpoint,
   { status, errorCode, detail, reason, fields }: AtlasOutcome['details'] & { status: number },
@@ -220,11 +220,7 @@ export function credentialNotConfigured(name: string): AtlasError {
   return new AtlasError(notSent(`the worker has no credential named ${quote(name)}: ${remedy}`));
 }
 
-/**
- * Classifies an error of a call of the Admin API, except the reason of an abort signal.
- *
- * @param endpoint endpoint of the call, for an unexpected error.
- */
+/** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
   if (error instanceof AtlasError) return error.outcome;
   if (error instanceof SecretUnavailableError) return notSent(`the credential for Atlas: ${error.message}`);

@@ -71,11 +71,7 @@ function getHeader({ headers }: Dispatcher.ResponseData, name: string): string |
   return value === undefined ? null : [value].flat().join(', ');
 }
 
-/**
- * Reads `Retry-After`: whole seconds or an HTTP date (RFC 9110, 10.2.3).
- *
- * @returns milliseconds from `now`, from 0 to a day; undefined when the header is absent or is neither.
- */
+/** Reads seconds or an HTTP date (RFC 9110, 10.2.3); undefined when the header is absent or is neither. */
 export function parseRetryAfterMs(header: string | null, now: Date): number | undefined {
   const value = header?.trim();
   if (!value) return undefined;

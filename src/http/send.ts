@@ -51,8 +51,8 @@ export interface Sender {
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
- * Makes an HTTP client with its connections. It does not use `fetch`, which sends a request a second time
- * after 421, hides 407 behind an error and refuses some ports.
+ * It does not use `fetch`, which sends a request a second time after 421, hides 407 behind an error and
+ * refuses some ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */

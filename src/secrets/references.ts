@@ -27,7 +27,6 @@ export const headerFormat: SecretFormat = (secret) =>
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Environment and folder in which references are resolved. */
 export interface ReferenceContext {
   env: Env;
   /** Base of relative paths: the folder of the configuration file. */

@@ -54,10 +54,8 @@ export interface Sealer {
     workflowId: string,
   ): Promise<SealedToken>;
   /**
-   * Opens a sealed token for the workflow id that it was sealed for. The result comes from inside the seal.
-   *
-   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or belongs to
-   *   another run.
+   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for
+   *   another workflow id.
    */
   open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }>;
 }

@@ -11,7 +11,6 @@ export function terminalFailure(type: string, message: string, ...details: unkno
   return applicationFailure({ type, message, nonRetryable: true, details });
 }
 
-/** Formats the message of a run whose retry deadline ended the creation. */
 export function formatGaveUp(lastError: string, why = 'the retry deadline passed'): string {
   return `gave up: ${why}; last error: ${lastError}; start again once that is resolved`;
 }

@@ -11,7 +11,6 @@ export function commandLine(command: string, workflowId: string, ...options: str
   return ['live-migration-prep', command, ...target, ...options].join(' ');
 }
 
-/** Formats the command that lists the unconfirmed tokens of an organization. */
 export function reportCommand(workflowId: string): string {
   const [, org] = USUAL_ID.exec(workflowId) ?? [];
   return `live-migration-prep list --unconfirmed${org ? ` --org ${org}` : ''}`;

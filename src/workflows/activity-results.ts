@@ -20,7 +20,6 @@ const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
 
-/** Failure of the last attempt of an activity, in plain values. */
 export interface AttemptFailure {
   /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
   how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';

@@ -40,7 +40,6 @@ export function createDeliveryChannel() {
       }
     },
 
-    /** Publishes the failure of a round; the run goes on. */
     publishRound(failure: ApplicationFailure): void {
       channel.redelivery = null;
       latest = { failure };

@@ -70,11 +70,7 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
   return validated.value;
 }
 
-/**
- * Makes the failure of the run from that of a local activity, which nobody can complete by hand.
- *
- * @param otherwise type for a failure whose type is none of a run's.
- */
+/** @param otherwise type for a failure whose type is none of a run's. */
 function toRunFailure(error: unknown, otherwise: FailureType): ApplicationFailure {
   if (!(error instanceof TemporalFailure)) return unwritableRequest();
   const failure = findApplicationFailure(error);
