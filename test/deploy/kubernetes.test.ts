@@ -216,12 +216,12 @@ describe("the Worker Controller's resources", () => {
 it('every file of YAML but that of the namespace is part of an overlay, or of what it includes', () => {
   const all = readdirSync(KUBERNETES, { recursive: true, encoding: 'utf8' });
   const files = all.filter((name) => name.endsWith('.yaml'));
-  const kustomizations = files.filter((name) => name.endsWith('kustomization.yaml'));
-  const named = kustomizations.flatMap((name) => {
+  const lists = files.filter((name) => name.endsWith('kustomization.yaml'));
+  const named = lists.flatMap((name) => {
     const kustomization = JSON.stringify(parse(readFileSync(path.join(KUBERNETES, name), 'utf8')));
     return [...kustomization.matchAll(/"([\w-]+\.yaml)"/g)].map(([, file = '']) =>
       path.join(path.dirname(name), file),
     );
   });
-  expect(files.sort()).toEqual([...new Set([NAMESPACE_FILE, ...kustomizations, ...named])].sort());
+  expect(files.sort()).toEqual([...new Set([NAMESPACE_FILE, ...lists, ...named])].sort());
 });

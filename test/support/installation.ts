@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import os from 'node:os';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import {
   WithStartWorkflowOperation,
@@ -12,7 +11,7 @@ import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names
 import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
 import { makeKey } from '../../src/secrets/sealing';
 import { credentialEnv, startAtlas, type CredentialType, type TestAtlas } from './atlas';
-import { cleanUpLater } from './clean-up';
+import { cleanUpLater, newFolder } from './clean-up';
 import { newOrgId } from './ids';
 import { run } from './run-command';
 import { sharedTemporal, type Temporal } from './temporal';
@@ -83,7 +82,7 @@ export async function deploy({
   temporal: ownTemporal,
 }: DeployOptions) {
   const temporal = ownTemporal ?? (await sharedTemporal());
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-test-'));
+  const folder = newFolder();
   const configFile = path.join(folder, 'live-migration-prep.yaml');
   const keysFile = path.join(folder, 'sealing-keys.json');
   const tokensFolder = path.join(folder, 'tokens');
@@ -95,10 +94,7 @@ export async function deploy({
     ...credentialEnv(account, credential),
     ...env,
   };
-  cleanUpLater(async () => {
-    await Promise.all(workers.map((worker) => worker.kill()));
-    rmSync(folder, { recursive: true, force: true });
-  });
+  cleanUpLater(() => Promise.all(workers.map((worker) => worker.kill())));
 
   mkdirSync(tokensFolder);
   writeFileSync(keysFile, JSON.stringify({ keys: [makeKey(new Date())] }), { mode: 0o600 });

@@ -45,10 +45,7 @@ export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> 
 }
 
 /** Cancels or terminates a run, and waits until it has ended. */
-export async function end(
-  handle: Pick<WorkflowHandle, 'cancel' | 'terminate' | 'result'>,
-  how: 'cancel' | 'terminate',
-): Promise<void> {
+export async function end(handle: WorkflowHandle, how: 'cancel' | 'terminate'): Promise<void> {
   await handle[how]();
   await handle.result().catch(() => undefined);
 }
@@ -108,10 +105,7 @@ export function awaitDelivery(handle: Handle, request: unknown): Promise<UpdateO
 }
 
 /** Resolves once the run has accepted the caller, who then waits. */
-export async function startWaiting(
-  handle: Handle,
-  request: unknown,
-): Promise<{ outcome(): Promise<UpdateOutcome> }> {
+export async function startWaiting(handle: Handle, request: unknown) {
   const update = await handle.startUpdate(UPDATES.awaitDelivery, {
     args: [request],
     waitForStage: 'ACCEPTED',
@@ -139,48 +133,40 @@ export async function untilStep(handle: Handle, step: Step): Promise<Status> {
   });
 }
 
+type WithHistory = Pick<Handle, 'fetchHistory'>;
+
+const eventsOf = async (handle: WithHistory) => (await handle.fetchHistory()).events ?? [];
+
 /** Reads the result of the first `createLinkToken` that completed; null when none did. */
-export async function createdToken(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown> {
-  const events = (await handle.fetchHistory()).events ?? [];
-  const scheduled = new Set(
-    events
-      .filter(
-        ({ activityTaskScheduledEventAttributes: attributes }) =>
-          attributes?.activityType?.name === 'createLinkToken',
-      )
-      .map(({ eventId }) => String(eventId)),
-  );
-  const completed = events
-    .map(({ activityTaskCompletedEventAttributes: attributes }) => attributes)
-    .find((attributes) => attributes && scheduled.has(String(attributes.scheduledEventId)));
-  const [payload] = completed?.result?.payloads ?? [];
-  return payload ? defaultPayloadConverter.fromPayload(payload) : null;
+export async function createdToken(handle: WithHistory): Promise<unknown> {
+  const events = await eventsOf(handle);
+  for (const { activityTaskCompletedEventAttributes: completed } of events) {
+    // Ids of events count from 1.
+    const scheduled = events[Number(completed?.scheduledEventId) - 1]?.activityTaskScheduledEventAttributes;
+    const [payload] = completed?.result?.payloads ?? [];
+    if (payload && scheduled?.activityType?.name === 'createLinkToken')
+      return defaultPayloadConverter.fromPayload(payload);
+  }
+  return null;
 }
 
 /** Returns the times at which activities of a type were scheduled, in milliseconds since the epoch. */
-export async function scheduleTimes(
-  handle: Pick<Handle, 'fetchHistory'>,
-  activityType: string,
-): Promise<number[]> {
-  const { events } = await handle.fetchHistory();
-  return (events ?? [])
+export async function scheduleTimes(handle: WithHistory, activityType: string): Promise<number[]> {
+  return (await eventsOf(handle))
     .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activityType)
     .map(({ eventTime }) => Number(eventTime?.seconds) * 1000 + Number(eventTime?.nanos) / 1e6);
 }
 
 /** Summaries of the activities that were scheduled, as the Temporal UI shows them. */
-export async function activitySummaries(handle: Pick<Handle, 'fetchHistory'>): Promise<string[]> {
-  const { events } = await handle.fetchHistory();
-  return (events ?? [])
-    .map(({ userMetadata }) => userMetadata?.summary)
-    .filter((summary) => summary !== undefined && summary !== null)
+export async function activitySummaries(handle: WithHistory): Promise<string[]> {
+  return (await eventsOf(handle))
+    .flatMap(({ userMetadata }) => userMetadata?.summary ?? [])
     .map((summary) => defaultPayloadConverter.fromPayload<string>(summary));
 }
 
 /** Reads the fairness key of each activity that was scheduled on a task queue. */
-export async function fairnessKeys(handle: Pick<Handle, 'fetchHistory'>): Promise<unknown[]> {
-  const { events } = await handle.fetchHistory();
-  return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
-    scheduled ? [scheduled.priority?.fairnessKey] : [],
-  );
+export async function fairnessKeys(handle: WithHistory): Promise<unknown[]> {
+  return (await eventsOf(handle))
+    .flatMap((event) => event.activityTaskScheduledEventAttributes ?? [])
+    .map(({ priority }) => priority?.fairnessKey);
 }

@@ -6,7 +6,7 @@ import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { deploy } from '../../support/installation';
 import { createOwnOrganizations, type OwnOrganizations, type OwnRun } from '../../support/organizations';
-import { replayRun } from '../../support/replay';
+import { replay } from '../../support/replay';
 import { endingOf, startAndAwait, untilBackOff } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
@@ -155,5 +155,5 @@ it.concurrent('first contact whose worker is killed during validation: one token
   const { receipt } = await outcome;
   expect(await endingOf(deployment.handleOf(request))).toMatchObject({ type: 'delivered', receipt });
   expect(atlas.created(request)).toBe(1);
-  await replayRun(deployment.handleOf(request));
+  await replay(await deployment.handleOf(request).fetchHistory());
 });
