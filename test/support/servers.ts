@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type AddressInfo, type Server, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { generate } from 'selfsigned';
 import { closeLater } from './clean-up';
 
@@ -20,19 +22,16 @@ export interface Certificate {
 }
 
 /** Serves until the last test of the file has ended, or until it is closed. */
-export async function listen(server: Server, scheme: string, host = '127.0.0.1'): Promise<TestServer> {
+export async function listen(server: Server, scheme: string): Promise<TestServer> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);
     socket.on('close', () => sockets.delete(socket));
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
-  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
   const { port } = server.address() as AddressInfo;
-  const address = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const address = `127.0.0.1:${port}`;
   return closeLater({
     url: `${scheme}://${address}`,
     address,
@@ -53,16 +52,14 @@ export type HttpHandler = (
 /** The handler is called once the whole request is there. */
 function whole(handler: HttpHandler): http.RequestListener {
   return (request, response) => {
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      handler(Object.assign(request, { text: Buffer.concat(chunks).toString() }), response);
-    });
+    const respond = (body: string) => handler(Object.assign(request, { text: body }), response);
+    // A client that breaks off gets no response.
+    void text(request).then(respond, () => undefined);
   };
 }
 
-export function serveHttp(handler: HttpHandler, host?: string): Promise<TestServer> {
-  return listen(http.createServer(whole(handler)), 'http', host);
+export function serveHttp(handler: HttpHandler): Promise<TestServer> {
+  return listen(http.createServer(whole(handler)), 'http');
 }
 
 export function serveHttps(certificate: Certificate, handler: HttpHandler): Promise<TestServer> {
@@ -78,12 +75,8 @@ export function serveSocket(handler: (socket: Socket, text: string | null) => vo
   return listen(server, 'http');
 }
 
-interface ConnectProxy extends TestServer {
-  /** Host and port of each tunnel. */
-  tunnels: string[];
-}
-
-export async function serveConnectProxy(): Promise<ConnectProxy> {
+/** Adds the host and port of each tunnel to `tunnels`. */
+export async function serveConnectProxy() {
   const tunnels: string[] = [];
   const server = http.createServer((_request, response) => response.writeHead(400).end());
   server.on('connect', ({ url = '' }, client: Socket) => {
@@ -99,16 +92,8 @@ export async function serveConnectProxy(): Promise<ConnectProxy> {
   return { tunnels, ...(await listen(server, 'http')) };
 }
 
-interface TcpProxy extends TestServer {
-  /** Stops all data and ends no connection, as a firewall does that drops packets. */
-  cut(): void;
-  restore(): void;
-  /** Counts the open sockets, of clients and to the target. */
-  open(): number;
-}
-
 /** @param target host and port. */
-export async function serveTcpProxy(target: string): Promise<TcpProxy> {
+export async function serveTcpProxy(target: string) {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = net.createServer((client) => {
@@ -130,7 +115,9 @@ export async function serveTcpProxy(target: string): Promise<TcpProxy> {
   });
   return {
     ...(await listen(server, 'tcp')),
+    /** Counts the open sockets, of clients and to the target. */
     open: () => sockets.size,
+    /** Stops all data and ends no connection, as a firewall does that drops packets. */
     cut() {
       isCut = true;
       for (const socket of sockets) socket.pause();
