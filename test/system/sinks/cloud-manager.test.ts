@@ -2,24 +2,23 @@ import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../..
 import { newOrgId } from '../../support/ids';
 import { newDelivery } from '../../support/sinks/delivery';
 import { cloudManagerFixture } from '../../support/sinks/fixtures/cloud-manager';
-import { makeDelivering, type Env } from '../../support/sinks/make-sink';
+import { makeDelivering } from '../../support/sinks/make-sink';
 import { testContract } from './contract';
 
 testContract(cloudManagerFixture);
 
+const PRIVATE_KEY = 'canary-private-key';
 const sourceOrgId = newOrgId();
-let env: Env;
 let emulator: AtlasEmulator;
 
 beforeEach(async () => {
-  env = { PUBLIC_KEY: 'source', PRIVATE_KEY: 'canary-private-key' };
   emulator = await startAtlasEmulator();
   seed();
 });
 afterEach(() => emulator.close());
 
 function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
-  const apiKey = { publicKey: 'source', privateKey: 'canary-private-key', orgId: sourceOrgId };
+  const apiKey = { publicKey: 'source', privateKey: PRIVATE_KEY, orgId: sourceOrgId };
   emulator.seed({
     sourceOrganizations: [{ id: sourceOrgId, name: 'Source' }],
     apiKeys: [{ ...apiKey, ...key }],
@@ -37,7 +36,7 @@ function cloudManager(overrides: object = {}) {
     publicKey: { env: 'PUBLIC_KEY' },
     privateKey: { env: 'PRIVATE_KEY' },
   };
-  return makeDelivering({ ...config, ...overrides }, env);
+  return makeDelivering({ ...config, ...overrides }, { PUBLIC_KEY: 'source', PRIVATE_KEY });
 }
 
 const delivery = () => newDelivery({ sourceOrgId });
@@ -65,27 +64,6 @@ it('is unavailable when the link is not synced in time, and a later attempt comp
   expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
 });
 
-it('renews an expired nonce in the same attempt, with one more challenge', async () => {
-  const challenges = () => emulator.requests().filter(({ challenge }) => challenge);
-  const deliver = await cloudManager();
-  await deliver(delivery());
-  expect(challenges()).toHaveLength(1);
-  emulator.expire('nonces');
-  const second = delivery();
-  await deliver(second);
-  expect(challenges()).toHaveLength(2);
-  expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: second.token, posts: 1 }]);
-});
-
-it('uses a rotated key without a restart', async () => {
-  const deliver = await cloudManager();
-  await deliver(delivery());
-  seed({}, { privateKey: 'canary-rotated' });
-  await expect(deliver(delivery())).rejects.toMatchObject({ name: 'SinkRejectedError' });
-  env['PRIVATE_KEY'] = 'canary-rotated';
-  await deliver(delivery());
-});
-
 it.each<[string, () => void, RegExp]>([
   ['a wrong key', () => seed({}, { privateKey: 'other' }), /responded with 401: it does not accept the API/],
   [
@@ -111,14 +89,6 @@ it.each<[string, () => void, RegExp]>([
     message: expect.stringMatching(message),
   });
   await expect(failing).rejects.not.toThrow('canary');
-});
-
-it('passes Retry-After on', async () => {
-  emulator.faults({ on: 'migrationLink', status: 429, headers: { 'Retry-After': '9' } });
-  await expect((await cloudManager())(delivery())).rejects.toMatchObject({
-    name: 'SinkUnavailableError',
-    retryAfterMs: 9000,
-  });
 });
 
 it('keeps the path of an Ops Manager behind a proxy', async () => {

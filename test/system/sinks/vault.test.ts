@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { newFolder } from '../../support/clean-up';
 import { serveHttp } from '../../support/servers';
@@ -66,26 +65,23 @@ async function deliverAtLast(deliver: (delivery: Delivery) => Promise<string>, d
   }
 }
 
-describe('what it writes', () => {
-  it.each<[what: string, path: string, given: Partial<Delivery>]>([
-    ['the token and its facts', PATH, {}],
-    ['no source, requester or change', PATH, { sourceOrgId: null, requestedBy: null, changeReference: null }],
-    ['any text', PATH, { requestedBy: `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`, changeReference: '' }],
-    ['any character in the path', 'live-migration/a=b+c@d_e.f-g/{orgId}', {}],
-  ])('%s', async (_what, template, given) => {
-    const delivery = newDelivery(given);
-    const isWithout = delivery.sourceOrgId === null;
-    const at = isWithout ? 'live-migration/{orgId}' : template;
-    const written = at
-      .replace('{orgId}', delivery.orgId)
-      .replace('{sourceOrgId}', String(delivery.sourceOrgId));
-    expect(await (await vault({ path: at }))(delivery)).toContain(
-      `secret/${written} version 1 in Vault at http`,
-    );
-    const { token, ...facts } = delivery;
-    const known = Object.entries(facts).filter(([, value]) => value !== null);
-    expect(await versionsAt(bao, written)).toEqual([{ linkToken: token, ...Object.fromEntries(known) }]);
-  });
+it.each<[what: string, path: string, given: Partial<Delivery>]>([
+  ['any text', PATH, { requestedBy: `Zoë\n\u0000\u{1FAE9} ${'漢'.repeat(190)}`, changeReference: '' }],
+  [
+    'only what is known, below any path',
+    'live-migration/a=b+c@d_e.f-g/{orgId}',
+    { sourceOrgId: null, requestedBy: null, changeReference: null },
+  ],
+])('writes the token and its facts: %s', async (_what, template, given) => {
+  const delivery = newDelivery(given);
+  const { token, ...facts } = delivery;
+  const at = template
+    .replace('{orgId}', delivery.orgId)
+    .replace('{sourceOrgId}', String(delivery.sourceOrgId));
+  const location = await (await vault({ path: template }))(delivery);
+  expect(location).toContain(`secret/${at} version 1 in Vault at http`);
+  const known = Object.entries(facts).filter(([, value]) => value !== null);
+  expect(await versionsAt(bao, at)).toEqual([{ linkToken: token, ...Object.fromEntries(known) }]);
 });
 
 describe('what it does not overwrite', () => {
@@ -129,113 +125,102 @@ const REFUSED_TOKEN =
   /responded with 403 to the token from environment variable VAULT_TOKEN: it is wrong, expired or revoked, or its policy denies the path; .* grant it create, read and update/;
 const REFUSED_LOGIN = /login at auth\/approle responded with 400.*variable SECRET_ID/;
 
-describe('credentials', () => {
-  it.each([
-    ['a token', TOKEN, REFUSED_TOKEN],
-    ['an AppRole', APP_ROLE, REFUSED_LOGIN],
-  ])('waits while %s is wrong, and uses the right one without a restart', async (_what, auth, message) => {
-    const own = { ...env, ...SPOILED };
-    const deliver = await vault({ auth }, own);
-    const failing = deliver(newDelivery());
-    await expect(failing).rejects.toMatchObject(failure('Unavailable', message));
-    await expect(failing).rejects.not.toThrow('canary');
-    Object.assign(own, env);
+it.each([
+  ['a token', TOKEN, REFUSED_TOKEN],
+  ['an AppRole', APP_ROLE, REFUSED_LOGIN],
+])('waits while %s is wrong, and uses the right one without a restart', async (_what, auth, message) => {
+  const own = { ...env, ...SPOILED };
+  const deliver = await vault({ auth }, own);
+  const failing = deliver(newDelivery());
+  await expect(failing).rejects.toMatchObject(failure('Unavailable', message));
+  await expect(failing).rejects.not.toThrow('canary');
+  Object.assign(own, env);
+  await deliver(newDelivery());
+});
+
+describe('an AppRole', () => {
+  /** Counts the tokens that logins got since then, and that are valid. */
+  async function countLogins() {
+    const list = async () =>
+      ((await bao.ask('LIST', 'auth/token/accessors'))?.data['keys'] ?? []) as string[];
+    const before = await list();
+    return async () => (await list()).filter((accessor) => !before.includes(accessor));
+  }
+
+  it('logs in once for many deliveries, and again, in the same attempt, when its token was revoked', async () => {
+    const logins = await countLogins();
+    const deliver = await vault({ auth: APP_ROLE });
+    await Promise.all(Array.from({ length: 10 }, () => deliver(newDelivery())));
+    const [accessor, ...others] = await logins();
+    expect(others).toEqual([]);
+    await bao.ask('POST', 'auth/token/revoke-accessor', { accessor });
     await deliver(newDelivery());
   });
 
-  it.each<[what: string, auth: object, kind: 'Rejected' | 'Unavailable', message: RegExp]>([
-    ['waits for a token', TOKEN, 'Unavailable', REFUSED_TOKEN],
-    [
-      'rejects an AppRole, after one more login,',
-      APP_ROLE,
-      'Rejected',
-      /responded with 403: the policy denies it; grant create, read and update on secret\/data/,
-    ],
-  ])('%s whose policy denies the path', async (_what, auth, kind, message) => {
-    const failing = (await vault({ auth, path: 'elsewhere/{orgId}' }))(newDelivery());
-    await expect(failing).rejects.toMatchObject(failure(kind, message));
+  it.each([
+    ['1h', 59 * 60],
+    ['100s', 90],
+  ])('logs in again before a lease of %s ends, %i seconds after it began', async (token_ttl, renewAfterS) => {
+    await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl });
+    const logins = await countLogins();
+    const deliver = await vault({ auth: APP_ROLE });
+    const startMs = Date.now();
+    const loginsAfter = async (seconds: number) => {
+      const now = jest.spyOn(Date, 'now').mockReturnValue(startMs + seconds * 1000);
+      await deliver(newDelivery()).finally(() => now.mockRestore());
+      return (await logins()).length;
+    };
+    expect(await loginsAfter(0)).toBe(1);
+    expect(await loginsAfter(renewAfterS - 1)).toBe(1);
+    expect(await loginsAfter(renewAfterS)).toBe(2);
   });
 
-  it.each([
-    ['a token', TOKEN, /responded with 503: it is sealed or down: unseal it/],
-    ['an AppRole', APP_ROLE, /login at auth\/approle responded with 503: .*; it used the AppRole/],
-  ])('waits with %s while Vault is sealed, and so does a check', async (_what, auth, message) => {
+  it('is rejected, after one more login, when its policy denies the path', async () => {
+    const failing = (await vault({ auth: APP_ROLE, path: 'elsewhere/{orgId}' }))(newDelivery());
+    const denied = /responded with 403: the policy denies it; grant create, read and update on secret\/data/;
+    await expect(failing).rejects.toMatchObject(failure('Rejected', denied));
+  });
+
+  it('waits while Vault is sealed, and so does a check', async () => {
     const delivery = newDelivery();
-    const sink = await makeSink(configOf({ auth }), env);
+    const sink = await makeSink(configOf({ auth: APP_ROLE }), env);
     const { signal } = new AbortController();
     await bao.seal();
+    const sealed = /login at auth\/approle responded with 503: it is sealed.*; it used the AppRole/;
     try {
-      await expect(sink.deliver(delivery, signal)).rejects.toMatchObject(failure('Unavailable', message));
-      await expect(sink.check?.(null, signal)).rejects.toThrow(/responded with 503/);
+      await expect(sink.deliver(delivery, signal)).rejects.toMatchObject(failure('Unavailable', sealed));
+      await expect(sink.check?.(null, signal)).rejects.toThrow(sealed);
     } finally {
       await bao.unseal();
     }
     await sink.deliver(delivery, signal);
     expect(await versionsAt(bao, pathOf(delivery))).toHaveLength(1);
   });
-
-  describe('an AppRole', () => {
-    const accessors = async () =>
-      ((await bao.ask('LIST', 'auth/token/accessors'))?.data['keys'] ?? []) as string[];
-
-    it('logs in once for many deliveries, and again, in the same attempt, when its token was revoked', async () => {
-      const before = await accessors();
-      const deliver = await vault({ auth: APP_ROLE });
-      await Promise.all(Array.from({ length: 10 }, () => deliver(newDelivery())));
-      const own = (await accessors()).filter((accessor) => !before.includes(accessor));
-      expect(own).toHaveLength(1);
-      await bao.ask('POST', 'auth/token/revoke-accessor', { accessor: own[0] });
-      await deliver(newDelivery());
-    });
-
-    it('logs in again before a short lease ends', async () => {
-      await bao.ask('POST', 'auth/approle/role/short', { token_policies: 'worker', token_ttl: '1s' });
-      const role = await bao.ask('GET', 'auth/approle/role/short/role-id');
-      const secret = await bao.ask('POST', 'auth/approle/role/short/secret-id');
-      const own = { ROLE_ID: String(role?.data['role_id']), SECRET_ID: String(secret?.data['secret_id']) };
-      const deliver = await vault({ auth: APP_ROLE }, own);
-      await deliver(newDelivery());
-      await sleep(950);
-      await deliver(newDelivery());
-    });
-  });
 });
 
 describe('a check, for the command doctor', () => {
-  const check = async (overrides: object, of: Env = env) =>
-    (await makeSink(configOf({ path: 'live-migration/{orgId}', ...overrides }), of)).check?.(
-      null,
-      new AbortController().signal,
-    );
-
+  const { signal } = new AbortController();
   it('reads the path, with made-up ids where no organization is known', async () => {
-    expect(await check({})).toBe(
+    const sink = await makeSink(configOf({ path: 'live-migration/{orgId}' }), env);
+    expect(await sink.check?.(null, signal)).toBe(
       `Vault at http://127.0.0.1:${bao.port} accepts the token from environment variable VAULT_TOKEN, which may read secret/live-migration/${'0'.repeat(24)}`,
     );
-  });
-
-  it.each<[what: string, overrides: object, env: Env, message: RegExp]>([
-    ['a denied path', { path: 'elsewhere/{orgId}' }, {}, /or its policy denies the path/],
-    ['a wrong token', {}, SPOILED, /responded with 403 to the token from environment variable VAULT_TOKEN/],
-    ['a wrong AppRole', { auth: APP_ROLE }, SPOILED, /login at auth\/approle responded with 400/],
-  ])('fails for %s', async (_what, overrides, spoiled, message) => {
-    await expect(check(overrides, { ...env, ...spoiled })).rejects.toThrow(message);
   });
 
   it('logs in with the AppRole anew after a delivery', async () => {
     const own = { ...env };
     const sink = await makeSink(configOf({ auth: APP_ROLE }), own);
-    const { signal } = new AbortController();
     await sink.deliver(newDelivery(), signal);
     expect(await sink.check?.(null, signal)).toMatch(/accepts the AppRole from .*, which may read secret/);
     Object.assign(own, SPOILED);
-    await expect(sink.check?.(null, signal)).rejects.toThrow(/login at auth\/approle responded with 400/);
+    await expect(sink.check?.(null, signal)).rejects.toThrow(REFUSED_LOGIN);
   });
 });
 
 describe('the server', () => {
   it.each<[string, number, string, string]>([
     ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
+    ['a sealed node', 503, '{"errors":["Vault is sealed"]}', '503: it is sealed or down: unseal it'],
     ['a standby node', 307, '', '307: this node is on standby, and no node was active'],
     ['a lost body', 404, '', '404: the body of the response is missing'],
     ['an engine that is set up', 400, '{"errors":["Upgrading from non-versioned"]}', 'still being set up'],
@@ -251,7 +236,6 @@ describe('the server', () => {
       const expected = { ...failure('Unavailable', /./), message: expect.stringContaining(message) };
       await expect(deliver(newDelivery())).rejects.toMatchObject({ ...expected, retryAfterMs: 3000 });
     }
-    await server.close();
   });
 
   it.each([
@@ -270,7 +254,6 @@ describe('the server', () => {
     await expect((await vault({ address: page.url }))(newDelivery())).rejects.toMatchObject(
       failure('Rejected', /responded with 200: this is not what was requested; check its address$/),
     );
-    await page.close();
   });
 });
 

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import type { RequestListener, ServerResponse } from 'node:http';
+import type { RequestListener } from 'node:http';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Webhook } from 'standardwebhooks';
 import { freePort } from '../../../dev/temporal/free-port';
 import { startTethered } from '../../../dev/temporal/tethered-process';
@@ -50,41 +49,23 @@ async function deliver(overrides: object = {}, delivery = newDelivery()) {
   return (await webhook(overrides)).deliver(delivery, new AbortController().signal);
 }
 
-it('says who calls, and signs with both secrets while rotating, so that either verifies', async () => {
-  const delivery = newDelivery();
-  await deliver({}, delivery);
-  const { token, ...facts } = delivery;
-  const [{ headers, body }] = received as [Received];
-  expect(headers['user-agent']).toBe(`live-migration-prep/${VERSION}`);
-  for (const secret of [NEW, OLD]) {
-    expect(new Webhook(secret).verify(body, headers)).toEqual({
-      type: 'link-token.created',
-      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
-      data: { linkToken: token, ...facts },
-    });
-  }
-  expect(() => new Webhook(newSecret()).verify(body, headers)).toThrow();
-});
-
 it.each([{}, { sourceOrgId: null, requestedBy: null, changeReference: null }])(
-  'sends what its schema says, given %j',
+  'says who calls, and sends what its schema says, signed now and with both secrets of a rotation, given %j',
   async (given) => {
-    await deliver({}, newDelivery(given));
-    const event: unknown = JSON.parse(received[0]?.body ?? '');
-    expect(linkTokenCreatedSchema.parse(event)).toEqual(event);
+    const delivery = newDelivery({ createdAt: '2026-01-01T00:00:00.000Z', ...given });
+    await deliver({}, delivery);
+    const { token, ...facts } = delivery;
+    const [{ headers, body }] = received as [Received];
+    expect(headers['user-agent']).toBe(`live-migration-prep/${VERSION}`);
+    for (const secret of [NEW, OLD]) {
+      // It refuses a signature that is older than five minutes.
+      const event = new Webhook(secret).verify(body, headers);
+      expect(event).toMatchObject({ type: 'link-token.created', data: { linkToken: token, ...facts } });
+      expect(linkTokenCreatedSchema.parse(event)).toEqual(event);
+    }
+    expect(() => new Webhook(newSecret()).verify(body, headers)).toThrow();
   },
 );
-
-it('repeats the id and not the timestamp', async () => {
-  const delivery = newDelivery();
-  await deliver({}, delivery);
-  await sleep(1100);
-  await deliver({}, delivery);
-  const ids = received.map(({ headers }) => headers['webhook-id']);
-  expect(ids).toEqual([delivery.deliveryId, delivery.deliveryId]);
-  const [first, second] = received.map(({ headers }) => Number(headers['webhook-timestamp']));
-  expect(second).toBeGreaterThan(Number(first));
-});
 
 it.each<[name: string, statuses: number[]]>([
   ['SinkRejectedError', [400, 401, 404, 410, 422, 301, 302, 303, 307, 308]],
@@ -108,38 +89,20 @@ it('fails an attempt that gets no response in time', async () => {
   );
 });
 
-/** Ends of a response, behind a status that has arrived. */
-const BROKEN_BODIES: [string, (response: ServerResponse) => void][] = [
-  ['never ends', (response) => void response.write('x')],
-  [
-    'is cut off',
-    (response) => {
-      response.setHeader('content-length', 100).write('x', () => response.destroy());
-    },
-  ],
-  [
-    'is not the gzip it claims to be',
-    (response) => void response.setHeader('content-encoding', 'gzip').end('not gzip'),
-  ],
-];
-
-it.each(BROKEN_BODIES)('decides by the status alone when the body %s', async (_what, end) => {
-  respond = (request, response) => {
-    response.statusCode = Number(request.url?.slice(1));
-    end(response.setHeader('retry-after', '9'));
+it.each([
+  [200, /responded with 200/],
+  [202, /responded with 202/],
+  [403, { name: 'SinkRejectedError' }],
+  [503, { name: 'SinkUnavailableError', retryAfterMs: 9000 }],
+])('decides by the status %i alone when the body is cut off', async (status, outcome) => {
+  respond = (_request, response) => {
+    response.writeHead(status, { 'retry-after': '9', 'content-length': 100 });
+    response.write('x', () => response.destroy());
   };
-  const outcomeOf = (status: number) =>
-    deliver({ url: `${server.url}/${status}`, timeoutMs: 2000 }).catch((error: unknown) => error);
-  const [ok, accepted, forbidden, down] = await Promise.all([200, 202, 403, 503].map(outcomeOf));
-  expect(ok).toContain('responded with 200');
-  expect(accepted).toContain('responded with 202');
-  expect(forbidden).toMatchObject({ name: 'SinkRejectedError' });
-  expect(down).toMatchObject({
-    name: 'SinkUnavailableError',
-    message: expect.stringContaining('responded with 503'),
-    retryAfterMs: 9000,
-  });
-  expect(received).toHaveLength(4);
+  const ended = await deliver().catch((error: unknown) => error);
+  if (outcome instanceof RegExp) expect(ended).toMatch(outcome);
+  else expect(ended).toMatchObject(outcome);
+  expect(received).toHaveLength(1);
 });
 
 it('reads a rotated secret anew, and names the source of a spoiled one', async () => {
@@ -165,12 +128,7 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
   });
   const url = `http://127.0.0.1:${port}/`;
   try {
-    await eventually('the receiver', () =>
-      fetch(url).then(
-        ({ status }) => status === 401,
-        () => false,
-      ),
-    );
+    await eventually('the receiver', () => fetch(url).catch(() => null));
     const delivery = newDelivery();
     await deliver({ url }, delivery);
     await deliver({ url }, delivery);
