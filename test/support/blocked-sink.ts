@@ -10,19 +10,11 @@ export const WITH_BLOCKED_SINK: Config = {
   },
 };
 
-export interface BlockedSink {
-  directory: string;
-  block(): void;
-  repair(): void;
-  /** Returns the tokens that it stored since it was repaired. */
-  tokens(): string[];
-}
-
 /** The sink `blocked` of a deployment with {@link WITH_BLOCKED_SINK}, blocked from now on. */
-export function blockSink({ folder }: Pick<Deployment, 'folder'>): BlockedSink {
+export function blockSink({ folder }: Pick<Deployment, 'folder'>) {
   const directory = path.join(folder, 'in-the-way');
   const remove = () => rmSync(directory, { recursive: true, force: true });
-  const sink: BlockedSink = {
+  const sink = {
     directory,
     block() {
       remove();
@@ -32,6 +24,7 @@ export function blockSink({ folder }: Pick<Deployment, 'folder'>): BlockedSink {
       remove();
       mkdirSync(directory);
     },
+    /** Returns the tokens that it stored since it was repaired. */
     tokens: () => readdirSync(directory).map((name) => readFileSync(path.join(directory, name), 'utf8')),
   };
   sink.block();

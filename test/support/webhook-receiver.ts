@@ -3,23 +3,9 @@ import type { ServerResponse } from 'node:http';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { serveHttp } from './servers';
 
-/** Behaviour of a receiver, named by the path that the sink posts to. */
-type Behaviour = 'stores-then-503' | 'hangs';
-
 type Of = Pick<PrepareRequest, 'sourceOrgId'>;
 
-export interface WebhookReceiver {
-  /** Configuration of a sink that posts here. */
-  sink(behaviour: Behaviour): object;
-  /** Variables for the environment of the worker. */
-  readonly env: Record<string, string>;
-  /** The tokens of a request that were stored, each once for each POST of it. */
-  stored(request: Of): string[];
-  /** Number of deliveries of a request that hang. */
-  hanging(request: Of): number;
-  /** Lets those that hang succeed; each is stored then. */
-  release(request: Of): void;
-}
+export type WebhookReceiver = Awaited<ReturnType<typeof startWebhookReceiver>>;
 
 interface Post {
   sourceOrgId: string | null;
@@ -28,7 +14,7 @@ interface Post {
   response: ServerResponse;
 }
 
-export async function startWebhookReceiver(): Promise<WebhookReceiver> {
+export async function startWebhookReceiver() {
   const posts: Post[] = [];
   const server = await serveHttp(({ url, text }, response) => {
     const { data } = JSON.parse(text) as { data: Pick<Post, 'sourceOrgId' | 'linkToken'> };
@@ -40,19 +26,23 @@ export async function startWebhookReceiver(): Promise<WebhookReceiver> {
   const hangingOf = (request: Of) =>
     postsOf(request).filter(({ response }) => !response.destroyed && !response.writableEnded);
   return {
-    sink: (behaviour) => ({
+    /** Configures a sink that posts here. */
+    sink: (behaviour: 'stores-then-503' | 'hangs') => ({
       type: 'webhook',
       url: `${server.url}/${behaviour}`,
       allowHttp: true,
       signingSecrets: [{ env: 'SIGNING_SECRET' }],
     }),
     env: { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` },
-    stored: (request) =>
+    /** Returns the tokens of a request that were stored, each once for each POST of it. */
+    stored: (request: Of) =>
       postsOf(request)
         .filter(({ stored }) => stored)
         .map(({ linkToken }) => linkToken),
-    hanging: (request) => hangingOf(request).length,
-    release(request) {
+    /** Counts the deliveries of a request that hang. */
+    hanging: (request: Of) => hangingOf(request).length,
+    /** Lets those that hang succeed: each is stored then. */
+    release(request: Of) {
       for (const post of hangingOf(request)) {
         post.stored = true;
         post.response.writeHead(204).end();

@@ -1,38 +1,14 @@
 import path from 'node:path';
-import { startTethered, type Exit } from '../../dev/temporal/tethered-process';
+import { startTethered } from '../../dev/temporal/tethered-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
 
-/** The built worker, running as a process of its own. */
-export interface WorkerProcess {
-  readonly pid: number;
-  /** Returns everything written to standard output and standard error. */
-  output(): string;
-  /** Waits until the output matches. */
-  untilOutput(pattern: RegExp): Promise<unknown>;
-  /** Lines of its log with this message. */
-  logged(message: string): Record<string, unknown>[];
-  /** Such as `http://127.0.0.1:4711`. */
-  healthUrl(): string;
-  readonly exited: Promise<Exit>;
-  /** Sends SIGTERM and does not wait. */
-  drain(): void;
-  /** SIGTERM, and the end of the process. */
-  stop(): Promise<Exit>;
-  /** SIGKILL, as a crash. */
-  kill(): Promise<Exit>;
-}
+export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 
 /** Starts dist/worker.js. Whether it came up is for the caller to see, or to wait for with {@link untilRunning}. */
-export function startWorkerProcess(
-  configFile: string,
-  logFile: string,
-  env: NodeJS.ProcessEnv,
-): WorkerProcess {
-  const child = startTethered(process.execPath, [WORKER, '--config', configFile], {
-    env,
-    logFile,
-  });
+export function startWorkerProcess(configFile: string, logFile: string, env: NodeJS.ProcessEnv) {
+  const child = startTethered(process.execPath, [WORKER, '--config', configFile], { env, logFile });
+  /** Returns the lines of its log with this message. */
   const logged = (message: string) =>
     child
       .output()
@@ -43,7 +19,9 @@ export function startWorkerProcess(
   return {
     ...child,
     logged,
+    /** Returns a URL such as `http://127.0.0.1:4711`. */
     healthUrl: () => logged('worker starts')[0]?.['health'] as string,
+    /** Sends SIGTERM and does not wait. */
     drain: () => void process.kill(child.pid, 'SIGTERM'),
     stop: () => child.end('SIGTERM'),
     kill: () => child.end('SIGKILL'),

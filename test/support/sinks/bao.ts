@@ -24,15 +24,13 @@ export async function startBao() {
   const [port, clusterPort] = [await freePort(), await freePort()];
   const config = path.join(folder, 'config.json');
   const address = `http://127.0.0.1:${port}`;
-  writeFileSync(
-    config,
-    JSON.stringify({
-      storage: { raft: { path: folder, node_id: 'one' } },
-      listener: { tcp: { address: `127.0.0.1:${port}`, tls_disable: true } },
-      api_addr: address,
-      cluster_addr: `http://127.0.0.1:${clusterPort}`,
-    }),
-  );
+  const settings = {
+    storage: { raft: { path: folder, node_id: 'one' } },
+    listener: { tcp: { address: `127.0.0.1:${port}`, tls_disable: true } },
+    api_addr: address,
+    cluster_addr: `http://127.0.0.1:${clusterPort}`,
+  };
+  writeFileSync(config, JSON.stringify(settings));
   let starts = 0;
   async function start() {
     const logFile = path.join(folder, `bao-${(starts += 1)}.log`);

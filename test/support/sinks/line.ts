@@ -2,20 +2,8 @@ import { once } from 'node:events';
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { cleanUpLater } from '../clean-up';
 
-/** A TCP connection to a server that can be cut, silenced, and made to lose one response; gone after the last test. */
-interface Line {
-  readonly port: number;
-  /** Closes every connection and refuses new ones. */
-  cut(): Promise<void>;
-  /** Accepts connections and data, and forwards nothing. */
-  silence(): void;
-  /** Forwards the next request that matches, and closes its connection when the response arrives. */
-  loseResponseTo(request: RegExp): void;
-  /** Forwards everything again. */
-  restore(): Promise<void>;
-}
-
-export async function startLine(targetPort: number): Promise<Line> {
+/** Makes a TCP connection to a server that can be cut, silenced, and made to lose one response. */
+export async function startLine(targetPort: number) {
   const sockets = new Set<Socket>();
   let silent = false;
   let losing: RegExp | null = null;
@@ -63,9 +51,12 @@ export async function startLine(targetPort: number): Promise<Line> {
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    /** Closes every connection and refuses new ones. */
     cut,
+    /** Accepts connections and data, and forwards nothing. */
     silence: () => void (silent = true),
-    loseResponseTo: (request) => void (losing = request),
+    /** Forwards the next request that matches, and closes its connection when the response arrives. */
+    loseResponseTo: (request: RegExp) => void (losing = request),
     async restore() {
       silent = false;
       losing = null;
