@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { repeatableCallFailure } from '../../src/activities/failures';
 import type { PrepareRequest, ScheduledRequest } from '../../src/contract/schemas';
@@ -8,7 +9,7 @@ import { newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
-import { Gate, notCreated, notSealed, rejected, responseAt, sinkRejects } from './attempts';
+import { Gate, notCreated, notSealed, rejected, responseAt, sinkRejects, withHeartbeats } from './attempts';
 import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
@@ -182,13 +183,13 @@ describe('the run of the schedule itself', () => {
   it.concurrent('cancelled during the check: CANCELLED, and no run', async () => {
     const gate = new Gate();
     const checkLink = async () => {
-      await gate.pass();
+      void gate.pass();
+      await withHeartbeats(Context.current().cancelled).catch(() => undefined);
       throw new Error('Atlas is away');
     };
     const { calls, scheduled } = await schedule({ checkLink });
     await gate.reached;
     await scheduled.cancel();
-    gate.open();
     expect(await end(scheduled)).toMatchObject({ type: 'CANCELLED' });
     expect(calls.creations).toBe(0);
   });
