@@ -5,7 +5,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createOrganizations } from '../../../src/config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { FailureDetails } from '../../../src/contract/schemas';
-import { createSealer, makeKey, type Sealer } from '../../../src/secrets/sealing';
+import { createSealer, makeKey } from '../../../src/secrets/sealing';
 import { rejectionOf } from '../rejection';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
@@ -22,13 +22,8 @@ export const PLAN = {
 /** An activity that anyone may call with anything. */
 export type Untyped = (...args: unknown[]) => Promise<unknown>;
 
-export const sealer = newSealer();
-
-/** A sealer with a key that no other has. */
-export function newSealer(): Sealer {
-  const keySet = JSON.stringify({ keys: [makeKey(new Date())] });
-  return createSealer(() => keySet);
-}
+const keySet = JSON.stringify({ keys: [makeKey(new Date())] });
+export const sealer = createSealer(() => keySet);
 
 const names = (...keys: string[]) => new Map(keys.map((key) => [key, null]));
 

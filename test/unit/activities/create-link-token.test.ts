@@ -19,6 +19,7 @@ import {
   organizations,
   refusedFields,
   sealer,
+  type Untyped,
 } from './attempt';
 
 const REQUEST: ValidRequest = {
@@ -45,10 +46,7 @@ function worker({ responses = [] as Create[], seal = sealer, plan = PLAN } = {})
   const atlas = { createLinkToken: calls } as unknown as AdminApi;
   const activity = createLinkTokenActivity(atlas, seal, organizations, { ...plan, giveUpAfterMs: HOUR_MS });
   const attempt = (input: unknown, info: Partial<Info> = {}, env = attemptIn(info)) =>
-    env.run<[unknown], SealedToken, (input: unknown) => Promise<SealedToken>>(
-      activity as (input: unknown) => Promise<SealedToken>,
-      input,
-    );
+    env.run<unknown[], unknown, Untyped>(activity as Untyped, input) as Promise<SealedToken>;
   return { calls, attempt };
 }
 
@@ -105,31 +103,28 @@ test('the second attempt of the second activity fails with the delay of a third 
 
 describe('an attempt sends nothing', () => {
   it('after the deadline', async () => {
-    const late = attemptWithoutCall(inputOf({}, { deadlineAtMs: Date.now() - 1 }));
-    expect(await failureOf(late)).toMatchObject({
-      type: 'AtlasUnavailable',
-      nonRetryable: true,
-      message: expect.stringMatching(/^gave up: the retry deadline passed/),
-    });
+    const failure = await failureOf(attemptWithoutCall(inputOf({}, { deadlineAtMs: Date.now() - 1 })));
+    expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: true });
+    expect(failure.message).toMatch(/^gave up: the retry deadline passed/);
   });
 
   /** The failure of an attempt that is stopped before its request is written. */
-  function stopped(...how: Parameters<ReturnType<typeof attemptIn>['cancel']>) {
+  function stopped(details: object) {
     const env = attemptIn();
     const create: Create = (_org, _list, _credential, signal) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason as Error));
-        env.cancel(...how);
+        env.cancel('CANCELLED', details as never);
       });
     return failureOf(worker({ responses: [create] }).attempt(inputOf(), {}, env));
   }
 
   it('when, before it is written, the run is cancelled: the activity ends cancelled', async () => {
-    expect(await stopped('CANCELLED', { cancelRequested: true } as never)).toBeInstanceOf(CancelledFailure);
+    expect(await stopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
   });
 
   it('when, before it is written, the worker stops: Temporal retries elsewhere', async () => {
-    const failure = await stopped('WORKER_SHUTDOWN', { workerShutdown: true } as never);
+    const failure = await stopped({ workerShutdown: true });
     expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false });
   });
 });

@@ -13,7 +13,6 @@ import {
   SOURCE_ORG,
   attemptIn,
   failureOf,
-  newSealer,
   organizations,
   refusedFields,
   sealer,
@@ -26,8 +25,8 @@ const FACTS = {
 };
 const ROUND = { roundMs: 60_000, firstPauseMs: 60_000, maximumPauseMs: 60_000 };
 
-const seal = (workflowId: string, by = sealer, facts: object = {}) =>
-  by.seal('CANARY-token', { ...FACTS, ...facts }, workflowId);
+const seal = (workflowId: string, facts: object = {}) =>
+  sealer.seal('CANARY-token', { ...FACTS, ...facts }, workflowId);
 let sealed: SealedToken;
 beforeAll(async () => void (sealed = await seal(OWN_ID)));
 
@@ -69,11 +68,6 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     expect(failure).toMatchObject({ type, nonRetryable: true });
   });
 
-  it('a token that was sealed for another run', async () => {
-    const failure = await failureOf(runWithoutDelivery(await seal(workflowIdFor(ORG))));
-    expect(failure).toMatchObject({ type: 'SealedTokenUnreadable', nonRetryable: true });
-  });
-
   it.each<[what: string, token: () => unknown, sink: unknown]>([
     ['a JWE that is too large', () => ({ jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }), 'drop'],
     ['a sink that is no text', () => sealed, { name: 'drop' }],
@@ -86,19 +80,13 @@ describe('nothing that comes from the namespace is trusted: no sink gets anythin
     ['lacks its source', 'source', null, 'the request named none: redeliver to another sink'],
   ])('a sink for which the organization %s', async (_what, sink, sourceOrgId, message) => {
     const workflowId = workflowIdFor(ORG, sourceOrgId);
-    const token = await seal(workflowId, sealer, { sourceOrgId });
+    const token = await seal(workflowId, { sourceOrgId });
     const env = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
     const failure = await failureOf(runWithoutDelivery(token, sink, env));
     expect(failure).toMatchObject({ type: 'SinkRejected', nonRetryable: true });
     expect(failure.message).toContain(message);
     expect(failure.details).toEqual([{ sinkTried: false }]);
   });
-});
-
-test('a key that this worker lacks is waited for: another may have it', async () => {
-  const failure = await failureOf(runWithoutDelivery(await seal(OWN_ID, newSealer())));
-  const retried = { nonRetryable: false, details: [{ sinkTried: false }] };
-  expect(failure).toMatchObject({ type: 'SealedTokenUnreadable', ...retried });
 });
 
 describe('whether the sink was tried', () => {

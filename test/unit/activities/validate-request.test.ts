@@ -27,15 +27,10 @@ const SINKS = new Map<string, Sink>([
   ['source', { needsSourceOrgId: true, deliver }],
 ]);
 
+type Call = { recovery: unknown; run: Partial<RunOptions>; served: typeof organizations };
+
 /** Validates anything that a caller may send, in the run of `ORG`. */
-function validate(
-  request: unknown,
-  {
-    recovery = null,
-    run,
-    served = organizations,
-  }: { recovery?: unknown; run?: Partial<RunOptions>; served?: typeof organizations } = {},
-) {
+function validate(request: unknown, { recovery = null, run, served = organizations }: Partial<Call> = {}) {
   const activity = validateRequestActivity(served, SINKS, PLANS) as Untyped;
   return activity(request, recovery, { workflowId: workflowIdFor(ORG), refusedOptions: [], ...run });
 }
@@ -50,12 +45,6 @@ it.each([
     await expect(validate(REQUEST, { served })).resolves.toEqual({ request, ...PLANS });
   },
 );
-
-test('a sink that needs the source organization takes a request that names it', async () => {
-  const request = { ...REQUEST, sink: 'source', sourceOrgId: SOURCE_ORG };
-  const run = { workflowId: workflowIdFor(ORG, SOURCE_ORG) };
-  await expect(validate(request, { run })).resolves.toMatchObject({ request });
-});
 
 const UNSERVED = workflowIdFor(UNMAPPED_ORG);
 const OWN_ID = `must be live-migration-prep/${ORG}: one run of prepareLiveMigration for each pair of organizations`;
@@ -99,24 +88,16 @@ it.each<Problem>([
   expect(await problemsOf(validate({ ...REQUEST, ...change }, { run }))).toEqual(problems);
 });
 
-it.each<[what: string, request: unknown, ...fields: string[]]>([
-  [
-    'every problem of the request, the configuration and the run',
-    { ...REQUEST, sink: 'nope', accessListIps: ['10.1.2.3/24', 'x'], extra: 1 },
-    ...['extra', 'accessListIps[0]', 'accessListIps[1]', 'sink', 'cronSchedule'],
-  ],
-  [
-    'an unknown sink of no organization',
-    { ...REQUEST, orgId: 'x', sink: 'nope' },
-    'orgId',
-    'sink',
-    'cronSchedule',
-  ],
-  ['a sink that is no text, once', { ...REQUEST, sink: 5 }, 'sink', 'cronSchedule'],
-  ['no object', null, 'request', 'cronSchedule'],
-])('one failure names %s', async (_what, request, ...fields) => {
-  const run = { refusedOptions: ['cronSchedule'] };
-  expect(await refusedFields(validate(request, { run }))).toEqual(fields);
+const nowhere = { ...REQUEST, sink: 'nope' };
+
+it.each<[what: string, request: unknown, fields: string[]]>([
+  ['a request', { ...nowhere, accessListIps: ['x'], extra: 1 }, ['extra', 'accessListIps[0]', 'sink']],
+  ['an organization and a sink that do not exist', { ...nowhere, orgId: 'x' }, ['orgId', 'sink']],
+  ['a sink that is no text, once', { ...REQUEST, sink: 5 }, ['sink']],
+  ['what is no object', null, ['request']],
+])('one failure names every problem of %s, and those of the run', async (_what, request, fields) => {
+  const refused = await refusedFields(validate(request, { run: { refusedOptions: ['cronSchedule'] } }));
+  expect(refused).toEqual([...fields, 'cronSchedule']);
 });
 
 describe('a recovery', () => {
@@ -138,7 +119,6 @@ describe('a recovery', () => {
   });
 
   it.each<[field: string, recovery: unknown]>([
-    ['recovery', 'text'],
     ['recovery.sinksTried', { sealedToken }],
     ['recovery.sealedToken.deliveryId', sealedWith({ deliveryId: '../x' })],
     ['recovery.sealedToken.jwe', sealedWith({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) })],

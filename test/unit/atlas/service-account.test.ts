@@ -39,7 +39,6 @@ describe('a service account', () => {
   it.each([
     ['an error', { status: 500 }],
     ['no token', { status: 200, body: { expires_in: 3600 } }],
-    ['no lifetime', { status: 200, body: { access_token: 'x' } }],
     ['a reset', { reset: 'before-body' }],
   ] as const)(
     'sends no POST after %s in place of an access token, for none that waits, and requests another next time',
