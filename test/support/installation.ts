@@ -58,7 +58,7 @@ export async function startInstallation({
   return { atlas, deployment, worker: await deployment.startWorker() };
 }
 
-export interface DeployOptions {
+interface DeployOptions {
   atlas: Pick<TestAtlas, 'url' | 'account'>;
   credential?: CredentialType;
   /** Settings over those that every test has, section by section. */

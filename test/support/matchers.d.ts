@@ -4,8 +4,6 @@
 declare namespace jest {
   interface Expect {
     any(constructor: StringConstructor): string;
-    any(constructor: NumberConstructor): number;
-    any(constructor: ArrayConstructor): unknown[];
     stringContaining(text: string): string;
     stringMatching(pattern: string | RegExp): string;
     objectContaining<Shape extends object>(shape: Shape): Shape;
