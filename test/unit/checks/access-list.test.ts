@@ -50,7 +50,7 @@ const ACCEPTED: [entry: string | null, warning: string | null, texts: string[]][
   [null, peering('carrierGradeNat'), ['100.64.0.1', '100.127.255.255']],
   [null, peering('uniqueLocal'), ['fd00::/48']],
   [null, WIDE, ['17.0.0.0/8', '17.2.0.0/15', '172.0.0.0/8', '2600:1000::/20', '2600:1000::/31']],
-  [null, `${peering('private')}; ${WIDE}`, ['10.0.0.0/8']],
+  [null, `${peering('private')}; ${WIDE}`, ['10.0.0.0/8', '172.0.0.0/11']],
 ];
 
 describe('checkEntry', () => {

@@ -39,7 +39,8 @@ describe('checkRequest', () => {
     expect(request?.warnings).toEqual([
       expect.stringMatching(/^accessListIps\[0\] "10\.0\.0\.0" \(and 999 more\) is in a range \(private\)/),
     ]);
-    expect(describeProblems(check({ accessListIps: addresses(1001) }).problems)).toBe(
+    const tooMany = Array<string>(1001).fill('not an address, and not checked');
+    expect(describeProblems(check({ accessListIps: tooMany }).problems)).toBe(
       'accessListIps has more than 1000 entries: write whole networks as CIDR blocks instead',
     );
   });
@@ -88,6 +89,12 @@ describe('checkRequest', () => {
       expect(problems).toMatchObject([{ field: 'orgId' }, { field: 'sourceOrgId' }]);
     },
   );
+});
+
+it('of many problems, ten are described and the others counted', () => {
+  const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
+  expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
+  expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
 });
 
 it('the id of a run names the pair of organizations, and an empty source is refused', () => {
