@@ -88,13 +88,6 @@ describe('a start with the default policies of a client', () => {
     expect((await run(request)).type).toBe('delivered');
   });
 
-  it.concurrent('creates a token although a foreign run of the id completed', async () => {
-    const request = newRequest();
-    await (await startForeignRun(client, idOf(request))).complete({ sink: 'files' });
-    await untilClosedAreListed(idOf(request), 1);
-    expect((await run(request)).type).toBe('delivered');
-  });
-
   it.concurrent('ends TokenExists without a receipt of 2 MB, completed by hand', async () => {
     const { receipt } = await run(newRequest());
     const request = newRequest();
