@@ -23,7 +23,9 @@ const RESOURCE_EXHAUSTED = 8;
 let installation: Installation;
 let client: Client;
 beforeAll(async () => {
-  installation = await startInstallation();
+  const sinks = { ...FILE_SINKS, away: { type: 'file', directory: 'not-there' } };
+  // No test sees the end of a first round at sink `away`.
+  installation = await startInstallation({ config: { sinks, retries: { deliver: { roundMs: 600_000 } } } });
   ({ client } = await sharedTemporal());
 });
 
@@ -79,6 +81,17 @@ describe('a start with the default policies of a client', () => {
     const { type } = await startAndAwait(installation.deployment, request);
     expect(type).toBe('TokenExists');
     expect(installation.atlas.created(request)).toBe(1);
+  });
+
+  it.concurrent('ends TokenExists after a termination in the first round, by the history alone', async () => {
+    const request = newRequest({ sink: 'away' });
+    const handle = await start(request);
+    const { deliveryId } = await untilStep(handle, 'delivering');
+    await end(handle, 'terminate');
+    expect((await handle.describe()).memo).toEqual({});
+    await untilClosedAreListed(idOf(request), 1);
+    const details = { state: 'recoverable', receipt: null, deliveryId };
+    expect(await run(request)).toMatchObject({ type: 'TokenExists', details });
   });
 
   it.concurrent('creates a token after a run that was terminated without one', async () => {
