@@ -3,11 +3,12 @@ import type { AtlasOutcome } from '../atlas/outcomes';
 import { describeProblems } from '../checks/check-request';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
-import type { Backoff } from '../shared/activities';
+import type { AttemptDetails, Backoff } from '../shared/activities';
 import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { DeliveryOutcome } from '../sinks/outcomes';
-import { GRPC, findGrpcCode } from '../temporal/grpc';
+import { findGrpcCode } from '../temporal/grpc';
+import { findListRefusal } from '../temporal/visibility';
 
 /** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure(
@@ -59,7 +60,7 @@ export function deliveryFailure(
   { backoff, attempt, deadlineAtMs }: AttemptTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
-  const details = { sinkTried, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  const details: AttemptDetails = { sinkTried, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   const nextRetryDelay = retryDelayMs(backoff, attempt, retryAfterMs);
   const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
   return isLast
@@ -67,17 +68,14 @@ export function deliveryFailure(
     : applicationFailure({ type, message, details: [details], nextRetryDelay });
 }
 
-const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
-/** Remedies of refusals, which no retry fixes, by status code. */
-const REFUSALS: ReadonlyMap<number | null, string> = new Map([
-  [GRPC.permissionDenied, 'grant the worker the permission to list and read workflow runs'],
-  [GRPC.unimplemented, NOT_SUPPORTED],
-  [GRPC.invalidArgument, NOT_SUPPORTED],
-]);
-/** @param givesUp true to end the activity, whatever the error. */
+/**
+ * Makes the failure for runs of a workflow id that Temporal did not list or read.
+ *
+ * @param givesUp true to end the activity after any error.
+ */
 export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
   const code = findGrpcCode(error);
-  const refusal = REFUSALS.get(code);
+  const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy =
     refusal ??
@@ -85,7 +83,7 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   return applicationFailure({
     type: 'TemporalUnavailable',
     message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,
-    nonRetryable: refusal !== undefined || givesUp,
+    nonRetryable: refusal !== null || givesUp,
   });
 }
 

@@ -28,7 +28,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
     const { info, client } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
     const fields = (typeof request === 'object' ? request : null) as Partial<PrepareRequest> | null;
-    const search = searches.get(runId) ?? refuseSecondToken(client, workflowId, fields);
+    const search = searches.get(runId) ?? findRefusal(client, workflowId, fields);
     searches.set(runId, search);
     void search.catch(() => undefined).finally(() => searches.delete(runId));
 
@@ -40,7 +40,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   };
 }
 
-async function refuseSecondToken(
+async function findRefusal(
   client: Client,
   workflowId: string,
   request: Partial<PrepareRequest> | null,

@@ -19,7 +19,7 @@ export function createReceivedTokens() {
   const byRun = new Map<string, Entry>();
 
   return {
-    /** Keeps the token that an attempt receives. The attempt has not sent its request yet. */
+    /** Keeps the token that an attempt receives. Call it in the turn in which the attempt begins. */
     async keep(
       runId: string,
       unconfirmedTokens: number,

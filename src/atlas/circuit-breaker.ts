@@ -77,6 +77,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   };
 }
 
+/** Tells whether the next request is likely to fail too, and may leave another unconfirmed token. */
 function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
   const { status } = details;
   if (!retryable) return false;

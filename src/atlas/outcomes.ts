@@ -205,8 +205,11 @@ function describeConnection(written: boolean, code: string, baseUrl: string): st
   return `the connection to Atlas closed before the full response arrived (${code})`;
 }
 
-/** It is retryable by default: an operator can correct the worker. */
-export function notSent(message: string, more: Partial<AtlasOutcome> = {}): AtlasOutcome {
+/** Makes the outcome of a request that was not sent. By default it is retryable. */
+export function notSent(
+  message: string,
+  more: Partial<Pick<AtlasOutcome, 'retryable' | 'details' | 'retryAfterMs' | 'attempt'>> = {},
+): AtlasOutcome {
   return { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false, message, details: {}, ...more };
 }
 

@@ -3,7 +3,7 @@ import { createTokenCache } from '../http/token-cache';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
-/** Longer than a request, so that no token expires during one. */
+/** Time before expiry at which a token is renewed, so that it does not expire during a usual request. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const accessTokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });

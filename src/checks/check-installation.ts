@@ -8,7 +8,11 @@ import { runAll, workerChecks } from './worker-checks';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
-/** Changes nothing and creates no link-token. @throws ConfigError */
+/**
+ * Changes nothing and creates no link-token.
+ *
+ * @throws ConfigError
+ */
 export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: string): Promise<Finding[]> {
   const config = loadConfig(env, configFile);
   const services = await createServices(config);

@@ -3,8 +3,8 @@ import type { Client } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { escapeControls, shellQuote } from '../shared/text';
-import { GRPC, findGrpcCode, findGrpcError } from '../temporal/grpc';
-import { readRetentionMs, visibilityQuery } from '../temporal/visibility';
+import { findGrpcError } from '../temporal/grpc';
+import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 
 /** Retention that leaves time to recover a token over a weekend. */
@@ -49,11 +49,6 @@ function formatHours(ms: number): string {
 }
 
 const LIST_TIMEOUT_MS = 4000;
-const REFUSED_CODES: readonly (number | null)[] = [
-  GRPC.permissionDenied,
-  GRPC.unauthenticated,
-  GRPC.unimplemented,
-];
 
 /** Checks the list of runs, which each run of `prepareLiveMigration` needs before it creates a token. */
 export async function checkRunList(client: Client): Promise<CheckResult> {
@@ -67,11 +62,9 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
   } catch (error) {
     const reason = escapeControls(findGrpcError(error)?.details || (error as Error).message);
     const what = `list the runs of namespace ${namespace} (${reason})`;
-    if (REFUSED_CODES.includes(findGrpcCode(error))) {
-      return failedCheck(
-        `Temporal refuses to ${what}: grant the permission to list workflow executions` +
-          ' (ListWorkflowExecutions, in the role "read" of the namespace); without it no run creates a token',
-      );
+    const refusal = findListRefusal(error);
+    if (refusal !== null) {
+      return failedCheck(`Temporal refuses to ${what}: ${refusal}; without the list no run creates a token`);
     }
     return failedCheck(
       `Temporal did not ${what}: check its visibility store and the limit frontend.namespaceRPS.visibility;` +

@@ -13,7 +13,11 @@ export const keysCommand = ({ output }: ProgramContext) =>
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {
-  const current = await readFileIfPresent(file);
+  const current = await readFileIfPresent(file).catch((error: unknown) => {
+    throw new CommandError(
+      `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,
+    );
+  });
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
     throw usageError(`${file} exists: add --rotate to put a new key before its keys`);

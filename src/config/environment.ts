@@ -97,6 +97,7 @@ function readCredential(env: Env, problems: string[]): CredentialConfig | null {
     problems.push(
       `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
     );
+    return null;
   }
   const id = readSecret(env, pair.id, headerFormat, problems);
   const secret = readSecret(env, pair.secret, headerFormat, problems);

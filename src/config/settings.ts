@@ -83,7 +83,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         create: z
           .strictObject({
             ...backoff,
-            giveUpAfterMs: waitMs({ min: SECOND_MS, default: HOUR_MS }),
+            giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .prefault({}),
@@ -91,9 +91,9 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
           .strictObject({
             ...backoff,
             // One round of attempts. The pause between rounds doubles from the first to the maximum.
-            roundMs: waitMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
+            roundMs: timeMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
             firstPauseMs: z.int().min(1).default(MINUTE_MS),
-            maximumPauseMs: waitMs({ min: 1, default: 6 * HOUR_MS }),
+            maximumPauseMs: timeMs({ min: 1, default: 6 * HOUR_MS }),
           })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
@@ -182,7 +182,7 @@ function sinksSchema(context: ReferenceContext) {
     .transform((sinks) => new Map(Object.entries(sinks)));
 }
 
-function waitMs({ min, default: fallback }: { min: number; default: number }) {
+function timeMs({ min, default: fallback }: { min: number; default: number }) {
   return z.int().min(min).max(LONGEST_WAIT_MS).default(fallback);
 }
 
@@ -190,7 +190,7 @@ function waitMs({ min, default: fallback }: { min: number; default: number }) {
 const backoff = {
   initialIntervalMs: z.int().min(1).default(SECOND_MS),
   backoffCoefficient: z.number().min(1).default(2),
-  maximumIntervalMs: waitMs({ min: 1, default: MINUTE_MS }),
+  maximumIntervalMs: timeMs({ min: 1, default: MINUTE_MS }),
 };
 
 /** Makes arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */

@@ -121,14 +121,16 @@ function noteWhenWritten(
     });
 }
 
+type Connect = (target: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
+
 /**
  * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection,
  * after which undici would request a tunnel again and again, even for a request that ended.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {
   const pool = new Pool(origin, options);
-  const connect = pool.connect.bind(pool) as (target: Dispatcher.ConnectOptions) => Promise<unknown>;
-  const connectOnce = (target: Dispatcher.ConnectOptions) =>
+  const connect: Connect = pool.connect.bind(pool);
+  const connectOnce: Connect = (target) =>
     connect(target).catch((error: unknown) => {
       if ((error as NodeJS.ErrnoException).code !== 'UND_ERR_SOCKET') throw error;
       throw Object.assign(new Error('the proxy closed the connection'), { code: 'ECONNRESET' });

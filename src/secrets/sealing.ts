@@ -54,6 +54,8 @@ export interface Sealer {
     workflowId: string,
   ): Promise<SealedToken>;
   /**
+   * Opens a sealed token. The result comes from inside the seal.
+   *
    * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for
    *   another workflow id.
    */

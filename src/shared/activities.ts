@@ -45,6 +45,16 @@ export interface ValidatedRequest {
   deliver: DeliverRetryPolicy;
 }
 
+/** The part of a failed attempt's details that only the workflow reads. */
+export interface AttemptDetails {
+  /** False when the attempt created nothing. */
+  tokenMayExist?: boolean;
+  /** False when the only attempt ended before it called the sink, which then cannot have the token. */
+  sinkTried?: boolean;
+  /** The wait that Atlas or the sink requested. */
+  retryAfterMs?: number;
+}
+
 export interface LinkState {
   linked: boolean;
   /** True when the pair's last token is too young for another one. */

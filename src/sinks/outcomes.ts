@@ -28,7 +28,7 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    const message = 'the attempt was stopped before the sink had responded; the run tries again';
+    const message = 'the attempt was stopped before the sink had confirmed it; the run tries again';
     return { ...unavailable, message };
   }
   // The message of a library may hold a secret.

@@ -32,7 +32,11 @@ export interface Sink {
    * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
    */
   check?(target: CheckTarget | null, signal: AbortSignal): Promise<string>;
-  /** Tells whether the source organization is linked. Omitted if the sink cannot know. @throws as `deliver`. */
+  /**
+   * Tells whether the source organization is linked. Omitted if the sink cannot know.
+   *
+   * @throws as `deliver`.
+   */
   isLinked?(sourceOrgId: string, signal: AbortSignal): Promise<boolean>;
 }
 

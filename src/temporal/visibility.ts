@@ -1,6 +1,22 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { GRPC, findGrpcCode } from './grpc';
+
+const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
+const REFUSALS: ReadonlyMap<number | null, string> = new Map([
+  [
+    GRPC.permissionDenied,
+    'grant the permission to list and read workflow runs (ListWorkflowExecutions, in the role "read" of the namespace)',
+  ],
+  [GRPC.unimplemented, NOT_SUPPORTED],
+  [GRPC.invalidArgument, NOT_SUPPORTED],
+]);
+
+/** Finds the remedy for a list that Temporal refuses, which no retry fixes; null for any other error. */
+export function findListRefusal(error: unknown): string | null {
+  return REFUSALS.get(findGrpcCode(error)) ?? null;
+}
 
 export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';

@@ -6,7 +6,8 @@ const LAST_LINES_MS = 300;
 
 /**
  * The first signal drains the worker: attempts in progress have time to finish, a POST always enough. The second ends
- * the process at once. Without a handler, Linux would ignore the signals for the first process of a container.
+ * the process at once. Without a handler, Linux would ignore the signals for the first process of a container, even
+ * while the worker has not started.
  *
  * @returns a function that names the worker to drain.
  */

@@ -3,7 +3,7 @@ import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure }
 import { MAX_JWE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
-import type { LinkState } from '../shared/activities';
+import type { AttemptDetails, LinkState } from '../shared/activities';
 import { payloadConverter } from './payload-converter';
 
 /*
@@ -64,6 +64,7 @@ const NOTHING_KNOWN = {
   sinkTried: true,
 } as const;
 
+/** Types by which an attempt says that it created nothing. A run that fails with one may count tokens. */
 const TYPES_WITHOUT_TOKEN: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
 export function parseFailure(error: unknown): AttemptFailure {
@@ -101,7 +102,7 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 
 function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
   const details = asObject(failure.details?.[0]);
-  const { retryAfterMs, tokenMayExist, sinkTried } = details;
+  const { retryAfterMs, tokenMayExist, sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = details;
   const type = cut(String(failure.type), MAX_TEXT_LENGTH);
   return {
     how: 'failed',

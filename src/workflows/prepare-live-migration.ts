@@ -57,6 +57,7 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
     validateRequest(request, recovery ?? null, getRunOptions()),
     recovery ? undefined : findToken(request, Date.now()),
   ]);
+  // The cancellation comes before what the validation found, and that before what the search found.
   if (isCancelled()) {
     throw new CancelledFailure(
       recovery

@@ -36,7 +36,8 @@ const MAX_LISTED = 10;
  * id: one run for each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
  * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest`
- *   for its own input, `Cancelled` when only the child was cancelled or terminated.
+ *   for its own input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it
+ *   was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   try {

@@ -27,7 +27,10 @@ const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new 
   ['DifferentRequest', EXIT_CODES.refused],
 ]);
 
-/** @param failure of a run, or of one of its Updates. @returns null when a person cannot act on its type. */
+/**
+ * @param failure of a run, or of one of its Updates.
+ * @returns null when a person cannot act on its type.
+ */
 export function toFailureError(failure: unknown, workflowId: string): CommandError | null {
   if (!(failure instanceof ApplicationFailure)) return null;
   const { type, message } = failure;

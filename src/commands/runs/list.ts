@@ -88,7 +88,11 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
   ].filter((condition) => typeof condition === 'string');
 }
 
-/** Reads what the options need of the history of a run. @returns null when the run does not match every filter. */
+/**
+ * Reads what the options need of the history of a run.
+ *
+ * @returns null when the run does not match every filter.
+ */
 async function readDetails(
   client: Client,
   info: WorkflowExecutionInfo,

@@ -9,7 +9,11 @@ import { isOpen } from '../../temporal/visibility';
 import { refusal } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
-/** Describes a run, the newest of its workflow id by default. @throws CommandError when it has a foreign type. */
+/**
+ * Describes a run, the newest of its workflow id by default.
+ *
+ * @throws CommandError when it has a foreign type.
+ */
 export async function describeOwnRun(
   client: Client,
   { workflowId, runId }: { workflowId: string; runId?: string },

@@ -19,7 +19,11 @@ export async function describeMissingWorker(client: Client, taskQueue: string): 
 /** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
 const TIMEOUT_MS = 90_000;
 
-/** Lets a worker check itself, or what a request would use. @throws CommandError when no worker reports. */
+/**
+ * Lets a worker check itself, or what a request would use.
+ *
+ * @throws CommandError when no worker reports.
+ */
 export async function checkWorker(
   { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,
@@ -45,9 +49,11 @@ export async function checkWorker(
   const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
   const report = checkReportSchema.safeParse(reported).data;
   const isExplained = ({ findings, fields }: CheckReport) =>
-    fields.length > 0 || findings.some(({ state }) => state === 'error');
+    outcome instanceof Error
+      ? fields.length > 0 || findings.some(({ state }) => state === 'error')
+      : findings.length > 0;
   // A check that failed with no error in its report says why in its failure.
-  if (report && (!(outcome instanceof Error) || isExplained(report))) return report;
+  if (report && isExplained(report)) return report;
   const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
   throw new CommandError(
     `the workers of task queue ${taskQueue} sent no report (${reason}):` +

@@ -99,7 +99,7 @@ describe('doctor', () => {
         [
           /^warning +configuration: file .*sealing-keys\.json can be read by others: run chmod o= on it/,
           /^warning +Temporal: .* for 24 h: set at least 72 h.*temporal operator namespace update/,
-          /^error +list of runs: Temporal refuses to list .*: grant the permission to list workflow/,
+          /^error +list of runs: Temporal refuses to list .*: grant the permission to list and read workflow/,
           /^ok +sealing keys: /,
           /^error +credential default: Atlas returned 401 .*; check the service account's client id and secret/,
           /^error +sink files: .*tokens of the sink cannot be written \(ENOENT\): create it/,

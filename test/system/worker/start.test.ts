@@ -36,7 +36,7 @@ it.concurrent.each<
       const proxy = await serveRejectingGrpcProxy(address, lists, PERMISSION_DENIED);
       return [{}, { TEMPORAL_ADDRESS: `127.0.0.1:${proxy.port}` }];
     },
-    /: Temporal refuses to list the runs of namespace default .*: grant the permission to list workflow exec/,
+    /: Temporal refuses to list the runs of namespace default .*: grant the permission to list and read workflow runs/,
   ],
   [
     'a port for metrics in use',

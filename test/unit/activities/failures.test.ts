@@ -124,7 +124,7 @@ test('the failure of an invalid request has a hundred problems in its details, a
 });
 
 it.each([
-  ['PERMISSION_DENIED', GRPC.permissionDenied, 'grant the worker the permission', true],
+  ['PERMISSION_DENIED', GRPC.permissionDenied, 'grant the permission', true],
   ['UNIMPLEMENTED', GRPC.unimplemented, 'use a server and a visibility store that list', true],
   ['INVALID_ARGUMENT', GRPC.invalidArgument, 'use a server and a visibility store that list', true],
   ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
