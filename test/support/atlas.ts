@@ -49,7 +49,6 @@ export async function startAtlas({
   settings,
   ...options
 }: {
-  port?: number;
   https?: { key: string; cert: string };
   account?: AtlasAccount;
   others?: readonly AtlasAccount[];

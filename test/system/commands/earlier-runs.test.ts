@@ -1,9 +1,10 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
+import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
-import { end } from '../../support/runs';
+import { createdToken, end } from '../../support/runs';
 import { untilClosedAreListed } from '../../support/temporal';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
@@ -220,6 +221,21 @@ it.concurrent('recover starts on the queue of --task-queue, with the request but
   );
   expect({ ...repeated, again: true }).toEqual(request);
   expect(repeated).not.toHaveProperty('again');
+});
+
+it.concurrent('recover takes the token that was delivered from the delivery, not from a claim', async () => {
+  const first = await ran('blocked', 'cancel');
+  const second = await ran('blocked', 'cancel', first);
+  const { workflow } = fixture.temporal;
+  const tokenOf = async ({ workflowId, runId }: Earlier) =>
+    sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
+  const request = { ...(await readRequest(fixture.temporal, first)), sink: 'files' } as PrepareRequest;
+  const { deliveryId } = await tokenOf(second);
+  const sealedToken = { ...(await tokenOf(first)), deliveryId };
+  await (await fixture.deployment.start(request, { sealedToken, sinksTried: [] })).result();
+  await untilListed(first, 3);
+  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, refused: 'delivered' });
+  expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
 });
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {

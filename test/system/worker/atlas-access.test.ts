@@ -5,6 +5,7 @@ import { newAccount, seedOf, startAtlas, type TestAtlas } from '../../support/at
 import { eventually } from '../../support/eventually';
 import { deploy, type Deployment } from '../../support/installation';
 import { endingOf, pendingActivity } from '../../support/runs';
+import { certificateFor, serveConnectProxy } from '../../support/servers';
 import type { WorkerProcess } from '../../support/worker-process';
 
 const archive = newAccount();
@@ -82,4 +83,15 @@ test('a rotated client secret is picked up from its file by the running worker, 
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   expect(atlas.requestsOn('oauth').slice(before)).toMatchObject([{ status: 200 }]);
   expect(worker.output()).not.toContain(clientSecret);
+});
+
+test('a run reaches Atlas through HTTPS_PROXY, and trusts the authority in NODE_EXTRA_CA_CERTS', async () => {
+  const [https, proxy] = await Promise.all([certificateFor(), serveConnectProxy()]);
+  const secure = await startAtlas({ https });
+  const proxied = await deploy({ atlas: secure });
+  const authority = path.join(proxied.folder, 'authority.pem');
+  writeFileSync(authority, https.cert);
+  await proxied.startWorker({ HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: authority });
+  expect(await endingOf(await proxied.start())).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+  expect(new Set(proxy.tunnels)).toEqual(new Set([new URL(secure.url).host]));
 });

@@ -1,0 +1,45 @@
+import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { checkLinkActivity } from '../../../src/activities/check-link';
+import type { AdminApi } from '../../../src/atlas/admin-api';
+import { responseError } from '../../../src/atlas/outcomes';
+import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
+import { GRPC } from '../../../src/temporal/grpc';
+import { ORG, SOURCE_ORG, failureOf, organizations, type Untyped } from './attempt';
+
+const deliver = () => Promise.resolve('');
+const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));
+const SINKS = new Map<string, Sink>([
+  ['drop', { deliver }],
+  ['source', { deliver, isLinked }],
+]);
+
+const atlasReturns = (status: number) => () =>
+  Promise.reject(responseError('availableProjects', { status, json: null, retryAfterMs: undefined }));
+const notLinked = () => Promise.resolve(false);
+
+const denied = Object.assign(new Error(), { code: GRPC.permissionDenied, details: '', metadata: {} });
+const client = {
+  withAbortSignal: (_signal: AbortSignal, work: () => Promise<unknown>) => work(),
+  workflow: {
+    getHandle: () => ({ describe: () => Promise.resolve(null) }),
+    list() {
+      throw denied;
+    },
+  },
+} as unknown as Client;
+
+it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: object]>([
+  ['Atlas returns 503', 'drop', atlasReturns(503), { type: 'AtlasUnavailable', nonRetryable: false }],
+  ['Atlas returns 403', 'drop', atlasReturns(403), { type: 'AtlasRequestRejected', nonRetryable: true }],
+  ['the sink rejects', 'source', notLinked, { type: 'SinkRejected', nonRetryable: true }],
+  ['runs may not be listed', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
+])('the check of a link fails when %s', async (_what, sink, atlas, failure) => {
+  const activity = checkLinkActivity({ isLinked: atlas } as AdminApi, SINKS, organizations, 0) as Untyped;
+  const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };
+  const logger = new DefaultLogger('ERROR', () => undefined);
+  const attempt = new MockActivityEnvironment({}, { client, logger });
+  const check = attempt.run<unknown[], unknown, Untyped>(activity, input);
+  expect(await failureOf(check)).toMatchObject(failure);
+});
