@@ -63,7 +63,7 @@ interface DeployOptions {
   credential?: CredentialType;
   /** Settings over those that every test has, section by section. */
   config?: Config;
-  /** Whatever else a worker finds in its environment. */
+  /** Further environment of a worker. */
   env?: Record<string, string>;
   temporal?: Temporal;
 }

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 import type { Fault } from '../../dev/atlas-emulator';
 import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
+import { freePort } from '../../dev/temporal/free-port';
 import { UPDATES } from '../../src/contract/names';
 import { sealedTokenSchema } from '../../src/contract/schemas';
 import type { CredentialType } from '../support/atlas';
@@ -37,6 +38,7 @@ const on = 'linkTokens';
 let folder: string;
 let temporal: EmbeddedTemporal;
 let own: OwnOrganizations;
+let metricsPort: number;
 const handles: Handle[] = [];
 
 /** One installation, whose worker logs all it can, on a Temporal server with a database and the UI. */
@@ -59,8 +61,15 @@ beforeAll(async () => {
     signingSecrets: [{ env: 'SIGNING_SECRET' }],
   };
   const sinks = { missing: { type: 'file', directory: 'missing' }, echoes };
-  const env = { SIGNING_SECRET: `whsec_${signingKey}`, TMPDIR: path.join(folder, 'tmp') };
-  own = await createOwnOrganizations({ log: { level: 'trace' }, sinks }, env, temporal);
+  const env = {
+    SIGNING_SECRET: `whsec_${signingKey}`,
+    TEMPORAL_API_KEY: secret('the API key of Temporal'),
+    TEMPORAL_TLS: 'false',
+    TMPDIR: path.join(folder, 'tmp'),
+  };
+  metricsPort = await freePort();
+  const config = { log: { level: 'trace' }, metrics: { port: metricsPort }, sinks };
+  own = await createOwnOrganizations(config, env, temporal);
   await own.deployment.startWorker();
 
   secrets.set('the signing secret', signingKey);
@@ -196,6 +205,8 @@ describe('secrets are in their places only', () => {
     await Promise.all([endRuns(), failDeliveries(), failToStart()]);
     const { deployment, atlas } = own;
     for (const handle of handles) await lookAtRun(handle);
+    const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
+    look('the metrics', await metrics.text());
     // The worker is stopped during this delivery.
     await untilDeliveryFails(await start('missing'));
     if (process.platform === 'linux') {
@@ -223,6 +234,7 @@ describe('secrets are in their places only', () => {
     [/^the result of a run/, 'AtlasResponseInvalid'],
     [/^the outcome of the Update redeliver$/, 'SealedTokenUnreadable'],
     [/^the output of redeliver/, 'SinkRejected'],
+    [/^the metrics$/, 'activity="deliverLinkToken"'],
     [/^a cancelled run$/, 'sinksTried'],
     [/^the output of a worker/, 'MONGODB_ATLAS_CLIENT_SECRET'],
     [/^the output of a worker/, 'LIVE_MIGRATION_PREP_SEALING_KEYS'],

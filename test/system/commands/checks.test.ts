@@ -248,8 +248,9 @@ it('schedule create creates one whose runs never overlap and have the usual id, 
   const receipt: unknown = await temporal.workflow.getHandle(workflowId).result();
   expect(result).toMatchObject({ outcome: 'prepared', receipt });
 
-  const second = await client(...create);
+  const second = await client(...create, '--json');
   expect(second.code).toBe(6);
+  expect(objectIn(second)).toMatchObject({ refused: 'scheduleExists', scheduleId: workflowId });
   expect(second.stderr).toContain(
     `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
   );
