@@ -136,8 +136,8 @@ export const cancelledBeforeSending: Creation = async () => {
 /** Just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);
 
-/** A creation that somebody completes by hand, with what is no token. */
-export const createdByHand: Creation = ({ request, unconfirmedTokens }) => ({
+/** A creation that another client completes, with what is no token. */
+export const createdByOtherClient: Creation = ({ request, unconfirmedTokens }) => ({
   ...sealedToken(request, unconfirmedTokens),
   deliveryId: HUGE,
 });
@@ -148,13 +148,13 @@ export function stored({ jwe }: DeliverInput, sink: string): SinkReceipt {
   return { ...facts, sink, location: `place of ${sink}`, deliveredAt: new Date().toISOString() };
 }
 
-/** A delivery that somebody completes by hand, with another receipt. */
-export function storedByHand(change: Partial<Receipt>): Delivery {
+/** A delivery that another client completes, with another receipt. */
+export function storedByOtherClient(change: Partial<Receipt>): Delivery {
   return (input, sink) => ({ ...stored(input, sink), ...change });
 }
 
-/** A delivery that somebody fails by hand. */
-export function failedByHand(message: string, details: object): Delivery {
+/** A delivery that another client fails. */
+export function failedByOtherClient(message: string, details: object): Delivery {
   return () => {
     throw ApplicationFailure.create({ message, details: [details], nonRetryable: true });
   };

@@ -18,9 +18,9 @@ import {
   HUGE,
   cancelledBeforeSending,
   created,
-  createdByHand,
+  createdByOtherClient,
   deliveryAt,
-  failedByHand,
+  failedByOtherClient,
   foundAgain,
   invalidResponse,
   lost,
@@ -30,7 +30,7 @@ import {
   sinkRejects,
   sinkUnavailable,
   stored,
-  storedByHand,
+  storedByOtherClient,
   tooLate,
   unconfirmed,
   unreadable,
@@ -68,7 +68,7 @@ describe('attempts to create lead to an ending, a count and a number of attempts
     ['503, a lost attempt, then its token', [unconfirmed(), lost, foundAgain], ['delivered', 1, 3]],
     ['503, then 403', [unconfirmed(), rejected], ['AtlasRequestRejected', 1, 2]],
     ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], ['AtlasResponseInvalid', 2, 3]],
-    ['503, then 2 MB by hand', [unconfirmed(), createdByHand], ['TokenLost', 2, 2]],
+    ['503, then 2 MB by another client', [unconfirmed(), createdByOtherClient], ['TokenLost', 2, 2]],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], ['AtlasUnavailable', 0, 1]],
     ['503 until after the deadline', [unconfirmed(TWO_HOURS_MS)], ['AtlasUnavailable', 1, 1]],
   ])('%s', async (_what, create, [type, unconfirmedTokens, creations]) => {
@@ -123,7 +123,7 @@ describe('a run that may not begin calls nothing:', () => {
   const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 
   it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
-    ['an invalid request, whatever the search finds', tokenExists, invalid, 'InvalidRequest', { fields }],
+    ['an invalid request, also with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
     ['an earlier token, with its run', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
     ['a list that Temporal does not give', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
   ])('%s', async (_what, find, change, type, details) => {
@@ -136,8 +136,8 @@ describe('attempts to deliver lead to a receipt:', () => {
   it.concurrent.each<[what: string, deliver: Delivery[], deliverPlan: object]>([
     ['the sink rejects it twice', [sinkRejects, sinkRejects], {}],
     ['Temporal retries in a round', [sinkUnavailable(), sinkUnavailable()], { roundMs: 60_000 }],
-    ['a receipt of 2 MB, completed by hand', [storedByHand({ location: HUGE })], {}],
-    ['the receipt of another token, completed by hand', [storedByHand({ deliveryId: randomUUID() })], {}],
+    ['another client: a receipt of 2 MB', [storedByOtherClient({ location: HUGE })], {}],
+    ['another client: the receipt of another token', [storedByOtherClient({ deliveryId: randomUUID() })], {}],
   ])('%s', async (_what, deliver, plan) => {
     const plans = { deliver: { firstPauseMs: 1, maximumPauseMs: 1, ...plan } };
     expect(await end(await worker.start({ deliver, plans }))).toMatchObject({
@@ -147,11 +147,14 @@ describe('attempts to deliver lead to a receipt:', () => {
     });
   });
 
-  it.concurrent('a failure by hand is bounded, its wait too, and its sink is named', async () => {
-    const deliver = [failedByHand('by hand', { retryAfterMs: 1e300, detail: HUGE }), failedByHand(HUGE, {})];
+  it.concurrent('a failure by another client is bounded, its wait too, and its sink is named', async () => {
+    const deliver = [
+      failedByOtherClient('by another client', { retryAfterMs: 1e300, detail: HUGE }),
+      failedByOtherClient(HUGE, {}),
+    ];
     const run = await worker.start({ deliver });
     const { description, nextTryAt } = await untilStep(run.handle, 'undelivered');
-    expect(description).toBe('SinkUnavailable: by hand');
+    expect(description).toBe('SinkUnavailable: by another client');
     expect(Date.parse(String(nextTryAt)) - Date.now()).toBeLessThanOrEqual(24 * 3_600_000);
     expect((await redeliver(run.handle)).message.length).toBeLessThan(5000);
     expect(await cancel(run)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
@@ -228,18 +231,18 @@ describe('a cancel while a run waits to create ends it:', () => {
 
 describe('a cancel while a token waits for its sink ends as Cancelled, with the token and the sinks:', () => {
   async function expectCancelled(run: ScriptedRun, sinksTried: string[]): Promise<void> {
-    const { deliveryId } = await statusOf(run.handle);
+    const { deliveryId, tokenSha256 } = (await createdToken(run.handle)) as SealedToken;
     // A second cancel changes nothing.
     await Promise.all([run.handle.cancel(), run.handle.cancel()]);
     const ended = await end(run);
     expect(ended).toMatchObject({
       type: 'Cancelled',
       unconfirmedTokens: 0,
-      details: { deliveryId, sinksTried },
+      details: { deliveryId, tokenSha256, sinksTried },
     });
     expect(ended.message).toContain(`live-migration-prep recover --org ${run.request.orgId}`);
     const { memo } = await run.handle.describe();
-    expect(memo).toMatchObject({ deliveryId });
+    expect(memo).toMatchObject({ deliveryId, tokenSha256 });
     expect(memo).not.toHaveProperty('step');
   }
 

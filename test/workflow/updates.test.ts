@@ -1,7 +1,9 @@
-import type { PrepareRequest } from '../../src/contract/schemas';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { PrepareRequest, SealedToken } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import {
   awaitDelivery,
+  createdToken,
   endingOf,
   redeliver,
   startAndAwait,
@@ -60,15 +62,17 @@ describe('redeliver', () => {
     const { handle } = await startUndelivered([noSuchSink, stored]);
     const message = 'redelivery to sink typo: there is no such sink; sink files: the sink rejects it';
     expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected', message });
-    const { deliveryId, ...status } = await statusOf(handle);
-    expect(status).toMatchObject({ step: 'undelivered', description: `SinkRejected: ${message}` });
+    const { deliveryId, tokenSha256 } = (await createdToken(handle)) as SealedToken;
+    const description = `SinkRejected: ${message}`;
+    expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', description, deliveryId });
     const { memo } = await handle.describe();
-    expect(memo).toMatchObject({ step: 'undelivered', sink: 'files', deliveryId });
+    expect(memo).toMatchObject({ step: 'undelivered', sink: 'files', deliveryId, tokenSha256 });
     // The sink that was not called is not named.
     const { receipt } = await redeliver(handle, { sink: 'other' });
     expect(receipt).toMatchObject({ sink: 'other', alsoTried: ['files'] });
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
     expect((await handle.describe()).memo).toEqual({});
+    await expect(redeliver(handle)).rejects.toThrow(WorkflowNotFoundError);
   });
 
   it.concurrent.each([
@@ -137,8 +141,9 @@ describe('awaitDelivery', () => {
   it.concurrent('starts a run, and has its receipt', async () => {
     const request = worker.deployment.newRequest();
     const { receipt } = await startAndAwait(worker.deployment, request);
-    const ending = await endingOf(worker.deployment.handleOf(request));
-    expect(ending).toMatchObject({ type: 'delivered', receipt });
+    const handle = worker.deployment.handleOf(request);
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
+    await expect(awaitDelivery(handle, request)).rejects.toThrow(WorkflowNotFoundError);
   });
 
   it.concurrent('starts a run of an invalid request, and fails as the run does', async () => {

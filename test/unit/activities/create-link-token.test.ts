@@ -7,6 +7,7 @@ import { connectionError } from '../../../src/atlas/outcomes';
 import type { CreateInput } from '../../../src/contract/activity-inputs';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken, ValidRequest } from '../../../src/contract/schemas';
+import { rejectionOf } from '../rejection';
 import {
   FOREIGN_CALLERS,
   ORG,
@@ -173,11 +174,13 @@ describe('the token of an attempt that the run counts as lost', () => {
     expect(calls).toHaveBeenCalledTimes(2);
   });
 
-  it('is kept for the last thousand runs', async () => {
+  it('is kept for the last thousand runs that received one', async () => {
     const received = createReceivedTokens();
     const tokenOf = (run: number) => ({ deliveryId: `${run}` }) as SealedToken;
-    for (let run = 0; run <= 1000; run += 1)
+    for (let run = 0; run <= 1000; run += 1) {
+      await rejectionOf(received.keep(`failed ${run}`, 0, Promise.reject(new Error('refused'))));
       await received.keep(`run ${run}`, 0, Promise.resolve(tokenOf(run)));
+    }
     expect(await received.find('run 1', 1)).toEqual(tokenOf(1));
     expect(await received.find('run 0', 1)).toBeNull();
   });

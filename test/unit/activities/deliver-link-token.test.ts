@@ -121,9 +121,10 @@ describe('an attempt that is stopped while the sink has the token', () => {
     expect(await stopped({ cancelRequested: true })).toBeInstanceOf(CancelledFailure);
   });
 
-  it('since its worker stops, or an operator pauses or resets it, is followed by another', async () => {
+  const OTHER_REASONS = [{ workerShutdown: true }, { paused: true }, { reset: true }];
+  it.each(OTHER_REASONS)('since %j is followed by another', async (details) => {
     const retried = { type: 'SinkUnavailable', nonRetryable: false, details: [{ sinkTried: true }] };
-    expect(await stopped({ workerShutdown: true })).toMatchObject(retried);
+    expect(await stopped(details)).toMatchObject(retried);
   });
 });
 

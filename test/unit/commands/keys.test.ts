@@ -10,8 +10,10 @@ beforeEach(() => void (file = fileIn('sealing-keys.json')));
 /** No output may hold a key. */
 async function keys(...args: string[]) {
   const exit = await run(['keys', '--file', file, ...args]);
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
-  for (const [, k] of text.matchAll(/"k": "([^"]+)"/g)) expect(exit.stdout + exit.stderr).not.toContain(k);
+  if (exit.code !== 0) return exit;
+  const written = JSON.parse(readFileSync(file, 'utf8')) as { keys: { k: string }[] };
+  expect(written.keys).not.toEqual([]);
+  for (const { k } of written.keys) expect(exit.stdout + exit.stderr).not.toContain(k);
   return exit;
 }
 

@@ -26,12 +26,13 @@ const FACTS = {
 };
 const PAIR = { orgId: REQUEST.orgId, sourceOrgId: null };
 const TOKEN = { ...PAIR, ...FACTS, jwe: 'x'.repeat(MAX_JWE_LENGTH) };
+const RECEIPT = { ...PAIR, ...FACTS, sink: 'drop', location: 'there', fieldOfANewerRelease: 1 };
+const LINK_STATE = { linked: false, recentToken: false, lastTokenAt: null, tokenRunId: null };
 
 describe('what an activity returns', () => {
   it('passes when it is of this run, the largest sealed token included', () => {
     expect(parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
-    const receipt = { ...PAIR, ...FACTS, sink: 'drop', location: 'there', fieldOfANewerRelease: 1 };
-    expect(parseReceipt(receipt, REQUEST, 'drop', null)).toEqual(receipt);
+    expect(parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
   });
 
   it('passes with no more unconfirmed tokens than the run has counted', () => {
@@ -40,22 +41,30 @@ describe('what an activity returns', () => {
   });
 
   it('passes a link state only where it says whether the source is linked', () => {
-    const state = { linked: false, recentToken: false, lastTokenAt: null, tokenRunId: null };
-    expect(parseLinkState({ ...state, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(state);
+    expect(parseLinkState({ ...LINK_STATE, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(LINK_STATE);
     expect(parseLinkState({ recentToken: false })).toBeNull();
   });
 
-  it('is parsed without an error, and bounded, whatever it is', () => {
+  it.each<[what: string, valid: object, parse: (input: unknown) => unknown]>([
+    ['token', TOKEN, (input) => parseToken(input, REQUEST, 2)],
+    ['receipt', RECEIPT, (input) => parseReceipt(input, REQUEST, 'drop', null)],
+    ['link state', LINK_STATE, parseLinkState],
+    ['report', { findings: [], request: null, fields: [] }, parseReport],
+  ])('is a bounded %s or none, for any input and any value of a field', (_what, valid, parse) => {
+    const parseBounded = (input: unknown) => {
+      const parsed = parse(input);
+      expect(parsed === null || fitsAsJson(parsed, 200_000)).toBe(true);
+      return parsed;
+    };
+    expect(parseBounded(valid)).not.toBeNull();
+    const fields = Object.keys(valid);
+    /** A time to `Date.parse`. */
+    const huge = `2026 (${'x'.repeat(1_900_000)})`;
+    for (const field of fields) parseBounded({ ...valid, [field]: huge });
     fc.assert(
-      fc.property(fc.anything(), (value) => {
-        for (const parsed of [
-          parseToken(value, REQUEST, 0),
-          parseReceipt(value, REQUEST, 'drop', null),
-          parseLinkState(value),
-          parseReport(value),
-        ]) {
-          expect(parsed === null || fitsAsJson(parsed, 200_000)).toBe(true);
-        }
+      fc.property(fc.anything(), fc.constantFrom(...fields), (value, field) => {
+        parseBounded(value);
+        parseBounded({ ...valid, [field]: value });
       }),
     );
   });
@@ -88,7 +97,7 @@ describe('what an activity fails with', () => {
     expect(parseFailure(timeout)).toMatchObject(lost);
   });
 
-  it('is bounded, whatever its message and details are', () => {
+  it('is bounded for any message and details', () => {
     const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
     const details = fc.oneof(fc.anything(), fc.record({ detail: text, fields: fc.array(fc.anything()) }));
     fc.assert(

@@ -8,14 +8,16 @@ import type { Receipt } from '../../../../src/contract/schemas';
 const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 
 /** Works on one run for each of these outcomes. Returns what is printed, and the exit code. */
-async function workOn(outcomes: (RunOutcome | Error)[], json = false) {
+async function workOn(outcomes: (RunOutcome | Error)[], json = false, untilDone = () => Promise.resolve()) {
   let stdout = '';
   const print = { write: (text: string) => void (stdout += text) };
   const output = createOutput({ stdout: print, stderr: print }, json, createStop());
   const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));
-  const code = await runBulk(items, 'request', output, ({ outcome }) =>
-    outcome instanceof Error ? Promise.reject(outcome) : Promise.resolve(outcome),
-  ).then(
+  const code = await runBulk(items, 'request', output, async ({ outcome }) => {
+    await untilDone();
+    if (outcome instanceof Error) throw outcome;
+    return outcome;
+  }).then(
     () => done,
     (error: unknown) => {
       output.error(error as CommandError);
@@ -64,4 +66,17 @@ it('with --json each outcome is an object, and so are the counts', async () => {
     { workflowId: 'run-0', ...outcome },
     { error: '1 request: 1 refused', total: 1, counts: { refused: 1 } },
   ]);
+});
+
+it('20 runs are worked on at a time, and the next once one has its outcome', async () => {
+  const ends: (() => void)[] = [];
+  const outcomes = Array<RunOutcome>(21).fill(delivered(0));
+  const bulk = workOn(outcomes, false, () => new Promise((resolve) => void ends.push(resolve)));
+  await new Promise(setImmediate);
+  expect(ends).toHaveLength(20);
+  ends[7]?.();
+  await new Promise(setImmediate);
+  expect(ends).toHaveLength(21);
+  for (const end of ends) end();
+  await bulk;
 });
