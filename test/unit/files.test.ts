@@ -7,7 +7,7 @@ let file: string;
 beforeEach(() => void (file = fileIn('file')));
 
 describe('writeFileAtomically', () => {
-  it('replaces a file by one for its owner alone, whatever the umask', async () => {
+  it('replaces a file by one for its owner alone, under any umask', async () => {
     writeFileSync(file, 'former');
     chmodSync(file, 0o644);
     const umask = process.umask(0);

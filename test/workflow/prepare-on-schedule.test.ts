@@ -70,7 +70,7 @@ describe('the check of the link leads to', () => {
       link({ tokenRunId: EARLIER_RUN }),
       { again: EARLIER_RUN },
     ],
-    ['completed by hand: a plain request', () => 'text', {}],
+    ['after a check that another client completed: a plain request', () => 'text', {}],
   ])('a run %s', async (_what, checkLink, changes) => {
     const { request, run, scheduled } = await schedule({ checkLink });
     const { receipt, ...result } = await scheduled.result();

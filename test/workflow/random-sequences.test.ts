@@ -84,7 +84,10 @@ const sequence = fc.record({
 type Sequence = typeof sequence extends fc.Arbitrary<infer T> ? T : never;
 
 let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+beforeAll(async () => {
+  console.info(`random sequences: SEED=${SEED}`);
+  worker = await startScriptedWorker();
+});
 
 /** Runs a sequence and says what really happened beside what the run says. */
 async function run({ create, deliver, disturbances }: Sequence) {

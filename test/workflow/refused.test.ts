@@ -68,7 +68,7 @@ describe('a start that could leave a token behind is InvalidRequest:', () => {
   });
 });
 
-/** `test/unit/activities/invalid-request.test.ts` has what such input leads to, field by field. */
+/** `check-request.test.ts` and `validate-request.test.ts` have what such input leads to, field by field. */
 describe('malformed input is InvalidRequest, and fails no workflow task for ever:', () => {
   const payload = (encoding: string, text: string) => {
     const encoder = new TextEncoder();

@@ -24,7 +24,7 @@ function requestDetails({ orgId, sourceOrgId, sink }: PrepareRequest, count = '0
 const GIVES_UP = expect.stringMatching(/^Creation gives up: \d{4}-.*Z$/);
 
 describe('status, current details and activity summaries say what a run does', () => {
-  it.concurrent('a delivered token: where it is', async () => {
+  it.concurrent('a delivered token: where it is; also fairness keys and summaries', async () => {
     const { request, handle } = await worker.start();
     const { receipt } = await endingOf(handle);
     const deliveryId = receipt?.deliveryId ?? '';

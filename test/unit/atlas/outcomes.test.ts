@@ -71,7 +71,7 @@ it.each([
 });
 
 describe('a response to the link-token request', () => {
-  it.each([401, 404, 500])('is classified by its status %i, whatever its errorCode', (status) => {
+  it.each([401, 404, 500])('is classified by its status %i, also with an errorCode', (status) => {
     const { type, retryable } = responded('linkTokens', status);
     const withCode = responded('linkTokens', status, { errorCode: 'UNEXPECTED_ERROR' });
     expect(withCode).toMatchObject({ type, retryable, details: { errorCode: 'UNEXPECTED_ERROR' } });

@@ -28,7 +28,7 @@ it.each<[polledBy: string, agesMs: number[], options: { expiresMs?: number }, wa
   ['no worker', [], {}, NO_WORKER],
   ['no worker that is listed', [], { expiresMs: Infinity }, NO_WORKER],
   ['a worker that is gone', [80_000], {}, GONE],
-])('a task queue polled by %s: a warning is %j', async (_polledBy, agesMs, options, warning) => {
+])('a task queue polled by %s: a warning is %s', async (_polledBy, agesMs, options, warning) => {
   const polledAt = (ageMs: number) => ({ lastAccessTime: optionalDateToTs(new Date(Date.now() - ageMs)) });
   const describeTaskQueue = () => Promise.resolve({ pollers: agesMs.map(polledAt) });
   const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };

@@ -44,7 +44,7 @@ describe('a YAML file', () => {
     ]);
   });
 
-  it('is read or refused, whatever it says, and no problem quotes it', () => {
+  it('is read or refused for any text, and no problem quotes it', () => {
     const signs = Array.from('ab:-[]{},"\'|>#%@?!\t\n\u0000\uFEFF');
     const longer = [': ', '\n  ', '- ', '&a ', '*a', '? ', '!!int ', '---\n', '...\n', '<<: ', '__proto__'];
     const part = fc.constantFrom(CANARY, ...signs, ...longer);

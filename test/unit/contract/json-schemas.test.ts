@@ -22,7 +22,7 @@ const EVENT = {
 /** One document of each, a property of it with a value that is not valid, and whether it may grow. */
 const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: boolean]> = {
   'prepare-request.schema.json': [
-    { orgId: ORG_ID, accessListIps: ['192.0.2.1'], sink: 'drop' },
+    { orgId: ORG_ID, accessListIps: ['192.31.196.7'], sink: 'drop' },
     { orgId: ORG_ID.toUpperCase() },
     false,
   ],

@@ -5,7 +5,7 @@ import { withTimeout } from '../../../src/http/abort';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-it('ends work that takes too long, whatever the garbage collector removes meanwhile', async () => {
+it('ends work that takes too long, also when garbage is collected meanwhile', async () => {
   const hang = () =>
     withTimeout(
       100,
@@ -22,4 +22,4 @@ it('ends work that takes too long, whatever the garbage collector removes meanwh
   await new Promise(setImmediate);
   collectGarbage();
   for (const work of hung) await expect(work).rejects.toMatchObject({ name: 'TimeoutError' });
-}, 20_000);
+});

@@ -53,7 +53,7 @@ it('shows a reader the whole token or no file, however many attempts write at on
   expect(readdirSync(directory)).toEqual([nameOf(delivery)]);
 });
 
-it('removes the old temporary files of killed attempts, of whichever token, once a minute', async () => {
+it('removes the old temporary files of killed attempts, of any token, once a minute', async () => {
   const UNIQUE = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp';
   const hoursAgo = new Date(Date.now() - 3 * 3_600_000);
   const leave = (name: string, modified = hoursAgo) => {

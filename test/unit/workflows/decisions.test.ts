@@ -32,7 +32,7 @@ describe('after a failed attempt to create a token', () => {
     ['the token was lost', failure({ type: 'TokenLost', retryable: false })],
     ['it failed for good with an unknown type', failure({ type: 'Odd', retryable: false })],
     ['the run was cancelled', failure({}), { isCancelled: true }],
-    ['the activity was cancelled by hand', failure({ how: 'cancelled' })],
+    ['another client cancelled the activity', failure({ how: 'cancelled' })],
     ['the run was cancelled, and Atlas rejected the attempt', REJECTED, { isCancelled: true }],
     ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
     ['nothing was created, and no time is left', NOT_CREATED],
