@@ -44,7 +44,7 @@ export async function readEnding(
 export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
   const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
   const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
-  // Anyone in the namespace can complete a run by hand, with a receipt that no workflow task could pass on.
+  // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
   return receipt && JSON.stringify(receipt).length <= MAX_RECEIPT_LENGTH ? receipt : null;
 }
 

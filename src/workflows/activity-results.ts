@@ -8,7 +8,7 @@ import { payloadConverter } from './payload-converter';
 
 /*
  * Results and failures of activities enter the workflows here only. Anyone who may start work in the
- * namespace can complete or fail an activity by hand, with anything: what passes is bounded and has the
+ * namespace can complete or fail an activity, with anything: what passes is bounded and has the
  * expected shape, so the code behind trusts its types. Temporal refuses a workflow task of more than 2 MiB
  * for ever.
  */

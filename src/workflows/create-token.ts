@@ -8,7 +8,7 @@ import { decideCreation, isTooLate } from './decisions';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
-const COMPLETED_BY_HAND = {
+const COMPLETED_BY_OTHER_CLIENT = {
   type: 'TokenLost',
   message:
     'the creation was completed without a sealed token of this request, by somebody other than a worker: ' +
@@ -44,7 +44,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     const outcome = await settle(
       createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
       (result) => parseToken(result, request, unconfirmedTokens),
-      COMPLETED_BY_HAND,
+      COMPLETED_BY_OTHER_CLIENT,
     );
     if ('result' in outcome) return outcome.result;
 

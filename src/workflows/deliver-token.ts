@@ -41,7 +41,7 @@ export async function deliverToken(
     const outcome = await settle(
       isFinal ? CancellationScope.nonCancellable(attempt) : channel.runAttempt(attempt),
       (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
-      completedByHand(sink),
+      completedByOtherClient(sink),
     );
     if ('result' in outcome) {
       sinksTried.delete(sink);
@@ -71,7 +71,7 @@ export async function deliverToken(
   }
 }
 
-function completedByHand(sink: string) {
+function completedByOtherClient(sink: string) {
   return {
     type: 'SinkUnavailable',
     message:
