@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Fault } from '../../../dev/atlas-emulator';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { deploy, startInstallation, type Installation } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
+
+const JOB_FAILED = { msg: 'link-token job failed' };
 
 describe('the log of a worker at level trace', () => {
   let installation: Installation;
@@ -12,41 +15,48 @@ describe('the log of a worker at level trace', () => {
     installation = await startInstallation({ config: { log: { level: 'trace' } } });
   });
 
-  it('names the run in every line of it', async () => {
+  /** Returns the ending of a run, and the lines of the log since before it. */
+  async function runToEnd(sink: string, ...faults: Fault[]) {
     const { atlas, worker, deployment } = installation;
-    atlas.faults({ on: 'linkTokens', status: 429 });
-    const request = deployment.newRequest();
-    expect(await endingOf(await deployment.start(request))).toMatchObject({ type: 'delivered' });
-    await eventually('the end', () => worker.logged('Workflow completed').length > 0);
-    const { workflowId } = deployment.handleOf(request);
-    const lines = linesOf(worker).filter(
-      ({ level, sdkComponent, ...line }) =>
-        line['workflowId'] === workflowId && sdkComponent !== 'core' && level !== 'trace',
+    const { length } = linesOf(worker);
+    atlas.faults(faults);
+    const handle = await deployment.start(deployment.newRequest({ sink }));
+    const { type } = await endingOf(handle);
+    const lines = () => linesOf(worker).slice(length);
+    const { workflowId } = handle;
+    const isEnd = ({ msg, ...line }: Record<string, unknown>) =>
+      line['workflowId'] === workflowId && /^Workflow (completed|failed)$/.test(String(msg));
+    await eventually('the end', () => lines().some(isEnd));
+    return { type, handle, lines: lines() };
+  }
+
+  it('names the run in every line of it', async () => {
+    const { type, handle, lines } = await runToEnd('files', { on: 'linkTokens', status: 429 });
+    expect(type).toBe('delivered');
+    const named = lines.filter(
+      ({ level, sdkComponent, workflowId }) =>
+        workflowId === handle.workflowId && sdkComponent !== 'core' && level !== 'trace',
     );
-    expect([...new Set(lines.map(({ msg }) => msg))].sort()).toEqual([
+    expect([...new Set(named.map(({ msg }) => msg))].sort()).toEqual([
       ...['Activity completed', 'Activity failed', 'Activity started', 'Workflow completed'],
       ...['Workflow started', 'link-token created', 'link-token delivered', 'link-token received'],
     ]);
   });
 
   it('logs a mistake of the caller without an error line', async () => {
-    const { worker, deployment } = installation;
-    const ending = await endingOf(await deployment.start(deployment.newRequest({ sink: 'nope' })));
-    expect(ending.type).toBe('InvalidRequest');
-    await eventually('the failure', () => worker.logged('Workflow failed').length > 0);
-    expect(linesOf(worker).filter(({ level }) => level === 'error')).toEqual([]);
-    expect(worker.logged('link-token job failed')).toMatchObject([{ level: 'warn', type: 'InvalidRequest' }]);
+    const { type, lines } = await runToEnd('nope');
+    expect(type).toBe('InvalidRequest');
+    expect(lines.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(lines).toContainEqual(expect.objectContaining({ ...JOB_FAILED, level: 'warn', type }));
   });
 
-  it('shows failures without a stack', async () => {
-    const { atlas, worker, deployment } = installation;
-    atlas.faults({ on: 'linkTokens', status: 403 });
-    const handle = await deployment.start();
-    expect(await endingOf(handle)).toMatchObject({ type: 'AtlasRequestRejected' });
+  it('logs a failed run at level error, without a stack', async () => {
+    const { type, handle, lines } = await runToEnd('files', { on: 'linkTokens', status: 403 });
+    expect(type).toBe('AtlasRequestRejected');
+    expect(lines).toContainEqual(expect.objectContaining({ ...JOB_FAILED, level: 'error', type }));
     expect(JSON.stringify(await handle.fetchHistory())).not.toMatch(/"stackTrace":"[^"]/);
-    await eventually('the failure', () => worker.logged('Workflow failed').length > 1);
 
-    const errors = linesOf(worker).flatMap(({ error }) => (error instanceof Object ? [error] : []));
+    const errors = lines.flatMap(({ error }) => (error instanceof Object ? [error] : []));
     expect(errors).toContainEqual(expect.objectContaining({ type: 'AtlasRequestRejected' }));
     expect(errors).toContainEqual(expect.objectContaining({ type: 'ApplicationFailure' }));
     for (const error of errors) expect(error).not.toHaveProperty('stack');
