@@ -24,6 +24,6 @@ export interface Fixture {
   recover(): Promise<void>;
   /** Loses the response to the next request that writes. Absent where there is no connection to lose it on. */
   loseResponse?(): void;
-  /** Accepts requests and sends no response, until `recover`. */
-  hang?(): void;
+  /** Accepts requests and sends no response, until `recover`. Resolves once there is a request. */
+  hang?(): Promise<unknown>;
 }

@@ -21,7 +21,10 @@ export async function startLine(targetPort: number) {
       });
     }
     client.on('data', (chunk) => {
-      if (silent) return;
+      if (silent) {
+        server.emit('swallowed');
+        return;
+      }
       if (losing?.test(chunk.toString('latin1'))) {
         losing = null;
         doomed = true;
@@ -53,8 +56,11 @@ export async function startLine(targetPort: number) {
     port,
     /** Closes every connection and refuses new ones. */
     cut,
-    /** Accepts connections and data, and forwards nothing. */
-    silence: () => void (silent = true),
+    /** Accepts connections and data, and forwards nothing. Resolves once there is data. */
+    silence() {
+      silent = true;
+      return once(server, 'swallowed');
+    },
     /** Forwards the next request that matches, and closes its connection when the response arrives. */
     loseResponseTo: (request: RegExp) => void (losing = request),
     async restore() {

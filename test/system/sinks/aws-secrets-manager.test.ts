@@ -110,19 +110,22 @@ it('rejects the secret of another source organization', async () => {
   );
 });
 
-it.each<[how: string, respond: (response: ServerResponse) => void]>([
-  ['fails', (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}')],
-  ['does not respond in time', () => undefined],
-])('sends one request, which says who calls, when AWS %s: Temporal tries again', async (_how, respond) => {
-  const userAgents: unknown[] = [];
-  const server = await serveHttp(({ headers }, response) => {
-    userAgents.push(headers['user-agent']);
-    respond(response);
-  });
-  const failing = (await aws({ endpoint: server.url, timeoutMs: 500 }))(newDelivery());
-  await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
-  expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
-});
+it.each<[how: string, overrides: object, respond: (response: ServerResponse) => void]>([
+  ['fails', {}, (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}')],
+  ['does not respond in time', { timeoutMs: 3000 }, () => undefined],
+])(
+  'sends one request, which says who calls, when AWS %s: Temporal tries again',
+  async (_how, overrides, respond) => {
+    const userAgents: unknown[] = [];
+    const server = await serveHttp(({ headers }, response) => {
+      userAgents.push(headers['user-agent']);
+      respond(response);
+    });
+    const failing = (await aws({ endpoint: server.url, ...overrides }))(newDelivery());
+    await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
+    expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
+  },
+);
 
 it('sends nothing to an address that the environment names, and not the configuration', async () => {
   let requests = 0;
@@ -131,9 +134,10 @@ it('sends nothing to an address that the environment names, and not the configur
     response.writeHead(500).end();
   });
   process.env['AWS_ENDPOINT_URL'] = other.url;
-  const failing = (await aws({ endpoint: undefined, timeoutMs: 1000 }))(newDelivery());
+  // AWS has no such region, so that no request leaves this machine.
+  const deliver = await aws({ endpoint: undefined, region: 'no-region-1' });
+  const failing = deliver(newDelivery()).finally(() => delete process.env['AWS_ENDPOINT_URL']);
   await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
-  delete process.env['AWS_ENDPOINT_URL'];
   expect(requests).toBe(0);
 });
 
