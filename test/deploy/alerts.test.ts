@@ -35,7 +35,7 @@ type Shown = readonly [name: string, labels?: Record<string, string>];
 
 async function startInstallation() {
   const [atlas, port] = [await startAtlas(), await freePort()];
-  const worker = { heartbeatTimeoutMs: 4000, maxConcurrentActivities: 1 };
+  const worker = { maxConcurrentActivities: 1 };
   const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, metrics: { port }, worker } });
   await deployment.startWorker();
   return {
@@ -97,7 +97,8 @@ const CAUSES: Record<string, Cause> = {
     return ['link_token_schedule_runs_total', { outcome: 'AtlasRequestRejected' }];
   },
   async LinkTokenResultRefused({ deployment, atlas }) {
-    atlas.faults({ on, delayMs: 500 });
+    // Shorter than the interval of heartbeats, whose response would cancel the attempt.
+    atlas.faults({ on, delayMs: 2500 });
     const before = atlas.posts().length;
     const handle = await deployment.start();
     await eventually('a POST', () => atlas.posts().length > before);
@@ -126,7 +127,7 @@ const CAUSES: Record<string, Cause> = {
     return ['link_token_undelivered_checks_total', { outcome: 'failed' }];
   },
   async LinkTokenWorkersBusy({ deployment, atlas }) {
-    atlas.faults({ on, delayMs: 3000 });
+    atlas.faults({ on, delayMs: 4500 });
     await deployment.start();
     return ['temporal_worker_task_slots_used', { worker_type: 'ActivityWorker' }];
   },

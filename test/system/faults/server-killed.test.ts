@@ -24,7 +24,7 @@ it('a server is killed during a POST and while another token is undelivered: bot
   const { atlas, deployment, worker } = await startInstallation({ temporal: before });
   const rejected = deployment.newRequest({ sink: 'rejects', accessListIps: [newAddress()] });
   await untilStep(await deployment.start(rejected), 'undelivered');
-  atlas.faults({ on: 'linkTokens', delayMs: 2000, afterCreating: true });
+  atlas.faults({ on: 'linkTokens', delayMs: 4000, afterCreating: true });
   const created = deployment.newRequest({ accessListIps: [newAddress()] });
   await deployment.start(created);
   await eventually('a token', () => atlas.created(created) === 1);

@@ -23,7 +23,7 @@ let receiver: WebhookReceiver;
 let own: OwnOrganizations;
 beforeAll(async () => {
   receiver = await startWebhookReceiver();
-  const config = { sinks: { hangs: receiver.sink('hangs') }, atlas: { requestTimeoutMs: 3000 } };
+  const config = { sinks: { hangs: receiver.sink('hangs') }, atlas: { requestTimeoutMs: 10_000 } };
   own = await createOwnOrganizations(config, receiver.env);
   await own.deployment.startWorker();
 });

@@ -9,7 +9,7 @@ import { FILE_SINKS, deploy, type Deployment, type Handle } from '../../support/
 import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
 import { endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
-import { sharedTemporal } from '../../support/temporal';
+import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 
 /** The results of the first runs of a schedule, at most ten. */
 async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {
@@ -22,7 +22,7 @@ async function firstResults(schedule: ScheduleHandle, count: number): Promise<Sc
   return Promise.all(ids.map((id) => client.workflow.getHandle(id).result() as Promise<ScheduledResult>));
 }
 
-/** The result of a run without a previous result, such as one that is triggered by hand. */
+/** The result of a run without a previous result, such as one that an operator triggers. */
 async function resultOnce({ taskQueue }: Deployment, request: PrepareRequest): Promise<ScheduledResult> {
   return (await startScheduled(taskQueue, { request })).result();
 }
@@ -67,7 +67,7 @@ describe('a schedule', () => {
     expect(own.created(request)).toBe(2);
   });
 
-  it.concurrent('creates one token while that is recent, across an open run', async () => {
+  it.concurrent('creates no second token while its token is recent, also beside an open run', async () => {
     const request = own.newRequest();
     const [first, second] = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 2);
     expect(first).toMatchObject({ outcome: 'prepared' });
@@ -93,6 +93,7 @@ describe('a schedule', () => {
       ] as const) {
         await (await startForeignRun(client, workflowId, workflowType)).complete({ createdAt });
       }
+      await untilClosedAreListed(workflowId, 2);
       expect(await resultOnce(deployment, request)).toMatchObject({ outcome: 'prepared' });
     },
   );
