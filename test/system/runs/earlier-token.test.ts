@@ -101,7 +101,7 @@ describe('a start with the default policies of a client', () => {
     expect((await run(request)).type).toBe('delivered');
   });
 
-  it.concurrent('ends TokenExists without the receipt of 2 MB with which a foreign run completed', async () => {
+  it.concurrent('ends TokenExists without the receipt of 2 MB of a foreign run', async () => {
     const { receipt } = await run(newRequest());
     const request = newRequest();
     const foreign = await startForeignRun(client, idOf(request), WORKFLOW_TYPES.prepare);
