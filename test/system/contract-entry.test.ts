@@ -22,7 +22,7 @@ function evaluate(inputType: 'commonjs' | 'module', script: string, expression: 
   return JSON.parse(inFolder(process.execPath, `--input-type=${inputType}`, '-e', print));
 }
 
-/** The tarball and nothing else: whatever an entry imports beyond itself is missing. */
+/** The tarball and nothing else: anything an entry imports beyond itself is missing. */
 beforeAll(() => {
   const installed = path.join(folder, 'node_modules/live-migration-prep');
   mkdirSync(installed, { recursive: true });
