@@ -18,7 +18,7 @@ const MIB = 1024 * 1024;
 const GZIP = { 'Content-Encoding': 'gzip' };
 
 /** Long enough, on a busy machine, for all of a request but what a server withholds. */
-const TIMEOUT_MS = 2000;
+const TIMEOUT_MS = 1000;
 const timeoutFor = (code: RegExp) => (code.test('TIMEOUT') ? TIMEOUT_MS : 30_000);
 
 type Send = (options?: SendOptions) => ReturnType<ReturnType<typeof createSender>['send']>;
