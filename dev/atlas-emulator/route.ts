@@ -4,7 +4,7 @@ import type { RouteName } from './faults';
 import { atlasError, type RouteResponse } from './responses';
 import type { State } from './state';
 
-/** Who is calling; `id` is the client id or the public key, never a secret. */
+/** The caller; `id` is the client id or the public key, never a secret. */
 export interface Credential {
   id: string;
   orgId: string;

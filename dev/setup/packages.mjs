@@ -4,8 +4,8 @@ import { contentOf } from './stamp.mjs';
 /** @typedef {{ integrity?: string, optional?: boolean, os?: string[], cpu?: string[], libc?: string[] }} Package */
 
 /**
- * Whether node_modules holds every package that package-lock.json pins for this machine, whoever installed
- * them. npm keeps a record of what is installed, so a later `npm prune` or `npm install` is noticed too.
+ * Tells whether node_modules holds every package that package-lock.json pins for this machine. npm keeps a record of
+ * what is installed, so a later `npm prune` or `npm install` is noticed too.
  */
 export function arePackagesInstalled(root = '.') {
   const installed = packagesIn(path.join(root, 'node_modules/.package-lock.json'));
@@ -24,8 +24,10 @@ function packagesIn(lockFile) {
 }
 
 /**
- * Whether an optional package names no machine: the packages that need it may all be for others, and npm
- * leaves it out with them. @param {Package} pinned
+ * Tells whether an optional package names no machine: the packages that need it may all be for others, and npm leaves
+ * it out with them.
+ *
+ * @param {Package} pinned
  */
 function isOfAnyMachine({ optional, os, cpu }) {
   return optional === true && !os && !cpu;
