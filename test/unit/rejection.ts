@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /** The error with which a promise is rejected. */
 export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
   return work.then(
@@ -6,4 +8,15 @@ export async function rejectionOf(work: Promise<unknown>): Promise<unknown> {
     },
     (error: unknown) => error,
   );
+}
+
+/** An error of this class with which a promise is rejected. No part of it shows a planted secret. */
+export async function rejectionWithoutCanary<E extends Error>(
+  work: Promise<unknown>,
+  type: abstract new (...args: never[]) => E,
+): Promise<E> {
+  const error = await rejectionOf(work);
+  expect(error).toBeInstanceOf(type);
+  expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain('CANARY');
+  return error as E;
 }

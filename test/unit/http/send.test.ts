@@ -1,13 +1,12 @@
 import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/version';
 import { closeLater } from '../../support/clean-up';
 import { certificateFor, serveHttp, serveHttps, serveSocket, type HttpHandler } from '../../support/servers';
-import { rejectionOf } from '../rejection';
+import { rejectionWithoutCanary } from '../rejection';
 
 const REQUEST: Omit<HttpRequest, 'url'> = {
   method: 'POST',
@@ -35,12 +34,7 @@ const sendToHttp = async (respond: HttpHandler) => sendTo(await serveHttp(respon
 const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs = 30_000) =>
   sendTo(await serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
 
-async function failureOf(work: Promise<unknown>): Promise<HttpError> {
-  const error = await rejectionOf(work);
-  expect(error).toBeInstanceOf(HttpError);
-  expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain('CANARY');
-  return error as HttpError;
-}
+const failureOf = (work: Promise<unknown>) => rejectionWithoutCanary(work, HttpError);
 
 describe('a request', () => {
   it('arrives with its method, path, headers, body and product, and returns the response', async () => {
