@@ -90,7 +90,7 @@ async function readTokens(workflowId: string): Promise<{ tokenRunId: string | nu
 
 const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
 
-/** Ignores times in the future: anyone who may start workflows can forge one, which would keep the link down. */
+/** Ignores times in the future: anyone who may start workflows can forge one, which would stop the schedule. */
 function findLatest(times: readonly string[]): string | null {
   const latestPossibleMs = Date.now() + CLOCK_TOLERANCE_MS;
   const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);

@@ -13,7 +13,8 @@ import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that delivers a sealed token. It uses only what is inside the seal.
+ * Makes the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the
+ * seal.
  *
  * A retry is safe: the sink stores each delivery id once.
  */

@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
 
-/** Longest interval: a cancellation reaches an attempt only with the response to a heartbeat. */
+/** A cancellation reaches an attempt only with the response to a heartbeat. */
 const LONGEST_INTERVAL_MS = 3000;
-/** Shortest interval, since other workflows that call the activity set any timeout. */
+/** Other workflows that call the activity set any timeout. */
 const SHORTEST_INTERVAL_MS = 100;
 
 /** Two heartbeats may be late before the attempt counts as lost. */

@@ -6,14 +6,14 @@ const MAX_RUNS = 1000;
 interface Entry {
   /** Result of the attempt; null if it failed. */
   received: Promise<SealedToken | null>;
-  /** The run's counts after it lost attempts that held this token, and no others: the count in the token is true. */
+  /** Counts of the run at which each loss since `keep` was of this token, so that the count sealed in it is right. */
   matchingCounts: Set<number>;
 }
 
 /**
  * Keeps the sealed tokens that attempts on this worker received, by run. An attempt that cannot report its
  * token, since Temporal is down or the worker was frozen, counts as lost. The run's next attempt here returns
- * the token, as often as it is lost.
+ * the token, again each time that its report is lost.
  */
 export function createReceivedTokens() {
   const byRun = new Map<string, Entry>();

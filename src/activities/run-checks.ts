@@ -14,7 +14,7 @@ const NO_REQUEST = { request: null, problems: [] };
  * Anyone who may start work in the namespace can call it, so it names no organization that the caller did not
  * name.
  *
- * A retry is safe. Temporal retries when every error found may end without a change.
+ * A retry is safe. Temporal retries only if every error found may be transient.
  */
 export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
