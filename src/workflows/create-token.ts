@@ -32,20 +32,30 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     fail('AtlasUnavailable', formatGaveUp(because.message), because);
   const cancelled = () => cancellationFailure(status.current, null, []);
 
+  const attempt = (activityNumber: number) => {
+    const { unconfirmedTokens } = status.current;
+    const summary = status.showCreating(request, activityNumber);
+    const remainingMs = Math.max(0, deadlineAtMs - Date.now());
+    const createLinkToken = proxyCreateLinkToken(policy, remainingMs, request.orgId, summary);
+    return settle(
+      createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
+      (result) => parseToken(result, request, unconfirmedTokens),
+      COMPLETED_BY_OTHER_CLIENT,
+    );
+  };
+  const wait = (failure: AttemptFailure, waitMs: number) => {
+    status.showWaitingToCreate(failure, Date.now() + waitMs);
+    return sleep(waitMs).catch(() => {
+      throw cancelled();
+    });
+  };
+
   let previous: AttemptFailure | null = null;
   for (let activityNumber = 1; ; activityNumber += 1) {
     const startedLate = Date.now() >= deadlineAtMs;
     // The timer may fire late, when no worker was running.
     if (previous && isTooLate(previous, Date.now(), deadlineAtMs)) throw giveUp(previous);
-    const { unconfirmedTokens } = status.current;
-    const summary = status.showCreating(request, activityNumber);
-    const remainingMs = Math.max(0, deadlineAtMs - Date.now());
-    const createLinkToken = proxyCreateLinkToken(policy, remainingMs, request.orgId, summary);
-    const outcome = await settle(
-      createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
-      (result) => parseToken(result, request, unconfirmedTokens),
-      COMPLETED_BY_OTHER_CLIENT,
-    );
+    const outcome = await attempt(activityNumber);
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;
@@ -56,10 +66,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw giveUp(decision.because);
     if (decision.next === 'cancelled') throw cancelled();
-    status.showWaitingToCreate(failure, Date.now() + decision.waitMs);
-    await sleep(decision.waitMs).catch(() => {
-      throw cancelled();
-    });
+    await wait(failure, decision.waitMs);
     previous = failure;
   }
 }

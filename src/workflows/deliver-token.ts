@@ -1,8 +1,9 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
+import type { DeliveryFailureType } from '../contract/names';
 import type { Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { proxyDeliverLinkToken } from './activity-proxies';
-import { parseReceipt, settle, type RunToken } from './activity-results';
+import { parseReceipt, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
 import { decideDelivery, type DeliverySituation, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
@@ -28,21 +29,38 @@ export async function deliverToken(
   let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';
 
-  for (;;) {
-    const { redelivery } = channel;
-    const sink = redelivery?.sink ?? request.sink;
-    const isElsewhere = sink !== request.sink;
-    // Cancelled while the token was being created, or in between: the token gets one attempt.
-    const isFinal = isCancelled();
-    const kind: DeliverySituation['kind'] = isFinal ? 'final' : redelivery ? 'redelivery' : 'round';
+  const attempt = (kind: DeliverySituation['kind'], sink: string) => {
     const summary = status.showDelivering(request, sink);
     const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
-    const attempt = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
-    const outcome = await settle(
-      isFinal ? CancellationScope.nonCancellable(attempt) : channel.runAttempt(attempt),
+    const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
+    return settle(
+      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runAttempt(call),
       (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
       completedByOtherClient(sink),
     );
+  };
+  const report = (type: DeliveryFailureType, { message }: AttemptFailure, sink: string) => {
+    if (sink === request.sink) ownFailure = message;
+    const described = sink === request.sink ? message : describeBoth(sink, message, request.sink, ownFailure);
+    const { unconfirmedTokens } = status.current;
+    const failure = createFailure(type, described, { unconfirmedTokens });
+    status.reportUndelivered(failure, sink, pace.nextRoundAtMs);
+    channel.publishRound(failure);
+  };
+  const waitForNextRound = () => {
+    // A timeout of 0 would be none.
+    const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
+    return condition(() => channel.redelivery !== null, waitMs).catch(() => {
+      throw cancelled();
+    });
+  };
+
+  for (;;) {
+    const { redelivery } = channel;
+    const sink = redelivery?.sink ?? request.sink;
+    // Cancelled while the token was being created, or in between: the token gets one attempt.
+    const kind = isCancelled() ? 'final' : redelivery ? 'redelivery' : 'round';
+    const outcome = await attempt(kind, sink);
     if ('result' in outcome) {
       sinksTried.delete(sink);
       return { ...outcome.result, alsoTried: [...sinksTried] };
@@ -50,24 +68,15 @@ export async function deliverToken(
 
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
+    const moment = { isCancelled: isCancelled(), nowMs: Date.now() };
     const isSuperseded = channel.redelivery !== redelivery;
-    const situation = { kind, isCancelled: isCancelled(), isSuperseded, isElsewhere, nowMs: Date.now() };
+    const situation = { kind, isSuperseded, isElsewhere: sink !== request.sink, ...moment } as const;
     const decision = decideDelivery(failure, situation, pace, policy, Math.random());
     if (decision.next === 'cancelled') throw cancelled();
     if (decision.next === 'redeliver') continue;
-
     pace = decision;
-    if (!isElsewhere) ownFailure = failure.message;
-    const message = isElsewhere ? describeBoth(sink, failure.message, request.sink, ownFailure) : ownFailure;
-    const { unconfirmedTokens } = status.current;
-    const reported = createFailure(decision.type, message, { unconfirmedTokens });
-    status.reportUndelivered(reported, sink, pace.nextRoundAtMs);
-    channel.publishRound(reported);
-    // A timeout of 0 would be none.
-    const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
-    await condition(() => channel.redelivery !== null, waitMs).catch(() => {
-      throw cancelled();
-    });
+    report(decision.type, failure, sink);
+    await waitForNextRound();
   }
 }
 
