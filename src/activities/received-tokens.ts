@@ -28,10 +28,11 @@ export function createReceivedTokens() {
       const received = receiving.catch(() => null);
       byRun.delete(runId);
       byRun.set(runId, { received, matchingCounts: new Set([unconfirmedTokens + 1]) });
-      const [oldest] = byRun.keys();
-      if (byRun.size > MAX_RUNS && oldest !== undefined) byRun.delete(oldest);
+      const isKept = (await received) !== null;
       // Failed attempts must not displace tokens.
-      if ((await received) === null && byRun.get(runId)?.received === received) byRun.delete(runId);
+      if (!isKept && byRun.get(runId)?.received === received) byRun.delete(runId);
+      const [oldest] = byRun.keys();
+      if (isKept && byRun.size > MAX_RUNS && oldest !== undefined) byRun.delete(oldest);
       return receiving;
     },
 
