@@ -15,8 +15,3 @@ export function alertRules(): AlertRule[] {
   const text = readFileSync(path.join(ALERTS_FOLDER, 'alerts.yaml'), 'utf8');
   return (parse(text) as { groups: { rules: AlertRule[] }[] }).groups.flatMap(({ rules }) => rules);
 }
-
-/** Names of the metrics that an alert reads. */
-export function metricsIn({ expr }: Pick<AlertRule, 'expr'>): string[] {
-  return [...new Set(expr.match(/\b(?:temporal|link_token|atlas)_\w+/g))];
-}

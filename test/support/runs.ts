@@ -10,7 +10,8 @@ import {
 } from '../../src/contract/names';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
 import { eventually } from './eventually';
-import type { Deployment, Handle } from './installation';
+import type { Deployment, Handle, Installation } from './installation';
+import { untilScraped } from './scrape';
 
 /** The ending of a run, as any caller sees it. */
 export interface Ending {
@@ -48,6 +49,23 @@ export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> 
 export async function end(handle: WorkflowHandle, how: 'cancel' | 'terminate'): Promise<void> {
   await handle[how]();
   await handle.result().catch(() => undefined);
+}
+
+/** Starts a run, and waits until Atlas works on its POST. */
+export async function startPost({ atlas, deployment }: Pick<Installation, 'atlas' | 'deployment'>) {
+  const before = atlas.posts().length;
+  const handle = await deployment.start();
+  await eventually('a POST', () => atlas.posts().length > before);
+  return handle;
+}
+
+/** Terminates a run during its POST. Returns a scrape in which Temporal has refused the result. */
+export async function refuseResult(installation: Pick<Installation, 'atlas' | 'deployment'>, port: number) {
+  // Shorter than the interval of heartbeats, whose response would cancel the attempt.
+  installation.atlas.faults({ on: 'linkTokens', delayMs: 2500 });
+  await (await startPost(installation)).terminate();
+  const refused = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
+  return untilScraped(port, 'temporal_request_failure_total', refused);
 }
 
 /** Resolves once an attempt to deliver has failed that is followed by another, with its message. */

@@ -1,3 +1,5 @@
+import { eventually } from './eventually';
+
 /** One line of a Prometheus scrape. */
 export interface Sample {
   name: string;
@@ -36,4 +38,17 @@ export function valueOf(samples: Sample[], name: string, labels: Record<string, 
       Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
   );
   return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
+}
+
+/** Waits until the sum of these samples is at least this, and returns the whole scrape. */
+export function untilScraped(
+  port: number,
+  name: string,
+  labels: Record<string, string> = {},
+  atLeast = 1,
+): Promise<Sample[]> {
+  return eventually(`${name}${JSON.stringify(labels)}`, async () => {
+    const samples = await scrape(port);
+    return (valueOf(samples, name, labels) ?? 0) >= atLeast && samples;
+  });
 }

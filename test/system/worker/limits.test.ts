@@ -1,8 +1,7 @@
 import { freePort } from '../../../dev/temporal/free-port';
-import { eventually } from '../../support/eventually';
 import { startInstallation } from '../../support/installation';
 import { endingOf, redeliver, untilStep } from '../../support/runs';
-import { scrape, valueOf } from '../../support/scrape';
+import { untilScraped, valueOf } from '../../support/scrape';
 
 it('worker.maxActivitiesPerSecond limits the activities of all runs, eagerly dispatched ones included', async () => {
   const { deployment } = await startInstallation({ config: { worker: { maxActivitiesPerSecond: 2 } } });
@@ -25,10 +24,7 @@ it('worker.maxCachedWorkflows limits the open runs in memory, and the others go 
   const handles = await Promise.all(requests.map((request) => deployment.start(request)));
   await Promise.all(handles.map((handle) => untilStep(handle, 'undelivered')));
 
-  const inMemory = await eventually('evictions', async () => {
-    const samples = await scrape(port);
-    return (valueOf(samples, 'temporal_sticky_cache_total_forced_eviction_total') ?? 0) >= 5 && samples;
-  });
+  const inMemory = await untilScraped(port, 'temporal_sticky_cache_total_forced_eviction_total', {}, 5);
   expect(valueOf(inMemory, 'temporal_sticky_cache_size')).toBeLessThanOrEqual(3);
   await Promise.all(handles.map((handle) => redeliver(handle, { sink: 'files' })));
   expect(deployment.tokenFiles()).toHaveLength(8);
