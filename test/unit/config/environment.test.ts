@@ -1,6 +1,15 @@
 import { inspect } from 'node:util';
 import { readEnvironment } from '../../../src/config/environment';
-import { API_KEY_ENV, CANARY, ENV, type Env } from './configuration';
+import { CANARY, ENV, type Env } from './configuration';
+
+const [ID, SECRET] = ['MONGODB_ATLAS_CLIENT_ID', 'MONGODB_ATLAS_CLIENT_SECRET'];
+const [NAME, BUILD] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
+const BASE_URL = 'MONGODB_ATLAS_BASE_URL';
+const KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
+const API_KEY_ENV = {
+  MONGODB_ATLAS_PUBLIC_API_KEY: 'public',
+  MONGODB_ATLAS_PRIVATE_API_KEY: `${CANARY}-private`,
+};
 
 const read = (env: Env) => readEnvironment({ ...ENV, ...env });
 
@@ -12,50 +21,27 @@ test('the credential of the environment is a service account, an API key or miss
   expect(readEnvironment({})).toMatchObject({ values: { credential: null }, problems: [] });
 });
 
-const [NAME, BUILD] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
-
-test('the version of a worker is two variables, and not one of them', () => {
+test('two variables name the version of a worker', () => {
   const deployment = { name: 'lmp', buildId: '1.0' };
   expect(read({ [NAME]: 'lmp', [BUILD]: '1.0' })).toMatchObject({ values: { deployment }, problems: [] });
-  expect(read({ [NAME]: 'x' }).problems).toEqual([
-    `environment variable ${NAME} is set and ${BUILD} is not: set both for a versioned worker, or neither`,
-  ]);
-  expect(read({ [BUILD]: 'x' }).problems).toEqual([
-    expect.stringContaining(`${BUILD} is set and ${NAME} is`),
-  ]);
 });
 
-describe('the base URL of Atlas', () => {
-  const HTTP = 'MONGODB_ATLAS_BASE_URL is http: credentials and tokens cross the network unencrypted';
+const HTTP = `${BASE_URL} is http: credentials and tokens cross the network unencrypted`;
 
-  it.each([
-    ['https://Atlas.Example.com:8443/', 'https://atlas.example.com:8443', []],
-    ['http://127.0.0.1:4400', 'http://127.0.0.1:4400', []],
-    ['http://[::1]:4400', 'http://[::1]:4400', []],
-    ['http://localhost:4400', 'http://localhost:4400', []],
-    ['http://127.evil.example', 'http://127.evil.example', [HTTP]],
-    ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', [HTTP]],
-  ])('may be %s, read as %s, with warnings: %j', (url, baseUrl, warnings) => {
-    const found = read({ MONGODB_ATLAS_BASE_URL: url });
-    expect(found).toMatchObject({ values: { baseUrl }, problems: [], warnings });
-  });
-
-  it.each([
-    'cloud.mongodb.com',
-    'ftp://cloud.mongodb.com',
-    'https://cloud.mongodb.com/api/atlas/v2',
-    `https://user:${CANARY}@cloud.mongodb.com`,
-  ])('may not be %s', (url) => {
-    expect(read({ MONGODB_ATLAS_BASE_URL: url }).problems).toEqual([
-      'environment variable MONGODB_ATLAS_BASE_URL is not the address of a server, such as https://cloud.mongodb.com',
-    ]);
-  });
+it.each([
+  ['https://Atlas.Example.com:8443/', 'https://atlas.example.com:8443', []],
+  ['http://127.0.0.1:4400', 'http://127.0.0.1:4400', []],
+  ['http://[::1]:4400', 'http://[::1]:4400', []],
+  ['http://localhost:4400', 'http://localhost:4400', []],
+  ['http://127.evil.example', 'http://127.evil.example', [HTTP]],
+  ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', [HTTP]],
+])('the base URL of Atlas may be %s, read as %s, with warnings: %j', (url, baseUrl, warnings) => {
+  expect(read({ [BASE_URL]: url })).toMatchObject({ values: { baseUrl }, problems: [], warnings });
 });
 
-const [ID, SECRET] = ['MONGODB_ATLAS_CLIENT_ID', 'MONGODB_ATLAS_CLIENT_SECRET'];
-const KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
 const UNSET = 'is not set or empty: set it';
 const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
+const SERVER = 'is not the address of a server, such as https://cloud.mongodb.com';
 const PROXY = 'is not the address of a proxy';
 
 it.each<[name: string, value: string | undefined, problem: string]>([
@@ -63,6 +49,12 @@ it.each<[name: string, value: string | undefined, problem: string]>([
   [ID, '', UNSET],
   [SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
   [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON; make the keys with: live-.* keys --file'],
+  [NAME, 'x', `is set and ${BUILD} is not: set both for a versioned worker, or neither`],
+  [BUILD, 'x', `is set and ${NAME} is not`],
+  [BASE_URL, 'cloud.mongodb.com', SERVER],
+  [BASE_URL, 'ftp://cloud.mongodb.com', SERVER],
+  [BASE_URL, 'https://cloud.mongodb.com/api/atlas/v2', SERVER],
+  [BASE_URL, `https://user:${CANARY}@cloud.mongodb.com`, SERVER],
   ['HTTPS_PROXY', 'proxy:3128', PROXY],
   ['http_proxy', 'the proxy', PROXY],
   ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, PROXY],
@@ -74,13 +66,12 @@ it.each<[name: string, value: string | undefined, problem: string]>([
 });
 
 test('both kinds of credential are refused', () => {
-  const names = 'MONGODB_ATLAS_CLIENT_ID .* and MONGODB_ATLAS_PUBLIC_API_KEY .*';
-  const problem = `^both ${names} are in the environment: unset one pair$`;
+  const problem = `^both ${ID} .* and MONGODB_ATLAS_PUBLIC_API_KEY .* are in the environment: unset one pair$`;
   expect(read(API_KEY_ENV).problems).toEqual([expect.stringMatching(problem)]);
 });
 
 test('empty variables count as unset', () => {
-  const names = ['MONGODB_ATLAS_BASE_URL', 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, KEYS, 'HTTPS_PROXY'];
+  const names = [BASE_URL, 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, KEYS, 'HTTPS_PROXY'];
   expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toMatchObject({
     values: { baseUrl: 'https://cloud.mongodb.com', deployment: null, sealingKeys: null },
     problems: [],

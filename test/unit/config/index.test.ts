@@ -1,33 +1,30 @@
 import { inspect } from 'node:util';
 import { loadConfig } from '../../../src/config';
 import { makeKey } from '../../../src/secrets/sealing';
-import { CANARY, ENV, KEYS, ORG, SINKS, load, problemsOf, write } from './configuration';
+import { CANARY, ENV, ORG, SINKS, load, problemsOf, write } from './configuration';
 
-describe('the smallest configuration', () => {
-  it('is one sink, one credential and the sealing keys; all else has a default', () => {
-    const config = load(SINKS);
-    expect(config).toMatchObject({
-      atlas: { baseUrl: 'https://cloud.mongodb.com', organizations: null },
-      retries: { create: { giveUpAfterMs: 3_600_000 }, deliver: { roundMs: 120_000 } },
-      deployment: null,
-      warnings: [],
-    });
-    expect([...config.atlas.credentials.keys(), ...config.sinks.keys()]).toEqual(['default', 'drop']);
-    expect(config.sealing.keyIds()).toHaveLength(1);
-    expect(inspect(config, { showHidden: true, depth: 10 })).not.toContain('CANARY');
+it('the smallest configuration is one sink, one credential and the sealing keys; all else has a default', () => {
+  const config = load(SINKS);
+  expect(config).toMatchObject({
+    atlas: { baseUrl: 'https://cloud.mongodb.com', organizations: null },
+    retries: { create: { giveUpAfterMs: 3_600_000 }, deliver: { roundMs: 120_000 } },
+    deployment: null,
+    warnings: [],
   });
-
-  it('is found by LIVE_MIGRATION_PREP_CONFIG, which --config overrides', () => {
-    const fromEnv = write('env.yaml', `${SINKS}taskQueue: env\n`);
-    const fromOption = write('option.yaml', `${SINKS}taskQueue: option\n`);
-    const env = { ...ENV, LIVE_MIGRATION_PREP_CONFIG: fromEnv };
-    expect(loadConfig(env).taskQueue).toBe('env');
-    expect(loadConfig(env, fromOption).taskQueue).toBe('option');
-  });
+  expect([...config.atlas.credentials.keys(), ...config.sinks.keys()]).toEqual(['default', 'drop']);
+  expect(inspect(config, { showHidden: true, depth: 10 })).not.toContain('CANARY');
 });
 
-describe('credentials and organizations', () => {
-  const MAPPED = `${SINKS}  other: {type: file, directory: other}
+it('LIVE_MIGRATION_PREP_CONFIG names the file, which --config overrides', () => {
+  const fromEnv = write('env.yaml', `${SINKS}taskQueue: env\n`);
+  const fromOption = write('option.yaml', `${SINKS}taskQueue: option\n`);
+  const env = { ...ENV, LIVE_MIGRATION_PREP_CONFIG: fromEnv };
+  expect(loadConfig(env).taskQueue).toBe('env');
+  expect(loadConfig(env, fromOption).taskQueue).toBe('option');
+});
+
+it('credentials are read by reference, beside that of the environment; ids of digits stay texts', () => {
+  const yaml = `${SINKS}  other: {type: file, directory: other}
 atlas:
   credentials:
     a: {type: serviceAccount, clientId: {env: A_ID}, clientSecret: {file: a.secret}}
@@ -36,60 +33,45 @@ atlas:
     ${ORG}: &one {credential: b, sinks: [other]}
     123456789012345678901234: *one
 `;
-  const env = { A_ID: 'id', B_PUBLIC: 'public', B_PRIVATE: `${CANARY}-b` };
-
-  it('are read by reference, beside the credential of the environment; ids of digits stay texts', () => {
-    write('a.secret', `${CANARY}-a\n`);
-    const { credentials, organizations } = load(MAPPED, env).atlas;
-    expect([...credentials.keys()]).toEqual(['a', 'b', 'default']);
-    const a = credentials.get('a');
-    expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
-    const one = { credential: 'b', sinks: ['other'] };
-    expect(organizations).toEqual(new Map([ORG, '123456789012345678901234'].map((id) => [id, one])));
-  });
-
-  it('and sealing keys warn of a secret file that others can read', () => {
-    const files = [write('a.secret', CANARY, 0o644), write('keys.json', KEYS, 0o644)];
-    expect(load(`${MAPPED}sealing: {keys: {file: keys.json}}\n`, env).warnings).toEqual(
-      files.map((file) => `file ${file} can be read by others: run chmod o= on it`),
-    );
-  });
+  write('a.secret', `${CANARY}-a\n`);
+  const { atlas } = load(yaml, { A_ID: 'id', B_PUBLIC: 'public', B_PRIVATE: `${CANARY}-b` });
+  expect([...atlas.credentials.keys()]).toEqual(['a', 'b', 'default']);
+  const a = atlas.credentials.get('a');
+  expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
+  const one = { credential: 'b', sinks: ['other'] };
+  expect(atlas.organizations).toEqual(new Map([ORG, '123456789012345678901234'].map((id) => [id, one])));
 });
 
-test('sealing keys are read from a file, which stands before the environment', () => {
+it('sealing keys are read from a file, which stands before the environment', () => {
   write('keys.json', JSON.stringify({ keys: [{ ...makeKey(new Date()), kid: 'of-the-file' }] }));
   expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual(['of-the-file']);
 });
 
-it('a configuration with many problems names all of them at once', () => {
+it('a configuration with many problems names all of them at once, each with its place', () => {
   const yaml = `taskQueu: x
 sinks:
   drop: {type: file, directory: d}
   bad: {type: file}
 atlas:
   prety: true
-  pretty: perhaps
   credentials:
     a: {type: serviceAccount, clientId: {env: NOPE}, clientSecret: ${CANARY}}
   organizations:
     ${ORG}: {credential: default, sinks: [nope]}
     UPPER: {credential: default, sinks: [drop]}
-health: {port: -1}
 sealing: {keys: {file: nope.json}}
 `;
   const env = { MONGODB_ATLAS_BASE_URL: 'nonsense', MONGODB_ATLAS_CLIENT_SECRET: undefined };
   const places = problemsOf(yaml, env).map((problem) => problem.replace(/^lmp\.yaml|(:| is) .*$/g, ''));
   expect(places.sort()).toEqual([
     ':1 taskQueu',
-    `:11 atlas.organizations.${ORG}.sinks.0`,
-    ':12 atlas.organizations.UPPER',
-    ':13 health.port',
-    ':14 sealing.keys',
+    `:10 atlas.organizations.${ORG}.sinks.0`,
+    ':11 atlas.organizations.UPPER',
+    ':12 sealing.keys',
     ':4 sinks.bad.directory',
     ':6 atlas.prety',
-    ':7 atlas.pretty',
-    ':9 atlas.credentials.a.clientId',
-    ':9 atlas.credentials.a.clientSecret',
+    ':8 atlas.credentials.a.clientId',
+    ':8 atlas.credentials.a.clientSecret',
     'environment variable MONGODB_ATLAS_BASE_URL',
     'environment variable MONGODB_ATLAS_CLIENT_SECRET',
   ]);

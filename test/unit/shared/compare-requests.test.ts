@@ -2,28 +2,23 @@ import fc from 'fast-check';
 import { differingFields } from '../../../src/shared/compare-requests';
 
 const REQUEST = {
-  ...{ orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: '64f1c0ffee5eed0000005c01' },
-  ...{ accessListIps: ['192.31.196.7', '192.31.196.0/24'], sink: 'drop' },
+  orgId: '64f1c0ffee5eed0000000a71',
+  sourceOrgId: '64f1c0ffee5eed0000005c01',
+  accessListIps: ['192.31.196.7', '192.31.196.0/24'],
+  sink: 'drop',
 };
 const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
 it.each<[change: object, fields: string[]]>([
   [{ requestedBy: 'Ada', changeReference: 'CHG-1' }, []],
-  [{ orgId: '64f1c0ffee5eed0000000b72' }, ['orgId']],
-  [{ sourceOrgId: null }, ['sourceOrgId']],
-  [{ sink: 'vault' }, ['sink']],
-  [{ sink: tooDeepForJson }, ['sink']],
+  [{ orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }, ['orgId', 'sourceOrgId']],
   [{ accessListIps: ['192.31.196.7/32', '192.31.196.0/24'] }, ['accessListIps']],
-  [{ accessListIps: [tooDeepForJson] }, ['accessListIps']],
+  [{ sink: tooDeepForJson, accessListIps: [tooDeepForJson] }, ['sink', 'accessListIps']],
   [{ orgId: 'number', sink: 5, accessListIps: 'x' }, ['orgId', 'sink', 'accessListIps']],
 ])('two requests differ (%#) in what a token depends on', (change, fields) => {
   const other = { ...REQUEST, ...change };
   expect(differingFields(REQUEST, other)).toEqual(fields);
   expect(differingFields(other, REQUEST)).toEqual(fields);
-});
-
-it('a source that is left out is the same as null', () => {
-  expect(differingFields({ sourceOrgId: null }, {})).toEqual([]);
 });
 
 it('requests differ in their entries exactly when the sets of these do', () => {
@@ -41,6 +36,7 @@ it('requests differ in their entries exactly when the sets of these do', () => {
 
 it('no input throws, and each is the same as itself', () => {
   expect(differingFields(REQUEST, undefined)).toHaveLength(4);
+  expect(differingFields({ sourceOrgId: null }, {})).toEqual([]);
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (left, right) => {
       expect(differingFields(left, structuredClone(left))).toEqual([]);

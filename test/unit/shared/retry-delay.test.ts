@@ -1,32 +1,29 @@
 import fc from 'fast-check';
 import { retryDelayMs } from '../../../src/shared/retry-delay';
 
-const plans = fc
-  .record({
-    initialIntervalMs: fc.integer({ min: 1, max: 600_000 }),
-    backoffCoefficient: fc.double({ min: 1, max: 100, noNaN: true }),
-    maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
-  })
-  .filter(({ initialIntervalMs, maximumIntervalMs }) => initialIntervalMs <= maximumIntervalMs);
+const plans = fc.record({
+  initialIntervalMs: fc.integer({ min: 1, max: 600_000 }),
+  backoffCoefficient: fc.double({ min: 1, max: 100, noNaN: true }),
+  maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
+});
+const attempts = fc.integer({ min: 1, max: 100_000 });
+const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
 
-describe('retryDelayMs', () => {
-  it('is half the backoff to the backoff, or what the server asked for and at most the backoff more', () => {
-    const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
-    fc.assert(
-      fc.property(plans, fc.integer({ min: 1, max: 100_000 }), waits, (plan, attempt, retryAfterMs) => {
-        const delayMs = retryDelayMs(plan, attempt, retryAfterMs);
-        const exponentialMs = plan.initialIntervalMs * plan.backoffCoefficient ** (attempt - 1);
-        const backoffMs = Math.min(exponentialMs, plan.maximumIntervalMs);
-        expect(Number.isSafeInteger(delayMs)).toBe(true);
-        expect(delayMs).toBeGreaterThanOrEqual(retryAfterMs ?? Math.floor(backoffMs / 2));
-        expect(delayMs).toBeLessThanOrEqual((retryAfterMs ?? 0) + Math.ceil(backoffMs));
-      }),
-    );
-  });
+it('a delay is half the backoff to the backoff, or what the server asked for and at most the backoff more', () => {
+  fc.assert(
+    fc.property(plans, attempts, waits, (plan, attempt, retryAfterMs) => {
+      const delayMs = retryDelayMs(plan, attempt, retryAfterMs);
+      const exponentialMs = plan.initialIntervalMs * plan.backoffCoefficient ** (attempt - 1);
+      const backoffMs = Math.min(exponentialMs, plan.maximumIntervalMs);
+      expect(Number.isSafeInteger(delayMs)).toBe(true);
+      expect(delayMs).toBeGreaterThanOrEqual(retryAfterMs ?? Math.floor(backoffMs / 2));
+      expect(delayMs).toBeLessThanOrEqual((retryAfterMs ?? 0) + Math.ceil(backoffMs));
+    }),
+  );
+});
 
-  it.each([undefined, 5000])('has jitter, after a Retry-After of %s ms too', (retryAfterMs) => {
-    const plan = { initialIntervalMs: 10_000, backoffCoefficient: 1, maximumIntervalMs: 10_000 };
-    const delays = Array.from({ length: 50 }, () => retryDelayMs(plan, 1, retryAfterMs));
-    expect(new Set(delays).size).toBeGreaterThan(10);
-  });
+it.each([undefined, 5000])('a delay has jitter, after a Retry-After of %s ms too', (retryAfterMs) => {
+  const plan = { initialIntervalMs: 10_000, backoffCoefficient: 1, maximumIntervalMs: 10_000 };
+  const delays = Array.from({ length: 50 }, () => retryDelayMs(plan, 1, retryAfterMs));
+  expect(new Set(delays).size).toBeGreaterThan(10);
 });
