@@ -1,8 +1,6 @@
 import { duration, timeOrAge } from '../../../../src/commands/cli/option-parsers';
 
 it.each([
-  ['90s', 90_000],
-  ['5m', 300_000],
   ['1.5h', 5_400_000],
   ['2d', 172_800_000],
 ])('--since takes the age %s', (text, agoMs) => {
@@ -12,18 +10,15 @@ it.each([
   expect(time).toBeLessThanOrEqual(Date.now() - agoMs);
 });
 
-it.each(['2026-01-02T03:04:05Z', '2026-01-02T05:04:05+02:00'])('--since takes the time %s', (text) => {
-  expect(timeOrAge(text).toISOString()).toBe('2026-01-02T03:04:05.000Z');
-});
-
-it('--timeout takes durations up to the longest timer of Node', () => {
-  expect(duration('0.001s')).toBe(1);
+it('--since takes a time, and --timeout durations up to the longest timer of Node', () => {
+  expect(timeOrAge('2026-01-02T05:04:05+02:00').toISOString()).toBe('2026-01-02T03:04:05.000Z');
+  expect(duration('30s')).toBe(30_000);
+  expect(duration('10m')).toBe(600_000);
   expect(duration('2147483.647s')).toBe(2_147_483_647);
 });
 
 it.each([
   ['--timeout', '0s', duration],
-  ['--timeout', '10', duration],
   ['--timeout', '2147483.648s', duration],
   ['--since', '0s', timeOrAge],
   ['--since', '2026-11-25T09:00:00', timeOrAge],

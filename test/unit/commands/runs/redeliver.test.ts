@@ -1,7 +1,6 @@
-import { ServiceError, type Client } from '@temporalio/client';
-import { createOutput } from '../../../../src/commands/cli/output';
-import { createStop } from '../../../../src/commands/cli/stop';
+import { ServiceError } from '@temporalio/client';
 import { redeliver } from '../../../../src/commands/runs/redeliver';
+import { contextWith } from './context';
 
 const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 
@@ -18,16 +17,12 @@ const USED_UP = new ServiceError('Workflow Update failed', {
 it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
   const run = { status: { name: 'RUNNING' }, type: 'prepareLiveMigration', taskQueue: 'prep' };
   const handle = { describe: () => Promise.resolve(run), executeUpdate: () => Promise.reject(USED_UP) };
-  const client = {
+  const context = contextWith({
     workflow: { getHandle: () => handle },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
     options: {},
-  } as unknown as Client;
-  const stderr = { write: jest.fn() };
-  const output = createOutput({ stdout: stderr, stderr }, false, createStop());
-  await expect(
-    redeliver({ client, taskQueue: 'prep', isTaskQueueGiven: false, output }, workflowId),
-  ).rejects.toMatchObject({
+  });
+  await expect(redeliver(context, workflowId)).rejects.toMatchObject({
     exitCode: 6,
     lines: [
       `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
@@ -36,7 +31,7 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     ],
     facts: { refused: 'updatesUsedUp' },
   });
-  expect(stderr.write).toHaveBeenCalledWith(
+  expect(context.printed).toEqual([
     expect.stringMatching(/^note: no worker polls task queue prep: start one/),
-  );
+  ]);
 });

@@ -1,24 +1,61 @@
-import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { createOutput } from '../../../../src/commands/cli/output';
-import { createStop } from '../../../../src/commands/cli/stop';
-import { checkWorker } from '../../../../src/commands/runs/remote-check';
+import { checkRequestRemotely, checkWorker } from '../../../../src/commands/runs/remote-check';
+import type { Finding, PrepareRequest } from '../../../../src/contract/schemas';
+import { contextWith } from './context';
 
-it.each([
-  ['a finding', []],
-  ['an error', [{ check: 'sink drop', state: 'warning', message: 'slow' }]],
-])('a check that failed without %s is an error with the reason', async (_what, findings) => {
+const MINUTE_MS = 60_000;
+
+/** A check that fails with these findings, by a worker whose last polls were this long ago. */
+function failingCheck(findings: Finding[], agesMs = [0]) {
   const report = { findings, request: null, fields: [] };
   const cause = ApplicationFailure.retryable('no worker took the activity', 'WorkerCheckFailed', report);
   const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
   const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
-  const workflowService = { describeTaskQueue: () => Promise.reject(new Error('not permitted')) };
-  const client = { workflow: { start: () => Promise.resolve(handle) }, workflowService, options: {} };
-  const silent = { write: () => undefined };
-  const output = createOutput({ stdout: silent, stderr: silent }, false, createStop());
-  const context = { taskQueue: 'prep', isTaskQueueGiven: false, output };
-  await expect(checkWorker({ ...context, client: client as unknown as Client })).rejects.toMatchObject({
+  const pollers = agesMs.map((ageMs) => ({ lastAccessTime: { seconds: (Date.now() - ageMs) / 1000 } }));
+  const context = contextWith({
+    workflow: { start: () => Promise.resolve(handle) },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+    options: {},
+  });
+  return { context, report };
+}
+
+const WARNING: Finding = { check: 'sink drop', state: 'warning', message: 'slow' };
+const ERROR: Finding = { check: 'sink drop', state: 'error', message: 'down' };
+
+it.each([
+  ['finding', []],
+  ['error', [WARNING]],
+])(
+  'a check that failed without a finding that is an %s is an error with the reason',
+  async (_what, found) => {
+    await expect(checkWorker(failingCheck(found).context)).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringContaining('sent no report (no worker took the activity)'),
+    });
+  },
+);
+
+it('a check reports errors, also of a worker that seems gone by a clock that is four minutes fast', async () => {
+  const { context, report } = failingCheck([ERROR], [4 * MINUTE_MS]);
+  expect(await checkWorker(context)).toEqual(report);
+});
+
+it('a check of a request fails for errors of the worker', async () => {
+  const { context, report } = failingCheck([ERROR, WARNING]);
+  await expect(
+    checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started'),
+  ).rejects.toMatchObject({
     exitCode: 1,
-    message: expect.stringContaining('sent no report (no worker took the activity)'),
+    lines: ['nothing was started: checks in the worker failed', '  error     sink drop: down'],
+    facts: { type: 'WorkerCheckFailed', ...report },
+  });
+});
+
+it('a check needs a worker', async () => {
+  await expect(checkWorker(failingCheck([ERROR], []).context)).rejects.toMatchObject({
+    exitCode: 1,
+    message: expect.stringMatching(/^no worker polls task queue prep: start one/),
   });
 });

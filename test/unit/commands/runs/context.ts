@@ -1,0 +1,11 @@
+import type { Client } from '@temporalio/client';
+import { createOutput } from '../../../../src/commands/cli/output';
+import { createStop } from '../../../../src/commands/cli/stop';
+
+/** The context of a command with a stub of Temporal's client. `printed` gets what the command prints. */
+export function contextWith(client: object) {
+  const printed: string[] = [];
+  const print = { write: (text: string) => void printed.push(text) };
+  const output = createOutput({ stdout: print, stderr: print }, false, createStop());
+  return { client: client as Client, taskQueue: 'prep', isTaskQueueGiven: false, output, printed };
+}
