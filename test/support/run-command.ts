@@ -12,7 +12,7 @@ export interface ClientExit {
 }
 
 /** A port that nothing listens on: a command that should not need Temporal fails when it does. */
-const NOWHERE = embeddedEnv('127.0.0.1:1');
+export const NOWHERE: NodeJS.ProcessEnv = embeddedEnv('127.0.0.1:1');
 
 // What is tested listens on 127.0.0.1; gRPC reads these from this process.
 for (const name of Object.keys(process.env))
@@ -58,15 +58,6 @@ export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
   const [outcome, ...progress] = objectsIn(exit).reverse();
   for (const object of progress) expect(object).toHaveProperty('progress');
   return outcome as Printed;
-}
-
-/** Runs a program of dist/ to its end. */
-export function runProgram(
-  program: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-): Promise<ClientExit> {
-  return runToEnd(process.execPath, [program, ...args], env);
 }
 
 /** @throws Error with its output unless the process ends by itself, within a minute. */

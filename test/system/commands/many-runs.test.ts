@@ -9,7 +9,7 @@ import { newOrgId } from '../../support/ids';
 import { objectsIn, type ClientExit } from '../../support/run-command';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { sharedTemporal, untilListed } from '../../support/temporal';
+import { untilListed } from '../../support/temporal';
 
 let fixture: CommandFixture;
 beforeAll(async () => {
@@ -33,6 +33,7 @@ const outcomesIn = (exit: ClientExit) =>
 const summaryIn = (exit: ClientExit) => objectsIn(exit).at(-1);
 
 const newRequest = (sink = 'files') => fixture.deployment.newRequest({ sink });
+const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 const tokens = () => fixture.atlas.createdTokens().length;
 
@@ -65,9 +66,8 @@ describe('start --from', () => {
         return starts > 10;
       },
     };
-    const { address } = await sharedTemporal();
-    const proxy = await serveRejectingGrpcProxy(address, stopAfterTen);
-    const command = fixture.follow('--address', proxy.address, ...start);
+    const proxy = await serveRejectingGrpcProxy(fixture.address, stopAfterTen);
+    const command = fixture.start(['--address', proxy.address, ...start]);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
     expect(stopped.stderr).toContain(
@@ -94,23 +94,26 @@ describe('start --from', () => {
     await end(deployment.handleOf(cancelled), 'cancel');
     const from = fileOf([delivered, newRequest(), open, cancelled]);
     const before = tokens();
-    async function expectOutcomes(option: string, code: number, started: RegExp, joined: RegExp) {
+    async function expectOutcomes(option: string, code: number, created: object, joined: object) {
       const exit = await fixture.client('--json', 'start', '--from', from, option);
       expect(exit.code).toBe(code);
-      expect(outcomesIn(exit).map(({ action, reason }) => `${String(action)}: ${String(reason)}`)).toEqual(
-        [
-          /^skipped: run \S+ delivered a token for these organizations: /,
-          started,
-          joined,
-          /^refused: run \S+ ended with token .*Deliver it with `live-migration-prep recover --org .* --run-id \S+`\. /,
-        ].map((outcome): unknown => expect.stringMatching(outcome)),
-      );
+      expect(outcomesIn(exit)).toMatchObject([
+        { action: 'skipped', refused: 'delivered', reason: says(/^run \S+ delivered a token for these org/) },
+        created,
+        joined,
+        {
+          action: 'refused',
+          refused: 'recoverable',
+          reason: says(/^run .* `live-migration-prep recover --org .*\./),
+        },
+      ]);
     }
 
-    const equalIsOpen = /^skipped: a run of an equal request is open \(/;
-    await expectOutcomes('--dry-run', 6, /^would start: into sink files$/, equalIsOpen);
+    const equalIsOpen = { action: 'skipped', reason: says(/^a run of an equal request is open \(/) };
+    await expectOutcomes('--dry-run', 6, { action: 'would start', reason: 'into sink files' }, equalIsOpen);
     expect(tokens()).toBe(before);
-    await expectOutcomes('--wait', 5, /^delivered: file /, /^undelivered: SinkRejected: /);
+    const rejected = { action: 'undelivered', type: 'SinkRejected', runId: expect.any(String) };
+    await expectOutcomes('--wait', 5, { action: 'delivered', receipt: { sink: 'files' } }, rejected);
     expect(tokens()).toBe(before + 1);
   });
 });
@@ -152,14 +155,12 @@ it('list --requests | start --from - brings back every run that failed on a wron
   expect(invalid.stderr).toContain('left out 2 runs');
 
   const before = tokens();
-  const start = ['--json', 'start', '--from', '-'];
-  const [first = ''] = stdout.split('\n');
-  expect(await fixture.piped(`${first}\n`, ...start, '--wait')).toMatchObject({ code: 0 });
-  const all = await fixture.piped(stdout, ...start, '--wait');
-  expect(summaryIn(all)).toEqual({ total: 3, counts: { delivered: 2, skipped: 1 } });
+  const start = (requests: string) =>
+    fixture.start(['--json', 'start', '--from', '-', '--wait'], { stdin: requests }).exited;
+  expect(summaryIn(await start(stdout))).toEqual({ total: 3, counts: { delivered: 3 } });
   await expectDelivered([again, onDemand, scheduled]);
-  const more = await fixture.piped((await requestsOf('AtlasRequestRejected')).stdout, ...start);
-  expect(summaryIn(more)).toEqual({ total: 3, counts: { skipped: 3 } });
+  const more = await requestsOf('AtlasRequestRejected');
+  expect(summaryIn(await start(more.stdout))).toEqual({ total: 3, counts: { skipped: 3 } });
   expect(tokens()).toBe(before + 3);
 });
 

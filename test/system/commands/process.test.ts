@@ -3,15 +3,27 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { embeddedEnv } from '../../../dev/temporal/embedded-env';
-import { CLIENT } from '../../support/command-line';
 import { newOrgId } from '../../support/ids';
-import { runProgram } from '../../support/run-command';
+import { NOWHERE, runToEnd } from '../../support/run-command';
 import { sharedTemporal } from '../../support/temporal';
 
-const NOWHERE = embeddedEnv('127.0.0.1:1');
-const PROGRAM = path.join(path.dirname(CLIENT), 'commands/program.js');
+const DIST = path.join(__dirname, '../../../dist');
 const REQUEST = ['--org', newOrgId(), '--no-access-list', '--sink', 'files'];
+
+function startClient(args: string[], env = NOWHERE, stdout: 'pipe' | number = 'pipe'): ChildProcess {
+  const client = path.join(DIST, 'client.js');
+  return spawn(process.execPath, [client, ...args], { env, stdio: ['ignore', stdout, 'pipe'] });
+}
+
+/** The exit code of a client, and what it writes to standard error. */
+async function endOf(child: ChildProcess) {
+  const errors = text(child.stderr as Readable);
+  const [code] = (await once(child, 'close')) as [number];
+  return { code, errors: await errors };
+}
 
 /** Runs commands at once in a process of their own. Returns the paths of the files that are loaded then. */
 async function filesLoadedBy(...commands: string[][]): Promise<string> {
@@ -23,29 +35,17 @@ async function filesLoadedBy(...commands: string[][]): Promise<string> {
       console.log(Object.keys(require.cache).join('\\n'));
       process.exit();
     });`;
-  return (await runProgram('-e', [script, PROGRAM, JSON.stringify(commands)], NOWHERE)).stdout;
+  const args = ['-e', script, path.join(DIST, 'commands/program.js'), JSON.stringify(commands)];
+  return (await runToEnd(process.execPath, args, NOWHERE)).stdout;
 }
-
-/** The exit code of a client, and what it writes to standard error. */
-async function endOf(child: ChildProcess): Promise<{ code: number; errors: string }> {
-  let errors = '';
-  child.stderr?.on('data', (text: Buffer) => (errors += text.toString()));
-  const [code] = (await once(child, 'close')) as [number];
-  return { code, errors };
-}
-
-const help = (stdout: 'pipe' | number) =>
-  spawn(process.execPath, [CLIENT, '--help'], { env: NOWHERE, stdio: ['ignore', stdout, 'pipe'] });
 
 describe('the built client', () => {
   it('exits with 130 on Ctrl-C, and says how to follow the run', async () => {
     const { address } = await sharedTemporal();
     const args = ['--task-queue', newOrgId(), 'start', ...REQUEST, '--wait'];
-    const child = spawn(process.execPath, [CLIENT, ...args], { env: embeddedEnv(address) });
-    let output = '';
-    child.stdout.on('data', (text: Buffer) => {
-      output += text.toString();
-      if (output.includes('waiting for a worker')) child.kill('SIGINT');
+    const child = startClient(args, embeddedEnv(address));
+    child.stdout?.on('data', (printed: Buffer) => {
+      if (printed.includes('waiting for a worker')) child.kill('SIGINT');
     });
     expect(await endOf(child)).toEqual({
       code: 130,
@@ -56,14 +56,14 @@ describe('the built client', () => {
   });
 
   it('keeps its exit code when nobody reads its output', async () => {
-    const child = help('pipe');
+    const child = startClient(['--help']);
     child.stdout?.destroy();
     expect(await endOf(child)).toEqual({ code: 0, errors: '' });
   });
 
   it('exits with 1, and says so, when its output cannot be written', async () => {
     const full = openSync('/dev/full', 'w');
-    expect(await endOf(help(full))).toEqual({
+    expect(await endOf(startClient(['--help'], NOWHERE, full))).toEqual({
       code: 1,
       errors: 'live-migration-prep: its output could not be written (ENOSPC)\n',
     });
