@@ -25,23 +25,25 @@ export interface Ending {
 
 /** @throws Error unless the run ended with a receipt, or with one failure at the top and nothing behind it. */
 export async function endingOf(handle: Pick<Handle, 'result'>): Promise<Ending> {
+  const nothing = { unconfirmedTokens: 0, message: '', details: null, receipt: null };
   try {
     const receipt = await handle.result();
     const { unconfirmedTokens } = receipt;
-    return { type: 'delivered', unconfirmedTokens, message: '', details: null, receipt };
+    return { ...nothing, type: 'delivered', unconfirmedTokens, receipt };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     const { cause } = error;
-    if (cause instanceof CancelledFailure) {
-      return { type: 'CANCELLED', unconfirmedTokens: 0, message: '', details: null, receipt: null };
-    }
-    if (!(cause instanceof ApplicationFailure)) throw error;
-    if (cause.cause) throw new Error('there is a cause behind the one failure', { cause: error });
-    if (!cause.nonRetryable) throw new Error('the one failure can be retried', { cause: error });
+    if (cause instanceof CancelledFailure) return { ...nothing, type: 'CANCELLED' };
+    if (!(cause instanceof ApplicationFailure) || cause.cause || !cause.nonRetryable) throw error;
     const details = cause.details?.[0] as FailureDetails;
     const { unconfirmedTokens } = details;
-    const type = cause.type as FailureType;
-    return { type, unconfirmedTokens, message: cause.message, details, receipt: null };
+    return {
+      ...nothing,
+      type: cause.type as FailureType,
+      unconfirmedTokens,
+      message: cause.message,
+      details,
+    };
   }
 }
 
