@@ -4,8 +4,6 @@ import type { PrepareRequest } from '../../src/contract/schemas';
 import { closeLater } from './clean-up';
 import { newOrgId } from './ids';
 
-export type CredentialType = 'serviceAccount' | 'apiKey';
-
 export type AtlasAccount = ReturnType<typeof newAccount>;
 
 export type TestAtlas = Awaited<ReturnType<typeof startAtlas>>;
@@ -25,7 +23,7 @@ export function newAccount() {
 }
 
 /** Makes the seed of an emulator with these accounts and without a rate limit. */
-export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['settings'] = {}): SeedInput {
+export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
   return {
     organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
     serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({ clientId, clientSecret, orgId })),
@@ -38,44 +36,29 @@ export function seedOf(accounts: readonly AtlasAccount[], settings: SeedInput['s
         orgId: source.sourceOrgId,
       },
     ]),
-    settings: { rateLimit: { enabled: false }, ...settings },
+    settings: { rateLimit: { enabled: false } },
   };
 }
 
 /** Starts an emulator with one organization of its own, or with others too, and no rate limit; gone after the last test. */
 export async function startAtlas({
-  account = newAccount(),
   others = [],
-  settings,
-  ...options
-}: {
-  https?: { key: string; cert: string };
-  account?: AtlasAccount;
-  others?: readonly AtlasAccount[];
-  settings?: SeedInput['settings'];
-} = {}) {
-  const emulator = closeLater(
-    await startAtlasEmulator({ ...options, seed: seedOf([account, ...others], settings) }),
-  );
+  https,
+}: { others?: readonly AtlasAccount[]; https?: { key: string; cert: string } } = {}) {
+  const account = newAccount();
+  const seed = seedOf([account, ...others]);
+  const emulator = closeLater(await startAtlasEmulator({ seed, ...(https && { https }) }));
   return {
     ...emulator,
     account,
     /** Requests that ask for a link-token; a Digest challenge is none. */
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
-    /** Counts the tokens that were created for a request with an address of its own. */
+    /** Counts the tokens that were created for a request, which has an address of its own. */
     created: ({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>) =>
       emulator.createdTokens().filter((token) => token.accessListIps.includes(address)).length,
   };
 }
 
-export function credentialEnv(account: AtlasAccount, type: CredentialType): Record<string, string> {
-  return type === 'serviceAccount'
-    ? {
-        MONGODB_ATLAS_CLIENT_ID: account.clientId,
-        MONGODB_ATLAS_CLIENT_SECRET: account.clientSecret,
-      }
-    : {
-        MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
-        MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,
-      };
+export function credentialEnv({ clientId, clientSecret }: AtlasAccount): Record<string, string> {
+  return { MONGODB_ATLAS_CLIENT_ID: clientId, MONGODB_ATLAS_CLIENT_SECRET: clientSecret };
 }

@@ -10,9 +10,9 @@ import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
 import { makeKey } from '../../src/secrets/sealing';
-import { credentialEnv, startAtlas, type CredentialType, type TestAtlas } from './atlas';
+import { credentialEnv, startAtlas, type TestAtlas } from './atlas';
 import { cleanUpLater, newFolder } from './clean-up';
-import { newOrgId } from './ids';
+import { newAddress, newOrgId } from './ids';
 import { run } from './run-command';
 import { sharedTemporal, type Temporal } from './temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';
@@ -39,28 +39,20 @@ const TEST_CONFIG = {
   health: { port: 0 },
 } satisfies Config;
 
-export interface Installation {
-  atlas: TestAtlas;
-  deployment: Deployment;
-  worker: WorkerProcess;
-}
+export type Installation = Awaited<ReturnType<typeof startInstallation>>;
+
+export type InstallationOptions = Omit<DeployOptions, 'atlas'> & { atlas?: TestAtlas };
 
 /** An emulator, and an installation with {@link FILE_SINKS} and a worker that takes work; gone after the last test. */
-export async function startInstallation({
-  atlas: options,
-  config,
-  ...more
-}: Omit<DeployOptions, 'atlas'> & {
-  atlas?: Parameters<typeof startAtlas>[0];
-} = {}): Promise<Installation> {
-  const atlas = await startAtlas(options);
-  const deployment = await deploy({ atlas, config: { sinks: FILE_SINKS, ...config }, ...more });
+export async function startInstallation(options: InstallationOptions = {}) {
+  const atlas = options.atlas ?? (await startAtlas());
+  const config = { sinks: FILE_SINKS, ...options.config };
+  const deployment = await deploy({ ...options, atlas, config });
   return { atlas, deployment, worker: await deployment.startWorker() };
 }
 
 interface DeployOptions {
   atlas: Pick<TestAtlas, 'url' | 'account'>;
-  credential?: CredentialType;
   /** Settings over those that every test has, section by section. */
   config?: Config;
   /** Further environment of a worker. */
@@ -76,7 +68,6 @@ export type Deployment = Awaited<ReturnType<typeof deploy>>;
  */
 export async function deploy({
   atlas: { url, account },
-  credential = 'serviceAccount',
   config = {},
   env = {},
   temporal: ownTemporal,
@@ -91,7 +82,7 @@ export async function deploy({
   const workerEnv = {
     ...embeddedEnv(temporal.address),
     MONGODB_ATLAS_BASE_URL: url,
-    ...credentialEnv(account, credential),
+    ...credentialEnv(account),
     ...env,
   };
   cleanUpLater(() => Promise.all(workers.map((worker) => worker.kill())));
@@ -112,10 +103,10 @@ export async function deploy({
     return worker;
   }
 
-  /** Makes a request that no other run has, for sink `files`. */
+  /** Makes a request that no other run has, also by its address, for sink `files`. */
   const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
     orgId: account.orgId,
-    accessListIps: ['192.31.196.7'],
+    accessListIps: [newAddress()],
     sink: 'files',
     sourceOrgId: newOrgId(),
     ...more,

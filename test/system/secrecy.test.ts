@@ -7,10 +7,9 @@ import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal
 import { freePort } from '../../dev/temporal/free-port';
 import { UPDATES } from '../../src/contract/names';
 import { sealedTokenSchema } from '../../src/contract/schemas';
-import type { CredentialType } from '../support/atlas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { deploy, type Handle } from '../support/installation';
-import { createOwnOrganizations, type OwnOrganizations } from '../support/organizations';
+import { startOwnOrganizations, type CredentialType, type OwnOrganizations } from '../support/organizations';
 import type { ClientExit } from '../support/run-command';
 import { createdToken, endingOf, untilDeliveryFails, untilStep, type Ending } from '../support/runs';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
@@ -69,8 +68,7 @@ beforeAll(async () => {
   };
   metricsPort = await freePort();
   const config = { log: { level: 'trace' }, metrics: { port: metricsPort }, sinks };
-  own = await createOwnOrganizations(config, env, temporal);
-  await own.deployment.startWorker();
+  own = await startOwnOrganizations({ config, env, temporal });
 
   secrets.set('the signing secret', signingKey);
   const { keys } = JSON.parse(readFileSync(own.deployment.keysFile, 'utf8')) as { keys: { k: string }[] };

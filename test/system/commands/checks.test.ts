@@ -31,7 +31,7 @@ async function denying(calls: RegExp): Promise<string[]> {
 /** Runs doctor with the configuration and the environment of the worker. */
 function doctor(options: string[], env: NodeJS.ProcessEnv = {}) {
   const { atlas, deployment } = fixture;
-  const ofWorker = { MONGODB_ATLAS_BASE_URL: atlas.url, ...credentialEnv(atlas.account, 'serviceAccount') };
+  const ofWorker = { MONGODB_ATLAS_BASE_URL: atlas.url, ...credentialEnv(atlas.account) };
   const args = ['doctor', '--config', deployment.configFile, ...options];
   return fixture.start(args, { env: { ...ofWorker, ...env } }).exited;
 }

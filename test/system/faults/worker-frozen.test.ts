@@ -1,12 +1,10 @@
 import type { Fault } from '../../../dev/atlas-emulator';
 import { readRun } from '../../../src/temporal/run-history';
 import { eventually } from '../../support/eventually';
-import type { Handle } from '../../support/installation';
-import { createOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
-import { endingOf, redeliver } from '../../support/runs';
+import { startOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
+import { endingOf, pendingActivity, redeliver } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
-import type { WorkerProcess } from '../../support/worker-process';
 
 /** Longer than it takes to freeze a worker, however busy the machine is. */
 const RESPONSE_MS = 10_000;
@@ -15,20 +13,17 @@ const TIMEOUTS = { atlas: { requestTimeoutMs: 120_000 }, worker: { heartbeatTime
 
 let own: OwnOrganizations;
 let receiver: WebhookReceiver;
-let worker: WorkerProcess;
 beforeAll(async () => {
   receiver = await startWebhookReceiver();
-  const config = { ...TIMEOUTS, sinks: { hangs: receiver.sink('hangs') } };
-  own = await createOwnOrganizations(config, receiver.env);
-  worker = await own.deployment.startWorker();
+  const sinks = { hangs: receiver.sink('hangs') };
+  own = await startOwnOrganizations({ config: { ...TIMEOUTS, sinks }, env: receiver.env });
 });
 
-const freeze = () => process.kill(worker.pid, 'SIGSTOP');
-const goOn = () => process.kill(worker.pid, 'SIGCONT');
+const freeze = () => process.kill(own.worker.pid, 'SIGSTOP');
+const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 
 it('a frozen worker finds a delivery that succeeded and a redelivery: one receipt for both', async () => {
-  const request = own.newRequest({ sink: 'hangs' });
-  const handle = await own.deployment.start(request);
+  const { request, handle } = await own.start(own.newRequest({ sink: 'hangs' }));
   await eventually('an attempt', () => receiver.hanging(request) === 1);
   const before = own.deployment.tokenFiles();
   freeze();
@@ -52,27 +47,21 @@ it.each<[title: string, takesOver: boolean, unconfirmedTokens: number]>([
   async (_title, takesOver, unconfirmedTokens) => {
     const slow: Fault = { on: 'linkTokens', delayMs: RESPONSE_MS, afterCreating: true };
     const { request, handle } = await own.start(own.newRequest(), slow);
-    await eventually('a token', () => own.created(request) === 1);
+    await eventually('a token', () => own.atlas.created(request) === 1);
     freeze();
-    await eventually('a missed heartbeat', async () => (await timeouts(handle)) === 1);
+    await eventually('a missed heartbeat', async () => (await pendingActivity(handle)) === null);
     await eventually('the response', () => own.atlas.posts().every(({ status }) => status !== null));
     const other = takesOver ? await own.deployment.startWorker() : null;
     if (other) await handle.result();
     goOn();
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens });
     await other?.stop();
-    expect(own.created(request)).toBe(unconfirmedTokens + 1);
+    expect(own.atlas.created(request)).toBe(unconfirmedTokens + 1);
 
-    const { memo, runId } = await handle.describe();
-    expect(memo).toMatchObject({ unconfirmedTokens });
+    const run = await handle.describe();
+    expect(run.memo).toMatchObject({ unconfirmedTokens });
     const { client } = await sharedTemporal();
-    const { unconfirmedAttempts } = await readRun(client, { workflowId: handle.workflowId, runId });
+    const { unconfirmedAttempts } = await readRun(client, run);
     expect(unconfirmedAttempts).toHaveLength(unconfirmedTokens);
   },
 );
-
-/** Counts the attempts of a run that the server took for lost. */
-async function timeouts(handle: Handle): Promise<number> {
-  const { events } = await handle.fetchHistory();
-  return (events ?? []).filter((event) => event.activityTaskTimedOutEventAttributes).length;
-}
