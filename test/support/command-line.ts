@@ -5,7 +5,7 @@ import { startAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import { newAddress, newOrgId } from './ids';
 import { deploy } from './installation';
-import { objectIn, startCommand, type ClientExit } from './run-command';
+import { startCommand } from './run-command';
 import { sharedTemporal } from './temporal';
 
 export type CommandFixture = Awaited<ReturnType<typeof createCommandFixture>>;
@@ -46,9 +46,6 @@ export async function createCommandFixture() {
     return { ...command, exited };
   }
 
-  /** Runs a command to its end. */
-  const client = (...args: string[]) => start(args).exited;
-
   return {
     atlas,
     deployment,
@@ -57,12 +54,8 @@ export async function createCommandFixture() {
     address,
     temporal,
     start,
-    client,
-    /** Runs a command with `--json` to its end. Returns its exit code and the facts that it prints last. */
-    async json(...args: string[]): Promise<ClientExit & ReturnType<typeof objectIn>> {
-      const exit = await client('--json', ...args);
-      return { ...exit, ...objectIn(exit) };
-    },
+    /** Runs a command to its end. */
+    client: (...args: string[]) => start(args).exited,
     newTarget() {
       const { orgId } = atlas.account;
       const [sourceOrgId, ip] = [newOrgId(), newAddress()];

@@ -4,23 +4,17 @@ import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
+import { objectIn } from '../../support/run-command';
 import { createdToken, end } from '../../support/runs';
 import { untilClosedAreListed } from '../../support/temporal';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 /** A task queue that no worker polls. */
 const NOBODY = `nobody-${newOrgId()}`;
-/** The commands on one run. */
-const COMMANDS = ['watch', 'cancel', 'redeliver', 'recover'];
 const { done, failed, timedOut, undelivered, refused, cancelled } = EXIT_CODES;
 
-/** The runs of one pair of organizations, which commands find. */
-interface Earlier extends Target {
-  /** The sink of the earlier run, and of each `start`. */
-  sink: string;
-  /** The run that `recover` names. */
-  runId: string;
-}
+/** The runs of a pair of organizations: their sink, and the run that `recover` names. */
+type Earlier = Target & { sink: string; runId: string };
 
 /** A command, its exit code, the facts that it prints, and its message. */
 type Row = [command: string, code: ExitCode, facts: object, error?: RegExp];
@@ -32,26 +26,22 @@ beforeAll(async () => {
 
 const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
-/** Runs `start --again`, for example, on the earlier run. */
-function runOn({ options, requestOptions, sink, runId }: Earlier, command: string) {
+/** Runs `start --again`, for example, on the earlier run. Returns its exit code and the facts that it prints last. */
+async function runOn({ options, requestOptions, sink, runId }: Earlier, command: string) {
   const [name = '', ...more] = command.split(' ');
   const own: Record<string, string[]> = {
     start: requestOptions(sink),
     recover: [...options, '--run-id', runId],
   };
-  return fixture.json(name, ...(own[name] ?? options), ...more);
+  const exit = await fixture.client('--json', name, ...(own[name] ?? options), ...more);
+  return Object.assign(exit, objectIn(exit));
 }
 
 /** Starts a run, waits for it, and ends it if it is still open. */
-async function ran(
-  sink: string,
-  how?: 'cancel' | 'terminate',
-  target = fixture.newTarget(),
-): Promise<Earlier> {
+async function ran(sink: string, how?: 'cancel', target = fixture.newTarget()): Promise<Earlier> {
   const { workflowId } = target;
   await runOn({ ...target, sink, runId: '' }, 'start --wait --again');
-  const handle = fixture.temporal.workflow.getHandle(workflowId);
-  if (how) await end(handle, how);
+  if (how) await end(fixture.temporal.workflow.getHandle(workflowId), how);
   return { ...target, sink, runId: await fixture.newestRunId(workflowId) };
 }
 
@@ -63,15 +53,8 @@ async function ranForeign(completes: boolean): Promise<Earlier> {
   return { ...target, sink: 'files', runId: foreign.runId };
 }
 
-const DELIVERED = {
-  refused: 'delivered',
-  receipt: { deliveryId: says(/^[\da-f-]{36}$/) },
-  error: says(/^run \S+ delivered a token for these organizations: it is in file .*start --org .* --again/),
-};
-const RECOVERABLE = {
-  refused: 'recoverable',
-  error: says(/^run \S+ ended with token .*`live-migration-prep recover --org .* --run-id \S+`/),
-};
+const DELIVERED = { refused: 'delivered', receipt: { deliveryId: says(/^[\da-f-]{36}$/) } };
+const RECOVERABLE = { refused: 'recoverable' };
 const FOREIGN = {
   refused: 'foreignRun',
   error: says(/ is the id of a run of workflow type foreign, not prepareLiveMigration: /),
@@ -80,117 +63,99 @@ const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a
 const TO_FILES = { receipt: { sink: 'files' } };
 const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
 const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --org /;
+const DIFFERENT_SINK = /\n {2}sink: open "blocked", yours "files"/;
 
-const STATES: [what: string, arrange: () => Promise<Earlier>, rows: Row[], tokens?: number][] = [
-  [
-    'that never was, or that no worker takes',
-    () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID }),
-    [
-      ...COMMANDS.map((command): Row => [command, failed, {}, /^Temporal knows no run /]),
-      [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
-      ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
-      ['start --wait --timeout 3s', timedOut, {}, FOLLOW_UP],
-      ['watch --timeout 2s', timedOut, {}, FOLLOW_UP],
-    ],
-    0,
-  ],
-  [
-    'that delivered',
-    () => ran('files'),
-    [
-      ['start', refused, DELIVERED],
-      ['start --dry-run', refused, DELIVERED],
-      ['watch', done, TO_FILES],
-      ['cancel', refused, { refused: 'ended', status: 'COMPLETED' }, /\nsee .*: live-migration-prep watch /],
-      ['redeliver', refused, DELIVERED],
-      ['recover', refused, { refused: 'delivered' }, / delivered its token: there is nothing to/],
-      ['start --wait --again', done, { joined: false, ...TO_FILES }],
-    ],
-    2,
-  ],
-  [
-    'that failed',
-    () => ran('none'),
-    [
-      ['redeliver', refused, { refused: 'nothingToDeliver' }, /: nothing to deliver$/],
-      ['recover', refused, { refused: 'nothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
-      ['start --wait --sink files', done, TO_FILES],
-    ],
-  ],
-  [
-    'that is undelivered',
-    () => ran('blocked'),
-    [
-      ['start', done, { joined: true }],
-      ['start --wait', undelivered, REJECTED],
-      [
-        'start --sink files',
-        refused,
-        { type: 'DifferentRequest' },
-        /\n {2}sink: open "blocked", yours "files"/,
-      ],
-      ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
-      ['redeliver', undelivered, REJECTED],
-      ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-      ['recover', refused, { refused: 'open' }, / is open: live-migration-prep redeliver --org/],
-      ['redeliver --sink files', done, TO_FILES],
-    ],
-  ],
-  [
-    'that was cancelled with a token',
-    () => ran('blocked', 'cancel'),
-    [
-      ['start', refused, RECOVERABLE],
-      ['redeliver', refused, RECOVERABLE],
-      ['watch', cancelled, { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } }],
-      ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
-      ['start', refused, RECOVERABLE],
-      ['recover', undelivered, REJECTED],
-      ['recover', refused, { refused: 'open' }, /^another run of \S+ is open: wait for it to end/],
-      ['redeliver --sink files', done, AFTER_BLOCKED],
-      ['recover', refused, { refused: 'delivered' }, / has token .*, which a later run delivered$/],
-      ['start', refused, DELIVERED],
-    ],
-  ],
-  [
-    'of another workflow type that is open',
-    () => ranForeign(false),
-    ['start', 'watch', 'cancel', 'redeliver'].map((command) => [command, refused, FOREIGN]),
-    0,
-  ],
-  [
-    'of another workflow type that completed',
-    () => ranForeign(true),
-    [
-      ['recover', refused, FOREIGN],
-      ['start --wait', done, TO_FILES],
-    ],
-  ],
-  [
-    'that was terminated with a token, and with a history of 4.5 MB',
-    async () => {
-      // More than gRPC receives by default.
-      const run = await ran('blocked');
-      const handle = fixture.temporal.workflow.getHandle(run.workflowId);
-      for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
-      await end(handle, 'terminate');
-      return run;
-    },
-    [
-      ['start', refused, RECOVERABLE],
-      ['recover --sink files', done, AFTER_BLOCKED],
-    ],
-  ],
-];
+/** Runs commands on a run, one after another, and expects that there is this number of tokens at the end. */
+function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier>, rows: Row[]): void {
+  it.concurrent(`commands on a run ${what}`, async () => {
+    const earlier = await arrange();
+    for (const [command, code, facts, error] of rows) {
+      const expected = { code, ...facts, ...(error && { error: says(error) }) };
+      expect([command, await runOn(earlier, command)]).toMatchObject([command, expected]);
+    }
+    expect(earlier.created()).toBe(tokens);
+  });
+}
 
-it.concurrent.each(STATES)('commands on a run %s', async (_what, arrange, rows, tokens = 1) => {
-  const earlier = await arrange();
-  for (const [command, code, facts, error] of rows) {
-    const expected = { code, ...facts, ...(error && { error: says(error) }) };
-    expect([command, await runOn(earlier, command)]).toMatchObject([command, expected]);
-  }
-  expect(earlier.created()).toBe(tokens);
-});
+const neverRan = () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
+
+commandsOn('that never was, or that no worker takes', 0, neverRan, [
+  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [
+    command,
+    failed,
+    {},
+    /^Temporal knows no run /,
+  ]),
+  [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
+  ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
+  ['start --wait --timeout 3s', timedOut, {}, FOLLOW_UP],
+]);
+
+commandsOn('that delivered', 2, () => ran('files'), [
+  ['start', refused, DELIVERED, /^run \S+ delivered a token .* it is in file .*start --org .* --again/],
+  ['start --dry-run', refused, DELIVERED],
+  ['watch', done, TO_FILES],
+  ['cancel', refused, { refused: 'ended', status: 'COMPLETED' }, /\nsee .*: live-migration-prep watch /],
+  ['redeliver', refused, DELIVERED],
+  ['recover', refused, { refused: 'delivered' }, / delivered its token: there is nothing to/],
+  ['start --wait --again', done, { joined: false, ...TO_FILES }],
+]);
+
+commandsOn('that failed', 1, () => ran('none'), [
+  ['redeliver', refused, { refused: 'nothingToDeliver' }, /: nothing to deliver$/],
+  ['recover', refused, { refused: 'nothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
+  ['start --wait --sink files', done, TO_FILES],
+]);
+
+commandsOn('that is undelivered', 1, () => ran('blocked'), [
+  ['start', done, { joined: true }],
+  ['start --wait', undelivered, REJECTED],
+  ['start --sink files', refused, { type: 'DifferentRequest' }, DIFFERENT_SINK],
+  ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
+  ['redeliver', undelivered, REJECTED],
+  ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
+  ['recover', refused, { refused: 'open' }, / is open: live-migration-prep redeliver --org/],
+  ['redeliver --sink files', done, TO_FILES],
+]);
+
+commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'), [
+  ['start', refused, RECOVERABLE, /`live-migration-prep recover --org .* --run-id \S+`/],
+  ['redeliver', refused, RECOVERABLE],
+  ['watch', cancelled, { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } }],
+  ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
+  ['start', refused, RECOVERABLE],
+  ['recover', undelivered, REJECTED],
+  ['recover', refused, { refused: 'open' }, /^another run of \S+ is open: wait for it to end/],
+  ['redeliver --sink files', done, AFTER_BLOCKED],
+  ['recover', refused, { refused: 'delivered' }, / has token .*, which a later run delivered$/],
+  ['start', refused, DELIVERED],
+]);
+
+commandsOn('of another workflow type that is open', 0, () => ranForeign(false), [
+  ['start', refused, FOREIGN],
+  ['watch', refused, FOREIGN],
+  ['cancel', refused, FOREIGN],
+  ['redeliver', refused, FOREIGN],
+]);
+
+commandsOn('of another workflow type that completed', 1, () => ranForeign(true), [
+  ['recover', refused, FOREIGN],
+  ['start --wait', done, TO_FILES],
+]);
+
+/** More than gRPC receives by default. */
+async function ranWithLongHistory(): Promise<Earlier> {
+  const run = await ran('blocked');
+  const handle = fixture.temporal.workflow.getHandle(run.workflowId);
+  for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
+  await end(handle, 'terminate');
+  return run;
+}
+
+commandsOn('that was terminated with a token, and with a history of 4.5 MB', 1, ranWithLongHistory, [
+  ['start', refused, RECOVERABLE],
+  ['recover --sink files', done, AFTER_BLOCKED],
+]);
 
 it.concurrent('recover starts on the queue of --task-queue, with the request but for again', async () => {
   const earlier = await ran('blocked', 'cancel');

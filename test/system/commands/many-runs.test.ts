@@ -1,8 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { newAccount, seedOf } from '../../support/atlas';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
@@ -17,10 +14,10 @@ beforeAll(async () => {
 });
 afterEach(() => fixture.atlas.clearFaults());
 
-function fileOf(requests: readonly object[]): string {
-  const file = path.join(fixture.deployment.folder, `${newOrgId()}.jsonl`);
-  writeFileSync(file, requests.map((request) => `${JSON.stringify(request)}\n`).join(''));
-  return file;
+/** Starts the requests with --json, so that their outcomes can be read. */
+function startFrom(requests: readonly object[], ...options: string[]) {
+  const stdin = requests.map((request) => `${JSON.stringify(request)}\n`).join('');
+  return fixture.start(['--json', 'start', '--from', '-', ...options], { stdin });
 }
 
 /** The outcomes of runs with --json, in the order of the lines of the file. */
@@ -33,7 +30,6 @@ const outcomesIn = (exit: ClientExit) =>
 const summaryIn = (exit: ClientExit) => objectsIn(exit).at(-1);
 
 const newRequest = (sink = 'files') => fixture.deployment.newRequest({ sink });
-const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 const tokens = () => fixture.atlas.createdTokens().length;
 
@@ -57,7 +53,6 @@ describe('start --from', () => {
   it('that is stopped half-way says what goes on, and run again creates one token for each line', async () => {
     const requests = Array.from({ length: 30 }, () => newRequest());
     const before = tokens();
-    const start = ['--json', 'start', '--from', fileOf(requests)];
     let starts = 0;
     const stopAfterTen = {
       test(call: string) {
@@ -67,7 +62,7 @@ describe('start --from', () => {
       },
     };
     const proxy = await serveRejectingGrpcProxy(fixture.address, stopAfterTen);
-    const command = fixture.start(['--address', proxy.address, ...start]);
+    const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
     expect(stopped.stderr).toContain(
@@ -75,7 +70,7 @@ describe('start --from', () => {
     );
     expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
 
-    const again = await fixture.client(...start);
+    const again = await startFrom(requests).exited;
     expect(again).toMatchObject({ code: 0, stderr: '' });
     expect(outcomesIn(again).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, index) => [index + 1, idOf(request)]),
@@ -92,45 +87,35 @@ describe('start --from', () => {
     await endingOf(await deployment.start(delivered));
     const [open, cancelled] = [await startUndelivered(), await startUndelivered()];
     await end(deployment.handleOf(cancelled), 'cancel');
-    const from = fileOf([delivered, newRequest(), open, cancelled]);
+    const requests = [delivered, newRequest(), open, cancelled];
     const before = tokens();
-    async function expectOutcomes(option: string, code: number, created: object, joined: object) {
-      const exit = await fixture.client('--json', 'start', '--from', from, option);
-      expect(exit.code).toBe(code);
-      expect(outcomesIn(exit)).toMatchObject([
-        { action: 'skipped', refused: 'delivered', reason: says(/^run \S+ delivered a token for these org/) },
-        created,
-        joined,
-        {
-          action: 'refused',
-          refused: 'recoverable',
-          reason: says(/^run .* `live-migration-prep recover --org .*\./),
-        },
-      ]);
-    }
-
-    const equalIsOpen = { action: 'skipped', reason: says(/^a run of an equal request is open \(/) };
-    await expectOutcomes('--dry-run', 6, { action: 'would start', reason: 'into sink files' }, equalIsOpen);
+    const dryRun = await startFrom(requests, '--dry-run').exited;
+    expect(dryRun.code).toBe(6);
+    expect(outcomesIn(dryRun)).toMatchObject([
+      { action: 'skipped', refused: 'delivered' },
+      { action: 'would start', reason: 'into sink files' },
+      { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
+      { action: 'refused', refused: 'recoverable' },
+    ]);
     expect(tokens()).toBe(before);
-    const rejected = { action: 'undelivered', type: 'SinkRejected', runId: expect.any(String) };
-    await expectOutcomes('--wait', 5, { action: 'delivered', receipt: { sink: 'files' } }, rejected);
+    const waited = await startFrom(requests, '--wait').exited;
+    expect(waited.code).toBe(5);
+    expect(outcomesIn(waited)).toMatchObject([
+      { action: 'skipped', refused: 'delivered' },
+      { action: 'delivered', runId: expect.any(String), receipt: { sink: 'files' } },
+      { action: 'undelivered', type: 'SinkRejected' },
+      { action: 'refused', refused: 'recoverable' },
+    ]);
     expect(tokens()).toBe(before + 1);
   });
 });
 
-/** Lets Atlas accept the test's service account with this secret only, from now on. */
-function setSecretAtAtlas(clientSecret: string): void {
-  const { atlas } = fixture;
-  atlas.seed(seedOf([{ ...atlas.account, clientSecret }]));
-  atlas.expire('accessTokens');
-}
-
-it('list --requests | start --from - brings back every run that failed on a wrong secret, once', async () => {
+it('list --requests | start --from - starts every run that Atlas rejected again, once', async () => {
   const { atlas, deployment, temporal } = fixture;
   const { taskQueue } = deployment;
   const [again, onDemand, scheduled] = [newRequest(), newRequest(), newRequest()];
   const since = new Date().toISOString();
-  setSecretAtAtlas(newAccount().clientSecret);
+  atlas.faults({ on: 'linkTokens', status: 403, times: 3 });
   await endingOf(await deployment.start({ ...again, again: true }));
   await endingOf(await deployment.start(onDemand));
   const execute = (type: string, workflowId: string, ...args: unknown[]) =>
@@ -143,24 +128,21 @@ it('list --requests | start --from - brings back every run that failed on a wron
     `TaskQueue = '${taskQueue}' AND StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`,
     5,
   );
-  setSecretAtAtlas(atlas.account.clientSecret);
 
   const requestsOf = (failure: string) =>
     fixture.client('list', '--since', since, '--failure', failure, '--requests');
-  const { stdout } = await requestsOf('AtlasRequestRejected');
-  expect(stdout.trim().split('\n')).toHaveLength(3);
-  expect(stdout).not.toContain('again');
   const invalid = await requestsOf('InvalidRequest');
   expect(invalid).toMatchObject({ code: 0, stdout: '' });
   expect(invalid.stderr).toContain('left out 2 runs');
 
   const before = tokens();
-  const start = (requests: string) =>
-    fixture.start(['--json', 'start', '--from', '-', '--wait'], { stdin: requests }).exited;
-  expect(summaryIn(await start(stdout))).toEqual({ total: 3, counts: { delivered: 3 } });
+  async function startRejected() {
+    const rejected = objectsIn(await requestsOf('AtlasRequestRejected'));
+    return summaryIn(await startFrom(rejected, '--wait').exited);
+  }
+  expect(await startRejected()).toEqual({ total: 3, counts: { delivered: 3 } });
   await expectDelivered([again, onDemand, scheduled]);
-  const more = await requestsOf('AtlasRequestRejected');
-  expect(summaryIn(await start(more.stdout))).toEqual({ total: 3, counts: { skipped: 3 } });
+  expect(await startRejected()).toEqual({ total: 3, counts: { skipped: 3 } });
   expect(tokens()).toBe(before + 3);
 });
 

@@ -15,10 +15,7 @@ async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promis
     if (outcome instanceof Error) throw outcome;
     return outcome;
   });
-  const error = await work.then(
-    () => null,
-    (thrown: unknown) => thrown as CommandError,
-  );
+  const error = (await work.catch((thrown: unknown) => thrown)) as CommandError | undefined;
   const lines = printed.map((line) => line.trim());
   return { code: error?.exitCode ?? done, lines: [...lines, ...(error?.lines ?? [])] };
 }

@@ -3,6 +3,7 @@ import { toEndingError, toFailureError } from '../../../../src/commands/runs/end
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/names';
 
 const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
+const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, details?: object) =>
   ApplicationFailure.nonRetryable('why', type, ...(details ? [details] : []));
 const UNDELIVERED = [
@@ -24,29 +25,26 @@ it.each([
 
 it('the details of a failure are facts, and unconfirmed tokens a line with the command that lists them', () => {
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
-  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), {
-    workflowId,
-    runId: 'a',
-  });
+  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
   expect(facts).toMatchObject({ refused: 'recoverable', details });
   expect(lines[1]).toMatch(
     /^Atlas may have created 2 tokens that the run never received; when, .*: live-mig/,
   );
   // The message of a cancelled run has the count.
-  expect(toFailureError(failure('Cancelled', details), workflowId)?.lines).toEqual(['Cancelled: why']);
+  expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
 });
 
-it('a run that ended without a failure of ours says how, and what may be left', () => {
-  const ending = (cause: Error) => toEndingError(cause, { workflowId, runId: 'run' });
-  expect(toFailureError(failure('TooManyWaiting'), workflowId)).toBeNull();
-  const cancelled = { exitCode: 7, lines: ['the run was cancelled; no token was created'] };
-  expect(ending(new CancelledFailure('cancelled'))).toMatchObject(cancelled);
-  expect(ending(new Error('timeout'))).toMatchObject({ exitCode: 1, lines: ['the run failed: timeout'] });
-  const terminated = ending(new TerminatedFailure('by mistake'));
-  expect([terminated.exitCode, ...terminated.lines]).toEqual([
+it.each<[cause: Error, exitCode: number, ...lines: unknown[]]>([
+  [new CancelledFailure('cancelled'), 7, 'the run was cancelled; no token was created'],
+  [new Error('timeout'), 1, 'the run failed: timeout'],
+  [failure('TooManyWaiting'), 1, 'the run failed: why'],
+  [
+    new TerminatedFailure('by mistake'),
     1,
     'the run was terminated: by mistake',
     'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run',
     expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in Atlas/),
-  ]);
+  ],
+])('a run that ended with %s says how, and what may be left', (cause, exitCode, ...lines) => {
+  expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
 });

@@ -59,33 +59,27 @@ async function followed({ open = [], status = null, memo = {}, workers = 1 }: Ru
   return { reported, error };
 }
 
-const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
 const WAITS = { pendingWorkflowTask: { state: SCHEDULED } };
-const LATER_ROUND = { open: [activity('deliverLinkToken', 1)], memo: { step: 'undelivered' } };
+const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
+const DELIVERS = activity('deliverLinkToken', 2, 'away');
 
-it.concurrent.each<[what: string, run: Run, ...reported: unknown[]]>([
-  [
-    'an attempt, its last failure, and each change once',
-    { open: [activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, activity('deliverLinkToken', 2, 'away')] },
+it('follow reports each change once: what the server knows of a task, or else the status', async () => {
+  const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
+  const { reported } = await followed({ open, status: { ...STATUS, nextTryAt: NEXT_TRY } });
+  expect(reported).toEqual([
+    'waiting for a worker',
     'working, attempt 1',
     'creating, attempt 3; last failure: Atlas returned 429',
-    'delivering, attempt 2; last failure: away',
-  ],
-  ['a wait for a worker that is there', { open: [WAITS] }, 'waiting for a worker'],
-  [
-    'a wait for a worker that is not',
-    { open: [WAITS], workers: 0 },
-    expect.stringMatching(/^waiting for a worker; no worker polls task queue prep: start one, /),
-  ],
-  [
-    'what the workflow waits for, and until when',
-    { open: [{}], status: { ...STATUS, nextTryAt: NEXT_TRY } },
     `creating: it waits; next try at ${NEXT_TRY}`,
-  ],
-  ['what the workflow waits for', { open: [{}], status: STATUS }, 'creating: it waits'],
-  ['a later round of an undelivered run', LATER_ROUND, 'delivering, attempt 1'],
-])('follow reports %s', async (_what, run, ...reported) => {
-  expect((await followed(run)).reported).toEqual(reported);
+    'delivering, attempt 2; last failure: away',
+  ]);
+});
+
+it('follow reports that no worker is there, and a later round of an undelivered run', async () => {
+  const memo = { step: 'undelivered' };
+  const { reported } = await followed({ open: [WAITS, activity('deliverLinkToken', 1)], memo, workers: 0 });
+  const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+  expect(reported).toEqual([expect.stringMatching(noWorker), 'delivering, attempt 1']);
 });
 
 const undelivered = { step: 'undelivered', description: 'SinkRejected: no', unconfirmedTokens: 2 } as const;

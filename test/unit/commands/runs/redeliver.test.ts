@@ -8,8 +8,7 @@ const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 const USED_UP = new ServiceError('Workflow Update failed', {
   cause: Object.assign(new Error('9 FAILED_PRECONDITION'), {
     code: 9,
-    details:
-      'The limit on the total number of distinct updates in this workflow has been reached (2000). You can also Continue-as-New.',
+    details: 'The limit on the total number of distinct updates in this workflow has been reached (2000).',
     metadata: {},
   }),
 });
