@@ -92,43 +92,6 @@ export async function serveConnectProxy() {
   return { tunnels, ...(await listen(server, 'http')) };
 }
 
-/** @param target host and port. */
-export async function serveTcpProxy(target: string) {
-  const sockets = new Set<Socket>();
-  let isCut = false;
-  const server = net.createServer((client) => {
-    const { hostname, port } = new URL(`tcp://${target}`);
-    const upstream = net.connect(Number(port), hostname);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      sockets.add(from);
-      from.on('data', (chunk) => to.write(chunk));
-      from.on('error', () => undefined);
-      from.on('close', () => {
-        sockets.delete(from);
-        to.destroy();
-      });
-      if (isCut) from.pause();
-    }
-  });
-  return {
-    ...(await listen(server, 'tcp')),
-    /** Counts the open sockets, of clients and to the target. */
-    open: () => sockets.size,
-    /** Stops all data and ends no connection, as a firewall does that drops packets. */
-    cut() {
-      isCut = true;
-      for (const socket of sockets) socket.pause();
-    },
-    restore() {
-      isCut = false;
-      for (const socket of sockets) socket.resume();
-    },
-  };
-}
-
 /** Passes gRPC calls on, but those whose path matches: it rejects them with a status, NOT_FOUND by default. */
 export function serveRejectingGrpcProxy(
   targetAddress: string,

@@ -2,7 +2,8 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { objectsIn } from '../../support/run-command';
-import { serveRejectingGrpcProxy, serveTcpProxy } from '../../support/servers';
+import { serveRejectingGrpcProxy } from '../../support/servers';
+import { startTcpProxy } from '../../support/tcp-proxy';
 
 let fixture: CommandFixture;
 beforeAll(async () => {
@@ -66,8 +67,8 @@ it('cancel ends a run that has created nothing, and the next start goes on', asy
 });
 
 it('Ctrl-C while start connects keeps it from starting a run', async () => {
-  const proxy = await serveTcpProxy(fixture.address);
-  proxy.cut();
+  const proxy = await startTcpProxy(fixture.address);
+  proxy.silence();
   const { requestOptions, workflowId } = fixture.newTarget();
   const start = fixture.start(['start', ...requestOptions(), '--address', proxy.address]);
   await eventually('a connection', () => proxy.open() > 0);

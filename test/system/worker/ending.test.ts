@@ -4,7 +4,8 @@ import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { deploy, startInstallation } from '../../support/installation';
 import { endingOf, startPost } from '../../support/runs';
-import { serveRejectingGrpcProxy, serveSocket, serveTcpProxy } from '../../support/servers';
+import { serveRejectingGrpcProxy, serveSocket } from '../../support/servers';
+import { startTcpProxy } from '../../support/tcp-proxy';
 import { sharedTemporal } from '../../support/temporal';
 import { linesOf, type WorkerProcess } from '../../support/worker-process';
 
@@ -94,7 +95,7 @@ describe('a worker', () => {
     'is not ready while it cannot reach Temporal and lives on, prints JSON lines only, and revokes its access token',
     async () => {
       const { address } = await sharedTemporal();
-      const proxy = await serveTcpProxy(address);
+      const proxy = await startTcpProxy(address);
       const atlas = await startAtlas();
       const deployment = await deploy({ atlas, ...PATIENT });
       const preload = path.join(deployment.folder, 'warn.cjs');
@@ -105,7 +106,7 @@ describe('a worker', () => {
       });
       await untilStatus(worker, 200);
       process.kill(worker.pid, 'SIGUSR2');
-      proxy.cut();
+      proxy.silence();
       await untilUnreachable(worker);
       proxy.restore();
       await untilStatus(worker, 200);
