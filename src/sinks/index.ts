@@ -16,8 +16,6 @@ export const SINK_TYPES = [
   cloudManagerSink,
 ] as const satisfies readonly SinkType[];
 
-export type SinkTypeName = (typeof SINK_TYPES)[number]['type'];
-
 type SinkFactory = () => Promise<Sink>;
 
 /** Makes the schema of an entry under `sinks`. Its output is a function that makes the sink. */

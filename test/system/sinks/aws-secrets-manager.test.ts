@@ -1,111 +1,139 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import {
-  CreateSecretCommand,
-  DescribeSecretCommand,
-  GetSecretValueCommand,
-  TagResourceCommand,
-} from '@aws-sdk/client-secrets-manager';
+import path from 'node:path';
+import { SecretsManager } from '@aws-sdk/client-secrets-manager';
+import { startTethered } from '../../../dev/temporal/tethered-process';
 import { toSinkError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { VERSION } from '../../../src/version';
+import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
 import { serveHttp } from '../../support/servers';
-import { newDelivery, successorOf } from '../../support/sinks/delivery';
-import { blocksIn, pageOf } from '../../support/sinks/docs';
-import { awsSecretsManagerFixture } from '../../support/sinks/fixtures/aws-secrets-manager';
-import { makeDelivering } from '../../support/sinks/make-sink';
+import { makeSink, newDelivery, successorOf } from '../../support/sinks';
+import { startTcpProxy } from '../../support/tcp-proxy';
+import { toolPath } from '../../support/tools';
+import { codeBlocks, page } from '../../unit/docs/markdown';
 import { testContract } from './contract';
 
-const fixture = testContract(awsSecretsManagerFixture);
-
 const REGION = 'eu-central-1';
+/** The SDK's default chain finds it in the environment. */
+const CREDENTIAL = {
+  AWS_ACCESS_KEY_ID: 'AKIACANARYCANARY',
+  AWS_SECRET_ACCESS_KEY: 'canary-aws-secret-access-key',
+};
 
-function aws(overrides: object = {}) {
-  const { endpoint } = fixture();
-  const config = { type: 'awsSecretsManager', region: REGION, secretName: 'lm/{orgId}', endpoint };
-  return makeDelivering({ ...config, allowHttp: true, ...overrides });
+let client: SecretsManager;
+const describeSecret = (SecretId: string) => client.describeSecret({ SecretId });
+
+/** Reads a version of a secret, the current one by default. */
+async function read(SecretId: string, id?: string) {
+  const { VersionId, SecretString = '' } = await client.getSecretValue({ SecretId, VersionId: id });
+  return { VersionId, value: JSON.parse(SecretString) as { linkToken: string } };
 }
 
-const describeSecret = (SecretId: string) => fixture().client.send(new DescribeSecretCommand({ SecretId }));
+/** Moto, which emulates AWS Secrets Manager. */
+const fixture = testContract(async () => {
+  const program = toolPath('moto');
+  const server = startTethered(program, ['-H', '127.0.0.1', '-p', '0'], {
+    env: { ...process.env, PYTHONPATH: path.resolve(program, '../../moto') },
+    logFile: path.join(newFolder(), 'moto.log'),
+  });
+  cleanUpLater(() => server.end('SIGKILL'));
+  const [, url = ''] = await server.untilOutput(/Running on (http:\/\/127\.0\.0\.1:\d+)/);
+  Object.assign(process.env, CREDENTIAL);
+  client = new SecretsManager({ region: REGION, endpoint: url });
+  cleanUpLater(() => client.destroy());
+  const proxy = await startTcpProxy(new URL(url).host);
+  return {
+    keepsFormer: true,
+    configFor: () => ({
+      type: 'awsSecretsManager',
+      region: REGION,
+      secretName: 'live-migration/{orgId}/{sourceOrgId}',
+      endpoint: `http://${proxy.address}`,
+      allowHttp: true,
+    }),
+    env: CREDENTIAL,
+    canaries: [CREDENTIAL.AWS_SECRET_ACCESS_KEY],
+    locationOf: ({ orgId, sourceOrgId, deliveryId }) =>
+      `version ${deliveryId} of secret live-migration/${orgId}/${sourceOrgId} in AWS Secrets Manager, ${REGION}`,
+    async held({ orgId, sourceOrgId }) {
+      const SecretId = `live-migration/${orgId}/${sourceOrgId}`;
+      const { Versions = [] } = await client.listSecretVersionIds({ SecretId, IncludeDeprecated: true });
+      const versions = await Promise.all(Versions.map(({ VersionId }) => read(SecretId, VersionId)));
+      return versions.map(({ value }) => value.linkToken);
+    },
+    refuse: ({ orgId, sourceOrgId }) =>
+      client.createSecret({ Name: `live-migration/${orgId}/${sourceOrgId}`, SecretString: '{}' }),
+    proxy,
+    write: /secretsmanager\.(CreateSecret|PutSecretValue)/i,
+  };
+});
 
-async function currentAt(SecretId: string): Promise<unknown> {
-  const { SecretString, VersionId } = await fixture().client.send(new GetSecretValueCommand({ SecretId }));
-  return { VersionId, value: JSON.parse(SecretString ?? '') as unknown };
-}
+const aws = (overrides: object = {}) => makeSink({ ...fixture().configFor(), ...overrides });
 
 it('stores token and facts as JSON, in a version with the delivery id, tagged and encrypted with the key', async () => {
   const delivery = newDelivery({
-    requestedBy: `aws:Zoë\n(\u{1FAE9}) ${'漢'.repeat(180)}`,
+    requestedBy: `aws:Zoë\n\u0000(\u{1FAE9}) ${'漢'.repeat(180)}`,
     changeReference: '',
   });
-  const kmsKeyId = `arn:aws:kms:${REGION}:123456789012:key/${randomUUID()}`;
-  const location = await (await aws({ kmsKeyId, tags: { team: 'platform' } }))(delivery);
-  const name = `lm/${delivery.orgId}`;
   const { token, ...facts } = delivery;
-  expect(await currentAt(name)).toEqual({
-    VersionId: delivery.deliveryId,
-    value: { linkToken: token, ...facts },
-  });
+  const { orgId, sourceOrgId, deliveryId: VersionId } = facts;
+  const kmsKeyId = `arn:aws:kms:${REGION}:123456789012:key/${randomUUID()}`;
+  const sink = await aws({ kmsKeyId, tags: { team: 'platform' } });
+  await sink.deliver(delivery);
+  const name = `live-migration/${orgId}/${sourceOrgId}`;
+  expect(await read(name)).toEqual({ VersionId, value: { linkToken: token, ...facts } });
   const { Tags = [], KmsKeyId } = await describeSecret(name);
   expect(Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]))).toEqual({
     team: 'platform',
-    'live-migration-prep/orgId': delivery.orgId,
-    'live-migration-prep/sourceOrgId': delivery.sourceOrgId,
+    'live-migration-prep/orgId': orgId,
+    'live-migration-prep/sourceOrgId': sourceOrgId,
   });
   expect(KmsKeyId).toBe(kmsKeyId);
-  expect(location).toBe(`version ${delivery.deliveryId} of secret ${name} in AWS Secrets Manager, ${REGION}`);
 });
 
-it('makes a new token current with the actions alone that the policy of docs/sinks permits, on its secrets', async () => {
-  const requests: string[] = [];
-  const proxy = await serveHttp(({ headers, text }, response) => {
-    const action = String(headers['x-amz-target']).replace('.', ':');
-    const { Name, SecretId, Tags } = JSON.parse(text) as { Name?: string; SecretId?: string; Tags?: unknown };
-    requests.push(`${action} ${Name ?? SecretId}`);
-    // AWS requires this permission, too, where CreateSecret has tags.
-    if (Tags) requests.push(`secretsmanager:TagResource ${Name}`);
-    const signed = Object.entries(headers).filter(([name]) => /^(x-amz|auth|content-type)/.test(name));
-    const init = { method: 'POST', headers: signed as [string, string][], body: text };
-    void fetch(fixture().endpoint, init).then(async (passedOn) => {
-      response.writeHead(passedOn.status, { 'content-type': 'application/json' }).end(await passedOn.text());
-    });
-  });
+it('makes a new token current with the actions alone that the policy of docs/sinks permits', async () => {
   const former = newDelivery();
   const next = successorOf(former);
-  const deliver = await aws({ endpoint: proxy.url, secretName: 'live-migration/{orgId}' });
+  const before = fixture().proxy.requests.length;
+  const { deliver } = await aws();
   for (const delivery of [former, next, former]) await deliver(delivery);
-  expect((await describeSecret(`live-migration/${former.orgId}`)).VersionIdsToStages).toEqual({
+  const stages = await describeSecret(`live-migration/${former.orgId}/${former.sourceOrgId}`);
+  expect(stages.VersionIdsToStages).toEqual({
     [former.deliveryId]: ['AWSPREVIOUS'],
     [next.deliveryId]: ['AWSCURRENT'],
   });
-  const [policy = ''] = blocksIn(pageOf('awsSecretsManager'), 'json');
-  const { Statement } = JSON.parse(policy) as { Statement: { Action: string[]; Resource: string }[] };
-  const [onSecrets] = Statement;
-  const prefix = onSecrets?.Resource.replace(/^.*:secret:/, '').replace(/\*$/, '');
-  const permitted = onSecrets?.Action.map((action) => `${action} ${prefix}${former.orgId}`);
-  expect([...new Set(requests)].sort()).toEqual(permitted?.sort());
+  const sent = fixture().proxy.requests.slice(before).join('');
+  const actions = [...sent.matchAll(/x-amz-target: (secretsmanager)\.(\w+)/gi)].map(
+    ([, service, action]) => `${service}:${action}`,
+  );
+  // AWS requires this permission, too, where CreateSecret has tags.
+  if (sent.includes('"Tags":')) actions.push('secretsmanager:TagResource');
+  const [policy = ''] = codeBlocks(page('docs/sinks/aws-secrets-manager.md'), 'json');
+  const { Statement } = JSON.parse(policy) as { Statement: [{ Action: string[]; Resource: string }] };
+  expect(Statement[0].Resource).toMatch(/:secret:live-migration\/\*$/);
+  expect([...new Set(actions)].sort()).toEqual(Statement[0].Action.sort());
 });
 
 it('rejects a secret that it did not create, and writes into it once it is tagged as the error says', async () => {
   const delivery = newDelivery({ sourceOrgId: null });
   const [SecretId, Key] = [`lm/${delivery.orgId}`, 'live-migration-prep/orgId'];
-  await fixture().client.send(new CreateSecretCommand({ Name: SecretId, SecretString: '{}' }));
-  const deliver = await aws();
+  await client.createSecret({ Name: SecretId, SecretString: '{}' });
+  const { deliver } = await aws({ secretName: 'lm/{orgId}' });
   await expect(deliver(delivery)).rejects.toMatchObject({
     name: 'SinkRejectedError',
     message: expect.stringContaining(`tag the secret ${Key}=${delivery.orgId} to let`),
   });
-  const Tags = [{ Key, Value: delivery.orgId }];
-  await fixture().client.send(new TagResourceCommand({ SecretId, Tags }));
+  await client.tagResource({ SecretId, Tags: [{ Key, Value: delivery.orgId }] });
   await deliver(delivery);
-  expect(await currentAt(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
+  expect(await read(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
 });
 
 it('rejects the secret of another source organization', async () => {
   const delivery = newDelivery();
-  const deliver = await aws();
+  const { deliver } = await aws({ secretName: 'lm/{orgId}' });
   await deliver(delivery);
-  await expect(deliver(newDelivery({ orgId: delivery.orgId, sourceOrgId: newOrgId() }))).rejects.toThrow(
+  await expect(deliver({ ...successorOf(delivery), sourceOrgId: newOrgId() })).rejects.toThrow(
     /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into secretName/,
   );
 });
@@ -121,24 +149,20 @@ it.each<[how: string, overrides: object, respond: (response: ServerResponse) => 
       userAgents.push(headers['user-agent']);
       respond(response);
     });
-    const failing = (await aws({ endpoint: server.url, ...overrides }))(newDelivery());
-    await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
+    const { deliver } = await aws({ endpoint: server.url, ...overrides });
+    await expect(deliver(newDelivery())).rejects.toMatchObject({ name: 'SinkUnavailableError' });
     expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
   },
 );
 
 it('sends nothing to an address that the environment names, and not the configuration', async () => {
-  let requests = 0;
-  const other = await serveHttp((_request, response) => {
-    requests += 1;
-    response.writeHead(500).end();
-  });
-  process.env['AWS_ENDPOINT_URL'] = other.url;
+  const before = fixture().proxy.requests.length;
+  process.env['AWS_ENDPOINT_URL'] = `http://${fixture().proxy.address}`;
   // AWS has no such region, so that no request leaves this machine.
-  const deliver = await aws({ endpoint: undefined, region: 'no-region-1' });
+  const { deliver } = await aws({ endpoint: undefined, region: 'no-region-1' });
   const failing = deliver(newDelivery()).finally(() => delete process.env['AWS_ENDPOINT_URL']);
   await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
-  expect(requests).toBe(0);
+  expect(fixture().proxy.requests).toHaveLength(before);
 });
 
 it.each<[error: { name?: string; code?: string }, status: number | undefined, kind: string]>([

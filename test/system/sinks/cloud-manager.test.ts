@@ -1,67 +1,94 @@
 import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../../dev/atlas-emulator';
-import { newOrgId } from '../../support/ids';
-import { newDelivery } from '../../support/sinks/delivery';
-import { cloudManagerFixture } from '../../support/sinks/fixtures/cloud-manager';
-import { makeDelivering } from '../../support/sinks/make-sink';
+import { closeLater } from '../../support/clean-up';
+import { makeSink, newDelivery, type Env } from '../../support/sinks';
+import { startTcpProxy } from '../../support/tcp-proxy';
 import { testContract } from './contract';
 
-testContract(cloudManagerFixture);
-
-const PRIVATE_KEY = 'canary-private-key';
-const sourceOrgId = newOrgId();
+const PRIVATE_KEY = 'canary-0000-private-key';
+const sourceOrgIds = new Set<string>();
 let emulator: AtlasEmulator;
 
-beforeEach(async () => {
-  emulator = await startAtlasEmulator();
-  seed();
-});
-afterEach(() => emulator.close());
-
+/** Seeds the Atlas emulator, as Cloud Manager, with a key of its own for each source organization. */
 function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
-  const apiKey = { publicKey: 'source', privateKey: PRIVATE_KEY, orgId: sourceOrgId };
+  const ids = [...sourceOrgIds];
   emulator.seed({
-    sourceOrganizations: [{ id: sourceOrgId, name: 'Source' }],
-    apiKeys: [{ ...apiKey, ...key }],
+    sourceOrganizations: ids.map((id) => ({ id, name: 'Source' })),
+    apiKeys: ids.map((orgId) => ({ publicKey: `key${orgId}`, privateKey: PRIVATE_KEY, orgId, ...key })),
     serviceAccounts: [],
-    settings: { acceptUnknownLinkTokens: true, ...settings },
+    settings: { acceptUnknownLinkTokens: true, pollsBeforeSynced: 1, ...settings },
   });
 }
 
-function cloudManager(overrides: object = {}) {
-  const config = {
-    type: 'cloudManager',
-    baseUrl: emulator.url,
-    allowHttp: true,
-    pollIntervalMs: 100,
-    publicKey: { env: 'PUBLIC_KEY' },
-    privateKey: { env: 'PRIVATE_KEY' },
+const fixture = testContract(async () => {
+  emulator = closeLater(await startAtlasEmulator());
+  const proxy = await startTcpProxy(new URL(emulator.url).host);
+  const baseUrl = `http://${proxy.address}`;
+  const env: Env = { PRIVATE_KEY };
+  return {
+    keepsFormer: false,
+    configFor({ sourceOrgId }) {
+      const id = String(sourceOrgId);
+      env[`PUBLIC_KEY_${id}`] = `key${id}`;
+      if (!sourceOrgIds.has(id)) {
+        sourceOrgIds.add(id);
+        seed();
+      }
+      return {
+        type: 'cloudManager',
+        baseUrl,
+        allowHttp: true,
+        publicKey: { env: `PUBLIC_KEY_${id}` },
+        privateKey: { env: 'PRIVATE_KEY' },
+        pollIntervalMs: 100,
+      };
+    },
+    env,
+    canaries: [PRIVATE_KEY],
+    locationOf: ({ sourceOrgId }) =>
+      `Cloud Manager at ${baseUrl}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`,
+    held: ({ sourceOrgId }) =>
+      emulator
+        .state()
+        .migrationLinks.filter((link) => link.sourceOrgId === sourceOrgId)
+        .map(({ linkToken }) => linkToken),
+    refuse: () => seed({ acceptUnknownLinkTokens: false }),
+    proxy,
+    write: /^POST [^]*authorization: Digest/i,
   };
-  return makeDelivering({ ...config, ...overrides }, { PUBLIC_KEY: 'source', PRIVATE_KEY });
+});
+
+/** Makes a token of a source organization of its own, and a sink for it. */
+async function cloudManager(overrides: object = {}) {
+  const delivery = newDelivery();
+  const sink = await makeSink({ ...fixture().configFor(delivery), ...overrides }, fixture().env);
+  return {
+    delivery,
+    deliver: () => sink.deliver(delivery),
+    requests: () => emulator.requests().filter(({ path }) => path.includes(String(delivery.sourceOrgId))),
+  };
 }
 
-const delivery = () => newDelivery({ sourceOrgId });
-
 it.each([
-  ['until the link is synced', { pollsBeforeSynced: 3 }, 4],
-  ['not at all when the first response says SYNCED', {}, 0],
-])('polls %s', async (_when, settings, polls) => {
-  seed(settings);
-  const deliver = await cloudManager();
-  expect(await deliver(delivery())).toMatch(/organization [0-9a-f]{24}: connected to Atlas \(SYNCED\)$/);
-  expect(emulator.requestsOn('migrationLinkStatus')).toHaveLength(polls);
+  ['until the link is synced', 3, 4],
+  ['not at all when the first response says SYNCED', 0, 0],
+])('polls %s', async (_when, pollsBeforeSynced, polls) => {
+  const { deliver, requests } = await cloudManager();
+  seed({ pollsBeforeSynced });
+  await deliver();
+  expect(requests().filter(({ on }) => on === 'migrationLinkStatus')).toHaveLength(polls);
 });
 
 it('is unavailable when the link is not synced in time, and a later attempt completes it', async () => {
+  const { delivery, deliver } = await cloudManager({ syncTimeoutMs: 250 });
   seed({ syncDelayMs: 3_600_000 });
-  const deliver = await cloudManager({ syncTimeoutMs: 250 });
-  const once = delivery();
-  await expect(deliver(once)).rejects.toMatchObject({
+  await expect(deliver()).rejects.toMatchObject({
     name: 'SinkUnavailableError',
     message: expect.stringContaining('but did not report SYNCED within 250 ms: check Live Migration'),
   });
   seed();
-  await deliver(once);
-  expect(emulator.state().migrationLinks).toMatchObject([{ linkToken: once.token, posts: 2 }]);
+  await deliver();
+  const links = emulator.state().migrationLinks;
+  expect(links).toContainEqual(expect.objectContaining({ linkToken: delivery.token, posts: 2 }));
 });
 
 it.each<[string, () => void, RegExp]>([
@@ -82,19 +109,18 @@ it.each<[string, () => void, RegExp]>([
     /without the status of the link/,
   ],
 ])('rejects %s', async (_what, arrange, message) => {
+  const { deliver } = await cloudManager();
   arrange();
-  const failing = (await cloudManager())(delivery());
-  await expect(failing).rejects.toMatchObject({
+  await expect(deliver()).rejects.toMatchObject({
     name: 'SinkRejectedError',
     message: expect.stringMatching(message),
   });
-  await expect(failing).rejects.not.toThrow('canary');
 });
 
 it('keeps the path of an Ops Manager behind a proxy', async () => {
-  const deliver = await cloudManager({ baseUrl: `${emulator.url}/ops/` });
-  await expect(deliver(delivery())).rejects.toThrow(/responded with 404: there is no such organization/);
-  expect(emulator.requests().map(({ path }) => path)).toEqual([
-    `/ops/api/public/v1.0/orgs/${sourceOrgId}/liveExport/migrationLink`,
+  const { delivery, deliver, requests } = await cloudManager({ baseUrl: `${emulator.url}/ops/` });
+  await expect(deliver()).rejects.toThrow(/responded with 404: there is no such organization/);
+  expect(requests().map(({ path }) => path)).toEqual([
+    `/ops/api/public/v1.0/orgs/${delivery.sourceOrgId}/liveExport/migrationLink`,
   ]);
 });

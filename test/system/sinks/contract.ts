@@ -1,9 +1,34 @@
 import { inspect } from 'node:util';
-import { SinkRejectedError, SinkUnavailableError, type Delivery, type Sink } from '../../../src/sinks/sink';
+import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { newDelivery, successorOf } from '../../support/sinks/delivery';
-import type { Fixture } from '../../support/sinks/fixture';
-import { makeSink } from '../../support/sinks/make-sink';
+import { startInstallation } from '../../support/installation';
+import { endingOf, untilDeliveryFails } from '../../support/runs';
+import { findSecrets, textPlace, type Place } from '../../support/secrecy';
+import { makeSink, newDelivery, successorOf, type Env } from '../../support/sinks';
+import type { TcpProxy } from '../../support/tcp-proxy';
+
+/** The real server or folder behind a sink, gone after the last test. */
+export interface Fixture {
+  /** True if the former token stays when the same organizations get a new one, as the docs say. */
+  keepsFormer: boolean;
+  /** Returns a configuration that serves this delivery, as under `sinks`. */
+  configFor(delivery: Delivery): object;
+  /** Holds what configurations refer to, and what else a worker needs. */
+  env: Env;
+  /** Every secret that must not be shown, beside the tokens. */
+  canaries: readonly string[];
+  /** Returns the result of a successful delivery. */
+  locationOf(delivery: Delivery): string;
+  /** Returns every token that is held for the organizations of this delivery; also after `refuse`. */
+  held(delivery: Delivery): Promise<string[]> | string[];
+  /** Makes this delivery fail permanently. */
+  refuse(delivery: Delivery): unknown;
+  /** Leads to it, and can be cut; a folder has no more of a proxy than that. */
+  proxy: { cut(): unknown; restore(): unknown } & Partial<TcpProxy>;
+  /** Matches a request that writes. */
+  write?: RegExp;
+}
 
 /** The server of a sink may have to be installed. */
 const START_TIMEOUT_MS = 300_000;
@@ -12,17 +37,18 @@ const CANCELLATION_TIMEOUT_MS = 20_000;
 
 /** Tests what every sink promises. Returns its server, which other tests of the file may use, too. */
 export function testContract<F extends Fixture>(start: () => Promise<F>): () => F {
-  const output = recordOutput();
-  const shown: unknown[] = [];
-  const tokens: string[] = [];
-  const sinks = new Map<string, Promise<Sink>>();
+  const places: Place[] = [];
+  const secrets = new Map<string, string>();
+  const sinks = new Map<string, ReturnType<typeof makeSink>>();
   let fixture: F;
 
   beforeAll(async () => {
     fixture = await start();
+    for (const canary of fixture.canaries) secrets.set(`secret ${secrets.size}`, canary);
   }, START_TIMEOUT_MS);
 
-  function sinkFor(delivery: Delivery): Promise<Sink> {
+  /** Makes one sink for all deliveries whose configurations are equal. */
+  function sinkFor(delivery: Delivery) {
     const config = fixture.configFor(delivery);
     const key = JSON.stringify(config);
     const sink = sinks.get(key) ?? makeSink(config, fixture.env);
@@ -30,59 +56,46 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
     return sink;
   }
 
-  /** Returns the location, or what was thrown. */
-  async function deliver(delivery: Delivery, signal = new AbortController().signal): Promise<unknown> {
-    tokens.push(delivery.token);
-    const sink = await sinkFor(delivery);
-    const result = await sink.deliver(delivery, signal).catch((error: unknown) => error);
-    shown.push(result);
+  /** Remembers a result or an error, with hidden properties and causes, to search it for secrets. */
+  function look<T>(result: T): T {
+    const text = inspect(result, { showHidden: true, depth: Infinity, maxStringLength: Infinity });
+    places.push(textPlace(text.slice(0, 80), text));
     return result;
   }
 
-  /** Finds those texts that are in an output of the process, or in what a sink returned or threw. */
-  function findShown(texts: readonly string[]): string[] {
-    const places = [output(), ...shown.map(everythingIn)];
-    return texts.filter((text) => places.some((place) => place.includes(text)));
+  /** Returns the location, or what was thrown. */
+  async function deliver(delivery: Delivery, signal?: AbortSignal): Promise<unknown> {
+    secrets.set(`token ${secrets.size}`, delivery.token);
+    const sink = await sinkFor(delivery);
+    return look(await sink.deliver(delivery, signal).catch((error: unknown) => error));
   }
 
   describe('the contract of every sink:', () => {
-    afterEach(() => expect(findShown([...tokens, ...fixture.canaries])).toEqual([]));
+    afterEach(() => expect(findSecrets(places, secrets)).toEqual([]));
 
     it('a token is delivered, and again with the same id changes nothing', async () => {
       const delivery = newDelivery();
-      const location = await deliver(delivery);
-      expect(location).toMatch(fixture.locationOf(delivery));
+      const location = fixture.locationOf(delivery);
+      expect(await deliver(delivery)).toBe(location);
       expect(await deliver(delivery)).toBe(location);
       expect(await fixture.held(delivery)).toEqual([delivery.token]);
-      expect(findShown([String(location)])).toEqual([location]);
-    });
-
-    it('what leaks is found: in an output, and in the message, a hidden property or the cause of an error', () => {
-      const leaks = ['leak-in-stdout', 'leak-in-console', 'leak-in-message', 'leak-in-cause', 'leak-hidden'];
-      const [stdout = '', logged, message, cause, value] = leaks;
-      jest.spyOn(process.stdout, 'write').mockReturnValueOnce(true);
-      process.stdout.write(stdout);
-      jest.spyOn(console, 'warn').mockReturnValueOnce();
-      console.warn(logged);
-      const error = new Error(message, { cause: { cause } });
-      shown.push(Object.defineProperty(error, 'hidden', { value }));
-      expect(findShown(leaks)).toEqual(leaks);
+      expect(findSecrets(places, new Map([['what is shown', location]]))).toHaveLength(2);
     });
 
     it('a check changes nothing', async () => {
       const delivery = newDelivery();
       await deliver(delivery);
       const sink = await sinkFor(delivery);
-      for (const target of [null, delivery])
-        shown.push(await sink.check?.(target, new AbortController().signal));
+      for (const target of [null, delivery]) look(await sink.check(target));
       expect(await fixture.held(delivery)).toEqual([delivery.token]);
     });
 
     it('a retry after a lost response changes nothing', async () => {
       const delivery = newDelivery();
-      fixture.loseResponse?.();
+      const { proxy, write } = fixture;
+      if (write) proxy.loseResponseTo?.(write);
       const result = await deliver(delivery);
-      if (fixture.loseResponse) expect(result).toBeInstanceOf(SinkUnavailableError);
+      if (write) expect(result).toBeInstanceOf(SinkUnavailableError);
       expect(await fixture.held(delivery)).toEqual([delivery.token]);
       await deliver(delivery);
       expect(await fixture.held(delivery)).toEqual([delivery.token]);
@@ -112,16 +125,17 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       async () => {
         const cancelled = new Error('the run was cancelled');
         const controller = new AbortController();
-        const hanging = fixture.hang?.();
-        if (!hanging) controller.abort(cancelled);
-        try {
-          const delivering = deliver(newDelivery(), controller.signal);
-          await Promise.race([hanging, delivering]);
-          controller.abort(cancelled);
-          expect(await delivering).toBe(cancelled);
-        } finally {
-          if (hanging) await fixture.recover();
-        }
+        const { proxy } = fixture;
+        const { requests } = proxy;
+        const before = requests?.length;
+        if (requests) proxy.silence?.();
+        else controller.abort(cancelled);
+        const delivering = deliver(newDelivery(), controller.signal);
+        if (requests) await eventually('a request', () => requests.length !== before);
+        controller.abort(cancelled);
+        const result = await delivering;
+        if (requests) proxy.restore();
+        expect(result).toBe(cancelled);
       },
       CANCELLATION_TIMEOUT_MS,
     );
@@ -141,32 +155,39 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       // Some are delivered, and others are under way, when it becomes unreachable.
       const first = early.map(deliverAtLast);
       await Promise.race(first);
-      await fixture.breakDown();
+      await fixture.proxy.cut();
       const second = late.map(deliverAtLast);
       await eventually('failures', () => late.every((delivery) => failed.has(delivery)));
       const [one] = late as [Delivery];
-      const checking = (await sinkFor(one)).check?.(one, new AbortController().signal);
-      if (checking) await expect(checking).rejects.toBeInstanceOf(SinkUnavailableError);
-      await fixture.recover();
+      const finding = await (await sinkFor(one)).check(one).catch((error: unknown) => error);
+      if (finding) expect(finding).toBeInstanceOf(SinkUnavailableError);
+      await fixture.proxy.restore();
       await Promise.all([...first, ...second]);
-      const held = await Promise.all(deliveries.map((delivery) => fixture.held(delivery)));
+      const held = await Promise.all(deliveries.map(async (delivery) => fixture.held(delivery)));
       expect(held).toEqual(deliveries.map(({ token }) => [token]));
+    });
+
+    it('a run waits while it is unreachable, and delivers; log and history show no secret', async () => {
+      const atlas = await startAtlas();
+      const { orgId } = atlas.account;
+      const organizations = newDelivery({ orgId });
+      const { sourceOrgId } = organizations;
+      const config = { sinks: { it: fixture.configFor(organizations) } };
+      const { deployment, worker } = await startInstallation({ atlas, config, env: fixture.env });
+      await fixture.proxy.cut();
+      const handle = await deployment.start(deployment.newRequest({ orgId, sourceOrgId, sink: 'it' }));
+      await untilDeliveryFails(handle);
+      await fixture.proxy.restore();
+      const { receipt } = await endingOf(handle);
+      const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
+      secrets.set('the token of the run', linkToken);
+      expect(receipt?.location).toBe(fixture.locationOf({ ...organizations, ...receipt }));
+      expect(await fixture.held(organizations)).toEqual([linkToken]);
+
+      await eventually('the end of the log', () => worker.logged('link-token delivered').length > 0);
+      places.push(textPlace('the log', worker.output()));
+      places.push(textPlace('the history', JSON.stringify(await handle.fetchHistory())));
     });
   });
   return () => fixture;
-}
-
-/** Records what is written to the outputs of the process, and by the console. Returns how to read it. */
-function recordOutput(): () => string {
-  const spies = [
-    ...[process.stdout, process.stderr].map((stream) => jest.spyOn(stream, 'write')),
-    ...(['log', 'info', 'warn', 'error', 'debug'] as const).map((method) => jest.spyOn(console, method)),
-  ];
-  return () => spies.flatMap(({ mock }) => mock.calls.flat().map(String)).join('\n');
-}
-
-/** Shows parts, too, that console.log would not: hidden properties and causes. */
-function everythingIn(value: unknown): string {
-  const text = inspect(value, { showHidden: true, depth: Infinity, maxStringLength: Infinity });
-  return value instanceof Error ? `${text} ${value.message} ${value.stack ?? ''}` : text;
 }

@@ -3,28 +3,24 @@ import { SealedTokenUnreadableError } from '../../../src/secrets/sealing';
 import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 
-describe('classifyDeliveryError', () => {
-  it.each<[what: string, error: Error, type: string, retryable: boolean]>([
-    ['a missing key', new SealedTokenUnreadableError('why', true), 'SealedTokenUnreadable', true],
-    ['an altered token', new SealedTokenUnreadableError('why', false), 'SealedTokenUnreadable', false],
-    ['a sink that rejects the token', new SinkRejectedError('why'), 'SinkRejected', false],
-    ['a sink out of reach', new SinkUnavailableError('why'), 'SinkUnavailable', true],
-    ["a sink's secret that is missing", new SecretUnavailableError('why'), 'SinkUnavailable', true],
-  ])('classifies %s', (_what, error, type, retryable) => {
-    expect(classifyDeliveryError(error)).toEqual({ type, retryable, message: 'why' });
-  });
+const unreadable = (retryable: boolean) => new SealedTokenUnreadableError('why', retryable);
+const later = { type: 'SinkUnavailable', retryable: true };
 
-  it('keeps the wait that a sink asked for', () => {
-    const error = new SinkUnavailableError('why', 7000);
-    expect(classifyDeliveryError(error).retryAfterMs).toBe(7000);
-  });
-
-  it.each([new TypeError('CANARY'), 'CANARY', undefined])(
-    'retries an unknown error (%#), since delivery is idempotent, and does not repeat its message',
-    (error) => {
-      const outcome = classifyDeliveryError(error);
-      expect(outcome).toMatchObject({ type: 'SinkUnavailable', retryable: true });
-      expect(JSON.stringify(outcome)).not.toContain('CANARY');
-    },
-  );
+it.each<[what: string, error: Error, outcome: object]>([
+  ['a missing key', unreadable(true), { type: 'SealedTokenUnreadable', retryable: true }],
+  ['an altered token', unreadable(false), { type: 'SealedTokenUnreadable', retryable: false }],
+  ['a sink that rejects it', new SinkRejectedError('why'), { type: 'SinkRejected', retryable: false }],
+  ['a sink that asks to wait', new SinkUnavailableError('why', 7000), { ...later, retryAfterMs: 7000 }],
+  ["a sink's secret that is missing", new SecretUnavailableError('why'), later],
+])('a delivery fails: %s', (_what, error, outcome) => {
+  expect(classifyDeliveryError(error)).toEqual({ ...outcome, message: 'why' });
 });
+
+it.each([new TypeError('CANARY'), 'CANARY'])(
+  'a delivery that fails with an unknown error (%#) is retried, and its message is not repeated',
+  (error) => {
+    const outcome = classifyDeliveryError(error);
+    expect(outcome).toMatchObject({ type: 'SinkUnavailable', retryable: true });
+    expect(JSON.stringify(outcome)).not.toContain('CANARY');
+  },
+);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 
-const ROOT = path.join(__dirname, '../../..');
+const ROOT = path.join(__dirname, '../..');
 
 /** Installs a tool of `dev/setup/tools.mjs` when it is missing, and returns its program. */
 export function toolPath(name: 'bao' | 'moto'): string {

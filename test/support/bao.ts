@@ -1,0 +1,60 @@
+import path from 'node:path';
+import { freePort } from '../../dev/temporal/free-port';
+import { startTethered } from '../../dev/temporal/tethered-process';
+import { cleanUpLater, newFolder } from './clean-up';
+import { eventually } from './eventually';
+import { toolPath } from './tools';
+
+interface BaoResponse {
+  data: Record<string, unknown>;
+  auth: { client_token: string };
+}
+
+const ROOT_TOKEN = 'root-of-the-tests';
+
+/** Starts a real OpenBao with a key/value engine of version 2 at `secret`, and AppRoles. */
+export async function startBao() {
+  const program = toolPath('bao');
+  const host = `127.0.0.1:${await freePort()}`;
+  const flags = ['-dev', '-dev-no-store-token', `-dev-root-token-id=${ROOT_TOKEN}`];
+  const server = startTethered(program, ['server', ...flags, `-dev-listen-address=${host}`], {
+    env: process.env,
+    logFile: path.join(newFolder(), 'bao.log'),
+  });
+  cleanUpLater(() => server.end('SIGKILL'));
+  const [, key] = await server.untilOutput(/Unseal Key: (\S+)/);
+
+  /** Calls OpenBao as root, below `/v1/`; returns the parsed body, or null. Throws for a status above 299 but 404. */
+  async function ask(method: string, below: string, body?: object, headers: Record<string, string> = {}) {
+    const response = await fetch(`http://${host}/v1/${below}`, {
+      method,
+      headers: { 'content-type': 'application/json', 'x-vault-token': ROOT_TOKEN, ...headers },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (response.status === 404) return null;
+    if (!response.ok) throw new Error(`${method} ${below}: ${response.status} ${text}`);
+    return text ? (JSON.parse(text) as BaoResponse) : null;
+  }
+
+  await ask('POST', 'sys/auth/approle', { type: 'approle' });
+  return {
+    program,
+    host,
+    rootToken: ROOT_TOKEN,
+    ask,
+    seal: () => ask('PUT', 'sys/seal'),
+    /** Resolves once it is active, some moments later. */
+    async unseal() {
+      await ask('POST', 'sys/unseal', { key });
+      await eventually('an active OpenBao', async () => (await fetch(`http://${host}/v1/sys/health`)).ok);
+    },
+    /** Reads the data of each version at a path, the oldest first. */
+    async versionsAt(secretPath: string) {
+      const metadata = await ask('GET', `secret/metadata/${secretPath}`);
+      const numbers = Object.keys(metadata?.data['versions'] ?? {});
+      const versions = numbers.map((number) => ask('GET', `secret/data/${secretPath}?version=${number}`));
+      return (await Promise.all(versions)).map((version) => version?.data['data'] as Record<string, unknown>);
+    },
+  };
+}

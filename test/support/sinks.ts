@@ -1,0 +1,41 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { sinkConfigSchema } from '../../src/sinks';
+import type { CheckTarget, Delivery } from '../../src/sinks/sink';
+import { newOrgId } from './ids';
+
+export type Env = Record<string, string>;
+
+/** Makes a new token, of organizations of its own unless they are given. */
+export function newDelivery(given: Partial<Delivery> = {}): Delivery {
+  const token = given.token ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
+  return {
+    token,
+    deliveryId: randomUUID(),
+    orgId: newOrgId(),
+    sourceOrgId: newOrgId(),
+    tokenSha256: createHash('sha256').update(token).digest('hex'),
+    createdAt: new Date().toISOString(),
+    requestedBy: 'jane.doe@example.com',
+    changeReference: 'CHG-1234',
+    ...given,
+  };
+}
+
+/** Makes another token of the organizations of the first, created after it. */
+export function successorOf({ orgId, sourceOrgId, createdAt }: Delivery): Delivery {
+  const later = new Date(Date.parse(createdAt) + 1000).toISOString();
+  return newDelivery({ orgId, sourceOrgId, createdAt: later });
+}
+
+const never = () => new AbortController().signal;
+
+/** Makes a sink of a configuration as it is written under `sinks`; `env` holds what it refers to. */
+export async function makeSink(config: object, env: Env = {}) {
+  const create = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).parse(config);
+  const sink = await create();
+  return {
+    deliver: (delivery: Delivery, signal = never()) => sink.deliver(delivery, signal),
+    /** Finds nothing if the sink has no check. */
+    check: async (target: CheckTarget | null = null) => sink.check?.(target, never()),
+  };
+}
