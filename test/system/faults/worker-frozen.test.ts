@@ -1,33 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { readRun } from '../../../src/temporal/run-history';
 import { eventually } from '../../support/eventually';
 import { startOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
 import { endingOf, pendingActivity, redeliver } from '../../support/runs';
+import { serveHttp } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
-import { startWebhookReceiver, type WebhookReceiver } from '../../support/webhook-receiver';
 
 /** Longer than it takes to freeze a worker, however busy the machine is. */
 const RESPONSE_MS = 10_000;
 /** Long enough that only a frozen worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: 120_000 }, worker: { heartbeatTimeoutMs: 8000 } };
 
+/** Holds the responses that the sink `hangs` waits for. */
+const hanging: ServerResponse[] = [];
 let own: OwnOrganizations;
-let receiver: WebhookReceiver;
 beforeAll(async () => {
-  receiver = await startWebhookReceiver();
-  const sinks = { hangs: receiver.sink('hangs') };
-  own = await startOwnOrganizations({ config: { ...TIMEOUTS, sinks }, env: receiver.env });
+  const { url } = await serveHttp((_request, response) => void hanging.push(response));
+  const hangs = { type: 'webhook', url, allowHttp: true, signingSecrets: [{ env: 'SIGNING_SECRET' }] };
+  const env = { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` };
+  own = await startOwnOrganizations({ config: { ...TIMEOUTS, sinks: { hangs } }, env });
 });
 
 const freeze = () => process.kill(own.worker.pid, 'SIGSTOP');
 const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 
 it('a frozen worker finds a delivery that succeeded and a redelivery: one receipt for both', async () => {
-  const { request, handle } = await own.start(own.newRequest({ sink: 'hangs' }));
-  await eventually('an attempt', () => receiver.hanging(request) === 1);
+  const { handle } = await own.start(own.newRequest({ sink: 'hangs' }));
+  const response = await eventually('an attempt', () => hanging[0]);
   const before = own.deployment.tokenFiles();
   freeze();
-  receiver.release(request);
+  response.writeHead(204).end();
   const redelivery = redeliver(handle, { sink: 'files' });
   // The worker finds both when it goes on.
   await eventually('the Update', async () => (await handle.describe()).raw.pendingWorkflowTask);
@@ -35,7 +39,7 @@ it('a frozen worker finds a delivery that succeeded and a redelivery: one receip
   const { receipt } = await endingOf(handle);
   expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
   expect(await redelivery).toMatchObject({ receipt });
-  expect(receiver.stored(request)).toHaveLength(1);
+  expect(hanging).toHaveLength(1);
   expect(own.deployment.tokenFiles()).toEqual(before);
 });
 
