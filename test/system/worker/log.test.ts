@@ -46,6 +46,7 @@ describe('the log of a worker at level trace', () => {
     const errors = lines.flatMap(({ error }) => (error instanceof Object ? [error] : []));
     expect(errors).toContainEqual({ type, message: expect.any(String) });
     for (const error of errors) expect(error).not.toHaveProperty('stack');
+    expect(JSON.stringify(await handle.fetchHistory())).not.toMatch(/"stackTrace":"[^"]/);
   });
 });
 

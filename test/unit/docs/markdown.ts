@@ -3,79 +3,69 @@ import path from 'node:path';
 
 export const ROOT = path.resolve(__dirname, '../../..');
 
-/** One Markdown file; `name` is relative to the root. */
-interface Page {
-  name: string;
-  text: string;
+/** Reads a Markdown file, whose name is relative to the root. */
+export function page(name: string): string {
+  return readFileSync(path.join(ROOT, name), 'utf8');
 }
 
-export function page(name: string): Page {
-  return { name, text: readFileSync(path.join(ROOT, name), 'utf8') };
-}
-
-/** Every Markdown file of the repository, without what is installed. */
-export function pages(): Page[] {
-  const isOurs = (name: string) => !/(^|\/)(node_modules|\.cache|\.venv|dist)\//.test(name);
-  const names = ['docs', 'examples', '.github'].flatMap((folder) =>
+/** Names every Markdown file of the repository, without what is installed. */
+export function pageNames(): string[] {
+  const below = ['docs', 'examples', '.github'].flatMap((folder) =>
     readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
       path.join(folder, name),
     ),
   );
-  return [...readdirSync(ROOT), ...names].filter((name) => name.endsWith('.md') && isOurs(name)).map(page);
+  const isOurs = (name: string) => name.endsWith('.md') && !/\/(node_modules|\.cache|\.venv)\//.test(name);
+  return [...readdirSync(ROOT), ...below].filter(isOurs);
 }
 
-const withoutBlocks = ({ text }: Page) => text.replace(/^ *```[^]*?^ *```$/gm, '');
+const withoutBlocks = (text: string) => text.replace(/^ *```[^]*?^ *```$/gm, '');
 
-const matchesIn = (text: string, pattern: RegExp) =>
-  [...text.matchAll(pattern)].map(([, match = '']) => match);
+/** Finds what the group of a pattern matches. */
+export function matchesIn(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, match = '']) => match);
+}
 
 /** The content of the fenced blocks of one language. */
-export function codeBlocks({ text }: Page, language: string): string[] {
+export function codeBlocks(text: string, language: string): string[] {
   return matchesIn(text, new RegExp(`^ *\`\`\`${language}\\n([^]*?)^ *\`\`\`$`, 'gm'));
 }
 
 /** Text in backticks, outside fenced blocks. */
-export function codeSpans(found: Page): string[] {
-  return matchesIn(withoutBlocks(found), /`([^`\n]+)`/g);
+export function codeSpans(text: string): string[] {
+  return matchesIn(withoutBlocks(text), /`([^`\n]+)`/g);
 }
 
 /** Relative targets of links and images, with the anchor. */
-export function relativeLinks(found: Page): string[] {
-  return matchesIn(withoutBlocks(found), /\]\(([^)\s]+)\)/g).filter((target) => !/^[a-z]+:/.test(target));
+export function relativeLinks(text: string): string[] {
+  return matchesIn(withoutBlocks(text), /\]\((?![a-z]+:)([^)\s]+)\)/g);
 }
 
 /** Anchors of the headings, as GitHub makes them. */
-export function anchors(found: Page): string[] {
-  return matchesIn(withoutBlocks(found), /^#+ (.*)$/gm).map((heading) =>
+export function anchors(text: string): string[] {
+  const headings = matchesIn(withoutBlocks(text), /^#+ (.*)$/gm);
+  return headings.map((heading) =>
     heading
       .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replace(/[^\w\s-]/g, '')
       .replace(/\s/g, '-'),
   );
 }
 
 /** The part below one heading, up to the next. */
-export function sectionBelow({ name, text }: Page, heading: string): Page {
-  const sections = text.split(/^(?=#+ [A-Z])/m);
-  const section = sections.find((part) => part.replace(/^#+ /, '').startsWith(`${heading}\n`));
-  if (section === undefined) throw new Error(`${name} has no heading ${heading}`);
-  return { name, text: section };
+export function sectionBelow(text: string, heading: string): string {
+  const section = text.split(/^#+ (?=[A-Z])/m).find((part) => part.startsWith(`${heading}\n`));
+  if (section === undefined) throw new Error(`there is no heading ${heading}`);
+  return section;
 }
 
-const cellsOf = (row: string) =>
-  row
-    .split('|')
-    .slice(1, -1)
-    .map((cell) => cell.trim());
-
-/** The cells of every table, their links as text. */
-export function tableCells(found: Page): string[] {
-  const rows = withoutBlocks(found).match(/^ *\|.*$/gm) ?? [];
-  return rows.flatMap((row) => cellsOf(row.replace(/\]\([^)]*\)/g, ']')));
+/** The rows of every table: the text of each cell. */
+export function tableRows(text: string): string[][] {
+  const rows = matchesIn(withoutBlocks(text), /^ *\| (.*) \|$/gm);
+  return rows.map((row) => row.split('|').map((cell) => cell.trim()));
 }
 
-/** The rows of the first table below a heading: the text of each cell. */
-export function tableBelow(found: Page, heading: string): string[][] {
-  const [rows = ''] = /^(?:\|.*\n)+/m.exec(sectionBelow(found, heading).text) ?? [];
-  return rows.trimEnd().split('\n').slice(2).map(cellsOf);
+/** The rows of the one table below a heading, without its head. */
+export function tableBelow(text: string, heading: string): string[][] {
+  return tableRows(sectionBelow(text, heading)).slice(2);
 }
