@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as names from '../../src/contract/names';
 import { newFolder } from '../support/clean-up';
+import { INSTALL_PACKAGE, sh } from '../support/examples';
 
 const ROOT = path.join(__dirname, '../..');
 const ENTRY = 'live-migration-prep/contract';
@@ -12,41 +13,28 @@ const PUBLIC = Object.keys(names).filter((name) => name !== 'TOKEN_UNCONFIRMED')
 
 const folder = newFolder();
 
-function inFolder(program: string, ...args: string[]): string {
-  return execFileSync(program, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' });
+/** Returns the value of an expression of JavaScript in the folder. */
+function evaluate(inputType: string, expression: string): unknown {
+  const args = [`--input-type=${inputType}`, '-e', `console.log(JSON.stringify(${expression}))`];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' }));
 }
 
-/** Returns the value of an expression after a script, in the folder. */
-function evaluate(inputType: 'commonjs' | 'module', script: string, expression: string): unknown {
-  const print = `${script}; process.stdout.write(JSON.stringify(${expression}));`;
-  return JSON.parse(inFolder(process.execPath, `--input-type=${inputType}`, '-e', print));
-}
-
-/** The tarball and nothing else: anything an entry imports beyond itself is missing. */
-beforeAll(() => {
-  const installed = path.join(folder, 'node_modules/live-migration-prep');
-  mkdirSync(installed, { recursive: true });
-  const pack = ['pack', '--silent', '--pack-destination', folder];
-  const tarball = execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8' }).trim();
-  inFolder('tar', '-xzf', tarball, '-C', installed, '--strip-components=1');
-});
+// The tarball and nothing else: anything an entry imports beyond itself is missing.
+beforeAll(() => sh(INSTALL_PACKAGE, folder));
 
 it.each([
-  ['require', 'commonjs', `const entry = require('${ENTRY}')`],
-  ['import', 'module', `import * as entry from '${ENTRY}'`],
-] as const)(
-  'the entry has every public name by %s, without a dependency installed',
-  (_by, inputType, load) => {
-    expect(evaluate(inputType, load, 'Object.keys(entry)')).toEqual(expect.arrayContaining(PUBLIC));
-    expect(evaluate(inputType, load, 'entry.TOKEN_UNCONFIRMED ?? null')).toBeNull();
-  },
-);
+  ['commonjs', `require('${ENTRY}')`],
+  ['module', `await import('${ENTRY}')`],
+])('the entry has every public name for %s, without a dependency installed', (inputType, entry) => {
+  const found = evaluate(inputType, `Object.keys(${entry})`);
+  expect(found).toEqual(expect.arrayContaining(PUBLIC));
+  expect(found).not.toContain('TOKEN_UNCONFIRMED');
+});
 
 it('the package gives access to its JSON Schemas, and to no other file', () => {
-  const schema = `require('live-migration-prep/schemas/receipt.schema.json')`;
-  expect(evaluate('commonjs', '', schema)).toMatchObject({ title: 'Receipt' });
-  const internal = `require('live-migration-prep/dist/client.js')`;
-  expect(() => evaluate('commonjs', '', internal)).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  const load = (file: string) => evaluate('commonjs', `require('live-migration-prep/${file}')`);
+  expect(load('schemas/receipt.schema.json')).toMatchObject({ title: 'Receipt' });
+  expect(() => load('dist/client.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
 it('the types of the entry serve CommonJS and ECMAScript modules, and find mistakes', () => {
@@ -58,18 +46,13 @@ it('the types of the entry serve CommonJS and ECMAScript modules, and find mista
     export const located = ({ location }: Receipt): string => location + id + String(isOurs('x'));`;
   const mistake = caller.replace("sink: 'drop'", "sinks: 'drop'");
   symlinkSync(path.join(ROOT, 'node_modules/zod'), path.join(folder, 'node_modules/zod'));
-  const files = {
-    'caller.cts': caller,
-    'caller.mts': caller,
-    'mistake.cts': mistake,
-    'mistake.mts': mistake,
-  };
-  for (const [file, code] of Object.entries(files)) writeFileSync(path.join(folder, file), code);
-  const options =
-    '--strict --exactOptionalPropertyTypes --skipLibCheck --noEmit --module nodenext --target es2023';
-  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
-  const args = [tsc, ...options.split(' '), ...Object.keys(files)];
-  const { stdout } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  for (const type of ['cts', 'mts']) {
+    writeFileSync(path.join(folder, `caller.${type}`), caller);
+    writeFileSync(path.join(folder, `mistake.${type}`), mistake);
+  }
+  const tsc = `${ROOT}/node_modules/.bin/tsc --strict --exactOptionalPropertyTypes --skipLibCheck --noEmit`;
+  const command = `${tsc} --module nodenext --target es2023 *.cts *.mts`;
+  const { stdout } = spawnSync(command, { cwd: folder, shell: true, encoding: 'utf8' });
   const errors = stdout.match(/^\S+\.[cm]ts.*error TS\d+/gm);
   expect(errors).toEqual(['cts', 'mts'].map((type) => expect.stringMatching(`^mistake.${type}.*TS2561$`)));
 });
