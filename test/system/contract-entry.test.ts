@@ -50,7 +50,7 @@ it('the types of the entry serve CommonJS and ECMAScript modules, and find mista
     writeFileSync(path.join(folder, `caller.${type}`), caller);
     writeFileSync(path.join(folder, `mistake.${type}`), mistake);
   }
-  const tsc = `${ROOT}/node_modules/.bin/tsc --strict --exactOptionalPropertyTypes --skipLibCheck --noEmit`;
+  const tsc = `node "${ROOT}/node_modules/typescript/bin/tsc" --strict --exactOptionalPropertyTypes --skipLibCheck --noEmit`;
   const command = `${tsc} --module nodenext --target es2023 *.cts *.mts`;
   const { stdout } = spawnSync(command, { cwd: folder, shell: true, encoding: 'utf8' });
   const errors = stdout.match(/^\S+\.[cm]ts.*error TS\d+/gm);
