@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { newOrgId } from '../support/ids';
 
 /** Makes a folder for each test. Returns the path of a file in it, and without a name that of the folder. */
 export function temporaryFolder(): (name?: string) => string {
@@ -11,15 +10,13 @@ export function temporaryFolder(): (name?: string) => string {
   return (name = '') => path.join(folder, name);
 }
 
-/** Makes files in the folder of each test. */
+/** Writes files in the folder of each test. */
 export function temporaryFiles() {
   const fileIn = temporaryFolder();
-  return {
-    fileIn,
-    fileOf: (content: string | Buffer): string => {
-      const file = fileIn(newOrgId());
-      writeFileSync(file, content);
-      return file;
-    },
+  const write = (name: string, content: string, mode = 0o600): string => {
+    writeFileSync(fileIn(name), content);
+    chmodSync(fileIn(name), mode);
+    return fileIn(name);
   };
+  return { fileIn, write };
 }

@@ -1,8 +1,7 @@
-import { chmodSync, writeFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { ConfigError, loadConfig, type Config } from '../../../src/config';
 import { makeKey } from '../../../src/secrets/sealing';
-import { temporaryFolder } from '../temporary-folder';
+import { temporaryFiles } from '../temporary-folder';
 
 export const ORG = '64f1c0ffee5eed0000000a71';
 export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });
@@ -18,14 +17,7 @@ export const ENV = {
 
 export type Env = Record<string, string | undefined>;
 
-export const fileIn = temporaryFolder();
-
-export function write(name: string, content: string, mode = 0o600): string {
-  const file = fileIn(name);
-  writeFileSync(file, content);
-  chmodSync(file, mode);
-  return file;
-}
+export const { fileIn, write } = temporaryFiles();
 
 /** Loads `lmp.yaml`; `env` is added to {@link ENV}. */
 export function load(yaml: string, env: Env = {}): Config {

@@ -7,7 +7,6 @@ it('the smallest configuration is one sink, one credential and the sealing keys;
   const config = load(SINKS);
   expect(config).toMatchObject({
     atlas: { baseUrl: 'https://cloud.mongodb.com', organizations: null },
-    retries: { create: { giveUpAfterMs: 3_600_000 }, deliver: { roundMs: 120_000 } },
     deployment: null,
     warnings: [],
   });

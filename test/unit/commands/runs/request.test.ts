@@ -4,7 +4,7 @@ import { workflowIdFor } from '../../../../src/contract/names';
 import { newOrgId } from '../../../support/ids';
 import { temporaryFiles } from '../../temporary-folder';
 
-const { fileOf } = temporaryFiles();
+const { write } = temporaryFiles();
 
 const newRequest = () => ({ orgId: newOrgId(), accessListIps: ['192.31.196.7'], sink: 'files' });
 const [A, B] = [
@@ -16,14 +16,14 @@ const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
 it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
   const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
     makeRequest({ org: A.orgId, sink: 'files', ...options }, 'nothing was started', undefined);
-  const ipsFile = fileOf('# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48');
+  const ipsFile = write('ips', '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48');
   const { request } = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
   expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
   expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
 });
 
 describe('a file of requests', () => {
-  const requestsIn = (content: string) => readRequests(fileOf(content), undefined);
+  const requestsIn = (content: string) => readRequests(write('requests', content), undefined);
 
   it('may come from Windows, have blank lines, and be standard input', async () => {
     const requests = [
