@@ -77,11 +77,9 @@ describe('HTTP Digest', () => {
   });
 
   it.each([
-    ['beside another scheme', `Basic realm="other", ${ATLAS}`],
-    ['before another scheme', `${ATLAS}, Basic realm="other"`],
+    ['among other schemes', `Basic realm="other", ${ATLAS}, Basic realm="other"`],
     ['behind one with an algorithm that is not known', `${UNKNOWN_ALGORITHM}, ${ATLAS}`],
-    ['in other letters', ATLAS.replace('Digest', 'DIGEST').replace('realm', 'Realm')],
-    ['with spaces around its signs', ATLAS.replaceAll('=', ' = ')],
+    ['in other letters, with spaces', ATLAS.replace('Digest realm', 'DIGEST Realm').replaceAll('=', ' = ')],
   ])('finds its challenge %s', async (_where, challenge) => {
     const { signatures, request } = clientOf([challenge]);
     expect(await request()).toMatchObject({ status: 200 });
@@ -90,8 +88,6 @@ describe('HTTP Digest', () => {
 
   it.each([
     ['no challenge', [null], 1],
-    ['an empty one', [''], 1],
-    ['another scheme', ['Basic realm="r"'], 1],
     ['no nonce', ['Digest realm="r"'], 1],
     ['an algorithm that is not known', [UNKNOWN_ALGORITHM], 1],
     ['a second challenge that is not stale: the key is wrong', [ATLAS, ATLAS], 2],

@@ -1,83 +1,60 @@
 import { getEventListeners } from 'node:events';
 import { createTokenCache } from '../../../src/http/token-cache';
 
-interface Value {
-  id: number;
-  renewAtMs: number;
+/** A token cache whose tokens are numbered from 1, and are renewed after a minute. */
+function numberingCache() {
+  let fetched = 0;
+  const fetch = jest.fn(() => {
+    const token = { id: ++fetched, renewAtMs: Date.now() + 60_000 };
+    return new Promise<typeof token>((resolve) => setImmediate(resolve, token));
+  });
+  const cache = createTokenCache(fetch);
+  const getTwice = (options?: Parameters<typeof cache.get>[0]) =>
+    Promise.all([cache.get(options), cache.get(options)]);
+  return { fetch, cache, getTwice };
 }
 
-/** A token cache whose fetches the test settles one by one. */
-function controlled() {
-  const fetches: { succeed(renewAtMs?: number): void; fail(error: Error): void }[] = [];
-  const cache = createTokenCache<Value>(
-    () =>
-      new Promise((resolve, reject) => {
-        const id = fetches.length + 1;
-        fetches.push({ succeed: (renewAtMs = Infinity) => resolve({ id, renewAtMs }), fail: reject });
-      }),
-  );
-  return { cache, fetches };
-}
-
-const idsOf = async (...values: Promise<Value>[]) => (await Promise.all(values)).map(({ id }) => id);
+const [first, second] = [{ id: 1 }, { id: 2 }];
 
 afterEach(() => void jest.useRealTimers());
 
 describe('a token cache', () => {
   it('is fetched once for all who wait, kept, and renewed once for all who come after renewAtMs', async () => {
-    jest.useFakeTimers({ now: 0 });
-    const { cache, fetches } = controlled();
+    jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
+    const { cache, getTwice } = numberingCache();
     expect(cache.peek()).toBeNull();
-    const waiting = [cache.get(), cache.get()];
-    fetches[0]?.succeed(60_000);
-    expect(await idsOf(...waiting, cache.get())).toEqual([1, 1, 1]);
-    expect(await cache.peek()).toMatchObject({ id: 1 });
+    expect(await getTwice()).toMatchObject([first, first]);
+    expect([await cache.get(), await cache.peek()]).toMatchObject([first, first]);
     jest.setSystemTime(60_001);
-    const late = [cache.get(), cache.get()];
-    await jest.advanceTimersByTimeAsync(0);
-    fetches[1]?.succeed();
-    expect(await idsOf(...late)).toEqual([2, 2]);
-    expect(fetches).toHaveLength(2);
+    expect(await getTwice()).toMatchObject([second, second]);
   });
 
   it('is renewed once for all who find the same value stale, and not for one who comes later with it', async () => {
-    const { cache, fetches } = controlled();
-    const first = cache.get();
-    fetches[0]?.succeed();
-    const stale = await first;
-    const isStale = (value: Value) => value === stale;
-    const waiting = [cache.get({ isStale }), cache.get({ isStale })];
-    await new Promise(setImmediate);
-    fetches[1]?.succeed();
-    expect(await idsOf(...waiting, cache.get({ isStale }))).toEqual([2, 2, 2]);
-    expect(fetches).toHaveLength(2);
+    const { cache, getTwice } = numberingCache();
+    const stale = await cache.get();
+    const isStale = (value: object) => value === stale;
+    expect(await getTwice({ isStale })).toMatchObject([second, second]);
+    expect(await cache.get({ isStale })).toMatchObject(second);
   });
 
   it('fails for all who wait, and is fetched again by the next', async () => {
-    const { cache, fetches } = controlled();
-    const error = new Error('refused');
-    const waiting = [cache.get(), cache.get()].map((value) => value.catch((reason: unknown) => reason));
-    fetches[0]?.fail(error);
-    expect(await Promise.all(waiting)).toEqual([error, error]);
+    const { fetch, cache } = numberingCache();
+    fetch.mockRejectedValueOnce(new Error('refused'));
+    const waiting = await Promise.allSettled([cache.get(), cache.get()]);
+    expect(waiting.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(cache.peek()).toBeNull();
-    const next = cache.get();
-    fetches[1]?.succeed();
-    expect(await idsOf(next)).toEqual([2]);
+    expect(await cache.get()).toMatchObject(first);
   });
 
   it('stops waiting when the signal aborts, and is fetched on for the others', async () => {
-    const { cache, fetches } = controlled();
-    const controller = new AbortController();
+    const { cache } = numberingCache();
+    const [stop, { signal }] = [new AbortController(), new AbortController()];
     const reason = new Error('stopped');
-    const aborted = cache.get({ signal: controller.signal });
-    const { signal } = new AbortController();
+    const aborted = cache.get({ signal: stop.signal });
     const other = cache.get({ signal });
-    controller.abort(reason);
+    stop.abort(reason);
     await expect(aborted).rejects.toBe(reason);
-    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
-    fetches[0]?.succeed();
-    expect(await idsOf(other)).toEqual([1]);
+    expect(await other).toMatchObject(first);
     expect(getEventListeners(signal, 'abort')).toEqual([]);
-    expect(fetches).toHaveLength(1);
   });
 });
