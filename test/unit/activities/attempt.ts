@@ -13,10 +13,24 @@ export const UNMAPPED_ORG = '64f1c0ffee5eed0000000b72';
 export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
 
-/** The parts of a plan that both activities need; waits are too short to notice. */
+/** The backoff of a third attempt is 2 to 4 s. */
 export const PLAN = {
-  ...{ initialIntervalMs: 1, backoffCoefficient: 2, maximumIntervalMs: 3 },
-  ...{ attemptTimeoutMs: 60_000, heartbeatTimeoutMs: 10_000 },
+  initialIntervalMs: 1000,
+  backoffCoefficient: 2,
+  maximumIntervalMs: 60_000,
+  attemptTimeoutMs: 60_000,
+  heartbeatTimeoutMs: 10_000,
+};
+
+/** Facts of a request for `ORG` and `SOURCE_ORG`. */
+export const FACTS = {
+  orgId: ORG,
+  sourceOrgId: SOURCE_ORG,
+  accessListIps: ['192.31.196.7'],
+  credential: 'acme',
+  warnings: ['a warning'],
+  requestedBy: 'Ada',
+  changeReference: 'CHG-1',
 };
 
 /** An activity that anyone may call with anything. */
@@ -25,20 +39,18 @@ export type Untyped = (...args: unknown[]) => Promise<unknown>;
 const keySet = JSON.stringify({ keys: [makeKey(new Date())] });
 export const sealer = createSealer(() => keySet);
 
-const names = (...keys: string[]) => new Map(keys.map((key) => [key, null]));
-
 /** `ORG` alone is served, with credential `acme` and the sinks `drop`, `down` and `source`. */
 export const organizations = createOrganizations({
   organizations: new Map([[ORG, { credential: 'acme', sinks: ['drop', 'down', 'source'] }]]),
-  credentials: names('default', 'acme'),
-  sinks: names('drop', 'down', 'secret', 'source'),
+  credentials: new Set(['default', 'acme']),
+  sinks: new Set(['drop', 'down', 'secret', 'source']),
 });
 
 /** Every organization is served, with credential `default` and the sink `drop`. */
 export const unmapped = createOrganizations({
   organizations: null,
-  credentials: names('default'),
-  sinks: names('drop'),
+  credentials: new Set(['default']),
+  sinks: new Set(['drop']),
 });
 
 /** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */
@@ -58,16 +70,14 @@ export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
   );
 }
 
-/** An attempt as `temporal activity execute` starts it. */
-const OUTSIDE: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
-
-/** An attempt that another workflow starts, as anyone in the namespace can. */
-export const FOREIGN_CALLERS: [what: string, info: Partial<Info>][] = [
-  ['outside of any workflow', OUTSIDE],
-  ["in a workflow type of the caller's own", { workflowType: 'mine' }],
-  ['in a prepareOnSchedule run', { workflowType: WORKFLOW_TYPES.prepareOnSchedule }],
-  ['in a run with another id', { workflowExecution: { workflowId: `${OWN_ID}-2`, runId: 'run' } }],
-];
+/** A request under way, in which the attempt is stopped. It ends with its signal. */
+export function stopDuring(env: MockActivityEnvironment, details: object) {
+  return (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+      env.cancel('CANCELLED', details as never);
+    });
+}
 
 export const failureOf = (work: Promise<unknown>) => rejectionOf(work) as Promise<ApplicationFailure>;
 

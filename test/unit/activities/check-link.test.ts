@@ -15,26 +15,20 @@ const SINKS = new Map<string, Sink>([
   ['source', { deliver, isLinked }],
 ]);
 
-const atlasReturns = (status: number) => () =>
-  Promise.reject(responseError('availableProjects', { status, json: null, retryAfterMs: undefined }));
+const atlasReturns503 = () =>
+  Promise.reject(responseError('availableProjects', { status: 503, json: null, retryAfterMs: undefined }));
 const notLinked = () => Promise.resolve(false);
 
 const denied = Object.assign(new Error(), { code: GRPC.permissionDenied, details: '', metadata: {} });
 const client = {
   withAbortSignal: (_signal: AbortSignal, work: () => Promise<unknown>) => work(),
-  workflow: {
-    getHandle: () => ({ describe: () => Promise.resolve(null) }),
-    list() {
-      throw denied;
-    },
-  },
+  workflow: { getHandle: () => ({ describe: () => Promise.reject(denied) }) },
 } as unknown as Client;
 
 it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: object]>([
-  ['Atlas returns 503', 'drop', atlasReturns(503), { type: 'AtlasUnavailable', nonRetryable: false }],
-  ['Atlas returns 403', 'drop', atlasReturns(403), { type: 'AtlasRequestRejected', nonRetryable: true }],
+  ['Atlas returns 503', 'drop', atlasReturns503, { type: 'AtlasUnavailable', nonRetryable: false }],
   ['the sink rejects', 'source', notLinked, { type: 'SinkRejected', nonRetryable: true }],
-  ['runs may not be listed', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
+  ['runs may not be read', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
 ])('the check of a link fails when %s', async (_what, sink, atlas, failure) => {
   const activity = checkLinkActivity({ isLinked: atlas } as AdminApi, SINKS, organizations, 0) as Untyped;
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };

@@ -1,126 +1,92 @@
-import { ApplicationFailure } from '@temporalio/common';
-import {
-  creationFailure,
-  deliveryFailure,
-  invalidRequest,
-  repeatableCallFailure,
-  temporalUnavailable,
-} from '../../../src/activities/failures';
+import type { ApplicationFailure } from '@temporalio/common';
+import * as failures from '../../../src/activities/failures';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
+import { PLAN } from './attempt';
+
+/** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
+jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
+const timing = (leftMs: number) => ({ backoff: PLAN, attempt: 3, deadlineAtMs: Date.now() + leftMs });
 
-/** The timing of a third attempt, whose backoff is 2 to 4 s. */
-const timing = ({ attempt = 3, leftMs = HOUR_MS } = {}) => ({
-  backoff: { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 },
-  attempt,
-  deadlineAtMs: Date.now() + leftMs,
-});
-
-function expectDelay({ nextRetryDelay }: ApplicationFailure, leastMs: number, mostMs: number): void {
-  expect(nextRetryDelay).toBeGreaterThanOrEqual(leastMs);
-  expect(nextRetryDelay).toBeLessThanOrEqual(mostMs);
+function creation(change: Partial<AtlasOutcome>, leftMs = HOUR_MS): ApplicationFailure {
+  const message = 'Atlas returned 429';
+  const outcome = { type: 'AtlasUnavailable', message, retryable: true, tokenMayExist: false } as const;
+  return failures.creationFailure({ ...outcome, details: STATUS, ...change }, timing(leftMs));
 }
 
-const CREATION: AtlasOutcome = {
-  ...{ type: 'AtlasUnavailable', message: 'Atlas returned 429', retryable: true, tokenMayExist: false },
-  details: { status: 429, errorCode: 'RATE_LIMITED' },
-};
-const DELIVERY: DeliveryOutcome = { type: 'SinkUnavailable', retryable: true, message: 'the sink is down' };
+function delivery(change: Partial<DeliveryOutcome>, leftMs = HOUR_MS): ApplicationFailure {
+  const outcome = { type: 'SinkUnavailable', retryable: true, message: 'the sink is down' } as const;
+  return failures.deliveryFailure({ ...outcome, ...change }, timing(leftMs), true);
+}
 
-const creation = (change: Partial<AtlasOutcome> = {}, when = timing()) =>
-  creationFailure({ ...CREATION, ...change }, when);
-const delivery = (change: Partial<DeliveryOutcome> = {}, when = timing(), sinkTried = true) =>
-  deliveryFailure({ ...DELIVERY, ...change }, when, sinkTried);
+const STATUS = { status: 429 };
+const WAIT = { retryAfterMs: 60_000 };
+const TOO_LONG = { retryAfterMs: HOUR_MS };
+const LOST = { type: 'TokenLost', retryable: false, tokenMayExist: true } as const;
+const REFUSED = { type: 'AtlasRequestRejected', retryable: false } as const;
 
-describe.each([
-  ['creation', creation, CREATION, CREATION.details],
-  ['delivery', delivery, DELIVERY, { sinkTried: true }],
-] as const)(
-  'the failure of a %s attempt that Temporal may retry',
-  (_what, fail, { type, message }, details) => {
-    it('follows after the backoff', () => {
-      const failure = fail();
-      expect(failure).toBeInstanceOf(ApplicationFailure);
-      expect(failure).toMatchObject({ type, message, nonRetryable: false, details: [details] });
-      expect(failure.cause).toBeUndefined();
-      expectDelay(failure, 2000, 4000);
-    });
-
-    it('follows no earlier than the server asked for', () => {
-      expectDelay(fail({ retryAfterMs: 600_000 }), 600_000, HOUR_MS);
-    });
-  },
-);
-
-it.each<[what: string, wait: { retryAfterMs?: number }, leftMs: number]>([
-  ['the wait that the server asked for', { retryAfterMs: HOUR_MS }, HOUR_MS],
-  ['a wait that no clock holds', { retryAfterMs: 1e30 }, HOUR_MS],
-  ['the backoff', {}, 500],
-])('%s goes past the deadline: it ends at once', (_what, wait, leftMs) => {
-  const { message } = CREATION;
-  expect(creation(wait, timing({ leftMs }))).toMatchObject({
-    ...{ type: 'AtlasUnavailable', nonRetryable: true, details: [CREATION.details] },
-    message: `gave up: the retry deadline passes before the next attempt; last error: ${message}; start again once that is resolved`,
-  });
-  const failure = delivery(wait, timing({ leftMs }));
-  expect(failure).toMatchObject({ type: 'SinkUnavailable', nonRetryable: true, message: DELIVERY.message });
-  expect(failure.details).toEqual([{ sinkTried: true, ...wait }]);
+it.each<[Partial<AtlasOutcome>, type: string, delayMs: number | null, details: object]>([
+  [{}, 'AtlasUnavailable', 3000, STATUS],
+  [WAIT, 'AtlasUnavailable', 62_000, STATUS],
+  [TOO_LONG, 'AtlasUnavailable', null, STATUS],
+  // The circuit breaker rejected it: the pace is that of the probes.
+  [{ ...WAIT, attempt: 1 }, 'AtlasUnavailable', 60_500, STATUS],
+  [{ tokenMayExist: true }, 'TokenUnconfirmed', null, STATUS],
+  [{ tokenMayExist: true, ...WAIT }, 'TokenUnconfirmed', null, { ...STATUS, ...WAIT }],
+  [LOST, 'TokenLost', null, { ...STATUS, tokenMayExist: true }],
+  [REFUSED, 'AtlasRequestRejected', null, { ...STATUS, tokenMayExist: false }],
+])('a creation attempt with %j fails: %s, retried after %p ms, %j', (change, type, delayMs, details) => {
+  const failure = creation(change);
+  expect(failure).toMatchObject({ type, nonRetryable: delayMs === null });
+  expect(failure.nextRetryDelay ?? null).toBe(delayMs);
+  expect(failure.details).toEqual([details]);
 });
 
-describe('the failure of a creation attempt', () => {
-  it('that the circuit breaker rejected is retried at the pace of the probes, not of its own attempts', () => {
-    expectDelay(creation({ retryAfterMs: 5000, attempt: 1 }, timing({ attempt: 9 })), 5000, 6000);
-  });
-
-  it.each([{}, { retryAfterMs: 7000 }])(
-    'that may have created a token goes to the workflow, with the wait that Atlas asked for: %j',
-    (wait) => {
-      const failure = creation({ tokenMayExist: true, ...wait });
-      expect(failure).toMatchObject({ type: 'TokenUnconfirmed', nonRetryable: true });
-      expect(failure.details).toEqual([{ ...CREATION.details, ...wait }]);
-      expect(failure.nextRetryDelay).toBeUndefined();
-    },
-  );
-
-  it.each([
-    ['TokenLost', true],
-    ['AtlasRequestRejected', false],
-  ] as const)('that no retry helps is %s, and says that a token may exist: %s', (type, tokenMayExist) => {
-    const failure = creation({ type, retryable: false, tokenMayExist });
-    expect(failure).toMatchObject({ type, nonRetryable: true, message: CREATION.message });
-    expect(failure.details).toEqual([{ ...CREATION.details, tokenMayExist }]);
-  });
+it.each<[Partial<DeliveryOutcome>, type: string, delayMs: number | null]>([
+  [{}, 'SinkUnavailable', 3000],
+  [WAIT, 'SinkUnavailable', 62_000],
+  [TOO_LONG, 'SinkUnavailable', null],
+  [{ type: 'SinkRejected', retryable: false }, 'SinkRejected', null],
+])('a delivery attempt with %j fails: %s, retried after %p ms', (change, type, delayMs) => {
+  const failure = delivery(change);
+  expect(failure).toMatchObject({ type, nonRetryable: delayMs === null, message: 'the sink is down' });
+  expect(failure.nextRetryDelay ?? null).toBe(delayMs);
+  expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
 });
 
-test('the failure of a delivery attempt that no retry helps ends the round', () => {
-  const failure = delivery({ type: 'SinkRejected', retryable: false }, timing(), false);
-  expect(failure).toMatchObject({ type: 'SinkRejected', nonRetryable: true });
-  expect(failure.details).toEqual([{ sinkTried: false }]);
+test('an attempt whose backoff goes past the deadline is the last', () => {
+  expect(creation({}, 500)).toMatchObject({
+    nonRetryable: true,
+    message:
+      'gave up: the retry deadline passes before the next attempt; last error: Atlas returned 429; start again once that is resolved',
+  });
+  expect(delivery({}, 500)).toMatchObject({ nonRetryable: true, message: 'the sink is down' });
 });
 
 it.each([
-  ['is retried', true, undefined, undefined],
-  ['is retried no earlier than the server asked for', true, 7000, 7000],
-  ['that no retry helps has no delay', false, 7000, undefined],
-])('the failure of a call that may be repeated %s', (_what, retryable, retryAfterMs, nextRetryDelay) => {
-  const failed = { type: 'AtlasUnavailable', message: 'Atlas returned 503' } as const;
-  const failure = repeatableCallFailure({ ...failed, retryable, retryAfterMs, details: { status: 503 } });
-  expect(failure).toMatchObject({ ...failed, nonRetryable: !retryable, details: [{ status: 503 }] });
+  ['is retried no earlier than the server asked for', true, 7000],
+  ['that no retry helps has no delay', false, undefined],
+])('the failure of a call that may be repeated %s', (_what, retryable, nextRetryDelay) => {
+  const call = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
+  const outcome = { ...call, details: STATUS, retryable, retryAfterMs: 7000 };
+  const failure = failures.repeatableCallFailure(outcome);
+  expect(failure).toMatchObject({ ...call, nonRetryable: !retryable, details: [STATUS] });
   expect(failure.nextRetryDelay).toBe(nextRetryDelay);
-  expect(repeatableCallFailure({ ...DELIVERY, retryable, retryAfterMs }).details).toBeUndefined();
 });
 
 test('the failure of an invalid request has a hundred problems in its details, and counts the others', () => {
   const problems = Array.from({ length: 500 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
-  const failure = invalidRequest(problems);
+  const failure = failures.invalidRequest(problems);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   const more = { field: 'request', description: 'has 400 more problems: correct these first' };
   expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), more] }]);
   expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*; and 490 more$/);
-  expect(invalidRequest(problems.slice(0, 100)).details).toEqual([{ fields: problems.slice(0, 100) }]);
+  expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([
+    { fields: problems.slice(0, 100) },
+  ]);
 });
 
 it.each([
@@ -130,7 +96,7 @@ it.each([
   ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
 ])('after %s the failure names the remedy', (_name, code, remedy, nonRetryable) => {
   const error = Object.assign(new Error(), { code, details: '', metadata: {} });
-  const failure = temporalUnavailable(error, 'id');
+  const failure = failures.temporalUnavailable(error, 'id');
   expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
   expect(failure.message).toContain(remedy);
 });
