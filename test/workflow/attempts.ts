@@ -127,11 +127,18 @@ export function lost(): never {
   throw new CompleteAsyncError();
 }
 
+/** A creation whose response comes after the cancellation, which does not abandon it. */
+export function afterCancel(creation: Creation): Creation {
+  return async (...args) => {
+    await withHeartbeats(Context.current().cancelled).catch(() => undefined);
+    return creation(...args);
+  };
+}
+
 /** An attempt that is cancelled before its request is sent. */
-export const cancelledBeforeSending: Creation = async () => {
-  await withHeartbeats(Context.current().cancelled);
-  throw new CancelledFailure('unreachable');
-};
+export const cancelledBeforeSending = afterCancel(() => {
+  throw new CancelledFailure('cancelled');
+});
 
 /** Just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { Context } from '@temporalio/activity';
-import type { Client } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { validateRequestActivity, type RetryPolicies } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
 import { workflowIdFor } from '../../src/contract/names';
@@ -11,7 +10,8 @@ import type { Sink } from '../../src/sinks/sink';
 import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
 import { deploy } from '../support/installation';
-import { sharedTemporal } from '../support/temporal';
+import { silenceRuntime, workflowBundle } from '../support/replay';
+import { sharedTemporal, type Temporal } from '../support/temporal';
 import { created, stored, type Creation, type Delivery } from './attempts';
 
 /** Outcomes of the attempts of one pair's runs, in order. */
@@ -60,14 +60,14 @@ const ORGANIZATIONS = createOrganizations({
   sinks: SINKS,
 });
 
+silenceRuntime();
+
 /** Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. */
-export async function startScriptedWorker(
-  temporal?: { client: Client; nativeConnection: NativeConnection },
-  plans = PLANS,
-) {
-  const { client, nativeConnection } = temporal ?? (await connectToShared());
-  const atlas = { url: '', account: newAccount() };
-  const deployment = await deploy({ temporal: { address: '', client }, atlas });
+export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
+  const temporal = server ?? (await sharedTemporal());
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  cleanUpLater(() => connection.close());
+  const deployment = await deploy({ temporal, atlas: { url: '', account: newAccount() } });
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
   const scriptOf = (workflowId = '') =>
@@ -103,9 +103,9 @@ export async function startScriptedWorker(
   };
 
   const worker = await Worker.create({
-    connection: nativeConnection,
+    connection,
     taskQueue: deployment.taskQueue,
-    workflowBundle: { codePath: path.join(__dirname, '../../dist/workflow-bundle.js') },
+    workflowBundle,
     dataConverter: {
       payloadConverterPath: path.join(__dirname, '../../dist/workflows/payload-converter.js'),
     },
@@ -138,20 +138,4 @@ export async function startScriptedWorker(
       return { request, calls, handle: await deployment.start(request, recovery) };
     },
   };
-}
-
-/** Installs the runtime before the first connection, since a process may install one only. */
-export function silenceRuntime(): void {
-  Runtime.install({
-    logger: new DefaultLogger('ERROR', () => undefined),
-    telemetryOptions: { logging: { forward: {}, filter: 'off' } },
-  });
-}
-
-async function connectToShared() {
-  const { address, client } = await sharedTemporal();
-  silenceRuntime();
-  const nativeConnection = await NativeConnection.connect({ address });
-  cleanUpLater(() => nativeConnection.close());
-  return { client, nativeConnection };
 }

@@ -7,7 +7,7 @@ import { retryPolicies } from '../../src/worker/retry-policies';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { endingOf, scheduleTimes } from '../support/runs';
 import { notCreated, sinkRejects, unconfirmed, type Creation, type Delivery } from './attempts';
-import { silenceRuntime, startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
 
 const MINUTE_MS = 60_000;
 
@@ -15,7 +15,6 @@ let worker: ScriptedWorker;
 
 /** Runs on the server where an hour takes no time, with all settings at their defaults. */
 beforeAll(async () => {
-  silenceRuntime();
   const temporal = await startTimeSkippingTemporal();
   cleanUpLater(() => temporal.teardown());
   worker = await startScriptedWorker(temporal, defaultPlans());
