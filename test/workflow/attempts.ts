@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
-import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { CancelledFailure } from '@temporalio/common';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
 import type { CreateInput, DeliverInput } from '../../src/contract/activity-inputs';
@@ -158,13 +158,6 @@ export function stored({ jwe }: DeliverInput, sink: string): SinkReceipt {
 /** A delivery that another client completes, with another receipt. */
 export function storedByOtherClient(change: Partial<Receipt>): Delivery {
   return (input, sink) => ({ ...stored(input, sink), ...change });
-}
-
-/** A delivery that another client fails. */
-export function failedByOtherClient(message: string, details: object): Delivery {
-  return () => {
-    throw ApplicationFailure.create({ message, details: [details], nonRetryable: true });
-  };
 }
 
 /** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */

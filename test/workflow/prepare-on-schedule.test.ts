@@ -1,6 +1,5 @@
 import { Context } from '@temporalio/activity';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { repeatableCallFailure } from '../../src/activities/failures';
 import type { PrepareRequest, ScheduledRequest } from '../../src/contract/schemas';
 import type { LinkState } from '../../src/shared/activities';
 import { terminalFailure } from '../../src/shared/application-failure';
@@ -9,7 +8,7 @@ import { newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
-import { Gate, notCreated, notSealed, rejected, responseAt, sinkRejects, withHeartbeats } from './attempts';
+import { Gate, afterCancel, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
 import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
@@ -88,14 +87,8 @@ describe('the check of the link leads to', () => {
   });
 
   it.concurrent('its own failure, and no run', async () => {
-    const failure = {
-      type: 'SinkRejected',
-      retryable: false,
-      message: '403',
-      details: { status: 403 },
-    } as const;
     const checkLink = () => {
-      throw repeatableCallFailure(failure);
+      throw terminalFailure('SinkRejected', '403', { status: 403 });
     };
     const { calls, scheduled } = await schedule({ checkLink });
     const details = { status: 403, unconfirmedTokens: 0 };
@@ -172,11 +165,9 @@ describe('the run of the schedule itself', () => {
   });
 
   it.concurrent('cancelled while Atlas rejects the run that it started: fails as that run does', async () => {
-    const gate = new Gate();
-    const { scheduled } = await schedule({ create: [responseAt(gate, rejected)] });
-    await gate.reached;
+    const { scheduled, calls } = await schedule({ create: [afterCancel(rejected)] });
+    await eventually('the attempt', () => calls.creations === 1);
     await scheduled.cancel();
-    gate.open();
     expect(await end(scheduled)).toMatchObject({ type: 'AtlasRequestRejected' });
   });
 
@@ -206,7 +197,6 @@ describe('malformed input is InvalidRequest, which names the field:', () => {
 
   it.concurrent.each<[field: string, ...args: unknown[]]>([
     ['request.orgId'],
-    ['request.orgId', { request: null }],
     // Its own fields, which are not those of a scheduled request, are not listed.
     ['request.orgId', request],
     ['request.sourceOrgId', { request: { ...request, sourceOrgId: '../x' } }],

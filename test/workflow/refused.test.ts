@@ -5,6 +5,7 @@ import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { endingOf } from '../support/runs';
 import { sharedTemporal } from '../support/temporal';
+import { HUGE } from './attempts';
 import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
 
 const { prepare, prepareOnSchedule, checkWorker } = WORKFLOW_TYPES;
@@ -44,7 +45,7 @@ describe('a start that could leave a token behind is InvalidRequest:', () => {
     ['workflowExecutionTimeout', { workflowExecutionTimeout: '1h' }],
     ['retryPolicy', { retry: { maximumAttempts: 3 } }],
     ['memo', { memo: { note: 'x'.repeat(17 * 1024) } }],
-    ['memo', { memo: { note: 'x'.repeat(1_900_000) } }],
+    ['memo', { memo: { note: HUGE } }],
     ['workflowId', { workflowId: 'another' }],
   ])('with its own %s', async (field, options) => {
     const { handle, calls } = await startWith(options);
@@ -81,13 +82,13 @@ describe('malformed input is InvalidRequest, and fails no workflow task for ever
   const nested = payload('json/plain', '['.repeat(50_000) + ']'.repeat(50_000));
 
   it.concurrent.each<[workflowType: string, what: string, ...args: unknown[]]>([
-    [prepare, 'nothing'],
     [prepare, 'null', null],
     [prepare, 'what is encrypted', encrypted],
     [prepare, 'what is not JSON', broken],
     [prepare, 'an array nested too deep', nested],
     [prepare, 'a name of 1.7 MB', { ['\u001b'.repeat(280_000)]: 0 }],
     [prepare, '100,000 entries', { accessListIps: Array(100_000).fill('192.31.196.77') }],
+    [prepare, 'a recovery of 2 MB', {}, { sealedToken: { deliveryId: HUGE }, sinksTried: [] }],
     [prepareOnSchedule, 'what is encrypted', encrypted],
     [prepareOnSchedule, 'what is not JSON', broken],
     [checkWorker, 'an array nested too deep', nested],

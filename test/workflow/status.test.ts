@@ -2,7 +2,7 @@ import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import type { Handle } from '../support/installation';
 import { activitySummaries, endingOf, fairnessKeys, statusOf, untilStep } from '../support/runs';
-import { Gate, created, rejectedWith, responseAt, sinkRejects, unconfirmed } from './attempts';
+import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
 import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
 
 let worker: ScriptedWorker;
@@ -52,9 +52,8 @@ describe('status, current details and activity summaries say what a run does', (
   });
 
   it.concurrent('a request under way: what is created, with which credential, until when', async () => {
-    const gate = new Gate();
     const { request, handle } = await worker.start(
-      { create: [responseAt(gate, created)] },
+      { create: [afterCancel(created)] },
       { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
     );
     const { description } = await untilStep(handle, 'creating');
@@ -64,7 +63,6 @@ describe('status, current details and activity summaries say what a run does', (
     const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
     const details = [`**creating**: ${description}`, GIVES_UP, ...requestDetails(request, '0', ...caller)];
     expect(await currentDetails(handle)).toEqual(details);
-    gate.open();
   });
 
   it.concurrent("a rejected request: Atlas's own reason, without its markup", async () => {

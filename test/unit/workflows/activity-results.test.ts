@@ -97,13 +97,19 @@ describe('what an activity fails with', () => {
     expect(parseFailure(timeout)).toMatchObject(lost);
   });
 
-  it('is bounded for any message and details', () => {
+  it('is bounded for any message, wait and details', () => {
     const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
-    const details = fc.oneof(fc.anything(), fc.record({ detail: text, fields: fc.array(fc.anything()) }));
+    const bounded = {
+      detail: text,
+      fields: fc.array(fc.anything()),
+      retryAfterMs: fc.constantFrom(0, 1e300),
+    };
+    const details = fc.oneof(fc.anything(), fc.record(bounded));
     fc.assert(
       fc.property(text, text, details, (type, message, first) => {
-        const failure = ApplicationFailure.create({ type, message, details: [first] });
-        expect(fitsAsJson(parseFailure(failure), 300_000)).toBe(true);
+        const failure = parseFailure(ApplicationFailure.create({ type, message, details: [first] }));
+        expect(fitsAsJson(failure, 300_000)).toBe(true);
+        expect(failure.retryAfterMs ?? 0).toBeLessThanOrEqual(24 * 3_600_000);
       }),
     );
   });
