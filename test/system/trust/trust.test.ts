@@ -23,7 +23,8 @@ async function leaveToken() {
 /** `test/unit/activities` has what the activities refuse, once they know who calls. */
 it('a standalone activity does nothing for a valid request', async () => {
   const { atlas, deployment } = installation;
-  const { jwe, facts } = await leaveToken();
+  const { jwe, facts, ...left } = await leaveToken();
+  const tokens = deployment.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
   const request = { ...valid, sink: 'files' };
   const input = { request, unconfirmedTokens, activityNumber: 1, deadlineAtMs: Date.now() + 3_600_000 };
@@ -41,8 +42,8 @@ it('a standalone activity does nothing for a valid request', async () => {
     expect(code).toBe(1);
     expect(stdout + stderr).toContain(problem);
   }
-  expect(atlas.createdTokens()).toHaveLength(1);
-  expect(deployment.tokenFiles()).toEqual([]);
+  expect(atlas.created(left.request)).toBe(1);
+  expect(deployment.tokens()).toEqual(tokens);
 });
 
 const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
@@ -64,15 +65,15 @@ it('a recovery delivers no token of another run, and takes nothing from outside 
   const [{ request, jwe, facts }, other] = [await leaveToken(), await leaveToken()];
   const recover = (ofJwe: string) =>
     deployment.start(request, { sealedToken: { ...OTHER_FACTS, jwe: ofJwe }, sinksTried: [] });
+  const tokens = deployment.tokens();
   const forged = await recover(other.jwe);
   const { description } = await untilStep(forged, 'undelivered');
   expect(description).toMatch(/^SealedTokenUnreadable: /);
   await forged.cancel();
   expect(await endingOf(forged)).toMatchObject({ type: 'Cancelled' });
-  expect(deployment.tokenFiles()).toEqual([]);
 
   const receipt = { ...facts, sink: 'files', location: expect.any(String), deliveredAt: expect.any(String) };
   expect(await (await recover(jwe)).result()).toEqual({ ...receipt, alsoTried: [] });
   const { linkToken } = atlas.createdTokens().at(-2) ?? {};
-  expect(deployment.tokens()).toEqual([linkToken]);
+  expect(deployment.tokens().filter((token) => !tokens.includes(token))).toEqual([linkToken]);
 });

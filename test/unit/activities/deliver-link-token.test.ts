@@ -48,7 +48,7 @@ async function attemptWithoutDelivery(info: Partial<Info>, sink?: unknown, token
 
 test('a sealed token goes to the sink as it was sealed, and the receipt says everything but the token', async () => {
   const sealed = await seal();
-  const { deliver, attempt } = worker(sealed);
+  const { deliver, attempt } = worker({ ...sealed, orgId: 'forged', requestedBy: 'forged' });
   const { jwe: _, ...facts } = sealed;
   const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/);
   expect(await attempt()).toEqual({ ...facts, sink: 'drop', location: 'file x', deliveredAt });
