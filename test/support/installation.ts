@@ -1,13 +1,8 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {
-  WithStartWorkflowOperation,
-  type WorkflowHandle,
-  type WorkflowStartOptions,
-} from '@temporalio/client';
-import type { Workflow } from '@temporalio/common';
+import type { WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { UPDATES, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
 import { makeKey } from '../../src/secrets/sealing';
 import { credentialEnv, startAtlas, type TestAtlas } from './atlas';
@@ -147,18 +142,6 @@ export async function deploy({
         workflowIdConflictPolicy: 'FAIL',
         ...options,
       }) as Promise<Handle>,
-    /** Starts `prepareLiveMigration`, or joins the open run, with `awaitDelivery`, as docs/callers.md shows. */
-    startWithUpdate: (request: PrepareRequest, awaited: unknown = request) =>
-      temporal.client.workflow.executeUpdateWithStart<Workflow, Receipt, [unknown]>(UPDATES.awaitDelivery, {
-        args: [awaited],
-        startWorkflowOperation: new WithStartWorkflowOperation(WORKFLOW_TYPES.prepare, {
-          workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-          taskQueue,
-          args: [request],
-          workflowIdConflictPolicy: 'USE_EXISTING',
-          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-        }),
-      }),
     /** Finds the run of a request, open or closed. */
     handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),

@@ -1,8 +1,14 @@
-import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  WithStartWorkflowOperation,
+  WorkflowFailedError,
+  WorkflowUpdateFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
 import {
   STATUS_QUERY,
   UPDATES,
+  WORKFLOW_TYPES,
   type DeliveryFailureType,
   type FailureType,
   type RefusalType,
@@ -133,13 +139,22 @@ export async function startWaiting(handle: Handle, request: unknown) {
   return { outcome: () => outcomeOf(update.result()) };
 }
 
-/** Starts a run, or joins the one that is open, and waits for the delivery, as any caller would. */
+/** Starts a run, or joins the one that is open, and waits for the delivery, as docs/callers.md shows. */
 export function startAndAwait(
-  deployment: Deployment,
+  { handleOf, taskQueue }: Deployment,
   request: PrepareRequest,
   awaited: unknown = request,
 ): Promise<UpdateOutcome> {
-  return outcomeOf(deployment.startWithUpdate(request, awaited));
+  const { client, workflowId } = handleOf(request);
+  const startWorkflowOperation = new WithStartWorkflowOperation(WORKFLOW_TYPES.prepare, {
+    workflowId,
+    taskQueue,
+    args: [request],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+  });
+  const start = { startWorkflowOperation, args: [awaited] as [unknown] };
+  return outcomeOf(client.executeUpdateWithStart(UPDATES.awaitDelivery, start));
 }
 
 export function statusOf(handle: Handle): Promise<Status> {
