@@ -168,33 +168,25 @@ const STRANGERS: [args: unknown[], memo: Record<string, unknown>][] = [
 ];
 
 it('runs of strangers, of any form, end no command, while they are open and once they are terminated', async () => {
+  const { client, temporal } = fixture;
   const taskQueue = `nobody-${newOrgId()}`;
   const strangers = await Promise.all(
     STRANGERS.map(async ([args, memo]) => {
       const target = fixture.newTarget();
       const options = { workflowId: target.workflowId, taskQueue, args, memo };
-      return { ...target, run: await fixture.temporal.workflow.start('prepareLiveMigration', options) };
+      return { ...target, run: await temporal.workflow.start('prepareLiveMigration', options) };
     }),
   );
-  const filters = ['--unconfirmed', '--undelivered', '--recoverable', '--details', '--requests'];
 
-  /** Expects that every list has exit code 0, and these that each dry run and each `watch` has. */
-  async function expectCodes(state: 'NULL' | 'NOT NULL', dryRun: number, watch: number): Promise<void> {
-    await untilListed(`TaskQueue = '${taskQueue}' AND CloseTime IS ${state}`, STRANGERS.length);
-    const commands = [
-      ...filters.map((filter) => ({ args: ['list', filter, '--task-queue', taskQueue], code: 0 })),
-      ...strangers.flatMap(({ options, requestOptions }) => [
-        { args: ['start', ...requestOptions(), '--dry-run'], code: dryRun },
-        { args: ['watch', ...options, '--timeout', '1s'], code: watch },
-      ]),
-    ];
-    const exits = await Promise.all(commands.map(({ args }) => fixture.client(...args)));
-    expect(exits).toMatchObject(commands.map(({ code }) => ({ code })));
-    for (const { stderr } of exits)
-      expect(stderr).not.toMatch(/Unknown encoding|Unexpected token|Cannot convert/);
+  async function expectCodes(state: 'IS NULL' | 'IS NOT NULL', ofDryRun: number): Promise<void> {
+    await untilListed(`TaskQueue = '${taskQueue}' AND CloseTime ${state}`, STRANGERS.length);
+    for (const filter of ['--unconfirmed', '--undelivered', '--recoverable', '--details', '--requests'])
+      expect(await client('list', filter, '--task-queue', taskQueue)).toMatchObject({ code: 0 });
+    for (const { requestOptions } of strangers)
+      expect(await client('start', ...requestOptions(), '--dry-run')).toMatchObject({ code: ofDryRun });
   }
 
-  await expectCodes('NULL', 6, 4);
+  await expectCodes('IS NULL', 6);
   for (const { run } of strangers) await run.terminate();
-  await expectCodes('NOT NULL', 0, 1);
+  await expectCodes('IS NOT NULL', 0);
 });
