@@ -106,6 +106,8 @@ describe('start --from', () => {
       { action: 'undelivered', type: 'SinkRejected' },
       { action: 'refused', refused: 'recoverable' },
     ]);
+    const joined = await startFrom([open]).exited;
+    expect(outcomesIn(joined)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);
     expect(tokens()).toBe(before + 1);
   });
 });

@@ -47,10 +47,13 @@ describe('exit code 2, before Temporal is called, for', () => {
     expect(exit.stderr).toMatch(/^live-migration-prep: /m);
   });
 
-  it.each(['--json watch --org ABC', 'watch --org ABC --json'])('%s, as JSON, too', async (command) => {
+  it.each([
+    ['--json watch --org ABC', INVALID_ORG],
+    ['watch --timeout 10 --json', 'Write one such as 30s'],
+  ])('%s, as JSON, too', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);
-    expect(objectIn(json)['error']).toContain(INVALID_ORG);
+    expect(objectIn(json)['error']).toContain(message);
   });
 });
 

@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 
@@ -8,4 +9,9 @@ export function contextWith(client: object) {
   const print = { write: (text: string) => void printed.push(text) };
   const output = createOutput({ stdout: print, stderr: print }, false, createStop());
   return { client: client as Client, taskQueue: 'prep', isTaskQueueGiven: false, output, printed };
+}
+
+/** A task queue's pollers: a worker that polled this long ago. */
+export function polledAgo(ms: number) {
+  return [{ lastAccessTime: msToTs(Date.now() - ms) }];
 }

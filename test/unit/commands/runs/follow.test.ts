@@ -1,6 +1,6 @@
 import { follow } from '../../../../src/commands/runs/follow';
 import type { Status } from '../../../../src/contract/schemas';
-import { contextWith } from './context';
+import { contextWith, polledAgo } from './context';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const workflowId = `live-migration-prep/${ORG}`;
@@ -8,9 +8,9 @@ const NEXT_TRY = '2026-11-25T09:14:50.000Z';
 const STATUS: Status = {
   step: 'creating',
   description: 'it waits',
-  unconfirmedTokens: 0,
+  unconfirmedTokens: 2,
   deliveryId: null,
-  nextTryAt: null,
+  nextTryAt: NEXT_TRY,
 };
 
 /** Constants of Temporal's API: a task waits for a worker or its time, or a worker has it. */
@@ -22,29 +22,24 @@ const activity = (type: string, attempt: number, message?: string, state = START
   ],
 });
 
-interface Run {
-  /** Descriptions of the run while it is open, one after another. */
-  open?: object[];
-  /** The response to the Query; null when no worker responds. */
-  status?: Status | null;
-  memo?: object;
-  workers?: number;
-}
-
-/** Follows a run that ends with the result of a stranger. Returns what is reported, and the error at the end. */
-async function followed({ open = [], status = null, memo = {}, workers = 1 }: Run) {
+/**
+ * Follows a run that ends with the result of a stranger. Returns what is reported, and the error at the end.
+ *
+ * @param open descriptions of the run while it is open, one after another.
+ * @param status the response to the Query; null when no worker responds.
+ */
+async function followed(open: object[], status: Status | null, memo = {}, pollers = polledAgo(0)) {
   let looks = 0;
   const handle = {
     describe() {
       const raw = open[looks++];
-      const status = { name: raw ? 'RUNNING' : 'COMPLETED' };
+      const name = raw ? 'RUNNING' : 'COMPLETED';
       const run = { workflowId, runId: 'run', type: 'prepareLiveMigration', taskQueue: 'prep', memo };
-      return Promise.resolve({ ...run, raw, status, historyLength: looks });
+      return Promise.resolve({ ...run, raw, status: { name }, historyLength: looks });
     },
     query: () => (status ? Promise.resolve(status) : Promise.reject(new Error('no worker'))),
     result: () => Promise.resolve({ orgId: ORG }),
   };
-  const pollers = Array(workers).fill({ lastAccessTime: { seconds: Date.now() / 1000 } });
   const { client } = contextWith({
     workflow: { getHandle: () => handle },
     connection: { withDeadline: (_at: number, query: () => unknown) => query() },
@@ -53,63 +48,58 @@ async function followed({ open = [], status = null, memo = {}, workers = 1 }: Ru
   });
   const reported: string[] = [];
   const report = (line: string) => void reported.push(line);
-  const error: unknown = await follow(client, { workflowId, runId: 'run' }, report).catch(
-    (thrown: unknown) => thrown,
-  );
+  const run = { workflowId, runId: 'run' };
+  const error: unknown = await follow(client, run, report).catch((thrown: unknown) => thrown);
   return { reported, error };
 }
 
 const WAITS = { pendingWorkflowTask: { state: SCHEDULED } };
 const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
 const DELIVERS = activity('deliverLinkToken', 2, 'away');
-
-it('follow reports each change once: what the server knows of a task, or else the status', async () => {
-  const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
-  const { reported } = await followed({ open, status: { ...STATUS, nextTryAt: NEXT_TRY } });
-  expect(reported).toEqual([
-    'waiting for a worker',
-    'working, attempt 1',
-    'creating, attempt 3; last failure: Atlas returned 429',
-    `creating: it waits; next try at ${NEXT_TRY}`,
-    'delivering, attempt 2; last failure: away',
-  ]);
-});
-
-it('follow reports that no worker is there, and a later round of an undelivered run', async () => {
-  const memo = { step: 'undelivered' };
-  const { reported } = await followed({ open: [WAITS, activity('deliverLinkToken', 1)], memo, workers: 0 });
-  const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-  expect(reported).toEqual([expect.stringMatching(noWorker), 'delivering, attempt 1']);
-});
-
-const undelivered = { step: 'undelivered', description: 'SinkRejected: no', unconfirmedTokens: 2 } as const;
+const UNDELIVERED = { step: 'undelivered' } as const;
 const KEPT = 'the token is kept, encrypted, and the run goes on';
 const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org ${ORG}   (--sink <name> for another sink)`;
 
-it.concurrent.each<[what: string, run: Run, exitCode: number, ...lines: unknown[]]>([
-  [
-    'with 5 while the run waits undelivered',
-    { open: [{}], status: { ...STATUS, ...undelivered, nextTryAt: NEXT_TRY } },
-    5,
-    'SinkRejected: no',
-    `${KEPT}; next try at ${NEXT_TRY}`,
-    REDELIVER,
-    expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; when, /),
-  ],
-  [
-    'with 5 when only the memo says undelivered, since no worker responds',
-    { open: [{}], memo: { step: 'undelivered' } },
-    5,
-    'undelivered: no worker responds, so the reason is in the history only',
-    KEPT,
-    REDELIVER,
-  ],
-  [
-    'with 1 after a result of a stranger',
-    {},
-    1,
-    `${workflowId} completed with a result that is not a receipt`,
-  ],
-])('follow ends %s', async (_what, run, exitCode, ...lines) => {
-  expect((await followed(run)).error).toMatchObject({ exitCode, lines });
+describe('follow', () => {
+  it.concurrent('reports each change once: what the server knows of a task, or else the status', async () => {
+    const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
+    expect((await followed(open, STATUS)).reported).toEqual([
+      'waiting for a worker',
+      'working, attempt 1',
+      'creating, attempt 3; last failure: Atlas returned 429',
+      `creating: it waits; next try at ${NEXT_TRY}`,
+      'delivering, attempt 2; last failure: away',
+    ]);
+  });
+
+  it.concurrent('reports that no worker is there, and a later round of an undelivered run', async () => {
+    const open = [WAITS, activity('deliverLinkToken', 1)];
+    const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+    expect((await followed(open, null, UNDELIVERED, [])).reported).toEqual([
+      expect.stringMatching(noWorker),
+      'delivering, attempt 1',
+    ]);
+  });
+
+  it.concurrent('ends with 5 while the run waits undelivered', async () => {
+    const status = { ...STATUS, ...UNDELIVERED };
+    const lines = [
+      'it waits',
+      `${KEPT}; next try at ${NEXT_TRY}`,
+      REDELIVER,
+      expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; when, /),
+    ];
+    expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
+  });
+
+  it.concurrent('ends with 5 when only the memo says undelivered, since no worker responds', async () => {
+    const noWorker = 'undelivered: no worker responds, so the reason is in the history only';
+    const lines = [noWorker, KEPT, REDELIVER];
+    expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
+  });
+
+  it.concurrent('ends with 1 after a result of a stranger', async () => {
+    const lines = [`${workflowId} completed with a result that is not a receipt`];
+    expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
+  });
 });

@@ -2,17 +2,14 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { checkRequestRemotely, checkWorker } from '../../../../src/commands/runs/remote-check';
 import type { Finding, PrepareRequest } from '../../../../src/contract/schemas';
-import { contextWith } from './context';
+import { contextWith, polledAgo } from './context';
 
-const MINUTE_MS = 60_000;
-
-/** A check that fails with these findings, by a worker whose last polls were this long ago. */
-function failingCheck(findings: Finding[], agesMs = [0]) {
+/** A check that fails with these findings. */
+function failingCheck(findings: Finding[], pollers = polledAgo(0)) {
   const report = { findings, request: null, fields: [] };
   const cause = ApplicationFailure.retryable('no worker took the activity', 'WorkerCheckFailed', report);
   const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
   const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
-  const pollers = agesMs.map((ageMs) => ({ lastAccessTime: { seconds: (Date.now() - ageMs) / 1000 } }));
   const context = contextWith({
     workflow: { start: () => Promise.resolve(handle) },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
@@ -27,18 +24,21 @@ const ERROR: Finding = { check: 'sink drop', state: 'error', message: 'down' };
 const NO_REPORT = 'sent no report (no worker took the activity)';
 
 it.each([
-  ['finding', [], [0], NO_REPORT],
-  ['error', [WARNING], [0], NO_REPORT],
+  ['finding', [], polledAgo(0), NO_REPORT],
+  ['error', [WARNING], polledAgo(0), NO_REPORT],
   ['worker', [ERROR], [], 'no worker polls task queue prep: start one'],
-])('a check that fails without a %s is an error with the reason', async (_what, findings, agesMs, reason) => {
-  await expect(checkWorker(failingCheck(findings, agesMs).context)).rejects.toMatchObject({
-    exitCode: 1,
-    message: expect.stringContaining(reason),
-  });
-});
+])(
+  'a check that fails without a %s is an error with the reason',
+  async (_what, findings, pollers, reason) => {
+    await expect(checkWorker(failingCheck(findings, pollers).context)).rejects.toMatchObject({
+      exitCode: 1,
+      message: expect.stringContaining(reason),
+    });
+  },
+);
 
 it('a check reports errors, also of a worker that seems gone by a clock that is four minutes fast', async () => {
-  const { context, report } = failingCheck([ERROR], [4 * MINUTE_MS]);
+  const { context, report } = failingCheck([ERROR], polledAgo(240_000));
   expect(await checkWorker(context)).toEqual(report);
 });
 
