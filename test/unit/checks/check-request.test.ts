@@ -12,11 +12,10 @@ const problemsOf = (input: unknown) =>
 const addresses = (count: number) => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
 
 describe('checkRequest', () => {
-  const about = { requestedBy: 'Ada', changeReference: 'CHG-1' };
   // Sources in Cloud Manager skip the access list.
-  const forCloudManager = { sourceOrgId: SOURCE_ORG, accessListIps: [] };
+  const all = { sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1', accessListIps: [] };
 
-  it.each([{}, LEFT_OUT, about, forCloudManager])('takes what %j leaves out as null', (given) => {
+  it.each([{}, LEFT_OUT, all])('takes what %j leaves out as null', (given) => {
     const request = { ...GOOD, ...LEFT_OUT, ...given, warnings: [] };
     expect(check(given)).toEqual({ request, problems: [] });
   });
@@ -41,9 +40,14 @@ describe('checkRequest', () => {
     });
   });
 
+  it('refuses a request for its access list alone', () => {
+    const problems = [{ field: 'accessListIps[0]', description: expect.stringContaining('host bits set') }];
+    expect(check({ accessListIps: ['10.1.2.3/24'] })).toEqual({ request: null, problems });
+  });
+
   it('names every problem at once, each with its index and its value', () => {
     const malformedId = expect.stringContaining('24 lower-case hexadecimal digits');
-    const problems = problemsOf({
+    const request = {
       orgId: ORG.toUpperCase(),
       accessListIps: ['192.31.196.7', '10.1.2.3/24', 5],
       sink: '',
@@ -52,8 +56,8 @@ describe('checkRequest', () => {
       changeReference: 7,
       sinks: 'drop',
       url: 'https://example.com',
-    });
-    expect(problems).toEqual({
+    };
+    expect(problemsOf(request)).toEqual({
       orgId: malformedId,
       'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',

@@ -12,7 +12,7 @@ const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as 
 it.each<[change: object, fields: string[]]>([
   [{ requestedBy: 'Ada', changeReference: 'CHG-1' }, []],
   [{ orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }, ['orgId', 'sourceOrgId']],
-  [{ accessListIps: ['192.31.196.7/32', '192.31.196.0/24'] }, ['accessListIps']],
+  [{ accessListIps: ['192.31.196.0/24,192.31.196.7'] }, ['accessListIps']],
   [{ sink: tooDeepForJson, accessListIps: [tooDeepForJson] }, ['sink', 'accessListIps']],
   [{ orgId: 'number', sink: 5, accessListIps: 'x' }, ['orgId', 'sink', 'accessListIps']],
 ])('two requests differ (%#) in what a token depends on', (change, fields) => {
