@@ -23,15 +23,8 @@ export type Delivery = (
 /** Holds an attempt until a test lets it go on. */
 export class Gate {
   open!: () => void;
-  private reach!: () => void;
   private readonly opened = new Promise<void>((resolve) => (this.open = resolve));
-  /** Resolves when an attempt waits at the gate. */
-  readonly reached = new Promise<void>((resolve) => (this.reach = resolve));
-
-  pass(): Promise<void> {
-    this.reach();
-    return this.opened;
-  }
+  readonly pass = () => this.opened;
 }
 
 const HEARTBEAT_INTERVAL_MS = 50;
@@ -43,18 +36,10 @@ export async function withHeartbeats<T>(promise: Promise<T>): Promise<T> {
   return promise.finally(() => clearInterval(timer));
 }
 
-/** A creation whose response comes once the gate opens. No cancellation abandons it. */
-export function responseAt(gate: Gate, creation: Creation): Creation {
+/** A delivery whose response comes once it has waited. A cancellation stops it. */
+export function deliveryAfter(wait: () => Promise<void>, delivery: Delivery): Delivery {
   return async (...args) => {
-    await withHeartbeats(gate.pass());
-    return creation(...args);
-  };
-}
-
-/** A delivery whose response comes once the gate opens. A cancellation stops it. */
-export function deliveryAt(gate: Pick<Gate, 'pass'>, delivery: Delivery): Delivery {
-  return async (...args) => {
-    await withHeartbeats(Promise.race([gate.pass(), Context.current().cancelled]));
+    await withHeartbeats(Promise.race([wait(), Context.current().cancelled]));
     return delivery(...args);
   };
 }
@@ -65,11 +50,10 @@ function sealedToken(
   unconfirmedTokens: number,
 ): SealedToken {
   const deliveryId = randomUUID();
-  const tokenSha256 = createHash('sha256').update(deliveryId).digest('hex');
   const facts = {
     ...request,
     deliveryId,
-    tokenSha256,
+    tokenSha256: createHash('sha256').update(deliveryId).digest('hex'),
     createdAt: new Date().toISOString(),
     unconfirmedTokens,
   };
@@ -154,6 +138,9 @@ export function stored({ jwe }: DeliverInput, sink: string): SinkReceipt {
   const facts = JSON.parse(jwe) as SealedToken;
   return { ...facts, sink, location: `place of ${sink}`, deliveredAt: new Date().toISOString() };
 }
+
+/** A delivery that hangs until it is cancelled. */
+export const hanging = deliveryAfter(() => new Promise(() => undefined), stored);
 
 /** A delivery that another client completes, with another receipt. */
 export function storedByOtherClient(change: Partial<Receipt>): Delivery {

@@ -14,20 +14,18 @@ import {
   type Ending,
 } from '../support/runs';
 import {
-  Gate,
   HUGE,
   afterCancel,
   cancelledBeforeSending,
   created,
   createdByOtherClient,
-  deliveryAt,
   foundAgain,
+  hanging,
   invalidResponse,
   lost,
   notCreated,
   rejected,
   sinkRejects,
-  stored,
   storedByOtherClient,
   tooLate,
   unconfirmed,
@@ -185,14 +183,14 @@ describe('a cancel while a token waits for its sink ends as Cancelled, with the 
   }
 
   it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([
-    ['while an attempt hangs, which stops', deliveryAt(new Gate(), stored), ['files']],
+    ['while an attempt hangs, which stops', hanging, ['files']],
     ['when no sink was called', unreadable, []],
   ])('%s', async (_what, attempt, sinksTried) => {
     await expectCancelled(await worker.start({ deliver: [attempt] }), sinksTried);
   });
 
   it.concurrent('during a redelivery, whose caller gets the same', async () => {
-    const run = await worker.start({ deliver: [sinkRejects, deliveryAt(new Gate(), stored)] });
+    const run = await worker.start({ deliver: [sinkRejects, hanging] });
     await untilStep(run.handle, 'undelivered');
     const redelivery = redeliver(run.handle, { sink: 'other' });
     await expectCancelled(run, ['files', 'other']);

@@ -13,11 +13,12 @@ import {
 } from '../support/runs';
 import {
   Gate,
+  afterCancel,
   created,
-  deliveryAt,
+  deliveryAfter,
+  hanging,
   lost,
   noSuchSink,
-  responseAt,
   sinkRejects,
   sinkUnavailable,
   stored,
@@ -77,7 +78,7 @@ describe('redeliver', () => {
 
   it.concurrent.each([
     ["a round in Temporal's back-off", sinkUnavailable(600_000)],
-    ['an attempt that hangs', deliveryAt(new Gate(), stored)],
+    ['an attempt that hangs', hanging],
   ])('stops %s, and the receipt names its sink', async (_what, attempt) => {
     const plans = { deliver: { roundMs: 3_600_000 } };
     const { handle, calls } = await worker.start({ deliver: [attempt], plans });
@@ -88,30 +89,26 @@ describe('redeliver', () => {
   });
 
   it.concurrent('has nothing to deliver while a token is created, nor after a cancel meanwhile', async () => {
-    const [creation, delivery] = [new Gate(), new Gate()];
-    const { handle, calls } = await worker.start({
-      create: [responseAt(creation, created)],
-      deliver: [deliveryAt(delivery, stored)],
-    });
-    await creation.reached;
+    const gate = new Gate();
+    const deliver = [deliveryAfter(gate.pass, stored)];
+    const { handle, calls } = await worker.start({ create: [afterCancel(created)], deliver });
+    await eventually('the POST', () => calls.creations === 1);
     const refused = { type: 'NothingToDeliver', message: expect.stringContaining('its step is creating') };
     expect(await redeliver(handle, {})).toMatchObject(refused);
     await handle.cancel();
-    creation.open();
-    await delivery.reached;
+    await eventually('the delivery', () => calls.sinks.length === 1);
     refused.message = expect.stringContaining('the run is cancelled');
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refused);
-    delivery.open();
+    gate.open();
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
     expect(calls.sinks).toEqual(['files']);
   });
 
   it.concurrent('is refused while another is in progress', async () => {
     const gate = new Gate();
-    const { handle, calls } = await startUndelivered([deliveryAt(gate, stored)]);
+    const { handle, calls } = await startUndelivered([deliveryAfter(gate.pass, stored)]);
     const both = [redeliver(handle, { sink: 'other' }), redeliver(handle, { sink: 'other' })];
     expect(await Promise.race(both)).toMatchObject({ type: 'RedeliveryInProgress' });
-    await gate.reached;
     gate.open();
     const types = (await Promise.all(both)).map(({ type }) => type);
     expect(types.sort()).toEqual(['RedeliveryInProgress', 'delivered']);
@@ -160,9 +157,8 @@ describe('awaitDelivery', () => {
   });
 
   it.concurrent('of five callers waits and refuses more; a redelivery passes, with one receipt', async () => {
-    const gate = new Gate();
-    const { request, handle } = await worker.start({ deliver: [deliveryAt(gate, stored)] });
-    await gate.reached;
+    const { request, handle, calls } = await worker.start({ deliver: [hanging] });
+    await eventually('an attempt', () => calls.sinks.length === 1);
     const outcomes = Array.from({ length: 10 }, () => awaitDelivery(handle, request));
     let refused = 0;
     for (const outcome of outcomes)
@@ -173,24 +169,21 @@ describe('awaitDelivery', () => {
     expect(delivered.map((outcome) => outcome.receipt)).toEqual(Array(5).fill(receipt));
   });
 
-  it.concurrent(
-    'on an undelivered run fails as its last round did, for any caller, without an event',
-    async () => {
-      const { request, handle, calls } = await startUndelivered();
-      const { historyLength } = await handle.describe();
-      const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
-      for (let call = 0; call < 20; call += 1)
-        expect(await startAndAwait(worker.deployment, equal)).toMatchObject({ type: 'SinkRejected' });
-      expect((await handle.describe()).historyLength).toBe(historyLength);
-      expect(calls).toEqual({ creations: 1, sinks: ['files'] });
-    },
-  );
+  it.concurrent('on an undelivered run fails at once as its last round did, without an event', async () => {
+    const { request, handle, calls } = await startUndelivered();
+    const { historyLength } = await handle.describe();
+    const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
+    for (let call = 0; call < 20; call += 1)
+      expect(await startAndAwait(worker.deployment, equal)).toMatchObject({ type: 'SinkRejected' });
+    expect((await handle.describe()).historyLength).toBe(historyLength);
+    expect(calls).toEqual({ creations: 1, sinks: ['files'] });
+  });
 
   it.concurrent('waits for the redelivery in progress, not for the round before it', async () => {
     const gate = new Gate();
-    const { request, handle } = await startUndelivered([deliveryAt(gate, stored)]);
+    const { request, handle, calls } = await startUndelivered([deliveryAfter(gate.pass, stored)]);
     const redelivery = redeliver(handle, { sink: 'other' });
-    await gate.reached;
+    await eventually('the redelivery', () => calls.sinks.length === 2);
     const waiting = await startWaiting(handle, request);
     gate.open();
     const { receipt } = await redelivery;

@@ -30,17 +30,13 @@ const RECEIPT = { ...PAIR, ...FACTS, sink: 'drop', location: 'there', fieldOfANe
 const LINK_STATE = { linked: false, recentToken: false, lastTokenAt: null, tokenRunId: null };
 
 describe('what an activity returns', () => {
-  it('passes when it is of this run, the largest sealed token included', () => {
+  it('passes when it is of this run: the largest token, with a count that the run has counted', () => {
     expect(parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
-    expect(parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
-  });
-
-  it('passes with no more unconfirmed tokens than the run has counted', () => {
-    expect(parseToken(TOKEN, REQUEST, 1)).toBeNull();
     expect(parseToken(TOKEN, REQUEST, 4)).not.toBeNull();
-  });
-
-  it('passes a link state only where it says whether the source is linked', () => {
+    expect(parseToken(TOKEN, REQUEST, 1)).toBeNull();
+    expect(parseToken({ ...TOKEN, orgId: 'x' }, REQUEST, 2)).toBeNull();
+    expect(parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
+    expect(parseReceipt(RECEIPT, REQUEST, 'other', null)).toBeNull();
     expect(parseLinkState({ ...LINK_STATE, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(LINK_STATE);
     expect(parseLinkState({ recentToken: false })).toBeNull();
   });
