@@ -44,24 +44,18 @@ it.each<Row>([
 ])('%s means %j (type, retryable, a token may exist) with each of %j', (endpoint, expected, statuses) => {
   for (const status of statuses) {
     // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
-    const outcome = responded(endpoint, status, { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' });
+    const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
+    const outcome = responded(endpoint, status, json, 7000);
     const { type, retryable, tokenMayExist, details, message } = outcome;
     expect([status, type, retryable, tokenMayExist]).toEqual([status, ...expected]);
-    const quoted = status < 300 ? {} : { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
-    expect(details).toEqual({ status, ...quoted });
+    expect(outcome.retryAfterMs).toBe(retryable ? 7000 : undefined);
+    expect(details).toEqual({ status, ...(status >= 300 && json) });
     expect(message.includes('a detail')).toBe(status >= 300);
     // It says what to do exactly where no retry helps, and sends nobody to look for a token that was not requested.
     const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
     expect([status, hasRemedy]).toEqual([status, !retryable]);
     if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');
   }
-});
-
-it.each([
-  [429, 7000],
-  [403, undefined],
-])('%i passes on, of a wait of 7 s that Atlas requests, %p ms', (status, retryAfterMs) => {
-  expect(responded('linkTokens', status, null, 7000).retryAfterMs).toBe(retryAfterMs);
 });
 
 it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
