@@ -77,19 +77,11 @@ describe.each([
   ['serviceAccount', { accessTokens: 2, posts: 4 }],
   ['apiKey', { accessTokens: 0, posts: 5 }],
 ] as const)('createLinkToken with a credential of the kind %s', (kind, requests) => {
-  it.each([
-    ['linkTokens', {}],
-    ['linkTokens?envelope=true&pretty=true', { envelope: true, pretty: true }],
-  ])('returns the token that Atlas created for the request: %s', async (endOfPath, options) => {
-    const [atlas, emulator] = await start(kind, options);
+  it('returns the token that Atlas created; it authenticates once, and again when that has run out', async () => {
+    const [atlas, emulator] = await start(kind, { envelope: true, pretty: true });
     const linkToken = await create(atlas);
     expect(emulator.createdTokens()).toMatchObject([{ linkToken, orgId: ORG, accessListIps: ADDRESSES }]);
-    expect(emulator.requestsOn('linkTokens').at(-1)?.path.split('/').at(-1)).toBe(endOfPath);
-  });
-
-  it('authenticates once, and again when that has run out, by the status inside an envelope', async () => {
-    const [atlas, emulator] = await start(kind, { envelope: true });
-    await create(atlas);
+    expect(emulator.requestsOn('linkTokens').at(-1)?.path).toMatch(/linkTokens\?envelope=true&pretty=true$/);
     await create(atlas);
     emulator.expire('accessTokens');
     emulator.expire('nonces');

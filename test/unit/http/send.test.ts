@@ -185,6 +185,14 @@ describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {
   });
 });
 
+it('a request that was stopped too late, and whose response is lost, counts as written', async () => {
+  const stop = new AbortController();
+  const { sent, response } = await sendAndHold({ abortUntilWritten: stop.signal });
+  stop.abort();
+  response.destroy();
+  expect(await failureOf(sent)).toMatchObject({ written: true });
+});
+
 it('closing ends a request under way as one whose response was lost', async () => {
   const { sender, sent } = await sendAndHold();
   const failure = failureOf(sent);
