@@ -53,8 +53,10 @@ export type HttpHandler = (
 function whole(handler: HttpHandler): http.RequestListener {
   return (request, response) => {
     const respond = (body: string) => handler(Object.assign(request, { text: body }), response);
-    // A client that breaks off gets no response.
-    void text(request).then(respond, () => undefined);
+    // A client that breaks off gets no response, nor does one whose request makes the handler throw.
+    text(request)
+      .then(respond)
+      .catch(() => request.destroy());
   };
 }
 
