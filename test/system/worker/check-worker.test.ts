@@ -108,5 +108,7 @@ describe('checkWorker', () => {
     expect(report).toMatchObject({ type: 'InvalidRequest', request: null, attempts: 1, fields });
     expect(message).not.toContain('\u0007');
     expect(text).not.toContain(atlas.account.orgId);
+    const noText = await check({ ...deployment.newRequest(), orgId: {} });
+    expect(noText).toMatchObject({ type: 'InvalidRequest', fields: [{ field: 'orgId' }] });
   });
 });
