@@ -158,9 +158,12 @@ describe('the token of an attempt that the run counts as lost', () => {
   it('is kept for the last thousand runs that received one', async () => {
     const received = createReceivedTokens();
     const tokenOf = (run: number) => ({ deliveryId: `${run}` }) as SealedToken;
-    for (let run = 0; run <= 1000; run += 1)
+    const fail = (run: string) => rejectionOf(received.keep(run, 0, Promise.reject(new Error('refused'))));
+    for (let run = 0; run <= 1000; run += 1) {
+      await fail(`failed ${run}`);
       await received.keep(`run ${run}`, 0, Promise.resolve(tokenOf(run)));
-    await rejectionOf(received.keep('failed', 0, Promise.reject(new Error('refused'))));
+    }
+    await fail('failed last');
     expect(await received.find('run 1', 1)).toEqual(tokenOf(1));
     expect(await received.find('run 0', 1)).toBeNull();
   });
