@@ -85,7 +85,7 @@ async function endRuns(): Promise<void> {
   );
 }
 
-/** Every failure of a delivery, in Updates, in a command, and when the run is cancelled. */
+/** Every failure of a delivery, in Updates, in commands, and when the run is cancelled. */
 async function failDeliveries(): Promise<void> {
   const handle = await start('echoes');
   await untilStep(handle, 'undelivered');
@@ -104,11 +104,13 @@ async function failDeliveries(): Promise<void> {
     const outcome = run.executeUpdate(update, { args: [input] });
     expect(await lookAtOutcome(`the outcome of the Update ${update}`, outcome)).toContain(type);
   }
-  const { stdout, stderr } = await own.deployment.runClient('watch', '--workflow-id', handle.workflowId);
-  look('the output of watch', stdout + stderr);
   await lookAtRun(thief);
   await lookAtRun(handle);
-  await handle.cancel();
+  for (const command of ['watch', 'redeliver', 'cancel']) {
+    const args = ['--json', command, '--workflow-id', handle.workflowId];
+    const { stdout, stderr } = await own.deployment.runClient(...args);
+    look(`the output of ${command}`, stdout + stderr);
+  }
   await lookAtOutcome('a cancelled run', handle.result());
   await lookAtRun(handle);
 }
@@ -176,6 +178,8 @@ beforeAll(async () => {
   look('the metrics', await metrics.text());
   // The worker is stopped during this delivery.
   await untilDeliveryFails(await start('missing'));
+  if (process.platform === 'linux')
+    look('the command line of a worker', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
   await worker.stop();
   atlas.createdTokens().forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
   places.push(...filesBelow(folder));
@@ -193,7 +197,8 @@ it.each<[where: RegExp, what: string]>([
   [/^a description$/, 'prepareLiveMigration'],
   [/^the result of a run/, 'AtlasResponseInvalid'],
   [/^the outcome of the Update redeliver$/, 'SealedTokenUnreadable'],
-  [/^the output of watch/, 'SinkRejected'],
+  [/^the output of watch$/, 'SinkRejected'],
+  [/^the output of redeliver$/, 'SinkRejected'],
   [/^the metrics$/, 'activity="deliverLinkToken"'],
   [/^a cancelled run$/, 'sinksTried'],
   [/^the output of a worker/, 'MONGODB_ATLAS_CLIENT_SECRET'],
