@@ -4,7 +4,7 @@ import { workflowIdFor } from '../../src/contract/names';
 import { startAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
 import { newAddress, newOrgId } from './ids';
-import { deploy } from './installation';
+import { deploy, type Config } from './installation';
 import { startCommand } from './run-command';
 import { sharedTemporal } from './temporal';
 
@@ -17,9 +17,9 @@ export type Target = ReturnType<CommandFixture['newTarget']>;
  * An emulator, an installation with {@link WITH_BLOCKED_SINK}, a worker, and the command line. No output of a command
  * may hold a secret.
  */
-export async function createCommandFixture() {
+export async function createCommandFixture(config: Config = {}) {
   const [{ address, client: temporal }, atlas] = await Promise.all([sharedTemporal(), startAtlas()]);
-  const deployment = await deploy({ atlas, config: WITH_BLOCKED_SINK });
+  const deployment = await deploy({ atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
   const blockedSink = blockSink(deployment);
   await deployment.startWorker();
   const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };

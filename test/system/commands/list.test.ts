@@ -1,10 +1,11 @@
+import { mkdirSync, rmSync } from 'node:fs';
 import { RawValue } from '@temporalio/common';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn } from '../../support/run-command';
-import { end, endingOf, statusOf, untilStep } from '../../support/runs';
+import { end, endingOf, statusOf, untilDeliveryFails, untilStep } from '../../support/runs';
 import { untilListed } from '../../support/temporal';
 
 const on = 'linkTokens' as const;
@@ -38,7 +39,7 @@ async function listed(...filters: string[]) {
 }
 
 beforeAll(async () => {
-  fixture = await createCommandFixture();
+  fixture = await createCommandFixture({ retries: { deliver: { roundMs: 600_000 } } });
   const { atlas, client, deployment, newestRunId } = fixture;
 
   await endingOf(await start('of another organization', { orgId: OTHER_ORG }));
@@ -53,7 +54,12 @@ beforeAll(async () => {
 
   await startUndelivered('undelivered');
   await end(await startUndelivered('cancelled'), 'cancel');
-  await end(await startUndelivered('terminated'), 'terminate');
+  // Its memo names no token yet.
+  rmSync(deployment.tokensFolder, { recursive: true });
+  const inFirstRound = await start('terminated', { requestedBy: 'ana' });
+  await untilDeliveryFails(inFirstRound);
+  await end(inFirstRound, 'terminate');
+  mkdirSync(deployment.tokensFolder);
   const recovered = await startUndelivered('recovered');
   await end(recovered, 'cancel');
   const { workflowId } = recovered;
@@ -142,7 +148,7 @@ describe('list', () => {
     const details = await listed('--details');
     const of = (what: string) => details.find(({ runId }) => runs.get(String(runId)) === what);
     const [request, receipt] = [{ requestedBy: 'ana' }, { requestedBy: 'ana', sink: 'files' }];
-    expect(of('delivered after a loss')).toMatchObject({ request, receipt });
+    expect(of('delivered after a loss')).toMatchObject({ state: 'delivered', request, receipt });
     expect(of('cancelled')).toMatchObject({ request, failure: { type: 'Cancelled' } });
     expect(of('rejected after a loss')).toMatchObject({ request: { sink: 'files', requestedBy: null } });
     const { stdout } = await fixture.client('list', '--details');
