@@ -1,6 +1,9 @@
 import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
 import { VERSION } from '../../../src/version';
 import { objectIn, run as runWith } from '../../support/run-command';
+import { temporaryFiles } from '../temporary-folder';
+
+const { write } = temporaryFiles();
 
 const run = (line: string) => runWith(line.split(' ').filter(Boolean));
 
@@ -40,6 +43,7 @@ describe('exit code 2, before Temporal is called, for', () => {
     [`start ${FROM} --again`, conflict('--from <file>', '--again')],
     [`cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
     [`redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
+    ['list --undelivered --failure TokenLost', conflict('--failure <type>', '--undelivered')],
   ])('%j', async (command, message) => {
     const exit = await run(command);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
@@ -61,6 +65,13 @@ it('without Temporal a command ends with 3', async () => {
   const { code, stderr } = await run('list');
   expect(code).toBe(EXIT_CODES.unreachable);
   expect(stderr).toMatch(/at 127\.0\.0\.1:1, namespace default, .*ECONNREFUSED/);
+});
+
+it('doctor names every problem of a configuration, checks nothing else, and ends with 1', async () => {
+  const file = write('lmp.yaml', 'colour: blue\nsinks: {drop: {type: fax}}\n');
+  const { code, stdout, stderr } = await run(`doctor --config ${file}`);
+  expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
+  expect(stderr).toMatch(/ problems:\n[^]*lmp\.yaml:2 sinks\.drop\.type: [^]*lmp\.yaml:1 colour: /);
 });
 
 it('--help names every command and every exit code, and is no error', async () => {

@@ -14,7 +14,7 @@ const USED_UP = new ServiceError('Workflow Update failed', {
 });
 
 it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
-  const run = { status: { name: 'RUNNING' }, type: 'prepareLiveMigration', taskQueue: 'prep' };
+  const run = { status: { name: 'RUNNING' }, type: 'prepareLiveMigration', taskQueue: 'its own' };
   const handle = { describe: () => Promise.resolve(run), executeUpdate: () => Promise.reject(USED_UP) };
   const context = contextWith({
     workflow: { getHandle: () => handle },
@@ -31,6 +31,6 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     facts: { refused: 'updatesUsedUp' },
   });
   expect(context.printed).toEqual([
-    expect.stringMatching(/^note: no worker polls task queue prep: start one/),
+    expect.stringMatching(/^note: no worker polls task queue its own: start one/),
   ]);
 });

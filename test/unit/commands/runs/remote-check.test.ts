@@ -1,12 +1,12 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { checkRequestRemotely, checkWorker } from '../../../../src/commands/runs/remote-check';
-import type { Finding, PrepareRequest } from '../../../../src/contract/schemas';
+import type { FieldProblem, Finding, PrepareRequest } from '../../../../src/contract/schemas';
 import { contextWith, polledAgo } from './context';
 
 /** A check that fails with these findings. */
-function failingCheck(findings: Finding[], pollers = polledAgo(0)) {
-  const report = { findings, request: null, fields: [] };
+function failingCheck(findings: Finding[], pollers = polledAgo(0), fields: FieldProblem[] = []) {
+  const report = { findings, request: null, fields };
   const cause = ApplicationFailure.retryable('no worker took the activity', 'WorkerCheckFailed', report);
   const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
   const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
@@ -42,13 +42,19 @@ it('a check reports errors, also of a worker that seems gone by a clock that is 
   expect(await checkWorker(context)).toEqual(report);
 });
 
-it('a check of a request fails for errors of the worker', async () => {
-  const { context, report } = failingCheck([ERROR, WARNING]);
+const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
+
+it.each([
+  ['WorkerCheckFailed', [], 'checks in the worker failed', '  error     sink drop: down'],
+  // A finding that says the same as a field is not repeated.
+  ['InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
+])('a check of a request fails with %s for %j', async (type, fields, problem, line) => {
+  const { context, report } = failingCheck([ERROR, WARNING], polledAgo(0), fields);
   await expect(
     checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started'),
   ).rejects.toMatchObject({
     exitCode: 1,
-    lines: ['nothing was started: checks in the worker failed', '  error     sink drop: down'],
-    facts: { type: 'WorkerCheckFailed', ...report },
+    lines: [`nothing was started: ${problem}`, line],
+    facts: { type, ...report },
   });
 });
