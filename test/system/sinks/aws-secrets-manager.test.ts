@@ -171,6 +171,8 @@ it.each<[error: { name?: string; code?: string }, status: number | undefined, ki
   [{ name: 'InvalidRequestException' }, 400, 'SinkRejectedError'],
   [{ name: 'ThrottlingException' }, 400, 'SinkUnavailableError'],
   [{ name: 'ExpiredTokenException' }, 400, 'SinkUnavailableError'],
+  [{ name: 'UnrecognizedClientException' }, 400, 'SinkUnavailableError'],
+  [{ name: 'EncryptionFailure' }, 400, 'SinkUnavailableError'],
   [{ name: 'InternalServiceError' }, 500, 'SinkUnavailableError'],
   [{ name: 'CredentialsProviderError' }, undefined, 'SinkUnavailableError'],
   [{ code: 'ENOTFOUND' }, undefined, 'SinkUnavailableError'],

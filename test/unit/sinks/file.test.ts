@@ -55,8 +55,8 @@ it('shows a reader the whole token or no file, however many attempts write at on
 
 it('removes the old temporary files of killed attempts, of any token, once a minute', async () => {
   const UNIQUE = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp';
-  const hoursAgo = new Date(Date.now() - 3 * 3_600_000);
-  const leave = (name: string, modified = hoursAgo) => {
+  const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+  const leave = (name: string, modified = minutesAgo(61)) => {
     writeFileSync(path.join(directory, name), 'canary-half-a-tok');
     utimesSync(path.join(directory, name), modified, modified);
     return name;
@@ -65,7 +65,7 @@ it('removes the old temporary files of killed attempts, of any token, once a min
   const delivery = newDelivery();
   const name = nameOf(delivery);
   const kept = ['notes.tmp', 'a.link-token.tmp', `${newOrgId()}.tmp`].map((other) => leave(other));
-  kept.push(leave(`${name}.${UNIQUE}`, new Date()));
+  kept.push(leave(`${name}.${UNIQUE}`, minutesAgo(59)));
   leave(`${name}.1${UNIQUE.slice(1)}`);
   leaveOld();
   const { deliver } = await sinkIn(directory);
