@@ -1,7 +1,9 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { sinkConfigSchema } from '../../src/sinks';
 import type { CheckTarget, Delivery } from '../../src/sinks/sink';
 import { newOrgId } from './ids';
+import { serveHttp } from './servers';
 
 export type Env = Record<string, string>;
 
@@ -38,4 +40,13 @@ export async function makeSink(config: object, env: Env = {}) {
     /** Finds nothing if the sink has no check. */
     check: async (target: CheckTarget | null = null) => sink.check?.(target, never()),
   };
+}
+
+/** Starts a webhook that withholds its responses: what configures it as a sink, and the responses, for a test to send. */
+export async function startHangingWebhook() {
+  const responses: ServerResponse[] = [];
+  const { url } = await serveHttp((_request, response) => void responses.push(response));
+  const sink = { type: 'webhook', url, allowHttp: true, signingSecrets: [{ env: 'SIGNING_SECRET' }] };
+  const env = { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` };
+  return { responses, sink, env };
 }

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import type { ServerResponse } from 'node:http';
 import type { Fault } from '../../../dev/atlas-emulator';
 import { readRun } from '../../../src/temporal/run-history';
 import { eventually } from '../../support/eventually';
 import { startOwnOrganizations, type OwnOrganizations } from '../../support/organizations';
 import { endingOf, pendingActivity, redeliver } from '../../support/runs';
-import { serveHttp } from '../../support/servers';
+import { startHangingWebhook } from '../../support/sinks';
 import { sharedTemporal } from '../../support/temporal';
 
 /** Longer than it takes to freeze a worker, however busy the machine is. */
@@ -13,13 +11,11 @@ const RESPONSE_MS = 10_000;
 /** Long enough that only a frozen worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: 120_000 }, worker: { heartbeatTimeoutMs: 8000 } };
 
-/** Holds the responses that the sink `hangs` waits for. */
-const hanging: ServerResponse[] = [];
+let webhook: Awaited<ReturnType<typeof startHangingWebhook>>;
 let own: OwnOrganizations;
 beforeAll(async () => {
-  const { url } = await serveHttp((_request, response) => void hanging.push(response));
-  const hangs = { type: 'webhook', url, allowHttp: true, signingSecrets: [{ env: 'SIGNING_SECRET' }] };
-  const env = { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` };
+  webhook = await startHangingWebhook();
+  const { sink: hangs, env } = webhook;
   own = await startOwnOrganizations({ config: { ...TIMEOUTS, sinks: { hangs } }, env });
 });
 
@@ -28,7 +24,7 @@ const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 
 it('a frozen worker finds a delivery that succeeded and a redelivery: one receipt for both', async () => {
   const { handle } = await own.start(own.newRequest({ sink: 'hangs' }));
-  const response = await eventually('an attempt', () => hanging[0]);
+  const response = await eventually('an attempt', () => webhook.responses[0]);
   const before = own.deployment.tokenFiles();
   freeze();
   response.writeHead(204).end();
@@ -39,7 +35,7 @@ it('a frozen worker finds a delivery that succeeded and a redelivery: one receip
   const { receipt } = await endingOf(handle);
   expect(receipt).toMatchObject({ sink: 'hangs', alsoTried: [] });
   expect(await redelivery).toMatchObject({ receipt });
-  expect(hanging).toHaveLength(1);
+  expect(webhook.responses).toHaveLength(1);
   expect(own.deployment.tokenFiles()).toEqual(before);
 });
 

@@ -7,17 +7,22 @@ import {
 } from '../../../src/contract/limits';
 import { MAX_TEXT_LENGTH } from '../../../src/contract/names';
 import { createSealer } from '../../../src/secrets/sealing';
-import { startInstallation, type Installation } from '../../support/installation';
+import { eventually } from '../../support/eventually';
+import { FILE_SINKS, startInstallation, type Installation } from '../../support/installation';
 import { endingOf, untilStep } from '../../support/runs';
+import { startHangingWebhook } from '../../support/sinks';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
 
 const on = 'linkTokens';
 const NEVER_MS = 600_000;
 
+let webhook: Awaited<ReturnType<typeof startHangingWebhook>>;
 let installation: Installation;
 beforeAll(async () => {
-  const config = { atlas: { requestTimeoutMs: 10_000 } };
-  installation = await startInstallation({ config });
+  webhook = await startHangingWebhook();
+  const { sink: hangs, env } = webhook;
+  const config = { sinks: { ...FILE_SINKS, hangs }, atlas: { requestTimeoutMs: 10_000 } };
+  installation = await startInstallation({ config, env });
 });
 
 /** `test/unit/atlas/outcomes.test.ts` has the statuses, `test/workflow` what follows. */
@@ -58,6 +63,14 @@ it("Temporal's own command line delivers an undelivered token", async () => {
   const { code, stdout } = await temporalCli(address, ...update, '--workflow-id', handle.workflowId);
   expect([code, stdout]).toEqual([0, expect.stringContaining('alsoTried')]);
   expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
+});
+
+it('a cancel reaches an attempt that hangs by its heartbeat, and stops it', async () => {
+  const handle = await installation.deployment.start(installation.deployment.newRequest({ sink: 'hangs' }));
+  const response = await eventually('an attempt', () => webhook.responses[0]);
+  await handle.cancel();
+  expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['hangs'] } });
+  await eventually('the end of the request', () => response.destroyed);
 });
 
 it('a token of the largest size, of the largest request, is recovered', async () => {
