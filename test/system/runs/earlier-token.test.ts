@@ -11,7 +11,7 @@ import {
   type Handle,
   type Installation,
 } from '../../support/installation';
-import { end, endingOf, redeliver, untilStep } from '../../support/runs';
+import { end, endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 
@@ -56,6 +56,18 @@ describe('a start with the default policies of a client', () => {
     // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
     await run({ ...request, sink: 'nowhere', again: true }, 2);
     expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
+    expect(installation.atlas.created(request)).toBe(1);
+  });
+
+  it.concurrent('ends TokenExists after the cancel of an undelivered run, and fails an Update', async () => {
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const handle = await start(request);
+    const { deliveryId } = await untilStep(handle, 'undelivered');
+    await end(handle, 'cancel');
+    const { runId } = await handle.describe();
+    const details = { state: 'recoverable', runId, receipt: null, deliveryId };
+    expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
+    expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'TokenExists' });
     expect(installation.atlas.created(request)).toBe(1);
   });
 
