@@ -12,8 +12,9 @@ import { sharedTemporal, temporalCli } from '../../support/temporal';
 
 const on = 'linkTokens';
 const LONG_MS = 120_000;
+const RETRY_AFTER_S = 600;
 const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
-const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': '600' } };
+const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
 /** Long enough that only a killed worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
 
@@ -25,42 +26,49 @@ async function operate({ handle }: OwnRun, verb: 'reset' | 'pause' | 'unpause'):
   expect(await temporalCli(address, 'activity', verb, ...target)).toMatchObject({ code: 0 });
 }
 
-it('runs whose worker is killed after Atlas created a token count it, and deliver another', async () => {
+it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
   const own = await startOwnOrganizations({ config: TIMEOUTS });
   const start = (fault: Fault) => own.start(own.newRequest(), fault);
-  const expectCounted = async ({ request, handle }: OwnRun) => {
-    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 1 });
-    expect(own.atlas.created(request)).toBe(2);
+  const expectCounted = async ({ request, handle }: OwnRun, unconfirmedTokens: number, created: number) => {
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens });
+    expect(own.atlas.created(request)).toBe(created);
   };
-  const [plain, reset, paused, waiting] = await Promise.all([
+  const [twice, reset, paused, waiting, unsent] = await Promise.all([
     start(createsAndHangs),
     start(createsAndHangs),
     start(createsAndHangs),
     start(tooManyRequests),
+    // Its request without credentials, for a challenge, hangs: nobody knows that no other followed.
+    own.start(own.newRequest({}, 'apiKey'), { on, delayMs: LONG_MS, beforeAuthentication: true }),
   ]);
   await operate(reset, 'reset');
   await operate(paused, 'pause');
   await untilBackOff(waiting.handle);
+  const [backOff] = (await waiting.handle.describe()).raw.pendingActivities ?? [];
+  expect(Number(backOff?.currentRetryInterval?.seconds)).toBeGreaterThanOrEqual(RETRY_AFTER_S);
   const checked = own.newRequest();
   own.setFaults(checked, { on: 'availableProjects', delayMs: LONG_MS });
   const scheduled = await startScheduled(own.deployment.taskQueue, { request: checked });
   await own.untilMet(checked);
+  own.setFaults(twice.request, createsAndHangs);
   await own.worker.kill();
 
   const next = await own.deployment.startWorker();
   const { createdAt: lastTokenAt } = await (await own.deployment.start(checked)).result();
   // The server does not time out an activity that is paused.
   await operate(paused, 'unpause');
-  for (const run of [plain, reset, paused]) await expectCounted(run);
+  for (const run of [reset, paused]) await expectCounted(run, 1, 2);
+  await expectCounted(unsent, 1, 1);
   expect(await scheduled.result()).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
 
   // The circuit breaker of this worker does not know of the 429.
   own.setFaults(waiting.request, createsAndHangs);
   await operate(waiting, 'reset');
-  await own.untilMet(waiting.request);
+  for (const { request } of [waiting, twice]) await own.untilMet(request);
   await next.kill();
   await own.deployment.startWorker();
-  await expectCounted(waiting);
+  await expectCounted(waiting, 1, 2);
+  await expectCounted(twice, 2, 3);
 });
 
 it.concurrent('first contact whose worker is killed during validation: one token; it replays', async () => {
