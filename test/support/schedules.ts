@@ -25,7 +25,7 @@ export async function runEvery(
   input: ScheduledRequest,
 ): Promise<ScheduleHandle> {
   const { client } = await sharedTemporal();
-  const scheduleId = `schedule-${newOrgId()}`;
+  const scheduleId = `live-migration-prep/${newOrgId()}`;
   const schedule = await client.schedule.create({
     scheduleId,
     spec: { intervals: [{ every: interval }] },

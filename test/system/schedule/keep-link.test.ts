@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import type { ScheduleHandle } from '@temporalio/client';
+import { embeddedEnv } from '../../../dev/temporal/embedded-env';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { startAtlas } from '../../support/atlas';
@@ -8,6 +12,7 @@ import { FILE_SINKS, startInstallation, type Deployment } from '../../support/in
 import { endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
+import { ROOT, codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 /** The results of the first runs of a schedule, at most ten. */
 async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {
@@ -24,6 +29,35 @@ async function firstResults(schedule: ScheduleHandle, count: number): Promise<Sc
 async function resultOnce({ taskQueue }: Deployment, request: PrepareRequest): Promise<ScheduledResult> {
   return (await startScheduled(taskQueue, { request })).result();
 }
+
+it.concurrent(
+  'a schedule skips while its token is undelivered, and pauses on a cancel until docs/runbook.md unpauses it',
+  async () => {
+    const { atlas, deployment } = await startInstallation();
+    const { address } = await sharedTemporal();
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const schedule = await runEvery('1s', deployment.taskQueue, { request, always: true });
+    const held = await runEvery('1000s', deployment.taskQueue, { request });
+    await held.pause('wave 3 waits');
+    const run = deployment.handleOf(request);
+    await eventually('a run of the pair', () => run.describe().catch(() => null));
+    await untilStep(run, 'undelivered');
+    await eventually('skips', async () => (await schedule.describe()).info.numActionsSkippedOverlap >= 2);
+    expect(atlas.created(request)).toBe(1);
+    await run.cancel();
+    const isPaused = async (one: ScheduleHandle) => (await one.describe()).state.paused;
+    await eventually('a pause', () => isPaused(schedule));
+
+    const [unpause = ''] = codeBlocks(sectionBelow(page('docs/runbook.md'), 'A schedule is paused'), 'sh');
+    const env = embeddedEnv(address);
+    env['PATH'] = `${path.join(ROOT, '.cache/bin')}:${String(env['PATH'])}`;
+    await eventually('no pause', async () => {
+      await promisify(execFile)('bash', ['-eo', 'pipefail', '-c', unpause], { env });
+      return !(await isPaused(schedule));
+    });
+    expect(await isPaused(held)).toBe(true);
+  },
+);
 
 it.concurrent('a schedule creates one token, and no second one while that is recent', async () => {
   const { atlas, deployment } = await startInstallation();
