@@ -1,4 +1,5 @@
 import { freePort } from '../../../dev/temporal/free-port';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
 import { alertRules } from '../../support/alerts';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
@@ -102,8 +103,14 @@ describe('the metrics of a worker', () => {
   });
 
   it('of runs are there at 0 before the first, since Prometheus sees no increase in one that appears', () => {
-    for (const name of ['runs', 'schedule_runs', 'unconfirmed']) {
+    const failures = FAILURE_TYPES.length;
+    for (const [name, count] of [
+      ['runs', 2 + failures],
+      ['schedule_runs', 4 + failures + DELIVERY_FAILURE_TYPES.length + 1],
+      ['unconfirmed', 1],
+    ] as const) {
       const series = seriesOf(last, `link_token_${name}_total`);
+      expect([name, series.length]).toEqual([name, count]);
       expect(seriesOf(first, `link_token_${name}_total`)).toEqual(series.map(([labels]) => [labels, 0]));
     }
   });
