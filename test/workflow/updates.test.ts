@@ -88,6 +88,15 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
+  it.concurrent('that fails during a round begins the round again at once', async () => {
+    const deliver = [hanging, noSuchSink];
+    const { handle, calls } = await worker.start({ deliver });
+    await eventually('an attempt', () => calls.sinks.length === 1);
+    expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected' });
+    expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files', alsoTried: [] } });
+    expect(calls.sinks).toEqual(['files', 'typo', 'files']);
+  });
+
   it.concurrent('has nothing to deliver while a token is created, nor after a cancel meanwhile', async () => {
     const gate = new Gate();
     const deliver = [deliveryAfter(gate.pass, stored)];
