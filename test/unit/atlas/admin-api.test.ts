@@ -198,6 +198,18 @@ describe('a service account', () => {
     await create(atlas);
     expect(counts(emulator)).toEqual({ accessTokens: faults.length + 1, posts: 1, created: 1 });
   });
+
+  it('reads its secret anew with each access token, so that a rotated one needs no restart', async () => {
+    let secret = ACCOUNT.clientSecret;
+    const clientSecret = { source: 'the test', read: () => secret };
+    const credentials = new Map([['default', { ...CREDENTIALS.serviceAccount, clientSecret }]]);
+    const [atlas, emulator] = await start('serviceAccount', { credentials });
+    await create(atlas);
+    secret = 'rotated';
+    emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: secret }] });
+    emulator.expire('accessTokens');
+    await create(atlas);
+  });
 });
 
 describe('closing', () => {
