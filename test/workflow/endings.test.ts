@@ -66,6 +66,7 @@ describe('attempts to create lead to an ending, a count and a number of attempts
 
   it.concurrent.each<[what: string, create: Creation[], plan: object, ...Counted]>([
     ['503, lost, then its token', [unconfirmed(), lost, foundAgain], LOST_SOON, 'delivered', 1, 3],
+    ['too slow, then its token', [lost, foundAgain], { attemptTimeoutMs: 3000 }, 'delivered', 0, 2],
     ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], LOST_SOON, INVALID, 2, 3],
     ['503, then 2 MB by another client', [unconfirmed(), createdByOtherClient], {}, 'TokenLost', 2, 2],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], {}, 'AtlasUnavailable', 0, 1],
