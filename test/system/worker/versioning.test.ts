@@ -1,7 +1,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
+import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
@@ -18,11 +20,27 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${deployment.taskQueue}`;
 
-  /** Starts a worker, and makes its version current once it is ready: before, a rollout would hang. */
+  /** Starts a worker, and makes its version current once it is ready: before, a rollout would hang. Its gate fails. */
   async function startVersion(buildId: string): Promise<WorkerProcess> {
     const version = { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
     const worker = await deployment.startWorker(version);
     await eventually('ready', async () => (await fetch(`${worker.healthUrl()}/readyz`)).ok);
+    // Temporal's Worker Controller starts its gate so.
+    const options = {
+      taskQueue: deployment.taskQueue,
+      versioningOverride: { pinnedTo: { deploymentName, buildId } },
+    };
+    const gate = await eventually(`version ${buildId} is known`, () =>
+      client.workflow
+        .start(WORKFLOW_TYPES.checkWorker, { workflowId: `gate-${newOrgId()}`, ...options })
+        .catch(() => null),
+    );
+    await expect(gate.result()).rejects.toMatchObject({
+      cause: {
+        type: 'WorkerCheckFailed',
+        message: expect.stringMatching(/^sink files: the directory /),
+      },
+    });
     await eventually(`version ${buildId} is current`, () =>
       client.workflowService
         .setWorkerDeploymentCurrentVersion({ namespace: 'default', deploymentName, buildId })
