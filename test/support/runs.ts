@@ -18,6 +18,7 @@ import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/
 import { eventually } from './eventually';
 import type { Deployment, Handle, Installation } from './installation';
 import { untilScraped } from './scrape';
+import { sharedTemporal, temporalCli } from './temporal';
 
 /** The ending of a run, as any caller sees it. */
 export interface Ending {
@@ -99,6 +100,14 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
     attempt: pending.attempt ?? 1,
     lastFailure: pending.lastFailure?.message ?? null,
   };
+}
+
+/** Runs `temporal activity …` on a run's one activity under way, as an operator would. */
+export async function operate(handle: Handle, verb: 'reset' | 'pause' | 'unpause'): Promise<void> {
+  const { address } = await sharedTemporal();
+  const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
+  const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
+  expect(await temporalCli(address, 'activity', verb, ...target)).toMatchObject({ code: 0 });
 }
 
 /** The ending of an Update, as any caller sees it. */

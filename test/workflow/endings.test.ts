@@ -7,9 +7,11 @@ import { eventually } from '../support/eventually';
 import {
   createdToken,
   endingOf,
+  operate,
   redeliver,
   startWaiting,
   statusOf,
+  untilBackOff,
   untilStep,
   type Ending,
 } from '../support/runs';
@@ -90,6 +92,17 @@ describe('attempts to create lead to an ending, a count and a number of attempts
       details: { status: 503 },
     });
   });
+});
+
+it.concurrent('paused until after its deadline: AtlasUnavailable, and what was paused counts', async () => {
+  const plans = { create: { giveUpAfterMs: 12_000, attemptTimeoutMs: 1000 } };
+  const run = await worker.start({ create: [notCreated(8000)], plans });
+  await untilBackOff(run.handle);
+  await operate(run.handle, 'pause');
+  await sleep(14_000);
+  expect((await statusOf(run.handle)).step).toBe('creating');
+  await operate(run.handle, 'unpause');
+  expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, creations: 1 });
 });
 
 describe('a run that may not begin calls nothing:', () => {

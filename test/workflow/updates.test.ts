@@ -5,10 +5,12 @@ import {
   awaitDelivery,
   createdToken,
   endingOf,
+  operate,
   redeliver,
   startAndAwait,
   startWaiting,
   statusOf,
+  untilDeliveryFails,
   untilStep,
 } from '../support/runs';
 import {
@@ -86,6 +88,14 @@ describe('redeliver', () => {
     const { receipt } = await redeliver(handle, { sink: 'other' });
     expect(receipt).toMatchObject({ sink: 'other', alsoTried: ['files'] });
     expect(calls.sinks).toEqual(['files', 'other']);
+  });
+
+  it.concurrent('ends the pause of a round that an operator paused between its attempts', async () => {
+    const plans = { deliver: { roundMs: 3_600_000 } };
+    const { handle } = await worker.start({ deliver: [sinkUnavailable(600_000)], plans });
+    await untilDeliveryFails(handle);
+    await operate(handle, 'pause');
+    expect(await redeliver(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
   });
 
   it.concurrent('that fails during a round begins the round again at once', async () => {

@@ -6,9 +6,8 @@ import { eventually } from '../../support/eventually';
 import { deploy } from '../../support/installation';
 import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replay } from '../../support/replay';
-import { endingOf, startAndAwait, untilBackOff } from '../../support/runs';
+import { endingOf, operate, startAndAwait, untilBackOff } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
-import { sharedTemporal, temporalCli } from '../../support/temporal';
 
 const on = 'linkTokens';
 const LONG_MS = 120_000;
@@ -17,14 +16,6 @@ const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
 /** Long enough that only a killed worker misses a heartbeat, however busy the machine is. */
 const TIMEOUTS = { atlas: { requestTimeoutMs: LONG_MS }, worker: { heartbeatTimeoutMs: 8000 } };
-
-/** Runs `temporal activity …` on the activity under way. */
-async function operate({ handle }: OwnRun, verb: 'reset' | 'pause' | 'unpause'): Promise<void> {
-  const { address } = await sharedTemporal();
-  const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
-  const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
-  expect(await temporalCli(address, 'activity', verb, ...target)).toMatchObject({ code: 0 });
-}
 
 it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
   const own = await startOwnOrganizations({ config: TIMEOUTS });
@@ -41,8 +32,8 @@ it('runs whose worker is killed count each attempt that may have created a token
     // Its request without credentials, for a challenge, hangs: nobody knows that no other followed.
     own.start(own.newRequest({}, 'apiKey'), { on, delayMs: LONG_MS, beforeAuthentication: true }),
   ]);
-  await operate(reset, 'reset');
-  await operate(paused, 'pause');
+  await operate(reset.handle, 'reset');
+  await operate(paused.handle, 'pause');
   await untilBackOff(waiting.handle);
   const [backOff] = (await waiting.handle.describe()).raw.pendingActivities ?? [];
   expect(Number(backOff?.currentRetryInterval?.seconds)).toBeGreaterThanOrEqual(RETRY_AFTER_S);
@@ -56,14 +47,14 @@ it('runs whose worker is killed count each attempt that may have created a token
   const next = await own.deployment.startWorker();
   const { createdAt: lastTokenAt } = await (await own.deployment.start(checked)).result();
   // The server does not time out an activity that is paused.
-  await operate(paused, 'unpause');
+  await operate(paused.handle, 'unpause');
   for (const run of [reset, paused]) await expectCounted(run, 1, 2);
   await expectCounted(unsent, 1, 1);
   expect(await scheduled.result()).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
 
   // The circuit breaker of this worker does not know of the 429.
   own.setFaults(waiting.request, createsAndHangs);
-  await operate(waiting, 'reset');
+  await operate(waiting.handle, 'reset');
   for (const { request } of [waiting, twice]) await own.untilMet(request);
   await next.kill();
   await own.deployment.startWorker();
