@@ -11,6 +11,7 @@ it('the smallest configuration is one sink, one credential and the sealing keys;
     warnings: [],
   });
   expect([...config.atlas.credentials.keys(), ...config.sinks.keys()]).toEqual(['default', 'drop']);
+  expect(load(`${SINKS}metrics: {}\n`).metrics).toEqual({ host: '127.0.0.1', port: 9464 });
   expect(inspect(config, { showHidden: true, depth: 10 })).not.toContain('CANARY');
 });
 

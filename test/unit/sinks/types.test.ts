@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { z } from 'zod';
+import { z } from 'zod';
 import { SINK_TYPES } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { load } from '../config/configuration';
@@ -24,6 +24,11 @@ function envOf(yaml: string): Record<string, string> {
   return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
 }
 
+interface Properties {
+  properties?: Record<string, { default?: string | number | boolean | object }>;
+  required?: string[];
+}
+
 describe.each(SINK_TYPES)('the type $type', (sinkType) => {
   const { type } = sinkType;
   const found = page(`docs/sinks/${nameOf(type)}.md`);
@@ -33,12 +38,19 @@ describe.each(SINK_TYPES)('the type $type', (sinkType) => {
     expect(readFileSync(test, 'utf8')).toContain('testContract(');
   });
 
-  it('has a page with its settings and what it stores', () => {
+  it('has a page with its settings, their defaults and what it stores', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    const { shape } = sinkType.configSchema(context) as unknown as z.ZodObject;
+    const schema = z.toJSONSchema(sinkType.configSchema(context), { io: 'input', unrepresentable: 'any' });
+    const { properties = {}, required = [] } = schema as Properties;
     const rows = tableBelow(found, `Sink \`${type}\``);
-    const settings = rows.flatMap(([names = '']) => names.replaceAll('`', '').split(', '));
-    expect(settings.sort()).toEqual(Object.keys(shape).sort());
+    const settings = rows.flatMap(([names = '', value]) =>
+      names.split(', ').map((name) => [name.replaceAll('`', ''), value]),
+    );
+    const defaults = Object.entries(properties).map(([name, { default: value }]): [string, unknown] => {
+      if (value !== undefined && typeof value !== 'object') return [name, `\`${value}\``];
+      return [name, required.includes(name) ? 'required' : expect.not.stringMatching(/`|required/)];
+    });
+    expect(Object.fromEntries(settings)).toEqual(Object.fromEntries(defaults));
     expect(sectionBelow(found, 'What the sink stores')).toMatch(/\w/);
   });
 
