@@ -129,8 +129,10 @@ it('decides by the status alone when the body is cut off', async () => {
 
 it('reads a rotated secret anew, and names the source of a spoiled one', async () => {
   const env = { NEW, OLD };
-  const { deliver } = await webhook(accept, {}, env);
+  const { deliver, check } = await webhook(accept, {}, env);
+  await check();
   env.NEW = 'canary-spoiled';
+  await expect(check()).rejects.toThrow(SecretUnavailableError);
   await expect(deliver(newDelivery())).rejects.toThrow(SecretUnavailableError);
   await expect(deliver(newDelivery())).rejects.toThrow(
     /^environment variable NEW is not a signing secret(?!.*canary)/,
