@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { DEFAULTS, startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
+import { startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { startDemoWorker } from '../../dev/support/demo-worker';
 import { embeddedEnv } from '../../dev/temporal/embedded-env';
 import { workflowIdFor } from '../../src/contract/names';
@@ -32,11 +32,11 @@ beforeAll(async () => {
   client = temporal.client;
 });
 
+const REQUEST = JSON.parse(page('examples/request.json')) as PrepareRequest;
+
 const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
-  orgId: DEFAULTS.orgId,
+  ...REQUEST,
   sourceOrgId: newOrgId(),
-  accessListIps: ['192.31.196.7'],
-  sink: 'drop',
   ...more,
 });
 
