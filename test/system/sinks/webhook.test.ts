@@ -127,6 +127,11 @@ it('decides by the status alone when the body is cut off', async () => {
   await expect(sendTo(503)).rejects.toMatchObject(unavailable);
 });
 
+it('a check fails when a proxy has no receiver', async () => {
+  const { check } = await webhook((_request, response) => void response.writeHead(503).end());
+  await expect(check()).rejects.toMatchObject({ name: 'SinkUnavailableError' });
+});
+
 it('reads a rotated secret anew, and names the source of a spoiled one', async () => {
   const env = { NEW, OLD };
   const { deliver, check } = await webhook(accept, {}, env);
