@@ -167,7 +167,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
 }
 
 it('random sequences: each token is counted, each sink is named, and a cancel ends the run', async () => {
-  const property = fc.asyncProperty(sequences(20), async (sequence) => {
+  const property = fc.asyncProperty(sequences(8), async (sequence) => {
     mockTemporal = createTemporal(sequence);
     const ending: Partial<Receipt & FailureDetails> = await prepareLiveMigration(REQUEST).catch(
       (error: unknown) => (error as { details: object[] }).details[0] ?? {},
