@@ -56,7 +56,7 @@ const zones = [
 
 /** Words that begin a clause without a subject: a docblock begins with its subject or a verb. */
 const CLAUSE =
-  /^\*[\s*]*(Of|As|What|Whether|Who|Whoever|By|With|Without|How|From|For|Where|When|Before|On|In|So|That|Why)\b/;
+  /^\*[\s*]*(Of|As|What|Whether|Who|Whoever|By|With|Without|How|From|For|Where|When|Before|On|In|So|That|Why|Once|After|Until)\b/;
 
 /** @type {import('eslint').Rule.RuleModule} */
 const docblocks = {

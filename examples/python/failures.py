@@ -12,7 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
-# What each type means for the caller: outcome, exit code, next step.
+# Meaning of each type for the caller: outcome, exit code, next step.
 REACTIONS = {
     # The run has failed.
     "InvalidRequest": ("failed", 1, "correct the request, then start again"),

@@ -34,7 +34,7 @@ const client = new Client({ connection, ...(namespace && { namespace }) });
 type AnyType =
   FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
 
-/** What each type means for the caller. The compiler reports a type that is missing. */
+/** Meaning of each type for the caller. The compiler reports a type that is missing. */
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
   // The run has failed.
   InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },

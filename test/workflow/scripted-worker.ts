@@ -16,9 +16,9 @@ import { created, stored, type Creation, type Delivery } from './attempts';
 
 /** Outcomes of the attempts of one pair's runs, in order. */
 export interface Script {
-  /** Once it is used up, every attempt creates a token. */
+  /** Every attempt creates a token once it is used up. */
   create?: Creation[];
-  /** Once it is used up, every attempt stores the token. */
+  /** Every attempt stores the token once it is used up. */
   deliver?: Delivery[];
   /** Fails the search for an earlier token. */
   find?: () => never;

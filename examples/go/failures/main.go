@@ -45,7 +45,7 @@ type Reaction struct {
 	next     string
 }
 
-// What each type means for the caller.
+// Meaning of each type for the caller.
 var reactions = map[string]Reaction{
 	// The run has failed.
 	"InvalidRequest":       {"failed", 1, "correct the request, then start again"},
