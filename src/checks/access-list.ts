@@ -13,23 +13,17 @@ const WIDTHS = {
 };
 
 /**
- * The ranges, as ipaddr.js names them, from which a source can reach Atlas, and how. The AS112 and AMT blocks
- * are public, unlike those reserved for documentation, so they serve as examples.
+ * Ranges, as ipaddr.js names them, from which a source can reach Atlas: its Admin API is served over the public internet
+ * only. The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
+ *
+ * @see https://www.mongodb.com/docs/atlas/configure-api-access/
  */
-const REACH: ReadonlyMap<string, 'public' | 'peering'> = new Map([
-  ['unicast', 'public'],
-  ['as112', 'public'],
-  ['as112v6', 'public'],
-  ['amt', 'public'],
-  ['private', 'peering'],
-  ['carrierGradeNat', 'peering'],
-  ['uniqueLocal', 'peering'],
-]);
+const PERMITTED_RANGES = new Set<string>(['unicast', 'as112', 'as112v6', 'amt']);
 
 const NO_BLOCK =
   'is neither an address nor a CIDR block: write one such as 192.31.196.7 or 192.31.196.0/24, ' +
   'without leading zeros, a host name or a port';
-const LIST_THE_SOURCE = 'write the public address that the source connects from';
+const LIST_THE_SOURCE = 'write the public address of an Ops Manager instance';
 
 /** @returns `entries` has the valid ones, normalised and each once. */
 export function checkAccessList(list: readonly unknown[]) {
@@ -71,22 +65,16 @@ export function checkEntry(text: string): CheckedEntry {
     return { problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or ${narrow}` };
   }
 
-  const ranges: string[] = [first.range(), last.range()];
-  const unreachable = ranges.find((range) => !REACH.has(range));
-  if (unreachable !== undefined) {
-    return { problem: `is in a range that is never a source (${unreachable}): ${LIST_THE_SOURCE}` };
+  const refused = [first.range(), last.range()].find((range) => !PERMITTED_RANGES.has(range));
+  if (refused !== undefined) {
+    return { problem: `is in a range that is never a source (${refused}): ${LIST_THE_SOURCE}` };
   }
   // Compressed lower-case IPv6 (RFC 5952), and no mask on a single address.
   const entry = prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
   if (first.toString() !== address.toString()) return { problem: `has host bits set: write ${entry}` };
 
-  const peering = ranges.find((range) => REACH.get(range) === 'peering');
-  const warnings = [
-    peering && `is in a range (${peering}) that Atlas sees only over a peering or a private endpoint`,
-    prefixLength < width.warnedBelow && 'is a wide block: write a narrower one if that covers the source',
-  ];
-  const warning = warnings.filter(Boolean).join('; ');
-  return { entry, ...(warning && { warning }) };
+  if (prefixLength >= width.warnedBelow) return { entry };
+  return { entry, warning: 'is a wide block: write a narrower one if that covers the source' };
 }
 
 /** Accepts strict forms only: ipaddr.js alone would read 010.0.0.1 as 8.0.0.1, and 1.2 as 1.0.0.2. */

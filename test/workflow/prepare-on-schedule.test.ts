@@ -204,6 +204,7 @@ describe('malformed input is InvalidRequest, which names the field:', () => {
     ['request.again', { request: { ...request, again: true } }],
     ['alwys', { request, alwys: true }],
     ['sink', { request: { ...request, sink: 'nowhere' } }],
+    ['accessListIps[0]', { request: { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] } }],
   ])('%s: %j', async (field, ...args) => {
     const { type, message, details } = await end(await startScheduled(worker.deployment.taskQueue, ...args));
     expect(type).toBe('InvalidRequest');

@@ -110,18 +110,16 @@ it('list, start --dry-run and doctor --remote need no permission to describe any
   }
 });
 
-it('start --dry-run prints what a run would do with a private address, and starts nothing', async () => {
+it('start --dry-run prints what a run would do with a wide block, and starts nothing', async () => {
   const { requestOptions, workflowId } = fixture.newTarget();
-  const exit = await fixture.client('start', ...requestOptions(), '--ip', '10.0.0.1', '--dry-run');
+  const exit = await fixture.client('start', ...requestOptions(), '--ip', '17.2.0.0/15', '--dry-run');
   expect(exit).toMatchObject({ code: 0, stderr: '' });
   expect(exit.stdout.trim().split('\n')).toEqual([
     `nothing was started; start would start ${workflowId}`,
     '  credential      default',
-    expect.stringMatching(/^ {2}access list {5}2001:\S+, 10\.0\.0\.1$/),
+    expect.stringMatching(/^ {2}access list {5}2001:\S+, 17\.2\.0\.0\/15$/),
     '  sink            files',
-    expect.stringMatching(
-      /^ {2}warning {9}accessListIps\[1\] "10\.0\.0\.1" is in a range \(private\) that Atlas sees only over/,
-    ),
+    expect.stringMatching(/^ {2}warning {9}accessListIps\[1\] "17\.2\.0\.0\/15" is a wide block: write/),
     'ok        list of runs: Temporal lists runs',
     expect.stringMatching(/^ok {8}sealing keys: /),
     'ok        credential default: accepted by Atlas',

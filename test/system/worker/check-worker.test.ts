@@ -50,7 +50,7 @@ async function check(...args: unknown[]) {
 describe('checkWorker', () => {
   it('completes after a brief error of Atlas with the request as a run would use it', async () => {
     const { orgId } = atlas.account;
-    const request = deployment.newRequest({ accessListIps: ['10.0.0.1'], requestedBy: 'eve' });
+    const request = deployment.newRequest({ accessListIps: ['17.2.0.0/15'], requestedBy: 'eve' });
     atlas.faults({ on: 'orgs', status: 503 });
     expect(await check(request)).toMatchObject({
       type: 'completed',
@@ -65,7 +65,7 @@ describe('checkWorker', () => {
       request: {
         ...request,
         credential: 'default',
-        warnings: [expect.stringMatching(/^accessListIps\[0\] "10\.0\.0\.1" /)],
+        warnings: [expect.stringMatching(/^accessListIps\[0\] "17\.2\.0\.0\/15" /)],
       },
       fields: [],
     });

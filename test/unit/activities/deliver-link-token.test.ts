@@ -46,8 +46,8 @@ async function attemptWithoutDelivery(info: Partial<Info>, sink?: unknown, token
   await attempt(info, sink).finally(() => expect(deliver).not.toHaveBeenCalled());
 }
 
-test('a sealed token goes to the sink as it was sealed, and the receipt says everything but the token', async () => {
-  const sealed = await seal();
+test('a token sealed with a private address goes to the sink as it was sealed, and the receipt says the rest', async () => {
+  const sealed = await seal({ accessListIps: ['10.1.2.3'] });
   const { deliver, attempt } = worker({ ...sealed, orgId: 'forged', requestedBy: 'forged' });
   const { jwe: _, ...facts } = sealed;
   const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/);

@@ -9,7 +9,8 @@ const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null }
 const check = (change: object) => checkRequest({ ...GOOD, ...change });
 const problemsOf = (input: unknown) =>
   Object.fromEntries(checkRequest(input).problems.map(({ field, description }) => [field, description]));
-const addresses = (count: number) => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+const wideBlocks = (count: number) =>
+  Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
 
 describe('checkRequest', () => {
   // Sources in Cloud Manager skip the access list.
@@ -21,19 +22,21 @@ describe('checkRequest', () => {
   });
 
   it('sends the same address once, however it is written, and warns of it', () => {
-    const twice = ['2001:4:112:0::1', '192.31.196.7/32', '10.0.0.1', '10.0.0.1'];
+    const twice = ['2001:4:112:0::1', '192.31.196.7/32', '17.2.0.0/15', '17.2.0.0/15'];
     const { request } = check({ accessListIps: ['2001:0004:0112::1', '192.31.196.7', ...twice] });
-    expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '10.0.0.1']);
+    expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '17.2.0.0/15']);
     expect(request?.warnings).toEqual([
       'accessListIps[2] "2001:4:112:0::1" (and 2 more) is a duplicate: it is sent once',
-      expect.stringMatching(/^accessListIps\[4\] "10\.0\.0\.1" is in a range \(private\)/),
+      expect.stringMatching(/^accessListIps\[4\] "17\.2\.0\.0\/15" is a wide block/),
     ]);
   });
 
   it('takes 1,000 entries with one warning of all, and refuses one more', () => {
-    const { request } = check({ accessListIps: addresses(1000) });
+    const { request } = check({ accessListIps: wideBlocks(1000) });
     expect(request?.accessListIps).toHaveLength(1000);
-    expect(request?.warnings).toEqual([expect.stringContaining('"10.0.0.0" (and 999 more) is in a range')]);
+    expect(request?.warnings).toEqual([
+      expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block'),
+    ]);
     const accessListIps = Array<string>(1001).fill('not an address, and not checked');
     expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
       accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
@@ -42,14 +45,14 @@ describe('checkRequest', () => {
 
   it('refuses a request for its access list alone', () => {
     const problems = [{ field: 'accessListIps[0]', description: expect.stringContaining('host bits set') }];
-    expect(check({ accessListIps: ['10.1.2.3/24'] })).toEqual({ request: null, problems });
+    expect(check({ accessListIps: ['192.31.196.7/24'] })).toEqual({ request: null, problems });
   });
 
   it('names every problem at once, each with its index and its value', () => {
     const malformedId = expect.stringContaining('24 lower-case hexadecimal digits');
     const request = {
       orgId: ORG.toUpperCase(),
-      accessListIps: ['192.31.196.7', '10.1.2.3/24', 5],
+      accessListIps: ['192.31.196.7', '192.31.196.7/24', 5],
       sink: '',
       sourceOrgId: 'short',
       requestedBy: 'x'.repeat(201),
@@ -59,7 +62,7 @@ describe('checkRequest', () => {
     };
     expect(problemsOf(request)).toEqual({
       orgId: malformedId,
-      'accessListIps[1]': '"10.1.2.3/24" has host bits set: write 10.1.2.0/24',
+      'accessListIps[1]': '"192.31.196.7/24" has host bits set: write 192.31.196.0/24',
       'accessListIps[2]': 'is not a string: write an address or a CIDR block',
       sink: 'is empty: name a configured sink',
       sourceOrgId: malformedId,
