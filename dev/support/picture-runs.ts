@@ -4,7 +4,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chromium, type Page } from 'playwright-core';
-import { DEFAULT_TASK_QUEUE, STATUS_QUERY, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
+import { statusQuery } from '../../src/contract/definitions';
+import { DEFAULT_TASK_QUEUE, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
 import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
@@ -77,7 +78,7 @@ export async function startPictureRuns(): Promise<PictureRuns> {
         if (state === 'retrying') atlas.faults({ on: 'linkTokens', status: 503 });
         const handle = await start(requestFor(state));
         const until = async (isThere: (status: Status) => boolean) => {
-          while (!isThere(await handle.query<Status>(STATUS_QUERY))) await sleep(POLL_INTERVAL_MS);
+          while (!isThere(await handle.query(statusQuery))) await sleep(POLL_INTERVAL_MS);
         };
         if (state === 'delivered') await handle.result();
         else await until(({ nextTryAt }) => nextTryAt !== null);

@@ -13,17 +13,21 @@ import {
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
+  DEFAULT_TASK_QUEUE,
+  WORKFLOW_TYPES,
+  awaitDeliveryUpdate,
   workflowIdFor,
   type DeliveryFailureType,
   type FailureDetails,
   type FailureType,
+  type PrepareLiveMigration,
   type PrepareRequest,
   type Receipt,
   type RefusalType,
 } from 'live-migration-prep/contract';
 
 const [file = 'request.json', ...options] = process.argv.slice(2);
-const request = JSON.parse(readFileSync(file, 'utf8')) as PrepareRequest;
+const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
 if (options.includes('--again')) request.again = true;
 const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
 
@@ -55,11 +59,11 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
 };
 
 async function start(): Promise<Receipt> {
-  return client.workflow.executeUpdateWithStart('awaitDelivery', {
+  return client.workflow.executeUpdateWithStart(awaitDeliveryUpdate, {
     args: [request],
-    startWorkflowOperation: new WithStartWorkflowOperation('prepareLiveMigration', {
+    startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
       workflowId,
-      taskQueue: 'live-migration-prep',
+      taskQueue: DEFAULT_TASK_QUEUE,
       args: [request],
       workflowIdConflictPolicy: 'USE_EXISTING',
       workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',

@@ -13,13 +13,17 @@ import {
 } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
+  DEFAULT_TASK_QUEUE,
   DELIVERY_FAILURE_TYPES,
+  WORKFLOW_TYPES,
+  awaitDeliveryUpdate,
   workflowIdFor,
+  type PrepareLiveMigration,
   type PrepareRequest,
   type Receipt,
 } from 'live-migration-prep/contract';
 
-const request = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8')) as PrepareRequest;
+const request: PrepareRequest = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8'));
 const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
@@ -29,11 +33,11 @@ const client = new Client({ connection, ...(namespace && { namespace }) });
 // docs/callers.md refers to this function.
 async function startOrJoin(): Promise<Receipt> {
   try {
-    return await client.workflow.executeUpdateWithStart('awaitDelivery', {
+    return await client.workflow.executeUpdateWithStart(awaitDeliveryUpdate, {
       args: [request],
-      startWorkflowOperation: new WithStartWorkflowOperation('prepareLiveMigration', {
+      startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
         workflowId,
-        taskQueue: 'live-migration-prep',
+        taskQueue: DEFAULT_TASK_QUEUE,
         args: [request],
         workflowIdConflictPolicy: 'USE_EXISTING',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
@@ -43,7 +47,7 @@ async function startOrJoin(): Promise<Receipt> {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
   // The newest run of this id delivered its token, perhaps for another request.
-  const receipt = (await client.workflow.getHandle(workflowId).result()) as Receipt;
+  const receipt = await client.workflow.getHandle<PrepareLiveMigration>(workflowId).result();
   const sorted = (entries: string[]) => [...new Set(entries)].sort().join();
   const isSameList = sorted(receipt.accessListIps) === sorted(request.accessListIps);
   if (receipt.sink === request.sink && isSameList) return receipt;

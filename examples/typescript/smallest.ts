@@ -2,19 +2,25 @@
 import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { workflowIdFor, type PrepareRequest, type Receipt } from 'live-migration-prep/contract';
+import {
+  DEFAULT_TASK_QUEUE,
+  WORKFLOW_TYPES,
+  workflowIdFor,
+  type PrepareLiveMigration,
+  type PrepareRequest,
+} from 'live-migration-prep/contract';
 
-const request = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8')) as PrepareRequest;
+const request: PrepareRequest = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8'));
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
-const receipt = (await client.workflow.execute('prepareLiveMigration', {
+const receipt = await client.workflow.execute<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
   workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
-  taskQueue: 'live-migration-prep',
+  taskQueue: DEFAULT_TASK_QUEUE,
   args: [request],
   workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-})) as Receipt;
+});
 console.log(`delivered: ${receipt.location}`);
 await connection.close();

@@ -1,4 +1,6 @@
 /** The package entry `live-migration-prep/contract`: what callers need. It loads neither zod nor Temporal. */
+export { awaitDeliveryUpdate, redeliverUpdate, statusQuery } from './definitions';
+export type { CheckWorker, PrepareLiveMigration, PrepareOnSchedule } from './definitions';
 export {
   DEFAULT_TASK_QUEUE,
   DELIVERY_FAILURE_TYPES,
@@ -7,9 +9,7 @@ export {
   ORGANIZATION_ID,
   SINK_NAME,
   REFUSAL_TYPES,
-  STATUS_QUERY,
   STEPS,
-  UPDATES,
   WORKER_CHECK_FAILED,
   WORKFLOW_TYPES,
   workflowIdFor,

@@ -1,5 +1,5 @@
 /**
- * The names of the public contract: workflows, Updates, the Query, steps and failure types. Workflow code
+ * The names of the public contract: workflows, steps and failure types. Workflow code
  * imports its constants from here, so this file stays free of zod and of Node.
  */
 
@@ -10,10 +10,6 @@ export const WORKFLOW_TYPES = {
 } as const;
 
 export const DEFAULT_TASK_QUEUE = 'live-migration-prep';
-
-export const STATUS_QUERY = 'status';
-
-export const UPDATES = { redeliver: 'redeliver', awaitDelivery: 'awaitDelivery' } as const;
 
 export const STEPS = [
   'validating',

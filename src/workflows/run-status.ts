@@ -1,14 +1,14 @@
 import {
   CancelledFailure,
-  defineQuery,
   log,
   setCurrentDetails,
   setHandler,
   upsertMemo,
   type ApplicationFailure,
 } from '@temporalio/workflow';
+import { statusQuery } from '../contract/definitions';
 import type { RunMemo } from '../contract/memo';
-import { STATUS_QUERY, type Step } from '../contract/names';
+import type { Step } from '../contract/names';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
 import type { AttemptFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
@@ -41,7 +41,7 @@ export function createRunStatus() {
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
-  setHandler(defineQuery<Status>(STATUS_QUERY), () => status);
+  setHandler(statusQuery, () => status);
   show(status.step, status.description);
 
   return {

@@ -1,6 +1,6 @@
-import { defineUpdate, setHandler, type ApplicationFailure } from '@temporalio/workflow';
-import { SINK_NAME, UPDATES, type RefusalType } from '../contract/names';
-import type { Receipt } from '../contract/schemas';
+import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
+import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/definitions';
+import { SINK_NAME, type RefusalType } from '../contract/names';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
 import { isCancelled } from './cancellation';
@@ -19,14 +19,14 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
   let waiting = 0;
 
   setHandler(
-    defineUpdate<Receipt, [unknown]>(UPDATES.redeliver),
-    (input) => {
+    redeliverUpdate,
+    (input: unknown) => {
       // Before the first await, so that of two Updates in one workflow task only one passes the validator.
       channel.redeliver({ sink: (input as Redelivery | null | undefined)?.sink });
       return channel.waitForOutcome();
     },
     {
-      validator(input) {
+      validator(input: unknown) {
         if (!isRedelivery(input)) {
           throw refusal('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
         }
@@ -48,7 +48,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
   );
 
   setHandler(
-    defineUpdate<Receipt, [unknown]>(UPDATES.awaitDelivery),
+    awaitDeliveryUpdate,
     async () => {
       waiting += 1;
       try {
@@ -58,7 +58,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
       }
     },
     {
-      validator(other) {
+      validator(other: unknown) {
         if (typeof other !== 'object' || other === null) {
           throw refusal('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
         }

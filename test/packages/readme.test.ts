@@ -24,7 +24,7 @@ const [prepare = '', emulator = '', check = '', start = ''] = codeBlocks(
   sectionBelow(README, 'Run it'),
   'sh',
 );
-const [code = ''] = codeBlocks(README, 'js');
+const [code = ''] = codeBlocks(README, 'ts');
 
 /** Files that a clone does not have; `npm pack` makes dist/, unless it is up to date. */
 const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
@@ -53,8 +53,7 @@ it('every block of README works, in its order', async () => {
 
   cpSync(ROOT, clone, { recursive: true, filter: (file) => !NOT_IN_A_CLONE.has(path.relative(ROOT, file)) });
   mkdirSync(work);
-  for (const place of [clone, work])
-    symlinkSync(path.join(ROOT, 'node_modules'), path.join(place, 'node_modules'));
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(clone, 'node_modules'));
   const [packages, ...rest] = install.split('\n');
   // The set-up of these tests has just done it.
   expect(packages).toBe('npm ci');
@@ -79,9 +78,18 @@ it('every block of README works, in its order', async () => {
   const [token] = atlas.createdTokens();
   expect(readFileSync(path.join(work, 'tokens', file), 'utf8')).toBe(token?.linkToken);
 
+  // What `npm install` brings where the program is.
+  const modules = path.join(work, 'node_modules');
+  mkdirSync(modules);
+  for (const name of ['@temporalio', 'tsx'])
+    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
+  symlinkSync(
+    path.join(prefix, 'lib/node_modules/live-migration-prep'),
+    path.join(modules, 'live-migration-prep'),
+  );
   const node = (program: string) => {
-    writeFileSync(path.join(work, 'start.mjs'), program);
-    return sh('node start.mjs');
+    writeFileSync(path.join(work, 'start.mts'), program);
+    return sh('node --import tsx start.mts');
   };
   expect(await node(code)).toMatch(/^file .*link-token/);
   // Later it creates no second token, and takes the receipt of no other request for its own.

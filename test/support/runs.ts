@@ -5,9 +5,8 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
+import { awaitDeliveryUpdate, redeliverUpdate, statusQuery } from '../../src/contract/definitions';
 import {
-  STATUS_QUERY,
-  UPDATES,
   WORKFLOW_TYPES,
   type DeliveryFailureType,
   type FailureType,
@@ -131,17 +130,17 @@ async function outcomeOf(update: Promise<unknown>): Promise<UpdateOutcome> {
 
 /** @param args none, or one input, which may be malformed. */
 export function redeliver(handle: Handle, ...args: unknown[]): Promise<UpdateOutcome> {
-  return outcomeOf(handle.executeUpdate(UPDATES.redeliver, { args: args as [unknown] }));
+  return outcomeOf(handle.executeUpdate(redeliverUpdate.name, { args: args as [unknown] }));
 }
 
 /** Sends the Update alone; the request may be malformed. */
 export function awaitDelivery(handle: Handle, request: unknown): Promise<UpdateOutcome> {
-  return outcomeOf(handle.executeUpdate(UPDATES.awaitDelivery, { args: [request] }));
+  return outcomeOf(handle.executeUpdate(awaitDeliveryUpdate.name, { args: [request] }));
 }
 
 /** Resolves once the run has accepted the caller, who then waits. */
 export async function startWaiting(handle: Handle, request: unknown) {
-  const update = await handle.startUpdate(UPDATES.awaitDelivery, {
+  const update = await handle.startUpdate(awaitDeliveryUpdate.name, {
     args: [request],
     waitForStage: 'ACCEPTED',
   });
@@ -163,11 +162,11 @@ export function startAndAwait(
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
   });
   const start = { startWorkflowOperation, args: [awaited] as [unknown] };
-  return outcomeOf(client.executeUpdateWithStart(UPDATES.awaitDelivery, start));
+  return outcomeOf(client.executeUpdateWithStart(awaitDeliveryUpdate.name, start));
 }
 
 export function statusOf(handle: Handle): Promise<Status> {
-  return handle.query<Status>(STATUS_QUERY);
+  return handle.query(statusQuery);
 }
 
 export async function untilStep(handle: Handle, step: Step): Promise<Status> {

@@ -1,15 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import * as definitions from '../../src/contract/definitions';
 import * as names from '../../src/contract/names';
 import { newFolder } from '../support/clean-up';
 import { INSTALL_PACKAGE, sh } from '../support/examples';
+import { ROOT, codeBlocks, page } from '../unit/docs/markdown';
 
-const ROOT = path.join(__dirname, '../..');
 const ENTRY = 'live-migration-prep/contract';
 
 /** Every name but one that callers do not need. */
-const PUBLIC = Object.keys(names).filter((name) => name !== 'TOKEN_UNCONFIRMED');
+const PUBLIC = Object.keys({ ...names, ...definitions }).filter((name) => name !== 'TOKEN_UNCONFIRMED');
 
 const folder = newFolder();
 
@@ -37,21 +38,34 @@ it('the package gives access to its JSON Schemas, and to no other file', () => {
   expect(() => load('dist/client.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
-it('the types of the entry serve CommonJS and ECMAScript modules, and find mistakes', () => {
+it('the types of the entry serve CommonJS, ECMAScript modules, README and examples, and find mistakes', () => {
   const caller = `
-    import { FAILURE_TYPES, workflowIdFor, type FailureType, type PrepareRequest, type Receipt } from '${ENTRY}';
+    import type { WorkflowHandle } from '@temporalio/client';
+    import {
+      FAILURE_TYPES, awaitDeliveryUpdate, redeliverUpdate, statusQuery, workflowIdFor,
+      type FailureType, type PrepareLiveMigration, type PrepareRequest, type Receipt,
+    } from '${ENTRY}';
     const request: PrepareRequest = { orgId: 'a', accessListIps: [], sink: 'drop' };
     const id: string = workflowIdFor(request.orgId, request.sourceOrgId);
+    export const use = async (run: WorkflowHandle<PrepareLiveMigration>): Promise<Receipt[]> => [
+      await run.result(),
+      await run.executeUpdate(awaitDeliveryUpdate, { args: [request] }),
+      await run.executeUpdate(redeliverUpdate, { args: [{ sink: (await run.query(statusQuery)).step }] }),
+    ];
     const isOurs = (type: string): type is FailureType => (FAILURE_TYPES as readonly string[]).includes(type);
     export const located = ({ location }: Receipt): string => location + id + String(isOurs('x'));`;
   const mistake = caller.replace("sink: 'drop'", "sinks: 'drop'");
-  symlinkSync(path.join(ROOT, 'node_modules/zod'), path.join(folder, 'node_modules/zod'));
+  for (const name of ['zod', '@temporalio', '@types'])
+    symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
   for (const type of ['cts', 'mts']) {
     writeFileSync(path.join(folder, `caller.${type}`), caller);
     writeFileSync(path.join(folder, `mistake.${type}`), mistake);
   }
+  writeFileSync(path.join(folder, 'readme.mts'), codeBlocks(page('README.md'), 'ts').join(''));
+  for (const program of ['smallest', 'join', 'failures'])
+    writeFileSync(path.join(folder, `${program}.mts`), page(`examples/typescript/${program}.ts`));
   const tsc = `node "${ROOT}/node_modules/typescript/bin/tsc" --strict --exactOptionalPropertyTypes --skipLibCheck --noEmit`;
-  const command = `${tsc} --module nodenext --target es2023 *.cts *.mts`;
+  const command = `${tsc} --module nodenext --target es2023 --types node *.cts *.mts`;
   const { stdout } = spawnSync(command, { cwd: folder, shell: true, encoding: 'utf8' });
   const errors = stdout.match(/^\S+\.[cm]ts.*error TS\d+/gm);
   expect(errors).toEqual(['cts', 'mts'].map((type) => expect.stringMatching(`^mistake.${type}.*TS2561$`)));

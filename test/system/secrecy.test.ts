@@ -5,7 +5,7 @@ import { inspect } from 'node:util';
 import type { Fault } from '../../dev/atlas-emulator';
 import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
 import { freePort } from '../../dev/temporal/free-port';
-import { UPDATES } from '../../src/contract/names';
+import { awaitDeliveryUpdate, redeliverUpdate } from '../../src/contract/definitions';
 import { sealedTokenSchema } from '../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { deploy, type Handle } from '../support/installation';
@@ -94,11 +94,11 @@ async function failDeliveries(): Promise<void> {
   const thief = await own.deployment.start(own.newRequest(), recovery);
   await untilStep(thief, 'undelivered');
   const rows = [
-    [handle, UPDATES.redeliver, { sink: 'missing' }, 'SinkUnavailable'],
-    [handle, UPDATES.redeliver, {}, 'SinkRejected'],
-    [handle, UPDATES.redeliver, { sink: 5 }, 'InvalidRequest'],
-    [handle, UPDATES.awaitDelivery, {}, 'DifferentRequest'],
-    [thief, UPDATES.redeliver, {}, 'SealedTokenUnreadable'],
+    [handle, redeliverUpdate.name, { sink: 'missing' }, 'SinkUnavailable'],
+    [handle, redeliverUpdate.name, {}, 'SinkRejected'],
+    [handle, redeliverUpdate.name, { sink: 5 }, 'InvalidRequest'],
+    [handle, awaitDeliveryUpdate.name, {}, 'DifferentRequest'],
+    [thief, redeliverUpdate.name, {}, 'SealedTokenUnreadable'],
   ] as const;
   for (const [run, update, input, type] of rows) {
     const outcome = run.executeUpdate(update, { args: [input] });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import fc from 'fast-check';
 import pMap from 'p-map';
-import { UPDATES } from '../../src/contract/names';
+import { redeliverUpdate } from '../../src/contract/definitions';
 import {
   CREATIONS,
   DELIVERIES,
@@ -64,7 +64,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   const disturb = async (what: string) => {
     if (what === 'cancel') return handle.cancel().catch(() => undefined);
     const input = { args: [{ sink: what }] as [unknown], waitForStage: 'ACCEPTED' as const };
-    const update = handle.startUpdate(UPDATES.redeliver, input);
+    const update = handle.startUpdate(redeliverUpdate.name, input);
     updates.push(update.then((accepted) => accepted.result()).catch(() => undefined));
     // The run may refuse it, or end.
     await Promise.race([update.catch(() => undefined), sleep(2000)]);

@@ -6,8 +6,9 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { checkTaskQueue } from '../../checks/temporal-checks';
+import { statusQuery } from '../../contract/definitions';
 import { isUndelivered } from '../../contract/memo';
-import { DELIVERY_FAILURE_TYPES, STATUS_QUERY } from '../../contract/names';
+import { DELIVERY_FAILURE_TYPES } from '../../contract/names';
 import { receiptSchema, statusSchema, type Receipt, type Status } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
@@ -102,7 +103,7 @@ function createStatusReader(client: Client, handle: WorkflowHandle) {
   return async (historyLength: number): Promise<Status | null> => {
     if (known.status && known.historyLength === historyLength) return known.status;
     const result: unknown = await client.connection
-      .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(STATUS_QUERY))
+      .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(statusQuery))
       .catch(() => null);
     known = { status: statusSchema.safeParse(result).data ?? null, historyLength };
     return known.status;

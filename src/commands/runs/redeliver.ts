@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { redeliverUpdate } from '../../contract/definitions';
 import { isUndelivered } from '../../contract/memo';
-import { UPDATES } from '../../contract/names';
 import type { Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
@@ -54,9 +54,7 @@ const UPDATES_USED_UP = 'total number of distinct updates';
 
 async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
   try {
-    return await client.workflow
-      .getHandle(workflowId)
-      .executeUpdate<Receipt, [{ sink?: string | undefined }]>(UPDATES.redeliver, { args: [{ sink }] });
+    return await client.workflow.getHandle(workflowId).executeUpdate(redeliverUpdate, { args: [{ sink }] });
   } catch (error) {
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);

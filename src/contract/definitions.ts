@@ -1,0 +1,39 @@
+import type { QueryDefinition, UpdateDefinition } from '@temporalio/common';
+import type {
+  CheckReport,
+  PrepareRequest,
+  Receipt,
+  Recovery,
+  ScheduledRequest,
+  ScheduledResult,
+  Status,
+} from './schemas';
+
+/*
+ * The workflows, Updates and the Query, with their types, as Temporal's TypeScript client takes them. The
+ * definitions are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
+ */
+
+/** The workflow `WORKFLOW_TYPES.prepare`. */
+export type PrepareLiveMigration = (request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>;
+
+/** The workflow `WORKFLOW_TYPES.prepareOnSchedule`. */
+export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledResult>;
+
+/** The workflow `WORKFLOW_TYPES.checkWorker`. */
+export type CheckWorker = (request?: PrepareRequest) => Promise<CheckReport>;
+
+/** Waits for the outcome of the round of delivery in progress. Its input is the request of the run. */
+export const awaitDeliveryUpdate = {
+  type: 'update',
+  name: 'awaitDelivery',
+} as UpdateDefinition<Receipt, [PrepareRequest]>;
+
+/** Delivers the token now, to the sink of the request or to another one. */
+export const redeliverUpdate = {
+  type: 'update',
+  name: 'redeliver',
+} as UpdateDefinition<Receipt, [{ sink?: string | undefined }]>;
+
+/** Reads what a run says of itself. */
+export const statusQuery = { type: 'query', name: 'status' } as QueryDefinition<Status>;
