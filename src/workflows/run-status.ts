@@ -18,6 +18,13 @@ import { createFailure, firstDetails } from './run-failures';
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
 
+const LOGGED_FACTS = [
+  ...['orgId', 'sourceOrgId', 'accessListIps', 'credential', 'warnings', 'requestedBy', 'changeReference'],
+  ...['deliveryId', 'tokenSha256', 'createdAt', 'unconfirmedTokens'],
+  ...['sink', 'location', 'deliveredAt', 'alsoTried'],
+] as const satisfies (keyof Receipt)[];
+const MAX_LOGGED_ENTRIES = 20;
+
 export type RunStatus = ReturnType<typeof createRunStatus>;
 
 /** Keeps what a run says of itself: Query, current details, memo, log and metrics change together. */
@@ -75,12 +82,12 @@ export function createRunStatus() {
     /** @param isNew false for the token of a closed run. */
     setToken(sealedToken: RunToken, isNew: boolean): void {
       token = sealedToken;
-      const { deliveryId, tokenSha256, unconfirmedTokens } = sealedToken;
+      const { deliveryId, unconfirmedTokens } = sealedToken;
       // The worker found the token of an attempt that was counted. A recovery repeats the count of the closed
       // run, whose memo has it: `list` would count it twice.
       if (unconfirmedTokens < status.unconfirmedTokens) writeMemo({ unconfirmedTokens });
       status = { ...status, deliveryId, unconfirmedTokens };
-      if (isNew) log.info('link-token created', { deliveryId, tokenSha256, unconfirmedTokens });
+      if (isNew) log.info('link-token created', getFacts({ ...request, ...token }));
     },
 
     /** @returns the summary of the activity. */
@@ -92,8 +99,8 @@ export function createRunStatus() {
 
     reportUndelivered({ type, message }: ApplicationFailure, sink: string, nextRoundAtMs: number): void {
       if (token) countFailedRound(String(type), token);
-      const { deliveryId } = status;
-      log.warn('link-token not delivered', { deliveryId, sink, type, reason: message });
+      const facts = getFacts({ ...request, ...token, sink });
+      log.warn('link-token not delivered', { ...facts, type, reason: message });
       show('undelivered', `${String(type)}: ${message}`, nextRoundAtMs);
       if (isListed || !token || !request) return;
       isListed = true;
@@ -101,9 +108,8 @@ export function createRunStatus() {
     },
 
     reportDelivered(receipt: Receipt): void {
-      const { deliveryId, sink, location } = receipt;
-      log.info('link-token delivered', { deliveryId, sink, location });
-      show('delivered', `the token is in ${location}`);
+      log.info('link-token delivered', getFacts(receipt));
+      show('delivered', `the token is in ${receipt.location}`);
       if (isListed) writeMemo({ step: null, sink: null, deliveryId: null, tokenSha256: null });
       countDelivery(receipt);
       countRun('delivered');
@@ -134,6 +140,15 @@ function writeMemo(fields: Partial<RunMemo>): void {
 
 function getTokenIds({ deliveryId, tokenSha256 }: RunToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
   return { deliveryId, tokenSha256 };
+}
+
+/** Picks what the log says of a token. The log outlives the run, whose history Temporal deletes. */
+function getFacts(known: Partial<Receipt>): Partial<Receipt> {
+  const facts = LOGGED_FACTS.filter((name) => name in known).map((name) => {
+    const value: unknown = known[name];
+    return [name, Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value];
+  });
+  return Object.fromEntries(facts) as Partial<Receipt>;
 }
 
 type Pair = Pick<ValidRequest, 'orgId' | 'sourceOrgId'>;
