@@ -4,6 +4,7 @@ import { formatCount } from '../shared/text';
 import { CommandError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { EXIT_CODES } from './cli/exit-codes';
+import { formatExamples } from './cli/help';
 import { describeFindings, type Output } from './cli/output';
 
 export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
@@ -15,6 +16,7 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
         .default(false)
         .conflicts('config'),
     )
+    .addHelpText('after', formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'))
     .action(async ({ config, remote }) => {
       if (remote) {
         const { checkWorker } = await import('./runs/remote-check.js');

@@ -3,6 +3,7 @@ import { readFileIfPresent, systemErrorCode, writeFileAtomically } from '../file
 import { formatCount } from '../shared/text';
 import { CommandError, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
 import type { Output } from './cli/output';
 
 export const keysCommand = ({ output }: ProgramContext) =>
@@ -10,6 +11,10 @@ export const keysCommand = ({ output }: ProgramContext) =>
     .description('create the keys that seal tokens in histories')
     .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
+    .addHelpText(
+      'after',
+      formatExamples('keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'),
+    )
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {

@@ -1,6 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { FAILURE_TYPES } from '../contract/names';
 import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
 import { organizationId, timeOrAge } from './cli/option-parsers';
 
 export const listCommand = ({ withTemporal }: ProgramContext) =>
@@ -41,6 +42,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
         .default(false)
         .conflicts('details'),
     )
+    .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'))
     .action(async (options) => {
       const { list } = await import('./runs/list.js');
       await withTemporal((context) => list(context, options));

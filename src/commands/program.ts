@@ -6,6 +6,7 @@ import { cancelCommand } from './cancel';
 import { CommandError, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { EXIT_CODES, type ExitCode } from './cli/exit-codes';
+import { describeOption, formatExamples } from './cli/help';
 import { duration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
@@ -44,7 +45,8 @@ Exit codes:
   5    undelivered: the token exists, and the run goes on
   6    refused: a token exists, delivered or recoverable, a different request is open, or a redelivery is in progress
   7    cancelled
-  130  interrupted; the run goes on`;
+  130  interrupted; the run goes on
+${formatExamples()}`;
 
 /** @param args without the names of Node and of the program. */
 export async function runProgram(io: Io, args: readonly string[]): Promise<ExitCode> {
@@ -97,7 +99,7 @@ function createProgram(io: Io, stop: Stop) {
       writeErr: (text) => io.stderr.write(text),
       outputError: () => undefined,
     })
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption });
 
   const context: ProgramContext = {
     stdin: io.stdin,

@@ -1,5 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
 import { resolveWorkflowId, targetCommand } from './runs/options';
 
 export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
@@ -13,6 +14,13 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
       new Option('--all', 'every undelivered run of the task queue')
         .default(false)
         .conflicts(['org', 'sourceOrg', 'workflowId']),
+    )
+    .addHelpText(
+      'after',
+      formatExamples(
+        'redeliver --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05',
+        'redeliver --all --sink drop',
+      ),
     )
     .action(async ({ sink, all, ...options }) => {
       const workflowId = all ? null : resolveWorkflowId(options);

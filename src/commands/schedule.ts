@@ -4,6 +4,7 @@ import type { ScheduledRequest } from '../contract/schemas';
 import { shellQuote } from '../shared/text';
 import { refusal, usageError } from './cli/command-error';
 import type { CommandContext, ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
 import { collect, duration, time } from './cli/option-parsers';
 import { requestCommand } from './runs/options';
 import type { PairRequest } from './runs/request';
@@ -34,7 +35,14 @@ const createCommand = () =>
     .option('--jitter <duration>', 'delay each time by a random part of this', duration)
     .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
     .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
-    .option('--always', 'create a token each time, even while the source is linked', false);
+    .option('--always', 'create a token each time, even while the source is linked', false)
+    .addHelpText(
+      'after',
+      formatExamples(
+        'schedule create --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
+          ' --no-access-list --sink drop --cron "0 6 * * 1"',
+      ),
+    );
 
 /** Temporal makes up for a time that it missed by less than this. */
 const CATCH_UP_MS = 600_000;

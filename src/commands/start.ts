@@ -1,5 +1,6 @@
 import { Option } from '@commander-js/extra-typings';
 import type { ProgramContext } from './cli/context';
+import { formatExamples } from './cli/help';
 import { requestCommand } from './runs/options';
 
 export function startCommand({ stdin, withTemporal }: ProgramContext) {
@@ -22,6 +23,14 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
         '--from <file>',
         'start each request of a file, one JSON object per line; - for standard input',
       ).conflicts([...requestOptions, 'again']),
+    )
+    .addHelpText(
+      'after',
+      formatExamples(
+        'start --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
+          ' --no-access-list --sink drop --wait',
+        'start --from requests.jsonl --wait',
+      ),
     )
     .action(async ({ wait, again, dryRun, from, ...options }) => {
       const { makeRequest, readRequests } = await import('./runs/request.js');

@@ -1,9 +1,10 @@
 import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
 import { VERSION } from '../../../src/version';
-import { objectIn, run as runWith } from '../../support/run-command';
+import { NOWHERE, objectIn, run as runWith } from '../../support/run-command';
+import { matchesIn } from '../docs/markdown';
 import { temporaryFiles } from '../temporary-folder';
 
-const { write } = temporaryFiles();
+const { fileIn, write } = temporaryFiles();
 
 const run = (line: string) => runWith(line.split(' ').filter(Boolean));
 
@@ -81,6 +82,26 @@ it('--help names every command and every exit code, and is no error', async () =
   for (const name of [...commands, ...Object.values(EXIT_CODES)])
     expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
 });
+
+it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'])(
+  'the examples in the help of %s have options that the command accepts',
+  async (command) => {
+    process.chdir(fileIn());
+    write('requests.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}');
+    const { stdout } = await run(`${command} --help`);
+    expect(stdout).not.toContain('default: false');
+    expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);
+    const examples = matchesIn(stdout, /^ {2}live-migration-prep (.+)$/gm);
+    expect(examples).not.toEqual([]);
+    for (const example of examples) {
+      const args = matchesIn(example, /("[^"]*"|\S+)/g).map((arg) => arg.replaceAll('"', ''));
+      expect(args.join(' ')).toMatch(new RegExp(`^${command} `));
+      // Settings that end a command before it connects.
+      const exit = await runWith(args, { ...NOWHERE, TEMPORAL_TLS: 'perhaps' });
+      expect(exit).not.toMatchObject({ code: EXIT_CODES.usage });
+    }
+  },
+);
 
 it('--version prints the version of the package', async () => {
   expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
