@@ -57,9 +57,24 @@ export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: n
   return atMs >= deadlineAtMs && failure.how !== 'lost';
 }
 
+/** `final`: the only attempt of a run that was cancelled while its token was being created. */
+export type DeliveryKind = 'round' | 'redelivery' | 'final';
+
+/**
+ * Decides whether a token gets an attempt, and which: null ends a cancelled run. A redelivery, or the time of
+ * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
+ */
+export function decideAttempt(
+  isFirst: boolean,
+  isCancelled: boolean,
+  isRequested: boolean,
+): DeliveryKind | null {
+  if (isCancelled) return isFirst ? 'final' : null;
+  return isRequested ? 'redelivery' : 'round';
+}
+
 export interface DeliverySituation {
-  /** `final`: the only attempt of a run that is being cancelled. */
-  kind: 'round' | 'redelivery' | 'final';
+  kind: DeliveryKind;
   isCancelled: boolean;
   /** True if a redelivery stopped this attempt. */
   isSuperseded: boolean;

@@ -5,7 +5,7 @@ import type { ValidatedRequest } from '../shared/activities';
 import { proxyDeliverLinkToken } from './activity-proxies';
 import { parseReceipt, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
-import { decideDelivery, type DeliverySituation, type RoundPace } from './decisions';
+import { decideAttempt, decideDelivery, type DeliveryKind, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
@@ -29,7 +29,7 @@ export async function deliverToken(
   let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';
 
-  const attempt = (kind: DeliverySituation['kind'], sink: string) => {
+  const attempt = (kind: DeliveryKind, sink: string) => {
     const summary = status.showDelivering(request, sink);
     const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
@@ -48,18 +48,17 @@ export async function deliverToken(
     channel.publishRound(failure);
   };
   const waitForNextRound = () => {
-    // A timeout of 0 would be none.
+    // 0 means no timeout.
     const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
-    return condition(() => channel.redelivery !== null, waitMs).catch(() => {
-      throw cancelled();
-    });
+    // A cancel ends the wait too.
+    return condition(() => channel.redelivery !== null, waitMs).catch(() => undefined);
   };
 
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const { redelivery } = channel;
     const sink = redelivery?.sink ?? request.sink;
-    // Cancelled while the token was being created, or in between: the token gets one attempt.
-    const kind = isCancelled() ? 'final' : redelivery ? 'redelivery' : 'round';
+    const kind = decideAttempt(isFirst, isCancelled(), redelivery !== null);
+    if (!kind) throw cancelled();
     const outcome = await attempt(kind, sink);
     if ('result' in outcome) {
       sinksTried.delete(sink);

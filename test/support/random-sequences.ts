@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 
-/** Repeats the sequences of a run of the tests, which prints it. */
+/** Repeats the sequences of a run of the tests, whose failure names it. */
 export const SEED = Number(process.env['SEED'] ?? Date.now() % 2 ** 31);
+
+/** A pause between rounds. */
+export const PAUSE_MS = 20;
 
 /** Outcomes of attempts to create: true if a token may exist that the run did not receive. */
 export const CREATIONS = {
@@ -39,7 +42,7 @@ export function sequences(maxAttempts: number) {
     attempt: fc.integer({ min: 1, max: 2 * maxAttempts }),
     what: fc.constantFrom('cancel', 'cancel', 'files', 'other', 'third'),
     /** Null during the attempt. */
-    afterMs: fc.option(fc.nat(40)),
+    afterMs: fc.option(fc.nat(2 * PAUSE_MS)),
   });
   return fc.record({
     create: fc.array(creation, { maxLength: maxAttempts }),

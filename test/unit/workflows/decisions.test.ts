@@ -1,5 +1,6 @@
 import type { AttemptFailure } from '../../../src/workflows/activity-results';
 import {
+  decideAttempt,
   decideCreation,
   decideDelivery,
   isTooLate,
@@ -68,6 +69,24 @@ describe('after a failed attempt to create a token', () => {
     expect(isTooLate(failure({}), HOUR_MS - 1, HOUR_MS)).toBe(false);
     expect(isTooLate(failure({}), HOUR_MS, HOUR_MS)).toBe(true);
     expect(isTooLate(failure({ how: 'lost' }), HOUR_MS, HOUR_MS)).toBe(false);
+  });
+});
+
+describe('before an attempt to deliver a token', () => {
+  const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
+
+  it('the run does what the table in docs/architecture.md says', () => {
+    const runs: [what: string, ...situation: Parameters<typeof decideAttempt>][] = [
+      ['has its token, or the time of the next round has come', true, false, false],
+      ['accepted a `redeliver`', false, false, true],
+      ['was cancelled while its token was being created', true, true, false],
+      ['was cancelled while undelivered', false, true, false],
+      ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
+    ];
+    const next = (kind: ReturnType<typeof decideAttempt>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
+    expect(runs.map(([what, ...situation]) => [what, next(decideAttempt(...situation))])).toEqual(
+      tableBelow(ARCHITECTURE, 'Before an attempt to deliver'),
+    );
   });
 });
 

@@ -8,6 +8,7 @@ import {
   CREATIONS,
   DELIVERIES,
   IGNORED_CANCEL,
+  PAUSE_MS,
   SEED,
   sequences,
   type Sequence,
@@ -26,12 +27,13 @@ jest.mock('@temporalio/workflow', () => ({
     static nonCancellable(work: () => unknown) {
       return work();
     }
-    run = (work: () => unknown) => work();
+    run = (work: () => unknown) => (mockTemporal.isCancelled ? mockTemporal.rejectCancelled() : work());
     cancel = () => undefined;
   },
-  sleep: (ms: number) => mockTemporal.sleep(ms),
+  sleep: (ms: number) => mockTemporal.wait(ms),
   // A caller of an Update waits without a timeout.
-  condition: (_isMet: unknown, ms?: number) => (ms ? mockTemporal.sleep(ms) : new Promise(() => undefined)),
+  condition: (isMet: () => boolean, ms?: number) =>
+    ms ? mockTemporal.wait(ms, isMet) : new Promise(() => undefined),
   allHandlersFinished: () => true,
   setHandler: ({ name }: { name: string }, handler: Handler, options?: { validator: Handler }) =>
     mockTemporal.handlers.set(name, async (input) => {
@@ -47,14 +49,12 @@ jest.mock('../../../src/workflows/metrics');
 jest.mock('../../../src/workflows/activity-proxies', () => ({
   validateRequest: () => Promise.resolve(VALID),
   findToken: () => Promise.resolve(),
-  proxyCreateLinkToken: () => mockTemporal.createLinkToken,
+  proxyCreateLinkToken: () =>
+    mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken,
   proxyDeliverLinkToken: () => mockTemporal.deliverLinkToken,
 }));
 
-beforeAll(() => {
-  console.info(`random sequences: SEED=${SEED}`);
-  jest.spyOn(Date, 'now').mockImplementation(() => mockTemporal.nowMs);
-});
+beforeAll(() => void jest.spyOn(Date, 'now').mockImplementation(() => mockTemporal.nowMs));
 afterAll(() => void jest.restoreAllMocks());
 
 const backoff = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
@@ -94,23 +94,19 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
     temporal.trace.push(attempt);
   }
 
-  /** @returns true if a cancel or a redelivery comes now. */
-  function disturb(isDuring: boolean): boolean {
-    const now = disturbances.filter(
-      ({ attempt, afterMs }) => attempt === attempts && (afterMs === null) === isDuring,
-    );
-    for (const { what } of now) {
-      if (what === 'cancel') {
-        temporal.isCancelled = true;
-        temporal.trace.push('cancel');
-      } else {
-        // The run may refuse it.
-        temporal.handlers
-          .get('redeliver')?.({ sink: what })
-          .catch(() => undefined);
-      }
+  const disturbancesNow = (isDuring: boolean) =>
+    disturbances.filter(({ attempt, afterMs }) => attempt === attempts && (afterMs === null) === isDuring);
+
+  function disturb({ what }: Sequence['disturbances'][number]): void {
+    if (what === 'cancel') {
+      temporal.isCancelled = true;
+      temporal.trace.push('cancel');
+    } else {
+      // The run may refuse it.
+      temporal.handlers
+        .get('redeliver')?.({ sink: what })
+        .catch(() => undefined);
     }
-    return now.length > 0;
   }
 
   const temporal = {
@@ -122,10 +118,19 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
     /** Attempts that began, and cancels. */
     trace: [] as string[],
 
-    sleep(ms: number): Promise<void> {
+    rejectCancelled: () => Promise.reject(new CancelledFailure('cancelled')),
+
+    /** All that comes meanwhile comes in one activation, the end of the wait included. What is first ends it. */
+    wait(ms: number, isMet = () => false): Promise<void> {
       temporal.nowMs += ms;
-      disturb(false);
-      return temporal.isCancelled ? Promise.reject(new CancelledFailure('cancelled')) : Promise.resolve();
+      let end: 'timer' | 'met' | 'cancelled' | undefined;
+      for (const disturbance of disturbancesNow(false)) {
+        if (Number(disturbance.afterMs) > PAUSE_MS) end ??= 'timer';
+        disturb(disturbance);
+        if (temporal.isCancelled) end ??= 'cancelled';
+        if (isMet()) end ??= 'met';
+      }
+      return end === 'cancelled' ? temporal.rejectCancelled() : Promise.resolve();
     },
 
     createLinkToken: async ({ unconfirmedTokens, activityNumber, deadlineAtMs }: CreateInput) => {
@@ -134,7 +139,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         begin('create');
         const isLate = temporal.nowMs >= deadlineAtMs;
         const outcome = isLate ? 'notCreated' : (creations.next().value ?? 'token');
-        disturb(true);
+        disturbancesNow(true).forEach(disturb);
         if (outcome === 'token') return { ...TOKEN, unconfirmedTokens, jwe: String(unconfirmedTokens) };
         const tokenMayExist = CREATIONS[outcome];
         if (tokenMayExist) temporal.uncertainTokens += 1;
@@ -144,7 +149,12 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const failed = { type, tokenMayExist, message: '', details: {}, retryable };
         const failure = creationFailure(failed, { backoff, attempt, deadlineAtMs });
         if (failure.nonRetryable || temporal.isCancelled) return fail(failure);
-        await temporal.sleep(Number(failure.nextRetryDelay)).catch(fail);
+        const waited = temporal.wait(Number(failure.nextRetryDelay));
+        const isStopped = await waited.then(
+          () => temporal.isCancelled,
+          () => true,
+        );
+        if (isStopped) return fail(new CancelledFailure('cancelled'));
       }
     },
 
@@ -153,8 +163,9 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       const outcome = deliveries.next().value ?? 'stored';
       const callsSink = DELIVERIES[outcome];
       if (callsSink) temporal.calledSinks.add(sink);
-      const isDisturbed = disturb(true);
-      if (outcome === 'slow' && isDisturbed) return fail(new CancelledFailure('stopped'));
+      const now = disturbancesNow(true);
+      now.forEach(disturb);
+      if (outcome === 'slow' && now.length > 0) return fail(new CancelledFailure('stopped'));
       if (outcome === 'lost') return failLost();
       if (outcome !== 'stored') {
         const failed = { type: 'SinkRejected', message: '', retryable: false } as const;
