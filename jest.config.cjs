@@ -30,7 +30,7 @@ module.exports = {
   maxWorkers: 3 * os.availableParallelism(),
   testSequencer: '<rootDir>/test/support/longest-first.cjs',
   // Only what hangs takes this long, on the busiest machine.
-  testTimeout: 180_000,
+  testTimeout: 900_000,
   // Of the tests of one file that run concurrently, which mostly wait.
   maxConcurrency: 20,
   projects: TEST_FOLDER

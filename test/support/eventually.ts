@@ -12,7 +12,7 @@ const MAX_PAUSE_MS = 250;
 export async function eventually<T>(
   what: string,
   poll: () => Promise<T> | T,
-  timeoutMs = 150_000,
+  timeoutMs = 600_000,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const start = Date.now();
   for (;;) {

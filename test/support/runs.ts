@@ -102,11 +102,11 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
 }
 
 /** Runs `temporal activity …` on a run's one activity under way, as an operator would. */
-export async function operate(handle: Handle, verb: 'reset' | 'pause' | 'unpause'): Promise<void> {
+export async function operate(handle: Handle, verb: string, ...options: string[]): Promise<void> {
   const { address } = await sharedTemporal();
   const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
   const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
-  expect(await temporalCli(address, 'activity', verb, ...target)).toMatchObject({ code: 0 });
+  expect(await temporalCli(address, 'activity', verb, ...target, ...options)).toMatchObject({ code: 0 });
 }
 
 /** The ending of an Update, as any caller sees it. */

@@ -7,6 +7,7 @@ import type { CreateInput, DeliverInput } from '../../src/contract/activity-inpu
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
 import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
 import type { DeliveryOutcome } from '../../src/sinks/outcomes';
+import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
 export type Creation = (input: CreateInput, policy: CreateRetryPolicy) => SealedToken | Promise<SealedToken>;
@@ -106,10 +107,29 @@ export const notSealed = failedCreation('TokenLost', true, 'the worker could not
 /** An attempt that finds no token of a lost attempt after the deadline, and sends nothing. */
 export const tooLate = failedCreation('AtlasUnavailable', false, 'the retry deadline passed');
 
-/** An attempt of which Temporal hears nothing more, and which it takes for lost after the heartbeat timeout. */
-export function lost(): never {
-  throw new CompleteAsyncError();
+type Timeout = 'heartbeatTimeout' | 'startToCloseTimeout';
+
+/**
+ * An attempt of which Temporal hears nothing more. It alone has a short timeout: however busy the machine is, Temporal
+ * takes no other for lost.
+ */
+function timingOut(timeout: Timeout): () => Promise<never> {
+  return async () => {
+    const { client } = await sharedTemporal();
+    const { activityId, workflowExecution = {} } = Context.current().info;
+    await client.workflowService.updateActivityOptions({
+      namespace: 'default',
+      execution: workflowExecution,
+      id: activityId,
+      activityOptions: { [timeout]: { seconds: 1 } },
+      updateMask: { paths: [timeout] },
+    });
+    throw new CompleteAsyncError();
+  };
 }
+
+export const lost = timingOut('heartbeatTimeout');
+export const tooSlow = timingOut('startToCloseTimeout');
 
 /** A creation whose response comes after the cancellation, which does not abandon it. */
 export function afterCancel(creation: Creation): Creation {

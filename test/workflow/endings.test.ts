@@ -30,6 +30,7 @@ import {
   sinkRejects,
   storedByOtherClient,
   tooLate,
+  tooSlow,
   unconfirmed,
   unreadable,
   type Creation,
@@ -38,11 +39,8 @@ import {
 import { startScriptedWorker, type ScriptedRun, type ScriptedWorker } from './scripted-worker';
 
 const TWO_HOURS_MS = 2 * 3_600_000;
-/** Temporal takes an attempt for lost after ten times what the others of a script need on a busy machine. */
-const LOST_SOON = { heartbeatTimeoutMs: 3000 };
 /** The deadline passes during the first attempt. */
 const LATE = { giveUpAfterMs: 1 };
-const LOST_LATE = { ...LOST_SOON, ...LATE };
 
 let worker: ScriptedWorker;
 beforeAll(async () => void (worker = await startScriptedWorker()));
@@ -67,14 +65,14 @@ describe('attempts to create lead to an ending, a count and a number of attempts
   const slow: Creation = async (...args) => sleep(50).then(() => created(...args));
 
   it.concurrent.each<[what: string, create: Creation[], plan: object, ...Counted]>([
-    ['503, lost, then its token', [unconfirmed(), lost, foundAgain], LOST_SOON, 'delivered', 1, 3],
-    ['too slow, then its token', [lost, foundAgain], { attemptTimeoutMs: 3000 }, 'delivered', 0, 2],
-    ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], LOST_SOON, INVALID, 2, 3],
+    ['503, lost, then its token', [unconfirmed(), lost, foundAgain], {}, 'delivered', 1, 3],
+    ['too slow, then its token', [tooSlow, foundAgain], {}, 'delivered', 0, 2],
+    ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], {}, INVALID, 2, 3],
     ['503, then 2 MB by another client', [unconfirmed(), createdByOtherClient], {}, 'TokenLost', 2, 2],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], {}, 'AtlasUnavailable', 0, 1],
     ['a token at the deadline', [slow], LATE, 'delivered', 0, 1],
-    ['lost at the deadline, then its token', [lost, foundAgain], LOST_LATE, 'delivered', 0, 2],
-    ['lost at the deadline, and no token', [lost, tooLate], LOST_LATE, 'AtlasUnavailable', 1, 2],
+    ['lost at the deadline, then its token', [lost, foundAgain], LATE, 'delivered', 0, 2],
+    ['lost at the deadline, and no token', [lost, tooLate], LATE, 'AtlasUnavailable', 1, 2],
   ])('%s', async (_what, create, plan, type, unconfirmedTokens, creations) => {
     const ended = await end(await worker.start({ create, plans: { create: plan } }));
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
@@ -95,11 +93,10 @@ describe('attempts to create lead to an ending, a count and a number of attempts
 });
 
 it.concurrent('paused until after its deadline: AtlasUnavailable, and what was paused counts', async () => {
-  const plans = { create: { giveUpAfterMs: 12_000, attemptTimeoutMs: 1000 } };
-  const run = await worker.start({ create: [notCreated(8000)], plans });
+  const run = await worker.start({ create: [notCreated(600_000)] });
   await untilBackOff(run.handle);
   await operate(run.handle, 'pause');
-  await sleep(14_000);
+  await operate(run.handle, 'update-options', '--schedule-to-close-timeout', '1ms');
   expect((await statusOf(run.handle)).step).toBe('creating');
   await operate(run.handle, 'unpause');
   expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, creations: 1 });

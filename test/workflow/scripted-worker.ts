@@ -38,8 +38,9 @@ export type ScriptedWorker = Awaited<ReturnType<typeof startScriptedWorker>>;
 export type ScriptedRun = Awaited<ReturnType<ScriptedWorker['start']>>;
 
 const QUICK = {
-  attemptTimeoutMs: 60_000,
-  heartbeatTimeoutMs: 30_000,
+  // For what hangs, on the busiest machine.
+  attemptTimeoutMs: 600_000,
+  heartbeatTimeoutMs: 600_000,
   initialIntervalMs: 2,
   backoffCoefficient: 1,
   maximumIntervalMs: 2,

@@ -135,9 +135,7 @@ describe('redeliver', () => {
   });
 
   it.concurrent('is one attempt, also when it is lost', async () => {
-    const deliver = [sinkRejects, lost];
-    const { handle } = await worker.start({ deliver, plans: { deliver: { heartbeatTimeoutMs: 3000 } } });
-    await untilStep(handle, 'undelivered');
+    const { handle } = await startUndelivered([lost]);
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'SinkUnavailable' });
     const { receipt } = await redeliver(handle, { sink: 'third' });
     expect(receipt).toMatchObject({ alsoTried: ['files', 'other'] });

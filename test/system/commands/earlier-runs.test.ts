@@ -2,6 +2,7 @@ import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes'
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
+import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
@@ -11,7 +12,7 @@ import { untilClosedAreListed } from '../../support/temporal';
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 /** A task queue that no worker polls. */
 const NOBODY = `nobody-${newOrgId()}`;
-const { done, failed, timedOut, undelivered, refused, cancelled } = EXIT_CODES;
+const { done, failed, timedOut, undelivered, refused, cancelled, interrupted } = EXIT_CODES;
 
 /** The runs of a pair of organizations: their sink, and the run that `recover` names. */
 type Earlier = Target & { sink: string; runId: string };
@@ -88,7 +89,7 @@ commandsOn('that never was, or that no worker takes', 0, neverRan, [
   ]),
   [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
   ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
-  ['start --wait --timeout 3s', timedOut, {}, FOLLOW_UP],
+  ['start --wait --timeout 20s', timedOut, {}, FOLLOW_UP],
 ]);
 
 commandsOn('that delivered', 2, () => ran('files'), [
@@ -159,10 +160,15 @@ commandsOn('that was terminated with a token, and with a history of 4.5 MB', 1, 
 
 it.concurrent('recover starts on the queue of --task-queue, with the request but for again', async () => {
   const earlier = await ran('blocked', 'cancel');
-  const ofNobody = `recover --task-queue ${NOBODY} --timeout 2s`;
-  expect(await runOn(earlier, ofNobody)).toMatchObject({ code: timedOut });
-  const recovery = await fixture.temporal.workflow.getHandle(earlier.workflowId).describe();
-  expect(recovery.taskQueue).toBe(NOBODY);
+  const { options, runId, workflowId } = earlier;
+  const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
+  const recovering = fixture.start(ofNobody);
+  const recovery = await eventually('a run on that queue', async () => {
+    const run = await fixture.temporal.workflow.getHandle(workflowId).describe();
+    return run.taskQueue === NOBODY && run;
+  });
+  recovering.interrupt();
+  expect(await recovering.exited).toMatchObject({ code: interrupted });
   const [request, repeated] = await Promise.all(
     [earlier, recovery].map((run) => readRequest(fixture.temporal, run)),
   );
