@@ -118,6 +118,14 @@ async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void
     process.once(signal, () => void emulator.close());
   }
   console.log(`Atlas emulator at ${emulator.url}`);
+  // A seed may have other credentials.
+  if (seed === undefined) {
+    console.log(`For doctor and the worker:
+  export MONGODB_ATLAS_BASE_URL=${emulator.url}
+  export MONGODB_ATLAS_CLIENT_ID=${serviceAccount.clientId}
+  export MONGODB_ATLAS_CLIENT_SECRET=${serviceAccount.clientSecret}`);
+  }
+  console.log('Faults, seeds and what else it can do: npm run atlas -- --help');
 }
 
 function reason(error: unknown): string {

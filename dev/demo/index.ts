@@ -93,6 +93,7 @@ async function demo(): Promise<void> {
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
   const next = PARTS.length + 1;
   say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
+The tab User Metadata of a run says where it stands.
 Everything runs until Ctrl-C. In another terminal, in this folder, where live-migration-prep is node dist/client.js:
   export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}
   export TEMPORAL_CONFIG_FILE="${TEMPORAL_CONFIG_FILE}"
