@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { atlasError, oauthError, type RouteError, type RouteResponse } from './responses';
+import {
+  atlasError,
+  oauthError,
+  tooManyAccessTokens,
+  type RouteError,
+  type RouteResponse,
+} from './responses';
 import type { Call, Credential, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
@@ -84,7 +90,9 @@ function issueToken(call: Call): RouteResponse {
   if (params.get('grant_type') !== 'client_credentials') {
     throw oauthError(400, 'unsupported_grant_type', 'grant_type must be client_credentials.');
   }
-  const { maxLiveAccessTokens, accessTokenLifetimeSeconds } = call.state.seed.settings;
+  const { accessTokensPerMinute, maxLiveAccessTokens, accessTokenLifetimeSeconds } = call.state.seed.settings;
+  if (!call.state.countTokenRequest(call.address, clientId))
+    throw tooManyAccessTokens(accessTokensPerMinute ?? 0);
   const token = call.state.issueAccessToken(clientId);
   if (token === undefined) {
     const limit = `A service account holds at most ${maxLiveAccessTokens} live access tokens.`;

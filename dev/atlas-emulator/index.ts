@@ -103,6 +103,7 @@ async function serve(
 function admit(route: Endpoint, request: FastifyRequest, state: State): (() => RouteResponse) | RouteError {
   const call: Call = {
     state,
+    address: request.ip,
     params: request.params as Record<string, string>,
     query: request.query as Record<string, string>,
     headers: request.headers,

@@ -36,7 +36,7 @@ export type ErrorCode = keyof typeof ERRORS;
 interface ErrorDetails {
   status?: number | undefined;
   detail?: string | undefined;
-  parameters?: string[];
+  parameters?: (string | number)[];
   fields?: { description: string; field: string }[];
   headers?: Record<string, string>;
 }
@@ -59,7 +59,7 @@ export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): Ro
     headers,
     body: {
       badRequestDetail: fields ? { fields } : null,
-      detail: detail.replace('{0}', parameters[0] ?? ''),
+      detail: detail.replace('{0}', String(parameters[0] ?? '')),
       error: status,
       errorCode,
       parameters,
@@ -72,6 +72,12 @@ export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): Ro
 export function noOrganizationLink(): RouteError {
   const detail = 'Could not find the requested external organization link.';
   return atlasError('RESOURCE_NOT_FOUND', { detail });
+}
+
+/** Reported of the token endpoint, which else responds as RFC 6749 says. */
+export function tooManyAccessTokens(perMinute: number): RouteError {
+  const detail = `Resource {0} is limited to ${perMinute} requests every 1 minutes.`;
+  return atlasError('RATE_LIMITED', { detail, parameters: ['/api/oauth/token', perMinute, 1] });
 }
 
 /** The error of RFC 6749, 5.2, as the token endpoint sends it. */

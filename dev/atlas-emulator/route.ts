@@ -13,6 +13,8 @@ export interface Credential {
 
 export interface Call {
   state: State;
+  /** Address of the sender. */
+  address: string;
   params: Record<string, string>;
   query: Record<string, string>;
   headers: IncomingHttpHeaders;

@@ -40,6 +40,8 @@ export class State {
   linkTokens: LinkToken[] = [];
   migrationLinks = new Map<string, MigrationLink>();
   private accessTokens = new Map<string, { clientId: string; expiresAt: number }>();
+  /** Times of the requests for access tokens of the last minute, by address and account. */
+  private tokenRequests = new Map<string, number[]>();
   private nonces = new Map<string, { issuedAt: number; counts: Set<string> }>();
   private buckets = new Map<string, { level: number; at: number }>();
   private faults: { fault: Fault; left: number }[] = [];
@@ -83,6 +85,15 @@ export class State {
     return (
       atlasOrgId === null || this.linkTokens.some((token) => token.linkToken === linkToken && !token.removed)
     );
+  }
+
+  /** Counts a request for an access token. Returns false for one above the limit. */
+  countTokenRequest(address: string, clientId: string): boolean {
+    const sender = `${address} ${clientId}`;
+    const recent = (this.tokenRequests.get(sender) ?? []).filter((at) => at > Date.now() - 60_000);
+    if (recent.length >= (this.seed.settings.accessTokensPerMinute ?? Infinity)) return false;
+    this.tokenRequests.set(sender, [...recent, Date.now()]);
+    return true;
   }
 
   /** Undefined when the account already holds as many live tokens as it may. */

@@ -38,7 +38,9 @@ export async function startJob({ server, config = '' }: JobOptions) {
   const env = server ? embeddedEnv(server.address) : process.env;
   const { connection, namespace } = await connectClient(env, 10_000);
   const { workflow } = new Client({ connection, namespace });
-  const atlas = await startAtlasEmulator({ seed: { settings: { rateLimit: { enabled: false } } } });
+  const atlas = await startAtlasEmulator({
+    seed: { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } },
+  });
   const taskQueue = `measured-${randomBytes(4).toString('hex')}`;
   return {
     folder,

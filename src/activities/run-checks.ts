@@ -25,7 +25,8 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     const { client } = Context.current();
     const found = await runAll([
       ['list of runs', () => checkRunList(client)],
-      ...workerChecks(services, scope, false),
+      // A check of the worker must notice a client secret that was replaced.
+      ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);
     const fields = [
       ...problems,

@@ -34,6 +34,9 @@ export interface AdminApiOptions {
   backoff: Backoff;
 }
 
+/** Atlas grants a service account 10 access tokens a minute for each address. */
+export type TokenUse = 'cached' | 'new';
+
 export interface AdminApi {
   /**
    * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
@@ -48,13 +51,20 @@ export interface AdminApi {
     abortUntilWritten: AbortSignal,
   ): Promise<string>;
   /**
-   * Lists the organizations that a credential can see, for checks. Creates nothing. A service account gets a
-   * new access token for it: the cached one would still work after the client secret was replaced.
+   * Lists the organizations that a credential can see, for checks. Creates nothing.
    *
+   * @param token `new` fetches an access token first: the cached one works on after the client secret was replaced.
    * @returns the first 500 organization ids; a credential belongs to one organization.
    * @throws AtlasError, SecretUnavailableError
    */
-  visibleOrganizations(credentialName: string): Promise<string[]>;
+  visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]>;
+  /**
+   * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the
+   * credential must have succeeded just before.
+   *
+   * @throws AtlasError, SecretUnavailableError
+   */
+  requireOwnerRole(orgId: string, credentialName: string): Promise<void>;
   /**
    * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not
    * say which source organization they belong to.
@@ -85,7 +95,6 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     ]),
   );
   const query = formatQuery({ envelope, pretty });
-  const revocations = new Set<Promise<void>>();
 
   async function send(
     { endpoint, path, abortUntilWritten, ...request }: AtlasRequest,
@@ -133,6 +142,11 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     return parsed.data;
   }
 
+  function readProjects(orgId: string, credential: Pick<Credential, 'send'>): Promise<unknown[]> {
+    const path = `${liveMigrations(orgId)}/availableProjects`;
+    return read('availableProjects', path, credential, projectsSchema);
+  }
+
   return {
     async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
       abortUntilWritten.throwIfAborted();
@@ -154,29 +168,30 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       });
     },
 
-    async visibleOrganizations(credentialName) {
+    async visibleOrganizations(credentialName, token) {
+      const credential = findCredential(credentialName);
+      if (token === 'new') await credential.renew();
       const path = '/api/atlas/v2/orgs?itemsPerPage=500';
-      const credential = createCredential(findCredential(credentialName).config);
-      try {
-        const { results } = await read('orgs', path, credential, organizationsSchema);
-        return results.map(({ id }) => id);
-      } finally {
-        // The check does not wait for the revocation.
-        const revoked = closeAll([credential]).finally(() => revocations.delete(revoked));
-        revocations.add(revoked);
-      }
+      const { results } = await read('orgs', path, credential, organizationsSchema);
+      return results.map(({ id }) => id);
+    },
+
+    async requireOwnerRole(orgId, credentialName) {
+      const credential = findCredential(credentialName);
+      await readProjects(orgId, {
+        send: (request) => credential.send({ ...request, followsSuccess: true }),
+      });
     },
 
     async isLinked(orgId, credentialName) {
-      const path = `${liveMigrations(orgId)}/availableProjects`;
-      const projects = await read('availableProjects', path, findCredential(credentialName), projectsSchema);
+      const projects = await readProjects(orgId, findCredential(credentialName));
       return projects.length > 0;
     },
 
     describeOpenCircuit: (credentialName) => findCredential(credentialName).circuit.describe(),
 
     async close() {
-      await Promise.all([closeAll([...credentials.values()]), ...revocations]);
+      await closeAll([...credentials.values()]);
       await sender.close();
     },
   };
@@ -197,6 +212,7 @@ function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Cred
   return {
     send: (request) =>
       withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
+    renew: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }

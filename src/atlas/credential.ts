@@ -29,6 +29,8 @@ export interface AtlasRequest {
   body?: string;
   /** Ends a request that is not yet written, never one that is: its response may hold a token. */
   abortUntilWritten?: AbortSignal;
+  /** True right after a success: a 401 then does not mean that the access token has expired. */
+  followsSuccess?: boolean;
 }
 
 /** @throws AtlasError when no complete response arrives, or the reason of `abortUntilWritten`. */
@@ -42,6 +44,8 @@ export interface Credential {
    *   SecretUnavailableError.
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
+  /** Replaces and revokes the access token. If it throws, the former one stays. */
+  renew(): Promise<void>;
   /** Tries to revoke the access token. Never throws. */
   close(): Promise<void>;
 }

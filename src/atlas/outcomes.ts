@@ -77,10 +77,7 @@ const COMMON_ROWS: readonly Row[] = [
   retried(isServerError),
 ];
 
-/** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
-const LINK_TOKEN_ROWS: readonly Row[] = [
-  invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
-  rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
+const OWNER_ROWS: readonly Row[] = [
   rejected(
     oneOf(401),
     'check that the credential is correct, has not expired, and is Organization Owner of this organization',
@@ -89,6 +86,13 @@ const LINK_TOKEN_ROWS: readonly Row[] = [
     isForbidden,
     "give the credential the Organization Owner role, and add the worker's IP address to its API access list",
   ),
+];
+
+/** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
+const LINK_TOKEN_ROWS: readonly Row[] = [
+  invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
+  rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
+  ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),
   ...COMMON_ROWS,
 ];
@@ -106,11 +110,8 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
 /** Rows of calls that create nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
   UNREADABLE,
-  rejected(oneOf(401), 'check that the credential is correct and has not expired'),
-  rejected(
-    isForbidden,
-    "check the roles of the credential, and add the worker's IP address to its API access list",
-  ),
+  ...OWNER_ROWS,
+  rejected(oneOf(404), 'check orgId; what Atlas responds for an organization without a link is not known'),
   ...COMMON_ROWS,
 ];
 

@@ -19,22 +19,32 @@ interface AccessToken {
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
+
+  async function revokeQuietly(token: Promise<AccessToken> | null): Promise<void> {
+    const known = await token?.catch(() => null);
+    if (known) await revoke(known, config, send).catch(() => undefined);
+  }
+
   return {
     async send(request) {
       const cached = accessTokens.peek();
       const token = await accessTokens.get();
       const response = await send(withBearer(request, token));
       // A 401 to a token that this call fetched is final: the token has not expired.
-      const mayHaveExpired = response.status === 401 && (await cached?.catch(() => null)) === token;
+      const mayHaveExpired =
+        !request.followsSuccess && response.status === 401 && (await cached?.catch(() => null)) === token;
       if (!mayHaveExpired) return response;
       const renewed = await accessTokens.get({ isStale: (current) => current === token });
       return send(withBearer(request, renewed));
     },
 
-    async close() {
-      const token = await accessTokens.peek()?.catch(() => null);
-      if (token) await revoke(token, config, send).catch(() => undefined);
+    async renew() {
+      const replaced = accessTokens.peek();
+      await accessTokens.replace();
+      await revokeQuietly(replaced);
     },
+
+    close: () => revokeQuietly(accessTokens.peek()),
   };
 }
 

@@ -19,7 +19,7 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
   try {
     const [temporal, worker] = await Promise.all([
       checkTemporal(env, config.taskQueue),
-      runAll(workerChecks(services, null, true)),
+      runAll(workerChecks(services, null, { token: 'new', onHost: true })),
     ]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
     return [...warnings, ...temporal, ...worker];

@@ -9,6 +9,8 @@ interface TokenCache<T> {
    * @throws the error of the fetch, or the reason of `signal`.
    */
   get(options?: { isStale?: (token: T) => boolean; signal?: AbortSignal }): Promise<T>;
+  /** Fetches another token, which replaces the cached one if the fetch succeeds. */
+  replace(): Promise<void>;
   /** Returns the token that is cached or being fetched; null before the first `get` and after a failure. */
   peek(): Promise<T> | null;
 }
@@ -38,6 +40,9 @@ export function createTokenCache<T extends { renewAtMs: number }>(fetch: () => P
   return {
     get: ({ isStale = () => false, signal } = {}) =>
       signal ? raceSignal(() => getFresh(isStale), signal) : getFresh(isStale),
+    async replace() {
+      current = Promise.resolve(await fetch());
+    },
     peek: () => current,
   };
 }

@@ -22,7 +22,7 @@ export function newAccount() {
   };
 }
 
-/** Makes the seed of an emulator with these accounts and without a rate limit. */
+/** Makes the seed of an emulator with these accounts and without rate limits. */
 export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
   return {
     organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
@@ -36,11 +36,11 @@ export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
         orgId: source.sourceOrgId,
       },
     ]),
-    settings: { rateLimit: { enabled: false } },
+    settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null },
   };
 }
 
-/** Starts an emulator with one organization of its own, or with others too, and no rate limit; gone after the last test. */
+/** Starts an emulator with one organization of its own, or with others too, and no rate limits; gone after the last test. */
 export async function startAtlas({
   others = [],
   https,

@@ -1,6 +1,6 @@
 import { chmodSync } from 'node:fs';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
-import { credentialEnv } from '../../support/atlas';
+import { credentialEnv, seedOf } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { newOrgId } from '../../support/ids';
@@ -28,6 +28,8 @@ async function denying(calls: RegExp): Promise<string[]> {
   return ['--address', proxy.address];
 }
 
+const matching = (pattern: string) => expect.stringMatching(new RegExp(pattern));
+
 /** Runs doctor with the configuration and the environment of the worker. */
 function doctor(options: string[], env: NodeJS.ProcessEnv = {}) {
   const { atlas, deployment } = fixture;
@@ -51,6 +53,7 @@ describe('doctor', () => {
       `warning   task queue ${taskQueue}: no worker polls task queue ${taskQueue}: start one, or correct the name; a run stays on the task queue on which it was started`,
       expect.stringMatching(/^ok {8}sealing keys: key \S+ seals and opens$/),
       `ok        credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
+      `ok        role of credential default: may create link-tokens in ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${tokensFolder} can be written`),
       expect.stringContaining(`ok        sink blocked: directory ${fixture.blockedSink.directory} can be`),
     ]);
@@ -83,7 +86,7 @@ describe('doctor', () => {
     const { code, stdout } = await doctor(['--namespace', 'nowhere']);
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^error +Temporal: cannot reach Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*\nunchecked +list of runs: .*\nunchecked .*\nok +sealing keys: .*\nok +credential default: .*\nok +sink files: /m,
+      /^error +Temporal: cannot reach Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*\nunchecked +list of runs: .*\nunchecked .*\nok +sealing keys: .*\nok +credential default: .*\nok +role of .*\nok +sink files: /m,
     );
   });
 
@@ -94,7 +97,7 @@ describe('doctor', () => {
       code: 1,
       stderr: 'live-migration-prep: 1 error, 0 warnings\n',
       stdout: expect.stringMatching(
-        /^nothing was changed, .*\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas.*\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
+        /^nothing was changed, .*\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
       ),
     });
   });
@@ -123,10 +126,35 @@ it('start --dry-run prints what a run would do with a wide block, and starts not
     'ok        list of runs: Temporal lists runs',
     expect.stringMatching(/^ok {8}sealing keys: /),
     'ok        credential default: accepted by Atlas',
-    `ok        organization ${fixture.atlas.account.orgId}: visible to credential default`,
+    `ok        organization ${fixture.atlas.account.orgId}: credential default may create link-tokens`,
     expect.stringMatching(/^ok {8}sink files: /),
   ]);
   await expect(fixture.newestRunId(workflowId)).rejects.toThrow(/not found/i);
+});
+
+it('without the role of an owner doctor, a dry run and schedule create fail; doctor --remote warns', async () => {
+  const { atlas, client } = fixture;
+  const { serviceAccounts = [], ...seed } = seedOf([atlas.account]);
+  atlas.seed({
+    ...seed,
+    serviceAccounts: serviceAccounts.map((each) => ({ ...each, roles: ['ORG_MEMBER'] })),
+  });
+  const request = fixture.newTarget().requestOptions();
+  const [host, ...exits] = [
+    await doctor([]),
+    await client('start', ...request, '--dry-run'),
+    await client('schedule', 'create', ...request, '--cron', '@yearly'),
+  ];
+  const remote = await client('doctor', '--remote');
+  atlas.seed({ ...seed, serviceAccounts });
+  const found = `: credential default cannot create link-tokens in .* 401 NOT_ORG_OWNER .*; check that`;
+  expect(host).toMatchObject({ code: 1, stdout: matching(`\\nerror +role of credential default${found}`) });
+  for (const exit of exits)
+    expect(exit).toMatchObject({ code: 1, stderr: matching(`\\n +error +organization \\w+${found}`) });
+  expect(remote).toMatchObject({
+    code: 0,
+    stdout: matching(`\\nwarning +role of credential default${found}`),
+  });
 });
 
 describe('schedule create', () => {

@@ -34,7 +34,16 @@ async function create(body = '{}', headers = {}, path = LINK_TOKENS) {
   return post(path, { ...JSON_HEADERS, authorization, ...headers }, body);
 }
 
+it('refuses the eleventh access token of a minute as Atlas does', async () => {
+  for (let count = 0; count < 10; count++) expect((await getToken()).status).toBe(200);
+  expect(await getToken()).toMatchObject({
+    status: 429,
+    json: { errorCode: 'RATE_LIMITED', parameters: ['/api/oauth/token', 10, 1] },
+  });
+});
+
 it('refuses a client id that is URL-encoded, and the 101st live access token', async () => {
+  emulator.seed({ settings: { accessTokensPerMinute: null } });
   const encoded = await getToken(serviceAccount.clientId.replaceAll('_', '%5F'));
   expect(encoded).toMatchObject({ status: 401, json: { error: 'invalid_client' } });
   await Promise.all(Array.from({ length: 100 }, () => getToken()));

@@ -81,6 +81,7 @@ describe('checkWorker', () => {
         'list of runs: ok',
         'sealing keys: ok',
         'credential default: ok',
+        'role of credential default: ok',
         'sink files: ok',
         'sink broken: error',
       ],

@@ -40,7 +40,7 @@ function atlasAt({ url }: { url: string }, kind: Kind, options?: Options): Admin
 
 /** The client and an emulator of its own, without Atlas's rate limit, which is not what these tests are about. */
 async function start(kind: Kind, options?: Options): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
-  const seed = { settings: { rateLimit: { enabled: false } } };
+  const seed = { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } };
   const emulator = closeLater(await startAtlasEmulator({ seed }));
   return [atlasAt(emulator, kind, options), emulator];
 }
@@ -227,7 +227,7 @@ describe('closing', () => {
   it('revokes every access token, those of checks too', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
-    await atlas.visibleOrganizations('default');
+    await atlas.visibleOrganizations('default', 'new');
     await atlas.close();
     expect(counts(emulator).accessTokens).toBe(2);
     expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
@@ -253,19 +253,35 @@ describe('closing', () => {
 });
 
 describe('visibleOrganizations', () => {
-  it('authenticates anew, so that a replaced client secret is checked', async () => {
+  it('uses the access token of the runs, or a new one that replaces it unless the client secret is wrong', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
-    await expect(atlas.visibleOrganizations('default')).resolves.toEqual([ORG]);
+    await expect(atlas.visibleOrganizations('default', 'cached')).resolves.toEqual([ORG]);
+    expect(counts(emulator).accessTokens).toBe(1);
+    await expect(atlas.visibleOrganizations('default', 'new')).resolves.toEqual([ORG]);
+    expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(1);
     emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
-    await expect(atlas.visibleOrganizations('default')).rejects.toThrow('to the access-token request');
+    const refused = atlas.visibleOrganizations('default', 'new');
+    await expect(refused).rejects.toThrow('to the access-token request');
     await create(atlas);
+    expect(counts(emulator).accessTokens).toBe(3);
   });
 
   it('throws a page', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'orgs', status: 200, html: true });
-    const looking = atlas.visibleOrganizations('default');
+    const looking = atlas.visibleOrganizations('default', 'new');
     await expect(looking).rejects.toMatchObject(failedWith({ status: 200 }));
   });
+});
+
+it('requireOwnerRole throws what Atlas returns to another role, and fetches no access token for it', async () => {
+  const [atlas, emulator] = await start('serviceAccount');
+  await atlas.visibleOrganizations('default', 'cached');
+  await expect(atlas.requireOwnerRole(ORG, 'default')).resolves.toBeUndefined();
+  emulator.seed({ serviceAccounts: [{ ...ACCOUNT, roles: ['ORG_READ_ONLY'] }] });
+  const refusal = { status: 401, errorCode: 'NOT_ORG_OWNER' };
+  const refused = atlas.requireOwnerRole(ORG, 'default');
+  await expect(refused).rejects.toMatchObject({ outcome: { details: refusal } });
+  expect(counts(emulator).accessTokens).toBe(1);
 });

@@ -1,4 +1,5 @@
-import { connectionError } from '../../../src/atlas/outcomes';
+import type { AdminApi } from '../../../src/atlas/admin-api';
+import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import { failedCheck, ok, unchecked, warning } from '../../../src/checks/check-result';
 import { runAll, workerChecks, type RequestScope } from '../../../src/checks/worker-checks';
 import type { Services } from '../../../src/config/services';
@@ -7,24 +8,30 @@ import { ORG, SOURCE_ORG, UNMAPPED_ORG, organizations, unmapped } from '../activ
 
 const WORKER = {
   visible: () => Promise.resolve([ORG]),
+  role: (() => Promise.resolve()) as AdminApi['requireOwnerRole'],
   openCircuit: null as string | null,
   keyIds: ['first'],
   sink: {} as Partial<Sink>,
   served: organizations,
   scope: null as RequestScope | null,
-  withIds: false,
+  onHost: false,
 };
 
 /** Runs the checks of a worker with one sink; returns findings by their check. */
 async function runChecks(change: Partial<typeof WORKER>) {
-  const { visible, openCircuit, keyIds, sink, served, scope, withIds } = { ...WORKER, ...change };
+  const { visible, role, openCircuit, keyIds, sink, served, scope, onHost } = { ...WORKER, ...change };
   const services = {
-    atlas: { visibleOrganizations: visible, describeOpenCircuit: () => openCircuit },
+    atlas: {
+      visibleOrganizations: visible,
+      requireOwnerRole: role,
+      describeOpenCircuit: () => openCircuit,
+    },
     sealer: { keyIds: () => keyIds },
     sinks: new Map([['drop', sink]]),
     organizations: served,
   };
-  const findings = await runAll(workerChecks(services as unknown as Services, scope, withIds));
+  const options = { token: 'new', onHost } as const;
+  const findings = await runAll(workerChecks(services as unknown as Services, scope, options));
   return Object.fromEntries(findings.map(({ check, ...finding }) => [check, finding]));
 }
 
@@ -36,36 +43,26 @@ const SCOPE = { orgId: ORG, sourceOrgId: null, credential: 'acme', sink: 'drop' 
 const REQUEST = { scope: SCOPE };
 const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
 const ABSENT = { visible: () => Promise.reject(absent) };
-const OTHER = listing(UNMAPPED_ORG);
-const NOT_ALL =
-  'accepted by Atlas, but cannot see organizations that it serves (1 of 1): a credential belongs';
+const HOST = { onHost: true };
 const OPEN = { openCircuit: 'this worker sends no request' };
 const NEEDS_SOURCE = sinkThat(() => Promise.resolve('it works'), { needsSourceOrgId: true });
 
 it.each<[checked: string, worker: Partial<typeof WORKER>, finding: object]>([
-  ['credential acme', {}, ok('accepted by Atlas; can see every organization that it serves')],
-  ['credential acme', { withIds: true }, ok(`accepted by Atlas; can see ${ORG}`)],
-  ['credential default', { served: unmapped }, ok('accepted by Atlas; can see an organization')],
-  ['credential default', listing(), warning('accepted by Atlas; can see no organization: check its roles')],
-  ['credential acme', OTHER, failedCheck(including(NOT_ALL))],
-  [
-    'credential acme',
-    { ...OTHER, withIds: true },
-    failedCheck(including(`cannot see ${ORG} (it can see ${UNMAPPED_ORG}): a credential belongs to one`)),
-  ],
+  ['credential acme', {}, ok('accepted by Atlas')],
+  ['credential acme', HOST, ok(`accepted by Atlas; can see ${ORG}`)],
   ['credential acme', ABSENT, failedCheck(including('no connection to Atlas at https://atlas.test ('), true)],
   ['credential acme', { ...OPEN, ...REQUEST }, warning(`accepted by Atlas; but ${OPEN.openCircuit}`)],
-  ['credential acme', { ...OPEN, ...OTHER }, failedCheck(including(NOT_ALL))],
+
+  ['role of credential acme', {}, ok('may create link-tokens in 1 organization')],
+  ['role of credential acme', HOST, ok(`may create link-tokens in ${ORG}`)],
+  ['role of credential default', { ...HOST, served: unmapped }, ok(`may create link-tokens in ${ORG}`)],
+  ['role of credential default', { ...listing(), served: unmapped }, warning(including('it can see no org'))],
+  ['role of credential acme', ABSENT, unchecked('credential acme cannot be used')],
+
+  [`organization ${ORG}`, REQUEST, ok('credential acme may create link-tokens')],
+  [`organization ${ORG}`, { ...REQUEST, ...ABSENT }, unchecked('credential acme cannot be used')],
 
   ['sealing keys', { keyIds: ['first', 'second'] }, ok('key first seals and opens; second open')],
-
-  [`organization ${ORG}`, REQUEST, ok('visible to credential acme')],
-  [
-    `organization ${ORG}`,
-    { ...REQUEST, ...OTHER },
-    { ...failedCheck(including('is not visible to credential acme, and a credential')), field: 'orgId' },
-  ],
-  [`organization ${ORG}`, { ...REQUEST, ...ABSENT }, unchecked('credential acme cannot be used')],
 
   ['sink drop', {}, unchecked('configured; only a delivery can tell whether it works')],
   ['sink drop', sinkThat(() => Promise.reject(new SinkUnavailableError('down'))), failedCheck('down', true)],
@@ -81,19 +78,74 @@ it.each<[checked: string, worker: Partial<typeof WORKER>, finding: object]>([
   expect((await runChecks(worker))[checked]).toEqual(finding);
 });
 
+const CANNOT = `credential acme cannot create link-tokens in ${ORG}: Atlas returned`;
+const NOT_KNOWN = `it is not known whether credential acme may create link-tokens in ${ORG}: Atlas returned`;
+const NOT_VISIBLE = `${ORG} is not visible to credential acme, and a credential belongs to one organization`;
+
+it.each([
+  [401, 'a visible', [ORG], 'error', `${CANNOT} 401 `],
+  [403, 'a visible', [ORG], 'error', `${CANNOT} 403 `],
+  [404, 'a visible', [ORG], 'warning', `${NOT_KNOWN} 404 `],
+  [503, 'a visible', [ORG], 'warning', `${NOT_KNOWN} 503 `],
+  [401, 'another', [UNMAPPED_ORG], 'error', NOT_VISIBLE],
+  [404, 'another', [UNMAPPED_ORG], 'error', NOT_VISIBLE],
+])(
+  '%d for the role in %s organization %j is an %s; without a request, a warning that names none',
+  async (...row) => {
+    const [status, what, visible, state, text] = row;
+    const json = { detail: `not in ${ORG}` };
+    const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
+    const worker = { ...listing(...visible), role: () => Promise.reject(error) };
+    const { 'role of credential acme': host } = await runChecks({ ...worker, ...HOST });
+    expect(host).toMatchObject({ state, message: including(text) });
+    const { [`organization ${ORG}`]: request } = await runChecks({ ...worker, ...REQUEST });
+    expect(request).toMatchObject({ state, message: including(text) });
+    expect(request?.field).toBe(what === 'another' ? 'orgId' : undefined);
+    const { 'role of credential acme': gate } = await runChecks(worker);
+    expect(gate).toEqual(warning(including(text.replace(ORG, 'an organization'))));
+    expect(gate?.message).not.toContain(ORG);
+  },
+);
+
 it('a request without a credential and a sink checks the keys alone', async () => {
   const findings = await runChecks({ scope: { ...SCOPE, credential: null, sink: null } });
   expect(Object.keys(findings)).toEqual(['sealing keys']);
 });
 
-it('a check without a result has failed after ten seconds, and may succeed later', async () => {
+it('the role is checked in ten organizations at most where the configuration names none, ten at a time', async () => {
+  const inProgress = new Set<string>();
+  let most = 0;
+  const role = async (orgId: string) => {
+    most = Math.max(most, inProgress.add(orgId).size);
+    await new Promise(setImmediate);
+    inProgress.delete(orgId);
+  };
+  const ids = Array.from({ length: 25 }, (_, index) => `org-${index}`);
+  const { 'role of credential default': found } = await runChecks({
+    ...listing(...ids),
+    role,
+    served: unmapped,
+  });
+  expect(found).toEqual(ok('may create link-tokens in 10 organizations'));
+  const served = { ...organizations, servedBy: () => ids };
+  const { 'role of credential acme': all } = await runChecks({ ...listing(...ids), role, served });
+  expect([all, most]).toEqual([ok('may create link-tokens in 25 organizations'), 10]);
+});
+
+it('a check without a result has failed after ten seconds and may succeed later, unless it is a minor one', async () => {
   const timeout = new AbortController();
   const timeoutAfter = jest.spyOn(AbortSignal, 'timeout').mockReturnValue(timeout.signal);
   const slow = jest.fn(() => new Promise<never>(() => undefined));
-  const running = runAll([['slow', slow]]);
+  const running = runAll([
+    ['slow', slow],
+    ['minor', slow, warning],
+  ]);
   timeout.abort();
-  const noResult = failedCheck('no result within 10 s: check that the worker can reach it', true);
-  expect(await running).toEqual([{ check: 'slow', ...noResult }]);
+  const noResult = 'no result within 10 s: check that the worker can reach it';
+  expect(await running).toEqual([
+    { check: 'slow', ...failedCheck(noResult, true) },
+    { check: 'minor', ...warning(noResult) },
+  ]);
   expect(timeoutAfter).toHaveBeenCalledWith(10_000);
   expect(slow).toHaveBeenCalledWith(timeout.signal);
   timeoutAfter.mockRestore();

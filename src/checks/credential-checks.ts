@@ -1,0 +1,106 @@
+import type { AdminApi, TokenUse } from '../atlas/admin-api';
+import { classifyAtlasError } from '../atlas/outcomes';
+import type { Services } from '../config/services';
+import { formatCount } from '../shared/text';
+import { failedCheck, ok, unchecked, warning, type Check, type CheckResult } from './check-result';
+
+/** Role checks at a time. */
+const LANES = 10;
+/** Organizations that are checked where the configuration names none. */
+const MAX_UNNAMED = 10;
+
+export interface CredentialOptions {
+  token: TokenUse;
+  /** True on the worker's host: findings name every organization, and a missing role is an error. */
+  onHost: boolean;
+}
+
+/**
+ * Makes two checks of each credential: Atlas accepts it, and it may create link-tokens.
+ *
+ * @param requested organization of a request; null for those that the configuration assigns to the credential.
+ */
+export function credentialChecks(
+  services: Services,
+  names: readonly string[],
+  requested: string | null,
+  { token, onHost }: CredentialOptions,
+): Check[] {
+  const { atlas, organizations } = services;
+  const inTurn = createLanes();
+  return names.flatMap((name): Check[] => {
+    const visible = atlas.visibleOrganizations(name, token);
+    const credential = visible.then(
+      (ids) => {
+        const seen = onHost ? `; can see ${ids.join(', ') || 'no organization'}` : '';
+        const openCircuit = atlas.describeOpenCircuit(name);
+        if (openCircuit === null) return ok(`accepted by Atlas${seen}`);
+        return warning(`accepted by Atlas${seen}; but ${openCircuit}`);
+      },
+      (cause: unknown) => {
+        const { message, retryable } = classifyAtlasError(cause, 'orgs');
+        return failedCheck(message, retryable);
+      },
+    );
+    const role = visible.then(
+      async (ids) => {
+        const checkOne = (id: string) => inTurn(() => checkRole(atlas, name, id, ids.includes(id)));
+        if (requested !== null) return checkOne(requested);
+        const served = organizations.servedBy(name);
+        const wanted = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
+        return summarize(wanted, await Promise.all(wanted.map(checkOne)), onHost);
+      },
+      () => unchecked(`credential ${name} cannot be used`),
+    );
+    return [
+      [`credential ${name}`, () => credential],
+      [requested === null ? `role of credential ${name}` : `organization ${requested}`, () => role, warning],
+    ];
+  });
+}
+
+async function checkRole(
+  atlas: AdminApi,
+  name: string,
+  orgId: string,
+  isVisible: boolean,
+): Promise<CheckResult> {
+  try {
+    await atlas.requireOwnerRole(orgId, name);
+    return ok(`credential ${name} may create link-tokens`);
+  } catch (error) {
+    const { type, details, message } = classifyAtlasError(error, 'availableProjects');
+    const refusals = isVisible ? [401, 403] : [401, 403, 404];
+    if (type !== 'AtlasRequestRejected' || !refusals.includes(details.status ?? 0))
+      return warning(
+        `it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`,
+      );
+    if (isVisible) return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
+    const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;
+    const remedy = 'correct it, or name another credential under atlas.organizations';
+    return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
+  }
+}
+
+function summarize(ids: readonly string[], results: readonly CheckResult[], onHost: boolean): CheckResult {
+  if (ids.length === 0) return warning('it can see no organization: check its roles');
+  const problems = results.filter(({ state }) => state !== 'ok');
+  const where = onHost ? ids.join(', ') : formatCount(ids.length, 'organization');
+  if (problems.length === 0) return ok(`may create link-tokens in ${where}`);
+  const message = problems.map((problem) => problem.message).join('; ');
+  if (onHost)
+    return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
+  return warning(ids.reduce((text, id) => text.replaceAll(id, 'an organization'), message));
+}
+
+/** Makes a function that lets work wait for its turn in one of the lanes. */
+function createLanes() {
+  const lanes = new Map<number, Promise<CheckResult>>();
+  let turn = 0;
+  return (work: () => Promise<CheckResult>): Promise<CheckResult> => {
+    const lane = turn++ % LANES;
+    const result = lanes.get(lane)?.then(work) ?? work();
+    lanes.set(lane, result);
+    return result;
+  };
+}
