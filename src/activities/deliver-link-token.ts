@@ -2,10 +2,11 @@ import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Organizations } from '../config/organizations';
 import { deliverInputSchema } from '../contract/activity-inputs';
+import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliveryFactsSchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
 import type { Activities, DeliverRetryPolicy } from '../shared/activities';
-import { quote } from '../shared/text';
+import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
@@ -38,7 +39,8 @@ export function deliverLinkTokenActivity(
       const facts = tokenFactsSchema.parse(openedToken);
       const delivery = { ...deliveryFactsSchema.parse(openedToken), token: openedToken.linkToken };
       sinkTried = true;
-      const location = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
+      const place = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
+      const location = cut(place, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
       if (context.cancellationDetails?.cancelRequested)

@@ -1,11 +1,13 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
 import { describeProblems } from '../checks/check-request';
+import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import type { AttemptDetails, Backoff } from '../shared/activities';
 import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
+import { cut } from '../shared/text';
 import type { DeliveryOutcome } from '../sinks/outcomes';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/visibility';
@@ -87,15 +89,17 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   });
 }
 
-/** History holds a failure twice, and Temporal refuses a workflow task over 2 MiB. */
-const MAX_FIELDS = 100;
-
 export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
-  const more = problems.length - MAX_FIELDS;
+  const listed = problems.length > MAX_FIELDS ? problems.slice(0, MAX_FIELDS - 1) : problems;
+  const more = problems.length - listed.length;
   const rest = { field: 'request', description: `has ${more} more problems: correct these first` };
+  const cutProblem = ({ field, description }: FieldProblem): FieldProblem => ({
+    field: cut(field, MAX_DETAIL_LENGTH),
+    description: cut(description, MAX_DETAIL_LENGTH),
+  });
   return terminalFailure('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
     ...report,
-    fields: more > 0 ? [...problems.slice(0, MAX_FIELDS), rest] : [...problems],
+    fields: (more > 0 ? [...listed, rest] : listed).map(cutProblem),
   });
 }
 

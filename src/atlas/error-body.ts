@@ -6,13 +6,13 @@ import { escapeControls } from '../shared/text';
  * Maximum length of a text, in characters. Temporal keeps 4 KB of a failure that is retried. It holds up to
  * three texts in its details, and two of them again in its message.
  */
-const MAX_TEXT_LENGTH = 200;
-const MAX_FIELDS = 20;
+const MAX_QUOTED_LENGTH = 200;
+const MAX_QUOTED_FIELDS = 20;
 
 /** Bounds a text and escapes control characters, since Atlas quotes what callers sent. */
 const text = z
   .string()
-  .transform((value) => escapeControls(value.slice(0, MAX_TEXT_LENGTH)).slice(0, MAX_TEXT_LENGTH));
+  .transform((value) => escapeControls(value.slice(0, MAX_QUOTED_LENGTH)).slice(0, MAX_QUOTED_LENGTH));
 
 const fieldSchema = z.object({ field: text, description: text });
 
@@ -40,7 +40,7 @@ export function parseErrorBody(
     errorCode: errorCode ?? error,
     reason,
     detail: detail ?? error_description,
-    fields: badRequestDetail?.fields.filter((field) => field !== null).slice(0, MAX_FIELDS),
+    fields: badRequestDetail?.fields.filter((field) => field !== null).slice(0, MAX_QUOTED_FIELDS),
   };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
 }

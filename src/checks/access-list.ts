@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { MAX_ENTRY_LENGTH } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
 import { quote } from '../shared/text';
 
@@ -34,7 +35,8 @@ export function checkAccessList(list: readonly unknown[]) {
   const warn = (entry: string, warning: string) =>
     warned.set(warning, [...(warned.get(warning) ?? []), entry]);
   list.forEach((text, index) => {
-    if (typeof text !== 'string') return;
+    // The schema refuses the others.
+    if (typeof text !== 'string' || text.length > MAX_ENTRY_LENGTH) return;
     const field = `accessListIps[${index}]`;
     const checked = checkEntry(text);
     if ('problem' in checked) {

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential';
-import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
+import { DEFAULT_TASK_QUEUE, MAX_TEXT_LENGTH, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import { secretReference, type Env, type ReferenceContext, type Secret } from '../secrets/references';
 import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../secrets/sealing';
+import { escapeControls } from '../shared/text';
 import { sinkConfigSchema } from '../sinks';
 import { DEFAULT_CREDENTIAL, type EnvironmentValues } from './environment';
 import { readYamlFile, type YamlFile } from './yaml-file';
@@ -59,7 +60,13 @@ function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
 
 export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
   return z.strictObject({
-    taskQueue: z.string().min(1).default(DEFAULT_TASK_QUEUE),
+    taskQueue: z
+      .string()
+      .refine(
+        (name) => name.trim() !== '' && name === escapeControls(name),
+        'is blank or has control characters: write a name, or remove it',
+      )
+      .default(DEFAULT_TASK_QUEUE),
     atlas: z
       .strictObject({
         requestTimeoutMs: z.int().min(100).max(300_000).default(30_000),
@@ -131,7 +138,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
 
 function credentialsSchema(context: ReferenceContext, { credential }: EnvironmentValues) {
   return z
-    .record(z.string().min(1), credentialSchema(context))
+    .record(z.string().min(1).max(MAX_TEXT_LENGTH), credentialSchema(context))
     .prefault({})
     .refine((named) => !credential || !(DEFAULT_CREDENTIAL in named), {
       path: [DEFAULT_CREDENTIAL],

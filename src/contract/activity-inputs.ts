@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { MAX_WARNINGS, MAX_WARNING_LENGTH } from './limits';
-import { organizationId, sealedTokenSchema, sinkName, validRequestSchema } from './schemas';
+import { organizationId, sealedTokenSchema, sinkName, timestamp, validRequestSchema } from './schemas';
 
 /*
  * Inputs of activities, which no caller sees. Anyone who may start work in the namespace can call an
@@ -8,10 +7,7 @@ import { organizationId, sealedTokenSchema, sinkName, validRequestSchema } from 
  */
 
 export const createInputSchema = z.object({
-  request: validRequestSchema.extend({
-    /** A result that is too large would lose its token. */
-    warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS),
-  }),
+  request: validRequestSchema,
   unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
   activityNumber: z.int().min(1),
@@ -25,7 +21,7 @@ export const linkCheckSchema = z.object({
   orgId: organizationId,
   sourceOrgId: organizationId.nullable(),
   sink: sinkName,
-  lastTokenAt: z.iso.datetime().nullable(),
+  lastTokenAt: timestamp.nullable(),
 });
 
 export type LinkCheck = z.output<typeof linkCheckSchema>;

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { MAX_TEXT_LENGTH } from './names';
 
-const text = z.string().nullable().catch(null);
+const text = z.string().max(MAX_TEXT_LENGTH).nullable().catch(null);
 
 /** The memo of a run, which lists return. A field is null while it is not set. */
-const runMemoSchema = z.object({
+export const runMemoSchema = z.object({
   step: z.literal('undelivered').nullable().catch(null),
   /** The sink of the request, while the run is undelivered. */
   sink: text,

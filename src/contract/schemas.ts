@@ -1,6 +1,20 @@
 import { z } from 'zod';
-import { MAX_ACCESS_LIST_ENTRIES, MAX_JWE_LENGTH } from './limits';
+import {
+  MAX_ACCESS_LIST_ENTRIES,
+  MAX_DETAIL_LENGTH,
+  MAX_ENTRY_LENGTH,
+  MAX_FIELDS,
+  MAX_FINDINGS,
+  MAX_JWE_LENGTH,
+  MAX_MESSAGE_LENGTH,
+  MAX_SINKS_TRIED,
+  MAX_TIME_LENGTH,
+  MAX_WARNINGS,
+  MAX_WARNING_LENGTH,
+} from './limits';
 import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
+
+/* Anyone in the namespace can write what these read. zod makes an issue for each element of an unbounded array. */
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')
@@ -15,13 +29,23 @@ const shortText = z
 
 const accessListIps = z
   .array(
-    z.string('is not a string: write an address or a CIDR block'),
+    z
+      .string('is not a string: write an address or a CIDR block')
+      .max(MAX_ENTRY_LENGTH, 'is longer than any block: write an address or a CIDR block'),
     'is missing or not a list: write [] where the source skips the access list',
   )
   .max(
     MAX_ACCESS_LIST_ENTRIES,
     `has more than ${MAX_ACCESS_LIST_ENTRIES} entries: write whole networks as CIDR blocks instead`,
   );
+
+const count = z.int().min(0);
+const message = z.string().max(MAX_MESSAGE_LENGTH);
+const detail = z.string().max(MAX_DETAIL_LENGTH);
+const sha256 = z.string().regex(/^[a-f0-9]{64}$/);
+
+/** A time as RFC 3339 in UTC. The format alone permits any number of decimals. */
+export const timestamp = z.iso.datetime().max(MAX_TIME_LENGTH);
 
 export const sinkName = z
   .string('is missing or not a string: name a configured sink')
@@ -58,14 +82,19 @@ export const prepareRequestSchema = z
 
 export type PrepareRequest = z.input<typeof prepareRequestSchema>;
 
+const sinksTried = z.array(sinkName).max(MAX_SINKS_TRIED);
+
 const requestFacts = {
   orgId: organizationId.describe('Atlas organization in which the link-token was created'),
   sourceOrgId: organizationId.nullable().describe('Organization that will use the token, when named'),
   accessListIps: accessListIps.describe(
     'The access list as Atlas was sent it: normalised, without duplicates',
   ),
-  credential: z.string().describe('Name of the configured credential that created the token'),
-  warnings: z.array(z.string()).describe('Entries of the access list that were accepted with a warning'),
+  credential: shortText.describe('Name of the configured credential that created the token'),
+  warnings: z
+    .array(z.string().max(MAX_WARNING_LENGTH))
+    .max(MAX_WARNINGS)
+    .describe('Entries of the access list that were accepted with a warning'),
   requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
   changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };
@@ -78,15 +107,13 @@ export type ValidRequest = z.output<typeof validRequestSchema>;
 const tokenFacts = {
   ...requestFacts,
   deliveryId: z.uuid().describe('Identifies the token; the same over every delivery of it'),
-  tokenSha256: z
-    .string()
-    .regex(/^[a-f0-9]{64}$/)
-    .describe('SHA-256 of the token in lower-case hex, by which a leaked token can be recognised'),
-  createdAt: z.iso.datetime().describe('When Atlas returned the token (RFC 3339, UTC)'),
-  unconfirmedTokens: z
-    .int()
-    .min(0)
-    .describe('Upper bound of other tokens that Atlas may have created and the run never received'),
+  tokenSha256: sha256.describe(
+    'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
+  ),
+  createdAt: timestamp.describe('When Atlas returned the token (RFC 3339, UTC)'),
+  unconfirmedTokens: count.describe(
+    'Upper bound of other tokens that Atlas may have created and the run never received',
+  ),
 };
 
 /** Everything that is known of a created token, without the token itself. */
@@ -114,10 +141,10 @@ export type SealedToken = z.output<typeof sealedTokenSchema>;
 export const receiptSchema = z
   .object({
     ...tokenFacts,
-    sink: z.string().describe('Name of the sink that has the token'),
-    location: z.string().describe('Where the token is, in terms that an operator can follow'),
-    deliveredAt: z.iso.datetime().describe('When the sink confirmed the token (RFC 3339, UTC)'),
-    alsoTried: z.array(z.string()).describe('Every other sink that was tried: the token may be there too'),
+    sink: sinkName.describe('Name of the sink that has the token'),
+    location: message.describe('Where the token is, in terms that an operator can follow'),
+    deliveredAt: timestamp.describe('When the sink confirmed the token (RFC 3339, UTC)'),
+    alsoTried: sinksTried.describe('Every other sink that was tried: the token may be there too'),
   })
   .meta({
     title: 'Receipt',
@@ -129,7 +156,7 @@ export type Receipt = z.output<typeof receiptSchema>;
 
 /** Second argument of `prepareLiveMigration`: the token of a closed run. With it, nothing is created. */
 export const recoverySchema = z.strictObject(
-  { sealedToken: sealedTokenSchema, sinksTried: z.array(sinkName).max(100) },
+  { sealedToken: sealedTokenSchema, sinksTried },
   'is not {sealedToken, sinksTried}',
 );
 
@@ -146,7 +173,7 @@ export type ScheduledRequest = z.input<typeof scheduledRequestSchema>;
 /** Result of `prepareOnSchedule`. */
 export const scheduledResultSchema = z.object({
   outcome: z.enum(['prepared', 'alreadyRunning', 'alreadyLinked', 'recentToken']),
-  lastTokenAt: z.iso.datetime().nullable().describe('When the last known token of the pair was created'),
+  lastTokenAt: timestamp.nullable().describe('When the last known token of the pair was created'),
   receipt: receiptSchema.nullable().describe('Of the run that this one started; null when it started none'),
 });
 
@@ -155,28 +182,27 @@ export type ScheduledResult = z.output<typeof scheduledResultSchema>;
 /** Result of the Query `status`. */
 export const statusSchema = z.object({
   step: z.enum(STEPS),
-  description: z.string().describe('One sentence that an operator can act on'),
-  unconfirmedTokens: z.int().min(0),
+  description: message.describe('One sentence that an operator can act on'),
+  unconfirmedTokens: count,
   deliveryId: z.uuid().nullable().describe('Of the token, once it exists'),
-  nextTryAt: z.iso
-    .datetime()
-    .nullable()
-    .describe('When creation or delivery is tried again, while the run waits'),
+  nextTryAt: timestamp.nullable().describe('When creation or delivery is tried again, while the run waits'),
 });
 
 export type Status = z.output<typeof statusSchema>;
 
 const fieldProblem = z.object({
-  field: z.string().describe('Path of the field, such as accessListIps[3]'),
-  description: z.string().describe('What is wrong, and what to write instead'),
+  field: detail.describe('Path of the field, such as accessListIps[3]'),
+  description: detail.describe('What is wrong, and what to write instead'),
 });
 
 export type FieldProblem = z.output<typeof fieldProblem>;
 
+const fields = z.array(fieldProblem).max(MAX_FIELDS);
+
 const findingSchema = z.object({
-  check: z.string().describe('What was checked, such as `sink drop`'),
+  check: detail.describe('What was checked, such as `sink drop`'),
   state: z.enum(['ok', 'unchecked', 'warning', 'error']),
-  message: z.string().describe('What works, or what is wrong and what to do'),
+  message: message.describe('What works, or what is wrong and what to do'),
 });
 
 /** The result of one check. An error stops runs; a warning says what may stop them later. */
@@ -184,12 +210,12 @@ export type Finding = z.output<typeof findingSchema>;
 
 /** Result of `checkWorker`, and the details (first element) of its failure. */
 export const checkReportSchema = z.object({
-  findings: z.array(findingSchema),
+  findings: z.array(findingSchema).max(MAX_FINDINGS),
   request: z
     .object({ ...requestFacts, sink: sinkName })
     .nullable()
     .describe('The request as a run would use it; null when there is none, or when it is not valid'),
-  fields: z.array(fieldProblem).describe('What is wrong with which field of the request'),
+  fields: fields.describe('What is wrong with which field of the request'),
 });
 
 export type CheckReport = z.output<typeof checkReportSchema>;
@@ -198,29 +224,26 @@ export type CheckReport = z.output<typeof checkReportSchema>;
 export const failureDetailsSchema = z
   .object({
     status: z.int().optional().describe('HTTP status of the response that decided'),
-    errorCode: z.string().optional().describe('Error code of Atlas'),
-    reason: z.string().optional().describe('Reason that Atlas gave, or the code of a failed connection'),
-    detail: z.string().optional().describe('Detail that Atlas gave'),
-    fields: z.array(fieldProblem).optional().describe('What is wrong with which field'),
-    unconfirmedTokens: z
-      .int()
-      .min(0)
-      .describe('Upper bound of tokens that Atlas may have created and the run never received'),
+    errorCode: detail.optional().describe('Error code of Atlas'),
+    reason: detail.optional().describe('Reason that Atlas gave, or the code of a failed connection'),
+    detail: detail.optional().describe('Detail that Atlas gave'),
+    fields: fields.optional().describe('What is wrong with which field'),
+    unconfirmedTokens: count.describe(
+      'Upper bound of tokens that Atlas may have created and the run never received',
+    ),
     deliveryId: z
       .uuid()
-      .nullable()
-      .optional()
+      .nullish()
       .describe('Cancelled: the token that is recoverable, if any; TokenExists: the earlier token'),
-    tokenSha256: z.string().nullable().optional().describe('Cancelled: SHA-256 of that token'),
-    sinksTried: z.array(z.string()).optional().describe('Cancelled: sinks that may have that token'),
+    tokenSha256: sha256.nullish().describe('Cancelled: SHA-256 of that token'),
+    sinksTried: sinksTried.optional().describe('Cancelled: sinks that may have that token'),
     state: z
       .enum(['delivered', 'recoverable'])
       .optional()
       .describe('TokenExists: whether the earlier run delivered its token, or recover can deliver it'),
-    runId: z.string().optional().describe('TokenExists: the run that has the earlier token'),
+    runId: z.uuid().optional().describe('TokenExists: the run that has the earlier token'),
     receipt: receiptSchema
-      .nullable()
-      .optional()
+      .nullish()
       .describe('TokenExists: of the earlier run, when it delivered and its history is there'),
   })
   .meta({ title: 'FailureDetails', description: 'First element of the details of an ApplicationFailure' });

@@ -11,12 +11,12 @@ export function escapeControls(text: string): string {
 
 /** Quotes a foreign text for a message: in JSON's quotes, at most 60 characters of it. */
 export function quote(text: string): string {
-  return escapeControls(JSON.stringify(shorten(text)));
+  return escapeControls(JSON.stringify(cut(text)));
 }
 
 /** Cuts a foreign text to a length, 60 characters by default. */
 export function truncate(text: string, maxLength?: number): string {
-  return escapeControls(shorten(text, maxLength));
+  return escapeControls(cut(text, maxLength));
 }
 
 /** Quotes a text as one word of a shell command. */
@@ -29,6 +29,7 @@ export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-function shorten(text: string, maxLength = 60): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
+/** Cuts a text to a length, which includes the ellipsis. */
+export function cut(text: string, maxLength = 60): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
 }

@@ -1,6 +1,7 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { deliveryFactsSchema } from '../contract/schemas';
+import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
+import { deliveryFactsSchema, timestamp } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
 import type { Sink, SinkType } from './sink';
 import { createSinkSend, isSuccess, responseError } from './utils/http';
@@ -95,9 +96,11 @@ function createWebhookSink(
 export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
-    timestamp: z.iso.datetime().describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
+    timestamp: timestamp.describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
     data: deliveryFactsSchema
-      .extend({ linkToken: z.string().min(1).describe('The link-token: a credential') })
+      .extend({
+        linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential'),
+      })
       .describe('The token and what is known of it'),
   })
   .meta({

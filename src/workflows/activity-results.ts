@@ -1,9 +1,17 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
-import { MAX_JWE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
+import {
+  MAX_DETAIL_LENGTH,
+  MAX_FIELDS,
+  MAX_JWE_LENGTH,
+  MAX_MESSAGE_LENGTH,
+  MAX_RECEIPT_LENGTH,
+  MAX_TIME_LENGTH,
+} from '../contract/limits';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
+import { cut } from '../shared/text';
 import { payloadConverter } from './payload-converter';
 
 /*
@@ -13,9 +21,6 @@ import { payloadConverter } from './payload-converter';
  * for ever.
  */
 
-const MAX_MESSAGE_LENGTH = 2000;
-const MAX_TEXT_LENGTH = 1000;
-const MAX_FIELDS = 101;
 const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
@@ -103,7 +108,7 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
   const details = asObject(failure.details?.[0]);
   const { retryAfterMs, tokenMayExist, sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = details;
-  const type = cut(String(failure.type), MAX_TEXT_LENGTH);
+  const type = cut(String(failure.type), MAX_DETAIL_LENGTH);
   return {
     how: 'failed',
     type,
@@ -133,7 +138,6 @@ function parseFieldProblem(input: unknown) {
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const SHA256 = /^[a-f0-9]{64}$/;
-const MAX_TIME_LENGTH = 40;
 
 /** @param countBefore count of unconfirmed tokens: with the token of a lost attempt a worker returns less. */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
@@ -205,7 +209,7 @@ function asObject(input: unknown): Record<string, unknown> {
 }
 
 function asText(value: unknown): string {
-  return typeof value === 'string' ? cut(value, MAX_TEXT_LENGTH) : '';
+  return typeof value === 'string' ? cut(value, MAX_DETAIL_LENGTH) : '';
 }
 
 function isText(value: unknown, maxLength: number): value is string {
@@ -222,8 +226,4 @@ function isCount(value: unknown): value is number {
 
 function isTime(value: unknown): value is string {
   return isText(value, MAX_TIME_LENGTH) && !Number.isNaN(Date.parse(value));
-}
-
-function cut(text: string, maxLength: number): string {
-  return text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
 }

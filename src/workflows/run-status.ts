@@ -7,9 +7,11 @@ import {
   type ApplicationFailure,
 } from '@temporalio/workflow';
 import { statusQuery } from '../contract/definitions';
+import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { RunMemo } from '../contract/memo';
 import type { Step } from '../contract/names';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
+import { cut } from '../shared/text';
 import type { AttemptFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
 import { countDelivery, countFailedRound, countRun, countUnconfirmedToken } from './metrics';
@@ -44,7 +46,7 @@ export function createRunStatus() {
 
   function show(step: Step, description: string, nextTryAtMs?: number): void {
     const nextTryAt = nextTryAtMs === undefined ? null : new Date(nextTryAtMs).toISOString();
-    status = { ...status, step, description, nextTryAt };
+    status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextTryAt };
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 

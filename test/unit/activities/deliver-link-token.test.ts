@@ -3,6 +3,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { deliverLinkTokenActivity } from '../../../src/activities/deliver-link-token';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { workflowIdFor } from '../../../src/contract/names';
+import { receiptSchema } from '../../../src/contract/schemas';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import {
   FACTS,
@@ -54,6 +55,13 @@ test('a token sealed with a private address goes to the sink as it was sealed, a
   expect(await attempt()).toEqual({ ...facts, sink: 'drop', location: 'file x', deliveredAt });
   const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
   expect(deliver.mock.calls).toEqual([[{ ...given, token: 'CANARY-token' }, expect.any(AbortSignal)]]);
+});
+
+test('a location that is longer than a receipt permits is cut', async () => {
+  const { deliver, attempt } = worker();
+  deliver.mockResolvedValue('x'.repeat(1_000_000));
+  const receipt = await attempt();
+  expect(receiptSchema.safeParse({ ...(receipt as object), alsoTried: [] }).error).toBeUndefined();
 });
 
 describe('no sink gets a token', () => {

@@ -2,7 +2,7 @@ import type { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { parseInput } from '../../../src/activities/guards';
 import { validateRequestActivity, type RetryPolicies } from '../../../src/activities/validate-request';
-import { validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
+import { failureDetailsSchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { ORG, failureOf, organizations, type Untyped } from './attempt';
@@ -22,6 +22,7 @@ function expectBoundedAndPrintable({ type, message, details }: ApplicationFailur
   expect(message).toBe(escapeControls(message));
   expect(Buffer.byteLength(JSON.stringify(details))).toBeLessThan(MAX_FAILURE_BYTES);
   const [{ fields = [] }] = details as [FailureDetails];
+  expect(failureDetailsSchema.shape.fields.safeParse(fields).error).toBeUndefined();
   expect(fields.length).toBeGreaterThan(0);
   const texts = fields.map(({ field, description }) => field + description).join('');
   expect(texts).toBe(escapeControls(texts));
@@ -48,6 +49,7 @@ describe('a failure InvalidRequest is bounded and printable', () => {
     });
   const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
   const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
+  const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
   const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 
   const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
@@ -55,7 +57,7 @@ describe('a failure InvalidRequest is bounded and printable', () => {
   it.each<
     [what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]
   >([
-    ['request', fc.oneof(anything, request), refusalOf],
+    ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
     ['recovery', recovery, (input) => refusalOf(valid, input)],
     ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
   ])('for every %s', async (_what, inputs, refuse) => {

@@ -16,6 +16,13 @@ const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}
 it.each<[problem: string, yaml: string, env?: Env]>([
   ['retries.deliver.giveUpAfterMs: Unrecognized key', 'retries: {deliver: {giveUpAfterMs: 1000}}'],
   ['sinks.a/b: write letters, digits and . _ - only', '  a/b: {type: file, directory: d}'],
+  ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
+  ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
+  [
+    'Too big: expected string to have <=200',
+    credentials(`${'a'.repeat(201)}: ${apiKey}`),
+    { ...NO_CREDENTIAL, ...KEY_PAIR },
+  ],
   ['metrics.host: is not an IP address', 'metrics: {host: localhost}'],
 
   // Temporal would refuse these.

@@ -6,7 +6,7 @@ import {
 } from '@temporalio/common';
 import fc from 'fast-check';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
-import type { ValidRequest } from '../../../src/contract/schemas';
+import { failureDetailsSchema, type ValidRequest } from '../../../src/contract/schemas';
 import {
   fitsAsJson,
   parseFailure,
@@ -93,7 +93,7 @@ describe('what an activity fails with', () => {
     expect(parseFailure(timeout)).toMatchObject(lost);
   });
 
-  it('is bounded for any message, wait and details', () => {
+  it('is cut to what the contract permits, for any message, wait and details', () => {
     const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
     const bounded = {
       detail: text,
@@ -105,6 +105,8 @@ describe('what an activity fails with', () => {
       fc.property(text, text, details, (type, message, first) => {
         const failure = parseFailure(ApplicationFailure.create({ type, message, details: [first] }));
         expect(fitsAsJson(failure, 300_000)).toBe(true);
+        const given = failureDetailsSchema.safeParse({ ...failure.details, unconfirmedTokens: 0 });
+        expect(given.error).toBeUndefined();
         expect(failure.retryAfterMs ?? 0).toBeLessThanOrEqual(24 * 3_600_000);
       }),
     );

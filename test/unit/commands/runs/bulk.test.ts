@@ -32,7 +32,7 @@ it.each<[outcome: RunOutcome | Error, code: ExitCode, line: string]>([
   [DELIVERED_EARLIER, 0, 'skipped  run-0: run a delivered'],
   [new CommandError('none', refused, { type: 'NothingToDeliver' }), 0, 'skipped  run-0: none'],
   [DIFFERENT, 6, 'refused  run-0: it differs; sink: a, b'],
-  [new CommandError(`x${'y'.repeat(2000)}`, refused), 6, `refused  run-0: x${'y'.repeat(999)}…`],
+  [new CommandError(`x${'y'.repeat(2000)}`, refused), 6, `refused  run-0: x${'y'.repeat(998)}…`],
   [UNDELIVERED, 5, 'undelivered  run-0: SinkRejected: no'],
   [new CommandError('the run was cancelled', cancelled), 1, 'cancelled  run-0: the run was cancelled'],
   [new CommandError('InvalidRequest: no', failed), 1, 'failed  run-0: InvalidRequest: no'],
