@@ -6,6 +6,10 @@ import { temporaryFiles } from '../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();
 
+const CURRENT = process.cwd();
+// The folder of a test is gone when another file's tests begin in this process.
+afterEach(() => process.chdir(CURRENT));
+
 const run = (line: string) => runWith(line.split(' ').filter(Boolean));
 
 const ORG = '--org 64f1c0ffee5eed0000000a71';
