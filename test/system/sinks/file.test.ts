@@ -1,9 +1,25 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import type { Delivery } from '../../../src/sinks/sink';
+import { startAtlas } from '../../support/atlas';
 import { newFolder } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
+import { deploy, type Handle } from '../../support/installation';
+import { endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
+import { serveHttp } from '../../support/servers';
+import { makeSink, newDelivery } from '../../support/sinks';
 import { testContract } from './contract';
+
+const UNANSWERED = /of the sink has not answered since 20.*Z: check its file system/;
 
 testContract(() => {
   const folder = newFolder();
@@ -41,4 +57,68 @@ it('loads no library that only another sink needs', () => {
   const packages = [...files.matchAll(/\/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].map(([, name]) => name);
   // Sinks may import zod and undici. What only one needs is imported in its `create`.
   expect([...new Set(packages)].sort()).toEqual(['undici', 'zod']);
+});
+
+it('names a file without a source organization by the others', async () => {
+  const directory = newFolder();
+  const delivery = newDelivery({ sourceOrgId: null });
+  const { deliver } = await makeSink({ type: 'file', directory });
+  await deliver(delivery);
+  expect(readdirSync(directory)).toEqual([`${delivery.orgId}.${delivery.deliveryId}.link-token`]);
+});
+
+it('a check fails with the delivery that hangs before it, and succeeds once that has returned', async () => {
+  const directory = newFolder();
+  const delivery = newDelivery({ sourceOrgId: null });
+  const file = path.join(directory, `${delivery.orgId}.${delivery.deliveryId}.link-token`);
+  // Opening a FIFO waits for the other end.
+  execFileSync('mkfifo', [file]);
+  const { deliver, check } = await makeSink({ type: 'file', directory });
+  const both = [deliver(delivery), check()].map((result) => expect(result).rejects.toThrow(UNANSWERED));
+  await Promise.all(both);
+  closeSync(openSync(file, 'w'));
+  await eventually('a check', () => check().catch(() => null));
+});
+
+it('five folders that hang stop neither other sinks, nor a cancel, nor the end of the worker', async () => {
+  const { url } = await serveHttp((_request, response) => response.end());
+  const hook = {
+    type: 'webhook',
+    url: url.replace('127.0.0.1', 'localhost'),
+    allowHttp: true,
+    signingSecrets: [{ env: 'SIGNING_SECRET' }],
+  };
+  const hung = [1, 2, 3, 4, 5].map((number) => `hung-${number}`);
+  const folders = ['tokens', ...hung].map((name) => [name, { type: 'file', directory: name }] as const);
+  const deployment = await deploy({
+    atlas: await startAtlas(),
+    config: { sinks: { ...Object.fromEntries(folders), hook } },
+    env: { SIGNING_SECRET: `whsec_${'a'.repeat(32)}` },
+  });
+  const { folder, newRequest, start } = deployment;
+  for (const name of hung) {
+    mkdirSync(path.join(folder, name));
+    execFileSync('mkfifo', [path.join(folder, `${name}.fifo`)]);
+  }
+  const preload = path.join(__dirname, '../../support/hung-folders.cjs');
+  const worker = await deployment.startWorker({ NODE_OPTIONS: `--require ${preload}` });
+
+  const requests = hung.map((sink) => newRequest({ sink }));
+  const failing = requests.map((request) => startAndAwait(deployment, request));
+  const [cancelled, waiting] = requests.map((request) => deployment.handleOf(request)) as [Handle, Handle];
+  await untilStep(cancelled, 'delivering');
+  await cancelled.cancel();
+  expect(await endingOf(cancelled)).toMatchObject({
+    type: 'Cancelled',
+    details: { sinksTried: ['hung-1'] },
+  });
+  for (const outcome of (await Promise.all(failing)).slice(1))
+    expect(outcome).toMatchObject({
+      type: 'SinkUnavailable',
+      message: expect.stringMatching(UNANSWERED),
+    });
+  for (const sink of ['tokens', 'hook'])
+    expect(await endingOf(await start(newRequest({ sink })))).toMatchObject({ type: 'delivered' });
+  expect(await redeliver(waiting, { sink: 'tokens' })).toMatchObject({ receipt: { alsoTried: ['hung-2'] } });
+  expect(await worker.stop()).toEqual({ code: 0, signal: null });
 });

@@ -1,0 +1,46 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
+import { SinkRejectedError, SinkUnavailableError } from '../sink';
+import type { Call, Outcome } from './folder-process';
+
+/** The compiled program, for a test too. */
+const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js');
+
+/** The number of folders that may hang before others wait. Each file sink uses at most one thread. */
+const THREADS = 64;
+
+const ENDED = { message: 'the process that writes files ended: try again', isRejected: false };
+
+let folderProcess: ChildProcess | null = null;
+let lastId = 0;
+const pending = new Map<number, (outcome: Outcome) => void>();
+
+/**
+ * Runs an operation in the process that all file sinks share.
+ *
+ * @throws SinkUnavailableError, SinkRejectedError
+ */
+export async function callFolderProcess(operation: Call['operation'], ...args: string[]): Promise<string> {
+  const id = (lastId += 1);
+  folderProcess ??= startFolderProcess();
+  folderProcess.send({ id, operation, args } satisfies Call);
+  const outcome = await new Promise<Outcome>((resolve) => pending.set(id, resolve));
+  pending.delete(id);
+  if ('result' in outcome) return outcome.result;
+  throw new (outcome.isRejected ? SinkRejectedError : SinkUnavailableError)(outcome.message);
+}
+
+/** Starts the process, which lets this one end and ends with it. */
+function startFolderProcess(): ChildProcess {
+  const env = { ...process.env, UV_THREADPOOL_SIZE: String(THREADS) };
+  const child = fork(PROGRAM, { env, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  child.unref();
+  child.channel?.unref();
+  child.on('message', ({ id, ...outcome }: Outcome & Pick<Call, 'id'>) => pending.get(id)?.(outcome));
+  const onEnd = () => {
+    if (folderProcess !== child) return;
+    folderProcess = null;
+    for (const settle of pending.values()) settle(ENDED);
+  };
+  return child.on('error', onEnd).on('exit', onEnd);
+}

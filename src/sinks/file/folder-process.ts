@@ -1,0 +1,28 @@
+/**
+ * The program that works on the folders of all file sinks. A folder may hang, such as a network share whose server is
+ * away, and then it holds a thread of Node's pool: DNS needs these threads too, and no process can exit meanwhile.
+ */
+import { SinkRejectedError } from '../sink';
+import * as operations from './folder';
+
+export interface Call {
+  id: number;
+  operation: keyof typeof operations;
+  args: string[];
+}
+
+export type Outcome = { result: string } | { message: string; isRejected: boolean };
+
+process.on('message', ({ id, operation, args }: Call) => {
+  const run: (...args: string[]) => Promise<string> = operations[operation];
+  const toOutcome = (error: unknown): Outcome => ({
+    message: (error as Error).message,
+    isRejected: error instanceof SinkRejectedError,
+  });
+  const outcome = run(...args).then((result): Outcome => ({ result }), toOutcome);
+  void outcome.then((reply) => process.send?.({ id, ...reply }));
+});
+// The worker ended.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// They are for the worker, which drains.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);

@@ -1,0 +1,95 @@
+import { constants } from 'node:fs';
+import { access, lstat, readdir, rm, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { readFileIfPresent, systemErrorCode, syncDirectory, writeFileAtomically } from '../../files';
+import { SinkRejectedError, SinkUnavailableError } from '../sink';
+
+/** Times of the next sweep of each directory. */
+const sweepAtMs = new Map<string, number>();
+
+/**
+ * Writes the token unless the file holds it already.
+ *
+ * @returns the file.
+ * @throws SinkUnavailableError, SinkRejectedError
+ */
+export async function storeToken(file: string, token: string): Promise<string> {
+  const directory = path.dirname(file);
+  try {
+    // An attempt that was killed may have renamed the file without flushing the directory.
+    if (await isAlreadyWritten(file, token)) await syncDirectory(directory);
+    else await writeFileAtomically(file, token);
+  } catch (error) {
+    throw toSinkError(error, directory);
+  }
+  if (Date.now() >= (sweepAtMs.get(directory) ?? 0)) {
+    sweepAtMs.set(directory, Date.now() + SWEEP_INTERVAL_MS);
+    await removeExpiredTemporaryFiles(directory);
+  }
+  return file;
+}
+
+/**
+ * Checks that files can be written.
+ *
+ * @returns the result as a sentence.
+ * @throws SinkUnavailableError, SinkRejectedError
+ */
+export async function checkFolder(directory: string): Promise<string> {
+  try {
+    // The trailing `/.` makes `access` fail with ENOTDIR for a file.
+    await access(`${directory}/.`, constants.W_OK | constants.X_OK);
+    const { mode } = await stat(directory);
+    const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
+    return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
+  } catch (error) {
+    throw toSinkError(error, directory);
+  }
+}
+
+async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
+  const found = await readFileIfPresent(file);
+  if (found === null) return false;
+  if (found === token) return true;
+  throw new SinkRejectedError(
+    `${file} exists and was not written by this sink: move it away, then redeliver`,
+  );
+}
+
+const WRITABLE_BY_OTHERS = 0o002;
+const STICKY = 0o1000;
+
+/** Age from which a temporary file is removed: more than the longest attempt that may use it. */
+const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
+
+/** A sweep lists the whole directory. */
+const SWEEP_INTERVAL_MS = 60_000;
+
+/** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */
+const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
+
+/** Removes temporary files of killed attempts, which may hold a token. Never throws. */
+async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
+  const expired = Date.now() - TEMPORARY_FILE_EXPIRES_MS;
+  try {
+    for (const name of await readdir(directory)) {
+      if (!TEMPORARY_FILE.test(name)) continue;
+      const file = path.join(directory, name);
+      if ((await lstat(file)).mtimeMs < expired) await rm(file, { force: true });
+    }
+  } catch {
+    // A later delivery tries again.
+  }
+}
+
+/** Makes a sink error. All but a path that is no directory can be fixed while the token waits. */
+function toSinkError(error: unknown, directory: string): Error {
+  if (error instanceof SinkRejectedError) return error;
+  const code = systemErrorCode(error);
+  return code === 'ENOTDIR'
+    ? new SinkRejectedError(`the directory ${directory} of the sink is not a directory: correct its path`)
+    : new SinkUnavailableError(
+        `the directory ${directory} of the sink cannot be written (${code}): ` +
+          'create it, free space or grant the worker access',
+      );
+}
