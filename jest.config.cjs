@@ -6,6 +6,9 @@ const os = require('node:os');
  */
 const { TEST_FOLDER } = process.env;
 
+// A worker logs the AWS SDK's warning about Node 20; in the output of the tests it would be noise.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+
 const servers = {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/shared-temporal.ts',

@@ -42,8 +42,6 @@ export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
   type: 'awsSecretsManager',
   configSchema,
   async create(config) {
-    // This switch of the SDK hides its warning of old versions of Node.
-    process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
     return createAwsSink(config, await import('@aws-sdk/client-secrets-manager'));
   },
 };
