@@ -15,6 +15,7 @@ export function createControls(state: State) {
     seed: (seed: SeedInput) => void (state.seed = parseSeed(seed)),
     /** Adds faults behind those that wait. Throws ZodError. */
     faults: (faults: Fault | Fault[]) => state.addFaults(parseFaults(faults)),
+    /** Forgets the faults that wait, and ends the delays of those under way. */
     clearFaults: () => state.clearFaults(),
     /** Ends all access tokens or all nonces at once, as if they had expired. */
     expire: (what: z.output<typeof expirable>) => state.expire(expirable.parse(what)),

@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { atlasRoutes } from './atlas-api';
 import { authenticate, findOrganization, oauthRoutes } from './authentication';
@@ -88,11 +87,10 @@ async function serve(
   state.requests.push(entry);
   const work = admit(route, request, state);
   const fault = state.takeFault(route.on, findOrganization(request, state), !(work instanceof RouteError));
-  const pause = () => sleep(fault?.delayMs, undefined, { ref: false });
 
-  if (fault?.delayMs && !fault.afterCreating) await pause();
+  if (fault?.delayMs && !fault.afterCreating) await state.delay(fault.delayMs);
   const response = outcome(work, fault);
-  if (fault?.delayMs && fault.afterCreating) await pause();
+  if (fault?.delayMs && fault.afterCreating) await state.delay(fault.delayMs);
 
   if (fault?.reset !== 'before-body') entry.status = response.status;
   entry.challenge = response.headers?.['WWW-Authenticate']?.startsWith('Digest ') ?? false;

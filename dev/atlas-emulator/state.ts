@@ -45,6 +45,8 @@ export class State {
   private nonces = new Map<string, { issuedAt: number; counts: Set<string> }>();
   private buckets = new Map<string, { level: number; at: number }>();
   private faults: { fault: Fault; left: number }[] = [];
+  /** Ends of the delays under way. */
+  private delays = new Set<() => void>();
 
   constructor(
     private readonly firstSeed: Seed,
@@ -165,6 +167,20 @@ export class State {
 
   clearFaults(): void {
     this.faults = [];
+    for (const end of this.delays) end();
+  }
+
+  /** Passes the time, unless the faults are cleared before. */
+  delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        this.delays.delete(end);
+        resolve();
+      };
+      const timer = setTimeout(end, ms).unref();
+      this.delays.add(end);
+    });
   }
 
   /** The first fault that fits a request hits it. */

@@ -60,14 +60,14 @@ export function objectIn(exit: Pick<ClientExit, 'stdout'>): Printed {
   return outcome as Printed;
 }
 
-/** @throws Error with its output unless the process ends by itself, within a minute. */
+/** @throws Error with its output unless the process ends by itself, within ten minutes. */
 export function runToEnd(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
   cwd?: string,
 ): Promise<ClientExit> {
-  const options = { env, cwd, timeout: 60_000, maxBuffer: 64 * 1024 * 1024 };
+  const options = { env, cwd, timeout: 600_000, maxBuffer: 64 * 1024 * 1024 };
   return new Promise((resolve, reject) => {
     execFile(file, args, options, (error, stdout, stderr) => {
       const code = error ? error.code : 0;

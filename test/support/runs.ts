@@ -69,9 +69,10 @@ export async function startPost({ atlas, deployment }: Pick<Installation, 'atlas
 
 /** Terminates a run during its POST. Returns a scrape in which Temporal has refused the result. */
 export async function refuseResult(installation: Pick<Installation, 'atlas' | 'deployment'>, port: number) {
-  // Shorter than the interval of heartbeats, whose response would cancel the attempt.
-  installation.atlas.faults({ on: 'linkTokens', delayMs: 2500 });
+  installation.atlas.faults({ on: 'linkTokens', delayMs: 60_000 });
   await (await startPost(installation)).terminate();
+  // Before the next heartbeat, whose response would cancel the attempt.
+  installation.atlas.clearFaults();
   const refused = { operation: 'RespondActivityTaskCompleted', status_code: 'NOT_FOUND' };
   return untilScraped(port, 'temporal_request_failure_total', refused);
 }
@@ -102,11 +103,32 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
 }
 
 /** Runs `temporal activity …` on a run's one activity under way, as an operator would. */
-export async function operate(handle: Handle, verb: string, ...options: string[]): Promise<void> {
+export async function operate(
+  handle: Pick<Handle, 'workflowId' | 'describe'>,
+  verb: string,
+  ...options: string[]
+): Promise<void> {
   const { address } = await sharedTemporal();
   const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
   const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
   expect(await temporalCli(address, 'activity', verb, ...target, ...options)).toMatchObject({ code: 0 });
+}
+
+/**
+ * Makes Temporal take the attempts of runs for lost whose worker is killed or frozen. All others have long timeouts, so
+ * that none is lost however busy the machine is.
+ */
+export async function loseAttempts(...handles: Handle[]): Promise<void> {
+  const lose = async (handle: Handle) => {
+    const [lost] = (await handle.describe()).raw.pendingActivities ?? [];
+    await operate(handle, 'update-options', '--heartbeat-timeout', '1s');
+    if (lost?.paused) await operate(handle, 'unpause');
+    await eventually('a lost attempt', async () => {
+      const [pending] = (await handle.describe()).raw.pendingActivities ?? [];
+      return pending?.activityId !== lost?.activityId;
+    });
+  };
+  await Promise.all(handles.map(lose));
 }
 
 /** The ending of an Update, as any caller sees it. */
@@ -180,6 +202,14 @@ export async function untilStep(handle: Handle, step: Step): Promise<Status> {
 type WithHistory = Pick<Handle, 'fetchHistory'>;
 
 const eventsOf = async (handle: WithHistory) => (await handle.fetchHistory()).events ?? [];
+
+/** Names the events of a run but for those of workflow tasks, which a busy machine adds. */
+export async function eventsBesideTasks(handle: WithHistory): Promise<string[]> {
+  const keys = (await eventsOf(handle)).flatMap(Object.keys);
+  return keys.filter((key) =>
+    /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key),
+  );
+}
 
 /** Reads the result of the first `createLinkToken` that completed; null when none did. */
 export async function createdToken(handle: WithHistory): Promise<unknown> {

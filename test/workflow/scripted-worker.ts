@@ -40,7 +40,7 @@ export type ScriptedRun = Awaited<ReturnType<ScriptedWorker['start']>>;
 const QUICK = {
   // For what hangs, on the busiest machine.
   attemptTimeoutMs: 600_000,
-  heartbeatTimeoutMs: 600_000,
+  heartbeatTimeoutMs: 60_000,
   initialIntervalMs: 2,
   backoffCoefficient: 1,
   maximumIntervalMs: 2,
@@ -114,8 +114,6 @@ export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
     maxConcurrentActivityTaskExecutions: 500,
     maxHeartbeatThrottleInterval: 50,
     shutdownGraceTime: 0,
-    // An attempt that a failed test left at a gate.
-    shutdownForceTime: 1000,
   });
   const running = worker.run();
   cleanUpLater(async () => {

@@ -5,6 +5,7 @@ import {
   awaitDelivery,
   createdToken,
   endingOf,
+  eventsBesideTasks,
   operate,
   redeliver,
   startAndAwait,
@@ -52,13 +53,13 @@ describe('redeliver', () => {
 
   it.concurrent('is refused with other input, which leaves no event and the run as it was', async () => {
     const { handle } = await startUndelivered();
-    const before = [(await handle.describe()).historyLength, await statusOf(handle)];
+    const before = [await eventsBesideTasks(handle), await statusOf(handle)];
     for (const input of ['files', [], { sink: 3 }, { sink: '**x**\u001b[31m' }, { snik: 'files' }]) {
       const { type, message } = await redeliver(handle, input);
       expect(type).toBe('InvalidRequest');
       expect(message).toContain('{"sink": "<name of a sink>"}');
     }
-    expect([(await handle.describe()).historyLength, await statusOf(handle)]).toEqual(before);
+    expect([await eventsBesideTasks(handle), await statusOf(handle)]).toEqual(before);
   });
 
   it.concurrent('fails with the outcome at another sink; the run goes on with both reasons', async () => {
@@ -188,11 +189,11 @@ describe('awaitDelivery', () => {
 
   it.concurrent('on an undelivered run fails at once as its last round did, without an event', async () => {
     const { request, handle, calls } = await startUndelivered();
-    const { historyLength } = await handle.describe();
+    const events = await eventsBesideTasks(handle);
     const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
     for (let call = 0; call < 20; call += 1)
       expect(await startAndAwait(worker.deployment, equal)).toMatchObject({ type: 'SinkRejected' });
-    expect((await handle.describe()).historyLength).toBe(historyLength);
+    expect(await eventsBesideTasks(handle)).toEqual(events);
     expect(calls).toEqual({ creations: 1, sinks: ['files'] });
   });
 

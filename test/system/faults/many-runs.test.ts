@@ -7,13 +7,9 @@ const PROBES = 3;
 const PROBE_INTERVAL_MS = 500;
 
 const RETRY = { initialIntervalMs: 2 * PROBE_INTERVAL_MS, maximumIntervalMs: 2 * PROBE_INTERVAL_MS };
-/** Long enough that no attempt times out while it waits for this machine. */
-const PATIENT = { atlas: { requestTimeoutMs: 60_000 }, worker: { heartbeatTimeoutMs: 60_000 } };
 
 it(`${RUNS} runs in an outage leave a token each and one for each probe, and then deliver`, async () => {
-  const { atlas, deployment } = await startInstallation({
-    config: { ...PATIENT, retries: { create: RETRY } },
-  });
+  const { atlas, deployment } = await startInstallation({ config: { retries: { create: RETRY } } });
   atlas.faults({ on: 'linkTokens', probability: 1, status: 503 });
   const handles = await Promise.all(Array.from({ length: RUNS }, () => deployment.start()));
   const failedAt = () =>

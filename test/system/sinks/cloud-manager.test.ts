@@ -80,13 +80,14 @@ it.each([
 
 it('is unavailable when the link is not synced in time, and a later attempt completes it', async () => {
   const { delivery, deliver } = await cloudManager({ syncTimeoutMs: 250 });
+  const later = await makeSink(fixture().configFor(delivery), fixture().env);
   seed({ syncDelayMs: 3_600_000 });
   await expect(deliver()).rejects.toMatchObject({
     name: 'SinkUnavailableError',
     message: expect.stringContaining('but did not report SYNCED within 250 ms: check Live Migration'),
   });
   seed();
-  await deliver();
+  await later.deliver(delivery);
   const links = emulator.state().migrationLinks;
   expect(links).toContainEqual(expect.objectContaining({ linkToken: delivery.token, posts: 2 }));
 });

@@ -82,10 +82,13 @@ describe('a worker', () => {
   it.concurrent('drained while Atlas creates a token keeps it', async () => {
     const installation = await startInstallation(PATIENT);
     const { atlas, deployment, worker } = installation;
-    atlas.faults({ on: 'linkTokens', delayMs: 3000, afterCreating: true });
+    atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true });
     const handle = await startPost(installation);
+    worker.drain();
+    await untilStatus(worker, 503);
+    atlas.clearFaults();
 
-    expect(await worker.stop()).toEqual({ code: 0, signal: null });
+    expect(await worker.exited).toEqual({ code: 0, signal: null });
     await deployment.startWorker();
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
     expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));

@@ -6,7 +6,7 @@ import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/foreign-run';
 import { deploy, FILE_SINKS, type Deployment } from '../../support/installation';
-import { end, endingOf, refuseResult, untilStep } from '../../support/runs';
+import { endingOf, refuseResult, untilStep } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { scrape, untilScraped, type Sample } from '../../support/scrape';
 import { serveRejectingGrpcProxy } from '../../support/servers';
@@ -38,10 +38,17 @@ beforeAll(async () => {
   const schedule = () => startScheduled(deployment.taskQueue, { request });
   atlas.faults({ on, status: 403 });
   await expect((await schedule()).result()).rejects.toThrow();
-  atlas.faults({ on, delayMs: 1500, status: 500 });
+  atlas.faults({ on, delayMs: 60_000, status: 500 });
   const cancelled = await schedule();
   await eventually('its check', () => atlas.requestsOn(on).length === 2);
-  await end(cancelled, 'cancel');
+  await cancelled.cancel();
+  await eventually('the cancel of its check', async () =>
+    (await cancelled.fetchHistory()).events?.some(
+      (event) => event.activityTaskCancelRequestedEventAttributes,
+    ),
+  );
+  atlas.clearFaults();
+  await expect(cancelled.result()).rejects.toThrow();
   for (const outcome of ['prepared', 'recentToken'])
     expect(await (await schedule()).result()).toMatchObject({ outcome });
 
