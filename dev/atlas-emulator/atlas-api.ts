@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { requireOwner } from './authentication';
-import { atlasError, noOrganizationLink, type RouteResponse } from './responses';
-import { parseJsonBody, type AuthenticatedCall, type Handler, type Route } from './route';
+import { atlasError, noOrganizationLink, RouteError, type RouteResponse } from './responses';
+import { parseJsonBody, type AuthenticatedCall, type Call, type Handler, type Route } from './route';
 
 /** The one version the emulated resources have; a later date resolves to it. */
 const VERSION = '2023-01-01';
@@ -18,11 +18,14 @@ function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[
   if (requested === undefined) throw atlasError('INVALID_VERSION_DATE');
   const resolved = requested >= VERSION ? VERSION : undefined;
   const gone = withdrawn.find((date) => date === requested || date === resolved);
-  if (gone !== undefined) throw atlasError('VERSION_WITHDRAWN', { parameters: [gone] });
+  if (gone !== undefined) throw atlasError('VERSION_GONE', { parameters: [gone] });
   if (resolved === undefined) throw atlasError('INVALID_VERSION_DATE');
 }
 
-/** Checks that every resource below an organization makes first: version, owner, rate limit. */
+/**
+ * Checks that every resource below an organization makes first: version, owner, rate limit. Errors of the resource have
+ * the headers of the limit too, as recorded.
+ */
 function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
   return (call) => {
     const { state, credential, headers, params } = call;
@@ -37,10 +40,30 @@ function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => Rout
     };
     if (!allowed) {
       const wait = settings.rateLimit.sendRetryAfter && { 'Retry-After': String(retryAfterSeconds) };
-      throw atlasError('RATE_LIMITED', { headers: { ...limits, ...wait } });
+      throw rateLimited(call, retryAfterSeconds, { ...limits, ...wait });
     }
-    return { contentType: VERSIONED_JSON, ...handle(call, orgId), headers: limits };
+    try {
+      return { contentType: VERSIONED_JSON, ...handle(call, orgId), headers: limits };
+    } catch (error) {
+      if (error instanceof RouteError) error.response.headers = limits;
+      throw error;
+    }
   };
+}
+
+/** The 429 recorded in 2026: it repeats its parameters in its text. */
+function rateLimited(
+  { path, state }: Call,
+  retryAfterSeconds: number,
+  headers: Record<string, string>,
+): RouteError {
+  const { capacity, refillPerMinute } = state.seed.settings.rateLimit;
+  const detail =
+    `Rate limit exceeded for {0}. Please retry after ${retryAfterSeconds} seconds. ` +
+    `Request capacity: ${capacity}. Refill rate: ${refillPerMinute} per 60 seconds. ` +
+    'For more information, see: http://dochub.mongodb.org/core/atlas-api-rate-limit.';
+  const parameters = [path.slice(1), retryAfterSeconds, capacity, refillPerMinute, 60];
+  return atlasError('RATE_LIMITED_TOKEN_BUCKET', { detail, parameters, headers });
 }
 
 const linkTokenRequest = z.strictObject({ accessListIps: z.array(z.string()).nullish() });

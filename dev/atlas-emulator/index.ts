@@ -102,6 +102,7 @@ function admit(route: Endpoint, request: FastifyRequest, state: State): (() => R
   const call: Call = {
     state,
     address: request.ip,
+    path: request.url.replace(/\?.*/, ''),
     params: request.params as Record<string, string>,
     query: request.query as Record<string, string>,
     headers: request.headers,

@@ -8,7 +8,7 @@ export interface RouteResponse {
   headers?: Record<string, string>;
 }
 
-/** Codes recorded at Atlas with their status; `{0}` stands for the first parameter. */
+/** Error codes of Atlas with their status; `{0}` stands for the first parameter. Most texts are invented. */
 const ERRORS = {
   INVALID_JSON: [400, 'Received JSON is malformed.'],
   VALIDATION_ERROR: [400, 'Validation failed for the request body.'],
@@ -25,9 +25,10 @@ const ERRORS = {
   INVALID_ORG_ID: [404, 'An invalid organization ID {0} was specified.'],
   NOT_ATLAS_ORG: [404, 'Organization {0} is not an Atlas organization.'],
   INVALID_VERSION_DATE: [406, 'Invalid accept header or version date.'],
-  VERSION_WITHDRAWN: [410, 'Version {0} of this resource has been withdrawn.'],
+  VERSION_GONE: [410, 'Version {0} of this resource has been withdrawn.'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'Content type {0} is not supported.'],
   RATE_LIMITED: [429, 'Too many requests. Try again later.'],
+  RATE_LIMITED_TOKEN_BUCKET: [429, 'Rate limit exceeded for {0}.'],
   UNEXPECTED_ERROR: [500, 'Unexpected error.'],
 } as const satisfies Record<string, readonly [status: number, detail: string]>;
 
@@ -49,7 +50,7 @@ export class RouteError extends Error {
   }
 }
 
-/** An error with the body recorded at Atlas: every field is present, null when it has no value. */
+/** An error with the fields of those recorded at Atlas, none of which has `badRequestDetail`. */
 export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): RouteError {
   // A fault may bring a code of its own.
   const known = errorCode in ERRORS ? ERRORS[errorCode] : ERRORS.UNEXPECTED_ERROR;
@@ -58,20 +59,20 @@ export function atlasError(errorCode: ErrorCode, details: ErrorDetails = {}): Ro
     status,
     headers,
     body: {
-      badRequestDetail: fields ? { fields } : null,
+      ...(fields && { badRequestDetail: { fields } }),
       detail: detail.replace('{0}', String(parameters[0] ?? '')),
       error: status,
       errorCode,
       parameters,
-      reason: STATUS_CODES[status] ?? null,
+      reason: STATUS_CODES[status],
     },
   });
 }
 
-/** Recorded for DELETE when there is nothing to remove. */
+/** The 404 of Atlas's DELETE without a link, recorded in August 2026; in May its `errorCode` was null. */
 export function noOrganizationLink(): RouteError {
   const detail = 'Could not find the requested external organization link.';
-  return atlasError('RESOURCE_NOT_FOUND', { detail });
+  return atlasError('UNEXPECTED_ERROR', { status: 404, detail });
 }
 
 /** Reported of the token endpoint, which else responds as RFC 6749 says. */

@@ -15,6 +15,8 @@ export interface Call {
   state: State;
   /** Address of the sender. */
   address: string;
+  /** Path of the URL, without the query. */
+  path: string;
   params: Record<string, string>;
   query: Record<string, string>;
   headers: IncomingHttpHeaders;

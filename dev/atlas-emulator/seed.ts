@@ -49,7 +49,7 @@ const settings = z.strictObject({
 
 const seedSchema = z
   .strictObject({
-    organizations: z.array(organization).default([{ id: orgId, name: 'Example Atlas organization' }]),
+    organizations: z.array(organization).default([{ id: orgId, name: 'Example-Atlas-organization' }]),
     sourceOrganizations: z
       .array(organization)
       .default([{ id: sourceOrgId, name: 'Example Cloud Manager organization' }]),

@@ -17,8 +17,8 @@ beforeAll(async () => {
 });
 beforeEach(() => emulator.reset());
 
-async function post(path: string, headers: Record<string, string> = {}, body = '{}') {
-  const response = await fetch(emulator.url + path, { method: 'POST', headers, body });
+async function post(path: string, headers: Record<string, string> = {}, body = '{}', method = 'POST') {
+  const response = await fetch(emulator.url + path, { method, headers, body });
   const json = (await response.json()) as Record<string, unknown>;
   return { status: response.status, headers: Object.fromEntries(response.headers), json };
 }
@@ -29,9 +29,9 @@ function getToken(clientId = serviceAccount.clientId) {
   return post('/api/oauth/token', headers, 'grant_type=client_credentials');
 }
 
-async function create(body = '{}', headers = {}, path = LINK_TOKENS) {
+async function create(body = '{}', headers = {}, path = LINK_TOKENS, method = 'POST') {
   const authorization = `Bearer ${String((await getToken()).json['access_token'])}`;
-  return post(path, { ...JSON_HEADERS, authorization, ...headers }, body);
+  return post(path, { ...JSON_HEADERS, authorization, ...headers }, body, method);
 }
 
 it('refuses the eleventh access token of a minute as Atlas does', async () => {
@@ -66,8 +66,21 @@ it('accepts a Digest signature once, for its own path', async () => {
 it('accepts every form of an entry, and limits the rate', async () => {
   emulator.seed({ settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } });
   expect((await create('{"accessListIps":["10.0.0.0/8","2001:4:112::/48","::1"]}')).status).toBe(201);
-  const headers = { 'retry-after': expect.stringMatching(/^(60000|599\d\d)$/) };
-  expect(await create()).toMatchObject({ status: 429, headers, json: { errorCode: 'RATE_LIMITED' } });
+  const headers = { 'retry-after': expect.stringMatching(/^(60000|599\d\d)$/), 'ratelimit-remaining': '0' };
+  const parameters = [LINK_TOKENS.slice(1), expect.any(Number), 1, 0.001, 60];
+  expect(await create()).toMatchObject({ status: 429, headers, json: { parameters } });
+});
+
+it('responds to the removal of a link that is not there as Atlas was recorded', async () => {
+  const headers = { 'ratelimit-limit': '500', 'ratelimit-remaining': '499' };
+  const json = {
+    error: 404,
+    errorCode: 'UNEXPECTED_ERROR',
+    detail: expect.stringMatching(/^Could not find/),
+  };
+  const response = await create('{}', {}, LINK_TOKENS, 'DELETE');
+  expect(response).toMatchObject({ status: 404, headers, json });
+  expect(response.json).not.toHaveProperty('badRequestDetail');
 });
 
 it.each([

@@ -187,17 +187,6 @@ describe('a service account', () => {
     expect(counts(emulator)).toEqual({ ...requests, created });
   });
 
-  it('reads its secret anew for the next access token', async () => {
-    const clientSecret = { source: 'the test', read: () => ACCOUNT.clientSecret };
-    const credentials = new Map([['default', { ...CREDENTIALS.serviceAccount, clientSecret }]]);
-    const [atlas, emulator] = await start('serviceAccount', { credentials });
-    await create(atlas);
-    emulator.seed({ serviceAccounts: [{ ...ACCOUNT, clientSecret: 'rotated' }] });
-    clientSecret.read = () => 'rotated';
-    emulator.expire('accessTokens');
-    await expect(create(atlas)).resolves.toBeDefined();
-  });
-
   it('sends no POST after anything else than an access token, and requests another next time', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     const noToken = { status: 200, body: { expires_in: 3600 } };

@@ -68,7 +68,7 @@ it('403 access_denied to the access-token request is retried, since one of the 1
 describe("Atlas's own message", () => {
   const TEXTS = { errorCode: 'VALIDATION_ERROR', detail: 'Validation failed.', reason: 'Bad Request' };
   const FIELD = { field: 'accessListIps[0]', description: 'is odd' };
-  /** The body recorded at Atlas, every field present. */
+  /** A body with every field of the specification. */
   const BODY = { ...TEXTS, error: 400, badRequestDetail: { fields: [FIELD] }, parameters: ['x'] };
   const detailsOf = (body: unknown) => responded('linkTokens', 400, body).details;
 
@@ -89,6 +89,14 @@ describe("Atlas's own message", () => {
       expect(detailsOf({ ...TEXTS, badRequestDetail: { odd: true } })).toEqual({ status: 400, ...TEXTS });
     },
   );
+
+  it('is passed on from the body that Atlas was recorded with in May 2026', () => {
+    const texts = { detail: 'Could not find the link.', reason: 'Not Found' };
+    expect(detailsOf({ ...texts, error: 404, errorCode: null, parameters: null })).toEqual({
+      status: 400,
+      ...texts,
+    });
+  });
 
   it.each([null, [], '<html><h1>503</h1></html>'])('is not found in %j', (body) => {
     expect(detailsOf(body)).toEqual({ status: 400 });

@@ -1,0 +1,107 @@
+import Ajv from 'ajv/dist/2020';
+import { DEFAULTS, startAtlasEmulator, type SeedInput } from '../../../dev/atlas-emulator';
+import { createAdminApi } from '../../../src/atlas/admin-api';
+import { cloudManagerSink } from '../../../src/sinks/cloud-manager';
+import type { Delivery } from '../../../src/sinks/sink';
+import { closeLater } from '../../support/clean-up';
+import { serveHttp } from '../../support/servers';
+import { API_ERROR, MEDIA_TYPE, OPERATIONS } from './specification';
+
+const { orgId: ORG, sourceOrgId, apiKey, sourceApiKey } = DEFAULTS;
+const { signal } = new AbortController();
+const ajv = new Ajv({ strict: true });
+
+const VALID = {
+  operation: 'POST /api/atlas/v2/orgs/*/liveMigrations/linkTokens',
+  sent: { accept: MEDIA_TYPE, type: MEDIA_TYPE, body: '{}' },
+  served: { status: 201, type: `${MEDIA_TYPE};charset=utf-8`, body: '{"linkToken":"x"}' },
+};
+type Exchange = typeof VALID;
+
+/** Finds the parts of an exchange that break the specification. */
+function findViolations({ operation, sent, served }: Exchange): string[] {
+  const { request, success } = OPERATIONS[operation] ?? {};
+  const [type, schema] = served.status < 300 ? [MEDIA_TYPE, success] : ['application/json', API_ERROR];
+  const fits = (body: object | undefined, text: string) => ajv.validate(body ?? false, JSON.parse(text));
+  const parts = {
+    accept: sent.accept === MEDIA_TYPE,
+    requestType: !request || sent.type === MEDIA_TYPE,
+    request: !request || fits(request, sent.body),
+    responseType: served.type.split(';')[0] === type,
+    response: fits(schema, served.body),
+  };
+  return Object.entries(parts).flatMap(([part, isValid]) => (isValid ? [] : part));
+}
+
+const withKey = ({ publicKey, privateKey }: typeof apiKey) => ({
+  publicKey: { source: 'the test', read: () => publicKey },
+  privateKey: { source: 'the test', read: () => privateKey },
+});
+
+/** Makes a client of an emulator, and records what they send to each other. */
+async function start(seed: SeedInput = {}) {
+  const emulator = closeLater(await startAtlasEmulator({ seed }));
+  const exchanges: Exchange[] = [];
+  const forward = async (method: string, url: string, body: string, headers: Record<string, string>) => {
+    const { accept = '', authorization = '', 'content-type': type = '' } = headers;
+    const init = { method, headers: { accept, authorization, 'content-type': type } };
+    const response = await fetch(emulator.url + url, { ...init, ...(body && { body }) });
+    const { status } = response;
+    const served = { status, type: response.headers.get('content-type') ?? '', body: await response.text() };
+    const operation = `${method} ${url.replace(/\?.*/, '').replace(/[a-f0-9]{24}/, '*')}`;
+    exchanges.push({ operation, sent: { accept, type, body }, served });
+    return { ...served, headers: Object.fromEntries(response.headers) };
+  };
+  const proxy = await serveHttp(({ method = '', url = '', headers, text }, response) => {
+    void forward(method, url, text, headers as Record<string, string>).then((served) =>
+      response.writeHead(served.status, served.headers).end(served.body),
+    );
+  });
+  const atlas = closeLater(
+    createAdminApi({
+      ...{ baseUrl: proxy.url, requestTimeoutMs: 60_000, envelope: false, pretty: false },
+      backoff: { initialIntervalMs: 0, backoffCoefficient: 1, maximumIntervalMs: 0 },
+      credentials: new Map([['default', { type: 'apiKey', ...withKey(apiKey) }]]),
+    }),
+  );
+  const create = (addresses: string[]) => atlas.createLinkToken(ORG, addresses, 'default', signal);
+  return { atlas, create, emulator, exchanges };
+}
+
+it("what a worker sends, and what the emulator serves, fits MongoDB's specification", async () => {
+  const { atlas, create, emulator, exchanges } = await start();
+  const token = await create(['192.31.196.7']);
+  // A linked source has projects.
+  const link = await cloudManagerSink.create({
+    ...{ baseUrl: new URL(emulator.url), allowHttp: true, ...withKey(sourceApiKey) },
+    ...{ syncTimeoutMs: 0, pollIntervalMs: 100, timeoutMs: 60_000 },
+  });
+  await link.deliver({ sourceOrgId, token } as Delivery, signal);
+  expect(await atlas.isLinked(ORG, 'default')).toBe(true);
+  expect(await atlas.visibleOrganizations('default', 'cached')).toEqual([ORG]);
+  expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(new Set(Object.keys(OPERATIONS)));
+  expect(exchanges.flatMap(findViolations)).toEqual([]);
+});
+
+it.each<[status: number, errorCode: string, seed: SeedInput]>([
+  [400, 'INVALID_IP_ADDRESS_OR_CIDR_NOTATION', {}],
+  [401, 'NOT_ORG_OWNER', { apiKeys: [{ ...apiKey, orgId: ORG, roles: [] }] }],
+  [410, 'VERSION_GONE', { settings: { withdrawnVersions: ['2023-01-01'] } }],
+  [429, 'RATE_LIMITED_TOKEN_BUCKET', { settings: { rateLimit: { capacity: 1 } } }],
+])('so does a %d %s', async (status, errorCode, seed) => {
+  const { create, exchanges } = await start(seed);
+  for (const address of ['192.31.196.7', 'x']) await create([address]).catch(() => undefined);
+  const { served } = exchanges.at(-1) ?? VALID;
+  expect(served).toMatchObject({ status, body: expect.stringContaining(`"${errorCode}"`) });
+  expect(exchanges.flatMap(findViolations)).toEqual([]);
+});
+
+it.each<[part: string, change: Partial<Exchange>]>([
+  ['request', { sent: { ...VALID.sent, body: '{"accessListIps":"192.31.196.7"}' } }],
+  ['request', { sent: { ...VALID.sent, body: '{"accessListIPs":[]}' } }],
+  ['accept', { sent: { ...VALID.sent, accept: 'application/json' } }],
+  ['response', { served: { ...VALID.served, body: '{"linkToken":null}' } }],
+  ['response', { served: { status: 404, type: 'application/json', body: '{"error":404,"errorCode":null}' } }],
+])('a %s that breaks the specification is found: %j', (part, change) => {
+  expect([findViolations(VALID), findViolations({ ...VALID, ...change })]).toEqual([[], [part]]);
+});
