@@ -32,8 +32,9 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     serializers: { error: describeError, err: describeError },
   };
   const lines = pino(options, standardOutput());
-  return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta = {} }) => {
-    lines[entryLevel.toLowerCase() as LogLevelName](meta, message);
+  return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta }) => {
+    // The 300 characters of Temporal's task token would push the reason out of sight.
+    lines[entryLevel.toLowerCase() as LogLevelName]({ ...meta, taskToken: undefined }, message);
   });
 }
 

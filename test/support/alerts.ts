@@ -8,7 +8,7 @@ interface AlertRule {
   alert: string;
   expr: string;
   labels: { severity: string };
-  annotations: { description: string; runbook: string };
+  annotations: { description: string; runbook_url: string };
 }
 
 export function alertRules(): AlertRule[] {

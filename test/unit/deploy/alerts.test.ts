@@ -7,11 +7,11 @@ import { anchors, page } from '../docs/markdown';
 
 it.each(alertRules())(
   '$alert has a severity, a section of the runbook, and says when it clears',
-  ({ labels, annotations: { runbook, description } }) => {
+  ({ labels, annotations: { runbook_url: url, description } }) => {
     expect(['page', 'ticket']).toContain(labels.severity);
-    const [file = '', anchor] = runbook.split('#');
-    expect(file).toBe('docs/runbook.md');
-    expect(anchors(page(file))).toContain(anchor);
+    const [runbook, anchor] = url.split('#');
+    expect(runbook).toBe('https://github.com/OWNER/live-migration-prep/blob/main/docs/runbook.md');
+    expect(anchors(page('docs/runbook.md'))).toContain(anchor);
     expect(description).toMatch(/ The alert clears by itself.*\.$/);
   },
 );
