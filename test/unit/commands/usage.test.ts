@@ -87,6 +87,9 @@ it('--help names every command and every exit code, and is no error', async () =
     expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
 });
 
+const cwd = process.cwd();
+afterEach(() => process.chdir(cwd));
+
 it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'])(
   'the examples in the help of %s have options that the command accepts',
   async (command) => {
