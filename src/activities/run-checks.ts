@@ -34,6 +34,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     ];
     const report: CheckReport = {
       findings: found.map(({ check, state, message }) => ({ check, state, message })),
+      worker: client.options.identity,
       request: fields.length > 0 ? null : request,
       fields,
     };

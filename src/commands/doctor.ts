@@ -20,26 +20,30 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     .action(async ({ config, remote }) => {
       if (remote) {
         const { checkWorker } = await import('./runs/remote-check.js');
-        return withTemporal(async (context) => report((await checkWorker(context)).findings, output()));
+        return withTemporal(async (context) => {
+          const { findings, worker } = await checkWorker(context);
+          report(findings, output(), worker);
+        });
       }
       const { checkInstallation } = await import('../checks/check-installation.js');
       report(await checkInstallation(env(), config), output());
     });
 
 /** @throws CommandError when a check found an error. */
-function report(found: readonly Finding[], output: Output): void {
+function report(found: readonly Finding[], output: Output, worker?: string): void {
   output.say('nothing was changed, and no link-token was created');
+  if (worker !== undefined) output.say(`worker ${worker} checked itself`);
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
   if (count('error') === 0) {
-    output.print({ findings }, lines);
+    output.print({ findings, worker }, lines);
     return;
   }
   output.say(...lines);
   throw new CommandError(
     `${formatCount(count('error'), 'error')}, ${formatCount(count('warning'), 'warning')}`,
     EXIT_CODES.failed,
-    { findings },
+    { findings, worker },
   );
 }

@@ -113,6 +113,7 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
         maxActivitiesPerSecond: z.number().positive().optional(),
         maxCachedWorkflows: z.int().min(2).optional(),
         heartbeatTimeoutMs: z.int().min(3000).default(10_000),
+        credentialCheckDelayMs: z.int().min(0).max(HOUR_MS).nullable().default(30_000),
       })
       .prefault({}),
     schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(WEEK_MS) }).prefault({}),

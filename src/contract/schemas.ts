@@ -211,6 +211,7 @@ export type Finding = z.output<typeof findingSchema>;
 /** Result of `checkWorker`, and the details (first element) of its failure. */
 export const checkReportSchema = z.object({
   findings: z.array(findingSchema).max(MAX_FINDINGS),
+  worker: detail.optional().describe('Identity of the worker that checked, as Temporal shows it'),
   request: z
     .object({ ...requestFacts, sink: sinkName })
     .nullable()

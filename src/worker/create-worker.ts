@@ -8,7 +8,7 @@ import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
 import { retryPolicies } from './retry-policies';
 
-/** The worker takes no work before `worker.run()`. */
+/** The worker takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
@@ -31,11 +31,7 @@ export async function createWorker(
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
     shutdownGraceTime: policies.create.attemptTimeoutMs,
   });
-  return {
-    worker,
-    /** Closes the connections of the activities. Call it after `worker.run()` has returned. */
-    closeServices: () => services.atlas.close(),
-  };
+  return { worker, services };
 }
 
 /** Uses AUTO_UPGRADE, so that an undelivered run goes on in the version that is current then. */

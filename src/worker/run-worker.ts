@@ -6,6 +6,7 @@ import { shellQuote } from '../shared/text';
 import { connectWorker, createClient } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
+import { logCredentialChecks } from './credential-log';
 import { findReadinessProblem, startHealth } from './health';
 import { drainOnSignals, runUntilDrained } from './lifecycle';
 import { createLogger, logNodeWarnings } from './logger';
@@ -29,7 +30,7 @@ export async function runWorker(config: Config): Promise<void> {
   await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
     throw unreachable(error);
   });
-  const { worker, closeServices } = await createWorker(config, { connection, namespace, meter });
+  const { worker, services } = await createWorker(config, { connection, namespace, meter });
   setWorker(worker);
   const client = createClient(connection, namespace);
   await requireList(client, logger);
@@ -44,11 +45,16 @@ export async function runWorker(config: Config): Promise<void> {
   if (deployment) logger.info(describeActivation(namespace, deployment));
   startRunCounters(meter, { namespace, taskQueue });
   const undelivered = config.metrics && watchUndelivered(client, meter, { taskQueue, logger });
+  const drained = new AbortController();
+  const { credentialCheckDelayMs: delayMs } = config.worker;
+  if (delayMs !== null)
+    void logCredentialChecks(services, logger, delayMs, drained.signal).catch(() => undefined);
 
   await runUntilDrained(worker, logger);
 
+  drained.abort();
   undelivered?.close();
-  await Promise.all([closeServices(), health.close()]);
+  await Promise.all([services.atlas.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');
 }

@@ -33,6 +33,8 @@ const TEST_CONFIG = {
     deliver: { initialIntervalMs: 20, maximumIntervalMs: 400, roundMs: 1500, firstPauseMs: 600_000 },
   },
   health: { port: 0 },
+  // Its requests would meet the faults of tests.
+  worker: { credentialCheckDelayMs: null },
 } satisfies Config;
 
 export type Installation = Awaited<ReturnType<typeof startInstallation>>;
@@ -88,7 +90,13 @@ export async function deploy({
 
   /** Writes the configuration anew, for the workers that start from now on. JSON is YAML too. */
   const configure = (settings: Config) =>
-    writeFileSync(configFile, JSON.stringify({ ...TEST_CONFIG, taskQueue, ...settings }));
+    writeFileSync(
+      configFile,
+      JSON.stringify({
+        ...{ ...TEST_CONFIG, taskQueue, ...settings },
+        worker: { ...TEST_CONFIG.worker, ...(settings['worker'] as object) },
+      }),
+    );
   configure(config);
 
   /** Starts a worker and does not wait for it. */

@@ -90,14 +90,14 @@ describe('doctor', () => {
     );
   });
 
-  it('--remote reports what a worker found, and exits with 1 after an error', async () => {
+  it('--remote reports what a worker found, names it, and exits with 1 after an error', async () => {
     fixture.blockedSink.block();
     const exit = await fixture.client('doctor', '--remote').finally(() => fixture.blockedSink.repair());
     expect(exit).toEqual({
       code: 1,
       stderr: 'live-migration-prep: 1 error, 0 warnings\n',
       stdout: expect.stringMatching(
-        /^nothing was changed, .*\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
+        /^nothing was changed, .*\nworker \d+@\S+ checked itself\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
       ),
     });
   });

@@ -51,6 +51,20 @@ describe('the log of a worker at level trace', () => {
   });
 });
 
+it('a worker logs what its credential may do, with the access token of its first run; with a wrong one it is ready', async () => {
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas, config: { worker: { credentialCheckDelayMs: 0 } } });
+  const wrong = await deployment.startWorker({ MONGODB_ATLAS_CLIENT_SECRET: 'wrong' });
+  await wrong.untilOutput(/"level":"warn".*"credential default: Atlas returned 401 invalid_client .*; check/);
+  await eventually('ready', async () => (await fetch(`${wrong.healthUrl()}/readyz`)).ok);
+  await wrong.stop();
+
+  const right = await deployment.startWorker();
+  await right.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
+  await endingOf(await deployment.start());
+  expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
+});
+
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
   const deployment = await deploy({ atlas: await startAtlas() });
   const preload = path.join(deployment.folder, 'no-output.cjs');

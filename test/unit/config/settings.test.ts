@@ -59,7 +59,7 @@ atlas: {requestTimeoutMs: 100}
 retries:
   create: {initialIntervalMs: 1, backoffCoefficient: 1, giveUpAfterMs: 1000}
   deliver: {roundMs: 1000, firstPauseMs: 1}
-worker: {maxConcurrentActivities: 1, maxActivitiesPerSecond: 1, maxCachedWorkflows: 2, heartbeatTimeoutMs: 3000}
+worker: {maxConcurrentActivities: 1, maxActivitiesPerSecond: 1, maxCachedWorkflows: 2, heartbeatTimeoutMs: 3000, credentialCheckDelayMs: 0}
 schedules: {minimumTokenAgeMs: 0}
 health: {port: 0}
 metrics: {port: 1}
@@ -69,7 +69,7 @@ atlas: {requestTimeoutMs: 300000}
 retries:
   create: {maximumIntervalMs: 2592000000, giveUpAfterMs: 2592000000}
   deliver: {maximumIntervalMs: 2592000000, roundMs: 2592000000, maximumPauseMs: 2592000000}
-worker: {maxConcurrentActivities: 10000}
+worker: {maxConcurrentActivities: 10000, credentialCheckDelayMs: 3600000}
 health: {port: 65535}
 metrics: {port: 65535}
 `;

@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from '@temporalio/worker';
+import pMap from 'p-map';
+import { credentialChecks } from '../checks/credential-checks';
+import { runAll } from '../checks/worker-checks';
+import type { Services } from '../config/services';
+
+const CONCURRENCY = 5;
+
+/**
+ * Checks each credential once, after a random delay, with the access token that the next run will use, and logs
+ * what `doctor` would say.
+ *
+ * @throws AbortError
+ */
+export async function logCredentialChecks(
+  services: Services,
+  logger: Logger,
+  maximumDelayMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  await sleep(Math.random() * maximumDelayMs, undefined, { signal });
+  const checkOne = async (name: string) => {
+    const checks = credentialChecks(services, [name], null, { token: 'cached', onHost: true });
+    for (const { check, state, message } of await runAll(checks)) {
+      const isProblem = state === 'error' || state === 'warning';
+      logger[isProblem ? 'warn' : 'info'](`${check}: ${message}`);
+    }
+  };
+  await pMap(services.organizations.credentials(), checkOne, { concurrency: CONCURRENCY, signal });
+}
