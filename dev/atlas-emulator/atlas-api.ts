@@ -26,7 +26,7 @@ function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[
  * Checks that every resource below an organization makes first: version, owner, rate limit. Errors of the resource have
  * the headers of the limit too, as recorded.
  */
-function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
+export function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
   return (call) => {
     const { state, credential, headers, params } = call;
     const { organizations, settings } = state.seed;
@@ -116,15 +116,17 @@ const listAvailableProjects = inOrganization(({ state }, orgId) => {
 function listOrganizations({ state, credential, headers, query }: AuthenticatedCall): RouteResponse {
   requireVersion(headers, state.seed.settings.withdrawnVersions);
   const visible = state.seed.organizations.filter(({ id }) => id === credential.orgId);
-  const { itemsPerPage = 100, pageNum = 1 } = query;
-  const end = Number(pageNum) * Number(itemsPerPage);
-  const page = visible.slice(end - Number(itemsPerPage), end);
-  const results = page.map(({ id, name }) => ({ id, isDeleted: false, links: [], name }));
-  const body = { links: [], results, totalCount: visible.length };
-  return { status: 200, contentType: VERSIONED_JSON, body };
+  const results = visible.map(({ id, name }) => ({ id, isDeleted: false, links: [], name }));
+  return { status: 200, contentType: VERSIONED_JSON, body: paginate(results, query) };
 }
 
-const ORGS = '/api/atlas/v2/orgs';
+/** Takes the page that the query requests. */
+export function paginate(all: readonly object[], { itemsPerPage = '100', pageNum = '1' }: Call['query']) {
+  const end = Number(pageNum) * Number(itemsPerPage);
+  return { links: [], results: all.slice(end - Number(itemsPerPage), end), totalCount: all.length };
+}
+
+export const ORGS = '/api/atlas/v2/orgs';
 const LINK_TOKENS = `${ORGS}/:orgId/liveMigrations/linkTokens`;
 const PROJECTS = `${ORGS}/:orgId/liveMigrations/availableProjects`;
 const access = 'atlas';

@@ -71,6 +71,9 @@ or with an access token:
     -d grant_type=client_credentials $URL/api/oauth/token
   and -H "Authorization: Bearer $ACCESS_TOKEN" instead of --digest and --user.
 
+Each link-token has an API key, in GET $URL/api/atlas/v2/orgs/${orgId}/apiKeys until a DELETE, and in …/events.
+dev/atlas-emulator/bin/atlas stands in for the Atlas CLI: it takes the commands of docs/runbook.md about keys.
+
 Control, never subject to faults, open to all who can reach the port:
   GET    /_emulator/state     organizations, credentials without secrets, live access tokens, link-tokens
                               created (with their text), migration links, faults that wait

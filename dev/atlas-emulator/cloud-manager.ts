@@ -20,7 +20,7 @@ function inSourceOrganization(
 const connect = inSourceOrganization((call, sourceOrgId) => {
   const { linkTokens, migrationLinks, seed } = call.state;
   const { linkToken } = parseJsonBody(call, linkRequest);
-  const created = linkTokens.find((token) => token.linkToken === linkToken && !token.removed);
+  const created = linkTokens.find((token) => token.linkToken === linkToken && token.removedAt === null);
   if (!created && !seed.settings.acceptUnknownLinkTokens) {
     const fields = [{ description: 'is not a link-token of an Atlas organization', field: 'linkToken' }];
     throw atlasError('VALIDATION_ERROR', { detail: 'The link-token is not valid.', fields });

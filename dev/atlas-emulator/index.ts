@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { apiKeyRoutes } from './api-keys';
 import { atlasRoutes } from './atlas-api';
 import { authenticate, findOrganization, oauthRoutes } from './authentication';
 import { cloudManagerRoutes } from './cloud-manager';
@@ -43,7 +44,7 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   registerControls(app, controls);
-  for (const route of [...oauthRoutes, ...atlasRoutes, ...cloudManagerRoutes]) {
+  for (const route of [...oauthRoutes, ...atlasRoutes, ...apiKeyRoutes, ...cloudManagerRoutes]) {
     app.route({
       method: route.method,
       url: route.url,

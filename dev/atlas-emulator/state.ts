@@ -9,7 +9,9 @@ interface LinkToken {
   /** Client id or public key. */
   credential: string;
   createdAt: string;
-  removed: boolean;
+  /** The API key that it embeds. */
+  apiKey: { id: string; publicKey: string };
+  removedAt: string | null;
 }
 
 export interface MigrationLink {
@@ -63,13 +65,15 @@ export class State {
 
   /** Opaque, and about as long as a real one, which embeds an API key. */
   createLinkToken(orgId: string, accessListIps: string[], credential: string): LinkToken {
+    const createdAt = new Date();
     const created: LinkToken = {
       linkToken: randomBytes(258).toString('base64'),
       orgId,
       accessListIps,
       credential,
-      createdAt: new Date().toISOString(),
-      removed: false,
+      createdAt: createdAt.toISOString(),
+      apiKey: { id: newObjectId(createdAt), publicKey: randomBytes(4).toString('hex') },
+      removedAt: null,
     };
     this.linkTokens.push(created);
     return created;
@@ -77,15 +81,19 @@ export class State {
 
   /** Removes the organization's link: every link-token of it. Returns whether there was one. */
   removeLinkTokens(orgId: string): boolean {
-    const live = this.linkTokens.filter((token) => token.orgId === orgId && !token.removed);
-    for (const token of live) token.removed = true;
+    const live = this.liveLinkTokens(orgId);
+    for (const token of live) token.removedAt = new Date().toISOString();
     return live.length > 0;
+  }
+
+  liveLinkTokens(orgId: string): LinkToken[] {
+    return this.linkTokens.filter((token) => token.orgId === orgId && token.removedAt === null);
   }
 
   /** Finds out that the link-token of a link has not been removed. */
   isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
     return (
-      atlasOrgId === null || this.linkTokens.some((token) => token.linkToken === linkToken && !token.removed)
+      atlasOrgId === null || this.liveLinkTokens(atlasOrgId).some((token) => token.linkToken === linkToken)
     );
   }
 
@@ -212,6 +220,11 @@ export class State {
       faults: this.faults.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
     });
   }
+}
+
+/** An ObjectId: the seconds since 1970 in eight hexadecimal digits, then 16 others. */
+function newObjectId(at: Date): string {
+  return Math.floor(at.getTime() / 1000).toString(16) + randomBytes(8).toString('hex');
 }
 
 /** MongoDB's Go SDK reads `exp` from a cached token, so it has the shape of a JWT; its signature is noise. */

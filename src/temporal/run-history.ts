@@ -95,6 +95,8 @@ interface RunHistory {
   request: object;
   /** The token that the run created, or was given to recover. */
   token: SealedToken | null;
+  /** The start of the attempt that received the token; null for a recovered one. */
+  tokenRequestedAt: string | null;
   /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
   deliveredId: string | null;
   /**
@@ -123,6 +125,7 @@ export async function readRun(client: Client, { workflowId, runId }: RunRef): Pr
   return {
     request: toObject(input[0]),
     token,
+    tokenRequestedAt: recovery ? null : (created?.startedAt ?? null),
     deliveredId: delivered[0]?.deliveryId ?? null,
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
     sinksTried: readSinksTried(events.at(-1)) ?? [...new Set(sinks)],

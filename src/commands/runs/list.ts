@@ -8,10 +8,16 @@ import type { PrepareRequest, Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
-import { readEnding, readReceipt, readRequest } from '../../temporal/run-history';
+import {
+  readEnding,
+  readReceipt,
+  readRequest,
+  readRun,
+  type UnconfirmedAttempt,
+} from '../../temporal/run-history';
 import { isOpen, listRuns, readRetentionMs } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
-import { describeAttempts, readAttempts, type Attempts } from './unconfirmed-attempts';
+import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
 
@@ -28,7 +34,7 @@ interface ListedRun {
   /** The token of an undelivered run, or the recoverable token of a closed one. */
   deliveryId: string | null;
   /** Present with `--unconfirmed`. */
-  unconfirmed?: Attempts;
+  unconfirmed?: UnconfirmedAttempt[];
   /** Present with `--details` and with `--failure`. */
   failure?: { type: string; message: string } | null;
   /** Present with `--details`, like the receipt. */
@@ -69,7 +75,15 @@ export async function list(context: CommandContext, options: ListOptions): Promi
     return { run: { ...run, ...details }, isMatch: details !== null };
   };
   const runs = pMapIterable(infos, read, { concurrency: READ_CONCURRENCY });
-  await (options.requests ? printRequests(context, runs) : printRuns(context, runs, options));
+  if (options.requests) return printRequests(context, runs);
+  if (!options.unconfirmed) return printRuns(context, runs, options);
+  const all: Listed[] = [];
+  for await (const listed of runs) all.push(listed);
+  await printWindows(
+    context,
+    all.map(({ run }) => run),
+  );
+  return printRuns(context, all, options);
 }
 
 interface Listed {
@@ -113,7 +127,7 @@ async function readDetails(
   return {
     deliveryId,
     ...(failure !== undefined && { failure }),
-    ...(unconfirmed && { unconfirmed: await readAttempts(client, run) }),
+    ...(unconfirmed && { unconfirmed: (await readRun(client, run)).unconfirmedAttempts }),
     ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
     ...(details && run.state === 'delivered' && { receipt: await readReceipt(client, run) }),
   };
@@ -138,14 +152,14 @@ function toListedRun(info: WorkflowExecutionInfo): ListedRun {
 
 async function printRuns(
   { client, output }: CommandContext,
-  runs: AsyncIterable<Listed>,
+  runs: AsyncIterable<Listed> | readonly Listed[],
   { unconfirmed: isUnconfirmed, undelivered }: ListOptions,
 ): Promise<void> {
   let count = 0;
   let open = 0;
   let terminated = 0;
   for await (const { run, isMatch } of runs) {
-    const { startedAt, state, workflowId, unconfirmed } = run;
+    const { startedAt, state, workflowId, unconfirmed = [] } = run;
     if (!isMatch) {
       if (undelivered && state !== 'undelivered') open += 1;
       if (state === 'terminated' && run.unconfirmedTokens === 0) terminated += 1;
@@ -155,7 +169,7 @@ async function printRuns(
     count += 1;
     output.print(run, [
       formatRow(startedAt, state, workflowId, describeRun(run)),
-      ...(unconfirmed ? describeAttempts(unconfirmed) : []),
+      ...unconfirmed.map((attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`),
     ]);
   }
   output.say(formatCount(count, 'run'));

@@ -1,50 +1,97 @@
-import type { Client } from '@temporalio/client';
-import { organizationId, type PrepareRequest } from '../../contract/schemas';
+import { pMapIterable } from 'p-map';
+import { ORGANIZATION_ID, workflowIdFor } from '../../contract/names';
 import { readRun, type RunRef, type UnconfirmedAttempt } from '../../temporal/run-history';
+import { listRuns } from '../../temporal/visibility';
+import type { CommandContext } from '../cli/context';
 
 /** Allows for a difference between the clocks of Temporal and Atlas. */
 const CLOCK_TOLERANCE_MS = 10_000;
+const READ_CONCURRENCY = 20;
 
-/** The attempts of a run that may have created tokens which the run never received. */
-export interface Attempts {
-  attempts: ReturnType<typeof describeKey>[];
-  /** The token that did arrive: its key is accounted for. */
-  received: { deliveryId: string; createdAt: string } | null;
+/** A span of time, and the first eight digits of the ids of API keys that were made in it. */
+type Span = Record<'from' | 'to' | 'keyIdFrom' | 'keyIdTo', string>;
+
+interface ReceivedToken {
+  deliveryId: string;
+  requestedAt: string;
+  createdAt: string;
 }
 
-export async function readAttempts(client: Client, run: RunRef): Promise<Attempts> {
-  const { request, unconfirmedAttempts, token } = await readRun(client, run);
-  const orgId = organizationId.safeParse((request as PrepareRequest).orgId).data ?? '<id>';
-  return {
-    attempts: unconfirmedAttempts.map((attempt) => describeKey(attempt, orgId)),
-    received: token && { deliveryId: token.deliveryId, createdAt: token.createdAt },
-  };
+/** Prints, for each organization, the times at which API keys may have been made that nobody uses. */
+export async function printWindows(
+  context: CommandContext,
+  runs: readonly { workflowId: string; unconfirmed?: UnconfirmedAttempt[] }[],
+): Promise<void> {
+  const attempts = new Map<string, UnconfirmedAttempt[]>();
+  for (const { workflowId, unconfirmed = [] } of runs) {
+    const [, orgId = ''] = workflowId.split('/');
+    if (ORGANIZATION_ID.test(orgId) && unconfirmed.length > 0)
+      attempts.set(orgId, unconfirmed.concat(attempts.get(orgId) ?? []));
+  }
+  for (const [orgId, ofOrganization] of attempts) {
+    const [first = ''] = ofOrganization.map(({ startedAt }) => startedAt).sort();
+    const since = new Date(Date.parse(first) - 2 * CLOCK_TOLERANCE_MS).toISOString();
+    const tokens = await readReceivedTokens(context, orgId, since);
+    const { windows, received } = findWindows(ofOrganization, tokens);
+    context.output.print({ orgId, windows, received }, [
+      `organization ${orgId}: API keys that nobody uses may have been made`,
+      ...windows.flatMap((window) => [
+        `  from ${window.from} to ${window.to}, ${describeIds(window)}; events:`,
+        `    atlas api events listOrgEvents --orgId ${orgId} --minDate ${window.from} --maxDate ${window.to}`,
+      ]),
+      ...received.map((token) => `  one key ${describeIds(token)} is that of token ${token.deliveryId}`),
+    ]);
+  }
 }
 
-/** Adds where to look for the key of a token that the attempt created: the range of its id, and events of Atlas. */
-function describeKey(attempt: UnconfirmedAttempt, orgId: string) {
-  const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
-  const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
-  const [from, to] = [fromMs, toMs].map((ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`);
-  return {
-    ...attempt,
-    keyIdFrom: toIdPrefix(fromMs),
-    keyIdTo: toIdPrefix(toMs),
-    eventsCommand: `atlas api events listOrgEvents --orgId ${orgId} --minDate ${from} --maxDate ${to}`,
-  };
+/** Reads the tokens that runs of an organization received, if the runs were open at this time or later. */
+async function readReceivedTokens(
+  { client, taskQueue }: CommandContext,
+  orgId: string,
+  since: string,
+): Promise<ReceivedToken[]> {
+  const ofOrganization = `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
+  const infos = listRuns(client, taskQueue, ofOrganization, `(CloseTime IS NULL OR CloseTime >= '${since}')`);
+  const read = (info: RunRef) => readRun(client, info);
+  const tokens = new Map<string, ReceivedToken>();
+  for await (const { token, tokenRequestedAt } of pMapIterable(infos, read, {
+    concurrency: READ_CONCURRENCY,
+  })) {
+    if (!token) continue;
+    const { deliveryId, createdAt } = token;
+    // The newest run comes first, so the run that created a token takes the place of one that recovered it.
+    tokens.set(deliveryId, { deliveryId, createdAt, requestedAt: tokenRequestedAt ?? createdAt });
+  }
+  return [...tokens.values()];
+}
+
+/** Merges the spans of the attempts that overlap, and finds the tokens that may have been created in one of them. */
+export function findWindows(
+  attempts: readonly Pick<UnconfirmedAttempt, 'startedAt' | 'endedAt'>[],
+  tokens: readonly ReceivedToken[],
+) {
+  const spans = attempts.map(({ startedAt, endedAt }) => toSpan(startedAt, endedAt));
+  const windows: Span[] = [];
+  // The texts have the order of the times.
+  for (const span of spans.sort((a, b) => (a.from < b.from ? -1 : 1))) {
+    const last = windows.at(-1);
+    if (!last || last.to < span.from) windows.push(span);
+    else if (last.to < span.to) Object.assign(last, { to: span.to, keyIdTo: span.keyIdTo });
+  }
+  const received = tokens
+    .map(({ deliveryId, requestedAt, createdAt }) => ({ deliveryId, ...toSpan(requestedAt, createdAt) }))
+    .filter((token) => windows.some(({ from, to }) => from <= token.to && token.from <= to));
+  return { windows, received };
+}
+
+function toSpan(startedAt: string, endedAt: string): Span {
+  const fromMs = Date.parse(startedAt) - CLOCK_TOLERANCE_MS;
+  const toMs = Date.parse(endedAt) + CLOCK_TOLERANCE_MS;
+  const [from = '', to = ''] = [fromMs, toMs].map((ms) => `${new Date(ms).toISOString().slice(0, 19)}Z`);
+  return { from, to, keyIdFrom: toIdPrefix(fromMs), keyIdTo: toIdPrefix(toMs) };
 }
 
 /** Converts a time to the first eight digits of an ObjectId, which are the seconds since 1970. */
 const toIdPrefix = (timeMs: number) => Math.floor(timeMs / 1000).toString(16);
 
-export function describeAttempts({ attempts, received }: Attempts): string[] {
-  return [
-    ...attempts.flatMap(({ startedAt, endedAt, reason, keyIdFrom, keyIdTo, eventsCommand }) => [
-      `  ${startedAt} to ${endedAt}: ${reason}`,
-      `    a key made then has an id from ${keyIdFrom}… to ${keyIdTo}…; the events of that time: ${eventsCommand}`,
-    ]),
-    ...(received
-      ? [`  token ${received.deliveryId} arrived at ${received.createdAt}: its key is accounted for`]
-      : []),
-  ];
-}
+const describeIds = ({ keyIdFrom, keyIdTo }: Span) => `with an id from ${keyIdFrom}… to ${keyIdTo}…`;

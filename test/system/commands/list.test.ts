@@ -81,7 +81,6 @@ const LOST = ['delivered after a loss', 'rejected after a loss', 'waiting after 
 
 it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [[], (all) => all],
-  [['--unconfirmed'], () => LOST],
   [['--undelivered'], () => ['undelivered']],
   [['--recoverable'], () => ['cancelled', 'terminated']],
   [['--recoverable', '--failure', 'Cancelled'], () => ['cancelled']],
@@ -119,26 +118,43 @@ describe('list', () => {
     );
   });
 
-  it('with --unconfirmed prints each attempt with the range of key ids and the command for events', async () => {
-    const attempts = (await listed('--unconfirmed')).flatMap(({ unconfirmed }) => {
-      type Attempt = Record<'startedAt' | 'endedAt' | 'keyIdFrom' | 'keyIdTo', string>;
-      return (unconfirmed as { attempts: Attempt[] }).attempts;
-    });
+  it('with --unconfirmed prints the windows of the organization, then the runs with each attempt', async () => {
+    const [search, ...found] = await listed('--unconfirmed');
+    const { orgId, windows, received } = search as unknown as {
+      orgId: string;
+      windows: Record<'from' | 'to' | 'keyIdFrom' | 'keyIdTo', string>[];
+      received: { deliveryId: string }[];
+    };
+    expect(orgId).toBe(fixture.atlas.account.orgId);
+    expect(found.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
+    const attempts = found.flatMap(
+      ({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[],
+    );
     const lost = fixture.atlas.posts().filter(({ status }) => status === 503);
     expect(attempts).toHaveLength(lost.length);
     for (const { startedAt: at } of lost) {
       const keyId = Math.floor(Date.parse(at) / 1000).toString(16);
-      const around = attempts.filter(
-        ({ startedAt, endedAt, keyIdFrom, keyIdTo }) =>
-          startedAt <= at && at <= endedAt && keyIdFrom < keyId && keyId < keyIdTo,
+      expect(windows.filter(({ keyIdFrom, keyIdTo }) => keyIdFrom < keyId && keyId < keyIdTo)).toHaveLength(
+        1,
       );
-      expect(around).not.toEqual([]);
+      expect(attempts.filter(({ startedAt, endedAt }) => startedAt <= at && at <= endedAt)).not.toEqual([]);
     }
+    const receipts = (await listed('--details')).flatMap(({ state, receipt }) =>
+      state === 'delivered' ? [receipt] : [],
+    );
+    const arrived = receipts.filter(({ createdAt: at }) =>
+      windows.some(({ from, to }) => from <= at && at <= to),
+    );
+    expect(received.map(({ deliveryId }) => deliveryId)).toEqual(
+      expect.arrayContaining(arrived.map(({ deliveryId }) => deliveryId)),
+    );
     const { stdout, stderr } = await fixture.client('list', '--unconfirmed');
     expect(stdout).toMatch(
-      / {2}\S+Z to \S+Z: Atlas returned 503 .*\n {4}a key made then has an id from [\da-f]{8}… to [\da-f]{8}…; the events of that time: atlas api events listOrgEvents --orgId [\da-f]{24} --minDate 2\S+:\d\dZ --maxDate 2\S+:\d\dZ\n/,
+      /^organization \S+: API keys .*\n {2}from 2\S+Z to 2\S+Z, with an id from [\da-f]{8}… to [\da-f]{8}…; events:\n {4}atlas api events listOrgEvents --orgId [\da-f]{24} --minDate 2\S+:\d\dZ --maxDate 2\S+:\d\dZ\n/,
     );
-    expect(stdout).toMatch(/\n {2}token \S{36} arrived at 2\S+Z: its key is accounted for\n/);
+    const ofReceived = / {2}one key with an id from [\da-f]{8}… to [\da-f]{8}… is that of token \S{36}\n/g;
+    expect(stdout.match(ofReceived) ?? []).toHaveLength(received.length);
+    expect(stdout).toMatch(/1 unconfirmed\n {2}2\S+Z to 2\S+Z: Atlas returned 503 /);
     expect(stderr).toContain(
       '\nnote: not shown: 2 terminated runs. A request in progress at the termination',
     );

@@ -97,6 +97,31 @@ it.each([
   expect(emulator.createdTokens()).toEqual([]);
 });
 
+it('has an API key for each link-token, and takes the token with its key', async () => {
+  await create();
+  const { apiKey = { id: '', publicKey: '' } } = emulator.createdTokens()[0] ?? {};
+  const authorization = `Bearer ${String((await getToken()).json['access_token'])}`;
+  const send = async (method: string, path: string) => {
+    const url = `${emulator.url}/api/atlas/v2/orgs/${ORG}/${path}`;
+    const response = await fetch(url, { method, headers: { ...JSON_HEADERS, authorization } });
+    const text = await response.text();
+    return { status: response.status, ...(text && (JSON.parse(text) as { results: object[] })) };
+  };
+  expect(await send('GET', 'apiKeys')).toMatchObject({
+    results: [{ publicKey: 'emulkeya' }, { ...apiKey, roles: [{ orgId: ORG, roleName: 'ORG_OWNER' }] }],
+    totalCount: 2,
+  });
+  expect(await send('DELETE', `apiKeys/${apiKey.id}`)).toEqual({ status: 204 });
+  expect(await send('DELETE', `apiKeys/${apiKey.id}`)).toMatchObject({ status: 404 });
+  expect(await send('GET', 'apiKeys')).toMatchObject({ totalCount: 1 });
+  const types = ['API_KEY_CREATED', 'API_KEY_DELETED'];
+  expect(await send('GET', 'events?minDate=2000-01-01T00:00:00Z')).toMatchObject({
+    results: types.map((eventTypeName) => ({ eventTypeName, targetPublicKey: apiKey.publicKey })),
+  });
+  expect(await send('GET', 'events?maxDate=2000-01-01T00:00:00Z')).toMatchObject({ totalCount: 0 });
+  expect(emulator.createdTokens()).toMatchObject([{ removedAt: expect.any(String) }]);
+});
+
 it('takes every fault that --help gives as an example', async () => {
   const faults = FAULT_EXAMPLES.map(([, fault]) => fault);
   expect((await post('/_emulator/faults', {}, JSON.stringify(faults))).json['faults']).toHaveLength(

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto';
+import { inOrganization, ORGS, paginate } from './atlas-api';
+import { atlasError } from './responses';
+import type { Route } from './route';
+import type { Seed } from './seed';
+import type { State } from './state';
+
+// The names of fields are those of MongoDB's specification of the Admin API. It does not say which description and
+// roles the key of a link-token has, nor which events its creation makes: those here are invented.
+
+interface Key {
+  id: string;
+  publicKey: string;
+  desc: string;
+  roles: readonly string[];
+}
+
+function keysOf(state: State, orgId: string): Key[] {
+  const seeded = state.seed.apiKeys.filter((key) => key.orgId === orgId);
+  return [
+    ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed' })),
+    ...state
+      .liveLinkTokens(orgId)
+      .map(({ apiKey }) => ({ ...apiKey, desc: 'Live Migration link-token', roles: ['ORG_OWNER'] })),
+  ];
+}
+
+/** The id of a key from long before. */
+function seededKeyId({ publicKey }: Pick<Seed['apiKeys'][number], 'publicKey'>): string {
+  return `64f1c0de${createHash('sha256').update(publicKey).digest('hex').slice(0, 16)}`;
+}
+
+const listApiKeys = inOrganization(({ state, query }, orgId) => {
+  const results = keysOf(state, orgId).map(({ id, publicKey, desc, roles }) => ({
+    desc,
+    id,
+    links: [],
+    privateKey: `********-****-****-${id.slice(12)}`,
+    publicKey,
+    roles: roles.map((roleName) => ({ orgId, roleName })),
+  }));
+  return { status: 200, body: paginate(results, query) };
+});
+
+/** Deletes a key, and so makes the link-token that embeds it useless. */
+const deleteApiKey = inOrganization(({ state, params }, orgId) => {
+  const { apiUserId = '' } = params;
+  if (!keysOf(state, orgId).some(({ id }) => id === apiUserId))
+    throw atlasError('RESOURCE_NOT_FOUND', { parameters: [apiUserId] });
+  const token = state.liveLinkTokens(orgId).find(({ apiKey }) => apiKey.id === apiUserId);
+  if (token) token.removedAt = new Date().toISOString();
+  const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== apiUserId);
+  state.seed = { ...state.seed, apiKeys };
+  return { status: 204 };
+});
+
+const listEvents = inOrganization(({ state, query }, orgId) => {
+  const { minDate = '1970-01-01', maxDate = '9999-12-31' } = query;
+  const events = state.linkTokens
+    .filter((token) => token.orgId === orgId)
+    .flatMap(({ apiKey, createdAt, removedAt }) => [
+      { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey },
+      ...(removedAt === null ? [] : [{ eventTypeName: 'API_KEY_DELETED', at: removedAt, apiKey }]),
+    ])
+    .filter(({ at }) => Date.parse(minDate) <= Date.parse(at) && Date.parse(at) <= Date.parse(maxDate))
+    .map(({ eventTypeName, at, apiKey }) => ({
+      created: `${at.slice(0, 19)}Z`,
+      eventTypeName,
+      id: createHash('sha256').update(`${eventTypeName} ${apiKey.id}`).digest('hex').slice(0, 24),
+      isGlobalAdmin: false,
+      links: [],
+      orgId,
+      targetPublicKey: apiKey.publicKey,
+    }));
+  return { status: 200, body: paginate(events, query) };
+});
+
+const KEYS = `${ORGS}/:orgId/apiKeys`;
+const access = 'atlas';
+
+export const apiKeyRoutes: Route[] = [
+  { on: 'apiKeys', method: 'GET', url: KEYS, access, handle: listApiKeys },
+  { on: 'deleteApiKey', method: 'DELETE', url: `${KEYS}/:apiUserId`, access, handle: deleteApiKey },
+  { on: 'events', method: 'GET', url: `${ORGS}/:orgId/events`, access, handle: listEvents },
+];
