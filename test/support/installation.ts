@@ -27,14 +27,13 @@ const TEST_CONFIG = {
   sinks: { files: FILE_SINKS.files },
   sealing: { keys: { file: 'sealing-keys.json' } },
   atlas: { requestTimeoutMs: 60_000 },
-  worker: { heartbeatTimeoutMs: 60_000 },
+  // Requests of the check at start would meet the faults of tests.
+  worker: { heartbeatTimeoutMs: 60_000, credentialCheckDelayMs: null },
   retries: {
     create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
     deliver: { initialIntervalMs: 20, maximumIntervalMs: 400, roundMs: 1500, firstPauseMs: 600_000 },
   },
   health: { port: 0 },
-  // Its requests would meet the faults of tests.
-  worker: { credentialCheckDelayMs: null },
 } satisfies Config;
 
 export type Installation = Awaited<ReturnType<typeof startInstallation>>;

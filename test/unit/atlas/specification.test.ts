@@ -87,7 +87,7 @@ it.each<[status: number, errorCode: string, seed: SeedInput]>([
   [400, 'INVALID_IP_ADDRESS_OR_CIDR_NOTATION', {}],
   [401, 'NOT_ORG_OWNER', { apiKeys: [{ ...apiKey, orgId: ORG, roles: [] }] }],
   [410, 'VERSION_GONE', { settings: { withdrawnVersions: ['2023-01-01'] } }],
-  [429, 'RATE_LIMITED_TOKEN_BUCKET', { settings: { rateLimit: { capacity: 1 } } }],
+  [429, 'RATE_LIMITED_TOKEN_BUCKET', { settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } }],
 ])('so does a %d %s', async (status, errorCode, seed) => {
   const { create, exchanges } = await start(seed);
   for (const address of ['192.31.196.7', 'x']) await create([address]).catch(() => undefined);
