@@ -11,7 +11,7 @@ folder=$(mktemp -d)
 loads=()
 end_load() {
   for group in "${loads[@]}"; do kill -- "-$group" 2>/dev/null || true; done
-  wait
+  wait 2>/dev/null
   rm -rf "$folder"
 }
 trap end_load EXIT

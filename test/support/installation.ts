@@ -36,6 +36,12 @@ const TEST_CONFIG = {
   health: { port: 0 },
 } satisfies Config;
 
+const { retries } = TEST_CONFIG;
+/** Makes a first round outlast every test that watches it. */
+export const LONG_ROUNDS: Config = {
+  retries: { ...retries, deliver: { ...retries.deliver, roundMs: 600_000 } },
+};
+
 export type Installation = Awaited<ReturnType<typeof startInstallation>>;
 
 export type InstallationOptions = Omit<DeployOptions, 'atlas'> & { atlas?: TestAtlas };

@@ -8,9 +8,10 @@ import { freePort } from '../../dev/temporal/free-port';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../../src/contract/definitions';
 import { sealedTokenSchema } from '../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
+import { eventually } from '../support/eventually';
 import { deploy, type Handle } from '../support/installation';
 import { startOwnOrganizations, type CredentialType, type OwnOrganizations } from '../support/organizations';
-import { createdToken, endingOf, untilDeliveryFails, untilStep, type Ending } from '../support/runs';
+import { createdToken, endingOf, untilStep, type Ending } from '../support/runs';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
 import { serveHttp } from '../support/servers';
 
@@ -177,7 +178,10 @@ beforeAll(async () => {
   const metrics = await fetch(`http://127.0.0.1:${metricsPort}/metrics`);
   look('the metrics', await metrics.text());
   // The worker is stopped during this delivery.
-  await untilDeliveryFails(await start('missing'));
+  const { workflowId } = await start('missing');
+  await eventually('a failed attempt', () =>
+    worker.logged('Activity failed').some((line) => line['workflowId'] === workflowId),
+  );
   if (process.platform === 'linux')
     look('the command line of a worker', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
   await worker.stop();

@@ -4,6 +4,7 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
+import { LONG_ROUNDS } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
 import { end, endingOf, statusOf, untilDeliveryFails, untilStep } from '../../support/runs';
 import { untilListed } from '../../support/temporal';
@@ -39,7 +40,7 @@ async function listed(...filters: string[]) {
 }
 
 beforeAll(async () => {
-  fixture = await createCommandFixture({ retries: { deliver: { roundMs: 600_000 } } });
+  fixture = await createCommandFixture(LONG_ROUNDS);
   const { atlas, client, deployment, newestRunId } = fixture;
 
   await endingOf(await start('of another organization', { orgId: OTHER_ORG }));

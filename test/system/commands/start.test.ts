@@ -1,13 +1,14 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
+import { LONG_ROUNDS } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { startTcpProxy } from '../../support/tcp-proxy';
 
 let fixture: CommandFixture;
 beforeAll(async () => {
-  fixture = await createCommandFixture();
+  fixture = await createCommandFixture(LONG_ROUNDS);
 });
 afterEach(() => fixture.atlas.clearFaults());
 

@@ -5,6 +5,7 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { startForeignRun } from '../../support/foreign-run';
 import {
   FILE_SINKS,
+  LONG_ROUNDS,
   deploy,
   startInstallation,
   type Deployment,
@@ -23,8 +24,7 @@ let deployment: Deployment;
 let client: Client;
 beforeAll(async () => {
   const sinks = { ...FILE_SINKS, away: { type: 'file', directory: 'not-there' } };
-  // No test sees the end of a first round at sink `away`.
-  installation = await startInstallation({ config: { sinks, retries: { deliver: { roundMs: 600_000 } } } });
+  installation = await startInstallation({ config: { ...LONG_ROUNDS, sinks } });
   ({ deployment } = installation);
   ({ client } = await sharedTemporal());
 });

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { SinkRejectedError, SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { startInstallation } from '../../support/installation';
+import { LONG_ROUNDS, startInstallation } from '../../support/installation';
 import { endingOf, untilDeliveryFails } from '../../support/runs';
 import { findSecrets, textPlace, type Place } from '../../support/secrecy';
 import { makeSink, newDelivery, successorOf, type Env } from '../../support/sinks';
@@ -164,8 +164,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       const { orgId } = atlas.account;
       const organizations = newDelivery({ orgId });
       const { sourceOrgId } = organizations;
-      const retries = { deliver: { roundMs: 600_000 } };
-      const config = { retries, sinks: { it: fixture.configFor(organizations) } };
+      const config = { ...LONG_ROUNDS, sinks: { it: fixture.configFor(organizations) } };
       const { deployment, worker } = await startInstallation({ atlas, config, env: fixture.env });
       await fixture.proxy.cut();
       const handle = await deployment.start(deployment.newRequest({ orgId, sourceOrgId, sink: 'it' }));
