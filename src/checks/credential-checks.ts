@@ -85,12 +85,16 @@ async function checkRole(
 function summarize(ids: readonly string[], results: readonly CheckResult[], onHost: boolean): CheckResult {
   if (ids.length === 0) return warning('it can see no organization: check its roles');
   const problems = results.filter(({ state }) => state !== 'ok');
+  const [first, ...more] = problems.map(({ message }) => message);
   const where = onHost ? ids.join(', ') : formatCount(ids.length, 'organization');
-  if (problems.length === 0) return ok(`may create link-tokens in ${where}`);
-  const message = problems.map((problem) => problem.message).join('; ');
-  if (onHost)
-    return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
-  return warning(ids.reduce((text, id) => text.replaceAll(id, 'an organization'), message));
+  if (first === undefined) return ok(`may create link-tokens in ${where}`);
+  if (!onHost) {
+    // A report is bounded, and names no organization.
+    const example = ids.reduce((text, id) => text.replaceAll(id, 'an organization'), first);
+    return warning(more.length > 0 ? `${example} (and ${more.length} more)` : example);
+  }
+  const message = [first, ...more].join('; ');
+  return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
 }
 
 /** Makes a function that lets work wait for its turn in one of the lanes. */
