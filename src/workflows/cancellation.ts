@@ -7,7 +7,7 @@ import {
 import type { Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';
-import { createFailure } from './run-failures';
+import { DO_NOT_RESET, createFailure } from './run-failures';
 
 export function isCancelled(): boolean {
   return CancellationScope.current().consideredCancelled;
@@ -31,6 +31,7 @@ export function cancellationFailure(
     unconfirmedTokens > 0 &&
       `Atlas may have created up to ${unconfirmedTokens} unconfirmed tokens, which the run never received; ` +
         `see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+    DO_NOT_RESET,
   ];
   return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
     unconfirmedTokens,

@@ -5,7 +5,7 @@ import { proxyCreateLinkToken } from './activity-proxies';
 import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
-import { createFailure } from './run-failures';
+import { DO_NOT_RESET, createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
 const COMPLETED_BY_OTHER_CLIENT = {
@@ -26,7 +26,8 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
   const deadlineAtMs = Date.now() + policy.giveUpAfterMs;
   const fail = (type: string, message: string, { details }: AttemptFailure) => {
     const { unconfirmedTokens } = status.current;
-    return createFailure(type, message, { ...details, unconfirmedTokens });
+    const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
+    return createFailure(type, text, { ...details, unconfirmedTokens });
   };
   const giveUp = (because: AttemptFailure) =>
     fail('AtlasUnavailable', formatGaveUp(because.message), because);
@@ -45,7 +46,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
   };
   const wait = (failure: AttemptFailure, waitMs: number) => {
     status.showWaitingToCreate(failure, Date.now() + waitMs);
-    return sleep(waitMs).catch(() => {
+    return sleep(waitMs, { summary: 'pause before the next attempt to create' }).catch(() => {
       throw cancelled();
     });
   };

@@ -2,6 +2,9 @@ import type { ApplicationFailure } from '@temporalio/workflow';
 import type { FailureDetails } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 
+/** Ends the message of a run that may have left a token in Atlas: the Temporal UI offers to reset it. */
+export const DO_NOT_RESET = 'do not reset this run: that would create another token';
+
 /** Makes the failure of a run or of a delivery: a type, a message that stands alone, and details. */
 export function createFailure(type: string, message: string, details: FailureDetails): ApplicationFailure {
   return terminalFailure(type, message, details);

@@ -86,7 +86,8 @@ describe('attempts to create lead to an ending, a count and a number of attempts
       unconfirmedTokens: 1,
       creations: 1,
       message:
-        'gave up: the retry deadline passed; last error: Atlas returned 503; start again once that is resolved',
+        'gave up: the retry deadline passed; last error: Atlas returned 503; start again once that is resolved; ' +
+        'do not reset this run: that would create another token',
       details: { status: 503 },
     });
   });

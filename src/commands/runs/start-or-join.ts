@@ -84,9 +84,12 @@ export async function startRun(
     workflowIdReusePolicy: WorkflowIdReusePolicy;
   },
 ): Promise<RunRef> {
+  const [{ orgId, sourceOrgId }, recovery] = options.args;
+  const source = sourceOrgId ? ` for source organization ${sourceOrgId}` : '';
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
-    priority: { fairnessKey: options.args[0].orgId },
+    staticSummary: `${recovery ? 'recover' : 'create'} a link-token of ${orgId}${source}`,
+    priority: { fairnessKey: orgId },
     workflowIdConflictPolicy: 'FAIL',
   });
   return { workflowId, runId: firstExecutionRunId };
