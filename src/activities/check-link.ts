@@ -1,22 +1,20 @@
-import { Context } from '@temporalio/activity';
-import { z } from 'zod';
+import { Context, log } from '@temporalio/activity';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import { linkCheckSchema } from '../contract/activity-inputs';
-import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { workflowIdFor } from '../contract/names';
+import type { Receipt } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
+import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import type { Sink } from '../sinks/sink';
-import { findEarlierToken } from '../temporal/earlier-token';
+import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
 import { nullIfNotFound } from '../temporal/grpc';
-import { visibilityQuery } from '../temporal/visibility';
+import { readReceipt } from '../temporal/run-history';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
-
-/** Schema of the used part of a receipt: later releases may add fields. */
-const createdSchema = z.object({ createdAt: z.iso.datetime() });
 
 /**
  * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of
@@ -43,10 +41,18 @@ export function checkLinkActivity(
         sourceOrgId !== null && sink.isLinked
           ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(throwSinkFailure)
           : await atlas.isLinked(orgId, credential).catch(throwAtlasFailure);
-      const { tokenRunId, times } = await readTokens(workflowIdFor(orgId, sourceOrgId));
+      const workflowId = workflowIdFor(orgId, sourceOrgId);
+      const { token, times } = await readTokens(workflowId);
       const lastTokenAt = findLatest(known === null ? times : [known, ...times]);
-      const recentToken = lastTokenAt !== null && Date.now() - Date.parse(lastTokenAt) < minimumTokenAgeMs;
-      return { linked, recentToken, lastTokenAt, tokenRunId };
+      const isRecent = (time: string) => Date.now() - Date.parse(time) < minimumTokenAgeMs;
+      // No `lastTokenAt`, which later runs get: its key may be deleted meanwhile.
+      const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
+      if (recoverable) {
+        const command = commandLine('recover', workflowId, '--run-id', token.runId);
+        log.warn(`the schedule creates no token, since one is not delivered yet; deliver it: ${command}`);
+      }
+      const recentToken = recoverable || (lastTokenAt !== null && isRecent(lastTokenAt));
+      return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };
 }
@@ -55,34 +61,21 @@ export function checkLinkActivity(
 const RUNS_READ = 5;
 
 /**
- * Finds the newest run of the pair that has a token, and the creation times of the tokens of its newest
+ * Finds the token of the newest run of the pair that has one, and the creation times of the tokens of its newest
  * delivered runs.
  */
-async function readTokens(workflowId: string): Promise<{ tokenRunId: string | null; times: string[] }> {
+async function readTokens(workflowId: string): Promise<{ token: EarlierToken | null; times: string[] }> {
   const { client } = Context.current();
-  const { workflow } = client;
-  const query = visibilityQuery({
-    WorkflowId: workflowId,
-    WorkflowType: WORKFLOW_TYPES.prepare,
-    ExecutionStatus: 'Completed',
-  });
-  const runIds = new Set<string>();
   try {
     // The list, newest first, lags behind by moments.
-    const newest = await workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+    const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
     const token = await findEarlierToken(client, workflowId, undefined, newest);
-    for await (const { runId } of workflow.list({ query, pageSize: RUNS_READ })) {
-      if (runIds.add(runId).size === RUNS_READ) break;
+    const receipts: (Receipt | null)[] = [];
+    for await (const run of listClosedRuns(client, workflowId, newest)) {
+      if (run.status.name === 'COMPLETED') receipts.push(await readReceipt(client, run));
+      if (receipts.length === RUNS_READ) break;
     }
-    if (newest?.status.name === 'COMPLETED' && newest.type === WORKFLOW_TYPES.prepare)
-      runIds.add(newest.runId);
-    const results = [...runIds].map((runId) =>
-      workflow.getHandle(workflowId, runId).result().catch(nullIfNotFound),
-    );
-    const times = (await Promise.all(results)).flatMap(
-      (result) => createdSchema.safeParse(result).data?.createdAt ?? [],
-    );
-    return { tokenRunId: token?.runId ?? null, times };
+    return { token, times: receipts.flatMap((receipt) => receipt?.createdAt ?? []) };
   } catch (error) {
     throw temporalUnavailable(error, workflowId);
   }

@@ -11,6 +11,9 @@ import { temporalUnavailable } from './failures';
 /** Limit for one try, which occupies one of the worker's slots for workflow tasks. */
 const TRY_TIMEOUT_MS = 1000;
 
+/** Exceeds the pause between two tries by far: a run that has ended reads no outcome. */
+const KEEP_UNREAD_MS = 5 * 60_000;
+
 /**
  * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable,
  * unless `again` in its request permits another. It runs beside the validation, so it reads only `again` of
@@ -21,19 +24,26 @@ const TRY_TIMEOUT_MS = 1000;
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** Searches by run id. The connection retries a call for 15 s and cannot abort it, so tries share one. */
-  const searches = new Map<string, Promise<ApplicationFailure | null>>();
+  /** Searches by run id. A search may take longer than a try, so it stays until a try has read its outcome. */
+  const searches = new Map<string, { outcome: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }>();
 
   return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
     const fields = (typeof request === 'object' ? request : null) as Partial<PrepareRequest> | null;
-    const search = searches.get(runId) ?? findRefusal(client, workflowId, fields);
-    searches.set(runId, search);
-    void search.catch(() => undefined).finally(() => searches.delete(runId));
+    const known = searches.get(runId);
+    clearTimeout(known?.expiry);
+    const outcome = known?.outcome ?? findRefusal(client, workflowId, fields);
+    outcome.catch(() => undefined);
+    const forget = () => searches.delete(runId);
+    const expiry = setTimeout(forget, KEEP_UNREAD_MS).unref();
+    searches.set(runId, { outcome, expiry });
 
-    const wait = (signal: AbortSignal) => raceSignal(() => search, signal);
-    const refusal = await withTimeout(TRY_TIMEOUT_MS, undefined, wait).catch((error: unknown) => {
+    const read = (signal: AbortSignal) =>
+      raceSignal(() => outcome, signal).finally(() => {
+        if (!signal.aborted) forget();
+      });
+    const refusal = await withTimeout(TRY_TIMEOUT_MS, undefined, read).catch((error: unknown) => {
       throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
     });
     if (refusal) throw refusal;
@@ -50,5 +60,6 @@ async function findRefusal(
   const token = await findEarlierToken(client, workflowId, permitted);
   if (!token) return null;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  return terminalFailure('TokenExists', message, token);
+  const { startedAt: _, ...details } = token;
+  return terminalFailure('TokenExists', message, details);
 }

@@ -1,4 +1,4 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, Receipt } from '../contract/schemas';
@@ -7,16 +7,16 @@ import { differingFields } from '../shared/compare-requests';
 import { truncate } from '../shared/text';
 import { nullIfNotFound } from './grpc';
 import { readReceipt, readRequest, readRun } from './run-history';
-import { isOpen, visibilityQuery } from './visibility';
+import { isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
 
 const MAX_LOCATION_LENGTH = 1000;
-
-type Run = Omit<WorkflowExecutionInfo, 'raw'>;
 
 /** A token that a closed run delivered, or that `recover` can still deliver. */
 export interface EarlierToken {
   state: 'delivered' | 'recoverable';
   runId: string;
+  /** The start of that run (RFC 3339). */
+  startedAt: string;
   /** Null when the run did not deliver, or its history is gone. */
   receipt: Receipt | null;
   /** Null when only the receipt, or a history that is gone, has it. */
@@ -34,7 +34,7 @@ export async function findEarlierToken(
   client: Client,
   workflowId: string,
   again?: true | string,
-  newest?: Run | null,
+  newest?: RunInfo | null,
 ): Promise<EarlierToken | null> {
   if (again === true) return null;
   for await (const run of listClosedRuns(client, workflowId, newest)) {
@@ -48,7 +48,7 @@ export async function findEarlierToken(
 }
 
 /** @returns a delivery id; null when the closed run has no token, or a run of its workflow id delivered it. */
-export async function findRecoverableToken(client: Client, run: Run): Promise<string | null> {
+export async function findRecoverableToken(client: Client, run: RunInfo): Promise<string | null> {
   const token = await readToken(client, run);
   if (token?.state !== 'recoverable' || token.deliveryId === null) return null;
   return (await isDelivered(client, run.workflowId, token.deliveryId)) ? null : token.deliveryId;
@@ -64,32 +64,32 @@ export async function isDelivered(client: Client, workflowId: string, deliveryId
 }
 
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
-async function* listClosedRuns(client: Client, workflowId: string, newest?: Run | null) {
+export async function* listClosedRuns(client: Client, workflowId: string, newest?: RunInfo | null) {
   // A run that was open when it was described may have closed since.
   const closed = newest?.type === WORKFLOW_TYPES.prepare && !isOpen(newest) ? newest : null;
   if (closed) yield closed;
   const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
   const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-  for await (const run of client.workflow.list({ query })) if (run.runId !== closed?.runId) yield run;
+  for await (const run of listExecutions(client, query)) if (run.runId !== closed?.runId) yield run;
 }
 
-async function readToken(client: Client, run: Run): Promise<EarlierToken | null> {
-  const { runId } = run;
+async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | null> {
+  const token = { runId: run.runId, startedAt: run.startTime.toISOString(), receipt: null };
   if (run.status.name === 'COMPLETED') {
     const receipt = await readReceipt(client, run);
-    return { state: 'delivered', runId, receipt, deliveryId: receipt?.deliveryId ?? null };
+    return { ...token, state: 'delivered', receipt, deliveryId: receipt?.deliveryId ?? null };
   }
   const { deliveryId } = readMemo(run.memo);
-  if (deliveryId !== null) return { state: 'recoverable', runId, receipt: null, deliveryId };
+  if (deliveryId !== null) return { ...token, state: 'recoverable', deliveryId };
   // Temporal ended these runs without notice, so only the history has their token.
   if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
-  const { token, deliveredId } = await readRun(client, run);
-  if (deliveredId !== null) return { state: 'delivered', runId, receipt: null, deliveryId: deliveredId };
-  return token && { state: 'recoverable', runId, receipt: null, deliveryId: token.deliveryId };
+  const history = await readRun(client, run);
+  if (history.deliveredId !== null) return { ...token, state: 'delivered', deliveryId: history.deliveredId };
+  return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
 }
 
 /** The list may still lack the other run. */
-async function startedBefore(client: Client, run: Run, otherRunId: string): Promise<boolean> {
+async function startedBefore(client: Client, run: RunInfo, otherRunId: string): Promise<boolean> {
   const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();
 }

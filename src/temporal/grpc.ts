@@ -1,14 +1,23 @@
-import { WorkflowNotFoundError, isGrpcServiceError } from '@temporalio/client';
+import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 
 export const GRPC = {
   invalidArgument: 3,
   deadlineExceeded: 4,
   notFound: 5,
   permissionDenied: 7,
+  resourceExhausted: 8,
   unimplemented: 12,
   unavailable: 14,
   unauthenticated: 16,
 } as const;
+
+/** Exceeds Core's own limit of 30 s for a call: a slow visibility store may take longer. */
+const READ_TIMEOUT_MS = 60_000;
+
+/** Gives a call that reads more time than Core does. */
+export function withReadTimeout<T>(client: Client, call: () => Promise<T>): Promise<T> {
+  return client.withDeadline(Date.now() + READ_TIMEOUT_MS, call);
+}
 
 /** Finds the error of Temporal's API: the error itself, or the cause of an SDK error. */
 export function findGrpcError(error: unknown) {
@@ -20,6 +29,13 @@ export function findGrpcError(error: unknown) {
 /** @returns null when the error is not one of Temporal's API. */
 export function findGrpcCode(error: unknown): number | null {
   return findGrpcError(error)?.code ?? null;
+}
+
+/** Words of grpc-js, and of Core with and without compression, for a response that they refuse to read. */
+export const TOO_LARGE = /larger than max|length too large|exceeded while decompressing/;
+
+export function isResponseTooLarge(error: unknown): boolean {
+  return TOO_LARGE.test(findGrpcError(error)?.message ?? '');
 }
 
 /** A handler for `catch` that returns null for a run or a history that does not exist. */

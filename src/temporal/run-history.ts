@@ -1,8 +1,9 @@
-import type { Client, WorkflowExecutionInfo, WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
 import { MAX_RECEIPT_LENGTH } from '../contract/limits';
+import { MAX_TEXT_LENGTH } from '../contract/names';
 import {
   failureDetailsSchema,
   receiptSchema,
@@ -12,16 +13,19 @@ import {
   type SealedToken,
 } from '../contract/schemas';
 import { truncate } from '../shared/text';
-import { nullIfNotFound } from './grpc';
+import { nullIfNotFound, withReadTimeout } from './grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const LAST = { historyEventFilterType: 2 };
 
-type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
-type HistoryEvent = NonNullable<History['events']>[number];
+type Response = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
+type HistoryEvent = NonNullable<NonNullable<Response['history']>['events']>[number];
 type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
-export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'>;
+export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
+  /** Bytes, as lists and descriptions have them. */
+  historySize?: number | undefined;
+};
 
 /** Exceeds any message of ours. */
 const MAX_MESSAGE_LENGTH = 4000;
@@ -56,20 +60,30 @@ export async function readRequest(client: Client, run: RunRef): Promise<object |
 }
 
 function toObject(value: unknown): object {
-  return typeof value === 'object' && value !== null ? value : {};
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
 }
 
+type PageOptions =
+  { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
+
 async function readEvent(
-  { connection, options: { namespace } }: Client,
-  { workflowId, runId }: RunRef,
-  which: { historyEventFilterType: number } | { maximumPageSize: number },
+  client: Client,
+  run: RunRef,
+  options: PageOptions,
 ): Promise<HistoryEvent | undefined> {
+  return (await readPage(client, run, options))?.history?.events?.[0];
+}
+
+/** @returns null when the history is gone: the list names a run for moments after its history was deleted. */
+function readPage(
+  client: Client,
+  { workflowId, runId }: RunRef,
+  options: PageOptions,
+): Promise<Response | null> {
+  const { namespace } = client.options;
   const execution = { workflowId, runId };
-  // The list names a run for moments after its history was deleted.
-  const response = await connection.workflowService
-    .getWorkflowExecutionHistory({ namespace, execution, ...which })
-    .catch(nullIfNotFound);
-  return response?.history?.events?.[0];
+  const read = () => client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
+  return withReadTimeout(client, read).catch(nullIfNotFound);
 }
 
 /** Decodes payloads. A value that is not JSON, or that another data converter wrote, is undefined. */
@@ -110,40 +124,59 @@ interface RunHistory {
 
 const deliveredSchema = z.object({ deliveryId: z.uuid() });
 
-/** Reads the history of one run; a history that is gone counts as empty. */
-export async function readRun(client: Client, { workflowId, runId }: RunRef): Promise<RunHistory> {
-  const handle = client.workflow.getHandle(workflowId, runId);
-  const events = (await handle.fetchHistory().catch(nullIfNotFound))?.events ?? [];
-  const input = decodePayloads(events[0]?.workflowExecutionStartedEventAttributes?.input);
-  const recovery = recoverySchema.safeParse(input[1]).data;
-  const { activities, unconfirmedAttempts } = collectActivities(events);
-  const created = activities.find(({ type, result }) => type === 'createLinkToken' && result !== undefined);
-  const deliveries = activities.filter(({ type }) => type === 'deliverLinkToken');
-  const delivered = deliveries.flatMap(({ result }) => deliveredSchema.safeParse(result).data ?? []);
-  const token = recovery?.sealedToken ?? sealedTokenSchema.safeParse(created?.result).data ?? null;
-  const sinks = [...(recovery?.sinksTried ?? []), ...deliveries.map(({ input }) => String(input[1]))];
-  return {
-    request: toObject(input[0]),
-    token,
-    tokenRequestedAt: recovery ? null : (created?.startedAt ?? null),
-    deliveredId: delivered[0]?.deliveryId ?? null,
-    unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
-    sinksTried: readSinksTried(events.at(-1)) ?? [...new Set(sinks)],
-  };
+/** A history has up to 50 MB, and a start reads that of each terminated run of its pair. */
+const MAX_READERS = 2;
+let readers = 0;
+const waiting: (() => void)[] = [];
+
+/** Reads the history of one run, once fewer than two are being read; a history that is gone counts as empty. */
+export async function readRun(client: Client, run: RunRef): Promise<RunHistory> {
+  if (readers === MAX_READERS) await new Promise<void>((resolve) => waiting.push(resolve));
+  else readers += 1;
+  try {
+    return await collectEvents(listEvents(client, run));
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else readers -= 1;
+  }
+}
+
+/** Exceeds the histories of our own runs. */
+const LARGE_HISTORY_BYTES = 8 * 1024 * 1024;
+/** An event has up to 2 MB. */
+const EVENTS_OF_LARGE_PAGE = 4;
+
+async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryEvent> {
+  const isLarge = (run.historySize ?? 0) > LARGE_HISTORY_BYTES;
+  let nextPageToken: Uint8Array | undefined;
+  do {
+    const page = await readPage(client, run, {
+      ...(isLarge && { maximumPageSize: EVENTS_OF_LARGE_PAGE }),
+      ...(nextPageToken && { nextPageToken }),
+    });
+    yield* page?.history?.events ?? [];
+    nextPageToken = page?.nextPageToken;
+  } while (nextPageToken?.length);
 }
 
 interface Activity {
   type: string;
-  input: unknown[];
   startedAt: string;
-  result?: unknown;
 }
 
-function collectActivities(events: readonly HistoryEvent[]) {
+/** Keeps of each event only what is used: any of them may have 2 MB. */
+async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHistory> {
+  let input: unknown[] = [];
   const activities = new Map<string, Activity>();
+  const sinks = new Set<string>();
   const unconfirmedAttempts: UnconfirmedAttempt[] = [];
+  let created: SealedToken | undefined;
+  let tokenRequestedAt: string | null = null;
+  let deliveredId: string | undefined;
   let lastFailed: UnconfirmedAttempt | undefined;
-  for (const event of events) {
+  let failedWith: Payloads;
+  for await (const event of events) {
     const {
       activityTaskScheduledEventAttributes: scheduled,
       activityTaskStartedEventAttributes: started,
@@ -152,27 +185,42 @@ function collectActivities(events: readonly HistoryEvent[]) {
     } = event;
     const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
     const at = new Date(optionalTsToMs(event.eventTime) ?? 0).toISOString();
+    const begun = event.workflowExecutionStartedEventAttributes;
+    if (begun) input = decodePayloads(begun.input);
     if (scheduled) {
       const type = scheduled.activityType?.name ?? '';
-      activities.set(String(event.eventId), { type, input: decodePayloads(scheduled.input), startedAt: at });
+      activities.set(String(event.eventId), { type, startedAt: at });
+      const sink = type === 'deliverLinkToken' ? decodePayloads(scheduled.input)[1] : undefined;
+      if (typeof sink === 'string') sinks.add(truncate(sink, MAX_TEXT_LENGTH));
     }
     const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;
-    if (activity && completed) [activity.result] = decodePayloads(completed.result);
+    const [result] = decodePayloads(completed?.result);
+    if (activity?.type === 'createLinkToken' && completed && !created) {
+      created = sealedTokenSchema.safeParse(result).data;
+      tokenRequestedAt = activity.startedAt;
+    }
+    if (activity?.type === 'deliverLinkToken')
+      deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     if (activity?.type === 'createLinkToken' && failed) {
-      const reason = failed.failure?.message ?? 'no result';
+      const reason = truncate(failed.failure?.message ?? 'no result', MAX_MESSAGE_LENGTH);
       lastFailed = { startedAt: activity.startedAt, endedAt: at, reason };
     }
     // The workflow counts an attempt in its memo before it does anything else, so it is the last one that failed.
     if (lastFailed && modified?.upsertedMemo?.fields?.['unconfirmedTokens'])
       unconfirmedAttempts.push(lastFailed);
+    failedWith = event.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.details;
   }
-  return { activities: [...activities.values()], unconfirmedAttempts };
-}
-
-/** Reads the sinks that may have the token, which only the failure of a cancelled run names. */
-function readSinksTried(close: HistoryEvent | undefined): string[] | undefined {
-  const failure = close?.workflowExecutionFailedEventAttributes?.failure;
-  const [details] = decodePayloads(failure?.applicationFailureInfo?.details);
-  return failureDetailsSchema.safeParse(details).data?.sinksTried;
+  const recovery = recoverySchema.safeParse(input[1]).data;
+  const token = recovery?.sealedToken ?? created ?? null;
+  // Only the failure of a cancelled run names the sinks that may have the token.
+  const { sinksTried } = failureDetailsSchema.safeParse(decodePayloads(failedWith)[0]).data ?? {};
+  return {
+    request: toObject(input[0]),
+    token,
+    tokenRequestedAt: recovery ? null : tokenRequestedAt,
+    deliveredId: deliveredId ?? null,
+    unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
+    sinksTried: sinksTried ?? [...new Set([...(recovery?.sinksTried ?? []), ...sinks])],
+  };
 }

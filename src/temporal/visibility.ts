@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import { executionInfoFromRaw } from '@temporalio/client/lib/helpers';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
+import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { GRPC, findGrpcCode } from './grpc';
+import { GRPC, findGrpcCode, isResponseTooLarge, withReadTimeout } from './grpc';
 
 const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
 const REFUSALS: ReadonlyMap<number | null, string> = new Map([
@@ -22,10 +25,76 @@ export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
+/** A run as Temporal lists it, with the fields of its memo that are ours. */
+export type RunInfo = Omit<WorkflowExecutionInfo, 'raw'>;
+
 /** Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
-  return client.workflow.list({ query: visibilityQuery(fields, ...conditions) });
+  return listExecutions(client, visibilityQuery(fields, ...conditions));
+}
+
+/** The most that a server returns at once. The limit of ten lists a second belongs to the whole namespace. */
+const PAGE_SIZE = 1000;
+/** A page whose memos have 2 MB each, the most that a server takes, fits into a message of 128 MiB. */
+const SMALL_PAGE_SIZE = 50;
+
+/** Lists runs in Temporal's order. From a page on that is too large for a message, it reads small pages. */
+export async function* listExecutions(client: Client, query: string): AsyncGenerator<RunInfo> {
+  let pageSize = PAGE_SIZE;
+  let nextPageToken: Uint8Array | null = Buffer.alloc(0);
+  while (nextPageToken) {
+    const page: Awaited<ReturnType<typeof readPage>> = await readPage(client, query, pageSize, nextPageToken);
+    yield* page?.runs ?? [];
+    if (page) nextPageToken = page.nextPageToken;
+    else pageSize = SMALL_PAGE_SIZE;
+  }
+}
+
+const THROTTLED_PAUSE_MS = 1000;
+/** Longest time for which a reached limit delays a page, beside the retries of the connection. */
+const MAX_THROTTLED_MS = 60_000;
+
+/** @returns null when a large page does not fit into a message. */
+async function readPage(client: Client, query: string, pageSize: number, nextPageToken: Uint8Array) {
+  const { namespace } = client.options;
+  const list = () =>
+    client.workflowService.listWorkflowExecutions({ namespace, query, pageSize, nextPageToken });
+  for (const startedAtMs = Date.now(); ;) {
+    if (pageSize === SMALL_PAGE_SIZE) await waitForTurn();
+    try {
+      return await copyPage(client, await withReadTimeout(client, list));
+    } catch (error) {
+      const isTooLarge = isResponseTooLarge(error);
+      if (isTooLarge && pageSize === PAGE_SIZE) return null;
+      const isThrottled = findGrpcCode(error) === GRPC.resourceExhausted && !isTooLarge;
+      if (!isThrottled || Date.now() > startedAtMs + MAX_THROTTLED_MS) throw error;
+      await sleep(THROTTLED_PAUSE_MS * (0.5 + Math.random()));
+    }
+  }
+}
+
+type Response = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
+
+/** Copies what is used of a message, which may have 128 MiB. */
+async function copyPage({ options }: Client, { executions, nextPageToken }: Response) {
+  const runs: RunInfo[] = [];
+  for (const raw of executions) {
+    const run = await executionInfoFromRaw(raw, options.loadedDataConverter, null, options.namespace);
+    runs.push({ ...run, memo: readMemo(run.memo) });
+  }
+  return { runs, nextPageToken: nextPageToken.length > 0 ? Buffer.from(nextPageToken) : null };
+}
+
+const SMALL_PAGE_INTERVAL_MS = 200;
+let nextTurnMs = 0;
+
+/** Waits, so that this process reads at most five small pages a second. */
+async function waitForTurn(): Promise<void> {
+  const nowMs = Date.now();
+  const turnMs = Math.max(nowMs, nextTurnMs);
+  nextTurnMs = turnMs + SMALL_PAGE_INTERVAL_MS;
+  await sleep(turnMs - nowMs);
 }
 
 /**

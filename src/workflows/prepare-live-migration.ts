@@ -1,4 +1,10 @@
-import { ApplicationFailure, CancelledFailure, TemporalFailure, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TemporalFailure,
+  setDefaultSignalHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
@@ -16,6 +22,8 @@ import { handleUpdates } from './updates';
 
 /** A server may give every run a long timeout of its own: ten years on the time-skipping test server. */
 const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
+/** Twice the largest valid request and recovery, in characters of JSON. */
+const MAX_INPUT_LENGTH = 512 * 1024;
 /** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
 const MAX_MEMO_LENGTH = 16 * 1024;
 
@@ -31,6 +39,8 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   const status = createRunStatus();
   const channel = createDeliveryChannel();
   handleUpdates(request, status, channel);
+  // Temporal would keep signals, of up to 2 MB each, for a handler to come.
+  setDefaultSignalHandler(() => undefined);
   try {
     const valid = await checkStart(request, recovery);
     status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
@@ -53,6 +63,8 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  * creates nothing, so no earlier token forbids it.
  */
 async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
+  // An activity would copy it several times, and an open run keeps it.
+  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw unwritableRequest();
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, getRunOptions()),
     recovery ? undefined : findToken(request, Date.now()),

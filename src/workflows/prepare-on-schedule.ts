@@ -8,6 +8,7 @@ import {
   TerminatedFailure,
   WorkflowIdReusePolicy,
   isCancellation,
+  setDefaultSignalHandler,
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -40,6 +41,8 @@ const MAX_LISTED = 10;
  *   was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
+  // As in `prepareLiveMigration`: this run waits as long as its child.
+  setDefaultSignalHandler(() => undefined);
   try {
     const result = await prepareUnlessLinked(parseRequest(input), input.always ?? false);
     countScheduledRun(result.outcome);

@@ -15,9 +15,9 @@ export function firstDetails({ details }: ApplicationFailure): object {
   return typeof first === 'object' && first !== null ? first : {};
 }
 
-/** The SDK cannot write some requests as JSON. Any other error would block the workflow task. */
+/** Refuses a request that no activity gets: it is too large, or the SDK cannot write it, which would block the run. */
 export function unwritableRequest(): ApplicationFailure {
-  const description = 'cannot be written back as JSON: remove deeply nested values';
+  const description = 'is larger than 512 KB, or nested too deeply: remove what does not belong in it';
   return createFailure('InvalidRequest', `the request is not valid: it ${description}`, {
     fields: [{ field: 'request', description }],
     unconfirmedTokens: 0,

@@ -86,14 +86,22 @@ describe('malformed input is InvalidRequest, and fails no workflow task for ever
     [prepare, 'what is encrypted', encrypted],
     [prepare, 'what is not JSON', broken],
     [prepare, 'an array nested too deep', nested],
-    [prepare, 'a name of 1.7 MB', { ['\u001b'.repeat(280_000)]: 0 }],
-    [prepare, '100,000 entries', { accessListIps: Array(100_000).fill('192.31.196.77') }],
-    [prepare, 'a recovery of 2 MB', {}, { sealedToken: { deliveryId: HUGE }, sinksTried: [] }],
     [prepareOnSchedule, 'what is encrypted', encrypted],
     [prepareOnSchedule, 'what is not JSON', broken],
     [checkWorker, 'an array nested too deep', nested],
   ])('%s with %s', async (workflowType, _what, ...args) => {
     expect(await refusedFields(await start(workflowType, args))).not.toEqual([]);
+  });
+
+  it.concurrent.each<[what: string, ...args: unknown[]]>([
+    ['a name of 1.7 MB', { ['\u001b'.repeat(280_000)]: 0 }],
+    ['100,000 entries', { accessListIps: Array(100_000).fill('192.31.196.77') }],
+    ['a recovery of 2 MB', {}, { sealedToken: { deliveryId: HUGE }, sinksTried: [] }],
+  ])('%s, which no activity gets', async (_what, ...args) => {
+    const handle = await start(prepare, args);
+    expect(await refusedFields(handle)).toEqual(['request']);
+    const { events } = await handle.fetchHistory();
+    expect(events?.filter(({ markerRecordedEventAttributes }) => markerRecordedEventAttributes)).toEqual([]);
   });
 
   it.concurrent('a schedule whose request has an entry nested too deep', async () => {

@@ -1,4 +1,4 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import pMap, { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { checkRequest } from '../../checks/check-request';
@@ -6,8 +6,9 @@ import { readMemo } from '../../contract/memo';
 import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest, Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { formatCount } from '../../shared/text';
+import { formatCount, truncate } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
+import { findGrpcError } from '../../temporal/grpc';
 import {
   readEnding,
   readReceipt,
@@ -15,11 +16,12 @@ import {
   readRun,
   type UnconfirmedAttempt,
 } from '../../temporal/run-history';
-import { isOpen, listRuns, readRetentionMs } from '../../temporal/visibility';
+import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
+const MAX_REASON_LENGTH = 200;
 
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 interface ListedRun {
@@ -40,6 +42,8 @@ interface ListedRun {
   /** Present with `--details`, like the receipt. */
   request?: z.output<typeof requestSchema> | null;
   receipt?: Receipt | null;
+  /** Present when the history of the run cannot be read: the reason. */
+  unreadable?: string;
 }
 
 const text = z.string().max(1000).nullable().catch(null);
@@ -69,9 +73,9 @@ interface ListOptions {
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue } = context;
   const infos = listRuns(client, taskQueue, ...buildConditions(options));
-  const read = async (info: WorkflowExecutionInfo): Promise<Listed> => {
+  const read = async (info: RunInfo): Promise<Listed> => {
     const run = toListedRun(info);
-    const details = await readDetails(client, info, run, options);
+    const details = await readDetails(client, info, run, options).catch(toUnreadable);
     return { run: { ...run, ...details }, isMatch: details !== null };
   };
   const runs = pMapIterable(infos, read, { concurrency: READ_CONCURRENCY });
@@ -109,7 +113,7 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
  */
 async function readDetails(
   client: Client,
-  info: WorkflowExecutionInfo,
+  info: RunInfo,
   run: ListedRun,
   { undelivered, unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
 ): Promise<Partial<ListedRun> | null> {
@@ -133,7 +137,13 @@ async function readDetails(
   };
 }
 
-function toListedRun(info: WorkflowExecutionInfo): ListedRun {
+/** Lets one run that cannot be read be one line. A call that fails is no fault of the run, and ends the command. */
+function toUnreadable(error: unknown): Partial<ListedRun> {
+  if (findGrpcError(error)) throw error;
+  return { unreadable: truncate((error as Error).message, MAX_REASON_LENGTH) };
+}
+
+function toListedRun(info: RunInfo): ListedRun {
   const { workflowId, runId, startTime, closeTime, status } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
   const isUndelivered = isOpen(info) && step === 'undelivered';
@@ -186,7 +196,8 @@ function formatRow(startedAt: string, state: string, workflowId: string, details
 }
 
 function describeRun(run: ListedRun): string {
-  const { workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, failure, request, receipt } = run;
+  const { workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, unreadable } = run;
+  const { failure, request, receipt } = run;
   return [
     sink !== null && `waits on sink ${sink}`,
     closedAt && deliveryId && `recoverable token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
@@ -194,6 +205,7 @@ function describeRun(run: ListedRun): string {
     failure && `${failure.type}: ${failure.message}`,
     request && `request ${JSON.stringify(request)}`,
     receipt && `receipt ${JSON.stringify(receipt)}`,
+    unreadable && `cannot be read: ${unreadable}`,
   ]
     .filter(Boolean)
     .join('; ');

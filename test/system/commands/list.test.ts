@@ -184,6 +184,7 @@ const FOREIGN = RawValue.fromPayload({
 const STRANGERS: [args: unknown[], memo: Record<string, unknown>][] = [
   [[], { deliveryId: FOREIGN, note: FOREIGN }],
   [[FOREIGN], {}],
+  [[[1, 2]], {}],
   [
     [{ orgId: { toString: 1 }, sourceOrgId: 5, sink: [], requestedBy: { valueOf: 1 }, accessListIps: 'x' }],
     { step: 'undelivered', sink: { toString: 1 }, unconfirmedTokens: 'x', deliveryId: {} },

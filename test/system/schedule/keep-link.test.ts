@@ -9,9 +9,10 @@ import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { FILE_SINKS, startInstallation, type Deployment } from '../../support/installation';
-import { endingOf, untilStep } from '../../support/runs';
+import { end, endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
+import { linesOf } from '../../support/worker-process';
 import { ROOT, codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 /** The results of the first runs of a schedule, at most ten. */
@@ -64,12 +65,14 @@ it.concurrent('a schedule creates one token, and no second one while that is rec
   const { client } = await sharedTemporal();
   const request = deployment.newRequest();
   const { workflowId } = deployment.handleOf(request);
+  const other = await endingOf(await deployment.start());
   // Neither a time in the future nor a run of another type says that a token is recent.
   for (const [workflowType, createdAt] of [
     [WORKFLOW_TYPES.prepare, '2099-01-01T00:00:00.000Z'],
     ['foreign', new Date().toISOString()],
   ] as const) {
-    await (await startForeignRun(client, workflowId, workflowType)).complete({ createdAt });
+    const foreign = await startForeignRun(client, workflowId, workflowType);
+    await foreign.complete({ ...other.receipt, createdAt });
   }
   await untilClosedAreListed(workflowId, 2);
   const [first, second] = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 2);
@@ -116,5 +119,25 @@ it.concurrent(
     // The link and its token are gone.
     atlas.reset();
     await eventually('another token', () => atlas.createdTokens().length === 1);
+  },
+);
+
+it.concurrent(
+  'a schedule creates no token beside a recoverable one of the last days, and names the command',
+  async () => {
+    const { atlas, deployment, worker } = await startInstallation();
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const run = await deployment.start(request);
+    await untilStep(run, 'undelivered');
+    await end(run, 'cancel');
+    await untilClosedAreListed(run.workflowId, 1);
+    const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
+    expect(await resultOnce(deployment, request)).toEqual(recentToken);
+    expect(atlas.created(request)).toBe(1);
+    const { runId } = await run.describe();
+    const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
+    await eventually('a warning', () =>
+      linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
+    );
   },
 );

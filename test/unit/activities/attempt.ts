@@ -1,4 +1,5 @@
 import type { Info } from '@temporalio/activity';
+import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -54,7 +55,7 @@ export const unmapped = createOrganizations({
 });
 
 /** An attempt in the run of `ORG` and `SOURCE_ORG`, unless the info says otherwise. */
-export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
+export function attemptIn(info: Partial<Info> = {}, client?: Client): MockActivityEnvironment {
   const now = Date.now();
   return new MockActivityEnvironment(
     {
@@ -66,7 +67,7 @@ export function attemptIn(info: Partial<Info> = {}): MockActivityEnvironment {
       attempt: 1,
       ...info,
     },
-    { logger: new DefaultLogger('ERROR', () => undefined) },
+    { logger: new DefaultLogger('ERROR', () => undefined), ...(client && { client }) },
   );
 }
 

@@ -1,10 +1,16 @@
-import type { Client } from '@temporalio/client';
-import type { MetricMeter } from '@temporalio/common';
+import { defaultPayloadConverter, mapToPayloads, type MetricMeter } from '@temporalio/common';
+import { msToTs } from '@temporalio/common/lib/time';
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { watchUndelivered } from '../../../src/worker/metrics-undelivered';
+import { clientOf, listedRun } from '../temporal/scripted-server';
 
 /** Makes an open run as the list has it. */
-const run = (ageS: number, memo: object = {}) => ({ memo, startTime: new Date(Date.now() - ageS * 1000) });
+const run = (ageS: number, memo: object = {}) =>
+  listedRun(`${ageS}`, {
+    status: 'WORKFLOW_EXECUTION_STATUS_RUNNING',
+    startTime: msToTs(Date.now() - ageS * 1000),
+    memo: { fields: mapToPayloads(defaultPayloadConverter, memo) },
+  });
 const undelivered = (ageS: number) => run(ageS, { step: 'undelivered' });
 
 beforeEach(() => void jest.useFakeTimers());
@@ -21,21 +27,18 @@ function watch(listRuns: () => object[]) {
     }),
   };
   const queries: string[] = [];
-  const client = {
-    withDeadline: (_deadline: number, call: () => Promise<void>) => call(),
-    workflow: {
-      // eslint-disable-next-line @typescript-eslint/require-await -- as the client has it
-      async *list({ query }: { query: string }) {
-        queries.push(query);
-        yield* listRuns();
-        // The list of many runs takes its time.
-        jest.setSystemTime(Date.now() + 5000);
-      },
+  const client = clientOf({
+    list({ query }) {
+      queries.push(query);
+      const executions = listRuns();
+      // The list of many runs takes its time.
+      jest.setSystemTime(Date.now() + 5000);
+      return { executions };
     },
-  };
+  });
   const warnings: LogEntry[] = [];
   const logger = new DefaultLogger('INFO', (line) => warnings.push(line));
-  const watching = watchUndelivered(client as unknown as Client, meter as unknown as MetricMeter, {
+  const watching = watchUndelivered(client, meter as unknown as MetricMeter, {
     taskQueue: 'prep',
     logger,
   });

@@ -1,0 +1,66 @@
+import { findTokenActivity } from '../../../src/activities/find-token';
+import { clientOf, listedRun } from '../temporal/scripted-server';
+import { attemptIn, failureOf, type Untyped } from './attempt';
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+/** Fake timers do not replace `node:timers/promises`. */
+const later = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The pauses between the tries, as `activity-proxies.ts` has them. */
+const PAUSES_S = [2, 4, 8, 16, 30, 30, 30];
+
+/** A pair with terminated runs, on a server whose every answer is late. */
+function pairOf(terminated: number, lateMs: number, startedAtMs = Date.now()) {
+  const calls = { lists: 0, histories: 0 };
+  const client = clientOf({
+    async list() {
+      calls.lists += 1;
+      await later(lateMs);
+      return { executions: Array.from({ length: terminated }, (_, n) => listedRun(`run ${n}`)) };
+    },
+    async readHistory() {
+      calls.histories += 1;
+      await later(lateMs);
+      return {};
+    },
+  });
+  const findToken = findTokenActivity(3_600_000) as Untyped;
+  /** Tries until one passes, as Temporal does; returns the number of tries. */
+  async function search(pauses = PAUSES_S): Promise<number> {
+    for (const [tries, pause] of pauses.entries()) {
+      const attempt = attemptIn({}, client).run<unknown[], unknown, Untyped>(findToken, {}, startedAtMs);
+      const failure = await failureOf(attempt).catch(() => null);
+      if (!failure) return tries + 1;
+      expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: false });
+      await later(pause * 1000);
+    }
+    return Infinity;
+  }
+  return { calls, search };
+}
+
+it.each([
+  [1300, 0],
+  [30_000, 0],
+  [600, 1],
+  [20, 500],
+])(
+  'a server whose answers are %i ms late is searched once for the token of %i terminated runs',
+  async (lateMs, terminated) => {
+    const { calls, search } = pairOf(terminated, lateMs);
+    const found = search();
+    await jest.advanceTimersByTimeAsync(200_000);
+    expect(await found).toBeLessThan(Infinity);
+    expect(calls).toEqual({ lists: 1, histories: terminated });
+  },
+);
+
+it('the outcome of a search that no try reads is dropped after minutes', async () => {
+  const { calls, search } = pairOf(0, 1300);
+  const found = search([600, 600]);
+  await jest.advanceTimersByTimeAsync(1_300_000);
+  expect(await found).toBe(Infinity);
+  expect(calls.lists).toBe(2);
+});

@@ -1,0 +1,63 @@
+import { setImmediate } from 'node:timers/promises';
+import { defaultPayloadConverter } from '@temporalio/common';
+import { readRequest, readRun } from '../../../src/temporal/run-history';
+import { clientOf, type HistoryRequest } from './scripted-server';
+
+const payloads = (...values: unknown[]) => ({
+  payloads: values.map((value) => defaultPayloadConverter.toPayload(value)),
+});
+const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
+  eventId,
+  activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(...input) },
+});
+
+/** Serves a history of one event a page. */
+function serve(events: object[], read: () => Promise<void> = () => Promise.resolve()) {
+  const requests: HistoryRequest[] = [];
+  const client = clientOf({
+    list: () => ({}),
+    async readHistory(request) {
+      requests.push(request);
+      await read();
+      const at = Number(Buffer.from(request.nextPageToken ?? []).toString());
+      const nextPageToken = at + 1 < events.length ? { nextPageToken: Buffer.from(String(at + 1)) } : {};
+      return { history: { events: [events[at]] }, ...nextPageToken };
+    },
+  });
+  return { client, requests };
+}
+
+const RUN = { workflowId: 'live-migration-prep/pair', runId: 'run' };
+
+it('a run whose argument is a list and whose sink is an object is read', async () => {
+  const { client } = serve([
+    { workflowExecutionStartedEventAttributes: { input: payloads([1, 2]) } },
+    scheduled(2, 'deliverLinkToken', { jwe: 'x' }, { toString: 0, valueOf: 0 }),
+    scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
+  ]);
+  expect(await readRun(client, RUN)).toMatchObject({ request: {}, token: null, sinksTried: ['drop'] });
+  expect(await readRequest(client, RUN)).toEqual({});
+});
+
+it('a large history is read in pages of few events, and one of ours in those of the server', async () => {
+  const { client, requests } = serve([{}, {}]);
+  await readRun(client, { ...RUN, historySize: 40_000_000 });
+  await readRun(client, { ...RUN, historySize: 40_000 });
+  expect(requests.map(({ maximumPageSize }) => maximumPageSize)).toEqual([4, 4, undefined, undefined]);
+});
+
+it('two histories are read at a time, and the others after them, even when one fails', async () => {
+  let reading = 0;
+  const seen: number[] = [];
+  const { client } = serve([{}], async () => {
+    seen.push((reading += 1));
+    await setImmediate();
+    reading -= 1;
+    if (seen.length === 2) throw new Error('lost');
+  });
+  const reads = Array.from({ length: 6 }, () => readRun(client, RUN));
+  const states = (await Promise.allSettled(reads)).map(({ status }) => status);
+  expect(states.filter((status) => status === 'fulfilled').length).toBeGreaterThan(0);
+  expect(seen).toHaveLength(6);
+  expect(Math.max(...seen)).toBe(2);
+});
