@@ -65,7 +65,7 @@ function createCloudManagerSink(config: Config): Sink {
   return {
     needsSourceOrgId: true,
 
-    /** Posts in every attempt: the status names no token, and posting one again changes nothing. */
+    /** Posts in every attempt: the status names no token. That a repetition changes nothing is not documented. */
     async deliver({ sourceOrgId, token }, signal) {
       const link = linkPath(sourceOrgId ?? '');
       const deadlineMs = Date.now() + syncTimeoutMs;
