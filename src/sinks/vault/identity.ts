@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { createTokenCache } from '../../http/token-cache';
 import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets/references';
-import { SinkUnavailableError } from '../sink';
+import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
 import { vaultError, type VaultSend } from './client';
+import { LoginRefusedError, shareLogin, type VaultLogin } from './logins';
 
 export function vaultAuthSchema(context: ReferenceContext) {
   const secret = secretReference(context, headerFormat);
@@ -35,10 +36,16 @@ export interface VaultIdentity {
   token(signal: AbortSignal, refused?: string): Promise<string>;
 }
 
-export function createVaultIdentity(server: string, config: VaultAuthConfig, send: VaultSend): VaultIdentity {
+/** @param isCheck true to log in once, even soon after a refusal, which is then a SinkRejectedError. */
+export function createVaultIdentity(
+  server: string,
+  config: VaultAuthConfig,
+  send: VaultSend,
+  isCheck = false,
+): VaultIdentity {
   return config.method === 'token'
     ? createTokenIdentity(server, config.token)
-    : createAppRoleIdentity(server, config, send);
+    : createAppRoleIdentity(server, config, send, isCheck);
 }
 
 /** Reads the token for each request: others renew or replace it. */
@@ -68,22 +75,29 @@ function createAppRoleIdentity(
   server: string,
   { mount, roleId, secretId }: Extract<VaultAuthConfig, { method: 'appRole' }>,
   send: VaultSend,
+  isCheck: boolean,
 ): VaultIdentity {
   const description = `the AppRole from ${roleId.source} and ${secretId.source}`;
-  const login = createTokenCache(logIn);
-
-  async function logIn(): Promise<{ token: string; renewAtMs: number }> {
+  const cache = createTokenCache(() => {
     const body = { role_id: roleId.read(), secret_id: secretId.read() };
+    return shareLogin(JSON.stringify([server, mount, body]), isCheck, () => logIn(body));
+  });
+
+  async function logIn(body: object): Promise<VaultLogin> {
     // Other deliveries may wait for this login too, so only the request timeout ends it.
     const { signal } = new AbortController();
     const response = await send({ method: 'POST', path: `auth/${mount}/login`, body }, signal);
     const parsed = loginSchema.safeParse(response.json);
     if (!isSuccess(response) || !parsed.success) {
-      const { message } = vaultError(`${server}, login at auth/${mount}`, response, {
+      const error = vaultError(`${server}, login at auth/${mount}`, response, {
         400: 'it does not accept the role id or the secret id, or its uses are used up',
+        403:
+          'it denies the login, or has locked the role after failed logins; to unlock it, ' +
+          'run vault write -force sys/locked-users/<accessor of the auth method>/unlock/<role id>',
       });
-      // A refusal is retryable too: the operator can replace the secret id while the token waits.
-      throw new SinkUnavailableError(`${message}; it used ${description}`, response.retryAfterMs);
+      const message = `${error.message}; it used ${description}`;
+      if ([400, 403].includes(response.status)) throw new LoginRefusedError(message);
+      throw new SinkUnavailableError(message, response.retryAfterMs);
     }
     const { client_token: token, lease_duration: seconds } = parsed.data.auth;
     const leaseMs = seconds === 0 ? Infinity : seconds * 1000;
@@ -93,8 +107,13 @@ function createAppRoleIdentity(
   return {
     description,
     async token(signal, refused) {
-      const { token } = await login.get({ signal, isStale: (cached) => cached.token === refused });
-      return token;
+      try {
+        return (await cache.get({ signal, isStale: ({ token }) => !isCheck && token === refused })).token;
+      } catch (error) {
+        // Temporal would repeat a check that may soon succeed by itself.
+        if (isCheck && error instanceof LoginRefusedError) throw new SinkRejectedError(error.message);
+        throw error;
+      }
     },
   };
 }

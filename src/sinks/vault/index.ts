@@ -28,8 +28,7 @@ export const vaultSink: SinkType<'vault', Config> = { type: 'vault', configSchem
 function createVaultSink({ mount, path: template, auth, ...connection }: Config): Sink {
   const server = `Vault at ${connection.address.origin}`;
   const send = createVaultSend(server, connection);
-  const createIdentity = () => createVaultIdentity(server, auth, send);
-  const kv = createKv(server, mount, createIdentity(), send);
+  const kv = createKv(server, mount, createVaultIdentity(server, auth, send), send);
 
   return {
     needsSourceOrgId: template.uses('sourceOrgId'),
@@ -50,8 +49,10 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
     async check(target, signal) {
       const path = template.fill(completeIds(target));
       // A new login tests the current credentials.
-      const identity = createIdentity();
-      await createKv(server, mount, identity, send).read(path, signal);
+      const identity = createVaultIdentity(server, auth, send, true);
+      const checked = createKv(server, mount, identity, send);
+      await checked.read(path, signal);
+      await checked.requireVersion2(signal);
       return `${server} accepts ${identity.description}, which may read ${mount}/${path}`;
     },
   };

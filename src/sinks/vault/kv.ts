@@ -18,6 +18,13 @@ const readSchema = z.object({
     metadata: z.object({ version: z.int() }),
   }),
 });
+const mountSchema = z.object({
+  data: z.object({
+    type: z.string().max(100),
+    // Version 1 has no options.
+    options: z.object({ version: z.string().max(10).default('1') }).nullable(),
+  }),
+});
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
@@ -41,7 +48,36 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
     });
   }
 
+  let isVersion2 = false;
+
+  /**
+   * Reads the version of the engine, until it is 2.
+   *
+   * @throws SinkRejectedError for another engine, SinkUnavailableError when Vault does not name it.
+   */
+  async function requireVersion2(signal: AbortSignal): Promise<void> {
+    if (isVersion2) return;
+    const path = `sys/internal/ui/mounts/${mount}`;
+    // A read has just succeeded with this token.
+    const response = await send({ method: 'GET', path, token: await identity.token(signal) }, signal);
+    const engine = mountSchema.safeParse(response.json).data?.data;
+    if (!isSuccess(response) || !engine) {
+      const problem = `${server}, ${path} responded with ${response.status} and not with the version of the engine`;
+      const remedy = `grant the worker read on ${path}, and let proxies pass it`;
+      throw new SinkUnavailableError(`${problem}: ${remedy}`, response.retryAfterMs);
+    }
+    const version = engine.options?.version ?? '1';
+    isVersion2 = engine.type === 'kv' && version === '2';
+    if (isVersion2) return;
+    throw new SinkRejectedError(
+      `${server} has an engine of type ${engine.type}, version ${version}, at ${mount}: ` +
+        `run vault kv enable-versioning ${mount}, or correct mount, then redeliver`,
+    );
+  }
+
   return {
+    requireVersion2,
+
     /** @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError */
     async read(path: string, signal: AbortSignal): Promise<KvSecret> {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
@@ -53,7 +89,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       }
       if (response.status === 404 && parseErrors(response)?.length === 0) return { version: 0, data: null };
       // A body that is not JSON, such as a sign-in page, comes from no engine.
-      if (isSuccess(response) && response.json !== null) throw wrongVersionError(server, mount);
+      if (isSuccess(response) && response.json !== null) await requireVersion2(signal);
       throw errorAt(path, response);
     },
 
@@ -63,6 +99,7 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
      * @throws as `read`; SinkUnavailableError when another write came between.
      */
     async write(path: string, data: object, cas: number, signal: AbortSignal): Promise<number> {
+      await requireVersion2(signal);
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
       const response = await sendAuthenticated(request, signal);
@@ -74,16 +111,11 @@ export function createKv(server: string, mount: string, identity: VaultIdentity,
       }
       if (!isSuccess(response)) throw errorAt(path, response);
       const written = writtenSchema.safeParse(response.json);
-      if (!written.success) throw wrongVersionError(server, mount);
-      return written.data.data.version;
+      if (written.success) return written.data.data.version;
+      throw new SinkRejectedError(
+        `${server} now has another engine at ${mount}: delete what was written to ${mount}/data/${path}, ` +
+          'correct mount, then redeliver',
+      );
     },
   };
-}
-
-/** Makes the error for an engine of version 1, which accepts a write at the path of version 2. */
-function wrongVersionError(server: string, mount: string): SinkRejectedError {
-  return new SinkRejectedError(
-    `${server} has a key/value engine of version 1 at ${mount}: ` +
-      `delete what was written below ${mount}/data/, enable version 2 or correct mount, then redeliver`,
-  );
 }

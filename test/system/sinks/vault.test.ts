@@ -182,6 +182,59 @@ describe('an AppRole', () => {
     },
   );
 
+  it('that is refused is not sent again for 15 minutes, unless it changes or for a check, so that Vault does not lock it', async () => {
+    const { bao, proxy } = fixture();
+    await bao.ask('POST', 'auth/approle/role/lockable', { token_policies: 'worker' });
+    const role = await bao.ask('GET', 'auth/approle/role/lockable/role-id');
+    const secret = await bao.ask('POST', 'auth/approle/role/lockable/secret-id');
+    const env = { ROLE_ID: String(role?.data['role_id']), SECRET_ID: 'canary-refused' };
+    const [one, other] = [await vault({ auth: APP_ROLE }, env), await vault({ auth: APP_ROLE }, env)];
+    const before = proxy.requests.length;
+    const logins = () => proxy.requests.slice(before).filter((line) => line.includes('/login ')).length;
+    const startMs = Date.now();
+    const nowIs = (minutes: number) => jest.spyOn(Date, 'now').mockReturnValue(startMs + minutes * 60_000);
+    const refusal = (status: number, minutes: number) => {
+      const until = new Date(startMs + minutes * 60_000).toISOString();
+      return new RegExp(
+        `responded with ${status}: .*; deliveries send these values again after ${until}, and ch`,
+      );
+    };
+    try {
+      nowIs(0);
+      const ten = Array.from({ length: 10 }, (_, index) => (index % 2 ? one : other).deliver(newDelivery()));
+      for (const outcome of await Promise.allSettled(ten))
+        expect(outcome).toMatchObject({ reason: failure('Unavailable', refusal(400, 15)) });
+      nowIs(14);
+      await expect(one.deliver(newDelivery())).rejects.toThrow(refusal(400, 15));
+      expect(logins()).toBe(1);
+      nowIs(15);
+      await expect(other.deliver(newDelivery())).rejects.toThrow(refusal(400, 30));
+      expect(logins()).toBe(2);
+      // Two checks at once, as of two sinks, send one login.
+      for (const sent of [3, 4, 5]) {
+        for (const outcome of await Promise.allSettled([one.check(), other.check()]))
+          expect(outcome).toMatchObject({ reason: failure('Rejected', refusal(400, 30)) });
+        expect(logins()).toBe(sent);
+      }
+
+      env.SECRET_ID = String(secret?.data['secret_id']);
+      const locked = /has locked the role after failed logins.* sys\/locked-users\/<accessor/;
+      await expect(one.deliver(newDelivery())).rejects.toMatchObject(failure('Unavailable', locked));
+      const methods = await bao.ask('GET', 'sys/auth');
+      const { accessor } = methods?.data['approle/'] as { accessor: string };
+      execFileSync(bao.program, ['write', '-force', `sys/locked-users/${accessor}/unlock/${env.ROLE_ID}`], {
+        env: { VAULT_ADDR: `http://${bao.host}`, VAULT_TOKEN: bao.rootToken },
+      });
+      await expect(other.deliver(newDelivery())).rejects.toThrow(refusal(403, 30));
+      expect(logins()).toBe(6);
+      await other.check();
+      await one.deliver(newDelivery());
+      expect(logins()).toBe(8);
+    } finally {
+      jest.restoreAllMocks();
+    }
+  });
+
   it('is rejected, after one more login, when its policy denies the path', async () => {
     const before = await accessors();
     const { deliver } = await vault({ auth: APP_ROLE, path: 'elsewhere/{orgId}' });
@@ -217,6 +270,8 @@ describe('an AppRole', () => {
   });
 });
 
+const VERSION_2 = '{"data":{"type":"kv","options":{"version":"2"}}}';
+
 describe('the server', () => {
   it.each<[string, number, string, string]>([
     ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
@@ -228,6 +283,7 @@ describe('the server', () => {
     const server = await serveHttp((request, response) => {
       response.setHeader('retry-after', '3');
       if (request.method === refused) response.writeHead(status).end(body);
+      else if (request.url?.startsWith('/v1/sys/')) response.end(VERSION_2);
       else response.writeHead(404).end('{"errors":[]}');
     });
     const { deliver } = await vault({ address: server.url });
@@ -240,10 +296,64 @@ describe('the server', () => {
   it.each([
     ['a mount that is not there', { mount: 'nowhere' }, /no key\/value engine at nowhere/],
     ['a namespace that is not there', { namespace: 'nowhere' }, /correct mount or namespace/],
-    ['an engine of version 1', { mount: 'old' }, /version 1 at old: delete what was written below old\/data/],
   ])('rejects %s', async (_what, overrides, message) => {
     const { deliver } = await vault({ ...overrides, auth: ROOT });
     await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', message));
+  });
+
+  it('rejects an engine of version 1, in a check too, and writes nothing', async () => {
+    const { deliver, check } = await vault({ mount: 'old', auth: ROOT });
+    const message = /type kv, version 1, at old: run vault kv enable-versioning old, or correct mount/;
+    const delivery = newDelivery();
+    await expect(check()).rejects.toMatchObject(failure('Rejected', message));
+    await expect(deliver(delivery)).rejects.toMatchObject(failure('Rejected', message));
+    expect(await fixture().bao.ask('LIST', 'old/')).toBeNull();
+    await fixture().bao.ask('POST', `old/data/${pathOf(delivery)}`, { password: 'of someone else' });
+    await expect(deliver(delivery)).rejects.toMatchObject(failure('Rejected', message));
+  });
+
+  it('says what to delete when an engine of version 1 took the place of one of version 2', async () => {
+    const { bao } = fixture();
+    await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '2' } });
+    const sink = await vault({ mount: 'replaced', auth: ROOT });
+    await deliverAtLast(sink, newDelivery());
+    await bao.ask('DELETE', 'sys/mounts/replaced');
+    await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '1' } });
+    const message = /now has another engine at replaced: delete what was written to replaced\/data\/live/;
+    await expect(sink.deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', message));
+  });
+
+  it('is written to only once it has named version 2, for which it is asked once', async () => {
+    let [status, body] = [200, VERSION_2];
+    const [questions, writes]: [string[], string[]] = [[], []];
+    const server = await serveHttp(({ url = '', method }, response) => {
+      if (url.startsWith('/v1/sys/')) {
+        questions.push(url);
+        response.writeHead(status).end(body);
+      } else if (method === 'POST') {
+        writes.push(url);
+        response.end('{"data":{"version":1}}');
+      } else response.writeHead(404).end('{"errors":[]}');
+    });
+    const sink = await vault({ address: server.url, auth: TOKEN });
+    for ([status, body] of [
+      [403, '{"errors":["permission denied"]}'],
+      [404, '{"errors":[]}'],
+      [200, '<html>Sign in</html>'],
+      [503, ''],
+    ] as const) {
+      const message = new RegExp(
+        `mounts/secret responded with ${status} and .*: grant the worker read on sys/int`,
+      );
+      for (const work of [() => sink.deliver(newDelivery()), () => sink.check()])
+        await expect(work()).rejects.toMatchObject(failure('Unavailable', message));
+    }
+    expect(writes).toEqual([]);
+    [status, body] = [200, VERSION_2];
+    const before = questions.length;
+    for (const delivery of [newDelivery(), newDelivery()]) await sink.deliver(delivery);
+    expect(writes).toHaveLength(2);
+    expect(questions.slice(before)).toEqual(['/v1/sys/internal/ui/mounts/secret']);
   });
 
   it('rejects a page in place of Vault, and asks nobody to delete anything', async () => {
