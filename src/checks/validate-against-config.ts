@@ -17,7 +17,14 @@ export function validateAgainstConfig(
     ...findSourceProblems(request, sinks),
   ];
   const credential = request && organizations.credentialFor(request.orgId);
-  return { request: credential ? { ...request, credential } : null, problems };
+  if (!credential) return { request: null, problems };
+  const isListUnused = request.accessListIps.length > 0 && sinks.get(request.sink)?.skipsAccessList;
+  const warnings = [...request.warnings, ...(isListUnused ? [describeUnusedList(request.sink)] : [])];
+  return { request: { ...request, credential, warnings }, problems };
+}
+
+function describeUnusedList(sink: string): string {
+  return `accessListIps is not empty, but sink ${sink} delivers to Cloud Manager: only Ops Manager needs it, write []`;
 }
 
 function findSourceProblems(

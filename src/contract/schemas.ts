@@ -32,7 +32,7 @@ const accessListIps = z
     z
       .string('is not a string: write an address or a CIDR block')
       .max(MAX_ENTRY_LENGTH, 'is longer than any block: write an address or a CIDR block'),
-    'is missing or not a list: write [] where the source skips the access list',
+    'is missing or not a list: write [] for a source in Cloud Manager',
   )
   .max(
     MAX_ACCESS_LIST_ENTRIES,
@@ -57,12 +57,10 @@ export const prepareRequestSchema = z
     {
       orgId: organizationId.describe('Atlas organization in which the link-token is created'),
       accessListIps: accessListIps.describe(
-        'Addresses or CIDR blocks of the source; [] where the source skips the list (Cloud Manager does)',
+        '[] for a source in Cloud Manager; else the public addresses or CIDR blocks of the Ops Manager instances',
       ),
       sink: sinkName.describe('Name of a sink in the configuration of the worker'),
-      sourceOrgId: organizationId
-        .nullish()
-        .describe('Organization of Cloud Manager or Ops Manager that will use the token'),
+      sourceOrgId: organizationId.nullish().describe('Cloud Manager organization that will use the token'),
       requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
       changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
       again: z
@@ -94,7 +92,7 @@ const requestFacts = {
   warnings: z
     .array(z.string().max(MAX_WARNING_LENGTH))
     .max(MAX_WARNINGS)
-    .describe('Entries of the access list that were accepted with a warning'),
+    .describe('Warnings about the access list'),
   requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
   changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };

@@ -13,6 +13,8 @@ export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
 export interface Sink {
   /** True if the sink takes only tokens whose request names the source organization. */
   readonly needsSourceOrgId?: boolean;
+  /** True if the source is in Cloud Manager, for which MongoDB skips the access list. */
+  readonly skipsAccessList?: boolean;
   /**
    * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never
    * overwrites what others wrote.

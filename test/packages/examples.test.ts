@@ -82,7 +82,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const tokens = atlas.createdTokens().length;
       const other = { ...request, sink: 'rejects' };
       expect(await outcome('join', other)).toEqual([1, 'failed (DifferentRequest)', '']);
-      const ofOtherAddresses = await outcome('join', { ...request, accessListIps: [] });
+      const ofOtherAddresses = await outcome('join', { ...request, accessListIps: ['192.31.196.7'] });
       expect(ofOtherAddresses).toEqual([1, 'failed (DifferentRequest)', '']);
       const refused = { code: 1, stdout: '', stderr: expect.stringMatching(/already/i) };
       expect(await run('smallest', other)).toEqual(refused);
@@ -112,7 +112,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const request = newRequest({ sink: 'rejects' });
       for (const program of ['join', 'failures'])
         expect(await outcome(program, request)).toEqual([5, 'undelivered (SinkRejected)', '']);
-      const other = { ...request, accessListIps: [] };
+      const other = { ...request, accessListIps: ['192.31.196.7'] };
       expect(await outcome('failures', other)).toEqual([6, 'refused (DifferentRequest)', '']);
 
       const run = handleOf(request);

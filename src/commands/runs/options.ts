@@ -11,7 +11,7 @@ export function requestCommand(name: string) {
   return new Command(name)
     .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
     .option('--sink <name>', "name of a sink in the workers' configuration (required)")
-    .option('--ip <address>', 'address or CIDR block of the source; repeatable', collect)
+    .option('--ip <address>', 'public address or CIDR block of an Ops Manager instance; repeatable', collect)
     .option(
       '--ips-file <file>',
       'file with an address or CIDR block on each line, - for standard input; # starts a comment',
@@ -19,10 +19,10 @@ export function requestCommand(name: string) {
     .addOption(
       new Option(
         '--no-access-list',
-        'create the token without an access list, for a source that skips it (Cloud Manager does)',
+        'create the token without an access list, as for every source in Cloud Manager',
       ).conflicts(['ip', 'ipsFile']),
     )
-    .option('--source-org <id>', 'Cloud Manager or Ops Manager organization that will use the token')
+    .option('--source-org <id>', 'Cloud Manager organization that will use the token')
     .option('--requested-by <text>', 'who requested it, kept for the audit trail')
     .option('--change-reference <text>', 'change or ticket, kept for the audit trail');
 }

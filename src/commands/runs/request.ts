@@ -55,14 +55,14 @@ export function describeInvalidRequest(consequence: string, problems: readonly F
   ];
 }
 
-/** Requires an option for an empty list: only a source that skips the access list can use such a token. */
+/** Requires an option for an empty list: a source in Ops Manager cannot use such a token. */
 async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
   const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
   const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
   if (addresses.length > 0 || !accessList) return addresses;
   throw usageError(
-    "no address: name the source's addresses with --ip or --ips-file," +
-      ' or pass --no-access-list for a source that skips the access list',
+    'no address: pass --no-access-list for a source in Cloud Manager,' +
+      ' or name the Ops Manager instances with --ip or --ips-file',
   );
 }
 

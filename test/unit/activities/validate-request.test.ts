@@ -2,6 +2,7 @@ import { validateRequestActivity } from '../../../src/activities/validate-reques
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
 import type { RunOptions } from '../../../src/shared/activities';
+import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 import {
   FACTS,
@@ -36,6 +37,20 @@ test('a valid request is returned with the credential of its organization, and h
   const leftOut = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
   const request = { ...REQUEST, ...leftOut, credential: 'acme' };
   await expect(validate(REQUEST)).resolves.toEqual({ request, ...PLANS });
+});
+
+test('a request with an access list for Cloud Manager gets a warning with the reason', async () => {
+  const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
+  const run = { workflowId: workflowIdFor(ORG, SOURCE_ORG), refusedOptions: [] };
+  const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
+  const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
+  const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
+  const linking = validateRequestActivity(organizations, new Map([['source', sink]]), PLANS) as Untyped;
+  const warning = /^accessListIps is not empty, but sink source .* only Ops Manager needs it, write \[\]$/;
+  const warnings = [expect.stringMatching(warning)];
+  await expect(linking({ ...REQUEST, ...pair }, null, run)).resolves.toMatchObject({ request: { warnings } });
+  const skipped = linking({ ...REQUEST, ...pair, accessListIps: [] }, null, run);
+  await expect(skipped).resolves.toMatchObject({ request: { warnings: [] } });
 });
 
 const UNSERVED = workflowIdFor(UNMAPPED_ORG);

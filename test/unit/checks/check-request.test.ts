@@ -75,7 +75,7 @@ describe('checkRequest', () => {
   it('names every field that is missing, and what is no object', () => {
     expect(problemsOf({})).toEqual({
       orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
-      accessListIps: 'is missing or not a list: write [] where the source skips the access list',
+      accessListIps: 'is missing or not a list: write [] for a source in Cloud Manager',
       sink: 'is missing or not a string: name a configured sink',
     });
     const request = 'is not an object: write orgId, accessListIps and sink';

@@ -17,7 +17,7 @@ const IP = '--ip 192.31.196.7';
 const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
 const FROM = '--from requests.jsonl';
-const NO_ADDRESS = "no address: name the source's addresses with --ip or --ips-file, or pass --no-";
+const NO_ADDRESS = 'no address: pass --no-access-list for a source in Cloud Manager, or name';
 const INVALID_ORG =
   "option '--org <id>' argument 'ABC' is invalid. It is not 24 lower-case hexadecimal digits";
 
