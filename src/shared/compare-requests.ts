@@ -1,9 +1,11 @@
+import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
+
 const FIELDS = ['orgId', 'sourceOrgId', 'sink', 'accessListIps'];
 
 /**
  * Compares the organizations, the sink and the set of access list entries of two requests as text. The
- * requester and the change do not count. A value that is not a string is compared by its type only, because
- * validation refuses it. The function never throws, which workflow code needs.
+ * requester and the change do not count. A value that is not a string, and a list that is too long, is compared
+ * by its type only, because validation refuses it. The function never throws, which workflow code needs.
  *
  * @returns names of the fields that differ; empty when both request the same.
  */
@@ -13,7 +15,7 @@ export function differingFields(left: unknown, right: unknown): string[] {
 
 function formatField(request: unknown, field: string): string {
   const value = (request as Record<string, unknown> | null | undefined)?.[field];
-  if (!Array.isArray(value)) return formatValue(value);
+  if (!Array.isArray(value) || value.length > MAX_ACCESS_LIST_ENTRIES) return formatValue(value);
   return `[${[...new Set(value.map(formatValue))].sort().join()}]`;
 }
 

@@ -7,6 +7,9 @@ const REQUEST = {
   accessListIps: ['192.31.196.7', '192.31.196.0/24'],
   sink: 'drop',
 };
+const unread = Object.defineProperty(Array(1001).fill('a'), 1000, {
+  get: () => expect('the list').toBe('compared by its type only'),
+});
 const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
 it.each<[change: object, fields: string[]]>([
@@ -14,6 +17,7 @@ it.each<[change: object, fields: string[]]>([
   [{ orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }, ['orgId', 'sourceOrgId']],
   [{ accessListIps: ['192.31.196.0/24,192.31.196.7'] }, ['accessListIps']],
   [{ sink: tooDeepForJson, accessListIps: [tooDeepForJson] }, ['sink', 'accessListIps']],
+  [{ accessListIps: unread }, ['accessListIps']],
   [{ orgId: 'number', sink: 5, accessListIps: 'x' }, ['orgId', 'sink', 'accessListIps']],
 ])('two requests differ (%#) in what a token depends on', (change, fields) => {
   const other = { ...REQUEST, ...change };
