@@ -42,6 +42,7 @@ jest.mock('@temporalio/workflow', () => ({
     }),
   workflowInfo: () => ({ workflowId: 'id', runId: 'id' }),
   setCurrentDetails() {},
+  setDefaultSignalHandler() {},
   upsertMemo() {},
   log: { info() {}, warn() {}, error() {} },
 }));
