@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
-import type { HttpResponse } from '../http/response';
+import { firstEntries, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
@@ -16,7 +16,10 @@ const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
-const organizationsSchema = z.object({ results: z.array(z.object({ id: z.string() })) });
+const MAX_ORGANIZATIONS = 500;
+const organizationsSchema = z.object({
+  results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS),
+});
 const projectsSchema = z.array(z.unknown());
 const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
 
@@ -171,7 +174,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     async visibleOrganizations(credentialName, token) {
       const credential = findCredential(credentialName);
       if (token === 'new') await credential.renew();
-      const path = '/api/atlas/v2/orgs?itemsPerPage=500';
+      const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
       const { results } = await read('orgs', path, credential, organizationsSchema);
       return results.map(({ id }) => id);
     },

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { FailureDetails } from '../contract/schemas';
+import { firstEntries } from '../http/response';
 import { escapeControls } from '../shared/text';
 
 /**
@@ -25,7 +26,7 @@ const errorBodySchema = z.object({
   reason: text.optional().catch(undefined),
   detail: text.optional().catch(undefined),
   badRequestDetail: z
-    .object({ fields: z.array(fieldSchema.nullable().catch(null)) })
+    .object({ fields: firstEntries(fieldSchema.nullable().catch(null), MAX_QUOTED_FIELDS) })
     .optional()
     .catch(undefined),
 });
@@ -40,7 +41,7 @@ export function parseErrorBody(
     errorCode: errorCode ?? error,
     reason,
     detail: detail ?? error_description,
-    fields: badRequestDetail?.fields.filter((field) => field !== null).slice(0, MAX_QUOTED_FIELDS),
+    fields: badRequestDetail?.fields.filter((field) => field !== null),
   };
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
 }

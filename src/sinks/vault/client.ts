@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpResponse } from '../../http/response';
+import { firstEntries, type HttpResponse } from '../../http/response';
 import { SinkUnavailableError, type SinkRejectedError } from '../sink';
 import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
 
@@ -64,7 +64,7 @@ function findTemporaryReason(response: HttpResponse): string | null {
   return null;
 }
 
-const errorsSchema = z.object({ errors: z.array(z.string()) });
+const errorsSchema = z.object({ errors: firstEntries(z.string(), 20) });
 
 /** @returns undefined for a body that is no error of Vault. */
 export function parseErrors({ json }: HttpResponse): string[] | undefined {

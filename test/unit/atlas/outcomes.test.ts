@@ -96,6 +96,12 @@ describe("Atlas's own message", () => {
       status: 400,
       ...texts,
     });
+
+  it('is passed on with the first 20 fields, and the others are not read', () => {
+    const fields = Object.defineProperty(Array(21).fill(FIELD), 20, {
+      get: () => expect('the field').toBe('not read'),
+    });
+    expect(detailsOf({ badRequestDetail: { fields } }).fields).toEqual(Array(20).fill(FIELD));
   });
 
   it.each([null, [], '<html><h1>503</h1></html>'])('is not found in %j', (body) => {
