@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { createTokenCache } from '../http/token-cache';
+import { headerFormat } from '../secrets/references';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
 import { responseError } from './outcomes';
 
 /** Time before expiry at which a token is renewed, so that it does not expire during a usual request. */
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
-const accessTokenSchema = z.object({ access_token: z.string().min(1), expires_in: z.number().positive() });
+const accessTokenSchema = z.object({
+  access_token: z.string().refine((token) => headerFormat(token) === null),
+  expires_in: z.number().positive(),
+});
 
 interface AccessToken {
   value: string;

@@ -190,7 +190,8 @@ describe('a service account', () => {
   it('sends no POST after anything else than an access token, and requests another next time', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     const noToken = { status: 200, body: { expires_in: 3600 } };
-    const faults: Omit<Fault, 'on'>[] = [{ status: 500 }, noToken, { reset: 'before-body' }];
+    const unusable = { status: 200, body: { access_token: 'no\r\nheader: holds this', expires_in: 3600 } };
+    const faults: Omit<Fault, 'on'>[] = [{ status: 500 }, noToken, unusable, { reset: 'before-body' }];
     for (const fault of faults) {
       emulator.faults({ on: 'oauth', ...fault });
       await expect(create(atlas)).rejects.toMatchObject({ outcome: { tokenMayExist: false } });
