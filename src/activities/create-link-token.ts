@@ -7,17 +7,17 @@ import type { Organizations } from '../config/organizations';
 import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
+import { raceSignal, withTimeout } from '../http/abort';
 import type { Sealer } from '../secrets/sealing';
 import type { Activities, CreateRetryPolicy } from '../shared/activities';
+import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createReceivedTokens } from './received-tokens';
 
-const TOO_LATE = notSent(
-  "gave up: the retry deadline passed, by the worker's clock, before the request was sent to Atlas; start again",
-  { retryable: false },
-);
+const TOO_LATE = "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
+const DESCRIBE_TIMEOUT_MS = 5000;
 const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another follows');
 // Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
 const NO_CREDENTIAL = notSent(
@@ -68,7 +68,11 @@ export function createLinkTokenActivity(
     }
 
     const credential = organizations.credentialFor(facts.orgId);
-    if (Date.now() >= deadlineAtMs) return fail(TOO_LATE);
+    if (Date.now() >= deadlineAtMs) {
+      const lastError = await withHeartbeats(() => findLastError(context)).catch(() => null);
+      const message = lastError ? formatGaveUp(lastError, TOO_LATE) : `gave up: ${TOO_LATE}; start again`;
+      return fail(notSent(message, { retryable: false }));
+    }
     if (credential === null) return fail(NO_CREDENTIAL);
 
     const create = async (): Promise<SealedToken> => {
@@ -91,6 +95,15 @@ export function createLinkTokenActivity(
     context.log.info('link-token received', getLogAttributes(sealed));
     return sealed;
   };
+}
+
+/** Finds why the attempt before failed, which Temporal passes to no attempt. */
+async function findLastError({ client, info }: Context): Promise<string | null | undefined> {
+  const { workflowId = '', runId } = info.workflowExecution ?? {};
+  const describe = () => client.workflow.getHandle(workflowId, runId).describe();
+  const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) => raceSignal(describe, signal));
+  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)?.lastFailure
+    ?.message;
 }
 
 function getLogAttributes({ deliveryId, tokenSha256, createdAt }: SealedToken): object {

@@ -16,6 +16,26 @@ const RETRY_AFTER_S = 600;
 const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
 
+it('a run whose next attempt starts after the deadline names the failure of the last one', async () => {
+  const create = { initialIntervalMs: 4000, maximumIntervalMs: 4000, giveUpAfterMs: 6000 };
+  const atlas = await startAtlas();
+  const deployment = await deploy({ atlas, config: { retries: { create } } });
+  const worker = await deployment.startWorker();
+  atlas.faults({ on, status: 429 });
+  const handle = await deployment.start();
+  await untilBackOff(handle);
+  const deadlineAtMs = Date.now() + create.giveUpAfterMs;
+  await worker.stop();
+  await eventually('the deadline', () => Date.now() > deadlineAtMs);
+  await deployment.startWorker();
+
+  // On a slow machine the first worker may have given up already.
+  const message = expect.stringMatching(
+    /^gave up: the retry deadline pass.*; last error: Atlas returned 429/,
+  );
+  expect(await endingOf(handle)).toMatchObject({ type: 'AtlasUnavailable', message });
+});
+
 it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
   const own = await startOwnOrganizations({ config: { atlas: { requestTimeoutMs: LONG_MS } } });
   const start = (fault: Fault) => own.start(own.newRequest(), fault);
