@@ -1,5 +1,6 @@
 import { DefaultLogger, type LogLevel, type Logger } from '@temporalio/worker';
 import pino from 'pino';
+import { escapeControls } from '../shared/text';
 
 type LogLevelName = Lowercase<LogLevel>;
 
@@ -29,6 +30,8 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     base: { service: 'live-migration-prep' },
     formatters: { level: (label: string) => ({ level: label }) },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // JSON escapes neither C1 controls nor marks of direction, which strangers can put into names and messages.
+    hooks: { streamWrite: (line: string) => `${escapeControls(line.trimEnd())}\n` },
     serializers: { error: describeError, err: describeError },
   };
   const lines = pino(options, standardOutput());

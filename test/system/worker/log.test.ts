@@ -33,6 +33,14 @@ describe('the log of a worker at level trace', () => {
     expect(ours.filter((line) => 'taskToken' in line)).toEqual([]);
   });
 
+  it('shows what a terminal executes, or what reorders text, as escapes', async () => {
+    const requestedBy = 'Ada\u009b2J\u202e';
+    const { deployment, worker } = installation;
+    const lines = await logOf(await deployment.start(deployment.newRequest({ requestedBy })));
+    expect(lines).toContainEqual(expect.objectContaining({ msg: 'link-token delivered', requestedBy }));
+    expect(/[\u007f-\u009f\u202e]/.test(worker.output())).toBe(false);
+  });
+
   it.each([
     ['a mistake of the caller at level warn', 'nope', 'warn', 'InvalidRequest'],
     ['a failed run at level error, without a stack', 'files', 'error', 'AtlasRequestRejected'],
