@@ -23,7 +23,7 @@ export function redactCredentials(
       .reduce((json, text) => json.replaceAll(text, REDACTED), JSON.stringify(response.json));
     return { ...response, json: JSON.parse(clean) };
   } catch {
-    // The JSON is nested too deeply, or the secret is no longer available.
+    // The JSON is nested too deeply for Node.js 24 and older, or the secret is no longer available.
     return { ...response, json: null };
   }
 }

@@ -195,7 +195,7 @@ export function parseReport(input: unknown): CheckReport | null {
   return isWhole ? (report as unknown as CheckReport) : null;
 }
 
-/** Deep nesting makes `JSON.stringify` throw. */
+/** Deep nesting makes `JSON.stringify` throw, up to Node.js 24. */
 export function fitsAsJson(value: unknown, maxLength = MAX_RECEIPT_LENGTH): boolean {
   try {
     return JSON.stringify(value).length <= maxLength;

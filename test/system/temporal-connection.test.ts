@@ -24,6 +24,10 @@ function refusingServer() {
   return listen(server, 'http');
 }
 
+const untrustedServer = async () => listen(http2.createSecureServer(await certificateFor()), 'https');
+
+const opensTlsOnlyToNames = Number.parseInt(process.versions.node) >= 26;
+
 describe('without a connection, a client and a worker say what to do, and quote no secret:', () => {
   it.concurrent.each([
     [
@@ -46,9 +50,17 @@ describe('without a connection, a client and a worker say what to do, and quote 
     ],
     [
       'a certificate that nobody trusts',
-      async () => listen(http2.createSecureServer(await certificateFor()), 'https'),
-      { TEMPORAL_TLS: 'true' },
+      untrustedServer,
+      { TEMPORAL_TLS: 'true', TEMPORAL_TLS_SERVER_NAME: 'localhost' },
       /with TLS \(.*(self-signed certificate|InvalidCertificate)/,
+    ],
+    [
+      'TLS at an IP address',
+      untrustedServer,
+      { TEMPORAL_TLS: 'true' },
+      opensTlsOnlyToNames
+        ? /with TLS \((Node.js opens TLS only to a name: set TEMPORAL_TLS_SERVER_NAME|.*InvalidCertificate)/
+        : /with TLS \(.*(self-signed certificate|InvalidCertificate)/,
     ],
   ])('%s', async (_what, serve, more, reason) => {
     const { address } = await serve();

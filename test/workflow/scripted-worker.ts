@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
+import { invalidRequest } from '../../src/activities/failures';
 import { validateRequestActivity, type RetryPolicies } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
 import { workflowIdFor } from '../../src/contract/names';
@@ -61,6 +62,8 @@ const ORGANIZATIONS = createOrganizations({
   sinks: SINKS,
 });
 
+const PROBLEM = { field: 'request', description: 'is not an object' };
+
 silenceRuntime();
 
 /** Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. */
@@ -82,6 +85,7 @@ export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
 
   const activities: Partial<Activities> = {
     validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().plans)(...args),
+    runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async findToken() {
       ofRun().script.find?.();
