@@ -1,14 +1,15 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, secretReference, type ReferenceContext } from '../secrets/references';
+import { headerFormat, idOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 
 export function credentialSchema(context: ReferenceContext) {
-  const part = secretReference(context, headerFormat);
+  const id = idOrReference(context, headerFormat);
+  const secret = secretReference(context, headerFormat);
   return z.discriminatedUnion(
     'type',
     [
-      z.strictObject({ type: z.literal('serviceAccount'), clientId: part, clientSecret: part }),
-      z.strictObject({ type: z.literal('apiKey'), publicKey: part, privateKey: part }),
+      z.strictObject({ type: z.literal('serviceAccount'), clientId: id, clientSecret: secret }),
+      z.strictObject({ type: z.literal('apiKey'), publicKey: id, privateKey: secret }),
     ],
     'is not a credential: write type: serviceAccount or type: apiKey',
   );

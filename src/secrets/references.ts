@@ -41,18 +41,33 @@ const referenceSchema = z.union([
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
+const idOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
+
 /** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
 export function secretReference(context: ReferenceContext, format?: SecretFormat) {
+  const problem = 'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
+  return readable(referenceSchema, problem, context, format);
+}
+
+/** Makes the schema of an id that is no secret, such as a client id: a string, or a reference as to a secret. */
+export function idOrReference(context: ReferenceContext, format: SecretFormat) {
+  const problem = 'is not an id: write it in quotes, {env: NAME} or {file: PATH}';
+  return readable(idOrReferenceSchema, problem, context, format);
+}
+
+function readable(
+  schema: z.ZodType<z.output<typeof idOrReferenceSchema>>,
+  problem: string,
+  context: ReferenceContext,
+  format?: SecretFormat,
+) {
   return z
-    .custom<z.output<typeof referenceSchema>>(
-      (input) => referenceSchema.safeParse(input).success,
-      'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret',
-    )
-    .transform((reference) =>
-      'env' in reference
-        ? secretFromEnv(reference.env, context.env, format)
-        : secretFromFile(path.resolve(context.baseDirectory, reference.file), context, format),
-    )
+    .custom<z.output<typeof schema>>((input) => schema.safeParse(input).success, problem)
+    .transform((value) => {
+      if (typeof value === 'string') return secretFrom('the configuration file', format, () => value);
+      if ('env' in value) return secretFromEnv(value.env, context.env, format);
+      return secretFromFile(path.resolve(context.baseDirectory, value.file), context, format);
+    })
     .superRefine((secret, issues) => {
       const problem = problemWith(secret);
       if (problem !== null) issues.addIssue(problem);

@@ -6,7 +6,7 @@ import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
 import type { Output } from '../cli/output';
 import { describeError } from './with-client';
 
-const CONCURRENCY = 20;
+const MAX_CONCURRENCY = 20;
 
 /** Bounds a reason, which may quote an access list. */
 const MAX_REASON_LENGTH = 1000;
@@ -34,6 +34,7 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
   noun: string,
   output: Output,
   work: (item: I) => Promise<RunOutcome>,
+  concurrency = MAX_CONCURRENCY,
 ): Promise<void> {
   const counts = new Map<Action, number>();
   let done = 0;
@@ -50,7 +51,7 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
         `${done}/${items.length}  ${action}  ${workflowId}: ${reason}`,
       );
     },
-    { concurrency: CONCURRENCY, signal: output.signal },
+    { concurrency, signal: output.signal },
   );
   const list = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
   const summary = `${formatCount(items.length, noun)}${list ? `: ${list}` : ''}`;
@@ -63,6 +64,7 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
 const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
   [EXIT_CODES.undelivered]: 'undelivered',
   [EXIT_CODES.cancelled]: 'cancelled',
+  [EXIT_CODES.refused]: 'refused',
 };
 
 export function toDelivered(receipt: Receipt): RunOutcome {
@@ -78,10 +80,10 @@ export function toFailed(error: unknown): RunOutcome {
   const { refused, type } = facts as { refused?: string; type?: string };
   if (refused === 'delivered' || type === 'NothingToDeliver')
     return { ...facts, action: 'skipped', reason: first };
-  if (exitCode !== EXIT_CODES.refused)
-    return { ...facts, action: ACTION_BY_EXIT_CODE[exitCode] ?? 'failed', reason: first };
-  // The fields that differ are on lines of their own.
-  return { ...facts, action: 'refused', reason: truncate([first, ...others].join('; '), MAX_REASON_LENGTH) };
+  const action = ACTION_BY_EXIT_CODE[exitCode] ?? 'failed';
+  if (action === 'undelivered' || action === 'cancelled') return { ...facts, action, reason: first };
+  // The fields that differ, or are wrong, are on lines of their own.
+  return { ...facts, action, reason: truncate([first, ...others].join('; '), MAX_REASON_LENGTH) };
 }
 
 function worstExitCode(counts: ReadonlyMap<Action, number>): ExitCode {

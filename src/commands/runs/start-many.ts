@@ -1,9 +1,12 @@
 import type { CommandContext } from '../cli/context';
+import { CommandError } from '../cli/command-error';
 import { runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
 import { follow } from './follow';
-import { describeMissingWorker } from './remote-check';
+import { checkRequestRemotely, describeMissingWorker } from './remote-check';
 import type { NumberedRequest } from './request';
 import { requireStartable, startOrJoin } from './start-or-join';
+
+const CHECKS_AT_A_TIME = 5;
 
 /** Skips pairs with an open run or a delivered token, so it can be repeated. */
 export async function startMany(
@@ -12,8 +15,10 @@ export async function startMany(
   { wait, dryRun }: { wait: boolean; dryRun: boolean },
 ): Promise<void> {
   const { client, taskQueue, output } = context;
+  const missingWorker = await describeMissingWorker(client, taskQueue);
+  if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
+  output.note(missingWorker);
   if (!dryRun) {
-    output.note(await describeMissingWorker(client, taskQueue));
     output.setFollowUp(
       'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
     );
@@ -21,6 +26,7 @@ export async function startMany(
 
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
+      await checkRequestRemotely(context, pair.request, 'it would fail');
       const { open } = await requireStartable(client, pair, false);
       return open
         ? toSkipped(open.runId)
@@ -32,7 +38,7 @@ export async function startMany(
     return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  await runBulk(requests, 'request', output, startOne);
+  await runBulk(requests, 'request', output, startOne, dryRun ? CHECKS_AT_A_TIME : undefined);
 }
 
 function toSkipped(runId: string): RunOutcome {

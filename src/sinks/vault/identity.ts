@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { createTokenCache } from '../../http/token-cache';
-import { headerFormat, secretReference, type ReferenceContext, type Secret } from '../../secrets/references';
+import {
+  headerFormat,
+  idOrReference,
+  secretReference,
+  type ReferenceContext,
+  type Secret,
+} from '../../secrets/references';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
@@ -16,7 +22,7 @@ export function vaultAuthSchema(context: ReferenceContext) {
       z.strictObject({
         method: z.literal('appRole'),
         mount: plainPath.default('approle'),
-        roleId: secret,
+        roleId: idOrReference(context, headerFormat),
         secretId: secret,
       }),
     ],

@@ -82,20 +82,34 @@ describe('start --from', () => {
   });
 
   it('starts only pairs without a run that is open or has a token, and says why', async () => {
-    const { deployment } = fixture;
+    const { blockedSink, deployment } = fixture;
     const delivered = newRequest();
     await endingOf(await deployment.start(delivered));
     const [open, cancelled] = [await startUndelivered(), await startUndelivered()];
     await end(deployment.handleOf(cancelled), 'cancel');
     const requests = [delivered, newRequest(), open, cancelled];
     const before = tokens();
+    blockedSink.repair();
     const dryRun = await startFrom(requests, '--dry-run').exited;
+    blockedSink.block();
     expect(dryRun.code).toBe(6);
     expect(outcomesIn(dryRun)).toMatchObject([
       { action: 'skipped', refused: 'delivered' },
       { action: 'would start', reason: 'into sink files' },
       { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
       { action: 'refused', refused: 'recoverable' },
+    ]);
+    const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run').exited;
+    expect(wrong.code).toBe(1);
+    expect(outcomesIn(wrong)).toMatchObject([
+      {
+        action: 'failed',
+        reason: expect.stringMatching(/^it would fail: .*; sink "nowhere" is not a sink of/),
+      },
+      {
+        action: 'failed',
+        reason: expect.stringMatching(/^it would fail: .*; error +sink blocked: .* is not a/),
+      },
     ]);
     expect(tokens()).toBe(before);
     const waited = await startFrom(requests, '--wait').exited;

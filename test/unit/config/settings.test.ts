@@ -32,6 +32,16 @@ it.each<[problem: string, yaml: string, env?: Env]>([
 
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
+  [
+    'a.publicKey: is not an id: write it in quotes',
+    credentials('a: {type: apiKey, publicKey: mdb_sa_sk_CANARY, privateKey: {env: Q}}'),
+    { ...NO_CREDENTIAL, ...KEY_PAIR },
+  ],
+  [
+    'a.privateKey: is not a reference',
+    credentials(`a: {type: apiKey, publicKey: id, privateKey: ${CANARY}}`),
+    NO_CREDENTIAL,
+  ],
   ['a.type: is not a credential: write', credentials(`a: {type: ${CANARY}}`), NO_CREDENTIAL],
   ['default: is the name of the credential in the environment', credentials(`default: ${apiKey}`), KEY_PAIR],
   ['sealing.keys: is not a reference to a secret: write', `sealing: {keys: ${KEYS}}`],

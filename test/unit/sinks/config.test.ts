@@ -12,7 +12,7 @@ const webhook = { type: 'webhook', url: 'https://a/', signingSecrets: [secret] }
 const auth = { method: 'token', token };
 const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', auth };
 const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
-const cloudManager = { type: 'cloudManager', publicKey: token, privateKey: token };
+const cloudManager = { type: 'cloudManager', publicKey: 'public', privateKey: token };
 const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
 
 const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
@@ -32,6 +32,11 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['three of them', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
   ['a short one', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
   ['an unknown method', vaultWith({ method: 'ldap' }), /^auth.method: .*method: token or method: appRole$/],
+  [
+    'a secret as text',
+    { ...vault, auth: { method: 'appRole', roleId: 'role', secretId: 'canary' } },
+    'auth.secretId: is not a ref',
+  ],
   ['spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
   ['an unknown name', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
   ['a path that climbs within', vaultAt('a/../{orgId}'), 'path: leaves its root'],
