@@ -6,10 +6,8 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { checkTaskQueue } from '../../checks/temporal-checks';
-import { statusQuery } from '../../contract/definitions';
 import { isUndelivered } from '../../contract/memo';
-import { DELIVERY_FAILURE_TYPES } from '../../contract/names';
-import { receiptSchema, statusSchema, type Receipt, type Status } from '../../contract/schemas';
+import { receiptSchema, type Receipt, type Status } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
 import { CommandError } from '../cli/command-error';
@@ -17,10 +15,10 @@ import type { CommandContext } from '../cli/context';
 import { EXIT_CODES } from '../cli/exit-codes';
 import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
 import { describeOwnRun } from './refusals';
+import { findFailureType, readStatus } from './status';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
-const STATUS_TIMEOUT_MS = 3000;
 
 /** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED in Temporal's API. */
 const SCHEDULED = 1;
@@ -102,10 +100,7 @@ function createStatusReader(client: Client, handle: WorkflowHandle) {
   let known: { status: Status | null; historyLength: number } = { status: null, historyLength: 0 };
   return async (historyLength: number): Promise<Status | null> => {
     if (known.status && known.historyLength === historyLength) return known.status;
-    const result: unknown = await client.connection
-      .withDeadline(Date.now() + STATUS_TIMEOUT_MS, () => handle.query(statusQuery))
-      .catch(() => null);
-    known = { status: statusSchema.safeParse(result).data ?? null, historyLength };
+    known = { status: await readStatus(client, handle), historyLength };
     return known.status;
   };
 }
@@ -119,7 +114,7 @@ function toUndeliveredError(workflowId: string, status: Status | null): CommandE
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
-    { workflowId, type: DELIVERY_FAILURE_TYPES.find((type) => description.startsWith(`${type}: `)), status },
+    { workflowId, type: findFailureType({ description }), status },
   );
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { checkRequest } from '../../checks/check-request';
 import { readMemo } from '../../contract/memo';
 import { workflowIdFor } from '../../contract/names';
-import type { PrepareRequest, Receipt } from '../../contract/schemas';
+import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { formatCount, truncate } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
@@ -18,10 +18,13 @@ import {
 } from '../../temporal/run-history';
 import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
+import { findFailureType, readStatus } from './status';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
 const MAX_REASON_LENGTH = 200;
+/** Bounds the Queries at a time: for each, a worker may have to replay a run. */
+const QUERY_CONCURRENCY = 10;
 
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 interface ListedRun {
@@ -35,6 +38,8 @@ interface ListedRun {
   sink: string | null;
   /** The token of an undelivered run, or the recoverable token of a closed one. */
   deliveryId: string | null;
+  /** Present with `--undelivered`; null when no worker answers. */
+  status?: Status | null;
   /** Present with `--unconfirmed`. */
   unconfirmed?: UnconfirmedAttempt[];
   /** Present with `--details` and with `--failure`. */
@@ -78,7 +83,8 @@ export async function list(context: CommandContext, options: ListOptions): Promi
     const details = await readDetails(client, info, run, options).catch(toUnreadable);
     return { run: { ...run, ...details }, isMatch: details !== null };
   };
-  const runs = pMapIterable(infos, read, { concurrency: READ_CONCURRENCY });
+  const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
+  const runs = pMapIterable(infos, read, { concurrency });
   if (options.requests) return printRequests(context, runs);
   if (!options.unconfirmed) return printRuns(context, runs, options);
   const all: Listed[] = [];
@@ -128,8 +134,10 @@ async function readDetails(
       ? await findRecoverableToken(client, info)
       : run.deliveryId;
   if (recoverable && deliveryId === null) return null;
+  const handle = client.workflow.getHandle(run.workflowId, run.runId);
   return {
     deliveryId,
+    ...(undelivered && { status: await readStatus(client, handle) }),
     ...(failure !== undefined && { failure }),
     ...(unconfirmed && { unconfirmed: (await readRun(client, run)).unconfirmedAttempts }),
     ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
@@ -163,8 +171,10 @@ function toListedRun(info: RunInfo): ListedRun {
 async function printRuns(
   { client, output }: CommandContext,
   runs: AsyncIterable<Listed> | readonly Listed[],
-  { unconfirmed: isUnconfirmed, undelivered }: ListOptions,
+  { unconfirmed: isUnconfirmed, undelivered, details }: ListOptions,
 ): Promise<void> {
+  // Unknown without the permission to describe the namespace, which a list of runs does not need.
+  const retentionMs = await readRetentionMs(client).catch(() => 0);
   let count = 0;
   let open = 0;
   let terminated = 0;
@@ -177,13 +187,14 @@ async function printRuns(
     }
     if (count === 0) output.say(formatRow('STARTED', 'STATE', 'RUN', ''));
     count += 1;
-    output.print(run, [
-      formatRow(startedAt, state, workflowId, describeRun(run)),
+    const recoverableUntil = findRecoverableUntil(run, retentionMs);
+    output.print({ ...run, recoverableUntil }, [
+      formatRow(startedAt, state, workflowId, describeRun(run, recoverableUntil, details)),
       ...unconfirmed.map((attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`),
     ]);
   }
   output.say(formatCount(count, 'run'));
-  const retained = await retainedSince(client);
+  const retained = retentionMs && new Date(Date.now() - retentionMs).toISOString();
   output.note(
     `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
     describeNotCounted(open),
@@ -195,12 +206,23 @@ function formatRow(startedAt: string, state: string, workflowId: string, details
   return `${startedAt.padEnd(26)}${state.padEnd(13)}${workflowId.padEnd(69)}  ${details}`.trimEnd();
 }
 
-function describeRun(run: ListedRun): string {
-  const { workflowId, runId, sink, deliveryId, closedAt, unconfirmedTokens, unreadable } = run;
-  const { failure, request, receipt } = run;
+/** Estimates when Temporal deletes a run with a recoverable token: its retention may have been another at its end. */
+function findRecoverableUntil({ closedAt, deliveryId }: ListedRun, retentionMs: number): string | null {
+  if (closedAt === null || deliveryId === null || retentionMs === 0) return null;
+  return new Date(Date.parse(closedAt) + retentionMs).toISOString();
+}
+
+function describeRun(run: ListedRun, recoverableUntil: string | null, details: boolean): string {
+  const { workflowId, runId, sink, status, deliveryId, closedAt } = run;
+  const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
+  const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';
+  const recover = commandLine('recover', workflowId, '--run-id', runId);
   return [
-    sink !== null && `waits on sink ${sink}`,
-    closedAt && deliveryId && `recoverable token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+    sink !== null && `for sink ${sink}`,
+    status === null && 'no worker answers',
+    status && (details ? status.description : (findFailureType(status) ?? status.step)),
+    status?.nextTryAt && `next try at ${status.nextTryAt}`,
+    closedAt && deliveryId && `token recoverable${until}: ${recover}`,
     unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
     failure && `${failure.type}: ${failure.message}`,
     request && `request ${JSON.stringify(request)}`,
@@ -247,10 +269,4 @@ function describeTerminated(count: number): string | null {
     `not shown: ${formatCount(count, 'terminated run')}. A request in progress at the termination is in no count.` +
     ' To see when that was: live-migration-prep list --json | grep terminated'
   );
-}
-
-/** @returns null without the permission to describe the namespace, which a list of runs does not need. */
-async function retainedSince(client: Client): Promise<string | null> {
-  const retentionMs = await readRetentionMs(client).catch(() => 0);
-  return retentionMs ? new Date(Date.now() - retentionMs).toISOString() : null;
 }

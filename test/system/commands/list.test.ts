@@ -111,12 +111,18 @@ describe('list', () => {
       /\nnote: not counted: 1 open run, creating a token or in the first round of delivery\n/,
     );
     expect(stdout).toMatch(
-      /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +waits on sink blocked\n1 run\n$/,
+      /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next try at 2\S+Z\n1 run\n$/,
     );
+    const detailed = await fixture.client('list', '--undelivered', '--details');
+    expect(detailed.stdout).toMatch(/for sink blocked; SinkRejected: .* is not a directory.*; next try at 2/);
     const cancelled = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
     expect(cancelled.stdout).toMatch(
-      /failed +\S+ +recoverable token: live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+; Cancelled: .*\n/,
+      /failed +\S+ +token recoverable until about \S+: live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+; Cancelled: .*\n/,
     );
+    const [run] = await listed('--failure', 'Cancelled', '--recoverable');
+    const keptMs = Date.parse(String(run?.['recoverableUntil'])) - Date.parse(String(run?.['closedAt']));
+    // The retention of the development server.
+    expect(keptMs).toBe(24 * 3_600_000);
   });
 
   it('with --unconfirmed prints the windows of the organization, then the runs with each attempt', async () => {
@@ -182,7 +188,7 @@ const FOREIGN = RawValue.fromPayload({
 });
 
 const STRANGERS: [args: unknown[], memo: Record<string, unknown>][] = [
-  [[], { deliveryId: FOREIGN, note: FOREIGN }],
+  [[], { step: 'undelivered', sink: 'drop', deliveryId: FOREIGN, note: FOREIGN }],
   [[FOREIGN], {}],
   [[[1, 2]], {}],
   [
@@ -211,6 +217,8 @@ it('runs of strangers, of any form, end no command, while they are open and once
   }
 
   await expectCodes('IS NULL', 6);
+  const undelivered = await client('list', '--undelivered', '--task-queue', taskQueue);
+  expect(undelivered.stdout).toContain(' for sink drop; no worker answers\n');
   for (const { run } of strangers) await run.terminate();
   await expectCodes('IS NOT NULL', 0);
 });
