@@ -1,5 +1,5 @@
-import type { CommandContext } from '../cli/context';
 import { CommandError } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered, toFailed, type RunOutcome } from './bulk';
 import { follow } from './follow';
 import { checkRequestRemotely, describeMissingWorker } from './remote-check';

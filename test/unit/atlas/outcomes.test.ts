@@ -96,6 +96,7 @@ describe("Atlas's own message", () => {
       status: 400,
       ...texts,
     });
+  });
 
   it('is passed on with the first 20 fields, and the others are not read', () => {
     const fields = Object.defineProperty(Array(21).fill(FIELD), 20, {
