@@ -23,7 +23,7 @@ export function newFolder(): string {
 }
 
 /** @throws AggregateError of what could not be undone, after all else was. */
-export async function cleanUp(): Promise<void> {
+async function cleanUp(): Promise<void> {
   const problems: unknown[] = [];
   for (let undo = undoings.pop(); undo; undo = undoings.pop()) {
     try {
@@ -35,5 +35,4 @@ export async function cleanUp(): Promise<void> {
   if (problems.length > 0) throw new AggregateError(problems, 'cleaning up failed');
 }
 
-// A program that is no test calls it by itself.
-if ('afterAll' in globalThis) afterAll(cleanUp);
+afterAll(cleanUp);

@@ -14,6 +14,7 @@ import { deploy } from '../support/installation';
 import { silenceRuntime, workflowBundle } from '../support/replay';
 import { sharedTemporal, type Temporal } from '../support/temporal';
 import { created, stored, type Creation, type Delivery } from './attempts';
+import { fetchHistories, fileOfVersion, replayAll, storeHistories } from './replay/histories';
 
 /** Outcomes of the attempts of one pair's runs, in order. */
 export interface Script {
@@ -66,7 +67,10 @@ const PROBLEM = { field: 'request', description: 'is not an object' };
 
 silenceRuntime();
 
-/** Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. */
+/**
+ * Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. After
+ * the last test of the file the worker stops, and every run is replayed.
+ */
 export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
   const temporal = server ?? (await sharedTemporal());
   const connection = await NativeConnection.connect({ address: temporal.address });
@@ -106,6 +110,15 @@ export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
       return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
     },
   };
+
+  // The server that skips time lists no runs.
+  if (!server) {
+    cleanUpLater(async () => {
+      const histories = await fetchHistories(temporal.client, deployment.taskQueue);
+      if (process.env['STORE_HISTORIES']) storeHistories(fileOfVersion(), histories);
+      await replayAll(histories);
+    });
+  }
 
   const worker = await Worker.create({
     connection,

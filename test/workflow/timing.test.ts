@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Worker } from '@temporalio/worker';
 import { startTimeSkippingTemporal } from '../../dev/temporal/embedded-temporal';
 import { loadConfig } from '../../src/config';
 import { makeKey } from '../../src/secrets/sealing';
 import { retryPolicies } from '../../src/worker/retry-policies';
 import { cleanUpLater, newFolder } from '../support/clean-up';
+import { workflowBundle } from '../support/replay';
 import { endingOf, scheduleTimes } from '../support/runs';
 import { notCreated, sinkRejects, unconfirmed, type Creation, type Delivery } from './attempts';
 import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
@@ -34,6 +36,7 @@ function defaultPlans() {
 async function run(script: Script) {
   const { handle, calls } = await worker.start(script);
   const ending = await endingOf(handle);
+  await Worker.runReplayHistory({ workflowBundle }, await handle.fetchHistory());
   // The server's clock goes on skipping after the end, so it is the run's own times that count.
   const { startTime, closeTime } = await handle.describe();
   const tookMinutes = ((closeTime?.getTime() ?? Infinity) - startTime.getTime()) / MINUTE_MS;

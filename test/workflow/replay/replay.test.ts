@@ -1,0 +1,39 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { DeterminismViolationError } from '@temporalio/workflow';
+import { newFolder } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
+import { workflowBundle } from '../../support/replay';
+import { sharedTemporal } from '../../support/temporal';
+import { startScriptedWorker } from '../scripted-worker';
+import { RELEASES, fetchHistories, readHistories, replayAll, storeHistories } from './histories';
+
+it('open runs of every release replay', async () => {
+  if (existsSync(RELEASES)) await replayAll(readHistories(RELEASES));
+});
+
+it('a stored run replays, but not after a change of the name of an activity; it names no machine', async () => {
+  const { client } = await sharedTemporal();
+  const worker = await startScriptedWorker();
+  const { handle } = await worker.start();
+  await handle.result();
+  const folder = newFolder();
+  const file = path.join(folder, '1.0.0', 'runs.jsonl');
+  await eventually('the run in the list', async () => {
+    const histories = await fetchHistories(client, worker.deployment.taskQueue);
+    storeHistories(file, histories);
+    return histories.length === 1;
+  });
+  const histories = readHistories(folder);
+  await replayAll(histories);
+
+  const codePath = path.join(folder, 'changed-bundle.js');
+  const bundle = readFileSync(workflowBundle.codePath, 'utf8');
+  writeFileSync(codePath, bundle.replaceAll('createLinkToken', 'createAnotherToken'));
+  const failure = await replayAll(histories, { codePath }).catch((error: unknown) => error as AggregateError);
+  const [problem] = failure?.errors as [Error];
+  expect(problem.cause).toBeInstanceOf(DeterminismViolationError);
+
+  expect(readFileSync(file, 'utf8')).not.toContain(`${process.pid}@${os.hostname()}`);
+});
