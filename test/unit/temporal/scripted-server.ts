@@ -1,8 +1,5 @@
 import { Client, type ConnectionLike } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
-
-const { ListWorkflowExecutionsResponse, GetWorkflowExecutionHistoryResponse } =
-  temporal.api.workflowservice.v1;
+import { msToTs } from '@temporalio/common/lib/time';
 
 export type ListRequest = { query: string; pageSize: number; nextPageToken: Uint8Array };
 export type HistoryRequest = {
@@ -11,7 +8,7 @@ export type HistoryRequest = {
   nextPageToken?: Uint8Array;
 };
 
-/** Returns, in the form of `fromObject`, a response to each call that a test expects. */
+/** Returns what a test needs of the response to each call. */
 interface Script {
   list: (request: ListRequest) => object | Promise<object>;
   readHistory?: (request: HistoryRequest) => object | Promise<object>;
@@ -20,24 +17,28 @@ interface Script {
 /** Makes a client of a server that answers by a script. */
 export function clientOf({ list, readHistory = () => ({}) }: Script): Client {
   const workflowService = {
-    listWorkflowExecutions: async (request: ListRequest) =>
-      ListWorkflowExecutionsResponse.fromObject(await list(request)),
-    getWorkflowExecutionHistory: async (request: HistoryRequest) =>
-      GetWorkflowExecutionHistoryResponse.fromObject(await readHistory(request)),
+    listWorkflowExecutions: async (request: ListRequest) => ({
+      nextPageToken: Buffer.alloc(0),
+      ...(await list(request)),
+    }),
+    getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
   };
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();
   const connection = { workflowService, withDeadline: call, withAbortSignal: call };
   return new Client({ connection: connection as unknown as ConnectionLike });
 }
 
+/** Numbers of Temporal's API, WORKFLOW_EXECUTION_STATUS_*. */
+export const STATUS = { running: 1, terminated: 5 };
+
 /** Makes a run as the list has it: a terminated one, unless `change` says otherwise. */
 export function listedRun(runId: string, change: object = {}) {
   return {
     execution: { workflowId: 'live-migration-prep/pair', runId },
     type: { name: 'prepareLiveMigration' },
-    status: 'WORKFLOW_EXECUTION_STATUS_TERMINATED',
-    startTime: { seconds: Math.floor(Date.now() / 1000) },
-    historyLength: 3,
+    status: STATUS.terminated,
+    startTime: msToTs(Date.now()),
+    historyLength: { toNumber: () => 3 },
     ...change,
   };
 }

@@ -2,12 +2,12 @@ import { defaultPayloadConverter, mapToPayloads, type MetricMeter } from '@tempo
 import { msToTs } from '@temporalio/common/lib/time';
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { watchUndelivered } from '../../../src/worker/metrics-undelivered';
-import { clientOf, listedRun } from '../temporal/scripted-server';
+import { STATUS, clientOf, listedRun } from '../temporal/scripted-server';
 
 /** Makes an open run as the list has it. */
 const run = (ageS: number, memo: object = {}) =>
   listedRun(`${ageS}`, {
-    status: 'WORKFLOW_EXECUTION_STATUS_RUNNING',
+    status: STATUS.running,
     startTime: msToTs(Date.now() - ageS * 1000),
     memo: { fields: mapToPayloads(defaultPayloadConverter, memo) },
   });
