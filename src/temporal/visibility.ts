@@ -58,12 +58,12 @@ const MAX_THROTTLED_MS = 60_000;
 /** @returns null when a large page does not fit into a message. */
 async function readPage(client: Client, query: string, pageSize: number, nextPageToken: Uint8Array) {
   const { namespace } = client.options;
-  const list = () =>
-    client.workflowService.listWorkflowExecutions({ namespace, query, pageSize, nextPageToken });
+  const request = { namespace, query, pageSize, nextPageToken };
+  const list = () => client.workflowService.listWorkflowExecutions(request);
+  const read = async () => copyPage(client, await withReadTimeout(client, list));
   for (const startedAtMs = Date.now(); ;) {
-    if (pageSize === SMALL_PAGE_SIZE) await waitForTurn();
     try {
-      return await copyPage(client, await withReadTimeout(client, list));
+      return await (pageSize === PAGE_SIZE ? read() : readInTurn(read));
     } catch (error) {
       const isTooLarge = isResponseTooLarge(error);
       if (isTooLarge && pageSize === PAGE_SIZE) return null;
@@ -86,15 +86,14 @@ async function copyPage({ options }: Client, { executions, nextPageToken }: Resp
   return { runs, nextPageToken: nextPageToken.length > 0 ? Buffer.from(nextPageToken) : null };
 }
 
-const SMALL_PAGE_INTERVAL_MS = 200;
-let nextTurnMs = 0;
+const SMALL_PAGE_PAUSE_MS = 200;
+let lastSmallPage: Promise<unknown> = Promise.resolve();
 
-/** Waits, so that this process reads at most five small pages a second. */
-async function waitForTurn(): Promise<void> {
-  const nowMs = Date.now();
-  const turnMs = Math.max(nowMs, nextTurnMs);
-  nextTurnMs = turnMs + SMALL_PAGE_INTERVAL_MS;
-  await sleep(turnMs - nowMs);
+/** Reads one small page at a time, at most five a second, in the whole process: a page may have 100 MB. */
+function readInTurn<T>(read: () => Promise<T>): Promise<T> {
+  const page = lastSmallPage.then(read);
+  lastSmallPage = page.catch(() => undefined).then(() => sleep(SMALL_PAGE_PAUSE_MS));
+  return page;
 }
 
 /**
