@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
-import { MAX_RECEIPT_LENGTH } from '../contract/limits';
+import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { MAX_TEXT_LENGTH } from '../contract/names';
 import {
   failureDetailsSchema,
@@ -26,9 +26,6 @@ export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
   /** Bytes, as lists and descriptions have them. */
   historySize?: number | undefined;
 };
-
-/** Exceeds any message of ours. */
-const MAX_MESSAGE_LENGTH = 4000;
 
 /** @returns null when the run did not fail, or its history is gone. */
 export async function readEnding(
