@@ -116,7 +116,7 @@ const REPEATABLE_ROWS: readonly Row[] = [
 ];
 
 /** Names of the request and of the content of a success, and rows, of which the first that matches decides. */
-const ENDPOINT_RULES: Record<Endpoint, { request: string; content: string; rows: readonly Row[] }> = {
+export const ENDPOINT_RULES: Record<Endpoint, { request: string; content: string; rows: readonly Row[] }> = {
   linkTokens: { request: 'link-token request', content: 'a link-token', rows: LINK_TOKEN_ROWS },
   oauthToken: { request: 'access-token request', content: 'a valid access token', rows: ACCESS_TOKEN_ROWS },
   orgs: { request: 'organizations request', content: 'a list of organizations', rows: REPEATABLE_ROWS },

@@ -28,32 +28,55 @@ const TOO_LONG = { retryAfterMs: HOUR_MS };
 const LOST = { type: 'TokenLost', retryable: false, tokenMayExist: true } as const;
 const REFUSED = { type: 'AtlasRequestRejected', retryable: false } as const;
 
-it.each<[Partial<AtlasOutcome>, type: string, delayMs: number | null, details: object]>([
-  [{}, 'AtlasUnavailable', 3000, STATUS],
-  [WAIT, 'AtlasUnavailable', 62_000, STATUS],
-  [TOO_LONG, 'AtlasUnavailable', null, STATUS],
-  // The circuit breaker rejected it: the pace is that of the probes.
-  [{ ...WAIT, attempt: 1 }, 'AtlasUnavailable', 60_500, STATUS],
-  [{ tokenMayExist: true }, 'TokenUnconfirmed', null, STATUS],
-  [{ tokenMayExist: true, ...WAIT }, 'TokenUnconfirmed', null, { ...STATUS, ...WAIT }],
-  [LOST, 'TokenLost', null, { ...STATUS, tokenMayExist: true }],
-  [REFUSED, 'AtlasRequestRejected', null, { ...STATUS, tokenMayExist: false }],
-])('a creation attempt with %j fails: %s, retried after %p ms, %j', (change, type, delayMs, details) => {
+it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
+  ['without Retry-After', 3000, {}],
+  ['with Retry-After', 62_000, WAIT],
+  // The pace is that of the probes.
+  ['that the circuit breaker rejected', 60_500, { ...WAIT, attempt: 1 }],
+])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
   const failure = creation(change);
-  expect(failure).toMatchObject({ type, nonRetryable: delayMs === null });
-  expect(failure.nextRetryDelay ?? null).toBe(delayMs);
-  expect(failure.details).toEqual([details]);
+  expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });
+  expect(failure.details).toEqual([STATUS]);
 });
 
-it.each<[Partial<DeliveryOutcome>, type: string, delayMs: number | null]>([
-  [{}, 'SinkUnavailable', 3000],
-  [WAIT, 'SinkUnavailable', 62_000],
-  [TOO_LONG, 'SinkUnavailable', null],
-  [{ type: 'SinkRejected', retryable: false }, 'SinkRejected', null],
-])('a delivery attempt with %j fails: %s, retried after %p ms', (change, type, delayMs) => {
+it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: object]>([
+  ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, {}],
+  ['after which a token may exist', 'TokenUnconfirmed', { tokenMayExist: true }, {}],
+  [
+    'after which a token may exist, with Retry-After',
+    'TokenUnconfirmed',
+    { tokenMayExist: true, ...WAIT },
+    WAIT,
+  ],
+  ['that lost its token', 'TokenLost', LOST, { tokenMayExist: true }],
+  ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, { tokenMayExist: false }],
+])('a creation attempt %s fails as %s, not retried', (_what, type, change, details) => {
+  const failure = creation(change);
+  expect(failure).toMatchObject({ type, nonRetryable: true });
+  expect(failure.nextRetryDelay).toBeUndefined();
+  expect(failure.details).toEqual([{ ...STATUS, ...details }]);
+});
+
+it.each([
+  ['without a wait', 3000, {}],
+  ['with a wait that the sink asks for', 62_000, WAIT],
+])(
+  'a delivery attempt %s is retried after %d ms',
+  (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
+    const failure = delivery(change);
+    const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
+    expect(failure).toMatchObject({ ...expected, nextRetryDelay });
+    expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
+  },
+);
+
+it.each<[what: string, type: string, change: Partial<DeliveryOutcome>]>([
+  ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
+  ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', retryable: false }],
+])('a delivery attempt %s fails as %s, not retried', (_what, type, change) => {
   const failure = delivery(change);
-  expect(failure).toMatchObject({ type, nonRetryable: delayMs === null, message: 'the sink is down' });
-  expect(failure.nextRetryDelay ?? null).toBe(delayMs);
+  expect(failure).toMatchObject({ type, nonRetryable: true, message: 'the sink is down' });
+  expect(failure.nextRetryDelay).toBeUndefined();
   expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
 });
 

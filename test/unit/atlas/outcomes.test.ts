@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../../src/atlas/credential';
 import {
+  ENDPOINT_RULES,
   classifyAtlasError,
   connectionError,
   credentialNotConfigured,
@@ -56,6 +57,14 @@ it.each<Row>([
     expect([status, hasRemedy]).toEqual([status, !retryable]);
     if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');
   }
+});
+
+it.each(Object.entries(ENDPOINT_RULES))('each row of %s decides on some response', (_endpoint, { rows }) => {
+  const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
+  const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
+  const responses = statuses.flatMap((status) => codes.map((code) => [status, code] as const));
+  const deciding = new Set(responses.map((response) => rows.find(({ when }) => when(...response))));
+  expect(rows.filter((row) => !deciding.has(row))).toEqual([]);
 });
 
 it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
@@ -152,17 +161,25 @@ describe('a connection that failed', () => {
 
 describe("an error of the worker's own", () => {
   it.each([
-    [new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
-    [credentialNotConfigured('payments'), 'the worker has no credential named "payments": configure it'],
-  ])('before anything is sent (%#) is retried, and no token may exist', (error, message) => {
+    ['a secret', new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
+    [
+      'a credential',
+      credentialNotConfigured('payments'),
+      'the worker has no credential named "payments": configure it',
+    ],
+  ])('about %s, before anything is sent, is retried, and no token may exist', (_what, error, message) => {
     const outcome = classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
     expect(outcome.message).toContain(message);
   });
 
-  it.each([new TypeError('CANARY'), 'CANARY', null])(
-    'that is not known (%#) is TokenLost where it may have created one, and its own message goes nowhere',
-    (error) => {
+  it.each([
+    ['an unknown error', new TypeError('CANARY')],
+    ['a string', 'CANARY'],
+    ['null', null],
+  ])(
+    'that throws %s is TokenLost where it may have created one, and its own message goes nowhere',
+    (_what, error) => {
       const outcome = classifyAtlasError(error, 'linkTokens');
       expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
       expect(JSON.stringify(outcome)).not.toContain('CANARY');

@@ -47,34 +47,89 @@ const HOST = { onHost: true };
 const OPEN = { openCircuit: 'this worker sends no request' };
 const NEEDS_SOURCE = sinkThat(() => Promise.resolve('it works'), { needsSourceOrgId: true });
 
-it.each<[checked: string, worker: Partial<typeof WORKER>, finding: object]>([
-  ['credential acme', {}, ok('accepted by Atlas')],
-  ['credential acme', HOST, ok(`accepted by Atlas; can see ${ORG}`)],
-  ['credential acme', ABSENT, failedCheck(including('no connection to Atlas at https://atlas.test ('), true)],
-  ['credential acme', { ...OPEN, ...REQUEST }, warning(`accepted by Atlas; but ${OPEN.openCircuit}`)],
+const SINK_DOWN = sinkThat(() => Promise.reject(new SinkUnavailableError('down')));
+const SINK_REJECTS = sinkThat(() => Promise.reject(new SinkRejectedError('no')));
 
-  ['role of credential acme', {}, ok('may create link-tokens in 1 organization')],
-  ['role of credential acme', HOST, ok(`may create link-tokens in ${ORG}`)],
-  ['role of credential default', { ...HOST, served: unmapped }, ok(`may create link-tokens in ${ORG}`)],
-  ['role of credential default', { ...listing(), served: unmapped }, warning(including('it can see no org'))],
-  ['role of credential acme', ABSENT, unchecked('credential acme cannot be used')],
-
-  [`organization ${ORG}`, REQUEST, ok('credential acme may create link-tokens')],
-  [`organization ${ORG}`, { ...REQUEST, ...ABSENT }, unchecked('credential acme cannot be used')],
-
-  ['sealing keys', { keyIds: ['first', 'second'] }, ok('key first seals and opens; second open')],
-
-  ['sink drop', {}, unchecked('configured; only a delivery can tell whether it works')],
-  ['sink drop', sinkThat(() => Promise.reject(new SinkUnavailableError('down'))), failedCheck('down', true)],
-  ['sink drop', sinkThat(() => Promise.reject(new SinkRejectedError('no'))), failedCheck('no')],
-  ['sink drop', NEEDS_SOURCE, ok('it works')],
-  ['sink drop', { scope: { ...SCOPE, sourceOrgId: SOURCE_ORG }, ...NEEDS_SOURCE }, ok('it works')],
+it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding: object]>([
+  ['accepts a credential', 'credential acme', {}, ok('accepted by Atlas')],
+  ['lists its organizations on the host', 'credential acme', HOST, ok(`accepted by Atlas; can see ${ORG}`)],
   [
+    'fails, and may work later, without a connection to Atlas',
+    'credential acme',
+    ABSENT,
+    failedCheck(including('no connection to Atlas at https://atlas.test ('), true),
+  ],
+  [
+    'warns while the circuit is open',
+    'credential acme',
+    { ...OPEN, ...REQUEST },
+    warning(`accepted by Atlas; but ${OPEN.openCircuit}`),
+  ],
+  [
+    'counts the organizations where a credential has the role',
+    'role of credential acme',
+    {},
+    ok('may create link-tokens in 1 organization'),
+  ],
+  ['names them on the host', 'role of credential acme', HOST, ok(`may create link-tokens in ${ORG}`)],
+  [
+    'tries the visible organization if no map names one',
+    'role of credential default',
+    { ...HOST, served: unmapped },
+    ok(`may create link-tokens in ${ORG}`),
+  ],
+  [
+    'warns if no organization is visible and no map names one',
+    'role of credential default',
+    { ...listing(), served: unmapped },
+    warning(including('it can see no org')),
+  ],
+  [
+    'leaves the role unchecked without a connection to Atlas',
+    'role of credential acme',
+    ABSENT,
+    unchecked('credential acme cannot be used'),
+  ],
+  [
+    'accepts the organization of a request',
+    `organization ${ORG}`,
+    REQUEST,
+    ok('credential acme may create link-tokens'),
+  ],
+  [
+    'leaves the organization unchecked without a connection to Atlas',
+    `organization ${ORG}`,
+    { ...REQUEST, ...ABSENT },
+    unchecked('credential acme cannot be used'),
+  ],
+  [
+    'names the key that seals first',
+    'sealing keys',
+    { keyIds: ['first', 'second'] },
+    ok('key first seals and opens; second open'),
+  ],
+  [
+    'leaves a sink that has no check unchecked',
+    'sink drop',
+    {},
+    unchecked('configured; only a delivery can tell whether it works'),
+  ],
+  ['fails, and may work later, while a sink is down', 'sink drop', SINK_DOWN, failedCheck('down', true)],
+  ['fails if a sink rejects it', 'sink drop', SINK_REJECTS, failedCheck('no')],
+  ['accepts a sink that needs the source, without a request', 'sink drop', NEEDS_SOURCE, ok('it works')],
+  [
+    'accepts a sink that needs the source, with a request that names it',
+    'sink drop',
+    { scope: { ...SCOPE, sourceOrgId: SOURCE_ORG }, ...NEEDS_SOURCE },
+    ok('it works'),
+  ],
+  [
+    'leaves a sink that needs the source unchecked for a request without one',
     'sink drop',
     { ...REQUEST, ...NEEDS_SOURCE },
     unchecked('it needs the source organization, and the request names none'),
   ],
-])('a worker finds out about its %s (%#)', async (checked, worker, finding) => {
+])('the check of a worker %s', async (_what, checked, worker, finding) => {
   expect((await runChecks(worker))[checked]).toEqual(finding);
 });
 

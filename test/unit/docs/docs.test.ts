@@ -24,32 +24,39 @@ async function readHelp(...command: string[]): Promise<void> {
 
 beforeAll(() => readHelp());
 
-describe.each(markdown.pageNames())('%s', (name) => {
-  const text = page(name);
+describe('every page', () => {
+  /** Finds what is wrong in each page, below its name. */
+  const findInPages = (find: (text: string, name: string) => string[]) =>
+    markdown.pageNames().flatMap((name) => find(page(name), name).map((problem) => `${name}: ${problem}`));
 
   it('links only to what is there', () => {
-    const missing = markdown.relativeLinks(text).filter((link) => {
+    const isMissing = (link: string, name: string) => {
       const [target = '', anchor] = link.split('#');
       const file = target ? path.join(path.dirname(name), target) : name;
       if (!existsSync(path.join(markdown.ROOT, file))) return true;
       return anchor !== undefined && !markdown.anchors(page(file)).includes(anchor);
-    });
+    };
+    const missing = findInPages((text, name) =>
+      markdown.relativeLinks(text).filter((link) => isMissing(link, name)),
+    );
     expect(missing).toEqual([]);
   });
 
   it('names only commands and options that exist', () => {
-    expect(invocationsIn(text).filter((invocation) => !exists(invocation))).toEqual([]);
+    const unknown = findInPages((text) => invocationsIn(text).filter((invocation) => !exists(invocation)));
+    expect(unknown).toEqual([]);
   });
 
   it('has no table cell of more than 25 words', () => {
-    const cells = markdown.tableRows(text).flat();
     const isLong = (cell: string) => (cell.replace(/\]\(.*?\)/g, ']').match(/\S*\w\S*/g) ?? []).length > 25;
-    expect(cells.filter(isLong)).toEqual([]);
+    expect(findInPages((text) => markdown.tableRows(text).flat().filter(isLong))).toEqual([]);
   });
 
   it('has JSON that parses', () => {
-    for (const json of markdown.codeBlocks(text, 'json'))
-      expect(() => JSON.parse(json) as unknown).not.toThrow();
+    const malformed = findInPages((text) =>
+      markdown.codeBlocks(text, 'json').filter((json) => !parses(json)),
+    );
+    expect(malformed).toEqual([]);
   });
 });
 
@@ -90,6 +97,15 @@ it('docs/architecture.md says what the code does after a response of each status
   const classes = documented.map(([status]) => Math.floor(Number(status) / 100));
   expect(new Set(classes)).toEqual(new Set([2, 3, 4, 5]));
 });
+
+function parses(json: string): boolean {
+  try {
+    JSON.parse(json);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Command lines in shell blocks, and those that start with a command's name in running text. */
 function invocationsIn(text: string): string[] {

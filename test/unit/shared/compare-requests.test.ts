@@ -12,14 +12,22 @@ const unread = Object.defineProperty(Array(1001).fill('a'), 1000, {
 });
 const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
-it.each<[change: object, fields: string[]]>([
-  [{ requestedBy: 'Ada', changeReference: 'CHG-1' }, []],
-  [{ orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }, ['orgId', 'sourceOrgId']],
-  [{ accessListIps: ['192.31.196.0/24,192.31.196.7'] }, ['accessListIps']],
-  [{ sink: tooDeepForJson, accessListIps: [tooDeepForJson] }, ['sink', 'accessListIps']],
-  [{ accessListIps: unread }, ['accessListIps']],
-  [{ orgId: 'number', sink: 5, accessListIps: 'x' }, ['orgId', 'sink', 'accessListIps']],
-])('two requests differ (%#) in what a token depends on', (change, fields) => {
+it.each<[what: string, fields: string[], change: object]>([
+  ['other people', [], { requestedBy: 'Ada', changeReference: 'CHG-1' }],
+  ['other organizations', ['orgId', 'sourceOrgId'], { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }],
+  ['two addresses in one entry', ['accessListIps'], { accessListIps: ['192.31.196.0/24,192.31.196.7'] }],
+  [
+    'values nested too deep for JSON',
+    ['sink', 'accessListIps'],
+    { sink: tooDeepForJson, accessListIps: [tooDeepForJson] },
+  ],
+  ['a list that is too long', ['accessListIps'], { accessListIps: unread }],
+  [
+    'values of other types',
+    ['orgId', 'sink', 'accessListIps'],
+    { orgId: 'number', sink: 5, accessListIps: 'x' },
+  ],
+])('a request with %s differs in the fields %j', (_what, fields, change) => {
   const other = { ...REQUEST, ...change };
   expect(differingFields(REQUEST, other)).toEqual(fields);
   expect(differingFields(other, REQUEST)).toEqual(fields);

@@ -39,17 +39,24 @@ describe('health', () => {
 const POLLING = { runState: 'RUNNING', workflowPollerState: 'POLLING', activityPollerState: 'POLLING' };
 const responds = () => Promise.resolve({});
 
-it.each<[status: Partial<WorkerStatus>, call: () => Promise<object>, problem: string | null]>([
-  [{}, responds, null],
-  [{ runState: 'DRAINING' }, responds, 'the worker is DRAINING'],
-  [{ workflowPollerState: 'FAILED' }, responds, 'the workflow poller is FAILED'],
-  [{ activityPollerState: 'FAILED' }, responds, 'the activity poller is FAILED'],
-  [{}, () => Promise.reject(new Error('CANARY')), 'Temporal does not respond'],
-])('a worker of status %j: is it ready? (%#)', async (status, getSystemInfo, problem) => {
+async function findProblem(status: Partial<WorkerStatus>, getSystemInfo: () => Promise<object>) {
   const worker = { getStatus: () => ({ ...POLLING, ...status }) } as Pick<Worker, 'getStatus'>;
   const connection = {
     workflowService: { getSystemInfo },
     withDeadline: (_deadline: number, call: () => Promise<unknown>) => call(),
   } as unknown as NativeConnection;
-  expect(await findReadinessProblem(worker, connection)).toBe(problem);
+  return findReadinessProblem(worker, connection);
+}
+
+test('a worker that polls is ready while Temporal responds', async () => {
+  expect(await findProblem({}, responds)).toBeNull();
+});
+
+it.each<[problem: string, status: Partial<WorkerStatus>, call: () => Promise<object>]>([
+  ['the worker is DRAINING', { runState: 'DRAINING' }, responds],
+  ['the workflow poller is FAILED', { workflowPollerState: 'FAILED' }, responds],
+  ['the activity poller is FAILED', { activityPollerState: 'FAILED' }, responds],
+  ['Temporal does not respond', {}, () => Promise.reject(new Error('CANARY'))],
+])('a worker is not ready: %s', async (problem, status, getSystemInfo) => {
+  expect(await findProblem(status, getSystemInfo)).toBe(problem);
 });

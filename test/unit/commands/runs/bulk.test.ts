@@ -26,18 +26,23 @@ const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refuse
 const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, { type: 'DifferentRequest' });
 const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
 
-it.each<[outcome: RunOutcome | Error, code: ExitCode, line: string]>([
-  [delivered(0), 0, 'delivered  run-0: file x'],
-  [delivered(2), 0, 'delivered  run-0: file x; 2 unconfirmed'],
-  [DELIVERED_EARLIER, 0, 'skipped  run-0: run a delivered'],
-  [new CommandError('none', refused, { type: 'NothingToDeliver' }), 0, 'skipped  run-0: none'],
-  [DIFFERENT, 6, 'refused  run-0: it differs; sink: a, b'],
-  [new CommandError(`x${'y'.repeat(2000)}`, refused), 6, `refused  run-0: x${'y'.repeat(998)}…`],
-  [UNDELIVERED, 5, 'undelivered  run-0: SinkRejected: no'],
-  [new CommandError('the run was cancelled', cancelled), 1, 'cancelled  run-0: the run was cancelled'],
-  [new CommandError('InvalidRequest: no', failed), 1, 'failed  run-0: InvalidRequest: no'],
-  [new Error('Unexpected error'), 1, 'failed  run-0: Unexpected error'],
-])('the outcome of a run (%#) is a line and an exit code', async (outcome, code, line) => {
+const NOTHING = new CommandError('none', refused, { type: 'NothingToDeliver' });
+const TOO_LONG = new CommandError(`x${'y'.repeat(2000)}`, refused);
+const CANCELLED = new CommandError('the run was cancelled', cancelled);
+const INVALID = new CommandError('InvalidRequest: no', failed);
+
+it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error]>([
+  ['a delivered run', 0, 'delivered  run-0: file x', delivered(0)],
+  ['a delivered run with unconfirmed tokens', 0, 'delivered  run-0: file x; 2 unconfirmed', delivered(2)],
+  ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
+  ['a run with nothing to deliver', 0, 'skipped  run-0: none', NOTHING],
+  ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
+  ['a refusal that is too long', 6, `refused  run-0: x${'y'.repeat(998)}…`, TOO_LONG],
+  ['an undelivered run', 5, 'undelivered  run-0: SinkRejected: no', UNDELIVERED],
+  ['a cancelled run', 1, 'cancelled  run-0: the run was cancelled', CANCELLED],
+  ['a failed run', 1, 'failed  run-0: InvalidRequest: no', INVALID],
+  ['an unexpected error', 1, 'failed  run-0: Unexpected error', new Error('Unexpected error')],
+])('%s ends with exit code %d and one line', async (_what, code, line, outcome) => {
   expect(await workOn([outcome])).toMatchObject({ code, lines: [`1/1  ${line}`, expect.anything()] });
 });
 

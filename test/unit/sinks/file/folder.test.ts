@@ -84,10 +84,10 @@ it.each([
 });
 
 it.each([
-  [0o700, 'can be written'],
-  [0o1777, 'can be written'],
-  [0o777, 'can be written, by every user of the host: chmod o-w it'],
-])('a check finds that a directory of mode %o %s', async (mode, finding) => {
+  ['0700', 'can be written'],
+  ['1777', 'can be written'],
+  ['0777', 'can be written, by every user of the host: chmod o-w it'],
+])('a check finds that a directory of mode %s %s', async (mode, finding) => {
   chmodSync(directory, mode);
   expect(await checkFolder(directory)).toBe(`directory ${directory} ${finding}`);
 });
