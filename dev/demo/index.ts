@@ -15,7 +15,7 @@ import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 
 const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
-  { title: 'a clean run', faults: [], exitCode: 0 },
+  { title: 'a clean run; --ip is a public address of an Ops Manager instance', faults: [], exitCode: 0 },
   {
     title: 'Atlas responds 500 twice, so the run tries again and counts two tokens that may exist',
     faults: [{ on: 'linkTokens', times: 2, status: 500 }],
