@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pMap from 'p-map';
 import { cpuMs, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDevServer } from '../temporal/dev-server';
 
 type Handle = Awaited<ReturnType<Job['start']>>;
 
@@ -15,7 +15,7 @@ const CONFIG = `retries:
 `;
 
 async function main(): Promise<void> {
-  const server = await startEmbeddedTemporal();
+  const server = await startDevServer();
   const job = await startJob({ server, config: CONFIG });
   const worker = await job.startWorker();
   const report = (what: string, text: string) => process.stdout.write(`${what.padEnd(44)}${text}\n`);

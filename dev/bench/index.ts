@@ -4,9 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Command } from 'commander';
 import { cpuMs, idOf, newRequest, startJob } from '../support/measured-job';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startChildProcess } from '../temporal/child-process';
+import { startDevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
-import { startTethered } from '../temporal/tethered-process';
 import type { Sizes } from './baseline-workflow';
 
 const SEQUENTIAL_RUNS = 60;
@@ -54,12 +54,12 @@ interface Row {
 
 async function main(): Promise<void> {
   const metricsPort = await freePort();
-  const server = external ? null : await startEmbeddedTemporal({ metricsPort });
+  const server = external ? null : await startDevServer({ metricsPort });
   const measured = await startJob({ server });
   const { folder, env, workflow, atlas, taskQueue } = measured;
   const baselineQueue = `${taskQueue}-baseline`;
   const jobWorker = await measured.startWorker();
-  const baselineWorker = startTethered(
+  const baselineWorker = startChildProcess(
     process.execPath,
     ['--import', 'tsx', path.join(__dirname, 'baseline-worker.ts'), baselineQueue],
     { env, logFile: path.join(folder, 'baseline.log') },

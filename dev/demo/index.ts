@@ -9,8 +9,8 @@ import { Command } from 'commander';
 import { DEFAULT_TASK_QUEUE } from '../../src/contract/names';
 import { DEFAULTS, startAtlasEmulator, type Fault } from '../atlas-emulator';
 import { startDemoWorker } from '../support/demo-worker';
-import { embeddedEnv, temporalEnv } from '../temporal/embedded-env';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDevServer } from '../temporal/dev-server';
+import { devServerEnv, temporalEnv } from '../temporal/dev-server-env';
 
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 
@@ -60,14 +60,14 @@ async function demo(): Promise<void> {
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
 
   say('Starting a Temporal server, the Atlas emulator and a worker');
-  const temporal = await startEmbeddedTemporal({ ui: true, logFile: path.join(folder, 'temporal.log') });
+  const temporal = await startDevServer({ ui: true, logFile: path.join(folder, 'temporal.log') });
   cleanups.push(() => temporal.stop());
   const atlas = await startAtlasEmulator();
   cleanups.push(() => atlas.close());
   const worker = await startDemoWorker({ folder, temporalAddress: temporal.address, atlasUrl: atlas.url });
   cleanups.push(() => worker.stop());
 
-  const env = embeddedEnv(temporal.address);
+  const env = devServerEnv(temporal.address);
   for (const [index, { title, faults, exitCode }] of PARTS.entries()) {
     const part = index + 1;
     say(`\nPart ${part}: ${title}`);

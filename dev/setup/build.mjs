@@ -23,7 +23,7 @@ for (const project of ['tsconfig.build.json', 'tsconfig.contract.json']) {
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.resolve('dist/workflows/index.js'),
-  payloadConverterPath: path.resolve('dist/workflows/payload-converter.js'),
+  payloadConverterPath: path.resolve('dist/shared/payload-converter.js'),
   logger: new DefaultLogger('WARN'),
 });
 writeFileSync('dist/workflow-bundle.js', code);

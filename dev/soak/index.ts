@@ -11,7 +11,7 @@ import pMap from 'p-map';
 import type { FailureDetails, Receipt } from '../../src/contract/schemas';
 import type { Fault } from '../atlas-emulator';
 import { idOf, memoryMiB, newRequest, startJob, type Job } from '../support/measured-job';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDevServer } from '../temporal/dev-server';
 import { freePort } from '../temporal/free-port';
 
 const FAULTS: Fault[] = [
@@ -56,7 +56,7 @@ type Request = (typeof requests)[number];
 async function main(): Promise<void> {
   const port = await freePort();
   const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
-  const startServer = () => startEmbeddedTemporal({ port, databaseFile: path.join(database, 'temporal.db') });
+  const startServer = () => startDevServer({ port, databaseFile: path.join(database, 'temporal.db') });
   let server = options.external ? null : await startServer();
   const job = await startJob({ server, config: options.config });
   const workers = [await job.startWorker()];

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { makeKey } from '../../src/secrets/sealing';
 import { DEFAULTS } from '../atlas-emulator';
-import { embeddedEnv } from '../temporal/embedded-env';
-import { startTethered } from '../temporal/tethered-process';
+import { startChildProcess } from '../temporal/child-process';
+import { devServerEnv } from '../temporal/dev-server-env';
 
 /** Sink `drop` stores every token, and `rejects` none. */
 export const DEMO_CONFIG = `sinks:
@@ -35,10 +35,10 @@ export async function startDemoWorker(options: {
     writeFileSync(configFile, config);
   }
   const program = path.join(__dirname, '../../dist/worker.js');
-  const worker = startTethered(process.execPath, [program, '--config', configFile], {
+  const worker = startChildProcess(process.execPath, [program, '--config', configFile], {
     logFile: path.join(folder, first ? 'worker.log' : `worker-${randomUUID()}.log`),
     env: {
-      ...(options.env ?? embeddedEnv(temporalAddress)),
+      ...(options.env ?? devServerEnv(temporalAddress)),
       MONGODB_ATLAS_BASE_URL: atlasUrl,
       MONGODB_ATLAS_CLIENT_ID: DEFAULTS.serviceAccount.clientId,
       MONGODB_ATLAS_CLIENT_SECRET: DEFAULTS.serviceAccount.clientSecret,

@@ -8,7 +8,7 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { connectClient } from '../../src/temporal/connection';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { embeddedEnv } from '../temporal/embedded-env';
+import { devServerEnv } from '../temporal/dev-server-env';
 import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 
 const MS_PER_TICK = 10;
@@ -35,7 +35,7 @@ export type Job = Awaited<ReturnType<typeof startJob>>;
 /** Starts the Atlas emulator, and connects to Temporal. */
 export async function startJob({ server, config = '' }: JobOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
-  const env = server ? embeddedEnv(server.address) : process.env;
+  const env = server ? devServerEnv(server.address) : process.env;
   const { connection, namespace } = await connectClient(env, 10_000);
   const { workflow } = new Client({ connection, namespace });
   const atlas = await startAtlasEmulator({

@@ -8,7 +8,7 @@ import { statusQuery } from '../../src/contract/definitions';
 import { DEFAULT_TASK_QUEUE, WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { DEFAULTS, startAtlasEmulator } from '../atlas-emulator';
-import { startEmbeddedTemporal } from '../temporal/embedded-temporal';
+import { startDevServer } from '../temporal/dev-server';
 import { startDemoWorker } from './demo-worker';
 
 const POLL_INTERVAL_MS = 100;
@@ -47,7 +47,7 @@ export async function startPictureRuns(): Promise<PictureRuns> {
   try {
     const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-pictures-'));
     cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
-    const temporal = await startEmbeddedTemporal({ ui: true, logFile: path.join(folder, 'temporal.log') });
+    const temporal = await startDevServer({ ui: true, logFile: path.join(folder, 'temporal.log') });
     cleanups.push(() => temporal.stop());
     const atlas = await startAtlasEmulator();
     cleanups.push(() => atlas.close());

@@ -1,13 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
+import { raceSignal, withTimeout } from '../abort';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, notSent, tokenLost, type AtlasOutcome } from '../atlas/outcomes';
-import { checkAccessList } from '../checks/access-list';
 import type { Organizations } from '../config/organizations';
 import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
-import { raceSignal, withTimeout } from '../http/abort';
+import { validateAccessList } from '../requests/access-list';
 import type { Sealer } from '../secrets/sealing';
 import type { Activities, CreateRetryPolicy } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
@@ -51,7 +51,7 @@ export function createLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);
-    const { problems, entries: accessListIps } = checkAccessList(request.accessListIps);
+    const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems);
     const { sink: _, ...rest } = request;
     const facts = { ...rest, accessListIps };

@@ -1,9 +1,9 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
-import { describeProblems } from '../checks/check-request';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
+import { describeProblems } from '../requests/validate-fields';
 import type { AttemptDetails, Backoff } from '../shared/activities';
 import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';

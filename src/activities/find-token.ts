@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
 import type { ApplicationFailure } from '@temporalio/common';
+import { raceSignal, withTimeout } from '../abort';
 import type { PrepareRequest } from '../contract/schemas';
-import { raceSignal, withTimeout } from '../http/abort';
 import type { Activities } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';

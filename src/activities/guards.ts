@@ -1,7 +1,7 @@
 import type { Info } from '@temporalio/activity';
 import type { z } from 'zod';
-import { toFieldProblem } from '../checks/check-request';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
+import { toFieldProblem } from '../requests/validate-fields';
 import { invalidRequest } from './failures';
 
 /** @throws ApplicationFailure of type InvalidRequest. */

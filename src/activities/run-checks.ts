@@ -1,9 +1,9 @@
 import { Context } from '@temporalio/activity';
-import { checkRunList } from '../checks/temporal-checks';
-import { validateAgainstConfig } from '../checks/validate-against-config';
-import { runAll, workerChecks, type RequestScope } from '../checks/worker-checks';
 import type { Services } from '../config/services';
 import { organizationId, type CheckReport } from '../contract/schemas';
+import { checkRunList } from '../doctor/temporal-checks';
+import { runAll, workerChecks, type RequestScope } from '../doctor/worker-checks';
+import { validateAgainstConfig } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
 import { invalidRequest, workerCheckFailed } from './failures';
 

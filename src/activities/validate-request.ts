@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { toFieldProblem } from '../checks/check-request';
-import { validateAgainstConfig } from '../checks/validate-against-config';
 import type { Organizations } from '../config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { validateAgainstConfig } from '../requests/validate-against-config';
+import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';

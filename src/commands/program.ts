@@ -1,8 +1,8 @@
 import { Command, CommanderError } from '@commander-js/extra-typings';
+import { raceSignal } from '../abort';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
-import { raceSignal } from '../http/abort';
 import { VERSION } from '../version';
-import { cancelCommand } from './cancel';
+import { cancelCommand } from './cancel/command';
 import { CommandError, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
 import { EXIT_CODES, type ExitCode } from './cli/exit-codes';
@@ -10,14 +10,14 @@ import { describeOption, formatExamples } from './cli/help';
 import { duration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
-import { doctorCommand } from './doctor';
-import { keysCommand } from './keys';
-import { listCommand } from './list';
-import { recoverCommand } from './recover';
-import { redeliverCommand } from './redeliver';
-import { scheduleCommand } from './schedule';
-import { startCommand } from './start';
-import { watchCommand } from './watch';
+import { doctorCommand } from './doctor/command';
+import { keysCommand } from './keys/command';
+import { listCommand } from './list/command';
+import { recoverCommand } from './recover/command';
+import { redeliverCommand } from './redeliver/command';
+import { scheduleCommand } from './schedule/command';
+import { startCommand } from './start/command';
+import { watchCommand } from './watch/command';
 
 /** The commands in the order of `--help`. Each loads what it needs when it runs, so help needs no Temporal client. */
 const COMMANDS = [
@@ -113,7 +113,7 @@ function createProgram(io: Io, stop: Stop) {
       };
     },
     async withTemporal(work) {
-      const { withClient } = await import('./runs/with-client.js');
+      const { withClient } = await import('./shared/with-client.js');
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };

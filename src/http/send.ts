@@ -1,6 +1,6 @@
 import { EnvHttpProxyAgent, Pool, request, type Dispatcher } from 'undici';
+import { raceSignal, withTimeout } from '../abort';
 import { VERSION } from '../version';
-import { raceSignal, withTimeout } from './abort';
 import { MAX_BODY_BYTES, readResponse, type HttpResponse } from './response';
 
 export interface HttpRequest {

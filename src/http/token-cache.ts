@@ -1,4 +1,4 @@
-import { raceSignal } from './abort';
+import { raceSignal } from '../abort';
 
 interface TokenCache<T> {
   /**

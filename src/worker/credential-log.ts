@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '@temporalio/worker';
 import pMap from 'p-map';
-import { credentialChecks } from '../checks/credential-checks';
-import { runAll } from '../checks/worker-checks';
 import type { Services } from '../config/services';
+import { credentialChecks } from '../doctor/credential-checks';
+import { runAll } from '../doctor/worker-checks';
 
 const CONCURRENCY = 5;
 

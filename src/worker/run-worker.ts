@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import type { Logger } from '@temporalio/worker';
-import { checkRunList } from '../checks/temporal-checks';
 import type { Config } from '../config';
+import { checkRunList } from '../doctor/temporal-checks';
 import { shellQuote } from '../shared/text';
 import { connectWorker, createClient } from '../temporal/connection';
 import { VERSION } from '../version';

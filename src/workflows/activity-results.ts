@@ -11,8 +11,8 @@ import {
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
+import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
-import { payloadConverter } from './payload-converter';
 
 /*
  * Results and failures of activities enter the workflows here only. Anyone who may start work in the

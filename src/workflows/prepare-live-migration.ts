@@ -8,6 +8,7 @@ import {
 import type { FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
+import { UNREADABLE } from '../shared/payload-converter';
 import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
@@ -15,7 +16,6 @@ import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
-import { UNREADABLE } from './payload-converter';
 import { createFailure, firstDetails, unwritableRequest } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';

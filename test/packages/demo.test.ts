@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { startTethered } from '../../dev/temporal/tethered-process';
+import { startChildProcess } from '../../dev/temporal/child-process';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 
@@ -13,7 +13,7 @@ function startDemo(...args: string[]) {
   const temporaryFolder = newFolder();
   const command = ['--import', 'tsx', path.join(ROOT, 'dev/demo/index.ts'), ...args];
   const env = { ...ENV, TMPDIR: temporaryFolder };
-  const demo = startTethered(process.execPath, command, { env, logFile: path.join(newFolder(), 'log') });
+  const demo = startChildProcess(process.execPath, command, { env, logFile: path.join(newFolder(), 'log') });
   cleanUpLater(() => demo.end('SIGKILL'));
   const leftOver = () =>
     readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));

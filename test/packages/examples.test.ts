@@ -4,15 +4,15 @@ import { promisify } from 'node:util';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { startAtlasEmulator, type AtlasEmulator } from '../../dev/atlas-emulator';
 import { startDemoWorker } from '../../dev/support/demo-worker';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { LANGUAGES, installExamples, isTestable, runExample } from '../support/examples';
 import { newOrgId } from '../support/ids';
+import { ROOT, codeBlocks, page } from '../support/markdown';
 import { sharedTemporal, untilClosedAreListed } from '../support/temporal';
-import { ROOT, codeBlocks, page } from '../unit/docs/markdown';
 
 /** Go compiles Temporal's SDK the first time. */
 jest.setTimeout(900_000);
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const addresses = { temporalAddress: temporal.address, atlasUrl: atlas.url };
   const worker = await startDemoWorker({ folder: newFolder(), ...addresses });
   cleanUpLater(() => worker.stop());
-  env = embeddedEnv(temporal.address);
+  env = devServerEnv(temporal.address);
   client = temporal.client;
 });
 

@@ -11,12 +11,12 @@ import {
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { startAtlasEmulator } from '../../dev/atlas-emulator';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
-import { startTethered } from '../../dev/temporal/tethered-process';
+import { startChildProcess } from '../../dev/temporal/child-process';
+import { startDevServer } from '../../dev/temporal/dev-server';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
+import { ROOT, codeBlocks, page, sectionBelow } from '../support/markdown';
 import { temporalCli } from '../support/temporal';
-import { ROOT, codeBlocks, page, sectionBelow } from '../unit/docs/markdown';
 
 const README = page('README.md');
 const [install = ''] = codeBlocks(sectionBelow(README, 'Install'), 'sh');
@@ -32,7 +32,7 @@ const NOT_IN_A_CLONE = new Set(['node_modules', '.cache', '.git']);
 /** One test, since each block needs what those before it made. */
 it('every block of README works, in its order', async () => {
   // A server of its own, since README names the task queue and the organization.
-  const temporal = await startEmbeddedTemporal();
+  const temporal = await startDevServer();
   cleanUpLater(() => temporal.stop());
   // The 72 hours that README requires, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
@@ -44,7 +44,7 @@ it('every block of README works, in its order', async () => {
     path.join(folder, 'work'),
   ];
   const env = {
-    ...embeddedEnv(temporal.address),
+    ...devServerEnv(temporal.address),
     PATH: `${path.join(prefix, 'bin')}:${process.env['PATH'] ?? ''}`,
     npm_config_prefix: prefix,
   };
@@ -70,7 +70,10 @@ it('every block of README works, in its order', async () => {
   expect(others).toEqual([]);
   expect(await sh(settings + doctor)).toContain('credential default');
   const logFile = path.join(folder, 'worker.log');
-  const running = startTethered('bash', ['-ec', `${settings} cd ${work}; exec ${worker}`], { env, logFile });
+  const running = startChildProcess('bash', ['-ec', `${settings} cd ${work}; exec ${worker}`], {
+    env,
+    logFile,
+  });
   cleanUpLater(() => running.end('SIGTERM'));
 
   expect(await sh(start)).toContain('token is in');

@@ -1,6 +1,6 @@
 import path from 'node:path';
+import { startChildProcess } from '../../dev/temporal/child-process';
 import { freePort } from '../../dev/temporal/free-port';
-import { startTethered } from '../../dev/temporal/tethered-process';
 import { cleanUpLater, newFolder } from './clean-up';
 import { eventually } from './eventually';
 import { toolPath } from './tools';
@@ -17,7 +17,7 @@ export async function startBao() {
   const program = toolPath('bao');
   const host = `127.0.0.1:${await freePort()}`;
   const flags = ['-dev', '-dev-no-store-token', `-dev-root-token-id=${ROOT_TOKEN}`];
-  const server = startTethered(program, ['server', ...flags, `-dev-listen-address=${host}`], {
+  const server = startChildProcess(program, ['server', ...flags, `-dev-listen-address=${host}`], {
     env: process.env,
     logFile: path.join(newFolder(), 'bao.log'),
   });

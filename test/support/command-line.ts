@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { workflowIdFor } from '../../src/contract/names';
 import { startAtlas } from './atlas';
 import { WITH_BLOCKED_SINK, blockSink } from './blocked-sink';
@@ -38,7 +38,7 @@ export async function createCommandFixture(config: Config = {}) {
     const queue = ['--task-queue', deployment.taskQueue];
     // `recover` has a default of its own.
     const all = args.includes('recover') ? args : [...queue, ...args];
-    const command = startCommand(all, { ...embeddedEnv(address), ...env }, stdin);
+    const command = startCommand(all, { ...devServerEnv(address), ...env }, stdin);
     const exited = command.exited.then((exit) => {
       expectNoSecretIn(exit.stdout + exit.stderr);
       return exit;

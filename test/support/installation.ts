@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { WorkflowHandle, WorkflowStartOptions } from '@temporalio/client';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../../src/contract/schemas';
 import { makeKey } from '../../src/secrets/sealing';
@@ -83,7 +83,7 @@ export async function deploy({
   const taskQueue = `test-${newOrgId()}`;
   const workers: WorkerProcess[] = [];
   const workerEnv = {
-    ...embeddedEnv(temporal.address),
+    ...devServerEnv(temporal.address),
     MONGODB_ATLAS_BASE_URL: url,
     ...credentialEnv(account),
     ...env,
@@ -161,6 +161,6 @@ export async function deploy({
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
     /** Runs a command to its end, on this deployment's task queue. */
     runClient: (...args: string[]) =>
-      run(['--task-queue', taskQueue, ...args], embeddedEnv(temporal.address)),
+      run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
   };
 }

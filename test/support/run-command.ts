@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { Readable } from 'node:stream';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import type { Io } from '../../src/commands/cli/output';
 import { runProgram as runInProcess } from '../../src/commands/program';
 import type { Receipt } from '../../src/contract/schemas';
@@ -12,7 +12,7 @@ export interface ClientExit {
 }
 
 /** A port that nothing listens on: a command that should not need Temporal fails when it does. */
-export const NOWHERE: NodeJS.ProcessEnv = embeddedEnv('127.0.0.1:1');
+export const NOWHERE: NodeJS.ProcessEnv = devServerEnv('127.0.0.1:1');
 
 // What is tested listens on 127.0.0.1; gRPC reads these from this process.
 for (const name of Object.keys(process.env))

@@ -1,11 +1,11 @@
-import { startEmbeddedTemporal, type EmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
+import { startDevServer, type DevServer } from '../../dev/temporal/dev-server';
 
-let temporal: EmbeddedTemporal | undefined;
+let temporal: DevServer | undefined;
 
 /** Starts the server that all test files share, and find in the environment. */
 export async function startSharedTemporal(): Promise<void> {
   // In memory: with a file every step of a run waits for the disk, which hundreds of runs at once cannot afford.
-  temporal = await startEmbeddedTemporal();
+  temporal = await startDevServer();
   process.env['SHARED_TEMPORAL_ADDRESS'] = temporal.address;
 }
 

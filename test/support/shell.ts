@@ -2,11 +2,11 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
-import { ROOT } from '../unit/docs/markdown';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { newFolder } from './clean-up';
 import { createCommandFixture } from './command-line';
 import type { Config } from './installation';
+import { ROOT } from './markdown';
 
 export const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
 /** The organization of the page. */
@@ -22,7 +22,7 @@ export async function createShell(config?: Config) {
     writeFileSync(path.join(folder, 'live-migration-prep'), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
   replaceClient(CLIENT);
   const env = {
-    ...embeddedEnv(fixture.address),
+    ...devServerEnv(fixture.address),
     PATH: `${folder}:${path.join(ROOT, 'dev/atlas-emulator/bin')}:${String(process.env['PATH'])}`,
     TASK_QUEUE: fixture.deployment.taskQueue,
     MONGODB_ATLAS_BASE_URL: url,

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
-import { embeddedEnv } from '../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { cleanUpLater } from './clean-up';
 import { eventually } from './eventually';
 import { runToEnd, type ClientExit } from './run-command';
@@ -41,5 +41,5 @@ export function untilClosedAreListed(workflowId: string, runs: number): Promise<
 
 /** Runs Temporal's own command line to its end, as an operator would. */
 export function temporalCli(address: string, ...args: string[]): Promise<ClientExit> {
-  return runToEnd(CLI, args, embeddedEnv(address));
+  return runToEnd(CLI, args, devServerEnv(address));
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { startTethered } from '../../dev/temporal/tethered-process';
+import { startChildProcess } from '../../dev/temporal/child-process';
 
 const WORKER = path.join(__dirname, '../../dist/worker.js');
 
@@ -7,7 +7,7 @@ export type WorkerProcess = ReturnType<typeof startWorkerProcess>;
 
 /** Starts dist/worker.js. Whether it came up is for the caller to see, or to wait for with {@link untilRunning}. */
 export function startWorkerProcess(configFile: string, logFile: string, env: NodeJS.ProcessEnv) {
-  const child = startTethered(process.execPath, [WORKER, '--config', configFile], { env, logFile });
+  const child = startChildProcess(process.execPath, [WORKER, '--config', configFile], { env, logFile });
   /** Returns the lines of its log with this message. */
   const logged = (message: string) =>
     child

@@ -5,7 +5,7 @@ import * as definitions from '../../src/contract/definitions';
 import * as names from '../../src/contract/names';
 import { newFolder } from '../support/clean-up';
 import { INSTALL_PACKAGE, sh } from '../support/examples';
-import { ROOT, codeBlocks, page } from '../unit/docs/markdown';
+import { ROOT, codeBlocks, page } from '../support/markdown';
 
 const ENTRY = 'live-migration-prep/contract';
 

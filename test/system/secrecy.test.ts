@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import type { Fault } from '../../dev/atlas-emulator';
-import { startEmbeddedTemporal } from '../../dev/temporal/embedded-temporal';
+import { startDevServer } from '../../dev/temporal/dev-server';
 import { freePort } from '../../dev/temporal/free-port';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../../src/contract/definitions';
 import { sealedTokenSchema } from '../../src/contract/schemas';
@@ -142,7 +142,7 @@ beforeAll(async () => {
     databaseFile: path.join(folder, 'temporal.db'),
     logFile: path.join(folder, 'temporal.log'),
   };
-  const temporal = await startEmbeddedTemporal(files);
+  const temporal = await startDevServer(files);
   cleanUpLater(() => temporal.stop());
   // It rejects every token and repeats it, as a careless receiver does.
   const receiver = await serveHttp(({ text }, response) => void response.writeHead(400).end(text));

@@ -125,7 +125,7 @@ export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
     taskQueue: deployment.taskQueue,
     workflowBundle,
     dataConverter: {
-      payloadConverterPath: path.join(__dirname, '../../dist/workflows/payload-converter.js'),
+      payloadConverterPath: path.join(__dirname, '../../dist/shared/payload-converter.js'),
     },
     activities,
     maxConcurrentActivityTaskExecutions: 500,

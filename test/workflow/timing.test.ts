@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Worker } from '@temporalio/worker';
-import { startTimeSkippingTemporal } from '../../dev/temporal/embedded-temporal';
+import { startTimeSkippingTemporal } from '../../dev/temporal/dev-server';
 import { loadConfig } from '../../src/config';
 import { makeKey } from '../../src/secrets/sealing';
 import { retryPolicies } from '../../src/worker/retry-policies';

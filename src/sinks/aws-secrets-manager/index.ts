@@ -1,6 +1,6 @@
 import type * as SecretsManager from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
-import { withTimeout } from '../../http/abort';
+import { withTimeout } from '../../abort';
 import { VERSION } from '../../version';
 import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { raceSignal } from '../../http/abort';
+import { raceSignal } from '../../abort';
 import { SinkUnavailableError } from '../sink';
 
 /** Less than the 10 s of a check, whose result should be the error of this queue. */

@@ -1,5 +1,5 @@
+import { codeBlocks, page } from '../../support/markdown';
 import { createShell } from '../../support/shell';
-import { codeBlocks, page } from '../../unit/docs/markdown';
 
 it('every command of docs/acceptance.md works, in its order, and leaves no key', async () => {
   const { atlas, sh } = await createShell({ sinks: { drop: { type: 'file', directory: 'tokens' } } });

@@ -1,8 +1,8 @@
 import { eventually } from '../../support/eventually';
+import { codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { objectsIn } from '../../support/run-command';
 import { CLIENT, createShell } from '../../support/shell';
 import { untilListed } from '../../support/temporal';
-import { codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 it('the commands of docs/runbook.md find exactly the keys of unconfirmed tokens, and delete them', async () => {
   const { atlas, client, deployment, replaceClient, sh } = await createShell();

@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { newOrgId } from '../../support/ids';
 import { NOWHERE } from '../../support/run-command';
 import { sharedTemporal } from '../../support/temporal';
@@ -35,7 +35,7 @@ describe('the built client', () => {
   it('exits with 130 on Ctrl-C, and says how to follow the run', async () => {
     const { address } = await sharedTemporal();
     const args = ['--task-queue', newOrgId(), 'start', ...REQUEST, '--wait'];
-    const child = startClient(args, embeddedEnv(address));
+    const child = startClient(args, devServerEnv(address));
     child.stdout?.on('data', (printed: Buffer) => {
       if (printed.includes('waiting for a worker')) child.kill('SIGINT');
     });

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { compactDecrypt, importJWK, type JWK } from 'jose';
-import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { createCommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
+import { ROOT, codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { end, untilStep } from '../../support/runs';
-import { ROOT, codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 const commandsBelow = (heading: string) => codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 const [, countByKey = ''] = commandsBelow('Rotate the sealing key');
@@ -18,7 +18,7 @@ it('the commands of docs/runbook.md count the tokens that need a key, and find w
   const program = `#!/bin/sh\nexec ${process.execPath} ${ROOT}/dist/client.js --task-queue ${taskQueue} "$@"\n`;
   writeFileSync(path.join(folder, 'live-migration-prep'), program, { mode: 0o755 });
   const programs = `${folder}:${path.join(ROOT, '.cache/bin')}:${String(process.env['PATH'])}`;
-  const env = { ...embeddedEnv(address), PATH: programs };
+  const env = { ...devServerEnv(address), PATH: programs };
   const sh = (script: string) =>
     execFileSync('sh', ['-ec', script], {
       cwd: folder,

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { startEmbeddedTemporal } from '../../../dev/temporal/embedded-temporal';
+import { startDevServer } from '../../../dev/temporal/dev-server';
 import { freePort } from '../../../dev/temporal/free-port';
 import type { PrepareRequest } from '../../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
@@ -16,7 +16,7 @@ it('a server is killed during a POST and while another token is undelivered: bot
     logFile: path.join(folder, 'temporal.log'),
     databaseFile: path.join(folder, 'temporal.db'),
   };
-  const before = await startEmbeddedTemporal(server);
+  const before = await startDevServer(server);
   const { atlas, deployment, worker } = await startInstallation({
     temporal: before,
     // The worker gives up on the result of its attempt: once that counts as lost, the same worker has its token.
@@ -33,7 +33,7 @@ it('a server is killed during a POST and while another token is undelivered: bot
   atlas.clearFaults();
   await worker.untilOutput(/link-token received/);
   await worker.untilOutput(/while completing activity/);
-  const after = await startEmbeddedTemporal(server);
+  const after = await startDevServer(server);
   cleanUpLater(() => after.stop());
   const handleOf = (request: PrepareRequest): Handle =>
     after.client.workflow.getHandle(deployment.handleOf(request).workflowId);

@@ -2,18 +2,18 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { ScheduleHandle } from '@temporalio/client';
-import { embeddedEnv } from '../../../dev/temporal/embedded-env';
+import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { FILE_SINKS, startInstallation, type Deployment } from '../../support/installation';
+import { ROOT, codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 import { linesOf } from '../../support/worker-process';
-import { ROOT, codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 /** The results of the first runs of a schedule, at most ten. */
 async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {
@@ -50,7 +50,7 @@ it.concurrent(
     await eventually('a pause', () => isPaused(schedule));
 
     const [unpause = ''] = codeBlocks(sectionBelow(page('docs/runbook.md'), 'A schedule is paused'), 'sh');
-    const env = embeddedEnv(address);
+    const env = devServerEnv(address);
     env['PATH'] = `${path.join(ROOT, '.cache/bin')}:${String(env['PATH'])}`;
     await eventually('no pause', async () => {
       await promisify(execFile)('bash', ['-eo', 'pipefail', '-c', unpause], { env });

@@ -2,19 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
-import { startTethered } from '../../../dev/temporal/tethered-process';
+import { startChildProcess } from '../../../dev/temporal/child-process';
 import { toSinkError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { VERSION } from '../../../src/version';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/installation';
+import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, successorOf } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { toolPath } from '../../support/tools';
 import { linesOf } from '../../support/worker-process';
-import { codeBlocks, page } from '../../unit/docs/markdown';
 import { testContract } from './contract';
 
 const REGION = 'eu-central-1';
@@ -36,7 +36,7 @@ async function read(SecretId: string, id?: string) {
 /** Moto, which emulates AWS Secrets Manager. */
 const fixture = testContract(async () => {
   const program = toolPath('moto');
-  const server = startTethered(program, ['-H', '127.0.0.1', '-p', '0'], {
+  const server = startChildProcess(program, ['-H', '127.0.0.1', '-p', '0'], {
     env: { ...process.env, PYTHONPATH: path.resolve(program, '../../moto') },
     logFile: path.join(newFolder(), 'moto.log'),
   });

@@ -5,10 +5,10 @@ import { SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { startBao } from '../../support/bao';
 import { newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
+import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, successorOf, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
-import { codeBlocks, page } from '../../unit/docs/markdown';
 import { testContract } from './contract';
 
 const [POLICY = ''] = codeBlocks(page('docs/sinks/vault.md'), 'hcl');

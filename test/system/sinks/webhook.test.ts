@@ -3,16 +3,16 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSyn
 import type { RequestListener } from 'node:http';
 import path from 'node:path';
 import { Webhook } from 'standardwebhooks';
+import { startChildProcess } from '../../../dev/temporal/child-process';
 import { freePort } from '../../../dev/temporal/free-port';
-import { startTethered } from '../../../dev/temporal/tethered-process';
 import { SecretUnavailableError } from '../../../src/secrets/references';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
+import { ROOT, codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
-import { ROOT, codeBlocks, page } from '../../unit/docs/markdown';
 import { testContract } from './contract';
 
 interface Received {
@@ -152,10 +152,14 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
   const tokens = path.join(folder, 'tokens');
   mkdirSync(tokens);
-  const receiver = startTethered('sh', ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`], {
-    env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
-    logFile: path.join(folder, 'receiver.log'),
-  });
+  const receiver = startChildProcess(
+    'sh',
+    ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`],
+    {
+      env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
+      logFile: path.join(folder, 'receiver.log'),
+    },
+  );
   cleanUpLater(() => receiver.end('SIGKILL'));
   const url = `http://127.0.0.1:${port}/`;
   await eventually('the receiver', () => fetch(url).catch(() => null));

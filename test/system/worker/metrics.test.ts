@@ -6,12 +6,12 @@ import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { startMismatchedRun } from '../../support/foreign-run';
 import { deploy, FILE_SINKS, type Deployment } from '../../support/installation';
+import { page, tableBelow } from '../../support/markdown';
 import { endingOf, refuseResult, untilStep } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { scrape, untilScraped, type Sample } from '../../support/scrape';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal } from '../../support/temporal';
-import { page, tableBelow } from '../../unit/docs/markdown';
 
 /** A status of gRPC that Core does not retry, and with which a worker starts all the same. */
 const FAILED_PRECONDITION = 9;

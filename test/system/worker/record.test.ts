@@ -4,9 +4,9 @@ import type { PrepareRequest } from '../../../src/contract/schemas';
 import { eventually } from '../../support/eventually';
 import { newAddress } from '../../support/ids';
 import { startInstallation } from '../../support/installation';
+import { codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { runToEnd } from '../../support/run-command';
 import { endingOf, redeliver } from '../../support/runs';
-import { codeBlocks, page, sectionBelow } from '../../unit/docs/markdown';
 
 const [command = ''] = codeBlocks(sectionBelow(page('docs/production.md'), 'Keep a record'), 'sh');
 

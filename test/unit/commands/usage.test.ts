@@ -1,7 +1,7 @@
 import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
 import { VERSION } from '../../../src/version';
+import { matchesIn } from '../../support/markdown';
 import { NOWHERE, objectIn, run as runWith } from '../../support/run-command';
-import { matchesIn } from '../docs/markdown';
 import { temporaryFiles } from '../temporary-folder';
 
 const { fileIn, write } = temporaryFiles();

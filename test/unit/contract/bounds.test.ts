@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { checkRequest } from '../../../src/checks/check-request';
 import * as inputs from '../../../src/contract/activity-inputs';
 import { MAX_ACCESS_LIST_ENTRIES } from '../../../src/contract/limits';
 import * as memo from '../../../src/contract/memo';
 import * as schemas from '../../../src/contract/schemas';
+import { validateFields } from '../../../src/requests/validate-fields';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 
 const ORG = '64f1c0ffee5eed0000000a71';
@@ -55,7 +55,7 @@ it('the longest access list, with every kind of warning, stays within the bounds
     { length: MAX_ACCESS_LIST_ENTRIES - wide.length },
     (_, index) => `2a00:ffff:ffff:ffff:ffff:ffff:ffff:${(0x1000 + index).toString(16)}/128`,
   );
-  const { request } = checkRequest({ orgId: ORG, accessListIps: [...wide, ...entries], sink: 'drop' });
+  const { request } = validateFields({ orgId: ORG, accessListIps: [...wide, ...entries], sink: 'drop' });
   expect(request?.warnings).toHaveLength(2);
   expect(schemas.validRequestSchema.safeParse({ ...request, credential: 'default' }).error).toBeUndefined();
 });

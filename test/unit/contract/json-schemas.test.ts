@@ -3,7 +3,7 @@ import path from 'node:path';
 import Ajv from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import { JSON_SCHEMAS, SCHEMAS_FOLDER } from '../../../dev/schemas';
-import { codeBlocks, page } from '../docs/markdown';
+import { codeBlocks, page } from '../../support/markdown';
 
 const firstJson = (name: string) => JSON.parse(codeBlocks(page(name), 'json')[0] ?? '') as object;
 

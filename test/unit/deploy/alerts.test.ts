@@ -3,7 +3,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { PROMETHEUS_RULE_FILE, prometheusRule } from '../../../dev/prometheus-rule';
 import { ALERTS_FOLDER, alertRules } from '../../support/alerts';
-import { anchors, page } from '../docs/markdown';
+import { anchors, page } from '../../support/markdown';
 
 it.each(alertRules())(
   '$alert has a severity, a section of the runbook, and says when it clears',

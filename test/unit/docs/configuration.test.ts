@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { settingsSchema } from '../../../src/config/settings';
+import { codeBlocks, page, tableBelow } from '../../support/markdown';
 import { KEYS, fileIn, problemsOf, write } from '../config/configuration';
-import { codeBlocks, page, tableBelow } from './markdown';
 
 interface Node {
   default?: string | number | boolean | object | null;

@@ -5,8 +5,8 @@ import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
 import { runProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
-import * as markdown from './markdown';
-import { matchesIn, page, tableBelow } from './markdown';
+import * as markdown from '../../support/markdown';
+import { matchesIn, page, tableBelow } from '../../support/markdown';
 
 /** The help of each command by its name in full, such as `schedule create`, and that of the program by ``. */
 const helps = new Map<string, string>();

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../src/contract/names';
 import { LANGUAGES, sourceOf } from '../../support/examples';
-import { ROOT } from './markdown';
+import { ROOT } from '../../support/markdown';
 
 /** Refusals of the Update with which the examples start a run. */
 const REFUSALS = ['DifferentRequest', 'TooManyWaiting'];

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { SINK_TYPES } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
+import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../../support/markdown';
 import { load } from '../config/configuration';
-import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../docs/markdown';
 
 /** Makes `aws-secrets-manager` of `awsSecretsManager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -7,7 +7,7 @@ import {
   type CreationSituation,
   type DeliverySituation,
 } from '../../../src/workflows/decisions';
-import { page, tableBelow } from '../docs/markdown';
+import { page, tableBelow } from '../../support/markdown';
 
 const ARCHITECTURE = page('docs/architecture.md');
 const BACKOFF = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };

@@ -1,0 +1,49 @@
+import { Command, Option } from '@commander-js/extra-typings';
+import type { Finding } from '../../contract/schemas';
+import { formatCount } from '../../shared/text';
+import { CommandError } from '../cli/command-error';
+import type { ProgramContext } from '../cli/context';
+import { EXIT_CODES } from '../cli/exit-codes';
+import { formatExamples } from '../cli/help';
+import { describeFindings, type Output } from '../cli/output';
+
+export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
+  new Command('doctor')
+    .description("check a worker's configuration and all that it uses; run it on the worker's host")
+    .option('--config <file>', 'configuration file of the worker')
+    .addOption(
+      new Option('--remote', 'let a running worker check itself; needs no configuration')
+        .default(false)
+        .conflicts('config'),
+    )
+    .addHelpText('after', formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'))
+    .action(async ({ config, remote }) => {
+      if (remote) {
+        const { checkWorker } = await import('../shared/remote-check.js');
+        return withTemporal(async (context) => {
+          const { findings, worker } = await checkWorker(context);
+          report(findings, output(), worker);
+        });
+      }
+      const { checkInstallation } = await import('../../doctor/check-installation.js');
+      report(await checkInstallation(env(), config), output());
+    });
+
+/** @throws CommandError when a check found an error. */
+function report(found: readonly Finding[], output: Output, worker?: string): void {
+  output.say('nothing was changed, and no link-token was created');
+  if (worker !== undefined) output.say(`worker ${worker} checked itself`);
+  const findings = found.map(({ check, state, message }) => ({ check, state, message }));
+  const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
+  const lines = describeFindings(findings);
+  if (count('error') === 0) {
+    output.print({ findings, worker }, lines);
+    return;
+  }
+  output.say(...lines);
+  throw new CommandError(
+    `${formatCount(count('error'), 'error')}, ${formatCount(count('warning'), 'warning')}`,
+    EXIT_CODES.failed,
+    { findings, worker },
+  );
+}

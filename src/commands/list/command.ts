@@ -1,0 +1,49 @@
+import { Command, Option } from '@commander-js/extra-typings';
+import { FAILURE_TYPES } from '../../contract/names';
+import type { ProgramContext } from '../cli/context';
+import { formatExamples } from '../cli/help';
+import { organizationId, timeOrAge } from '../cli/option-parsers';
+
+export const listCommand = ({ withTemporal }: ProgramContext) =>
+  new Command('list')
+    .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
+    .option('--undelivered', 'open runs whose last round of delivery failed')
+    .option(
+      '--unconfirmed',
+      'runs whose requests may have created tokens that no run received, with each such request',
+    )
+    .addOption(
+      new Option(
+        '--recoverable',
+        'closed runs with a token that no run delivered; reads the histories of terminated runs',
+      ).conflicts('undelivered'),
+    )
+    .addOption(
+      new Option('--failure <type>', 'runs that ended with this failure type')
+        .choices(FAILURE_TYPES)
+        .conflicts('undelivered'),
+    )
+    .option('--org <id>', 'runs of this Atlas organization', organizationId)
+    .option(
+      '--since <time>',
+      'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
+      timeOrAge,
+    )
+    .option(
+      '--details',
+      'print the request of each run, and its failure or its receipt, on the same line',
+      false,
+    )
+    .addOption(
+      new Option(
+        '--requests',
+        'print only the request of the newest matching run of each pair, as start --from reads it',
+      )
+        .default(false)
+        .conflicts('details'),
+    )
+    .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'))
+    .action(async (options) => {
+      const { list } = await import('./list.js');
+      await withTemporal((context) => list(context, options));
+    });

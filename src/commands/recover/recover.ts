@@ -1,0 +1,53 @@
+import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
+import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import { commandLine } from '../../shared/command-line';
+import { isDelivered } from '../../temporal/earlier-token';
+import { readRun, type RunRef } from '../../temporal/run-history';
+import { refusal } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { watch } from '../shared/follow';
+import { describeOwnRun } from '../shared/refusals';
+import { startRun } from '../shared/start-or-join';
+
+/** Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created. */
+export async function recover(context: CommandContext, closed: RunRef, sink?: string): Promise<void> {
+  const { client, output } = context;
+  const { workflowId, runId } = closed;
+  const { taskQueue, request, recovery } = await readRecoverable(client, closed);
+  const recovered = { ...request, ...(sink !== undefined && { sink }) };
+  output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
+  const run = await startRun(client, {
+    workflowId,
+    taskQueue: context.isTaskQueueGiven ? context.taskQueue : taskQueue,
+    args: [recovered, recovery],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+  }).catch((error: unknown) => {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw refusal(`another run of ${workflowId} is open: wait for it to end, or cancel it`, {
+      workflowId,
+      refused: 'open',
+    });
+  });
+  const { deliveryId } = recovery.sealedToken;
+  output.say(`delivering token ${deliveryId} of run ${runId} to sink ${recovered.sink}`);
+  await watch(context, run);
+}
+
+/** @throws CommandError when the run has no token to deliver. */
+async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
+  const refuse = (refused: string, why: string) =>
+    refusal(`run ${runId} ${why}`, { workflowId, runId, refused });
+
+  const run = await describeOwnRun(client, { workflowId, runId });
+  if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);
+  const { token, deliveredId, request, sinksTried } = await readRun(client, run);
+  if (run.status.name === 'COMPLETED' || deliveredId !== null)
+    throw refuse('delivered', 'delivered its token: there is nothing to recover');
+  if (!token)
+    throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
+  if (await isDelivered(client, workflowId, token.deliveryId))
+    throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
+  const { again: _, ...own } = request as PrepareRequest;
+  const recovery: Recovery = { sealedToken: token, sinksTried };
+  return { taskQueue: run.taskQueue, request: own, recovery };
+}

@@ -1,0 +1,31 @@
+import { Option } from '@commander-js/extra-typings';
+import type { ProgramContext } from '../cli/context';
+import { formatExamples } from '../cli/help';
+import { resolveWorkflowId, targetCommand } from '../shared/options';
+
+export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
+  targetCommand('redeliver')
+    .description('try now to deliver the token of an undelivered run')
+    .option(
+      '--sink <name>',
+      "deliver to this sink instead of the request's; with --all, every token goes there",
+    )
+    .addOption(
+      new Option('--all', 'every undelivered run of the task queue')
+        .default(false)
+        .conflicts(['org', 'sourceOrg', 'workflowId']),
+    )
+    .addHelpText(
+      'after',
+      formatExamples(
+        'redeliver --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05',
+        'redeliver --all --sink drop',
+      ),
+    )
+    .action(async ({ sink, all, ...options }) => {
+      const workflowId = all ? null : resolveWorkflowId(options);
+      const { redeliver, redeliverAll } = await import('./redeliver.js');
+      await withTemporal((context) =>
+        workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
+      );
+    });

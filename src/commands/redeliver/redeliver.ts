@@ -1,0 +1,87 @@
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { redeliverUpdate } from '../../contract/definitions';
+import { isUndelivered } from '../../contract/memo';
+import type { Receipt } from '../../contract/schemas';
+import { commandLine } from '../../shared/command-line';
+import { findEarlierToken } from '../../temporal/earlier-token';
+import { findGrpcError } from '../../temporal/grpc';
+import { isOpen, listRuns } from '../../temporal/visibility';
+import { refusal } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { runBulk, toDelivered } from '../shared/bulk';
+import { describeNotCounted, describeReceipt, toFailureError } from '../shared/endings';
+import { follow } from '../shared/follow';
+import { refuseEarlierToken, refuseForeign } from '../shared/refusals';
+import { describeMissingWorker } from '../shared/remote-check';
+
+export async function redeliver(
+  { client, output }: CommandContext,
+  workflowId: string,
+  sink?: string,
+): Promise<void> {
+  const run = await client.workflow.getHandle(workflowId).describe();
+  if (!isOpen(run)) return refuseClosed(client, workflowId);
+  refuseForeign(run);
+  output.note(await describeMissingWorker(client, run.taskQueue));
+  output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+  const receipt = await sendRedeliver(client, workflowId, sink);
+  output.print({ workflowId, receipt }, describeReceipt(receipt));
+}
+
+export async function redeliverAll(
+  { client, taskQueue, output }: CommandContext,
+  sink?: string,
+): Promise<void> {
+  const runs: { workflowId: string }[] = [];
+  let notCounted = 0;
+  for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
+    if (isUndelivered(memo)) runs.push({ workflowId });
+    else notCounted += 1;
+  }
+  output.note(describeNotCounted(notCounted));
+  if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
+  output.setFollowUp(
+    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
+  );
+  await runBulk(runs, 'undelivered run', output, async ({ workflowId }) =>
+    toDelivered(await sendRedeliver(client, workflowId, sink)),
+  );
+}
+
+/** Part of Temporal's message for a run that accepts no more Updates. */
+const UPDATES_USED_UP = 'total number of distinct updates';
+
+async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
+  try {
+    return await client.workflow.getHandle(workflowId).executeUpdate(redeliverUpdate, { args: [{ sink }] });
+  } catch (error) {
+    // The run has ended since.
+    if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
+    if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
+      throw refusal(
+        [
+          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
+            ' cancel it, then recover its token',
+          commandLine('cancel', workflowId),
+          commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
+        ],
+        { workflowId, refused: 'updatesUsedUp' },
+      );
+    }
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    const known = toFailureError(error.cause, workflowId);
+    if (known) throw known;
+    // The run ended in another way, such as a termination: its own ending says more.
+    return follow(client, { workflowId });
+  }
+}
+
+async function refuseClosed(client: Client, workflowId: string): Promise<never> {
+  const newest = await client.workflow.getHandle(workflowId).describe();
+  const token = await findEarlierToken(client, workflowId, undefined, newest);
+  if (token) return refuseEarlierToken(client, workflowId, token, null);
+  throw refusal(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
+    workflowId,
+    refused: 'nothingToDeliver',
+  });
+}

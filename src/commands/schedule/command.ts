@@ -1,0 +1,116 @@
+import { Command } from '@commander-js/extra-typings';
+import { WORKFLOW_TYPES } from '../../contract/names';
+import type { ScheduledRequest } from '../../contract/schemas';
+import { shellQuote } from '../../shared/text';
+import { refusal, usageError } from '../cli/command-error';
+import type { CommandContext, ProgramContext } from '../cli/context';
+import { formatExamples } from '../cli/help';
+import { collect, duration, time } from '../cli/option-parsers';
+import { requestCommand } from '../shared/options';
+import type { PairRequest } from '../shared/request';
+
+export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
+  new Command('schedule').description('create schedules that renew tokens').addCommand(
+    createCommand().action(async (options) => {
+      const { makeRequest } = await import('../shared/request.js');
+      const pair = await makeRequest(options, 'no schedule was created', stdin);
+      await withTemporal((context) => createSchedule(context, pair, options));
+    }),
+  );
+
+type ScheduleOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
+
+const createCommand = () =>
+  requestCommand('create')
+    .description(
+      'create a schedule that creates a token when the source is not linked and has no recent token',
+    )
+    .requiredOption(
+      '--cron <expression>',
+      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      collect,
+    )
+    .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
+    .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
+    .option('--jitter <duration>', 'delay each time by a random part of this', duration)
+    .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
+    .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
+    .option('--always', 'create a token each time, even while the source is linked', false)
+    .addHelpText(
+      'after',
+      formatExamples(
+        'schedule create --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
+          ' --no-access-list --sink drop --cron "0 6 * * 1"',
+      ),
+    );
+
+/** Temporal makes up for a time that it missed by less than this. */
+const CATCH_UP_MS = 600_000;
+
+/**
+ * Creates a Temporal Schedule of `prepareOnSchedule`, which runs `prepareLiveMigration` under the usual id of the pair.
+ * Temporal appends a time to the workflow id of each scheduled run.
+ */
+async function createSchedule(
+  context: CommandContext,
+  { workflowId, request }: PairRequest,
+  { scheduleId = workflowId, cron, timezone, jitter, until, note, always }: ScheduleOptions,
+): Promise<void> {
+  const { client, taskQueue, output } = context;
+  const { ScheduleAlreadyRunning } = await import('@temporalio/client');
+  const { checkRequestRemotely } = await import('../shared/remote-check.js');
+  await checkRequestRemotely(context, request, 'no schedule was created');
+  const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
+  const schedule = await client.schedule
+    .create({
+      scheduleId,
+      spec: {
+        cronExpressions: cron,
+        ...(timezone && { timezone }),
+        ...(jitter !== undefined && { jitter }),
+        ...(until && { endAt: until }),
+      },
+      action: {
+        type: 'startWorkflow',
+        workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+        // No pair of organizations has such an id.
+        workflowId: `${workflowId}/schedule`,
+        taskQueue,
+        args,
+      },
+      // Any other policy would create several tokens, at once or one after another.
+      policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
+      ...(note && { state: { note } }),
+    })
+    .catch((error: unknown) => {
+      // The SDK reports a schedule that the server refuses as a TypeError.
+      if (error instanceof TypeError) {
+        throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
+      }
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+      throw refusal(
+        `schedule ${scheduleId} exists: to change it, delete it first with:` +
+          ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
+        { scheduleId, refused: 'scheduleExists' },
+      );
+    });
+  const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;
+  output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
+  // Only the server reads the cron expressions.
+  const [nextTime] = (await schedule.describe()).info.nextActionTimes;
+  if (!nextTime) {
+    await schedule.delete();
+    throw usageError(
+      `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
+    );
+  }
+  const nextAt = nextTime.toISOString();
+  output.print({ scheduleId, nextAt }, [
+    `created schedule ${scheduleId}`,
+    `next time: ${nextAt}`,
+    always
+      ? 'it creates a token each time, whether or not one is in use'
+      : 'it creates a token when the source is not linked and has no recent token',
+    `see it and its runs: ${seeIt}`,
+  ]);
+}

@@ -1,0 +1,109 @@
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import {
+  DELIVERY_FAILURE_TYPES,
+  FAILURE_TYPES,
+  workflowIdFor,
+  type DeliveryFailureType,
+  type FailureType,
+  type RefusalType,
+} from '../../contract/names';
+import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
+import { commandLine, reportCommand } from '../../shared/command-line';
+import { formatCount } from '../../shared/text';
+import { CommandError } from '../cli/command-error';
+import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
+import { describeRows, type Row } from '../cli/output';
+
+type KnownType = FailureType | DeliveryFailureType | RefusalType;
+
+/** Exit codes of the types that a person can act on. Any other refusal says less than the run itself. */
+const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
+  ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
+  ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
+  ['Cancelled', EXIT_CODES.cancelled],
+  ['TokenExists', EXIT_CODES.refused],
+  ['NothingToDeliver', EXIT_CODES.refused],
+  ['RedeliveryInProgress', EXIT_CODES.refused],
+  ['DifferentRequest', EXIT_CODES.refused],
+]);
+
+/**
+ * @param failure of a run, or of one of its Updates.
+ * @returns null when a person cannot act on its type.
+ */
+export function toFailureError(failure: unknown, workflowId: string): CommandError | null {
+  if (!(failure instanceof ApplicationFailure)) return null;
+  const { type, message } = failure;
+  const exitCode = EXIT_CODE_BY_TYPE.get(type);
+  if (exitCode === undefined) return null;
+  const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
+  return new CommandError(
+    [
+      `${type}: ${message}`,
+      ...(exitCode === EXIT_CODES.undelivered ? describeUndelivered(workflowId) : []),
+      // The message of a cancelled run has the count.
+      ...(type === 'Cancelled' ? [] : describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId)),
+    ],
+    exitCode,
+    { workflowId, type, ...(details?.state && { refused: details.state }), ...(details && { details }) },
+  );
+}
+
+export function describeUnconfirmed(tokens: number, workflowId: string): string[] {
+  if (tokens === 0) return [];
+  return [
+    `Atlas may have created ${formatCount(tokens, 'token')} that the run never received;` +
+      ` when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
+  ];
+}
+
+export function describeUndelivered(workflowId: string, nextTryAt?: string | null): string[] {
+  return [
+    `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`,
+    `once the cause is fixed: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
+  ];
+}
+
+export function describeReceipt(receipt: Receipt): string[] {
+  const { orgId, sourceOrgId, unconfirmedTokens } = receipt;
+  const rows = describeRows([
+    ['organization', orgId],
+    ['source', sourceOrgId ?? '-'],
+    ['token is in', receipt.location],
+    ...receipt.alsoTried.map((sink): Row => ['may also be in', `sink ${sink}`]),
+    ['delivery id', receipt.deliveryId],
+    ['token sha256', receipt.tokenSha256],
+    ['created', receipt.createdAt],
+    ['delivered', receipt.deliveredAt],
+    ['unconfirmed', formatCount(unconfirmedTokens, 'token')],
+    ...receipt.warnings.map((warning): Row => ['warning', warning]),
+  ]);
+  return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
+}
+
+export function toEndingError(
+  cause: Error | undefined,
+  { workflowId, runId }: { workflowId: string; runId: string },
+): CommandError {
+  const known = toFailureError(cause, workflowId);
+  if (known) return known;
+  const facts = { workflowId };
+  if (cause instanceof CancelledFailure) {
+    return new CommandError('the run was cancelled; no token was created', EXIT_CODES.cancelled, facts);
+  }
+  const lines =
+    cause instanceof TerminatedFailure
+      ? [
+          `the run was terminated: ${cause.message}`,
+          `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+          'if a request was in progress, Atlas may have created a token that no run counts:' +
+            ' look in Atlas for an API key of that time',
+        ]
+      : `the run failed: ${cause?.message ?? 'unknown'}`;
+  return new CommandError(lines, EXIT_CODES.failed, facts);
+}
+
+export function describeNotCounted(open: number): string | null {
+  if (open === 0) return null;
+  return `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`;
+}

@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  WorkflowFailedError,
+  type Client,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { isUndelivered } from '../../contract/memo';
+import { receiptSchema, type Receipt, type Status } from '../../contract/schemas';
+import { checkTaskQueue } from '../../doctor/temporal-checks';
+import { commandLine } from '../../shared/command-line';
+import type { RunRef } from '../../temporal/run-history';
+import { CommandError } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { EXIT_CODES } from '../cli/exit-codes';
+import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
+import { describeOwnRun } from './refusals';
+import { findFailureType, readStatus } from './status';
+
+const POLL_INTERVAL_MS = 250;
+const MAX_POLL_INTERVAL_MS = 1000;
+
+/** PENDING_WORKFLOW_TASK_STATE_SCHEDULED and PENDING_ACTIVITY_STATE_SCHEDULED in Temporal's API. */
+const SCHEDULED = 1;
+
+const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
+  createLinkToken: 'creating',
+  deliverLinkToken: 'delivering',
+};
+
+/**
+ * @param run without a run id, the newest of its workflow id.
+ * @param facts printed beside the receipt.
+ */
+export async function watch(
+  { client, output }: CommandContext,
+  run: { workflowId: string; runId?: string },
+  facts: object = {},
+): Promise<void> {
+  const { workflowId } = run;
+  const at = () => new Date().toISOString();
+  const receipt = await follow(client, run, (progress) => {
+    output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
+    output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
+  });
+  // The lines before have the time at which they were seen; the time of the delivery may be earlier than theirs.
+  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
+}
+
+/**
+ * Follows a run until it ends or its token is undelivered.
+ *
+ * @param report gets a line whenever something changes.
+ * @throws CommandError when the run ended without a receipt, is undelivered (exit code 5) or has a foreign type.
+ */
+export async function follow(
+  client: Client,
+  target: { workflowId: string; runId?: string },
+  report: (progress: string) => void = () => undefined,
+): Promise<Receipt> {
+  const { workflowId } = target;
+  const runId = target.runId ?? (await describeOwnRun(client, target)).runId;
+  const handle = client.workflow.getHandle(workflowId, runId);
+  const readStatus = createStatusReader(client, handle);
+  let progress = '';
+  let reported = '';
+  for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
+    const run = await describeOwnRun(client, { workflowId, runId });
+    if (!run.isOpen) return waitForReceipt(handle, run);
+    const task = run.raw.pendingActivities?.[0] ?? run.raw.pendingWorkflowTask;
+    // A run without a task waits for a time or for an Update.
+    const status = task ? null : await readStatus(run.historyLength);
+    // Without a worker that responds to the Query, the memo says it.
+    if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
+      throw toUndeliveredError(workflowId, status);
+    progress = describeProgress(run, status) ?? progress;
+    const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
+    const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
+    if (line !== reported) report(line);
+    reported = line;
+    await sleep(intervalMs);
+  }
+}
+
+/** @throws CommandError with the type, message and details of the run's failure. */
+async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Receipt> {
+  const { workflowId } = run;
+  const result: unknown = await handle.result().catch((error: unknown) => {
+    throw error instanceof WorkflowFailedError ? toEndingError(error.cause, run) : error;
+  });
+  // The receipt may have fields that this release does not know.
+  if (receiptSchema.safeParse(result).success) return result as Receipt;
+  throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
+    workflowId,
+  });
+}
+
+/** Reads the status, null when no worker responds, only after the history has grown: each Query is a task for one. */
+function createStatusReader(client: Client, handle: WorkflowHandle) {
+  let known: { status: Status | null; historyLength: number } = { status: null, historyLength: 0 };
+  return async (historyLength: number): Promise<Status | null> => {
+    if (known.status && known.historyLength === historyLength) return known.status;
+    known = { status: await readStatus(client, handle), historyLength };
+    return known.status;
+  };
+}
+
+function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
+  const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
+  return new CommandError(
+    [
+      status ? description : 'undelivered: no worker responds, so the reason is in the history only',
+      ...describeUndelivered(workflowId, nextTryAt),
+      ...describeUnconfirmed(unconfirmedTokens, workflowId),
+    ],
+    EXIT_CODES.undelivered,
+    { workflowId, type: findFailureType({ description }), status },
+  );
+}
+
+/** Describes the pending activity with its attempts, which only the server knows, or else the status. */
+function describeProgress({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
+  const [activity] = raw.pendingActivities ?? [];
+  if (activity) {
+    const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
+    const failure = activity.lastFailure?.message;
+    return `${step}, attempt ${activity.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
+  }
+  if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
+  if (!status) return null;
+  const { step, description, nextTryAt } = status;
+  return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
+}

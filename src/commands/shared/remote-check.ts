@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
+import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
+import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/temporal-checks';
+import { CommandError } from '../cli/command-error';
+import type { CommandContext } from '../cli/context';
+import { EXIT_CODES } from '../cli/exit-codes';
+import { describeFindings } from '../cli/output';
+import { describeInvalidRequest } from './request';
+
+/** @returns null when a worker polls the task queue, or when it is not known. */
+export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string | null> {
+  const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs: FIRST_POLL_MS });
+  return state === 'warning' ? message : null;
+}
+
+/** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
+const TIMEOUT_MS = 90_000;
+
+/**
+ * Lets a worker check itself, or what a request would use.
+ *
+ * @throws CommandError when no worker reports.
+ */
+export async function checkWorker(
+  { client, taskQueue, output }: CommandContext,
+  request?: PrepareRequest,
+): Promise<CheckReport> {
+  // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
+  const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
+  const { state, message } = await checkTaskQueue(client, taskQueue, polled);
+  if (state === 'warning') throw new CommandError(message);
+  output.setFollowUp(
+    `no worker of task queue ${taskQueue} has answered: one that has stopped counts as polling for five minutes`,
+  );
+  const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
+    workflowId: `live-migration-prep-check/${randomUUID()}`,
+    taskQueue,
+    args: request ? [request] : [],
+    workflowExecutionTimeout: TIMEOUT_MS,
+  });
+  const outcome: unknown = await handle.result().catch((error: unknown) => {
+    if (error instanceof WorkflowFailedError) return error.cause;
+    throw error;
+  });
+  output.setFollowUp();
+  const reported: unknown = outcome instanceof ApplicationFailure ? outcome.details?.[0] : outcome;
+  const report = checkReportSchema.safeParse(reported).data;
+  const isExplained = ({ findings, fields }: CheckReport) =>
+    outcome instanceof Error
+      ? fields.length > 0 || findings.some(({ state }) => state === 'error')
+      : findings.length > 0;
+  // A check that failed with no error in its report says why in its failure.
+  if (report && isExplained(report)) return report;
+  const reason = outcome instanceof Error ? outcome.message : 'its report is not valid';
+  throw new CommandError(
+    `the workers of task queue ${taskQueue} sent no report (${reason}):` +
+      ` start one if none runs, or see ${handle.workflowId} in Temporal`,
+  );
+}
+
+/**
+ * @param consequence such as `nothing was started`.
+ * @throws CommandError with every problem of the request and every error of the worker.
+ */
+export async function checkRequestRemotely(
+  context: CommandContext,
+  request: PrepareRequest,
+  consequence: string,
+): Promise<CheckReport> {
+  const report = await checkWorker(context, request);
+  const { findings, fields } = report;
+  // A finding about a field says the same as the field's problem.
+  const described = new Set(fields.map(({ description }) => description));
+  const errors = findings.filter(({ state, message }) => state === 'error' && !described.has(message));
+  if (errors.length + fields.length === 0) return report;
+  const [type, lines] =
+    fields.length > 0
+      ? ['InvalidRequest', describeInvalidRequest(consequence, fields)]
+      : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
+  throw new CommandError(
+    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
+    EXIT_CODES.failed,
+    { type, ...report },
+  );
+}

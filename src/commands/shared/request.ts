@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
+import { workflowIdFor } from '../../contract/names';
+import type { FieldProblem, PrepareRequest } from '../../contract/schemas';
+import { systemErrorCode } from '../../files';
+import { validateFields, describeProblems } from '../../requests/validate-fields';
+import { formatCount } from '../../shared/text';
+import { usageError } from '../cli/command-error';
+import type { RequestOptions } from './options';
+
+type Stdin = NodeJS.ReadableStream | undefined;
+
+/** A checked request, with the workflow id of its pair of organizations. */
+export interface PairRequest {
+  workflowId: string;
+  request: PrepareRequest;
+}
+
+/**
+ * @param consequence such as `nothing was started`.
+ * @throws CommandError with every problem, and exit code 2.
+ */
+export async function makeRequest(
+  options: RequestOptions,
+  consequence: string,
+  stdin: Stdin,
+): Promise<PairRequest> {
+  const request: PrepareRequest = {
+    orgId: getRequiredOption('--org <id>', options.org),
+    sink: getRequiredOption('--sink <name>', options.sink),
+    accessListIps: await readAddresses(options, stdin),
+    ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
+    ...(options.requestedBy && { requestedBy: options.requestedBy }),
+    ...(options.changeReference && { changeReference: options.changeReference }),
+  };
+  const { problems } = validateFields(request);
+  if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));
+  return toPair(request);
+}
+
+function toPair(request: PrepareRequest): PairRequest {
+  return { workflowId: workflowIdFor(request.orgId, request.sourceOrgId), request };
+}
+
+/** Checks what commander cannot: with `start --from`, the same option is not required. */
+function getRequiredOption(flags: string, value: string | undefined): string {
+  if (value === undefined) throw usageError(`required option '${flags}' not specified`);
+  return value;
+}
+
+export function describeInvalidRequest(consequence: string, problems: readonly FieldProblem[]): string[] {
+  return [
+    `${consequence}: the request has ${formatCount(problems.length, 'problem')}`,
+    ...problems.map(({ field, description }) => `  ${field} ${description}`),
+  ];
+}
+
+/** Requires an option for an empty list: a source in Ops Manager cannot use such a token. */
+async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
+  const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
+  const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
+  if (addresses.length > 0 || !accessList) return addresses;
+  throw usageError(
+    'no address: pass --no-access-list for a source in Cloud Manager,' +
+      ' or name the Ops Manager instances with --ip or --ips-file',
+  );
+}
+
+export interface NumberedRequest extends PairRequest {
+  /** The line of the file that has the request. */
+  line: number;
+}
+
+/** All lines of a binary file are wrong. */
+const MAX_LISTED = 100;
+
+/**
+ * @param file `-` for standard input.
+ * @throws CommandError with the first problems of the lines, and exit code 2.
+ */
+export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
+  const lines = await readLines('--from', file, stdin);
+  if (lines.length === 0) throw usageError(`nothing was started: --from ${file} contains no request`);
+  const requests = new Map<string, NumberedRequest>();
+  const problems = lines.flatMap(({ line, text }) => {
+    const request = parseRequest(text);
+    if (typeof request === 'string') return `  line ${line}: ${request}`;
+    const pair = toPair(request);
+    const earlier = requests.get(pair.workflowId);
+    if (earlier) return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
+    requests.set(pair.workflowId, { line, ...pair });
+    return [];
+  });
+  if (problems.length === 0) return [...requests.values()];
+  const first = problems.length > MAX_LISTED ? `, of which these are the first ${MAX_LISTED}` : '';
+  throw usageError([
+    `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}${first}`,
+    ...problems.slice(0, MAX_LISTED),
+  ]);
+}
+
+/** Reads the lines of a file that an option names, without blank ones. */
+async function readLines(option: string, file: string, stdin: Stdin) {
+  try {
+    // `readFile` of standard input fails with EAGAIN on a pipe.
+    const content = file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
+    const lines = content.split('\n').map((text, index) => ({ line: index + 1, text: text.trim() }));
+    return lines.filter(({ text }) => text !== '');
+  } catch (error) {
+    throw usageError(`${option} ${file} cannot be read (${systemErrorCode(error)})`);
+  }
+}
+
+/** @returns the request, or what is wrong with it. */
+function parseRequest(text: string): PrepareRequest | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return 'is not JSON: write one request as a JSON object on each line';
+  }
+  const { problems } = validateFields(value);
+  if (problems.length > 0) return describeProblems(problems);
+  const request = value as PrepareRequest;
+  // A file that can be repeated would create another token each time.
+  return 'again' in request ? 'again is for one request: remove it, or use start --again' : request;
+}

@@ -1,0 +1,45 @@
+import { Option } from '@commander-js/extra-typings';
+import type { ProgramContext } from '../cli/context';
+import { formatExamples } from '../cli/help';
+import { requestCommand } from '../shared/options';
+
+export function startCommand({ stdin, withTemporal }: ProgramContext) {
+  const command = requestCommand('start');
+  const requestOptions = command.options.map((option) => option.attributeName());
+  return command
+    .description('create a link-token and deliver it to a sink')
+    .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
+    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable', false)
+    .addOption(
+      new Option('--dry-run', 'let a worker check the request, and start nothing')
+        .default(false)
+        .conflicts('wait'),
+    )
+    .addOption(
+      new Option(
+        '--from <file>',
+        'start each request of a file, one JSON object per line; - for standard input',
+      ).conflicts([...requestOptions, 'again']),
+    )
+    .addHelpText(
+      'after',
+      formatExamples(
+        'start --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05' +
+          ' --no-access-list --sink drop --wait',
+        'start --from requests.jsonl --wait',
+      ),
+    )
+    .action(async ({ wait, again, dryRun, from, ...options }) => {
+      const { makeRequest, readRequests } = await import('../shared/request.js');
+      if (from !== undefined) {
+        const requests = await readRequests(from, stdin);
+        const { startMany } = await import('./start-many.js');
+        return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
+      }
+      const pair = await makeRequest(options, 'nothing was started', stdin);
+      const { start, dryRunStart } = await import('./start.js');
+      return withTemporal((context) =>
+        dryRun ? dryRunStart(context, pair, again) : start(context, pair, { wait, again }),
+      );
+    });
+}

@@ -1,0 +1,57 @@
+import type { Organizations } from '../config/organizations';
+import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { quote } from '../shared/text';
+import type { Sink } from '../sinks/sink';
+import { validateFields, type ValidFields } from './validate-fields';
+
+/** Checks a request by all rules, including those that need the worker's configuration. */
+export function validateAgainstConfig(
+  input: unknown,
+  organizations: Organizations,
+  sinks: ReadonlyMap<string, Sink>,
+): { request: ValidRequest | null; problems: FieldProblem[] } {
+  const { request, problems: found } = validateFields(input);
+  const problems = [
+    ...found,
+    ...findOrganizationProblems(input, organizations, sinks),
+    ...findSourceProblems(request, sinks),
+  ];
+  const credential = request && organizations.credentialFor(request.orgId);
+  if (!credential) return { request: null, problems };
+  const isListUnused = request.accessListIps.length > 0 && sinks.get(request.sink)?.skipsAccessList;
+  const warnings = [...request.warnings, ...(isListUnused ? [describeUnusedList(request.sink)] : [])];
+  return { request: { ...request, credential, warnings }, problems };
+}
+
+function describeUnusedList(sink: string): string {
+  return `accessListIps is not empty, but sink ${sink} delivers to Cloud Manager: only Ops Manager needs it, write []`;
+}
+
+function findSourceProblems(request: ValidFields | null, sinks: ReadonlyMap<string, Sink>): FieldProblem[] {
+  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
+  const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
+  return [{ field: 'sourceOrgId', description }];
+}
+
+/** Checks the organization and the sink, even if other fields are wrong. */
+function findOrganizationProblems(
+  input: unknown,
+  organizations: Organizations,
+  sinks: ReadonlyMap<string, Sink>,
+): FieldProblem[] {
+  const { orgId, sink } = (input ?? {}) as Record<string, unknown>;
+  const org = organizationId.safeParse(orgId).data;
+  const isServed = org !== undefined && organizations.credentialFor(org) !== null;
+  const problems: FieldProblem[] = [];
+  if (org !== undefined && !isServed) {
+    const problem = `${org} has no credential in the worker's configuration`;
+    problems.push({ field: 'orgId', description: `${problem}: name one under atlas.organizations` });
+  }
+  // Only a caller that names a served organization learns which sinks it may use.
+  const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
+  if (typeof sink !== 'string' || known.includes(sink)) return problems;
+  const description = isServed
+    ? `is not a sink of this organization: write one of ${known.join(', ')}`
+    : 'is not a configured sink: name one';
+  return [...problems, { field: 'sink', description: `${quote(sink)} ${description}` }];
+}

@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
+import {
+  prepareRequestSchema,
+  type FieldProblem,
+  type PrepareRequest,
+  type ValidRequest,
+} from '../contract/schemas';
+import { truncate } from '../shared/text';
+import { validateAccessList } from './access-list';
+
+const MAX_LISTED = 10;
+
+/** A request without a problem, before the configuration names its credential. */
+export type ValidFields = Omit<ValidRequest, 'credential'>;
+
+/** Checks a request by every rule that needs no configuration. */
+export function validateFields(input: unknown): { request: ValidFields | null; problems: FieldProblem[] } {
+  const parsed = prepareRequestSchema.safeParse(input);
+  const list = validateAccessList(getAccessList(input));
+  const problems = [...(parsed.error?.issues.map(toFieldProblem) ?? []), ...list.problems];
+  if (!parsed.success || problems.length > 0) return { request: null, problems };
+  const { orgId, sink, sourceOrgId, requestedBy, changeReference }: PrepareRequest = parsed.data;
+  return {
+    request: {
+      orgId,
+      sourceOrgId: sourceOrgId ?? null,
+      accessListIps: list.entries,
+      sink,
+      warnings: list.warnings,
+      requestedBy: requestedBy ?? null,
+      changeReference: changeReference ?? null,
+    },
+    problems: [],
+  };
+}
+
+/** Keeps the message of a failure readable: the first ten problems, and the number of the others. */
+export function describeProblems(problems: readonly FieldProblem[]): string {
+  return listFirst(
+    problems.map(({ field, description }) => `${field} ${description}`),
+    '; ',
+  );
+}
+
+function listFirst(items: readonly string[], separator: string): string {
+  const more = items.length - MAX_LISTED;
+  return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
+}
+
+/** Gets the entries even when another field is wrong, so that one failure names every problem. */
+function getAccessList(input: unknown): unknown[] {
+  const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
+  return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
+}
+
+export function toFieldProblem(issue: z.core.$ZodIssue): FieldProblem {
+  const field = z.core.toDotPath(issue.path);
+  if (issue.code === 'unrecognized_keys') {
+    // A caller chose the names, so each is bounded.
+    const keys = issue.keys.map((key) => truncate(key));
+    const names = [field, listFirst(keys, ', ')].filter(Boolean).join('.');
+    return { field: names, description: 'is not a field of a request: remove it' };
+  }
+  return { field: field || 'request', description: issue.message };
+}

@@ -1,0 +1,25 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { withTimeout } from '../../src/abort';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+it('ends work that takes too long, also when garbage is collected meanwhile', async () => {
+  const hang = () =>
+    withTimeout(
+      100,
+      new AbortController().signal,
+      (signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason as Error));
+        }),
+    );
+  // Only optimized code loses a timeout.
+  for (let round = 0; round < 10_000; round += 1)
+    await withTimeout(60_000, new AbortController().signal, () => Promise.resolve());
+  const hung = [1, 2, 3].map(hang);
+  await new Promise(setImmediate);
+  collectGarbage();
+  for (const work of hung) await expect(work).rejects.toMatchObject({ name: 'TimeoutError' });
+});

@@ -1,0 +1,30 @@
+import { list } from '../../../../src/commands/list/list';
+import { clientOf, grpcError, listedRun } from '../../temporal/scripted-server';
+import { contextWith } from '../shared/context';
+
+const OPTIONS = { recoverable: true, details: false, requests: false };
+
+/** Lists two terminated runs; the read of the first one's history fails. */
+function listWith(error: Error) {
+  const context = contextWith(
+    clientOf({
+      list: () => ({ executions: [listedRun('odd'), listedRun('plain')] }),
+      readHistory({ execution: { runId } }) {
+        if (runId === 'odd') throw error;
+        return {};
+      },
+    }),
+  );
+  return { listed: list(context, OPTIONS), printed: context.printed };
+}
+
+it('a run that cannot be read is one line that says so, and the list goes on', async () => {
+  const { listed, printed } = listWith(new TypeError('Cannot convert object to primitive value'));
+  await listed;
+  expect(printed.join('')).toMatch(/pair +cannot be read: Cannot convert object to primitive value\n1 run\n/);
+});
+
+it('a call that Temporal rejects ends the list', async () => {
+  const denied = grpcError(7, 'denied');
+  await expect(listWith(denied).listed).rejects.toBe(denied);
+});

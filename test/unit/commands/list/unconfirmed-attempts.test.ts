@@ -1,0 +1,49 @@
+import { findWindows } from '../../../../src/commands/list/unconfirmed-attempts';
+
+const START_MS = Date.parse('2026-11-25T09:00:00.500Z');
+const at = (seconds: number) => new Date(START_MS + seconds * 1000).toISOString();
+const secondsTo = (time: string) => (Date.parse(time) - START_MS + 500) / 1000;
+
+it.each<[attempts: [start: number, end: number][], windows: [from: number, to: number][]]>([
+  [[[100, 101]], [[90, 111]]],
+  [
+    [
+      [100, 101],
+      [122, 123],
+    ],
+    [
+      [90, 111],
+      [112, 133],
+    ],
+  ],
+  [
+    [
+      [121, 123],
+      [100, 101],
+    ],
+    [[90, 133]],
+  ],
+  [
+    [
+      [100, 200],
+      [110, 120],
+    ],
+    [[90, 210]],
+  ],
+])('attempts at %j, in seconds, merge to %j', (attempts, expected) => {
+  const spans = attempts.map(([start, end]) => ({ startedAt: at(start), endedAt: at(end) }));
+  const { windows } = findWindows(spans, []);
+  expect(windows.map(({ from, to }) => [secondsTo(from), secondsTo(to)])).toEqual(expected);
+  for (const { from, to, keyIdFrom, keyIdTo } of windows)
+    expect([keyIdFrom, keyIdTo].map((id) => parseInt(id, 16) * 1000)).toEqual([from, to].map(Date.parse));
+});
+
+it('a token arrived in a window if its request and the window overlap', () => {
+  const tokens = [70, 72, 119, 122].map((requested) => ({
+    deliveryId: String(requested),
+    requestedAt: at(requested),
+    createdAt: at(requested + 1),
+  }));
+  const { received } = findWindows([{ startedAt: at(100), endedAt: at(101) }], tokens);
+  expect(received.map(({ deliveryId }) => deliveryId)).toEqual(['119']);
+});

@@ -1,0 +1,36 @@
+import { ServiceError } from '@temporalio/client';
+import { redeliver } from '../../../../src/commands/redeliver/redeliver';
+import { contextWith } from '../shared/context';
+
+const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
+
+/** The error with which server 1.32 rejects an Update beyond a run's limit. */
+const USED_UP = new ServiceError('Workflow Update failed', {
+  cause: Object.assign(new Error('9 FAILED_PRECONDITION'), {
+    code: 9,
+    details: 'The limit on the total number of distinct updates in this workflow has been reached (2000).',
+    metadata: {},
+  }),
+});
+
+it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
+  const run = { status: { name: 'RUNNING' }, type: 'prepareLiveMigration', taskQueue: 'its own' };
+  const handle = { describe: () => Promise.resolve(run), executeUpdate: () => Promise.reject(USED_UP) };
+  const context = contextWith({
+    workflow: { getHandle: () => handle },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
+    options: {},
+  });
+  await expect(redeliver(context, workflowId)).rejects.toMatchObject({
+    exitCode: 6,
+    lines: [
+      `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
+      'live-migration-prep cancel --org 64f1c0ffee5eed0000000a71',
+      'live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id <id of the cancelled run>',
+    ],
+    facts: { refused: 'updatesUsedUp' },
+  });
+  expect(context.printed).toEqual([
+    expect.stringMatching(/^note: no worker polls task queue its own: start one/),
+  ]);
+});

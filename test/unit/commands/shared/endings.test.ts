@@ -1,0 +1,50 @@
+import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
+import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/names';
+
+const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
+const RUN = { workflowId, runId: 'run' };
+const failure = (type: string, details?: object) =>
+  ApplicationFailure.nonRetryable('why', type, ...(details ? [details] : []));
+const UNDELIVERED = [
+  'the token is kept, encrypted, and the run goes on',
+  expect.stringMatching(/^once the /),
+];
+
+it.each([
+  ...FAILURE_TYPES.map((type) => [type, { Cancelled: 7, TokenExists: 6 }[type as string] ?? 1, []] as const),
+  ...DELIVERY_FAILURE_TYPES.map((type) => [type, 5, UNDELIVERED] as const),
+  ['NothingToDeliver', 6, []] as const,
+  ['RedeliveryInProgress', 6, []] as const,
+  ['DifferentRequest', 6, []] as const,
+])('a failure of the type %s ends a command with %i', (type, exitCode, more) => {
+  const facts = { workflowId, type };
+  const error = toFailureError(failure(type), workflowId);
+  expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
+});
+
+it('the details of a failure are facts, and unconfirmed tokens a line with the command that lists them', () => {
+  const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
+  const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
+  expect(facts).toMatchObject({ refused: 'recoverable', details });
+  expect(lines[1]).toMatch(
+    /^Atlas may have created 2 tokens that the run never received; when, .*: live-mig/,
+  );
+  // The message of a cancelled run has the count.
+  expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
+});
+
+it.each<[cause: Error, exitCode: number, ...lines: unknown[]]>([
+  [new CancelledFailure('cancelled'), 7, 'the run was cancelled; no token was created'],
+  [new Error('timeout'), 1, 'the run failed: timeout'],
+  [failure('TooManyWaiting'), 1, 'the run failed: why'],
+  [
+    new TerminatedFailure('by mistake'),
+    1,
+    'the run was terminated: by mistake',
+    'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run',
+    expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in Atlas/),
+  ],
+])('a run that ended with %s says how, and what may be left', (cause, exitCode, ...lines) => {
+  expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
+});

@@ -1,0 +1,105 @@
+import { follow } from '../../../../src/commands/shared/follow';
+import type { Status } from '../../../../src/contract/schemas';
+import { contextWith, polledAgo } from './context';
+
+const ORG = '64f1c0ffee5eed0000000a71';
+const workflowId = `live-migration-prep/${ORG}`;
+const NEXT_TRY = '2026-11-25T09:14:50.000Z';
+const STATUS: Status = {
+  step: 'creating',
+  description: 'it waits',
+  unconfirmedTokens: 2,
+  deliveryId: null,
+  nextTryAt: NEXT_TRY,
+};
+
+/** Constants of Temporal's API: a task waits for a worker or its time, or a worker has it. */
+const [SCHEDULED, STARTED] = [1, 2];
+
+const activity = (type: string, attempt: number, message?: string, state = STARTED) => ({
+  pendingActivities: [
+    { activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) },
+  ],
+});
+
+/**
+ * Follows a run that ends with the result of a stranger. Returns what is reported, and the error at the end.
+ *
+ * @param open descriptions of the run while it is open, one after another.
+ * @param status the response to the Query; null when no worker responds.
+ */
+async function followed(open: object[], status: Status | null, memo = {}, pollers = polledAgo(0)) {
+  let looks = 0;
+  const handle = {
+    describe() {
+      const raw = open[looks++];
+      const name = raw ? 'RUNNING' : 'COMPLETED';
+      const run = { workflowId, runId: 'run', type: 'prepareLiveMigration', taskQueue: 'prep', memo };
+      return Promise.resolve({ ...run, raw, status: { name }, historyLength: looks });
+    },
+    query: () => (status ? Promise.resolve(status) : Promise.reject(new Error('no worker'))),
+    result: () => Promise.resolve({ orgId: ORG }),
+  };
+  const { client } = contextWith({
+    workflow: { getHandle: () => handle },
+    connection: { withDeadline: (_at: number, query: () => unknown) => query() },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+    options: { namespace: 'default' },
+  });
+  const reported: string[] = [];
+  const report = (line: string) => void reported.push(line);
+  const run = { workflowId, runId: 'run' };
+  const error: unknown = await follow(client, run, report).catch((thrown: unknown) => thrown);
+  return { reported, error };
+}
+
+const WAITS = { pendingWorkflowTask: { state: SCHEDULED } };
+const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
+const DELIVERS = activity('deliverLinkToken', 2, 'away');
+const UNDELIVERED = { step: 'undelivered' } as const;
+const KEPT = 'the token is kept, encrypted, and the run goes on';
+const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org ${ORG}   (--sink <name> for another sink)`;
+
+describe('follow', () => {
+  it.concurrent('reports each change once: what the server knows of a task, or else the status', async () => {
+    const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
+    expect((await followed(open, STATUS)).reported).toEqual([
+      'waiting for a worker',
+      'working, attempt 1',
+      'creating, attempt 3; last failure: Atlas returned 429',
+      `creating: it waits; next try at ${NEXT_TRY}`,
+      'delivering, attempt 2; last failure: away',
+    ]);
+  });
+
+  it.concurrent('reports that no worker is there, and a later round of an undelivered run', async () => {
+    const open = [WAITS, activity('deliverLinkToken', 1)];
+    const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+    expect((await followed(open, null, UNDELIVERED, [])).reported).toEqual([
+      expect.stringMatching(noWorker),
+      'delivering, attempt 1',
+    ]);
+  });
+
+  it.concurrent('ends with 5 while the run waits undelivered', async () => {
+    const status = { ...STATUS, ...UNDELIVERED };
+    const lines = [
+      'it waits',
+      `${KEPT}; next try at ${NEXT_TRY}`,
+      REDELIVER,
+      expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; when, /),
+    ];
+    expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
+  });
+
+  it.concurrent('ends with 5 when only the memo says undelivered, since no worker responds', async () => {
+    const noWorker = 'undelivered: no worker responds, so the reason is in the history only';
+    const lines = [noWorker, KEPT, REDELIVER];
+    expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
+  });
+
+  it.concurrent('ends with 1 after a result of a stranger', async () => {
+    const lines = [`${workflowId} completed with a result that is not a receipt`];
+    expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
+  });
+});

@@ -1,0 +1,62 @@
+import { Readable } from 'node:stream';
+import { makeRequest, readRequests } from '../../../../src/commands/shared/request';
+import { workflowIdFor } from '../../../../src/contract/names';
+import { newOrgId } from '../../../support/ids';
+import { temporaryFiles } from '../../temporary-folder';
+
+const { write } = temporaryFiles();
+
+const newRequest = () => ({ orgId: newOrgId(), accessListIps: ['192.31.196.7'], sink: 'files' });
+const [A, B] = [
+  { ...newRequest(), requestedBy: 'Zoë' },
+  { ...newRequest(), sourceOrgId: newOrgId() },
+];
+const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
+
+it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
+  const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
+    makeRequest({ org: A.orgId, sink: 'files', ...options }, 'nothing was started', undefined);
+  const ipsFile = write('ips', '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48');
+  const { request } = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
+  expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
+  expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
+});
+
+describe('a file of requests', () => {
+  const requestsIn = (content: string) => readRequests(write('requests', content), undefined);
+
+  it('may come from Windows, have blank lines, and be standard input', async () => {
+    const requests = [
+      { line: 2, workflowId: workflowIdFor(A.orgId), request: A },
+      { line: 5, workflowId: workflowIdFor(B.orgId, B.sourceOrgId), request: B },
+    ];
+    expect(await requestsIn(`\uFEFF\r\n${a}\r\n\r\n  \r\n${b}`)).toEqual(requests);
+    expect(await readRequests('-', Readable.from([`\n${a}\n\n\n`, `${b}\n`]))).toEqual(requests);
+  });
+
+  it('has each of its problems named with its line', async () => {
+    const lines = [
+      ...[a, '{"orgId"', JSON.stringify({ ...newRequest(), orgId: 'ABC', sink: '' }), '', a, b],
+      JSON.stringify({ ...newRequest(), again: true }),
+    ];
+    await expect(requestsIn(lines.join('\n'))).rejects.toMatchObject({
+      exitCode: 2,
+      lines: [
+        expect.stringMatching(/^nothing was started: --from \S+ has problems in 4 lines$/),
+        '  line 2: is not JSON: write one request as a JSON object on each line',
+        expect.stringMatching(/^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/),
+        '  line 5: is for the same organizations as line 1: remove one',
+        '  line 7: again is for one request: remove it, or use start --again',
+      ],
+    });
+  });
+
+  it('has its first hundred problems named, since all lines of a binary file are wrong', async () => {
+    const error: unknown = await requestsIn('x\n'.repeat(300)).catch((refused: unknown) => refused);
+    expect(error).toMatchObject({ lines: { length: 101 }, message: expect.stringContaining('in 300 lines') });
+  });
+
+  it('that is empty is refused', async () => {
+    await expect(requestsIn('\n \r\n')).rejects.toThrow('contains no request');
+  });
+});

@@ -1,0 +1,101 @@
+import { workflowIdFor } from '../../../src/contract/names';
+import { validateFields, describeProblems } from '../../../src/requests/validate-fields';
+
+const ORG = '64f1c0ffee5eed0000000a71';
+const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
+const GOOD = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
+const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null };
+
+const check = (change: object) => validateFields({ ...GOOD, ...change });
+const problemsOf = (input: unknown) =>
+  Object.fromEntries(validateFields(input).problems.map(({ field, description }) => [field, description]));
+const wideBlocks = (count: number) =>
+  Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
+
+describe('validateFields', () => {
+  // Sources in Cloud Manager skip the access list.
+  const all = { sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1', accessListIps: [] };
+
+  it.each([{}, LEFT_OUT, all])('takes what %j leaves out as null', (given) => {
+    const request = { ...GOOD, ...LEFT_OUT, ...given, warnings: [] };
+    expect(check(given)).toEqual({ request, problems: [] });
+  });
+
+  it('sends the same address once, however it is written, and warns of it', () => {
+    const twice = ['2001:4:112:0::1', '192.31.196.7/32', '17.2.0.0/15', '17.2.0.0/15'];
+    const { request } = check({ accessListIps: ['2001:0004:0112::1', '192.31.196.7', ...twice] });
+    expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '17.2.0.0/15']);
+    expect(request?.warnings).toEqual([
+      'accessListIps[2] "2001:4:112:0::1" (and 2 more) is a duplicate: it is sent once',
+      expect.stringMatching(/^accessListIps\[4\] "17\.2\.0\.0\/15" is a wide block/),
+    ]);
+  });
+
+  it('takes 1,000 entries with one warning of all, and refuses one more', () => {
+    const { request } = check({ accessListIps: wideBlocks(1000) });
+    expect(request?.accessListIps).toHaveLength(1000);
+    expect(request?.warnings).toEqual([
+      expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block'),
+    ]);
+    const accessListIps = Array<string>(1001).fill('not an address, and not checked');
+    expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
+      accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
+    });
+  });
+
+  it('refuses a request for its access list alone', () => {
+    const problems = [{ field: 'accessListIps[0]', description: expect.stringContaining('host bits set') }];
+    expect(check({ accessListIps: ['192.31.196.7/24'] })).toEqual({ request: null, problems });
+  });
+
+  it('names every problem at once, each with its index and its value', () => {
+    const malformedId = expect.stringContaining('24 lower-case hexadecimal digits');
+    const request = {
+      orgId: ORG.toUpperCase(),
+      accessListIps: ['192.31.196.7', '192.31.196.7/24', 5],
+      sink: '',
+      sourceOrgId: 'short',
+      requestedBy: 'x'.repeat(201),
+      changeReference: 7,
+      sinks: 'drop',
+      url: 'https://example.com',
+    };
+    expect(problemsOf(request)).toEqual({
+      orgId: malformedId,
+      'accessListIps[1]': '"192.31.196.7/24" has host bits set: write 192.31.196.0/24',
+      'accessListIps[2]': 'is not a string: write an address or a CIDR block',
+      sink: 'is empty: name a configured sink',
+      sourceOrgId: malformedId,
+      requestedBy: 'is longer than 200 characters: shorten it',
+      changeReference: 'is not a string',
+      'sinks, url': 'is not a field of a request: remove it',
+    });
+  });
+
+  it('names every field that is missing, and what is no object', () => {
+    expect(problemsOf({})).toEqual({
+      orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
+      accessListIps: 'is missing or not a list: write [] for a source in Cloud Manager',
+      sink: 'is missing or not a string: name a configured sink',
+    });
+    const request = 'is not an object: write orgId, accessListIps and sink';
+    for (const input of [null, []]) expect(problemsOf(input)).toEqual({ request });
+  });
+
+  it.each([ORG.slice(1), `${ORG}0`, `${ORG.slice(1)}g`, `${ORG}\n`, `${ORG.slice(4)}/../`])(
+    'refuses an organization id that is %j',
+    (id) => expect(Object.keys(problemsOf({ ...GOOD, orgId: id }))).toEqual(['orgId']),
+  );
+});
+
+it('of many problems, ten are described and the others counted', () => {
+  const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
+  expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
+  expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
+});
+
+it('the id of a run names the pair of organizations, and an empty source is refused', () => {
+  expect(workflowIdFor(ORG, null)).toBe(`live-migration-prep/${ORG}`);
+  expect(workflowIdFor(ORG, SOURCE_ORG)).toBe(`live-migration-prep/${ORG}/${SOURCE_ORG}`);
+  expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');
+});
