@@ -19,7 +19,7 @@ import {
 import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
-import { findFailureType, readStatus } from '../shared/status';
+import { createStatusReader, findFailureType } from '../shared/status';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
@@ -79,10 +79,13 @@ interface ListOptions {
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue } = context;
   const infos = listRuns(client, taskQueue, ...buildConditions(options));
+  const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
   const read = async (info: RunInfo): Promise<Listed> => {
     const run = toListedRun(info);
     const details = await readDetails(client, info, run, options).catch(toUnreadable);
-    return { run: { ...run, ...details }, isMatch: details !== null };
+    if (details === null) return { run, isMatch: false };
+    const isAsked = options.undelivered && !options.requests;
+    return { run: { ...run, ...details, ...(isAsked && { status: await readStatus(run) }) }, isMatch: true };
   };
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   const runs = pMapIterable(infos, read, { concurrency });
@@ -135,10 +138,8 @@ async function readDetails(
       ? await findRecoverableToken(client, info)
       : run.deliveryId;
   if (recoverable && deliveryId === null) return null;
-  const handle = client.workflow.getHandle(run.workflowId, run.runId);
   return {
     deliveryId,
-    ...(undelivered && { status: await readStatus(client, handle) }),
     ...(failure !== undefined && { failure }),
     ...(unconfirmed && { unconfirmed: (await readRun(client, run)).unconfirmedAttempts }),
     ...(details && { request: requestSchema.nullable().parse(await readRequest(client, run)) }),
@@ -221,7 +222,7 @@ function describeRun(run: ListedRun, recoverableUntil: string | null, details: b
   return [
     sink !== null && `for sink ${sink}`,
     status === null && 'no worker answers',
-    status && (details ? status.description : (findFailureType(status) ?? status.step)),
+    status && (details ? status.description : (findFailureType(status.description) ?? status.step)),
     status?.nextTryAt && `next try at ${status.nextTryAt}`,
     closedAt && deliveryId && `token recoverable${until}: ${recover}`,
     unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,

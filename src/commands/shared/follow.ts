@@ -114,7 +114,7 @@ function toUndeliveredError(workflowId: string, status: Status | null): CommandE
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
-    { workflowId, type: findFailureType({ description }), status },
+    { workflowId, type: findFailureType(description), status },
   );
 }
 

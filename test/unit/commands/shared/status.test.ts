@@ -1,0 +1,27 @@
+import type { Client } from '@temporalio/client';
+import { createStatusReader } from '../../../../src/commands/shared/status';
+
+const STATUS = {
+  step: 'undelivered',
+  description: 'SinkRejected: no',
+  unconfirmedTokens: 0,
+  deliveryId: null,
+  nextTryAt: null,
+};
+
+it.each<[answers: number, asked: number]>([
+  [0, 2],
+  [1, 5],
+])('a reader that may miss 2 answers and gets %d asks %d of 5 runs', async (answers, asked) => {
+  let queries = 0;
+  const query = () => Promise.resolve(queries++ < answers ? STATUS : null);
+  const client = {
+    connection: { withDeadline: (_: number, call: () => unknown) => call() },
+    workflow: { getHandle: () => ({ query }) },
+  } as unknown as Client;
+  const read = createStatusReader(client, 2);
+  const statuses: unknown[] = [];
+  for (const runId of '12345') statuses.push(await read({ workflowId: 'w', runId }));
+  expect(queries).toBe(asked);
+  expect(statuses).toEqual(Array.from({ length: 5 }, (_, index) => (index < answers ? STATUS : null)));
+});
