@@ -1,6 +1,7 @@
 import { eventually } from '../../support/eventually';
 import { codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { objectsIn } from '../../support/run-command';
+import { endingOf } from '../../support/runs';
 import { CLIENT, createShell } from '../../support/shell';
 import { untilListed } from '../../support/temporal';
 
@@ -31,4 +32,26 @@ it('the commands of docs/runbook.md find exactly the keys of unconfirmed tokens,
   replaceClient(CLIENT);
   expect(await sh(find + remove)).toEqual([...lost, ...lost.map(([id]) => [`API Key '${id}' deleted`])]);
   expect(await sh(find)).toEqual([['']]);
+});
+
+it('the commands of docs/runbook.md find the key of a delivered token, delete it, and note it', async () => {
+  const { atlas, deployment, sh } = await createShell();
+  const [list = '', find = '', remove = ''] = codeBlocks(
+    sectionBelow(page('docs/runbook.md'), 'End the life of a key'),
+    'sh',
+  );
+  const { receipt } = await endingOf(await deployment.start());
+  const { deliveryId = '', createdAt, orgId, sourceOrgId, location } = receipt ?? {};
+  await deployment.workers[0]?.untilOutput(/link-token delivered/);
+  await sh(`cp ${deployment.folder}/worker-1.log .`);
+  expect(await sh(list)).toEqual([[deliveryId, createdAt, orgId, sourceOrgId, location]]);
+
+  const [{ apiKey } = { apiKey: { id: '' } }] = atlas.createdTokens();
+  const madeAt = new Date(parseInt(apiKey.id.slice(0, 8), 16) * 1000).toISOString().replace('.000', '');
+  expect(await sh(find.replace(/(?<=token=)\S+/, deliveryId))).toEqual([
+    [apiKey.id, madeAt, 'Live Migration link-token'],
+  ]);
+  await sh(remove.replace(/(?<=key=)\S+/, apiKey.id));
+  expect(atlas.createdTokens()).toMatchObject([{ removedAt: expect.any(String) }]);
+  expect(await sh(list)).toEqual([['']]);
 });
