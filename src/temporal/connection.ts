@@ -52,7 +52,7 @@ export function createClient(connection: ConnectionLike, namespace: string): Cli
   return new Client({
     connection,
     namespace,
-    dataConverter: { payloadConverterPath: require.resolve('../workflows/payload-converter') },
+    dataConverter: { payloadConverterPath: require.resolve('../shared/payload-converter') },
   });
 }
 

@@ -21,7 +21,7 @@ export async function createWorker(
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
-    dataConverter: { payloadConverterPath: path.join(__dirname, '../workflows/payload-converter.js') },
+    dataConverter: { payloadConverterPath: path.join(__dirname, '../shared/payload-converter.js') },
     activities: createActivities(services, policies, config.schedules.minimumTokenAgeMs),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
