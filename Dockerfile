@@ -1,4 +1,4 @@
-ARG NODE_IMAGE=node:24-bookworm-slim
+ARG NODE_IMAGE=node:24-trixie-slim
 
 FROM ${NODE_IMAGE} AS source
 WORKDIR /app
@@ -26,11 +26,16 @@ RUN node -p 'tls.rootCertificates.join("\n")' > ca-certificates.crt
 FROM ${NODE_IMAGE}
 ARG VERSION=unreleased
 ARG REVISION=unknown
+ARG CREATED=unknown
+ARG SOURCE=unknown
 LABEL org.opencontainers.image.title="live-migration-prep" \
     org.opencontainers.image.description="Creates MongoDB Atlas link-tokens and delivers them to a secret store, as a durable Temporal job" \
     org.opencontainers.image.licenses="Apache-2.0" \
     org.opencontainers.image.version="${VERSION}" \
-    org.opencontainers.image.revision="${REVISION}"
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.created="${CREATED}" \
+    org.opencontainers.image.source="${SOURCE}" \
+    org.opencontainers.image.url="${SOURCE}"
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
