@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { escapeControls, shellQuote } from '../shared/text';
 import { findGrpcError } from '../temporal/grpc';
+import { toMs } from '../temporal/time';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 
@@ -110,7 +110,7 @@ async function checkPollers(
 ): Promise<CheckResult> {
   const queue = { namespace, taskQueue: { name: taskQueue } };
   const { pollers } = await workflowService.describeTaskQueue(queue);
-  const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => optionalTsToMs(lastAccessTime) ?? 0));
+  const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => toMs(lastAccessTime)));
   if (lastMs > Math.max(0, Date.now() - expiresMs)) return ok('a worker polls it');
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';
   return warning(

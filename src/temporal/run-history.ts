@@ -1,6 +1,5 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { z } from 'zod';
 import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { MAX_TEXT_LENGTH } from '../contract/names';
@@ -14,6 +13,7 @@ import {
 } from '../contract/schemas';
 import { truncate } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
+import { toMs } from './time';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const LAST = { historyEventFilterType: 2 };
@@ -181,7 +181,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       workflowPropertiesModifiedEventAttributes: modified,
     } = event;
     const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
-    const at = new Date(optionalTsToMs(event.eventTime) ?? 0).toISOString();
+    const at = new Date(toMs(event.eventTime)).toISOString();
     const begun = event.workflowExecutionStartedEventAttributes;
     if (begun) input = decodePayloads(begun.input);
     if (scheduled) {

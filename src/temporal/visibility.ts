@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers';
-import { optionalTsToMs } from '@temporalio/common/lib/time';
 import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { GRPC, findGrpcCode, isResponseTooLarge, withReadTimeout } from './grpc';
+import { toMs } from './time';
 
 const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
 const REFUSALS: ReadonlyMap<number | null, string> = new Map([
@@ -110,5 +110,5 @@ export function visibilityQuery(
 
 export async function readRetentionMs({ workflowService, options: { namespace } }: Client): Promise<number> {
   const { config } = await workflowService.describeNamespace({ namespace });
-  return optionalTsToMs(config?.workflowExecutionRetentionTtl) ?? 0;
+  return toMs(config?.workflowExecutionRetentionTtl);
 }
