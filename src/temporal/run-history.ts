@@ -63,20 +63,12 @@ function toObject(value: unknown): object {
 type PageOptions =
   { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
 
-async function readEvent(
-  client: Client,
-  run: RunRef,
-  options: PageOptions,
-): Promise<HistoryEvent | undefined> {
+async function readEvent(client: Client, run: RunRef, options: PageOptions) {
   return (await readPage(client, run, options))?.history?.events?.[0];
 }
 
 /** @returns null when the history is gone: the list names a run for moments after its history was deleted. */
-function readPage(
-  client: Client,
-  { workflowId, runId }: RunRef,
-  options: PageOptions,
-): Promise<Response | null> {
+function readPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
   const { namespace } = client.options;
   const execution = { workflowId, runId };
   const read = () => client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
@@ -157,15 +149,10 @@ async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryE
   } while (nextPageToken?.length);
 }
 
-interface Activity {
-  type: string;
-  startedAt: string;
-}
-
 /** Keeps of each event only what is used: any of them may have 2 MB. */
 async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHistory> {
   let input: unknown[] = [];
-  const activities = new Map<string, Activity>();
+  const activities = new Map<string, { type: string; startedAt: string }>();
   const sinks = new Set<string>();
   const unconfirmedAttempts: UnconfirmedAttempt[] = [];
   let created: SealedToken | undefined;
