@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 
-/** Result of a route, before `envelope`, `pretty` and faults. A body that is no string is sent as JSON. */
+/** Result of a route, before `envelope`, `pretty` and faults. A body that is not a string is sent as JSON. */
 export interface RouteResponse {
   status: number;
   body?: unknown;

@@ -57,7 +57,7 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
     await raceSignal(() => program.parseAsync([...args], { from: 'user' }), stop.signal);
     return EXIT_CODES.done;
   } catch (error) {
-    // `--help` is no error.
+    // `--help` is not an error.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
     // Where commander gave up, it may not have read --json yet.
     const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));

@@ -90,7 +90,7 @@ export function createSender(timeoutMs: number): Sender {
 }
 
 function findErrorCode(error: unknown): string {
-  // `instanceof` fails here: a DOMException is no Error of the realm that tests run in.
+  // `instanceof` fails here: in tests, a DOMException is an Error of another realm.
   const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
   if (name === 'TimeoutError') return 'TIMEOUT';
   if (typeof code === 'string') return code;

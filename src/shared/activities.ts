@@ -15,7 +15,7 @@ export interface Backoff {
 }
 
 export interface ActivityRetryPolicy extends Backoff {
-  /** Longer than the longest attempt, so that an attempt ends by itself. */
+  /** Exceeds the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
 }

@@ -111,7 +111,7 @@ function getRunOptions(): RunOptions {
   };
 }
 
-/** @param timeoutMs 0 is none. */
+/** @param timeoutMs 0 means no timeout. */
 function isTooShort(timeoutMs = 0): boolean {
   return timeoutMs > 0 && timeoutMs < SHORTEST_PERMITTED_TIMEOUT_MS;
 }

@@ -4,7 +4,7 @@ import path from 'node:path';
 
 const undoings: (() => unknown)[] = [];
 
-/** Runs after the last test of the file, also when tests failed; last in, first out. */
+/** Runs after the last test of the file, even if tests failed; last in, first out. */
 export function cleanUpLater(undo: () => unknown): void {
   undoings.push(undo);
 }

@@ -4,7 +4,7 @@ import { listen } from './servers';
 export type TcpProxy = Awaited<ReturnType<typeof startTcpProxy>>;
 
 /**
- * Passes connections on, until it is told otherwise.
+ * Passes connections on until `cut` or `silence` is called.
  *
  * @param target host and port.
  */

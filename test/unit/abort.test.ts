@@ -5,7 +5,7 @@ import { withTimeout } from '../../src/abort';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-it('ends work that takes too long, also when garbage is collected meanwhile', async () => {
+it('ends work that takes too long, even if garbage is collected meanwhile', async () => {
   const hang = () =>
     withTimeout(
       100,

@@ -135,7 +135,7 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
-  it.concurrent('is one attempt, also when it is lost', async () => {
+  it.concurrent('is one attempt, even if it is lost', async () => {
     const { handle } = await startUndelivered([lost]);
     expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'SinkUnavailable' });
     const { receipt } = await redeliver(handle, { sink: 'third' });

@@ -66,7 +66,7 @@ function findTemporaryReason(response: HttpResponse): string | null {
 
 const errorsSchema = z.object({ errors: firstEntries(z.string(), 20) });
 
-/** @returns undefined for a body that is no error of Vault. */
+/** @returns undefined if the body is not an error response of Vault. */
 export function parseErrors({ json }: HttpResponse): string[] | undefined {
   return errorsSchema.safeParse(json).data?.errors;
 }

@@ -37,7 +37,7 @@ export interface VaultIdentity {
   readonly description: string;
   /**
    * @param refused a token to which Vault responded with 403, as it does to an expired one and to a denied path.
-   * @throws SinkUnavailableError, also when there is no other token than `refused`; SecretUnavailableError.
+   * @throws SinkUnavailableError, such as when there is no token other than `refused`; SecretUnavailableError.
    */
   token(signal: AbortSignal, refused?: string): Promise<string>;
 }

@@ -68,7 +68,7 @@ describe('no sink gets a token', () => {
   it.each<[when: string, field: string, ...args: Parameters<typeof attemptWithoutDelivery>]>([
     ["in a workflow type of the caller's own", 'workflowId', { workflowType: 'mine' }],
     ['whose JWE is too large', 'jwe', {}, 'drop', { jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
-    ['if its name is no text', 'request', {}, { name: 'drop' }],
+    ['if its name is not a string', 'request', {}, { name: 'drop' }],
   ])('%s', async (_when, field, ...args) => {
     expect(await refusedFields(attemptWithoutDelivery(...args))).toEqual([field]);
   });

@@ -79,7 +79,7 @@ it('doctor names every problem of a configuration, checks nothing else, and ends
   expect(stderr).toMatch(/ problems:\n[^]*lmp\.yaml:2 sinks\.drop\.type: [^]*lmp\.yaml:1 colour: /);
 });
 
-it('--help names every command and every exit code, and is no error', async () => {
+it('--help names every command and every exit code, and exits with 0', async () => {
   const { code, stdout, stderr } = await run('--help');
   expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
   const commands = 'start watch list cancel redeliver recover doctor keys schedule'.split(' ');

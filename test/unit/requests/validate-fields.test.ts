@@ -72,7 +72,7 @@ describe('validateFields', () => {
     });
   });
 
-  it('names every field that is missing, and what is no object', () => {
+  it('names every field that is missing, and refuses what is not an object', () => {
     expect(problemsOf({})).toEqual({
       orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
       accessListIps: 'is missing or not a list: write [] for a source in Cloud Manager',

@@ -43,7 +43,7 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['a path from the root', vaultAt('/a/{orgId}'), 'path: leaves its root'],
   ['an encoded path', vaultAt('%2e%2e/{orgId}'), 'path: contains characters other than'],
   ['the same path for all', vaultAt('a/b'), 'path: is the same for every token'],
-  ['a region that is none', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
+  ['what is not a region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
   ['a tag AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
   ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
