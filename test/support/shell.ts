@@ -12,7 +12,7 @@ export const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-qu
 /** The organization of the page. */
 const PAGE_ORG = '64f1c0ffee5eed0000000a71';
 
-/** Prepares a shell for the commands of a page, with `live-migration-prep` and the stand-in for the Atlas CLI. */
+/** Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a stand-in for the Atlas CLI. */
 export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
   const { account, url } = fixture.atlas;
@@ -23,7 +23,7 @@ export async function createShell(config?: Config) {
   replaceClient(CLIENT);
   const env = {
     ...devServerEnv(fixture.address),
-    PATH: `${folder}:${path.join(ROOT, 'dev/atlas-emulator/bin')}:${String(process.env['PATH'])}`,
+    PATH: [folder, `${ROOT}/dev/atlas-emulator/bin`, `${ROOT}/.cache/bin`, process.env['PATH']].join(':'),
     TASK_QUEUE: fixture.deployment.taskQueue,
     MONGODB_ATLAS_BASE_URL: url,
     MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
