@@ -39,7 +39,7 @@ describe('npm run demo', () => {
     const [, ...parts] = demo.output().split(/^Part \d: /m);
     expect(parts).toEqual([
       expect.stringMatching(
-        /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
+        /^a clean run; --ip is .*\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
       ),
       expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
       expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
