@@ -120,6 +120,7 @@ describe.each([
     expect(monitor).toEqual({
       selector: { matchLabels: LABELS },
       podMetricsEndpoints: [{ port: 'metrics' }],
+      sampleLimit: 20_000,
     });
     const jobs = alertRules().flatMap(({ expr }) => expr.match(/job=".*?"/g) ?? []);
     expect(new Set(jobs)).toEqual(new Set([`job="${template.metadata.labels[jobLabel]}"`]));
