@@ -76,10 +76,17 @@ async function readPage(client: Client, query: string, pageSize: number, nextPag
 
 type Response = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
 
+/** Exceeds every field of ours. */
+const MAX_MEMO_FIELD_BYTES = 4096;
+
 /** Copies what is used of a message, which may have 128 MiB. */
 async function copyPage({ options }: Client, { executions, nextPageToken }: Response) {
   const runs: RunInfo[] = [];
   for (const raw of executions) {
+    const small = Object.entries(raw.memo?.fields ?? {}).filter(
+      ([, { data }]) => (data?.length ?? 0) <= MAX_MEMO_FIELD_BYTES,
+    );
+    raw.memo = { fields: Object.fromEntries(small) };
     const run = await executionInfoFromRaw(raw, options.loadedDataConverter, null, options.namespace);
     runs.push({ ...run, memo: readMemo(run.memo) });
   }
