@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Organizations } from '../config/organizations';
 import { deliverInputSchema } from '../contract/activity-inputs';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import { deliveryFactsSchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
+import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
 import type { Activities, DeliverRetryPolicy } from '../shared/activities';
 import { cut, quote } from '../shared/text';
@@ -37,7 +37,7 @@ export function deliverLinkTokenActivity(
       const sink = findSink(name, openedToken);
       // The schemas keep the token out of the receipt, and everything else out of the sink.
       const facts = tokenFactsSchema.parse(openedToken);
-      const delivery = { ...deliveryFactsSchema.parse(openedToken), token: openedToken.linkToken };
+      const delivery = deliverySchema.parse(openedToken);
       sinkTried = true;
       const place = await withHeartbeats(() => sink.deliver(delivery, cancellationSignal));
       const location = cut(place, MAX_MESSAGE_LENGTH);

@@ -6,6 +6,7 @@ import {
   MAX_FIELDS,
   MAX_FINDINGS,
   MAX_JWE_LENGTH,
+  MAX_LINK_TOKEN_BYTES,
   MAX_MESSAGE_LENGTH,
   MAX_SINKS_TRIED,
   MAX_TIME_LENGTH,
@@ -119,13 +120,12 @@ export const tokenFactsSchema = z.object(tokenFacts);
 
 export type TokenFacts = z.output<typeof tokenFactsSchema>;
 
-/** The facts that a sink gets beside the token. */
-export const deliveryFactsSchema = tokenFactsSchema.omit({
-  accessListIps: true,
-  credential: true,
-  warnings: true,
-  unconfirmedTokens: true,
-});
+/** A token to deliver, with the facts that a sink stores beside it. */
+export const deliverySchema = tokenFactsSchema
+  .omit({ accessListIps: true, credential: true, warnings: true, unconfirmedTokens: true })
+  .extend({
+    linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential'),
+  });
 
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts

@@ -67,10 +67,10 @@ function createCloudManagerSink(config: Config): Sink {
     skipsAccessList: true,
 
     /** Posts in every attempt: the status names no token. That a repetition changes nothing is not documented. */
-    async deliver({ sourceOrgId, token }, signal) {
+    async deliver({ sourceOrgId, linkToken }, signal) {
       const link = linkPath(sourceOrgId ?? '');
       const deadlineMs = Date.now() + syncTimeoutMs;
-      let synced = await isSynced(link, signal, { linkToken: token });
+      let synced = await isSynced(link, signal, { linkToken });
       while (!synced) {
         if (Date.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(

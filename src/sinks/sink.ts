@@ -1,12 +1,12 @@
 import type { z } from 'zod';
-import type { deliveryFactsSchema } from '../contract/schemas';
+import type { deliverySchema } from '../contract/schemas';
 import type { ReferenceContext } from '../secrets/references';
 
 /**
  * A token to deliver. `deliveryId` is the same in every attempt and every redelivery of this token. The activity has
  * parsed all fields: ids consist of hexadecimal digits and hyphens, so they are safe in a path or a name.
  */
-export type Delivery = z.output<typeof deliveryFactsSchema> & { token: string };
+export type Delivery = z.output<typeof deliverySchema>;
 
 export type CheckTarget = Pick<Delivery, 'orgId' | 'sourceOrgId'>;
 

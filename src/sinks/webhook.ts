@@ -1,7 +1,6 @@
 import type { Webhook } from 'standardwebhooks';
 import { z } from 'zod';
-import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
-import { deliveryFactsSchema, timestamp } from '../contract/schemas';
+import { deliverySchema, timestamp } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
 import type { Sink, SinkType } from './sink';
 import { createSinkSend, isSuccess, responseError } from './utils/http';
@@ -62,11 +61,10 @@ function createWebhookSink(
   return {
     async deliver(delivery, signal) {
       const now = new Date();
-      const { token, ...facts } = delivery;
       const event: z.output<typeof linkTokenCreatedSchema> = {
         type: 'link-token.created',
         timestamp: now.toISOString(),
-        data: { ...facts, linkToken: token },
+        data: delivery,
       };
       const body = JSON.stringify(event);
       const signatures = signingSecrets.map((secret) =>
@@ -97,11 +95,7 @@ export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
     timestamp: timestamp.describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
-    data: deliveryFactsSchema
-      .extend({
-        linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential'),
-      })
-      .describe('The token and what is known of it'),
+    data: deliverySchema.describe('The token and what is known of it'),
   })
   .meta({
     title: 'LinkTokenCreated',

@@ -9,13 +9,13 @@ export type Env = Record<string, string>;
 
 /** Makes a new token, of organizations of its own unless they are given. */
 export function newDelivery(given: Partial<Delivery> = {}): Delivery {
-  const token = given.token ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
+  const linkToken = given.linkToken ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
   return {
-    token,
+    linkToken,
     deliveryId: randomUUID(),
     orgId: newOrgId(),
     sourceOrgId: newOrgId(),
-    tokenSha256: createHash('sha256').update(token).digest('hex'),
+    tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
     createdAt: new Date().toISOString(),
     requestedBy: 'jane.doe@example.com',
     changeReference: 'CHG-1234',

@@ -23,7 +23,7 @@ function createFileSink({ directory }: Config): Sink {
   return {
     async deliver(delivery, signal) {
       const file = path.join(directory, formatFileName(delivery));
-      await runInTurn(() => callFolderProcess('storeToken', file, delivery.token), signal);
+      await runInTurn(() => callFolderProcess('storeToken', file, delivery.linkToken), signal);
       return `file ${file} on the worker's host`;
     },
     check: (_target, signal) => runInTurn(() => callFolderProcess('checkFolder', directory), signal),

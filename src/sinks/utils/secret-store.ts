@@ -57,9 +57,10 @@ export function completeIds(target: CheckTarget | null): Ids {
 
 /** Has text only, and is the same for the same delivery: stores compare it to recognise a repetition. */
 export function toStoredToken(delivery: Delivery) {
-  const { deliveryId, orgId, sourceOrgId, tokenSha256, createdAt, requestedBy, changeReference } = delivery;
+  const { linkToken, deliveryId, orgId, sourceOrgId, tokenSha256, createdAt } = delivery;
+  const { requestedBy, changeReference } = delivery;
   return {
-    linkToken: delivery.token,
+    linkToken,
     deliveryId,
     orgId,
     ...(sourceOrgId !== null && { sourceOrgId }),

@@ -79,13 +79,12 @@ it('stores token and facts as JSON, in a version with the delivery id, tagged an
     requestedBy: `aws:Zoë\n\u0000(\u{1FAE9}) ${'漢'.repeat(180)}`,
     changeReference: '',
   });
-  const { token, ...facts } = delivery;
-  const { orgId, sourceOrgId, deliveryId: VersionId } = facts;
+  const { orgId, sourceOrgId, deliveryId: VersionId } = delivery;
   const kmsKeyId = `arn:aws:kms:${REGION}:123456789012:key/${randomUUID()}`;
   const sink = await aws({ kmsKeyId, tags: { team: 'platform' } });
   await sink.deliver(delivery);
   const name = `live-migration/${orgId}/${sourceOrgId}`;
-  expect(await read(name)).toEqual({ VersionId, value: { linkToken: token, ...facts } });
+  expect(await read(name)).toEqual({ VersionId, value: delivery });
   const { Tags = [], KmsKeyId } = await describeSecret(name);
   expect(Object.fromEntries(Tags.map(({ Key, Value }) => [Key, Value]))).toEqual({
     team: 'platform',

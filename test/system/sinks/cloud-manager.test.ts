@@ -89,7 +89,7 @@ it('is unavailable when the link is not synced in time, and a later attempt comp
   seed();
   await later.deliver(delivery);
   const links = emulator.state().migrationLinks;
-  expect(links).toContainEqual(expect.objectContaining({ linkToken: delivery.token, posts: 2 }));
+  expect(links).toContainEqual(expect.objectContaining({ linkToken: delivery.linkToken, posts: 2 }));
 });
 
 it.each<[string, () => void, RegExp]>([

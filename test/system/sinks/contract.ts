@@ -60,7 +60,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
 
   /** Returns the location, or what was thrown. */
   async function deliver(delivery: Delivery, signal?: AbortSignal): Promise<unknown> {
-    secrets.set(`token ${secrets.size}`, delivery.token);
+    secrets.set(`token ${secrets.size}`, delivery.linkToken);
     const sink = await sinkFor(delivery);
     return look(await sink.deliver(delivery, signal).catch((error: unknown) => error));
   }
@@ -73,7 +73,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       const location = fixture.locationOf(delivery);
       expect(await deliver(delivery)).toBe(location);
       expect(await deliver(delivery)).toBe(location);
-      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+      expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
       expect(findSecrets(places, new Map([['what is shown', location]]))).toHaveLength(2);
     });
 
@@ -82,7 +82,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       await deliver(delivery);
       const sink = await sinkFor(delivery);
       for (const target of [null, delivery]) look(await sink.check(target));
-      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+      expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
     });
 
     it('a retry after a lost response changes nothing', async () => {
@@ -91,9 +91,9 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       if (write) proxy.loseResponseTo?.(write);
       const result = await deliver(delivery);
       if (write) expect(result).toBeInstanceOf(SinkUnavailableError);
-      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+      expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
       await deliver(delivery);
-      expect(await fixture.held(delivery)).toEqual([delivery.token]);
+      expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
     });
 
     it('a new token of the same organizations stays beside the former, or replaces it', async () => {
@@ -101,8 +101,8 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       const next = successorOf(former);
       await deliver(former);
       await deliver(next);
-      const kept = fixture.keepsFormer ? [former.token] : [];
-      expect((await fixture.held(next)).sort()).toEqual([...kept, next.token].sort());
+      const kept = fixture.keepsFormer ? [former.linkToken] : [];
+      expect((await fixture.held(next)).sort()).toEqual([...kept, next.linkToken].sort());
     });
 
     it('a refusal is SinkRejected, with a reason', async () => {
@@ -112,7 +112,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       const failure = await deliver(delivery);
       expect(failure).toBeInstanceOf(SinkRejectedError);
       expect((failure as Error).message).toMatch(/\w+ \w+ \w+/);
-      expect(await fixture.held(delivery)).not.toContain(delivery.token);
+      expect(await fixture.held(delivery)).not.toContain(delivery.linkToken);
     });
 
     it('a cancelled delivery stops', async () => {
@@ -156,7 +156,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
       await fixture.proxy.restore();
       await Promise.all([...first, ...second]);
       const held = await Promise.all(deliveries.map(async (delivery) => fixture.held(delivery)));
-      expect(held).toEqual(deliveries.map(({ token }) => [token]));
+      expect(held).toEqual(deliveries.map(({ linkToken }) => [linkToken]));
     });
 
     it('a run waits while it is unreachable, and delivers; log and history show no secret', async () => {

@@ -81,13 +81,13 @@ const accept: RequestListener = (_request, response) => void response.writeHead(
 it('sends what its schema says, signed now and with both secrets of a rotation', async () => {
   const { deliver, received } = await webhook(accept);
   const given = { sourceOrgId: null, requestedBy: null, createdAt: '2026-01-01T00:00:00.000Z' };
-  const { token, ...facts } = newDelivery(given);
-  await deliver({ token, ...facts });
+  const delivery = newDelivery(given);
+  await deliver(delivery);
   const [{ headers, body }] = received as [Received];
   for (const secret of [NEW, OLD]) {
     // It refuses a signature that is older than five minutes.
     const event = new Webhook(secret).verify(body, headers);
-    expect(event).toMatchObject({ type: 'link-token.created', data: { linkToken: token, ...facts } });
+    expect(event).toMatchObject({ type: 'link-token.created', data: delivery });
     expect(linkTokenCreatedSchema.parse(event)).toEqual(event);
   }
 });
@@ -169,7 +169,7 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
   await deliver(delivery);
   const file = `${delivery.deliveryId}.link-token`;
   expect(readdirSync(tokens)).toEqual([file]);
-  expect(readFileSync(path.join(tokens, file), 'utf8')).toBe(delivery.token);
+  expect(readFileSync(path.join(tokens, file), 'utf8')).toBe(delivery.linkToken);
   const unsigned = await webhook(accept, { url, signingSecrets: [{ env: 'OLD' }] });
   await expect(unsigned.deliver(newDelivery())).rejects.toThrow(/responded with 401/);
   rmSync(tokens, { recursive: true });

@@ -54,7 +54,7 @@ test('a token sealed with a private address goes to the sink as it was sealed, a
   const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/);
   expect(await attempt()).toEqual({ ...facts, sink: 'drop', location: 'file x', deliveredAt });
   const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
-  expect(deliver.mock.calls).toEqual([[{ ...given, token: 'CANARY-token' }, expect.any(AbortSignal)]]);
+  expect(deliver.mock.calls).toEqual([[{ ...given, linkToken: 'CANARY-token' }, expect.any(AbortSignal)]]);
 });
 
 test('a location that is longer than a receipt permits is cut', async () => {

@@ -70,13 +70,13 @@ async function start(seed: SeedInput = {}) {
 
 it("what a worker sends, and what the emulator serves, fits MongoDB's specification", async () => {
   const { atlas, create, emulator, exchanges } = await start();
-  const token = await create(['192.31.196.7']);
+  const linkToken = await create(['192.31.196.7']);
   // A linked source has projects.
   const link = await cloudManagerSink.create({
     ...{ baseUrl: new URL(emulator.url), allowHttp: true, ...withKey(sourceApiKey) },
     ...{ syncTimeoutMs: 0, pollIntervalMs: 100, timeoutMs: 60_000 },
   });
-  await link.deliver({ sourceOrgId, token } as Delivery, signal);
+  await link.deliver({ sourceOrgId, linkToken } as Delivery, signal);
   expect(await atlas.isLinked(ORG, 'default')).toBe(true);
   expect(await atlas.visibleOrganizations('default', 'cached')).toEqual([ORG]);
   expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(new Set(Object.keys(OPERATIONS)));
