@@ -12,7 +12,8 @@ export async function raceSignal<T>(work: () => Promise<T>, signal: AbortSignal)
     throw signal.reason;
   });
   try {
-    return await Promise.race([work(), aborted]);
+    // Work that throws at once must not leave `aborted` without a handler.
+    return await Promise.race([aborted, (async () => work())()]);
   } finally {
     settled.abort();
   }

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { withTimeout } from '../../src/abort';
+import { raceSignal, withTimeout } from '../../src/abort';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -22,4 +22,17 @@ it('ends work that takes too long, even if garbage is collected meanwhile', asyn
   await new Promise(setImmediate);
   collectGarbage();
   for (const work of hung) await expect(work).rejects.toMatchObject({ name: 'TimeoutError' });
+});
+
+it('leaves no unhandled rejection behind work that throws at once', async () => {
+  const unhandled = jest.fn();
+  process.on('unhandledRejection', unhandled);
+  const { signal } = new AbortController();
+  const work = () => {
+    throw new Error('at once');
+  };
+  await expect(raceSignal(work, signal)).rejects.toThrow('at once');
+  await new Promise(setImmediate);
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
 });

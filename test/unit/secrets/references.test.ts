@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { SecretUnavailableError, secretReference } from '../../../src/secrets/references';
+import { SecretUnavailableError, headerFormat, idOrReference, secretReference } from '../../../src/secrets/references';
 import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
 function refer(reference: unknown, env: Env = {}) {
@@ -56,3 +56,11 @@ describe('a reference to a secret', () => {
     ]);
   });
 });
+
+it.each(['abcdefgh', '12345678', '2c130c23-e6b6-4da8-a93f-a8bf33218830', 'jane.doe@example.com'])(
+  'the id %s may be text',
+  (id) => {
+    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    expect(idOrReference(context, headerFormat).parse(id).read()).toBe(id);
+  },
+);
