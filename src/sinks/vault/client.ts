@@ -3,34 +3,49 @@ import { firstEntries, type HttpResponse } from '../../http/response';
 import { SinkUnavailableError, type SinkRejectedError } from '../sink';
 import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
 
-/** Sends one request to Vault, with `token` in its header. `path` is below `/v1/`. */
-export type VaultSend = (
-  request: { method: 'GET' | 'POST'; path: string; token?: string; body?: object },
-  signal: AbortSignal,
-) => Promise<HttpResponse>;
+export interface VaultRequest {
+  method: 'GET' | 'POST';
+  /** Path below `/v1/`. */
+  path: string;
+  token?: string;
+  body?: object;
+}
 
-/** @param server name for messages, such as `Vault at https://…`. */
-export function createVaultSend(
-  server: string,
-  { address, namespace, timeoutMs }: { address: URL; namespace?: string | undefined; timeoutMs: number },
-): VaultSend {
+export interface VaultClient {
+  /** Name for messages, such as `Vault at https://…`. */
+  server: string;
+  /** The address and the namespace: what a login is valid for. */
+  target: string;
+  /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
+  send(request: VaultRequest, signal: AbortSignal): Promise<HttpResponse>;
+}
+
+export function createVaultClient({
+  address,
+  namespace = '',
+  timeoutMs,
+}: {
+  address: URL;
+  namespace?: string | undefined;
+  timeoutMs: number;
+}): VaultClient {
+  const server = `Vault at ${address.origin}`;
   const send = createSinkSend(server, timeoutMs);
-  return ({ method, path, token, body }, signal) =>
-    send(
-      {
-        method,
-        url: joinUrl(address, `/v1/${path}`),
-        headers: {
-          'content-type': 'application/json',
-          // A Vault Agent may require it, against forged requests.
-          'x-vault-request': 'true',
-          ...(token !== undefined && { 'x-vault-token': token }),
-          ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
-        },
-        ...(body && { body: JSON.stringify(body) }),
-      },
-      signal,
-    );
+  return {
+    server,
+    target: JSON.stringify([address.href, namespace]),
+    send({ method, path, token, body }, signal) {
+      const headers = {
+        'content-type': 'application/json',
+        // A Vault Agent may require it, against forged requests.
+        'x-vault-request': 'true',
+        ...(token !== undefined && { 'x-vault-token': token }),
+        ...(namespace && { 'x-vault-namespace': namespace }),
+      };
+      const url = joinUrl(address, `/v1/${path}`);
+      return send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal);
+    },
+  };
 }
 
 /** @param what server and request, such as `Vault at https://…, secret/data/…`. */

@@ -10,7 +10,7 @@ import {
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
-import { vaultError, type VaultSend } from './client';
+import { vaultError, type VaultClient } from './client';
 import { LoginRefusedError, shareLogin, type VaultLogin } from './logins';
 
 export function vaultAuthSchema(context: ReferenceContext) {
@@ -44,14 +44,13 @@ export interface VaultIdentity {
 
 /** @param isCheck true to log in once, even soon after a refusal, which is then a SinkRejectedError. */
 export function createVaultIdentity(
-  server: string,
+  client: VaultClient,
   config: VaultAuthConfig,
-  send: VaultSend,
   isCheck = false,
 ): VaultIdentity {
   return config.method === 'token'
-    ? createTokenIdentity(server, config.token)
-    : createAppRoleIdentity(server, config, send, isCheck);
+    ? createTokenIdentity(client.server, config.token)
+    : createAppRoleIdentity(client, config, isCheck);
 }
 
 /** Reads the token for each request: others renew or replace it. */
@@ -74,19 +73,21 @@ function createTokenIdentity(server: string, secret: Secret): VaultIdentity {
 const RENEW_BEFORE_EXPIRY_MS = 60_000;
 
 const loginSchema = z.object({
-  auth: z.object({ client_token: z.string().min(1), lease_duration: z.number().min(0) }),
+  auth: z.object({
+    client_token: z.string().refine((token) => headerFormat(token) === null),
+    lease_duration: z.number().min(0),
+  }),
 });
 
 function createAppRoleIdentity(
-  server: string,
+  { server, target, send }: VaultClient,
   { mount, roleId, secretId }: Extract<VaultAuthConfig, { method: 'appRole' }>,
-  send: VaultSend,
   isCheck: boolean,
 ): VaultIdentity {
   const description = `the AppRole from ${roleId.source} and ${secretId.source}`;
   const cache = createTokenCache(() => {
     const body = { role_id: roleId.read(), secret_id: secretId.read() };
-    return shareLogin(JSON.stringify([server, mount, body]), isCheck, () => logIn(body));
+    return shareLogin(JSON.stringify([target, mount, body]), isCheck, () => logIn(body));
   });
 
   async function logIn(body: object): Promise<VaultLogin> {

@@ -3,7 +3,7 @@ import type { ReferenceContext } from '../../secrets/references';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
 import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';
-import { createVaultSend } from './client';
+import { createVaultClient } from './client';
 import { createVaultIdentity, vaultAuthSchema } from './identity';
 import { createKv } from './kv';
 
@@ -26,9 +26,9 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 export const vaultSink: SinkType<'vault', Config> = { type: 'vault', configSchema, create: createVaultSink };
 
 function createVaultSink({ mount, path: template, auth, ...connection }: Config): Sink {
-  const server = `Vault at ${connection.address.origin}`;
-  const send = createVaultSend(server, connection);
-  const kv = createKv(server, mount, createVaultIdentity(server, auth, send), send);
+  const client = createVaultClient(connection);
+  const { server } = client;
+  const kv = createKv(client, mount, createVaultIdentity(client, auth));
 
   return {
     needsSourceOrgId: template.uses('sourceOrgId'),
@@ -49,8 +49,8 @@ function createVaultSink({ mount, path: template, auth, ...connection }: Config)
     async check(target, signal) {
       const path = template.fill(completeIds(target));
       // A new login tests the current credentials.
-      const identity = createVaultIdentity(server, auth, send, true);
-      const checked = createKv(server, mount, identity, send);
+      const identity = createVaultIdentity(client, auth, true);
+      const checked = createKv(client, mount, identity);
       await checked.read(path, signal);
       await checked.requireVersion2(signal);
       return `${server} accepts ${identity.description}, which may read ${mount}/${path}`;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { HttpResponse } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
-import { parseErrors, vaultError, type VaultSend } from './client';
+import { parseErrors, vaultError, type VaultClient, type VaultRequest } from './client';
 import type { VaultIdentity } from './identity';
 
 interface KvSecret {
@@ -28,10 +28,10 @@ const mountSchema = z.object({
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
-export function createKv(server: string, mount: string, identity: VaultIdentity, send: VaultSend) {
+export function createKv({ server, send }: VaultClient, mount: string, identity: VaultIdentity) {
   /** A new token may succeed where Vault refuses the first. */
   async function sendAuthenticated(
-    request: Omit<Parameters<VaultSend>[0], 'token'>,
+    request: Omit<VaultRequest, 'token'>,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
     const token = await identity.token(signal);

@@ -258,6 +258,38 @@ describe('an AppRole', () => {
     await deliver(delivery);
   });
 
+  it('is not that of another namespace, or of another path of the same server', async () => {
+    const logins: string[] = [];
+    const server = await serveHttp(({ url = '', headers }, response) => {
+      if (url.endsWith('/login')) {
+        logins.push(`${String(headers['x-vault-namespace'])} ${url}`);
+        response.writeHead(400).end('{"errors":[]}');
+      }
+    });
+    for (const place of [
+      { address: server.url, namespace: 'a' },
+      { address: server.url, namespace: 'b' },
+      { address: `${server.url}/below`, namespace: 'b' },
+    ]) {
+      const { deliver } = await vault({ auth: APP_ROLE, ...place });
+      await expect(deliver(newDelivery())).rejects.toThrow('login at auth/approle responded with 400');
+    }
+    expect(logins).toEqual([
+      'a /v1/auth/approle/login',
+      'b /v1/auth/approle/login',
+      'b /below/v1/auth/approle/login',
+    ]);
+  });
+
+  it('that gets a token which no header can hold waits, and says that this is not Vault', async () => {
+    const login = { auth: { client_token: 'canary\ntoken', lease_duration: 60 } };
+    const { url } = await serveHttp((_request, response) => response.end(JSON.stringify(login)));
+    const { deliver } = await vault({ auth: APP_ROLE, address: url });
+    const message =
+      /login at auth\/approle responded with 200: this is not what was requested; check its add/;
+    await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Unavailable', message));
+  });
+
   it('logs in anew for a check, which reads a path of made-up ids', async () => {
     const env = { ...fixture().env };
     const { deliver, check } = await vault({ auth: APP_ROLE, path: 'live-migration/{orgId}' }, env);
