@@ -17,7 +17,7 @@ export interface VaultClient {
   /** The address and the namespace: what a login is valid for. */
   target: string;
   /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
-  send(request: VaultRequest, signal: AbortSignal): Promise<HttpResponse>;
+  send: (request: VaultRequest, signal: AbortSignal) => Promise<HttpResponse>;
 }
 
 export function createVaultClient({

@@ -1,5 +1,10 @@
 import { rmSync } from 'node:fs';
-import { SecretUnavailableError, headerFormat, idOrReference, secretReference } from '../../../src/secrets/references';
+import {
+  SecretUnavailableError,
+  headerFormat,
+  idOrReference,
+  secretReference,
+} from '../../../src/secrets/references';
 import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
 function refer(reference: unknown, env: Env = {}) {
