@@ -5,7 +5,7 @@ import { raceSignal, withTimeout } from '../../src/abort';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-it('ends work that takes too long, even if garbage is collected meanwhile', async () => {
+it('withTimeout ends work that takes too long, even if garbage is collected meanwhile', async () => {
   const hang = () =>
     withTimeout(
       100,

@@ -64,9 +64,9 @@ describe('Atlas is not called', () => {
   const outside: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
 
   it.each<[where: string, info: Partial<Info>]>([
-    ['outside of any workflow', outside],
-    ["in a workflow type of the caller's own", { workflowType: 'mine' }],
-    ['in a run with another id', inRunOf(`${OWN_ID}-2`)],
+    ['from outside of any workflow', outside],
+    ['from another workflow type', { workflowType: 'mine' }],
+    ['from a run with another id', inRunOf(`${OWN_ID}-2`)],
   ])('%s', async (_where, info) => {
     expect(await refusedFields(attemptWithoutCall({}, info))).toEqual(['workflowId']);
   });
@@ -76,7 +76,7 @@ describe('Atlas is not called', () => {
     ['accessListIps[0]', { accessListIps: ['0.0.0.0/0'] }],
     ['request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
     ['request.warnings', { warnings: Array<string>(101).fill('x') }],
-  ])('for a bad %s', async (field, change) => {
+  ])('for a request whose %s is invalid', async (field, change) => {
     const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } });
     expect(await refusedFields(attempt)).toEqual([field]);
   });
@@ -95,7 +95,7 @@ describe('Atlas is not called', () => {
   });
 });
 
-test('the second attempt of the second activity fails with the delay of a third attempt', async () => {
+test('the second attempt of the second activity backs off like a third attempt', async () => {
   const { post, attempt } = worker();
   post.mockRejectedValue(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'));
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
@@ -103,7 +103,7 @@ test('the second attempt of the second activity fails with the delay of a third 
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-test('an attempt stopped before its request is written ends cancelled, or is retried after a shutdown', async () => {
+test('an attempt stopped before it sends its request ends as cancelled, and is retried after a shutdown', async () => {
   const stopped = (details: object) => {
     const { post, attempt } = worker();
     const env = attemptIn();
@@ -115,14 +115,14 @@ test('an attempt stopped before its request is written ends cancelled, or is ret
   expect(await stopped({ workerShutdown: true })).toMatchObject(retried);
 });
 
-test('a token that cannot be sealed is lost, and its text is nowhere', async () => {
+test('a token that cannot be sealed is lost, and shown nowhere', async () => {
   const { attempt } = worker({ ...sealer, seal: (token) => Promise.reject(new Error(token)) });
   const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);
   expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
 });
 
-describe('the token of an attempt that the run counts as lost', () => {
-  it('comes back from each next one that is lost too, with the count before, even after the deadline', async () => {
+describe('the token of an attempt that the run takes for lost', () => {
+  it('is returned by each later attempt without another request, even after the deadline', async () => {
     const { post, attempt } = worker();
     const token = await attempt();
     const deadlineAtMs = Date.now() - 1;
@@ -131,7 +131,7 @@ describe('the token of an attempt that the run counts as lost', () => {
     expect(post).toHaveBeenCalledTimes(1);
   });
 
-  it('is waited for while its request is under way', async () => {
+  it('is awaited by the next attempt while its request is under way', async () => {
     const { post, attempt } = worker();
     let respond!: (token: string) => void;
     post.mockReturnValue(new Promise((resolve) => (respond = resolve)));
@@ -145,9 +145,9 @@ describe('the token of an attempt that the run counts as lost', () => {
 
   it.each([
     ['another run', 3, 'another run'],
-    ['a run that counts nothing more', 2, 'run'],
-    ['a run that counts an attempt elsewhere, too', 4, 'run'],
-  ])('is not that of %s, for which another is created', async (_what, unconfirmedTokens, runId) => {
+    ['a run that counts no loss since', 2, 'run'],
+    ['a run that also counts a loss on another worker', 4, 'run'],
+  ])('is not returned to %s, for which another is created', async (_what, unconfirmedTokens, runId) => {
     const { post, attempt } = worker();
     const { deliveryId } = await attempt();
     const info = { workflowExecution: { workflowId: OWN_ID, runId } };

@@ -66,17 +66,27 @@ test('a location that is longer than a receipt permits is cut', async () => {
 
 describe('no sink gets a token', () => {
   it.each<[when: string, field: string, ...args: Parameters<typeof attemptWithoutDelivery>]>([
-    ["in a workflow type of the caller's own", 'workflowId', { workflowType: 'mine' }],
-    ['whose JWE is too large', 'jwe', {}, 'drop', { jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
-    ['if its name is not a string', 'request', {}, { name: 'drop' }],
+    ['from another workflow type', 'workflowId', { workflowType: 'mine' }],
+    ['if its JWE is too large', 'jwe', {}, 'drop', { jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
+    ["if the sink's name is not a string", 'request', {}, { name: 'drop' }],
   ])('%s', async (_when, field, ...args) => {
     expect(await refusedFields(attemptWithoutDelivery(...args))).toEqual([field]);
   });
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([
-    ['is not permitted', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
-    ['lacks its source', 'source', null, 'the request named none: redeliver to another sink'],
-  ])('for which the organization %s', async (_what, sink, sourceOrgId, message) => {
+    [
+      'the organization may not use it',
+      'secret',
+      SOURCE_ORG,
+      `secret is not permitted for organization ${ORG}`,
+    ],
+    [
+      'it needs the source, which the request lacks',
+      'source',
+      null,
+      'the request named none: redeliver to another sink',
+    ],
+  ])('if %s', async (_what, sink, sourceOrgId, message) => {
     const workflowId = workflowIdFor(ORG, sourceOrgId);
     const info = { workflowExecution: { workflowId, runId: 'run' } };
     const failure = await failureOf(attemptWithoutDelivery(info, sink, seal({ sourceOrgId }, workflowId)));
@@ -85,14 +95,14 @@ describe('no sink gets a token', () => {
   });
 });
 
-describe('whether the sink was tried', () => {
+describe('a failed attempt says whether its sink was tried:', () => {
   /** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
   const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
   const absent = { type: 'SinkUnavailable', nonRetryable: false };
 
   it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, failure: object]>([
-    ['no, when the only attempt found no such sink', {}, 'down', false, absent],
-    ['yes, when it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
+    ['no, if there is no such sink', {}, 'down', false, absent],
+    ['yes, if it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
     ['yes, after an earlier attempt', { attempt: 2 }, 'down', true, absent],
     ['yes, after an attempt before a reset', reset, 'down', true, absent],
   ])('%s', async (_what, info, sink, sinkTried, failure) => {
@@ -102,7 +112,7 @@ describe('whether the sink was tried', () => {
   });
 });
 
-test('an attempt stopped while the sink has the token ends cancelled, or is retried after a shutdown', async () => {
+test('an attempt stopped during the delivery ends as cancelled, and is retried after a shutdown', async () => {
   const stopped = (details: object) => {
     const { deliver, attempt } = worker();
     const env = attemptIn();
@@ -114,7 +124,7 @@ test('an attempt stopped while the sink has the token ends cancelled, or is retr
   expect(await stopped({ workerShutdown: true })).toMatchObject(retried);
 });
 
-test('an attempt that would be followed by another after the end of the round ends it', async () => {
+test('an attempt whose next one would come after the end of the round is the last', async () => {
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkUnavailableError('down'));
   const scheduledTimestampMs = Date.now() - ROUND_MS;

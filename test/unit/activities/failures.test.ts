@@ -42,12 +42,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
 it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: object]>([
   ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, {}],
   ['after which a token may exist', 'TokenUnconfirmed', { tokenMayExist: true }, {}],
-  [
-    'after which a token may exist, with Retry-After',
-    'TokenUnconfirmed',
-    { tokenMayExist: true, ...WAIT },
-    WAIT,
-  ],
+  ['with Retry-After, and a possible token', 'TokenUnconfirmed', { tokenMayExist: true, ...WAIT }, WAIT],
   ['that lost its token', 'TokenLost', LOST, { tokenMayExist: true }],
   ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, { tokenMayExist: false }],
 ])('a creation attempt %s fails as %s, not retried', (_what, type, change, details) => {
@@ -91,8 +86,8 @@ test('an attempt whose backoff goes past the deadline is the last', () => {
 
 it.each([
   ['is retried no earlier than the server asked for', true, 7000],
-  ['that no retry helps has no delay', false, undefined],
-])('the failure of a call that may be repeated %s', (_what, retryable, nextRetryDelay) => {
+  ['is not retried if that does not help', false, undefined],
+])('a failed call that may be repeated %s', (_what, retryable, nextRetryDelay) => {
   const call = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
   const outcome = { ...call, details: STATUS, retryable, retryAfterMs: 7000 };
   const failure = failures.repeatableCallFailure(outcome);
@@ -100,7 +95,7 @@ it.each([
   expect(failure.nextRetryDelay).toBe(nextRetryDelay);
 });
 
-test('the failure of an invalid request has a hundred problems in its details, and counts the others', () => {
+test('an invalid request fails with its first hundred problems and the number of the others', () => {
   const problems = Array.from({ length: 500 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
   const failure = failures.invalidRequest(problems);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
@@ -117,9 +112,12 @@ it.each([
   ['UNIMPLEMENTED', GRPC.unimplemented, 'use a server and a visibility store that list', true],
   ['INVALID_ARGUMENT', GRPC.invalidArgument, 'use a server and a visibility store that list', true],
   ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
-])('after %s the failure names the remedy', (_name, code, remedy, nonRetryable) => {
-  const error = Object.assign(new Error(), { code, details: '', metadata: {} });
-  const failure = failures.temporalUnavailable(error, 'id');
-  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
-  expect(failure.message).toContain(remedy);
-});
+])(
+  '%s from the list of runs leads to a failure that names the remedy',
+  (_name, code, remedy, nonRetryable) => {
+    const error = Object.assign(new Error(), { code, details: '', metadata: {} });
+    const failure = failures.temporalUnavailable(error, 'id');
+    expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
+    expect(failure.message).toContain(remedy);
+  },
+);

@@ -4,11 +4,11 @@ import { attemptIn } from './attempt';
 afterEach(() => jest.useRealTimers());
 
 it.each([
-  [3000, 9],
-  [1, 90],
-  [60_000, 3],
-  [undefined, 3],
-])('with a heartbeat timeout of %p ms, 9 s of work send %d heartbeats', async (heartbeatTimeoutMs, count) => {
+  ['a heartbeat timeout of 3 s', 9, 3000],
+  ['a heartbeat timeout of 1 ms', 90, 1],
+  ['a heartbeat timeout of a minute', 3, 60_000],
+  ['no heartbeat timeout', 3, undefined],
+])('with %s, 9 s of work send %d heartbeats', async (_timeout, count, heartbeatTimeoutMs) => {
   jest.useFakeTimers();
   const attempt = attemptIn({ heartbeatTimeoutMs } as object);
   let sent = 0;

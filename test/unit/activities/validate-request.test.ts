@@ -33,7 +33,7 @@ const activity = validateRequestActivity(organizations, SINKS, PLANS) as Untyped
 const validate = (request: unknown, run: Partial<RunOptions> = {}, recovery: unknown = null) =>
   activity(request, recovery, { workflowId: workflowIdFor(ORG), refusedOptions: [], ...run });
 
-test('a valid request is returned with the credential of its organization, and how to retry', async () => {
+test('a valid request is returned with the credential of its organization and the retries', async () => {
   const leftOut = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
   const request = { ...REQUEST, ...leftOut, credential: 'acme' };
   await expect(validate(REQUEST)).resolves.toEqual({ request, ...PLANS });
@@ -59,16 +59,21 @@ const OWN_ID = `must be live-migration-prep/${ORG}: one run of prepareLiveMigrat
 const NO_CREDENTIAL = `${UNMAPPED_ORG} has no credential in the worker's configuration: name one under atlas.organizations`;
 const NO_SOURCE = 'is missing, and sink source needs the source organization: name it';
 
-it.each<[field: string, change: object, run: Partial<RunOptions>, description: unknown]>([
-  ['sink', { sink: 'nope' }, {}, `"nope" ${NO_SINK}`],
-  ['sink', { sink: 'secret' }, {}, `"secret" ${NO_SINK}`],
-  ['sink', { sink: 'constructor' }, {}, `"constructor" ${NO_SINK}`],
-  ['orgId', { orgId: UNMAPPED_ORG }, { workflowId: UNSERVED }, NO_CREDENTIAL],
-  ['sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
-  ['workflowId', {}, { workflowId: workflowIdFor(ORG, SOURCE_ORG) }, OWN_ID],
-  ['workflowId', {}, { workflowId: `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z` }, OWN_ID],
-  ['retryPolicy', {}, { refusedOptions: ['retryPolicy'] }, expect.stringContaining('start it without')],
-])('a request is refused for its %s: %j %j', async (field, change, run, description) => {
+const OTHER_PAIR = { workflowId: workflowIdFor(ORG, SOURCE_ORG) };
+const WITH_TIME = { workflowId: `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z` };
+const WITH_RETRIES = { refusedOptions: ['retryPolicy'] };
+const NO_RETRIES = expect.stringContaining('start it without');
+
+it.each<[what: string, field: string, change: object, run: Partial<RunOptions>, description: unknown]>([
+  ['an unknown sink', 'sink', { sink: 'nope' }, {}, `"nope" ${NO_SINK}`],
+  ['a sink that is not permitted', 'sink', { sink: 'secret' }, {}, `"secret" ${NO_SINK}`],
+  ['a sink that is named like a method', 'sink', { sink: 'constructor' }, {}, `"constructor" ${NO_SINK}`],
+  ['an unserved organization', 'orgId', { orgId: UNMAPPED_ORG }, { workflowId: UNSERVED }, NO_CREDENTIAL],
+  ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
+  ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
+  ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
+  ['an option of its own', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
+])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {
   expect(await problemsOf(validate({ ...REQUEST, ...change }, run))).toEqual([[field, description]]);
 });
 
@@ -101,11 +106,11 @@ describe('a recovery', () => {
     ['recovery.sinksTried', { sealedToken }],
     ['recovery.sealedToken.deliveryId', recoveryOf({ deliveryId: '../x' })],
     ['recovery.sealedToken.jwe', recoveryOf({ jwe: 'x'.repeat(2 * 1024 * 1024 + 1) })],
-  ])('is refused for its field %s', async (field, recovery) => {
+  ])('is refused for a malformed %s', async (field, recovery) => {
     expect(await refusedFields(validate(REQUEST, {}, recovery))).toEqual([field]);
   });
 
-  it('goes to a permitted sink, in the run of its organizations', async () => {
+  it('is refused for a sink that is not permitted, and for another workflow id', async () => {
     const recovered = validate({ ...REQUEST, sink: 'secret' }, { workflowId: 'mine' }, recoveryOf({}));
     expect(await refusedFields(recovered)).toEqual(['sink', 'workflowId']);
   });

@@ -76,8 +76,8 @@ afterEach(() => void jest.useRealTimers());
 describe.each([
   ['serviceAccount', { accessTokens: 2, posts: 4 }],
   ['apiKey', { accessTokens: 0, posts: 5 }],
-] as const)('createLinkToken with a credential of the kind %s', (kind, requests) => {
-  it('returns the token that Atlas created; it authenticates once, and again when that has run out', async () => {
+] as const)('createLinkToken with a credential of type %s', (kind, requests) => {
+  it('returns the token that Atlas created, and authenticates once until that expires', async () => {
     const [atlas, emulator] = await start(kind, { envelope: true, pretty: true });
     const linkToken = await create(atlas);
     expect(emulator.createdTokens()).toMatchObject([{ linkToken, orgId: ORG, accessListIps: ADDRESSES }]);
@@ -92,7 +92,7 @@ describe.each([
     await expect(create(atlas)).rejects.toMatchObject(failedWith(refusal));
   });
 
-  it('stopped while it authenticates creates nothing; once the POST is sent it returns the token', async () => {
+  it('creates nothing if it is stopped before the POST, and returns the token if it is stopped after it', async () => {
     const [stop, reason] = [new AbortController(), new Error('stopped')];
     const [atlas, emulator] = await start(kind, { onRequest: () => stop.abort(reason) });
     await expect(create(atlas, stop.signal)).rejects.toBe(reason);
@@ -108,22 +108,22 @@ describe.each([
 });
 
 describe('createLinkToken', () => {
-  it('takes any 2xx with a token for a success, and returns the token as it is', async () => {
+  it('returns the token of any 2xx as it is', async () => {
     const linkToken = `xx${KEY.privateKey}yy`;
     await expect(createWith(200, { linkToken, extra: 1 }, 'apiKey')).resolves.toBe(linkToken);
   });
 
   it.each([
     ['an empty token', { linkToken: '' }, 201],
-    ['a page', '<html>', 201],
+    ['an HTML page', '<html>', 201],
     ['an envelope without content', { status: 500 }, 500],
-    ['an envelope whose status is none', { status: 5, content: {} }, 201],
-  ])('throws a success that holds %s', async (_what, body, status) => {
+    ['an envelope whose status is not one of HTTP', { status: 5, content: {} }, 201],
+  ])('rejects a 201 that holds %s', async (_what, body, status) => {
     const creating = createWith(201, body, 'serviceAccount', { envelope: true });
     await expect(creating).rejects.toMatchObject(failedWith({ status }));
   });
 
-  it('is not sent while the circuit of its credential is open; another credential is not concerned', async () => {
+  it('sends nothing while the circuit of its credential is open, and goes on with another credential', async () => {
     const credentials = new Map(Object.entries(CREDENTIALS));
     const backoff = { initialIntervalMs: 600_000, backoffCoefficient: 1, maximumIntervalMs: 600_000 };
     const [atlas, emulator] = await start('apiKey', { credentials, backoff });
@@ -157,7 +157,7 @@ describe('a credential in an error of Atlas is redacted:', () => {
     await expect(creating).rejects.toMatchObject(failedWith({ detail: 'Basic (credential)' }));
   });
 
-  it('all of its JSON, when that cannot be written to be searched', () => {
+  it('all of the JSON, if it cannot be searched', () => {
     const json = { detail: 'CANARY', parameters: [1n] };
     const response = { status: 429, json, text: '', challenge: null, retryAfterMs: undefined };
     const redacted = redactCredentials(response, undefined, secretOf('unused'));
@@ -177,8 +177,8 @@ describe('a service account', () => {
 
   it.each([
     ['a 401 to a fresh token', 0, { accessTokens: 1, posts: 1 }],
-    ['a second 401, to the renewed token', 1, { accessTokens: 2, posts: 3 }],
-  ])('treats %s as a refusal', async (_what, created, requests) => {
+    ['a second 401, to its renewed token', 1, { accessTokens: 2, posts: 3 }],
+  ])('takes %s for a refusal', async (_what, created, requests) => {
     const [atlas, emulator] = await start('serviceAccount');
     for (let i = 0; i < created; i++) await create(atlas);
     emulator.faults({ on: 'linkTokens', times: 9, errorCode: 'NOT_ORG_OWNER' });
@@ -187,7 +187,7 @@ describe('a service account', () => {
     expect(counts(emulator)).toEqual({ ...requests, created });
   });
 
-  it('sends no POST after anything else than an access token, and requests another next time', async () => {
+  it('sends no POST without an access token, and requests one again next time', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     const noToken = { status: 200, body: { expires_in: 3600 } };
     const unusable = { status: 200, body: { access_token: 'no\r\nheader: holds this', expires_in: 3600 } };
@@ -200,7 +200,7 @@ describe('a service account', () => {
     expect(counts(emulator)).toEqual({ accessTokens: faults.length + 1, posts: 1, created: 1 });
   });
 
-  it('reads its secret anew with each access token, so that a rotated one needs no restart', async () => {
+  it('reads its secret for each access token, so that a rotated one needs no restart', async () => {
     let secret = ACCOUNT.clientSecret;
     const clientSecret = { source: 'the test', read: () => secret };
     const credentials = new Map([['default', { ...CREDENTIALS.serviceAccount, clientSecret }]]);
@@ -214,7 +214,7 @@ describe('a service account', () => {
 });
 
 describe('closing', () => {
-  it('revokes every access token, those of checks too', async () => {
+  it('revokes every access token, also those of checks', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await atlas.visibleOrganizations('default', 'new');
@@ -223,7 +223,7 @@ describe('closing', () => {
     expect(emulator.state().serviceAccounts[0]?.liveAccessTokens).toBe(0);
   });
 
-  it('does not fail when Atlas does', async () => {
+  it('succeeds even if Atlas fails', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     emulator.faults({ on: 'oauthRevoke', reset: 'before-body' });
@@ -243,7 +243,7 @@ describe('closing', () => {
 });
 
 describe('visibleOrganizations', () => {
-  it('uses the access token of the runs, or a new one that replaces it unless the client secret is wrong', async () => {
+  it('uses the access token of the runs, or replaces it with a new one if the client secret is right', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await expect(atlas.visibleOrganizations('default', 'cached')).resolves.toEqual([ORG]);
@@ -257,7 +257,7 @@ describe('visibleOrganizations', () => {
     expect(counts(emulator).accessTokens).toBe(3);
   });
 
-  it('throws a page', async () => {
+  it('rejects an HTML page', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     emulator.faults({ on: 'orgs', status: 200, html: true });
     const looking = atlas.visibleOrganizations('default', 'new');
@@ -265,7 +265,7 @@ describe('visibleOrganizations', () => {
   });
 });
 
-it('requireOwnerRole throws what Atlas returns to another role, and fetches no access token for it', async () => {
+it('requireOwnerRole fails for another role, and reuses the access token', async () => {
   const [atlas, emulator] = await start('serviceAccount');
   await atlas.visibleOrganizations('default', 'cached');
   await expect(atlas.requireOwnerRole(ORG, 'default')).resolves.toBeUndefined();

@@ -102,7 +102,7 @@ it.each([
 it.each([
   ['429 without Retry-After', responded(429)],
   ['2xx without a token', responded(200)],
-  ['no access token left', responded(403, undefined, 'oauthToken', { error: 'access_denied' })],
+  ['a refusal of another access token', responded(403, undefined, 'oauthToken', { error: 'access_denied' })],
 ])('%s leaves the circuit closed', async (_what, error) => {
   expect(await countRejectedAfter(error)).toBe(0);
 });
@@ -110,17 +110,20 @@ it.each([
 it.each([
   [120_000, 120_000],
   [86_400_000, 15 * 60_000],
-])('the longest Retry-After of requests under way counts: %i ms as %i ms', async (askedMs, openMs) => {
-  const { request, rejected } = start();
-  const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
-  await Promise.all(errors.map((error) => request(error)));
-  elapse(openMs - 1);
-  expect(await rejected()).toHaveLength(IN_FLIGHT);
-  elapse(1);
-  expect(await request()).toBeNull();
-});
+])(
+  'a Retry-After of %i ms, the longest of those under way, opens the circuit for %i ms',
+  async (askedMs, openMs) => {
+    const { request, rejected } = start();
+    const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
+    await Promise.all(errors.map((error) => request(error)));
+    elapse(openMs - 1);
+    expect(await rejected()).toHaveLength(IN_FLIGHT);
+    elapse(1);
+    expect(await request()).toBeNull();
+  },
+);
 
-test('a request that is stopped shows nothing of Atlas: the circuit stays closed, or open for the next probe', async () => {
+test('a request that is stopped leaves the circuit as it is', async () => {
   const { request, rejected, describeState } = start();
   await request(new Error('stopped'));
   expect(await rejected()).toEqual([]);

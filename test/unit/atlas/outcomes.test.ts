@@ -13,42 +13,43 @@ function responded(endpoint: Endpoint, status: number, json: unknown = null, ret
   return responseError(endpoint, { status, json, retryAfterMs }).outcome;
 }
 
-type Expected = [type: FailureType, retryable: boolean, tokenMayExist: boolean];
-
-const REJECTED: Expected = ['AtlasRequestRejected', false, false];
-const INVALID: Expected = ['AtlasResponseInvalid', false, false];
-const INVALID_UNCONFIRMED: Expected = ['AtlasResponseInvalid', false, true];
-const RETRY: Expected = ['AtlasUnavailable', true, false];
-const RETRY_UNCONFIRMED: Expected = ['AtlasUnavailable', true, true];
+/** Holds the type of each outcome, whether it is retried, and whether a token may exist. */
+const OUTCOMES = {
+  'is rejected': ['AtlasRequestRejected', false, false],
+  'is invalid': ['AtlasResponseInvalid', false, false],
+  'is invalid and may have created a token': ['AtlasResponseInvalid', false, true],
+  'is retried': ['AtlasUnavailable', true, false],
+  'is retried and may have created a token': ['AtlasUnavailable', true, true],
+} as const satisfies Record<string, [type: FailureType, retryable: boolean, tokenMayExist: boolean]>;
 
 const REFUSALS = [300, 399, 400, 401, 402, 403, 404, 406, 409, 499];
 const TEMPORARY = [408, 425, 500, 599];
 
-type Row = [endpoint: Endpoint, expected: Expected, statuses: number[]];
+type Row = [endpoint: Endpoint, outcome: keyof typeof OUTCOMES, statuses: number[]];
 
 const repeatable = (endpoint: Endpoint): Row[] => [
-  [endpoint, INVALID, [200, 600]],
-  [endpoint, REJECTED, REFUSALS],
-  [endpoint, RETRY, [429, ...TEMPORARY]],
+  [endpoint, 'is invalid', [200, 600]],
+  [endpoint, 'is rejected', REFUSALS],
+  [endpoint, 'is retried', [429, ...TEMPORARY]],
 ];
 
 it.each<Row>([
-  ['linkTokens', INVALID_UNCONFIRMED, [200, 299, 600]],
-  ['linkTokens', REJECTED, REFUSALS],
-  ['linkTokens', RETRY, [429]],
-  ['linkTokens', RETRY_UNCONFIRMED, TEMPORARY],
-  ['oauthToken', INVALID, [200]],
-  ['oauthToken', REJECTED, [...REFUSALS, 600]],
-  ['oauthToken', RETRY, [429, ...TEMPORARY]],
+  ['linkTokens', 'is invalid and may have created a token', [200, 299, 600]],
+  ['linkTokens', 'is rejected', REFUSALS],
+  ['linkTokens', 'is retried', [429]],
+  ['linkTokens', 'is retried and may have created a token', TEMPORARY],
+  ['oauthToken', 'is invalid', [200]],
+  ['oauthToken', 'is rejected', [...REFUSALS, 600]],
+  ['oauthToken', 'is retried', [429, ...TEMPORARY]],
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
-])('%s means %j (type, retryable, a token may exist) with each of %j', (endpoint, expected, statuses) => {
+])('a request to %s %s after each status of %j', (endpoint, name, statuses) => {
   for (const status of statuses) {
     // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
     const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
     const outcome = responded(endpoint, status, json, 7000);
     const { type, retryable, tokenMayExist, details, message } = outcome;
-    expect([status, type, retryable, tokenMayExist]).toEqual([status, ...expected]);
+    expect([status, type, retryable, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
     expect(outcome.retryAfterMs).toBe(retryable ? 7000 : undefined);
     expect(details).toEqual({ status, ...(status >= 300 && json) });
     expect(message.includes('a detail')).toBe(status >= 300);
@@ -59,13 +60,16 @@ it.each<Row>([
   }
 });
 
-it.each(Object.entries(ENDPOINT_RULES))('each row of %s decides on some response', (_endpoint, { rows }) => {
-  const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
-  const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
-  const responses = statuses.flatMap((status) => codes.map((code) => [status, code] as const));
-  const deciding = new Set(responses.map((response) => rows.find(({ when }) => when(...response))));
-  expect(rows.filter((row) => !deciding.has(row))).toEqual([]);
-});
+it.each(Object.entries(ENDPOINT_RULES))(
+  'every row of the table for %s decides on some response',
+  (_endpoint, { rows }) => {
+    const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
+    const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
+    const responses = statuses.flatMap((status) => codes.map((code) => [status, code] as const));
+    const deciding = new Set(responses.map((response) => rows.find(({ when }) => when(...response))));
+    expect(rows.filter((row) => !deciding.has(row))).toEqual([]);
+  },
+);
 
 it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
   const outcome = responded('oauthToken', 403, { error: 'access_denied', error_description: 'Too many.' });
@@ -89,25 +93,20 @@ describe("Atlas's own message", () => {
     expect(details).toEqual({ status: 400, ...TEXTS, fields: [FIELD] });
   });
 
-  it.each(Object.keys(TEXTS))(
-    'is passed on without %s, if that is odd, and without fields of no name',
-    (odd) => {
-      const badRequestDetail = { fields: [{ ...FIELD, field: null }, 'text', FIELD] };
-      const details = { status: 400, ...TEXTS, fields: [FIELD], [odd]: undefined };
-      expect(detailsOf({ ...BODY, badRequestDetail, [odd]: { odd: true } })).toEqual(details);
-      expect(detailsOf({ ...TEXTS, badRequestDetail: { odd: true } })).toEqual({ status: 400, ...TEXTS });
-    },
-  );
-
-  it('is passed on from the body that Atlas was recorded with in May 2026', () => {
-    const texts = { detail: 'Could not find the link.', reason: 'Not Found' };
-    expect(detailsOf({ ...texts, error: 404, errorCode: null, parameters: null })).toEqual({
-      status: 400,
-      ...texts,
-    });
+  it.each(Object.keys(TEXTS))('is passed on without a malformed %s, and without malformed fields', (odd) => {
+    const badRequestDetail = { fields: [{ ...FIELD, field: null }, 'text', FIELD] };
+    const details = { status: 400, ...TEXTS, fields: [FIELD], [odd]: undefined };
+    expect(detailsOf({ ...BODY, badRequestDetail, [odd]: { odd: true } })).toEqual(details);
+    expect(detailsOf({ ...TEXTS, badRequestDetail: { odd: true } })).toEqual({ status: 400, ...TEXTS });
   });
 
-  it('is passed on with the first 20 fields, and the others are not read', () => {
+  it('is passed on from a body as Atlas sent it in May 2026', () => {
+    const texts = { detail: 'Could not find the link.', reason: 'Not Found' };
+    const details = detailsOf({ ...texts, error: 404, errorCode: null, parameters: null });
+    expect(details).toEqual({ status: 400, ...texts });
+  });
+
+  it('is passed on with its first 20 fields, and no others are read', () => {
     const fields = Object.defineProperty(Array(21).fill(FIELD), 20, {
       get: () => expect('the field').toBe('not read'),
     });
@@ -118,7 +117,7 @@ describe("Atlas's own message", () => {
     expect(detailsOf(body)).toEqual({ status: 400 });
   });
 
-  it('is bounded: in history, and below the 4 KB that the server keeps of a failure that is retried', () => {
+  it('is cut to what history takes, and to the 4 KB that the server keeps of a retried failure', () => {
     const long = '€"\u001b\u202e'.repeat(1000);
     const fields = Array(30).fill({ field: long, description: long });
     const json = { errorCode: long, detail: long, reason: long, badRequestDetail: { fields } };
@@ -133,25 +132,24 @@ describe("Atlas's own message", () => {
 });
 
 describe('a connection that failed', () => {
-  const noConnection = 'no connection to Atlas at https://atlas.test (';
-  const untrusted = 'the TLS certificate of Atlas is not trusted (';
-  const lost = 'the connection to Atlas closed before the full response arrived (';
+  const noConnection = 'no connection to Atlas at https://atlas.test';
+  const untrusted = 'the TLS certificate of Atlas is not trusted';
+  const lost = 'the connection to Atlas closed before the full response arrived';
   const late = 'Atlas did not respond in time';
 
-  it.each<
-    [Endpoint, written: boolean, code: string, message: string, retryable: boolean, unconfirmed: boolean]
-  >([
-    ['linkTokens', true, 'TIMEOUT', late, true, true],
-    ['linkTokens', true, 'ECONNRESET', lost, true, true],
-    ['linkTokens', true, 'CERT_HAS_EXPIRED', lost, true, true],
-    ['linkTokens', false, 'TIMEOUT', noConnection, true, false],
-    ['linkTokens', false, 'EPROTO', noConnection, true, false],
-    ['orgs', true, 'ECONNRESET', lost, true, false],
-    ['linkTokens', false, 'DEPTH_ZERO_SELF_SIGNED_CERT', untrusted, false, false],
-    ['linkTokens', false, 'CERT_HAS_EXPIRED', untrusted, false, false],
-    ['linkTokens', false, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE', untrusted, false, false],
-  ])('(to %s, written %j, %s) says: %s', (endpoint, written, code, message, retryable, tokenMayExist) => {
-    const { outcome } = connectionError(endpoint, written, code, 'https://atlas.test');
+  it.each<[string, string, Endpoint, message: string, retryable: boolean, unconfirmed: boolean]>([
+    ['TIMEOUT', 'after', 'linkTokens', late, true, true],
+    ['ECONNRESET', 'after', 'linkTokens', lost, true, true],
+    ['CERT_HAS_EXPIRED', 'after', 'linkTokens', lost, true, true],
+    ['TIMEOUT', 'before', 'linkTokens', noConnection, true, false],
+    ['EPROTO', 'before', 'linkTokens', noConnection, true, false],
+    ['ECONNRESET', 'after', 'orgs', lost, true, false],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', untrusted, false, false],
+    ['CERT_HAS_EXPIRED', 'before', 'linkTokens', untrusted, false, false],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', untrusted, false, false],
+  ])('with %s %s the request to %s was written: %s', (code, when, endpoint, message, ...flags) => {
+    const [retryable, tokenMayExist] = flags;
+    const { outcome } = connectionError(endpoint, when === 'after', code, 'https://atlas.test');
     expect(outcome).toEqual({
       ...{ type: 'AtlasUnavailable', retryable, tokenMayExist, details: { reason: code } },
       message: expect.stringContaining(message),
@@ -159,15 +157,13 @@ describe('a connection that failed', () => {
   });
 });
 
-describe("an error of the worker's own", () => {
+describe('an error of the worker itself', () => {
+  const NOT_CONFIGURED = 'the worker has no credential named "payments": configure it';
+
   it.each([
     ['a secret', new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
-    [
-      'a credential',
-      credentialNotConfigured('payments'),
-      'the worker has no credential named "payments": configure it',
-    ],
-  ])('about %s, before anything is sent, is retried, and no token may exist', (_what, error, message) => {
+    ['a credential', credentialNotConfigured('payments'), NOT_CONFIGURED],
+  ])('about %s comes before any request: it is retried, and no token may exist', (_what, error, message) => {
     const outcome = classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
     expect(outcome.message).toContain(message);
@@ -177,14 +173,11 @@ describe("an error of the worker's own", () => {
     ['an unknown error', new TypeError('CANARY')],
     ['a string', 'CANARY'],
     ['null', null],
-  ])(
-    'that throws %s is TokenLost where it may have created one, and its own message goes nowhere',
-    (_what, error) => {
-      const outcome = classifyAtlasError(error, 'linkTokens');
-      expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
-      expect(JSON.stringify(outcome)).not.toContain('CANARY');
-      const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
-      expect(classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
-    },
-  );
+  ])('that is %s is TokenLost where a token may exist, and its message is shown nowhere', (_what, error) => {
+    const outcome = classifyAtlasError(error, 'linkTokens');
+    expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
+    expect(JSON.stringify(outcome)).not.toContain('CANARY');
+    const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
+    expect(classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
+  });
 });

@@ -88,7 +88,7 @@ it.each<[status: number, errorCode: string, seed: SeedInput]>([
   [401, 'NOT_ORG_OWNER', { apiKeys: [{ ...apiKey, orgId: ORG, roles: [] }] }],
   [410, 'VERSION_GONE', { settings: { withdrawnVersions: ['2023-01-01'] } }],
   [429, 'RATE_LIMITED_TOKEN_BUCKET', { settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } }],
-])('so does a %d %s', async (status, errorCode, seed) => {
+])('the emulator serves a %d %s that fits the specification', async (status, errorCode, seed) => {
   const { create, exchanges } = await start(seed);
   for (const address of ['192.31.196.7', 'x']) await create([address]).catch(() => undefined);
   const { served } = exchanges.at(-1) ?? VALID;
@@ -96,12 +96,14 @@ it.each<[status: number, errorCode: string, seed: SeedInput]>([
   expect(exchanges.flatMap(findViolations)).toEqual([]);
 });
 
-it.each<[part: string, change: Partial<Exchange>]>([
-  ['request', { sent: { ...VALID.sent, body: '{"accessListIps":"192.31.196.7"}' } }],
-  ['request', { sent: { ...VALID.sent, body: '{"accessListIPs":[]}' } }],
-  ['accept', { sent: { ...VALID.sent, accept: 'application/json' } }],
-  ['response', { served: { ...VALID.served, body: '{"linkToken":null}' } }],
-  ['response', { served: { status: 404, type: 'application/json', body: '{"error":404,"errorCode":null}' } }],
-])('a %s that breaks the specification is found: %j', (part, change) => {
+const NO_ERROR_CODE = { status: 404, type: 'application/json', body: '{"error":404,"errorCode":null}' };
+
+it.each<[what: string, part: string, change: Partial<Exchange>]>([
+  ['an access list that is a string', 'request', { sent: { ...VALID.sent, body: '{"accessListIps":"x"}' } }],
+  ['a misspelled field', 'request', { sent: { ...VALID.sent, body: '{"accessListIPs":[]}' } }],
+  ['another media type', 'accept', { sent: { ...VALID.sent, accept: 'application/json' } }],
+  ['a token that is null', 'response', { served: { ...VALID.served, body: '{"linkToken":null}' } }],
+  ['an error without a code', 'response', { served: NO_ERROR_CODE }],
+])('%s breaks the specification', (_what, part, change) => {
   expect([findViolations(VALID), findViolations({ ...VALID, ...change })]).toEqual([[], [part]]);
 });

@@ -59,7 +59,7 @@ describe('exit code 2, before Temporal is called, for', () => {
   it.each([
     ['--json watch --org ABC', INVALID_ORG],
     ['watch --timeout 10 --json', 'Write one such as 30s'],
-  ])('%s, as JSON, too', async (command, message) => {
+  ])('%s, also as JSON', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);
     expect(objectIn(json)['error']).toContain(message);
@@ -86,9 +86,6 @@ it('--help names every command and every exit code, and exits with 0', async () 
   for (const name of [...commands, ...Object.values(EXIT_CODES)])
     expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
 });
-
-const cwd = process.cwd();
-afterEach(() => process.chdir(cwd));
 
 it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'])(
   'the examples in the help of %s have options that the command accepts',

@@ -26,16 +26,16 @@ test('two variables name the version of a worker', () => {
   expect(read({ [NAME]: 'lmp', [BUILD]: '1.0' })).toMatchObject({ values: { deployment }, problems: [] });
 });
 
-const HTTP = `${BASE_URL} is http: credentials and tokens cross the network unencrypted`;
-
 it.each([
-  ['https://Atlas.Example.com:8443/', 'https://atlas.example.com:8443', []],
-  ['http://127.0.0.1:4400', 'http://127.0.0.1:4400', []],
-  ['http://[::1]:4400', 'http://[::1]:4400', []],
-  ['http://localhost:4400', 'http://localhost:4400', []],
-  ['http://127.evil.example', 'http://127.evil.example', [HTTP]],
-  ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', [HTTP]],
-])('the base URL of Atlas may be %s, read as %s, with warnings: %j', (url, baseUrl, warnings) => {
+  ['https://Atlas.Example.com:8443/', 'https://atlas.example.com:8443', 'without'],
+  ['http://127.0.0.1:4400', 'http://127.0.0.1:4400', 'without'],
+  ['http://[::1]:4400', 'http://[::1]:4400', 'without'],
+  ['http://localhost:4400', 'http://localhost:4400', 'without'],
+  ['http://127.evil.example', 'http://127.evil.example', 'with'],
+  ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', 'with'],
+])('the base URL %s is read as %s, %s a warning', (url, baseUrl, kind) => {
+  const warning = `${BASE_URL} is http: credentials and tokens cross the network unencrypted`;
+  const warnings = kind === 'with' ? [warning] : [];
   expect(read({ [BASE_URL]: url })).toMatchObject({ values: { baseUrl }, problems: [], warnings });
 });
 
@@ -59,7 +59,7 @@ it.each<[name: string, value: string | undefined, problem: string]>([
   ['http_proxy', 'the proxy', PROXY],
   ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, PROXY],
   ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
-])('%s=%j is refused, and not quoted', (name, value, problem) => {
+])('the variable %s is refused with the value %j, which is not quoted', (name, value, problem) => {
   const { problems, values } = read({ [name]: value });
   expect(problems).toEqual([expect.stringMatching(`^environment variable ${name} ${problem}`)]);
   expect(inspect({ problems, values }, { depth: 10 })).not.toContain('CANARY');

@@ -7,9 +7,11 @@ const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential:
 const NO_CREDENTIAL = { MONGODB_ATLAS_CLIENT_ID: undefined, MONGODB_ATLAS_CLIENT_SECRET: undefined };
 const NO_KEYS = { LIVE_MIGRATION_PREP_SEALING_KEYS: undefined };
 const KEY_PAIR = { P: 'public', Q: CANARY };
+const ONLY_FILE = { ...NO_CREDENTIAL, ...KEY_PAIR };
 const NOT_ASCII = { ...NO_CREDENTIAL, P: 'public', Q: `${CANARY}ü` };
 
 const apiKey = '{type: apiKey, publicKey: {env: P}, privateKey: {env: Q}}';
+const keyWith = (id: string, secret: string) => `a: {type: apiKey, publicKey: ${id}, privateKey: ${secret}}`;
 const credentials = (list: string) => `atlas: {credentials: {${list}}}`;
 const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
 
@@ -18,11 +20,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['sinks.a/b: write letters, digits and . _ - only', '  a/b: {type: file, directory: d}'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
-  [
-    'Too big: expected string to have <=200',
-    credentials(`${'a'.repeat(201)}: ${apiKey}`),
-    { ...NO_CREDENTIAL, ...KEY_PAIR },
-  ],
+  ['Too big: expected string to have <=200', credentials(`${'a'.repeat(201)}: ${apiKey}`), ONLY_FILE],
   ['metrics.host: is not an IP address', 'metrics: {host: localhost}'],
 
   // Temporal would refuse these.
@@ -34,14 +32,10 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
   [
     'a.publicKey: is not an id: write it in quotes',
-    credentials('a: {type: apiKey, publicKey: mdb_sa_sk_CANARY, privateKey: {env: Q}}'),
-    { ...NO_CREDENTIAL, ...KEY_PAIR },
+    credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}')),
+    ONLY_FILE,
   ],
-  [
-    'a.privateKey: is not a reference',
-    credentials(`a: {type: apiKey, publicKey: id, privateKey: ${CANARY}}`),
-    NO_CREDENTIAL,
-  ],
+  ['a.privateKey: is not a reference', credentials(keyWith('id', CANARY)), NO_CREDENTIAL],
   ['a.type: is not a credential: write', credentials(`a: {type: ${CANARY}}`), NO_CREDENTIAL],
   ['default: is the name of the credential in the environment', credentials(`default: ${apiKey}`), KEY_PAIR],
   ['sealing.keys: is not a reference to a secret: write', `sealing: {keys: ${KEYS}}`],
@@ -87,7 +81,7 @@ metrics: {port: 65535}
 it.each([
   ['small', LEAST, -1],
   ['big', GREATEST, 1],
-])('each number has a value that is not too %s, and the next one is', (extreme, settings, step) => {
+])('every number has a value that is not too %s, and the next one is refused', (extreme, settings, step) => {
   expect(problemsOf(SINKS + settings)).toEqual([]);
   const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
   expect(problemsOf(SINKS + beyond)).toEqual(

@@ -39,97 +39,56 @@ const including = (text: string) => expect.stringContaining(text);
 const listing = (...ids: string[]) => ({ visible: () => Promise.resolve(ids) });
 const sinkThat = (check: () => Promise<string>, more: Partial<Sink> = {}) => ({ sink: { check, ...more } });
 
+const [CREDENTIAL, ROLE] = ['credential acme', 'role of credential acme'];
+const ORGANIZATION = `organization ${ORG}`;
+const DEFAULT_ROLE = 'role of credential default';
+const MAY = 'may create link-tokens';
+const NO_CREDENTIAL = unchecked('credential acme cannot be used');
+const NO_CHECK = unchecked('configured; only a delivery can tell whether it works');
+const NO_SOURCE = unchecked('it needs the source organization, and the request names none');
+
+const VISIBLE = ok(`accepted by Atlas; can see ${ORG}`);
+const NONE_VISIBLE = warning(including('it can see no org'));
+
 const SCOPE = { orgId: ORG, sourceOrgId: null, credential: 'acme', sink: 'drop' };
 const REQUEST = { scope: SCOPE };
+const WITH_SOURCE = { scope: { ...SCOPE, sourceOrgId: SOURCE_ORG } };
 const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
 const ABSENT = { visible: () => Promise.reject(absent) };
+const NO_CONNECTION = failedCheck(including('no connection to Atlas at https://atlas.test ('), true);
 const HOST = { onHost: true };
-const OPEN = { openCircuit: 'this worker sends no request' };
+const OPEN = { openCircuit: 'this worker sends no request', ...REQUEST };
+const WITH_OPEN = warning(`accepted by Atlas; but ${OPEN.openCircuit}`);
+const TWO_KEYS = { keyIds: ['first', 'second'] };
+const UNMAPPED = { ...HOST, served: unmapped };
+const NONE = { ...UNMAPPED, ...listing() };
+const KEYS_OK = ok('key first seals and opens; second open');
+const WORKS = ok('it works');
 const NEEDS_SOURCE = sinkThat(() => Promise.resolve('it works'), { needsSourceOrgId: true });
-
+const LACKS_SOURCE = { ...NEEDS_SOURCE, ...REQUEST };
 const SINK_DOWN = sinkThat(() => Promise.reject(new SinkUnavailableError('down')));
 const SINK_REJECTS = sinkThat(() => Promise.reject(new SinkRejectedError('no')));
 
 it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding: object]>([
-  ['accepts a credential', 'credential acme', {}, ok('accepted by Atlas')],
-  ['lists its organizations on the host', 'credential acme', HOST, ok(`accepted by Atlas; can see ${ORG}`)],
-  [
-    'fails, and may work later, without a connection to Atlas',
-    'credential acme',
-    ABSENT,
-    failedCheck(including('no connection to Atlas at https://atlas.test ('), true),
-  ],
-  [
-    'warns while the circuit is open',
-    'credential acme',
-    { ...OPEN, ...REQUEST },
-    warning(`accepted by Atlas; but ${OPEN.openCircuit}`),
-  ],
-  [
-    'counts the organizations where a credential has the role',
-    'role of credential acme',
-    {},
-    ok('may create link-tokens in 1 organization'),
-  ],
-  ['names them on the host', 'role of credential acme', HOST, ok(`may create link-tokens in ${ORG}`)],
-  [
-    'tries the visible organization if no map names one',
-    'role of credential default',
-    { ...HOST, served: unmapped },
-    ok(`may create link-tokens in ${ORG}`),
-  ],
-  [
-    'warns if no organization is visible and no map names one',
-    'role of credential default',
-    { ...listing(), served: unmapped },
-    warning(including('it can see no org')),
-  ],
-  [
-    'leaves the role unchecked without a connection to Atlas',
-    'role of credential acme',
-    ABSENT,
-    unchecked('credential acme cannot be used'),
-  ],
-  [
-    'accepts the organization of a request',
-    `organization ${ORG}`,
-    REQUEST,
-    ok('credential acme may create link-tokens'),
-  ],
-  [
-    'leaves the organization unchecked without a connection to Atlas',
-    `organization ${ORG}`,
-    { ...REQUEST, ...ABSENT },
-    unchecked('credential acme cannot be used'),
-  ],
-  [
-    'names the key that seals first',
-    'sealing keys',
-    { keyIds: ['first', 'second'] },
-    ok('key first seals and opens; second open'),
-  ],
-  [
-    'leaves a sink that has no check unchecked',
-    'sink drop',
-    {},
-    unchecked('configured; only a delivery can tell whether it works'),
-  ],
-  ['fails, and may work later, while a sink is down', 'sink drop', SINK_DOWN, failedCheck('down', true)],
-  ['fails if a sink rejects it', 'sink drop', SINK_REJECTS, failedCheck('no')],
-  ['accepts a sink that needs the source, without a request', 'sink drop', NEEDS_SOURCE, ok('it works')],
-  [
-    'accepts a sink that needs the source, with a request that names it',
-    'sink drop',
-    { scope: { ...SCOPE, sourceOrgId: SOURCE_ORG }, ...NEEDS_SOURCE },
-    ok('it works'),
-  ],
-  [
-    'leaves a sink that needs the source unchecked for a request without one',
-    'sink drop',
-    { ...REQUEST, ...NEEDS_SOURCE },
-    unchecked('it needs the source organization, and the request names none'),
-  ],
-])('the check of a worker %s', async (_what, checked, worker, finding) => {
+  ['a credential that Atlas accepts is ok', CREDENTIAL, {}, ok('accepted by Atlas')],
+  ['a credential on the host names its organization', CREDENTIAL, HOST, VISIBLE],
+  ['a credential without a connection to Atlas is an error that may pass', CREDENTIAL, ABSENT, NO_CONNECTION],
+  ['a credential whose circuit is open is a warning', CREDENTIAL, OPEN, WITH_OPEN],
+  ['a role is ok, with the number of organizations', ROLE, {}, ok(`${MAY} in 1 organization`)],
+  ['a role on the host names the organizations', ROLE, HOST, ok(`${MAY} in ${ORG}`)],
+  ['a role without a map is that in the visible one', DEFAULT_ROLE, UNMAPPED, ok(`${MAY} in ${ORG}`)],
+  ['a role without any visible organization is a warning', DEFAULT_ROLE, NONE, NONE_VISIBLE],
+  ['a role without a connection to Atlas stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
+  ['the organization of a request is ok', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
+  ['an organization without Atlas stays unchecked', ORGANIZATION, { ...REQUEST, ...ABSENT }, NO_CREDENTIAL],
+  ['sealing keys are ok, with the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
+  ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
+  ['a sink that is down is an error that may pass', 'sink drop', SINK_DOWN, failedCheck('down', true)],
+  ['a sink that rejects the check is an error', 'sink drop', SINK_REJECTS, failedCheck('no')],
+  ['a sink that needs a source is ok without a request', 'sink drop', NEEDS_SOURCE, WORKS],
+  ['a sink that needs a source is ok with one', 'sink drop', { ...NEEDS_SOURCE, ...WITH_SOURCE }, WORKS],
+  ['a sink whose source a request lacks is unchecked', 'sink drop', LACKS_SOURCE, NO_SOURCE],
+])('%s', async (_what, checked, worker, finding) => {
   expect((await runChecks(worker))[checked]).toEqual(finding);
 });
 
@@ -138,31 +97,30 @@ const NOT_KNOWN = `it is not known whether credential acme may create link-token
 const NOT_VISIBLE = `${ORG} is not visible to credential acme, and a credential belongs to one organization`;
 
 it.each([
-  [401, 'a visible', [ORG], 'error', `${CANNOT} 401 `],
-  [403, 'a visible', [ORG], 'error', `${CANNOT} 403 `],
-  [404, 'a visible', [ORG], 'warning', `${NOT_KNOWN} 404 `],
-  [503, 'a visible', [ORG], 'warning', `${NOT_KNOWN} 503 `],
-  [401, 'another', [UNMAPPED_ORG], 'error', NOT_VISIBLE],
-  [404, 'another', [UNMAPPED_ORG], 'error', NOT_VISIBLE],
+  ['an error', 401, 'a visible', ORG, `${CANNOT} 401 `],
+  ['an error', 403, 'a visible', ORG, `${CANNOT} 403 `],
+  ['a warning', 404, 'a visible', ORG, `${NOT_KNOWN} 404 `],
+  ['a warning', 503, 'a visible', ORG, `${NOT_KNOWN} 503 `],
+  ['an error', 401, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
+  ['an error', 404, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
 ])(
-  '%d for the role in %s organization %j is an %s; without a request, a warning that names none',
-  async (...row) => {
-    const [status, what, visible, state, text] = row;
+  'the role is %s after %d in %s organization; without a request it is a warning that names none',
+  async (finding, status, what, visible, text) => {
     const json = { detail: `not in ${ORG}` };
     const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
-    const worker = { ...listing(...visible), role: () => Promise.reject(error) };
-    const { 'role of credential acme': host } = await runChecks({ ...worker, ...HOST });
-    expect(host).toMatchObject({ state, message: including(text) });
-    const { [`organization ${ORG}`]: request } = await runChecks({ ...worker, ...REQUEST });
-    expect(request).toMatchObject({ state, message: including(text) });
-    expect(request?.field).toBe(what === 'another' ? 'orgId' : undefined);
-    const { 'role of credential acme': gate } = await runChecks(worker);
+    const worker = { ...listing(visible), role: () => Promise.reject(error) };
+    const expected = { state: finding.split(' ')[1], message: including(text) };
+    expect((await runChecks({ ...worker, ...HOST }))[ROLE]).toMatchObject(expected);
+    const { [ORGANIZATION]: request } = await runChecks({ ...worker, ...REQUEST });
+    expect(request).toMatchObject(expected);
+    expect(request?.field).toBe(what === 'an invisible' ? 'orgId' : undefined);
+    const { [ROLE]: gate } = await runChecks(worker);
     expect(gate).toEqual(warning(including(text.replace(ORG, 'an organization'))));
     expect(gate?.message).not.toContain(ORG);
   },
 );
 
-it('a request without a credential and a sink checks the keys alone', async () => {
+it('only the keys are checked for a request without a credential and a sink', async () => {
   const findings = await runChecks({ scope: { ...SCOPE, credential: null, sink: null } });
   expect(Object.keys(findings)).toEqual(['sealing keys']);
 });

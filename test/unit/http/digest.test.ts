@@ -74,9 +74,9 @@ describe('HTTP Digest', () => {
   });
 
   it.each([
-    ['among other schemes', `Basic realm="other", ${ATLAS}, Basic realm="other"`],
+    ['among those of other schemes', `Basic realm="other", ${ATLAS}, Basic realm="other"`],
     ['behind one with an algorithm that is not known', `${UNKNOWN_ALGORITHM}, ${ATLAS}`],
-    ['in other letters, with spaces', ATLAS.replace('Digest realm', 'DIGEST Realm').replaceAll('=', ' = ')],
+    ['in capitals and with spaces', ATLAS.replace('Digest realm', 'DIGEST Realm').replaceAll('=', ' = ')],
   ])('finds its challenge %s', async (_where, challenge) => {
     const { signatures, request } = clientOf([challenge]);
     expect(await request()).toMatchObject({ status: 200 });

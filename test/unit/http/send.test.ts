@@ -68,8 +68,8 @@ describe('a request', () => {
   it.each<[what: string, encoding: string, body: Buffer, text: string]>([
     ['gzip', 'GZIP', gzipSync(TOKEN), TOKEN],
     ['gzip without its checksum', 'gzip', gzipSync(TOKEN).subarray(0, -8), TOKEN],
-    ['no gzip, although it says so', 'gzip', Buffer.from('CANARY'), ''],
-  ])('requests gzip, and reads a response that is %s', async (_what, encoding, body, text) => {
+    ['not gzip despite its header', 'gzip', Buffer.from('CANARY'), ''],
+  ])('asks for gzip, and reads a body that is %s', async (_what, encoding, body, text) => {
     const send = await sendToHttp(({ headers }, response) => {
       response.writeHead(headers['accept-encoding'] === 'gzip' ? 201 : 406, { 'Content-Encoding': encoding });
       response.end(body);
@@ -80,14 +80,17 @@ describe('a request', () => {
   it.each([
     ['no', {}, (body: Buffer) => body],
     ['gzip', { 'Content-Encoding': 'gzip' }, gzipSync],
-  ])('has a response of 1 MiB at most, with %s encoding', async (_encoding, headers, encode) => {
-    for (const size of [MIB, MIB + 1]) {
-      const body = encode(Buffer.alloc(size, 'x'));
-      const send = await sendToHttp((_request, response) => response.writeHead(201, headers).end(body));
-      const { status, text } = await send();
-      expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
-    }
-  });
+  ])(
+    'takes a body of 1 MiB and leaves out a longer one, with %s encoding',
+    async (_encoding, headers, encode) => {
+      for (const size of [MIB, MIB + 1]) {
+        const body = encode(Buffer.alloc(size, 'x'));
+        const send = await sendToHttp((_request, response) => response.writeHead(201, headers).end(body));
+        const { status, text } = await send();
+        expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
+      }
+    },
+  );
 });
 
 describe('a request counts as not written when', () => {
@@ -103,7 +106,7 @@ describe('a request counts as not written when', () => {
     await server.close();
   });
 
-  it('its certificate is signed by itself, and when the connection is refused', async () => {
+  it('the certificate is not trusted, or the connection is refused', async () => {
     const server = await serveHttps(await certificateFor(), () => undefined);
     const untrusted = { written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
     expect(await failureOf(sendTo(server)())).toMatchObject(untrusted);
@@ -143,7 +146,7 @@ describe('a request counts as written', () => {
 it.each([
   ['is cut off', 'UND_ERR_SOCKET', 30_000],
   ['does not arrive in time', 'TIMEOUT', TIMEOUT_MS],
-])('a body that %s is an error of a success, unless the status decides', async (_how, code, timeoutMs) => {
+])('a body that %s fails a success, unless the status alone decides', async (_how, code, timeoutMs) => {
   const sendFor = (status: number) =>
     sendToSocket((socket) => {
       socket.write(`HTTP/1.1 ${status} X\r\nContent-Length: 99\r\n\r\n{"linkToken":"CANARY`);
@@ -185,7 +188,7 @@ describe.each(['abort', 'abortUntilWritten'] as const)('%s', (name) => {
   });
 });
 
-it('a request that was stopped too late, and whose response is lost, counts as written', async () => {
+it('a request that was stopped too late counts as written once its response is lost', async () => {
   const stop = new AbortController();
   const { sent, response } = await sendAndHold({ abortUntilWritten: stop.signal });
   stop.abort();
@@ -193,7 +196,7 @@ it('a request that was stopped too late, and whose response is lost, counts as w
   expect(await failureOf(sent)).toMatchObject({ written: true });
 });
 
-it('closing ends a request under way as one whose response was lost', async () => {
+it('closing ends a request under way, which counts as written', async () => {
   const { sender, sent } = await sendAndHold();
   const failure = failureOf(sent);
   await sender.close();

@@ -19,7 +19,7 @@ const [first, second] = [{ id: 1 }, { id: 2 }];
 afterEach(() => void jest.useRealTimers());
 
 describe('a token cache', () => {
-  it('is fetched once for all who wait, kept, and renewed once for all who come after renewAtMs', async () => {
+  it('fetches one token for all who wait, keeps it, and renews it once for all who come after renewAtMs', async () => {
     jest.useFakeTimers({ now: 0, doNotFake: ['setImmediate'] });
     const { cache, getTwice } = numberingCache();
     expect(cache.peek()).toBeNull();
@@ -29,7 +29,7 @@ describe('a token cache', () => {
     expect(await getTwice()).toMatchObject([second, second]);
   });
 
-  it('is renewed once for all who find the same value stale, and not for one who comes later with it', async () => {
+  it('renews a token once for all who find it stale, even if one of them comes later', async () => {
     const { cache, getTwice } = numberingCache();
     const stale = await cache.get();
     const isStale = (value: object) => value === stale;
@@ -37,7 +37,7 @@ describe('a token cache', () => {
     expect(await cache.get({ isStale })).toMatchObject(second);
   });
 
-  it('fails for all who wait, and is fetched again by the next', async () => {
+  it('fails for all who wait, and fetches again for the next', async () => {
     const { fetch, cache } = numberingCache();
     fetch.mockRejectedValueOnce(new Error('refused'));
     const waiting = await Promise.allSettled([cache.get(), cache.get()]);
@@ -46,7 +46,7 @@ describe('a token cache', () => {
     expect(await cache.get()).toMatchObject(first);
   });
 
-  it('stops waiting when the signal aborts, and is fetched on for the others', async () => {
+  it('stops waiting when the signal aborts, and goes on for the others', async () => {
     const { cache } = numberingCache();
     const [stop, { signal }] = [new AbortController(), new AbortController()];
     const reason = new Error('stopped');

@@ -6,7 +6,7 @@ const textsIn = (list: string) => list.trim().split(/\s+/);
 describe('validateEntry', () => {
   it.each<[what: string, problem: RegExp, texts: string[]]>([
     [
-      'a host name, a port, a range or leading zeros: not an address',
+      'what is not an address: a host name, a port, a range, leading zeros',
       /^is neither an address nor a CIDR block/,
       [
         ...['', ' \t', '192.31.196.7\r\n', '192.31.196.0 /24', '192.31.196.7\u00a0', '192.31.196.7\0'],

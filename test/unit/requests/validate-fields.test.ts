@@ -16,12 +16,16 @@ describe('validateFields', () => {
   // Sources in Cloud Manager skip the access list.
   const all = { sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1', accessListIps: [] };
 
-  it.each([{}, LEFT_OUT, all])('takes what %j leaves out as null', (given) => {
+  it.each([
+    ['without the optional fields', {}],
+    ['with null in the optional fields', LEFT_OUT],
+    ['with every field', all],
+  ])('takes a request %s', (_what, given) => {
     const request = { ...GOOD, ...LEFT_OUT, ...given, warnings: [] };
     expect(check(given)).toEqual({ request, problems: [] });
   });
 
-  it('sends the same address once, however it is written, and warns of it', () => {
+  it('takes equal addresses as one, with a warning', () => {
     const twice = ['2001:4:112:0::1', '192.31.196.7/32', '17.2.0.0/15', '17.2.0.0/15'];
     const { request } = check({ accessListIps: ['2001:0004:0112::1', '192.31.196.7', ...twice] });
     expect(request?.accessListIps).toEqual(['2001:4:112::1', '192.31.196.7', '17.2.0.0/15']);
@@ -88,7 +92,7 @@ describe('validateFields', () => {
   );
 });
 
-it('of many problems, ten are described and the others counted', () => {
+it('ten of many problems are described, and the others counted', () => {
   const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
   expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
   expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);

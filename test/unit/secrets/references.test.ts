@@ -34,7 +34,7 @@ describe('a reference to a secret', () => {
     },
   );
 
-  it('to a file that others can read warns, not to one that its group can read', () => {
+  it('warns of a file that others can read, but not of one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = write('secret', CANARY, mode);
       expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: run chmod o= on it`]);
@@ -43,9 +43,9 @@ describe('a reference to a secret', () => {
   });
 
   it.each([
-    ['nope', 'cannot be read (ENOENT)'],
+    ['missing', 'cannot be read (ENOENT)'],
     ['empty', 'is empty'],
-  ])('to the file %s is a problem', (file, problem) => {
+  ])('to a file that is %s is refused', (file, problem) => {
     write('empty', '\n');
     expect(refer({ file }).problems).toEqual([`file ${fileIn(file)} ${problem}`]);
   });

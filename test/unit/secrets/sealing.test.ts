@@ -52,7 +52,7 @@ describe('a sealed token', () => {
     expect((await sealer.seal('abc', FACTS, WORKFLOW_ID)).deliveryId).not.toBe(sealed.deliveryId);
   });
 
-  it('opens to the very same token, for any characters, and shows it nowhere', async () => {
+  it('opens to the same token, whatever its characters, and shows it nowhere', async () => {
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 200 }), async (token) => {
         const sealed = await sealer.seal(token, FACTS, WORKFLOW_ID);
@@ -69,24 +69,26 @@ describe('a sealed token', () => {
     const [header] = (await sealOne()).split('.');
     return (await sealOne({ workflowId: 'other' })).replace(/^[^.]+/, header ?? '');
   };
+  const sameId = sealerOf(key('first'));
   const LACKS_KEY = 'with key "second", which this worker does not have: put that key into its key set';
   const ODD = { kid: '\u001b[2J'.padEnd(100_000, 'x') };
 
   it.each<[what: string, jwe: () => string | Promise<string>, message: string, retryable?: boolean]>([
     ['of another run', () => sealOne({ workflowId: 'other' }), 'was sealed for another workflow id'],
-    ['of another run, with a header of its own', mixed, 'was altered'],
-    [
-      'with another key of an id',
-      () => sealOne({ by: sealerOf(key('first')) }),
-      'another key of the same id',
-    ],
+    ['of another run, below the header of this one', mixed, 'was altered'],
+    ['with another key of the same id', () => sealOne({ by: sameId }), 'another key of the same id'],
     ['with an unknown key', () => sealOne({ by: sealerOf(second) }), LACKS_KEY, true],
-    ['with an odd key', () => encrypt({}, ODD), `with key "\\u001b[2J${'x'.repeat(55)}…", which`, true],
-    ['that is no JWE', () => 'no JWE', 'was altered'],
+    [
+      'with a key id that cannot be printed',
+      () => encrypt({}, ODD),
+      `with key "\\u001b[2J${'x'.repeat(55)}…", which`,
+      true,
+    ],
+    ['that is not a JWE', () => 'not a JWE', 'was altered'],
     ['without encryption', () => 'eyJhbGciOiJub25lIn0....', 'was altered'],
     ['without a token', () => encrypt({ version: 1 }), 'was altered'],
     ['without a version', () => encrypt({ linkToken: TOKEN }), 'was altered'],
-    ['with a path', () => encrypt({ version: 1, linkToken: TOKEN, orgId: '../x' }), 'was altered'],
+    ['with a path for an id', () => encrypt({ version: 1, linkToken: TOKEN, orgId: '../x' }), 'was altered'],
     ['of a newer release', () => encrypt({ version: 2, linkToken: TOKEN }), 'a worker of that release', true],
   ])('%s does not open', async (_what, jwe, message, retryable = false) => {
     const error = await failureOf(await jwe());
@@ -120,7 +122,7 @@ describe('a key set', () => {
     expect(decodeProtectedHeader(await sealOne({ by: running })).kid).toBe('second');
   });
 
-  it('that is broken when it is read again leaves the former one in use', async () => {
+  it('that is damaged while a worker runs leaves the former one in use', async () => {
     const running = createSealer(jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first)));
     const jwe = await sealOne({ by: sealerOf(second) });
     expect(await failureOf(jwe, running)).toMatchObject({ retryable: true });

@@ -12,25 +12,20 @@ const unread = Object.defineProperty(Array(1001).fill('a'), 1000, {
 });
 const tooDeepForJson = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000)) as unknown;
 
-it.each<[what: string, fields: string[], change: object]>([
-  ['other people', [], { requestedBy: 'Ada', changeReference: 'CHG-1' }],
-  ['other organizations', ['orgId', 'sourceOrgId'], { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null }],
-  ['two addresses in one entry', ['accessListIps'], { accessListIps: ['192.31.196.0/24,192.31.196.7'] }],
-  [
-    'values nested too deep for JSON',
-    ['sink', 'accessListIps'],
-    { sink: tooDeepForJson, accessListIps: [tooDeepForJson] },
-  ],
-  ['a list that is too long', ['accessListIps'], { accessListIps: unread }],
-  [
-    'values of other types',
-    ['orgId', 'sink', 'accessListIps'],
-    { orgId: 'number', sink: 5, accessListIps: 'x' },
-  ],
-])('a request with %s differs in the fields %j', (_what, fields, change) => {
+const OTHER_PAIR = { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null };
+const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
+
+it.each<[what: string, fields: string, change: object]>([
+  ['other people', 'no field', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
+  ['other organizations', 'orgId and sourceOrgId', OTHER_PAIR],
+  ['two addresses in one entry', 'accessListIps', { accessListIps: ['192.31.196.0/24,192.31.196.7'] }],
+  ['values nested too deep for JSON', 'sink and accessListIps', TOO_DEEP],
+  ['a list that is too long', 'accessListIps', { accessListIps: unread }],
+  ['values of other types', 'orgId and sink and accessListIps', { orgId: 'x', sink: 5, accessListIps: 'x' }],
+])('a request with %s differs in %s', (_what, fields, change) => {
   const other = { ...REQUEST, ...change };
-  expect(differingFields(REQUEST, other)).toEqual(fields);
-  expect(differingFields(other, REQUEST)).toEqual(fields);
+  expect(differingFields(REQUEST, other).join(' and ') || 'no field').toBe(fields);
+  expect(differingFields(other, REQUEST).join(' and ') || 'no field').toBe(fields);
 });
 
 it('requests differ in their entries exactly when the sets of these do', () => {
@@ -46,7 +41,7 @@ it('requests differ in their entries exactly when the sets of these do', () => {
   );
 });
 
-it('no input throws, and each is the same as itself', () => {
+it('any input can be compared, and is equal to itself', () => {
   expect(differingFields(REQUEST, undefined)).toHaveLength(4);
   expect(differingFields({ sourceOrgId: null }, {})).toEqual([]);
   fc.assert(

@@ -9,7 +9,7 @@ const plans = fc.record({
 const attempts = fc.integer({ min: 1, max: 100_000 });
 const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
 
-it('a delay is half the backoff to the backoff, or what the server asked for and at most the backoff more', () => {
+it('a delay is between half of the backoff and all of it, or up to the backoff above the Retry-After', () => {
   fc.assert(
     fc.property(plans, attempts, waits, (plan, attempt, retryAfterMs) => {
       const delayMs = retryDelayMs(plan, attempt, retryAfterMs);
@@ -22,7 +22,10 @@ it('a delay is half the backoff to the backoff, or what the server asked for and
   );
 });
 
-it.each([undefined, 5000])('a delay has jitter, after a Retry-After of %s ms too', (retryAfterMs) => {
+it.each([
+  ['without', undefined],
+  ['with', 5000],
+])('a delay %s a Retry-After has jitter', (_which, retryAfterMs) => {
   const plan = { initialIntervalMs: 10_000, backoffCoefficient: 1, maximumIntervalMs: 10_000 };
   const delays = Array.from({ length: 50 }, () => retryDelayMs(plan, 1, retryAfterMs));
   expect(new Set(delays).size).toBeGreaterThan(10);

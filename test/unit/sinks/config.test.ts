@@ -11,6 +11,7 @@ const [secret, token] = [{ env: 'SIGNING_SECRET' }, { env: 'TOKEN' }];
 const webhook = { type: 'webhook', url: 'https://a/', signingSecrets: [secret] };
 const auth = { method: 'token', token };
 const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', auth };
+const role = { method: 'appRole', roleId: 'role', secretId: 'canary' };
 const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
 const cloudManager = { type: 'cloudManager', publicKey: 'public', privateKey: token };
 const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
@@ -25,31 +26,35 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['a malformed URL', { ...webhook, url: 'hooks' }, 'url: is not a URL'],
   ['credentials in the URL', { ...webhook, url: 'https://me:pw@a/' }, 'url: contains credentials'],
   ['http without permission', { ...webhook, url: 'http://a/' }, /^url: is http: .* allowHttp: true/],
-  ['vault by http', { ...vault, address: 'http://a/' }, 'address: is http'],
+  ['Vault by http', { ...vault, address: 'http://a/' }, 'address: is http'],
   ['AWS by http', { ...aws, endpoint: 'http://a/' }, 'endpoint: is http'],
   ['Cloud Manager by http', { ...cloudManager, baseUrl: 'http://a/' }, 'baseUrl: is http'],
   ['no signing secret', signedBy(), 'signingSecrets: is empty'],
-  ['three of them', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
-  ['a short one', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
-  ['an unknown method', vaultWith({ method: 'ldap' }), /^auth.method: .*method: token or method: appRole$/],
+  ['three signing secrets', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
+  ['a signing secret that is too short', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
   [
-    'a secret as text',
-    { ...vault, auth: { method: 'appRole', roleId: 'role', secretId: 'canary' } },
-    'auth.secretId: is not a ref',
+    'an unknown method of authentication',
+    vaultWith({ method: 'ldap' }),
+    /^auth.method: .*method: token or method: appRole$/,
   ],
-  ['spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
-  ['an unknown name', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
+  ['a secret as text', { ...vault, auth: role }, 'auth.secretId: is not a ref'],
+  ['a token with spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
+  ['an unknown placeholder', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
   ['a path that climbs within', vaultAt('a/../{orgId}'), 'path: leaves its root'],
   ['a path from the root', vaultAt('/a/{orgId}'), 'path: leaves its root'],
   ['an encoded path', vaultAt('%2e%2e/{orgId}'), 'path: contains characters other than'],
   ['the same path for all', vaultAt('a/b'), 'path: is the same for every token'],
-  ['what is not a region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
-  ['a tag AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
+  ['an unknown form of a region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
+  ['a tag that AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
   ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
-  ['a long wait', { ...cloudManager, syncTimeoutMs: 240_001 }, 'syncTimeoutMs: is longer than 240000: one'],
-  ['a long request', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000: one attempt'],
-])('a sink is refused: %s', (_what, config, problem) => {
+  [
+    'too long a wait',
+    { ...cloudManager, syncTimeoutMs: 240_001 },
+    'syncTimeoutMs: is longer than 240000: one',
+  ],
+  ['too long a request', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000: one attempt'],
+])('a sink with %s is refused', (_what, config, problem) => {
   const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(config);
   const problems = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   const isExpected =

@@ -4,16 +4,16 @@ import { classifyDeliveryError } from '../../../src/sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 
 const unreadable = (retryable: boolean) => new SealedTokenUnreadableError('why', retryable);
-const later = { type: 'SinkUnavailable', retryable: true };
+const LATER = { retryable: true, retryAfterMs: 7000 };
 
-it.each<[what: string, error: Error, outcome: object]>([
-  ['a missing key', unreadable(true), { type: 'SealedTokenUnreadable', retryable: true }],
-  ['an altered token', unreadable(false), { type: 'SealedTokenUnreadable', retryable: false }],
-  ['a sink that rejects it', new SinkRejectedError('why'), { type: 'SinkRejected', retryable: false }],
-  ['a sink that asks to wait', new SinkUnavailableError('why', 7000), { ...later, retryAfterMs: 7000 }],
-  ["a sink's secret that is missing", new SecretUnavailableError('why'), later],
-])('a delivery fails: %s', (_what, error, outcome) => {
-  expect(classifyDeliveryError(error)).toEqual({ ...outcome, message: 'why' });
+it.each<[what: string, type: string, error: Error, outcome: object]>([
+  ['a missing key', 'SealedTokenUnreadable', unreadable(true), { retryable: true }],
+  ['an altered token', 'SealedTokenUnreadable', unreadable(false), { retryable: false }],
+  ['a sink that rejects it', 'SinkRejected', new SinkRejectedError('why'), { retryable: false }],
+  ['a sink that asks to wait', 'SinkUnavailable', new SinkUnavailableError('why', 7000), LATER],
+  ['a missing secret of a sink', 'SinkUnavailable', new SecretUnavailableError('why'), { retryable: true }],
+])('a delivery fails for %s as %s', (_what, type, error, outcome) => {
+  expect(classifyDeliveryError(error)).toEqual({ type, ...outcome, message: 'why' });
 });
 
 it.each([

@@ -29,7 +29,7 @@ function serve(events: object[], read: () => Promise<void> = () => Promise.resol
 
 const RUN = { workflowId: 'live-migration-prep/pair', runId: 'run' };
 
-it('a run whose argument is a list and whose sink is an object is read', async () => {
+it('a run with a malformed argument and a malformed sink is read', async () => {
   const { client } = serve([
     { workflowExecutionStartedEventAttributes: { input: payloads([1, 2]) } },
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, { toString: 0, valueOf: 0 }),
@@ -39,7 +39,7 @@ it('a run whose argument is a list and whose sink is an object is read', async (
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
-it('a large history is read in pages of few events, and one of ours in those of the server', async () => {
+it('a large history is read in pages of four events, and any other in pages of the default size', async () => {
   const { client, requests } = serve([{}, {}]);
   await readRun(client, { ...RUN, historySize: 40_000_000 });
   await readRun(client, { ...RUN, historySize: 40_000 });

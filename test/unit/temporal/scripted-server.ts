@@ -1,5 +1,4 @@
 import { Client, type ConnectionLike } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time';
 
 export type ListRequest = { query: string; pageSize: number; nextPageToken: Uint8Array };
 export type HistoryRequest = {
@@ -28,6 +27,9 @@ export function clientOf({ list, readHistory = () => ({}) }: Script): Client {
   return new Client({ connection: connection as unknown as ConnectionLike });
 }
 
+/** Makes a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain number. */
+export const timestamp = (ms: number) => ({ nanos: ms * 1e6 + 1000 });
+
 /** Numbers of Temporal's API, WORKFLOW_EXECUTION_STATUS_*. */
 export const STATUS = { running: 1, terminated: 5 };
 
@@ -37,7 +39,7 @@ export function listedRun(runId: string, change: object = {}) {
     execution: { workflowId: 'live-migration-prep/pair', runId },
     type: { name: 'prepareLiveMigration' },
     status: STATUS.terminated,
-    startTime: msToTs(Date.now()),
+    startTime: timestamp(Date.now()),
     historyLength: { toNumber: () => 3 },
     ...change,
   };

@@ -35,7 +35,7 @@ describe('the settings for Temporal', () => {
     });
   });
 
-  it('come from the profile that is named, and the environment wins', () => {
+  it('come from the profile that is named, and first from the environment', () => {
     expect(read({}, PROFILES)).toMatchObject({ address: 'one:7233', secrets: [] });
     expect(read({ PROFILE: 'cloud' }, PROFILES)).toMatchObject({ address: 'two:7233', secrets: [CANARY] });
     expect(read({ ADDRESS: 'three:7233' }, PROFILES)).toMatchObject({ address: 'three:7233' });
@@ -48,23 +48,41 @@ describe('the settings for Temporal', () => {
     expect(connectionOptions.tls).toBeUndefined();
   });
 
-  it.each<[error: RegExp, variables: Record<string, string>, profiles?: string]>([
+  const URL_WITH_SECRET = `http://user:${CANARY}@temporal:7233`;
+  const UNQUOTED = `[profile.default]\napi_key = "${CANARY}\nnamespace = "n"`;
+
+  it.each<[what: string, error: RegExp, variables: Record<string, string>, profiles?: string]>([
     [
-      /^TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port$/,
-      { ADDRESS: `http://user:${CANARY}@temporal:7233` },
+      'an address that is a URL',
+      /^TEMPORAL_ADDRESS, .*is not an address: write host:port$/,
+      { ADDRESS: URL_WITH_SECRET },
     ],
-    [/^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
+    ['a malformed flag', /^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
     [
-      /^the TEMPORAL_\* variables and the profile file \S+temporal\.toml cannot be used in line 2: Invalid TOML document: \D+$/,
+      'a file that is not TOML',
+      / \S+temporal\.toml cannot be used in line 2: Invalid TOML document: \D+$/,
       {},
-      `[profile.default]\napi_key = "${CANARY}\nnamespace = "n"`,
+      UNQUOTED,
     ],
-    [/: write tables such as \[profile\.default\]$/, {}, `[profile]\ndefault = "${CANARY}"`],
-    [/ the profile file \/nowhere\.toml cannot be used: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
-    [/ profile file temporalio\/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }],
+    [
+      'a profile that is no table',
+      /: write tables such as \[profile\.default\]$/,
+      {},
+      `[profile]\ndefault = "${CANARY}"`,
+    ],
+    [
+      'a missing file',
+      / the profile file \/nowhere\.toml cannot be used: ENOENT: /,
+      { CONFIG_FILE: '/nowhere.toml' },
+    ],
+    [
+      'a missing profile',
+      / temporalio\/temporal\.toml cannot be used: .*cloud.* not found/,
+      { PROFILE: 'cloud' },
+    ],
   ])(
-    'that are wrong are named with a remedy, and no secret is quoted: %s',
-    (message, variables, ...[profiles]) => {
+    'with %s are refused with a remedy, and no secret is quoted',
+    (_what, message, variables, ...[profiles]) => {
       const load = () => read(variables, profiles);
       expect(load).toThrow(message);
       expect(load).not.toThrow(/CANARY|\n/);

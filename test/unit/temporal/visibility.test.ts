@@ -40,7 +40,7 @@ it.each([
   ['Core', 8, 'Error decompressing: size limit, of 134217728 bytes, exceeded while decompressing message'],
   ['Core without compression', 11, 'Error, decoded message length too large: found 149270820 bytes'],
 ])(
-  'a page that %s finds too large is read again in pages of 50, five a second',
+  'a page that is too large for %s is read again in pages of 50, five a second',
   async (_of, code, message) => {
     const { client, sizes } = serve(({ pageSize, nextPageToken }) => {
       if (pageSize > 50 && nextPageToken.length === 0) throw grpcError(code, message);
@@ -55,7 +55,7 @@ it.each([
   },
 );
 
-it('a limit that is reached delays a list and does not end it', async () => {
+it('a rate limit delays a list and does not end it', async () => {
   const { client, sizes } = serve((_request, calls) => {
     if (calls < 20) throw grpcError(GRPC.resourceExhausted, 'namespace rate limit exceeded');
   });

@@ -1,14 +1,13 @@
 import { defaultPayloadConverter, mapToPayloads, type MetricMeter } from '@temporalio/common';
-import { msToTs } from '@temporalio/common/lib/time';
 import { DefaultLogger, type LogEntry } from '@temporalio/worker';
 import { watchUndelivered } from '../../../src/worker/metrics-undelivered';
-import { STATUS, clientOf, listedRun } from '../temporal/scripted-server';
+import { STATUS, clientOf, listedRun, timestamp } from '../temporal/scripted-server';
 
 /** Makes an open run as the list has it. */
 const run = (ageS: number, memo: object = {}) =>
   listedRun(`${ageS}`, {
     status: STATUS.running,
-    startTime: msToTs(Date.now() - ageS * 1000),
+    startTime: timestamp(Date.now() - ageS * 1000),
     memo: { fields: mapToPayloads(defaultPayloadConverter, memo) },
   });
 const undelivered = (ageS: number) => run(ageS, { step: 'undelivered' });
@@ -91,7 +90,7 @@ it('a server that refuses is reported once, until it has listed runs again; the 
   expect(queries).toHaveLength(looks);
 });
 
-it('a check that the end of the worker breaks off is no failure', async () => {
+it('a check that the end of the worker interrupts is not a failure', async () => {
   let looks = 0;
   const { metrics, warnings, close, minutes } = watch(() => {
     looks += 1;

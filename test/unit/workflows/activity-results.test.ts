@@ -30,7 +30,7 @@ const RECEIPT = { ...PAIR, ...FACTS, sink: 'drop', location: 'there', fieldOfANe
 const LINK_STATE = { linked: false, recentToken: false, lastTokenAt: null, tokenRunId: null };
 
 describe('what an activity returns', () => {
-  it('passes when it is of this run: the largest token, with a count that the run has counted', () => {
+  it('is taken if it is of this run, even if it is as large as permitted', () => {
     expect(parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
     expect(parseToken(TOKEN, REQUEST, 4)).not.toBeNull();
     expect(parseToken(TOKEN, REQUEST, 1)).toBeNull();
@@ -46,7 +46,7 @@ describe('what an activity returns', () => {
     ['receipt', RECEIPT, (input) => parseReceipt(input, REQUEST, 'drop', null)],
     ['link state', LINK_STATE, parseLinkState],
     ['report', { findings: [], request: null, fields: [] }, parseReport],
-  ])('is a bounded %s or none, for any input and any value of a field', (_what, valid, parse) => {
+  ])('is a %s of bounded size or nothing, for any input and any value of a field', (_what, valid, parse) => {
     const parseBounded = (input: unknown) => {
       const parsed = parse(input);
       expect(parsed === null || fitsAsJson(parsed, 200_000)).toBe(true);
@@ -65,7 +65,7 @@ describe('what an activity returns', () => {
     );
   });
 
-  it('fits when it is short as JSON, and can be written as JSON', () => {
+  it('fits if it can be written as JSON, and is short then', () => {
     expect(fitsAsJson({ a: 1 }, 50)).toBe(true);
     expect(fitsAsJson('x'.repeat(100), 50)).toBe(false);
     let deep: unknown = [];
@@ -85,7 +85,7 @@ describe('what an activity fails with', () => {
     });
   });
 
-  it('of a lost attempt has no wait: Temporal has observed that of the attempt before', () => {
+  it('leaves out the wait of the attempt before a lost one, which is over', () => {
     const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', { retryAfterMs: 60_000 });
     const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
     timeout.failure = { cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter) };
@@ -93,7 +93,7 @@ describe('what an activity fails with', () => {
     expect(parseFailure(timeout)).toMatchObject(lost);
   });
 
-  it('is cut to what the contract permits, for any message, wait and details', () => {
+  it('is cut to what the contract permits, whatever its message, wait and details', () => {
     const text = fc.oneof(fc.string(), fc.constant('x'.repeat(1_900_000)));
     const bounded = {
       detail: text,

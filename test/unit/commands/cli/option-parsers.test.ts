@@ -21,6 +21,6 @@ it.each([
   ['--timeout', '2147483.648s', duration],
   ['--since', '0s', timeOrAge],
   ['--since', '2026-11-25T09:00:00', timeOrAge],
-])('%s does not take %s', (_option, text, parser) => {
+])('%s refuses %s', (_option, text, parser) => {
   expect(() => parser(text)).toThrow('Write one such as');
 });

@@ -4,41 +4,24 @@ const START_MS = Date.parse('2026-11-25T09:00:00.500Z');
 const at = (seconds: number) => new Date(START_MS + seconds * 1000).toISOString();
 const secondsTo = (time: string) => (Date.parse(time) - START_MS + 500) / 1000;
 
-it.each<[attempts: [start: number, end: number][], windows: [from: number, to: number][]]>([
-  [[[100, 101]], [[90, 111]]],
-  [
-    [
-      [100, 101],
-      [122, 123],
-    ],
-    [
-      [90, 111],
-      [112, 133],
-    ],
-  ],
-  [
-    [
-      [121, 123],
-      [100, 101],
-    ],
-    [[90, 133]],
-  ],
-  [
-    [
-      [100, 200],
-      [110, 120],
-    ],
-    [[90, 210]],
-  ],
-])('attempts at %j, in seconds, merge to %j', (attempts, expected) => {
-  const spans = attempts.map(([start, end]) => ({ startedAt: at(start), endedAt: at(end) }));
+it.each([
+  ['100-101', '90-111'],
+  ['100-101 122-123', '90-111 112-133'],
+  ['121-123 100-101', '90-133'],
+  ['100-200 110-120', '90-210'],
+])('attempts in the seconds %s give the windows %s', (attempts, expected) => {
+  const spans = attempts.split(' ').map((attempt) => {
+    const [startedAt = '', endedAt = ''] = attempt.split('-').map((second) => at(Number(second)));
+    return { startedAt, endedAt };
+  });
   const { windows } = findWindows(spans, []);
-  expect(windows.map(({ from, to }) => [secondsTo(from), secondsTo(to)])).toEqual(expected);
+  const seconds = windows.map(({ from, to }) => `${secondsTo(from)}-${secondsTo(to)}`);
+  expect(seconds.join(' ')).toBe(expected);
   for (const { from, to, keyIdFrom, keyIdTo } of windows)
     expect([keyIdFrom, keyIdTo].map((id) => parseInt(id, 16) * 1000)).toEqual([from, to].map(Date.parse));
 });
 
-it('a token arrived in a window if its request and the window overlap', () => {
+it('a token is that of a window if its request overlaps with it', () => {
   const tokens = [70, 72, 119, 122].map((requested) => ({
     deliveryId: String(requested),
     requestedAt: at(requested),

@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
-import { msToTs } from '@temporalio/common/lib/time';
 import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
+import { timestamp } from '../../temporal/scripted-server';
 
 /** The context of a command with a stub of Temporal's client. `printed` gets what the command prints. */
 export function contextWith(client: object) {
@@ -13,5 +13,5 @@ export function contextWith(client: object) {
 
 /** A task queue's pollers: a worker that polled this long ago. */
 export function polledAgo(ms: number) {
-  return [{ lastAccessTime: msToTs(Date.now() - ms) }];
+  return [{ lastAccessTime: timestamp(Date.now() - ms) }];
 }

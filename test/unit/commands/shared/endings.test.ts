@@ -23,7 +23,7 @@ it.each([
   expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
 });
 
-it('the details of a failure are facts, and unconfirmed tokens a line with the command that lists them', () => {
+it('the details of a failure are printed as facts, and unconfirmed tokens with the command that lists them', () => {
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
   const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
   expect(facts).toMatchObject({ refused: 'recoverable', details });
@@ -34,17 +34,23 @@ it('the details of a failure are facts, and unconfirmed tokens a line with the c
   expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
 });
 
-it.each<[cause: Error, exitCode: number, ...lines: unknown[]]>([
-  [new CancelledFailure('cancelled'), 7, 'the run was cancelled; no token was created'],
-  [new Error('timeout'), 1, 'the run failed: timeout'],
-  [failure('TooManyWaiting'), 1, 'the run failed: why'],
+const RECOVER = 'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run';
+const MAY_EXIST = expect.stringMatching(
+  /^if a request was in progress, Atlas may have created a token .*: look in/,
+);
+
+it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
+  ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled; no token was created'],
+  ['a timeout', 1, new Error('timeout'), 'the run failed: timeout'],
+  ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
   [
-    new TerminatedFailure('by mistake'),
+    'a termination',
     1,
+    new TerminatedFailure('by mistake'),
     'the run was terminated: by mistake',
-    'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run',
-    expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in Atlas/),
+    RECOVER,
+    MAY_EXIST,
   ],
-])('a run that ended with %s says how, and what may be left', (cause, exitCode, ...lines) => {
+])('%s of a run ends a command with %i, and says what may be left', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
 });

@@ -23,7 +23,7 @@ const activity = (type: string, attempt: number, message?: string, state = START
 });
 
 /**
- * Follows a run that ends with the result of a stranger. Returns what is reported, and the error at the end.
+ * Follows a run that ends with a result that is not a receipt. Returns what is reported, and the error at the end.
  *
  * @param open descriptions of the run while it is open, one after another.
  * @param status the response to the Query; null when no worker responds.
@@ -61,7 +61,7 @@ const KEPT = 'the token is kept, encrypted, and the run goes on';
 const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org ${ORG}   (--sink <name> for another sink)`;
 
 describe('follow', () => {
-  it.concurrent('reports each change once: what the server knows of a task, or else the status', async () => {
+  it.concurrent('reports each change once, as the server knows it or else as the run says it', async () => {
     const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
     expect((await followed(open, STATUS)).reported).toEqual([
       'waiting for a worker',
@@ -98,7 +98,7 @@ describe('follow', () => {
     expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
   });
 
-  it.concurrent('ends with 1 after a result of a stranger', async () => {
+  it.concurrent('ends with 1 after a result that is not a receipt', async () => {
     const lines = [`${workflowId} completed with a result that is not a receipt`];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });

@@ -24,20 +24,15 @@ const ERROR: Finding = { check: 'sink drop', state: 'error', message: 'down' };
 const NO_REPORT = 'sent no report (no worker took the activity)';
 
 it.each([
-  ['finding', [], polledAgo(0), NO_REPORT],
-  ['error', [WARNING], polledAgo(0), NO_REPORT],
-  ['worker', [ERROR], [], 'no worker polls task queue prep: start one'],
-])(
-  'a check that fails without a %s is an error with the reason',
-  async (_what, findings, pollers, reason) => {
-    await expect(checkWorker(failingCheck(findings, pollers).context)).rejects.toMatchObject({
-      exitCode: 1,
-      message: expect.stringContaining(reason),
-    });
-  },
-);
+  ['no finding', [], polledAgo(0), NO_REPORT],
+  ['warnings alone', [WARNING], polledAgo(0), NO_REPORT],
+  ['an error, while no worker polls,', [ERROR], [], 'no worker polls task queue prep: start one'],
+])('a check that fails with %s is an error that says why', async (_what, findings, pollers, reason) => {
+  const failed = { exitCode: 1, message: expect.stringContaining(reason) };
+  await expect(checkWorker(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
+});
 
-it('a check reports errors, also of a worker that seems gone by a clock that is four minutes fast', async () => {
+it('a check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
   const { context, report } = failingCheck([ERROR], polledAgo(240_000));
   expect(await checkWorker(context)).toEqual(report);
 });
@@ -45,14 +40,19 @@ it('a check reports errors, also of a worker that seems gone by a clock that is 
 const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
 
 it.each([
-  ['WorkerCheckFailed', [], 'checks in the worker failed', '  error     sink drop: down'],
+  [
+    'what the worker found',
+    'WorkerCheckFailed',
+    [],
+    'checks in the worker failed',
+    '  error     sink drop: down',
+  ],
   // A finding that says the same as a field is not repeated.
-  ['InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
-])('a check of a request fails with %s for %j', async (type, fields, problem, line) => {
+  ['the malformed field', 'InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
+])('a failed check of a request names %s', async (_what, type, fields, problem, line) => {
   const { context, report } = failingCheck([ERROR, WARNING], polledAgo(0), fields);
-  await expect(
-    checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started'),
-  ).rejects.toMatchObject({
+  const check = checkRequestRemotely(context, {} as PrepareRequest, 'nothing was started');
+  await expect(check).rejects.toMatchObject({
     exitCode: 1,
     lines: [`nothing was started: ${problem}`, line],
     facts: { type, ...report },

@@ -9,10 +9,10 @@ const STATUS = {
   nextTryAt: null,
 };
 
-it.each<[answers: number, asked: number]>([
-  [0, 2],
-  [1, 5],
-])('a reader that may miss 2 answers and gets %d asks %d of 5 runs', async (answers, asked) => {
+it.each<[which: string, asked: number, answers: number]>([
+  ['none of five runs answers', 2, 0],
+  ['the first of five runs answers', 5, 1],
+])('if %s, a reader that may miss two answers asks %d', async (_which, asked, answers) => {
   let queries = 0;
   const query = () => Promise.resolve(queries++ < answers ? STATUS : null);
   const client = {

@@ -73,15 +73,21 @@ it('removes the old temporary files of killed attempts, of any token, once a min
 
 it.each([
   ['missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
-  ['file', SinkRejectedError, 'is not a directory: correct its path'],
-])('says what is wrong with the directory %s, to a writer and to a check', async (name, type, message) => {
-  writeFileSync(fileIn('file'), '', { mode: 0o755 });
-  const folder = fileIn(name);
-  for (const work of [() => storeToken(path.join(folder, newName()), 'canary'), () => checkFolder(folder)]) {
-    await expect(work).rejects.toThrow(type);
-    await expect(work).rejects.toThrow(message);
-  }
-});
+  ['a-file', SinkRejectedError, 'is not a directory: correct its path'],
+])(
+  'names what is wrong with a directory that is %s, to a writer and to a check',
+  async (name, type, message) => {
+    writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
+    const folder = fileIn(name);
+    for (const work of [
+      () => storeToken(path.join(folder, newName()), 'canary'),
+      () => checkFolder(folder),
+    ]) {
+      await expect(work).rejects.toThrow(type);
+      await expect(work).rejects.toThrow(message);
+    }
+  },
+);
 
 it.each([
   ['0700', 'can be written'],
