@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, idOrReference, secretReference, type ReferenceContext } from '../secrets/references';
+import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 
 export function credentialSchema(context: ReferenceContext) {
-  const id = idOrReference(context, headerFormat);
+  const id = textOrReference(context, headerFormat);
   const secret = secretReference(context, headerFormat);
   return z.discriminatedUnion(
     'type',

@@ -1,62 +1,59 @@
 import { ProxyAgent } from 'undici';
-import type { CredentialConfig } from '../atlas/credential';
-import {
-  headerFormat,
-  problemWith,
-  secretFromEnv,
-  type Env,
-  type Secret,
-  type SecretFormat,
-} from '../secrets/references';
-import { sealingKeysFormat } from '../secrets/sealing';
+import type { Env } from '../secrets/references';
 
-export interface Deployment {
-  name: string;
-  buildId: string;
-}
-
-export interface EnvironmentValues {
-  /** Origin of the Atlas Administration API. */
-  baseUrl: string;
-  credential: CredentialConfig | null;
-  sealingKeys: Secret | null;
-  /** Null when the worker is not versioned. */
-  deployment: Deployment | null;
-}
-
-/** Name of the credential that the environment holds. */
-export const DEFAULT_CREDENTIAL = 'default';
-
-const BASE_URL = 'MONGODB_ATLAS_BASE_URL';
-const DEFAULT_BASE_URL = 'https://cloud.mongodb.com';
 const SERVICE_ACCOUNT = { id: 'MONGODB_ATLAS_CLIENT_ID', secret: 'MONGODB_ATLAS_CLIENT_SECRET' };
 const API_KEY = { id: 'MONGODB_ATLAS_PUBLIC_API_KEY', secret: 'MONGODB_ATLAS_PRIVATE_API_KEY' };
-const SEALING_KEYS = 'LIVE_MIGRATION_PREP_SEALING_KEYS';
 /** The variables that Temporal's Worker Controller for Kubernetes sets. */
-const DEPLOYMENT = { name: 'TEMPORAL_DEPLOYMENT_NAME', buildId: 'TEMPORAL_WORKER_BUILD_ID' };
-
-/** An empty variable counts as unset: docker compose passes missing ones as empty strings. */
-export function readEnvironment(env: Env) {
-  const problems: string[] = [];
-  const values: EnvironmentValues = {
-    baseUrl: readBaseUrl(env, problems),
-    credential: readCredential(env, problems),
-    sealingKeys: env[SEALING_KEYS] ? readSecret(env, SEALING_KEYS, sealingKeysFormat, problems) : null,
-    deployment: readDeployment(env, problems),
-  };
-  checkHttpVariables(env, problems);
-  const { protocol, hostname } = new URL(values.baseUrl);
-  const warnings =
-    protocol === 'http:' && !isLoopback(hostname)
-      ? [`${BASE_URL} is http: credentials and tokens cross the network unencrypted`]
-      : [];
-  return { values, problems, warnings };
-}
-
+const [DEPLOYMENT_NAME, BUILD_ID] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
-/** Finds variables that would break every request, or expose it. */
-function checkHttpVariables(env: Env, problems: string[]): void {
+/**
+ * Makes the defaults that the environment has for settings of the file: references to its variables. An empty variable
+ * counts as unset: docker compose passes missing ones as empty strings.
+ */
+export function environmentDefaults(env: Env) {
+  const reference = (name: string) => (env[name] ? { env: name } : undefined);
+  return {
+    baseUrl: reference('MONGODB_ATLAS_BASE_URL'),
+    credentials: defaultCredential(env),
+    sealingKeys: reference('LIVE_MIGRATION_PREP_SEALING_KEYS'),
+  };
+}
+
+function defaultCredential(env: Env): { default?: object } {
+  const [pair] = findCredentials(env);
+  if (!pair) return {};
+  const [id, secret] = [{ env: pair.id }, { env: pair.secret }];
+  return pair === API_KEY
+    ? { default: { type: 'apiKey', publicKey: id, privateKey: secret } }
+    : { default: { type: 'serviceAccount', clientId: id, clientSecret: secret } };
+}
+
+function findCredentials(env: Env) {
+  return [SERVICE_ACCOUNT, API_KEY].filter(({ id, secret }) => env[id] || env[secret]);
+}
+
+/** Reads the version of the worker; null when it is not versioned. */
+export function readDeployment(env: Env): { name: string; buildId: string } | null {
+  const [name, buildId] = [env[DEPLOYMENT_NAME], env[BUILD_ID]];
+  return name && buildId ? { name, buildId } : null;
+}
+
+/** Finds variables that contradict each other, would break every request, or would expose it. */
+export function findEnvironmentProblems(env: Env): string[] {
+  const problems: string[] = [];
+  const [pair, another] = findCredentials(env);
+  if (pair && another) {
+    problems.push(
+      `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
+    );
+  }
+  const [set, unset] = env[DEPLOYMENT_NAME] ? [DEPLOYMENT_NAME, BUILD_ID] : [BUILD_ID, DEPLOYMENT_NAME];
+  if (env[set] && !env[unset]) {
+    problems.push(
+      `environment variable ${set} is set and ${unset} is not: set both for a versioned worker, or neither`,
+    );
+  }
   for (const name of PROXIES) {
     try {
       if (env[name]) new ProxyAgent(env[name]);
@@ -73,53 +70,5 @@ function checkHttpVariables(env: Env, problems: string[]): void {
         ' credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
     );
   }
-}
-
-/** Accepts scheme, host and port only: a path or a user name would be ignored. */
-function readBaseUrl(env: Env, problems: string[]): string {
-  const text = env[BASE_URL] || DEFAULT_BASE_URL;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return url.origin;
-  problems.push(
-    `environment variable ${BASE_URL} is not the address of a server, such as ${DEFAULT_BASE_URL}`,
-  );
-  return DEFAULT_BASE_URL;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
-}
-
-function readCredential(env: Env, problems: string[]): CredentialConfig | null {
-  const [pair, another] = [SERVICE_ACCOUNT, API_KEY].filter(({ id, secret }) => env[id] || env[secret]);
-  if (!pair) return null;
-  if (another) {
-    problems.push(
-      `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
-    );
-    return null;
-  }
-  const id = readSecret(env, pair.id, headerFormat, problems);
-  const secret = readSecret(env, pair.secret, headerFormat, problems);
-  return pair === API_KEY
-    ? { type: 'apiKey', publicKey: id, privateKey: secret }
-    : { type: 'serviceAccount', clientId: id, clientSecret: secret };
-}
-
-function readSecret(env: Env, name: string, format: SecretFormat, problems: string[]) {
-  const secret = secretFromEnv(name, env, format);
-  const problem = problemWith(secret);
-  if (problem !== null) problems.push(problem);
-  return secret;
-}
-
-function readDeployment(env: Env, problems: string[]): Deployment | null {
-  const [name, buildId] = [env[DEPLOYMENT.name], env[DEPLOYMENT.buildId]];
-  if (name && buildId) return { name, buildId };
-  if (!name && !buildId) return null;
-  const [set, unset] = name ? [DEPLOYMENT.name, DEPLOYMENT.buildId] : [DEPLOYMENT.buildId, DEPLOYMENT.name];
-  problems.push(
-    `environment variable ${set} is set and ${unset} is not: set both for a versioned worker, or neither`,
-  );
-  return null;
+  return problems;
 }

@@ -1,17 +1,13 @@
 import path from 'node:path';
 import type { Env } from '../secrets/references';
-import { createSealer, type Sealer } from '../secrets/sealing';
 import { formatCount } from '../shared/text';
-import { readEnvironment, type Deployment } from './environment';
+import { findEnvironmentProblems, readDeployment } from './environment';
 import { readSettings, type Settings } from './settings';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
-export interface Config extends Omit<Settings, 'atlas' | 'sealing'> {
-  atlas: Settings['atlas'] & { baseUrl: string };
-  sealing: Sealer;
-  /** Null when the worker is not versioned. */
-  deployment: Deployment | null;
+export interface Config extends Settings {
+  deployment: ReturnType<typeof readDeployment>;
   warnings: string[];
 }
 
@@ -31,17 +27,8 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: Env, file?: string): Config {
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
-  const environment = readEnvironment(env);
-  const settings = readSettings(configFile, env, environment.values);
-  const problems = [...environment.problems, ...settings.problems];
-  if (!settings.values || problems.length > 0) throw new ConfigError(problems);
-
-  const { atlas, sealing, ...rest } = settings.values;
-  return {
-    ...rest,
-    atlas: { ...atlas, baseUrl: environment.values.baseUrl },
-    sealing: createSealer(() => sealing.keys.read()),
-    deployment: environment.values.deployment,
-    warnings: [...environment.warnings, ...settings.warnings],
-  };
+  const { values, problems, warnings } = readSettings(configFile, env);
+  problems.push(...findEnvironmentProblems(env));
+  if (!values || problems.length > 0) throw new ConfigError(problems);
+  return { ...values, deployment: readDeployment(env), warnings };
 }

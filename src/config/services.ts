@@ -14,12 +14,12 @@ export interface Services {
 }
 
 export async function createServices(
-  { atlas, retries, sealing, sinks }: Config,
+  { atlas, retries, sealing: sealer, sinks }: Config,
   onRequest?: AdminApiOptions['onRequest'],
 ): Promise<Services> {
   return {
     atlas: createAdminApi({ ...atlas, backoff: retries.create, ...(onRequest && { onRequest }) }),
-    sealer: sealing,
+    sealer,
     sinks: await createSinks(sinks),
     organizations: createOrganizations({ ...atlas, sinks }),
   };

@@ -3,11 +3,18 @@ import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential';
 import { DEFAULT_TASK_QUEUE, MAX_TEXT_LENGTH, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
-import { secretReference, type Env, type ReferenceContext, type Secret } from '../secrets/references';
-import { HOW_TO_MAKE_KEYS, sealingKeysFormat } from '../secrets/sealing';
+import {
+  textOrReference,
+  secretReference,
+  type Env,
+  type ReferenceContext,
+  type Secret,
+  type SecretFormat,
+} from '../secrets/references';
+import { HOW_TO_MAKE_KEYS, createSealer, sealingKeysFormat } from '../secrets/sealing';
 import { escapeControls } from '../shared/text';
 import { sinkConfigSchema } from '../sinks';
-import { DEFAULT_CREDENTIAL, type EnvironmentValues } from './environment';
+import { environmentDefaults } from './environment';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
 const SECOND_MS = 1000;
@@ -23,14 +30,12 @@ export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 export function readSettings(
   file: string,
   env: Env,
-  environment: EnvironmentValues,
 ): { values: Settings | null; problems: string[]; warnings: string[] } {
   const yaml = readYamlFile(file);
   if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
   const warnings: string[] = [];
   const context = { env, baseDirectory: path.dirname(file), warn: (text: string) => warnings.push(text) };
-  const names = collectNames(yaml.content, environment);
-  const parsed = settingsSchema(context, environment, names).safeParse(yaml.content);
+  const parsed = settingsSchema(context, collectNames(yaml.content, env)).safeParse(yaml.content);
   const problems = parsed.error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
   return { values: parsed.data ?? null, problems, warnings };
 }
@@ -41,11 +46,10 @@ interface Names {
   sinks: string[];
 }
 
-function collectNames(content: unknown, { credential }: EnvironmentValues): Names {
+function collectNames(content: unknown, env: Env): Names {
   const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
-  const credentials = Object.keys(atlas?.credentials ?? {});
   return {
-    credentials: [...new Set(credential ? [...credentials, DEFAULT_CREDENTIAL] : credentials)],
+    credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
     sinks: Object.keys(sinks ?? {}),
   };
 }
@@ -58,7 +62,9 @@ function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }
 
-export function settingsSchema(context: ReferenceContext, environment: EnvironmentValues, names: Names) {
+/** Makes the schema of the file. What the environment has is a default: the file's own value takes precedence. */
+export function settingsSchema(context: ReferenceContext, names: Names) {
+  const defaults = environmentDefaults(context.env);
   return z.strictObject({
     taskQueue: z
       .string()
@@ -69,22 +75,27 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
       .default(DEFAULT_TASK_QUEUE),
     atlas: z
       .strictObject({
+        baseUrl: baseUrlSchema(context).prefault(defaults.baseUrl ?? DEFAULT_BASE_URL),
         requestTimeoutMs: z.int().min(100).max(300_000).default(30_000),
         envelope: z.boolean().default(false),
         pretty: z.boolean().default(false),
-        credentials: credentialsSchema(context, environment),
+        credentials: credentialsSchema(context, defaults.credentials),
         organizations: organizationsSchema(names),
       })
       .prefault({}),
     sinks: sinksSchema(context),
     sealing: z
-      .strictObject({ keys: secretReference(context, sealingKeysFormat).optional() })
+      .strictObject({
+        keys: secretReference(context, sealingKeysFormat)
+          .nullable()
+          .prefault(defaults.sealingKeys ?? null),
+      })
       .prefault({})
-      .transform(({ keys }) => ({ keys: keys ?? environment.sealingKeys }))
       .refine((sealing): sealing is { keys: Secret } => sealing.keys !== null, {
         path: ['keys'],
         message: `is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; ${HOW_TO_MAKE_KEYS}`,
-      }),
+      })
+      .transform(({ keys }) => createSealer(() => keys.read())),
     retries: z
       .strictObject({
         create: z
@@ -137,23 +148,39 @@ export function settingsSchema(context: ReferenceContext, environment: Environme
   });
 }
 
-function credentialsSchema(context: ReferenceContext, { credential }: EnvironmentValues) {
-  return z
+const DEFAULT_BASE_URL = 'https://cloud.mongodb.com';
+
+/** Accepts scheme, host and port only: a path or a user name would be ignored. */
+const baseUrlFormat: SecretFormat = (text) => {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return null;
+  return `is not the address of a server, such as ${DEFAULT_BASE_URL}`;
+};
+
+function baseUrlSchema(context: ReferenceContext) {
+  return textOrReference(context, baseUrlFormat).transform((text) => {
+    const { origin, protocol, hostname } = new URL(text.read());
+    if (protocol === 'http:' && !/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) {
+      context.warn('atlas.baseUrl is http: credentials and tokens cross the network unencrypted');
+    }
+    return origin;
+  });
+}
+
+function credentialsSchema(context: ReferenceContext, defaults: object) {
+  const credentials = z
     .record(z.string().min(1).max(MAX_TEXT_LENGTH), credentialSchema(context))
-    .prefault({})
-    .refine((named) => !credential || !(DEFAULT_CREDENTIAL in named), {
-      path: [DEFAULT_CREDENTIAL],
-      message: 'is the name of the credential in the environment: rename this one',
-    })
-    .transform((named) => {
-      const credentials = new Map(Object.entries(named));
-      return credential ? credentials.set(DEFAULT_CREDENTIAL, credential) : credentials;
-    })
-    .refine((credentials) => credentials.size > 0, {
+    .refine((named) => Object.keys(named).length > 0, {
       message:
         'there is no credential: set MONGODB_ATLAS_CLIENT_ID and MONGODB_ATLAS_CLIENT_SECRET (service account),' +
         ' or MONGODB_ATLAS_PUBLIC_API_KEY and MONGODB_ATLAS_PRIVATE_API_KEY, or name credentials here',
-    });
+    })
+    .transform((named) => new Map(Object.entries(named)));
+  return z
+    .record(z.string(), z.unknown())
+    .prefault({})
+    .transform((named) => ({ ...defaults, ...named }))
+    .pipe(credentials);
 }
 
 function organizationsSchema({ credentials, sinks }: Names) {

@@ -41,7 +41,7 @@ const referenceSchema = z.union([
   z.strictObject({ file: z.string().min(1) }),
 ]);
 
-const idOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
+const textOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
 
 /** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
 export function secretReference(context: ReferenceContext, format?: SecretFormat) {
@@ -49,32 +49,39 @@ export function secretReference(context: ReferenceContext, format?: SecretFormat
   return readable(referenceSchema, problem, context, format);
 }
 
-/** Makes the schema of an id that is no secret, such as a client id: a string, or a reference as to a secret. */
-export function idOrReference(context: ReferenceContext, format: SecretFormat) {
-  const problem = 'is not an id: write it in quotes, {env: NAME} or {file: PATH}';
-  return readable(idOrReferenceSchema, problem, context, format);
+/** Makes the schema of a text that is no secret, such as a client id: a string, or a reference as to a secret. */
+export function textOrReference(context: ReferenceContext, format: SecretFormat) {
+  const problem = 'is not an id or an address: write it in quotes, {env: NAME} or {file: PATH}';
+  return readable(textOrReferenceSchema, problem, context, format);
 }
 
 function readable(
-  schema: z.ZodType<z.output<typeof idOrReferenceSchema>>,
+  schema: z.ZodType<z.output<typeof textOrReferenceSchema>>,
   problem: string,
   context: ReferenceContext,
   format?: SecretFormat,
 ) {
   return z
     .custom<z.output<typeof schema>>((input) => schema.safeParse(input).success, problem)
-    .transform((value) => {
-      if (typeof value === 'string') return secretFrom('the configuration file', format, () => value);
-      if ('env' in value) return secretFromEnv(value.env, context.env, format);
-      return secretFromFile(path.resolve(context.baseDirectory, value.file), context, format);
-    })
-    .superRefine((secret, issues) => {
-      const problem = problemWith(secret);
-      if (problem !== null) issues.addIssue(problem);
+    .transform((value, issues) => {
+      const secret = toSecret(value, context, format);
+      const problem = typeof value === 'string' ? format?.(value) : problemWith(secret);
+      if (problem) issues.addIssue(problem);
+      return secret;
     });
 }
 
-export function secretFromEnv(name: string, env: Env, format?: SecretFormat): Secret {
+function toSecret(
+  value: z.output<typeof textOrReferenceSchema>,
+  context: ReferenceContext,
+  format?: SecretFormat,
+): Secret {
+  if (typeof value === 'string') return secretFrom('the configuration file', format, () => value);
+  if ('env' in value) return secretFromEnv(value.env, context.env, format);
+  return secretFromFile(path.resolve(context.baseDirectory, value.file), context, format);
+}
+
+function secretFromEnv(name: string, env: Env, format?: SecretFormat): Secret {
   const source = `environment variable ${name}`;
   return secretFrom(source, format, () => {
     const value = env[name];
@@ -84,7 +91,7 @@ export function secretFromEnv(name: string, env: Env, format?: SecretFormat): Se
 }
 
 /** Returns null if the secret can be read now. */
-export function problemWith(secret: Secret): string | null {
+function problemWith(secret: Secret): string | null {
   try {
     secret.read();
     return null;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, idOrReference, secretReference, type ReferenceContext } from '../secrets/references';
+import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { createSinkSend, isSuccess, joinUrl, responseError } from './utils/http';
 import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
@@ -11,7 +11,7 @@ const configSchema = (context: ReferenceContext) =>
   withoutPlainHttp(
     z.strictObject({
       baseUrl: httpUrl.prefault('https://cloud.mongodb.com'),
-      publicKey: idOrReference(context, headerFormat),
+      publicKey: textOrReference(context, headerFormat),
       privateKey: secretReference(context, headerFormat),
       syncTimeoutMs: durationMs(0, 240_000).default(120_000),
       pollIntervalMs: z.int().min(100).max(60_000).default(2000),

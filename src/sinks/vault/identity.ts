@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createTokenCache } from '../../http/token-cache';
 import {
   headerFormat,
-  idOrReference,
+  textOrReference,
   secretReference,
   type ReferenceContext,
   type Secret,
@@ -22,7 +22,7 @@ export function vaultAuthSchema(context: ReferenceContext) {
       z.strictObject({
         method: z.literal('appRole'),
         mount: plainPath.default('approle'),
-        roleId: idOrReference(context, headerFormat),
+        roleId: textOrReference(context, headerFormat),
         secretId: secret,
       }),
     ],

@@ -1,6 +1,4 @@
-import { inspect } from 'node:util';
-import { readEnvironment } from '../../../src/config/environment';
-import { CANARY, ENV, type Env } from './configuration';
+import { CANARY, SINKS, load, problemsOf, type Env } from './configuration';
 
 const [ID, SECRET] = ['MONGODB_ATLAS_CLIENT_ID', 'MONGODB_ATLAS_CLIENT_SECRET'];
 const [NAME, BUILD] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
@@ -11,19 +9,33 @@ const API_KEY_ENV = {
   MONGODB_ATLAS_PRIVATE_API_KEY: `${CANARY}-private`,
 };
 
-const read = (env: Env) => readEnvironment({ ...ENV, ...env });
+const defaultCredential = (env: Env, yaml = '') => load(SINKS + yaml, env).atlas.credentials.get('default');
 
-test('the credential of the environment is a service account, an API key or missing: the file can name one', () => {
-  const account = read({}).values.credential;
-  expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(`${CANARY}-secret`);
-  const key = readEnvironment(API_KEY_ENV).values.credential;
-  expect(key?.type === 'apiKey' && key.privateKey.read()).toBe(`${CANARY}-private`);
-  expect(readEnvironment({})).toMatchObject({ values: { credential: null }, problems: [] });
+describe('the credential of the environment', () => {
+  test('is a service account', () => {
+    const account = defaultCredential({});
+    expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(`${CANARY}-secret`);
+  });
+
+  test('is an API key when there is no service account', () => {
+    const key = defaultCredential({ ...API_KEY_ENV, [ID]: '', [SECRET]: '' });
+    expect(key?.type === 'apiKey' && key.privateKey.read()).toBe(`${CANARY}-private`);
+  });
+
+  test('gives way to a credential of the same name in the file', () => {
+    const yaml = 'atlas: {credentials: {default: {type: apiKey, publicKey: public, privateKey: {env: P}}}}\n';
+    expect(defaultCredential({ P: 'private' }, yaml)).toMatchObject({ type: 'apiKey' });
+  });
+
+  test('is refused when it is both a service account and an API key', () => {
+    expect(problemsOf(SINKS, API_KEY_ENV)).toEqual([
+      `both ${ID} (service account) and MONGODB_ATLAS_PUBLIC_API_KEY (API key) are in the environment: unset one pair`,
+    ]);
+  });
 });
 
 test('two variables name the version of a worker', () => {
-  const deployment = { name: 'lmp', buildId: '1.0' };
-  expect(read({ [NAME]: 'lmp', [BUILD]: '1.0' })).toMatchObject({ values: { deployment }, problems: [] });
+  expect(load(SINKS, { [NAME]: 'lmp', [BUILD]: '1.0' }).deployment).toEqual({ name: 'lmp', buildId: '1.0' });
 });
 
 it.each([
@@ -34,9 +46,16 @@ it.each([
   ['http://127.evil.example', 'http://127.evil.example', 'with'],
   ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', 'with'],
 ])('the base URL %s is read as %s, %s a warning', (url, baseUrl, kind) => {
-  const warning = `${BASE_URL} is http: credentials and tokens cross the network unencrypted`;
+  const warning = 'atlas.baseUrl is http: credentials and tokens cross the network unencrypted';
   const warnings = kind === 'with' ? [warning] : [];
-  expect(read({ [BASE_URL]: url })).toMatchObject({ values: { baseUrl }, problems: [], warnings });
+  expect(load(SINKS, { [BASE_URL]: url })).toMatchObject({ atlas: { baseUrl }, warnings });
+});
+
+test('the base URL of Atlas in the file takes precedence', () => {
+  const yaml = `${SINKS}atlas: {baseUrl: 'https://file.example'}\n`;
+  expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe(
+    'https://file.example',
+  );
 });
 
 const UNSET = 'is not set or empty: set it';
@@ -60,20 +79,14 @@ it.each<[name: string, value: string | undefined, problem: string]>([
   ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, PROXY],
   ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
 ])('the variable %s is refused with the value %j, which is not quoted', (name, value, problem) => {
-  const { problems, values } = read({ [name]: value });
-  expect(problems).toEqual([expect.stringMatching(`^environment variable ${name} ${problem}`)]);
-  expect(inspect({ problems, values }, { depth: 10 })).not.toContain('CANARY');
-});
-
-test('both kinds of credential are refused', () => {
-  const problem = `^both ${ID} .* and MONGODB_ATLAS_PUBLIC_API_KEY .* are in the environment: unset one pair$`;
-  expect(read(API_KEY_ENV).problems).toEqual([expect.stringMatching(problem)]);
+  const message = `(^|: )environment variable ${name} ${problem}`;
+  expect(problemsOf(SINKS, { [name]: value })).toEqual([expect.stringMatching(message)]);
 });
 
 test('empty variables count as unset', () => {
-  const names = [BASE_URL, 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, KEYS, 'HTTPS_PROXY'];
-  expect(read(Object.fromEntries(names.map((name) => [name, ''])))).toMatchObject({
-    values: { baseUrl: 'https://cloud.mongodb.com', deployment: null, sealingKeys: null },
-    problems: [],
+  const names = [BASE_URL, 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, 'HTTPS_PROXY'];
+  expect(load(SINKS, Object.fromEntries(names.map((name) => [name, ''])))).toMatchObject({
+    atlas: { baseUrl: 'https://cloud.mongodb.com' },
+    deployment: null,
   });
 });

@@ -35,7 +35,7 @@ atlas:
 `;
   write('a.secret', `${CANARY}-a\n`);
   const { atlas } = load(yaml, { A_ID: 'id', B_PUBLIC: 'public', B_PRIVATE: `${CANARY}-b` });
-  expect([...atlas.credentials.keys()]).toEqual(['a', 'b', 'default']);
+  expect([...atlas.credentials.keys()]).toEqual(['default', 'a', 'b']);
   const a = atlas.credentials.get('a');
   expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
   const one = { credential: 'b', sinks: ['other'] };
@@ -69,10 +69,10 @@ sealing: {keys: {file: nope.json}}
     ':11 atlas.organizations.UPPER',
     ':12 sealing.keys',
     ':4 sinks.bad.directory',
+    ':6 atlas.baseUrl',
     ':6 atlas.prety',
     ':8 atlas.credentials.a.clientId',
     ':8 atlas.credentials.a.clientSecret',
-    'environment variable MONGODB_ATLAS_BASE_URL',
-    'environment variable MONGODB_ATLAS_CLIENT_SECRET',
+    ':8 atlas.credentials.default.clientSecret',
   ]);
 });

@@ -1,11 +1,11 @@
 import { CANARY, KEYS, ORG, SINKS, problemsOf, type Env } from './configuration';
 
 const SHORTER = 'is less than initialIntervalMs: raise it';
-const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential: a, sinks: [drop]}`;
+const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential: default, sinks: [drop]}`;
 
 /** Take away what the environment holds. */
 const NO_CREDENTIAL = { MONGODB_ATLAS_CLIENT_ID: undefined, MONGODB_ATLAS_CLIENT_SECRET: undefined };
-const NO_KEYS = { LIVE_MIGRATION_PREP_SEALING_KEYS: undefined };
+const NO_KEYS = { LIVE_MIGRATION_PREP_SEALING_KEYS: '' };
 const KEY_PAIR = { P: 'public', Q: CANARY };
 const ONLY_FILE = { ...NO_CREDENTIAL, ...KEY_PAIR };
 const NOT_ASCII = { ...NO_CREDENTIAL, P: 'public', Q: `${CANARY}ü` };
@@ -31,17 +31,17 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
   [
-    'a.publicKey: is not an id: write it in quotes',
+    'a.publicKey: is not an id or an address: write it in quotes',
     credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}')),
     ONLY_FILE,
   ],
   ['a.privateKey: is not a reference', credentials(keyWith('id', CANARY)), NO_CREDENTIAL],
   ['a.type: is not a credential: write', credentials(`a: {type: ${CANARY}}`), NO_CREDENTIAL],
-  ['default: is the name of the credential in the environment', credentials(`default: ${apiKey}`), KEY_PAIR],
+  ['atlas.baseUrl: is not the address of a server', 'atlas: {baseUrl: cloud.mongodb.com}'],
   ['sealing.keys: is not a reference to a secret: write', `sealing: {keys: ${KEYS}}`],
   ['sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; make', '', NO_KEYS],
 
-  [`is missing: with several credentials (a, default), ${SUCH_AS}`, credentials(`a: ${apiKey}`), KEY_PAIR],
+  [`is missing: with several credentials (default, a), ${SUCH_AS}`, credentials(`a: ${apiKey}`), KEY_PAIR],
   ['atlas.organizations: is empty, so no organization would be served', 'atlas: {organizations: {}}'],
   [`${ORG}.sinks: Too small`, organization('credential: default, sinks: []')],
   [`${ORG}.credential: nope is not configured`, organization('credential: nope, sinks: [drop]')],

@@ -26,8 +26,7 @@ describe('docs/configuration.md', () => {
 
   it('has each setting, with its default', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    const environment = { baseUrl: '', credential: null, sealingKeys: null, deployment: null };
-    const schema = settingsSchema(context, environment, { credentials: [], sinks: [] });
+    const schema = settingsSchema(context, { credentials: [], sinks: [] });
     const settings = settingsIn(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node);
     const rows = tableBelow(configuration, 'Settings').map(([name, value]) => [name, value]);
     expect(rows).toEqual(settings);

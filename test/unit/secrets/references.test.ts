@@ -2,8 +2,8 @@ import { rmSync } from 'node:fs';
 import {
   SecretUnavailableError,
   headerFormat,
-  idOrReference,
   secretReference,
+  textOrReference,
 } from '../../../src/secrets/references';
 import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
@@ -66,6 +66,6 @@ it.each(['abcdefgh', '12345678', '2c130c23-e6b6-4da8-a93f-a8bf33218830', 'jane.d
   'the id %s may be text',
   (id) => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    expect(idOrReference(context, headerFormat).parse(id).read()).toBe(id);
+    expect(textOrReference(context, headerFormat).parse(id).read()).toBe(id);
   },
 );
