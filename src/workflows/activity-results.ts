@@ -195,13 +195,8 @@ export function parseReport(input: unknown): CheckReport | null {
   return isWhole ? (report as unknown as CheckReport) : null;
 }
 
-/** Deep nesting makes `JSON.stringify` throw, up to Node.js 24. */
-export function fitsAsJson(value: unknown, maxLength = MAX_RECEIPT_LENGTH): boolean {
-  try {
-    return JSON.stringify(value).length <= maxLength;
-  } catch {
-    return false;
-  }
+export function fitsAsJson(value: object, maxLength = MAX_RECEIPT_LENGTH): boolean {
+  return JSON.stringify(value).length <= maxLength;
 }
 
 function asObject(input: unknown): Record<string, unknown> {

@@ -1,10 +1,10 @@
-import { TemporalFailure, isCancellation } from '@temporalio/workflow';
+import { isCancellation } from '@temporalio/workflow';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { runChecks } from './activity-proxies';
 import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
-import { firstDetails, unwritableRequest } from './run-failures';
+import { firstDetails } from './run-failures';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
 
@@ -19,7 +19,7 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
     if (report) return report;
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const failure = error instanceof TemporalFailure ? findApplicationFailure(error) : unwritableRequest();
+    const failure = findApplicationFailure(error);
     const { type, message } = parseFailure(failure ?? error);
     const report = parseReport({ ...NO_REPORT, ...(failure && firstDetails(failure)) });
     const isInvalid = type === 'InvalidRequest';

@@ -1,7 +1,6 @@
 import {
   ApplicationFailure,
   CancelledFailure,
-  TemporalFailure,
   setDefaultSignalHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -16,7 +15,7 @@ import { createToken } from './create-token';
 import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
-import { createFailure, firstDetails, unwritableRequest } from './run-failures';
+import { createFailure, firstDetails, oversizedRequest } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
@@ -64,7 +63,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  */
 async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   // An activity would copy it several times, and an open run keeps it.
-  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw unwritableRequest();
+  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw oversizedRequest();
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, getRunOptions()),
     recovery ? undefined : findToken(request, Date.now()),
@@ -85,7 +84,6 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
 
 /** @param otherwise type for a failure whose type is none of a run's. */
 function toRunFailure(error: unknown, otherwise: FailureType): ApplicationFailure {
-  if (!(error instanceof TemporalFailure)) return unwritableRequest();
   const failure = findApplicationFailure(error);
   if (failure && isRunFailureType(failure.type)) {
     return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });

@@ -4,7 +4,6 @@ import {
   CancelledFailure,
   ChildWorkflowFailure,
   ParentClosePolicy,
-  TemporalFailure,
   TerminatedFailure,
   WorkflowIdReusePolicy,
   isCancellation,
@@ -24,7 +23,7 @@ import { isCancelled } from './cancellation';
 import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { createFailure, firstDetails, unwritableRequest } from './run-failures';
+import { createFailure, firstDetails } from './run-failures';
 
 /** Keeps the message of a failure readable. */
 const MAX_LISTED = 10;
@@ -123,7 +122,7 @@ function toOwnFailure(error: unknown): unknown {
     const message = `the run that this schedule started was terminated; if it held a token: \`${command}\``;
     return createFailure('Cancelled', message, { unconfirmedTokens: 0 });
   }
-  return error instanceof TemporalFailure ? error : unwritableRequest();
+  return error;
 }
 
 /** Checks what the child's workflow id needs and what the child does not see; the child checks the rest. */

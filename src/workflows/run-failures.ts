@@ -15,9 +15,9 @@ export function firstDetails({ details }: ApplicationFailure): object {
   return typeof first === 'object' && first !== null ? first : {};
 }
 
-/** Refuses a request that no activity gets: it is too large, or the SDK cannot write it, which would block the run. */
-export function unwritableRequest(): ApplicationFailure {
-  const description = 'is larger than 512 KB, or nested too deeply: remove what does not belong in it';
+/** Refuses a request that no activity gets. */
+export function oversizedRequest(): ApplicationFailure {
+  const description = 'is larger than 512 KB: remove what does not belong in it';
   return createFailure('InvalidRequest', `the request is not valid: it ${description}`, {
     fields: [{ field: 'request', description }],
     unconfirmedTokens: 0,

@@ -78,7 +78,6 @@ describe('malformed input is InvalidRequest, and fails no workflow task for ever
   };
   const encrypted = payload('binary/encrypted', 'x');
   const broken = payload('json/plain', '{');
-  // Up to Node.js 24, `JSON.stringify` fails, so it cannot be passed on.
   const nested = payload('json/plain', '['.repeat(50_000) + ']'.repeat(50_000));
 
   it.concurrent.each<[workflowType: string, what: string, ...args: unknown[]]>([

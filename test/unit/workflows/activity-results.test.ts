@@ -49,7 +49,7 @@ describe('what an activity returns', () => {
   ])('is a %s of bounded size or nothing, for any input and any value of a field', (_what, valid, parse) => {
     const parseBounded = (input: unknown) => {
       const parsed = parse(input);
-      expect(parsed === null || fitsAsJson(parsed, 200_000)).toBe(true);
+      expect(!parsed || fitsAsJson(parsed, 200_000)).toBe(true);
       return parsed;
     };
     expect(parseBounded(valid)).not.toBeNull();
@@ -63,14 +63,6 @@ describe('what an activity returns', () => {
         parseBounded({ ...valid, [field]: value });
       }),
     );
-  });
-
-  it('fits if it can be written as JSON, and is short then', () => {
-    expect(fitsAsJson({ a: 1 }, 50)).toBe(true);
-    expect(fitsAsJson('x'.repeat(100), 50)).toBe(false);
-    let deep: unknown = [];
-    for (let depth = 0; depth < 100_000; depth += 1) deep = [deep];
-    expect(fitsAsJson(deep)).toBe(false);
   });
 });
 
