@@ -5,6 +5,7 @@ import { checkRunList } from '../doctor/temporal-checks';
 import { runAll, workerChecks, type RequestScope } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
+import { toObject } from '../shared/object';
 import { invalidRequest, workerCheckFailed } from './failures';
 
 const NO_REQUEST = { request: null, problems: [] };
@@ -48,7 +49,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
 
 /** Finds as much of the scope as is known if fields are wrong. */
 function findScope(input: unknown, { organizations }: Services): RequestScope {
-  const { orgId, sourceOrgId, sink } = (input ?? {}) as Record<string, unknown>;
+  const { orgId, sourceOrgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
   if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };
   const credential = organizations.credentialFor(org);

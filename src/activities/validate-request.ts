@@ -5,6 +5,7 @@ import { recoverySchema, type FieldProblem, type ValidRequest } from '../contrac
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
+import { toObject } from '../shared/object';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
@@ -25,7 +26,7 @@ export function validateRequestActivity(
   return async function validateRequest(input, recovery, run) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
     const checked = validateAgainstConfig(
-      recovery && isObject(input) ? { ...input, accessListIps: [] } : input,
+      recovery ? { ...toObject(input), accessListIps: [] } : input,
       organizations,
       sinks,
     );
@@ -61,8 +62,4 @@ function findRunProblems(
   if (expected === null || workflowId === expected) return problems;
   const description = `must be ${expected}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
   return [...problems, { field: 'workflowId', description }];
-}
-
-function isObject(input: unknown): input is Record<string, unknown> {
-  return typeof input === 'object' && input !== null && !Array.isArray(input);
 }

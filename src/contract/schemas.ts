@@ -12,6 +12,8 @@ import {
   MAX_TIME_LENGTH,
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
+  NOT_AN_ORGANIZATION_ID,
+  SHA256,
 } from './limits';
 import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
 
@@ -19,10 +21,7 @@ import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
 
 export const organizationId = z
   .string('is missing or not a string: write 24 lower-case hexadecimal digits')
-  .regex(
-    ORGANIZATION_ID,
-    'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
-  );
+  .regex(ORGANIZATION_ID, NOT_AN_ORGANIZATION_ID);
 
 const shortText = z
   .string('is not a string')
@@ -43,7 +42,7 @@ const accessListIps = z
 const count = z.int().min(0);
 const message = z.string().max(MAX_MESSAGE_LENGTH);
 const detail = z.string().max(MAX_DETAIL_LENGTH);
-const sha256 = z.string().regex(/^[a-f0-9]{64}$/);
+const sha256 = z.string().regex(SHA256);
 
 /** A time as RFC 3339 in UTC. The format alone permits any number of decimals. */
 export const timestamp = z.iso.datetime().max(MAX_TIME_LENGTH);

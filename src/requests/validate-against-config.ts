@@ -1,5 +1,6 @@
 import type { Organizations } from '../config/organizations';
 import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
 import type { Sink } from '../sinks/sink';
 import { validateFields, type ValidFields } from './validate-fields';
@@ -39,7 +40,7 @@ function findOrganizationProblems(
   organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,
 ): FieldProblem[] {
-  const { orgId, sink } = (input ?? {}) as Record<string, unknown>;
+  const { orgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
   const isServed = org !== undefined && organizations.credentialFor(org) !== null;
   const problems: FieldProblem[] = [];

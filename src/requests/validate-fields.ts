@@ -6,6 +6,7 @@ import {
   type PrepareRequest,
   type ValidRequest,
 } from '../contract/schemas';
+import { toObject } from '../shared/object';
 import { truncate } from '../shared/text';
 import { validateAccessList } from './access-list';
 
@@ -50,7 +51,7 @@ function listFirst(items: readonly string[], separator: string): string {
 
 /** Gets the entries even when another field is wrong, so that one failure names every problem. */
 function getAccessList(input: unknown): unknown[] {
-  const list = (input as { accessListIps?: unknown } | null | undefined)?.accessListIps;
+  const { accessListIps: list } = toObject(input);
   return Array.isArray(list) && list.length <= MAX_ACCESS_LIST_ENTRIES ? list : [];
 }
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
+import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
 import type { SecretFormat } from './references';
 
@@ -149,7 +150,7 @@ export function createSealer(readKeySet: () => string): Sealer {
 
 /** Refuses a payload of another release as retryable: after a rollback, newer workers may still be there. */
 function requireOwnVersion(payload: unknown): void {
-  const { version } = (payload ?? {}) as { version?: unknown };
+  const { version } = toObject(payload);
   if (!Number.isInteger(version) || version === PAYLOAD_VERSION) return;
   throw new SealedTokenUnreadableError(
     `the token was sealed by another release (version ${String(version)} of the payload, not ${PAYLOAD_VERSION}): ` +

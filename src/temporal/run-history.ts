@@ -11,6 +11,7 @@ import {
   type Receipt,
   type SealedToken,
 } from '../contract/schemas';
+import { toObject } from '../shared/object';
 import { truncate } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 import { toMs } from './time';
@@ -54,10 +55,6 @@ export async function readRequest(client: Client, run: RunRef): Promise<object |
   const started = await readEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
   return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
-}
-
-function toObject(value: unknown): object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
 }
 
 type PageOptions =

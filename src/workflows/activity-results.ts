@@ -7,10 +7,13 @@ import {
   MAX_MESSAGE_LENGTH,
   MAX_RECEIPT_LENGTH,
   MAX_TIME_LENGTH,
+  SHA256,
+  UUID,
 } from '../contract/limits';
 import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
+import { toObject } from '../shared/object';
 import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
@@ -106,7 +109,7 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 }
 
 function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
-  const details = asObject(failure.details?.[0]);
+  const details = toObject(failure.details?.[0]);
   const { retryAfterMs, tokenMayExist, sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = details;
   const type = cut(String(failure.type), MAX_DETAIL_LENGTH);
   return {
@@ -132,16 +135,13 @@ function parseDetails({ status, errorCode, reason, detail, fields }: Record<stri
 }
 
 function parseFieldProblem(input: unknown) {
-  const { field, description } = asObject(input);
+  const { field, description } = toObject(input);
   return { field: asText(field), description: asText(description) };
 }
 
-const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
-const SHA256 = /^[a-f0-9]{64}$/;
-
 /** @param countBefore count of unconfirmed tokens: with the token of a lost attempt a worker returns less. */
 export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
-  const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = asObject(input);
+  const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = toObject(input);
   const isWhole =
     isText(jwe, MAX_JWE_LENGTH) &&
     orgId === request.orgId &&
@@ -165,7 +165,7 @@ export function parseReceipt(
   sink: string,
   deliveryId: string | null,
 ): Omit<Receipt, 'alsoTried'> | null {
-  const receipt = asObject(input);
+  const receipt = toObject(input);
   const isWhole =
     receipt['orgId'] === orgId &&
     receipt['sourceOrgId'] === sourceOrgId &&
@@ -179,7 +179,7 @@ export function parseReceipt(
 }
 
 export function parseLinkState(input: unknown): LinkState | null {
-  const { linked, recentToken, lastTokenAt, tokenRunId } = asObject(input);
+  const { linked, recentToken, lastTokenAt, tokenRunId } = toObject(input);
   if (typeof linked !== 'boolean' || typeof recentToken !== 'boolean') return null;
   return {
     linked,
@@ -190,17 +190,13 @@ export function parseLinkState(input: unknown): LinkState | null {
 }
 
 export function parseReport(input: unknown): CheckReport | null {
-  const report = asObject(input);
+  const report = toObject(input);
   const isWhole = Array.isArray(report['findings']) && Array.isArray(report['fields']) && fitsAsJson(report);
   return isWhole ? (report as unknown as CheckReport) : null;
 }
 
 export function fitsAsJson(value: object, maxLength = MAX_RECEIPT_LENGTH): boolean {
   return JSON.stringify(value).length <= maxLength;
-}
-
-function asObject(input: unknown): Record<string, unknown> {
-  return typeof input === 'object' && input !== null ? (input as Record<string, unknown>) : {};
 }
 
 function asText(value: unknown): string {

@@ -11,11 +11,13 @@ import {
   startChild,
   workflowInfo,
 } from '@temporalio/workflow';
+import { NOT_AN_ORGANIZATION_ID } from '../contract/limits';
 import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';
+import { toObject } from '../shared/object';
 import { truncate } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure, parseLinkState } from './activity-results';
@@ -127,13 +129,13 @@ function toOwnFailure(error: unknown): unknown {
 
 /** Checks what the child's workflow id needs and what the child does not see; the child checks the rest. */
 function parseRequest(input: unknown): PrepareRequest {
-  const { request, always, ...otherFields } = (input ?? {}) as { request?: unknown; always?: unknown };
-  const { orgId, sourceOrgId, again } = (request ?? {}) as Record<string, unknown>;
+  const { request, always, ...otherFields } = toObject(input);
+  const { orgId, sourceOrgId, again } = toObject(request);
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
     .map(([name]) => ({
       field: `request.${name}`,
-      description: 'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
+      description: NOT_AN_ORGANIZATION_ID,
     }));
   const report = (field: string, description: string) => problems.push({ field, description });
   if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');

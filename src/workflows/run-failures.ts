@@ -1,6 +1,7 @@
 import type { ApplicationFailure } from '@temporalio/workflow';
 import type { FailureDetails } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
+import { toObject } from '../shared/object';
 
 /** Ends the message of a run that may have left a token in Atlas: the Temporal UI offers to reset it. */
 export const DO_NOT_RESET = 'do not reset this run: that would create another token';
@@ -11,8 +12,7 @@ export function createFailure(type: string, message: string, details: FailureDet
 }
 
 export function firstDetails({ details }: ApplicationFailure): object {
-  const first: unknown = details?.[0];
-  return typeof first === 'object' && first !== null ? first : {};
+  return toObject(details?.[0]);
 }
 
 /** Refuses a request that no activity gets. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings';
+import { NOT_AN_ORGANIZATION_ID, UUID } from '../../contract/limits';
 import { ORGANIZATION_ID } from '../../contract/names';
 
 /**
@@ -37,7 +38,7 @@ function parseMilliseconds(text: string): number {
 }
 
 export function uuid(text: string): string {
-  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(text)) return text;
+  if (UUID.test(text)) return text;
   throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');
 }
 
@@ -47,7 +48,5 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
 
 export function organizationId(text: string): string {
   if (ORGANIZATION_ID.test(text)) return text;
-  throw new InvalidArgumentError(
-    'It is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page',
-  );
+  throw new InvalidArgumentError(`It ${NOT_AN_ORGANIZATION_ID}`);
 }
