@@ -69,7 +69,7 @@ async function readTokens(workflowId: string): Promise<{ token: EarlierToken | n
   try {
     // The list, newest first, lags behind by moments.
     const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
-    const token = await findEarlierToken(client, workflowId, undefined, newest);
+    const token = await findEarlierToken(client, workflowId, { newest });
     const receipts: (Receipt | null)[] = [];
     for await (const run of listClosedRuns(client, workflowId, newest)) {
       if (run.status.name === 'COMPLETED') receipts.push(await readReceipt(client, run));

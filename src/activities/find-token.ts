@@ -57,7 +57,7 @@ async function findRefusal(
 ): Promise<ApplicationFailure | null> {
   const again: unknown = request?.again;
   const permitted = again === true || typeof again === 'string' ? again : undefined;
-  const token = await findEarlierToken(client, workflowId, permitted);
+  const token = await findEarlierToken(client, workflowId, { permitted });
   if (!token) return null;
   const message = await describeEarlierToken(client, workflowId, token, request);
   const { startedAt: _, ...details } = token;

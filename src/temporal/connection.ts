@@ -118,7 +118,8 @@ function describeUnreachable(
     ? 'the reason quotes a credential, which may hold a line end or a character outside ASCII'
     : escapeControls(message);
   // With an API key, the SDK uses TLS by default.
-  const how = (tls ?? apiKey !== undefined) ? 'with TLS' : 'without TLS';
+  const usesTls = tls === undefined ? apiKey !== undefined : Boolean(tls);
+  const how = usesTls ? 'with TLS' : 'without TLS';
   return (
     `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): start it, or correct` +
     ' TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables'

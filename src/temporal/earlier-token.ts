@@ -27,21 +27,20 @@ export interface EarlierToken {
  * Finds the token that forbids another one: the token of the newest closed run of `prepareLiveMigration` with this
  * workflow id that has one. Nothing else decides this.
  *
- * @param again `true` permits any token; a run id permits the token of that run and of older ones.
- * @param newest the newest run of the id, if the caller has described it: Temporal's list lags by moments.
+ * @param options.permitted `true` permits any token; a run id permits the token of that run and of older ones.
+ * @param options.newest the newest run of the id, if the caller has described it: Temporal's list lags by moments.
  */
 export async function findEarlierToken(
   client: Client,
   workflowId: string,
-  again?: true | string,
-  newest?: RunInfo | null,
+  { permitted, newest }: { permitted?: true | string | undefined; newest?: RunInfo | null } = {},
 ): Promise<EarlierToken | null> {
-  if (again === true) return null;
+  if (permitted === true) return null;
   for await (const run of listClosedRuns(client, workflowId, newest)) {
-    if (run.runId === again) return null;
+    if (run.runId === permitted) return null;
     const token = await readToken(client, run);
     if (!token) continue;
-    const isPermitted = again !== undefined && (await startedBefore(client, run, again));
+    const isPermitted = permitted !== undefined && (await startedBefore(client, run, permitted));
     return isPermitted ? null : token;
   }
   return null;

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { executionInfoFromRaw } from '@temporalio/client/lib/helpers';
 import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { payloadConverter } from '../shared/payload-converter';
 import { GRPC, findGrpcCode, isResponseTooLarge, withReadTimeout } from './grpc';
 import { toMs } from './time';
 
@@ -21,12 +21,17 @@ export function findListRefusal(error: unknown): string | null {
   return REFUSALS.get(findGrpcCode(error)) ?? null;
 }
 
-export function isOpen({ status: { name } }: Pick<WorkflowExecutionInfo, 'status'>): boolean {
+export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
-/** A run as Temporal lists it, with the fields of its memo that are ours. */
-export type RunInfo = Omit<WorkflowExecutionInfo, 'raw'>;
+type Response = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
+
+/** What is used of a run as Temporal lists it, with the fields of its memo that are ours. */
+export type RunInfo = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'runId' | 'type' | 'historySize' | 'startTime' | 'closeTime' | 'memo'
+> & { status: Pick<WorkflowExecutionInfo['status'], 'name'> };
 
 /** Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
@@ -60,7 +65,7 @@ async function readPage(client: Client, query: string, pageSize: number, nextPag
   const { namespace } = client.options;
   const request = { namespace, query, pageSize, nextPageToken };
   const list = () => client.workflowService.listWorkflowExecutions(request);
-  const read = async () => copyPage(client, await withReadTimeout(client, list));
+  const read = async () => copyPage(await withReadTimeout(client, list));
   for (const startedAtMs = Date.now(); ;) {
     try {
       return await (pageSize === PAGE_SIZE ? read() : readInTurn(read));
@@ -74,23 +79,44 @@ async function readPage(client: Client, query: string, pageSize: number, nextPag
   }
 }
 
-type Response = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
+/** Copies what is used of a message, which may have 128 MiB. */
+function copyPage({ executions, nextPageToken }: Response) {
+  return {
+    runs: executions.map(toRunInfo),
+    nextPageToken: nextPageToken.length > 0 ? Buffer.from(nextPageToken) : null,
+  };
+}
+
+/** Names by number of the API's WorkflowExecutionStatus. */
+const STATUS_NAMES = [
+  'UNSPECIFIED',
+  'RUNNING',
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'TERMINATED',
+  'CONTINUED_AS_NEW',
+  'TIMED_OUT',
+  'PAUSED',
+] as const satisfies RunInfo['status']['name'][];
 
 /** Exceeds every field of ours. */
 const MAX_MEMO_FIELD_BYTES = 4096;
 
-/** Copies what is used of a message, which may have 128 MiB. */
-async function copyPage({ options }: Client, { executions, nextPageToken }: Response) {
-  const runs: RunInfo[] = [];
-  for (const raw of executions) {
-    const small = Object.entries(raw.memo?.fields ?? {}).filter(
-      ([, { data }]) => (data?.length ?? 0) <= MAX_MEMO_FIELD_BYTES,
-    );
-    raw.memo = { fields: Object.fromEntries(small) };
-    const run = await executionInfoFromRaw(raw, options.loadedDataConverter, null, options.namespace);
-    runs.push({ ...run, memo: readMemo(run.memo) });
-  }
-  return { runs, nextPageToken: nextPageToken.length > 0 ? Buffer.from(nextPageToken) : null };
+function toRunInfo(raw: Response['executions'][number]): RunInfo {
+  const memo = Object.entries(raw.memo?.fields ?? {})
+    .filter(([, { data }]) => (data?.length ?? 0) <= MAX_MEMO_FIELD_BYTES)
+    .map(([name, payload]) => [name, payloadConverter.fromPayload(payload)]);
+  return {
+    workflowId: raw.execution?.workflowId ?? '',
+    runId: raw.execution?.runId ?? '',
+    type: raw.type?.name ?? '',
+    status: { name: STATUS_NAMES[raw.status ?? 0] ?? 'UNKNOWN' },
+    historySize: Number(raw.historySizeBytes ?? 0),
+    startTime: new Date(toMs(raw.startTime)),
+    ...(raw.closeTime && { closeTime: new Date(toMs(raw.closeTime)) }),
+    memo: readMemo(Object.fromEntries(memo)),
+  };
 }
 
 const SMALL_PAGE_PAUSE_MS = 200;

@@ -78,7 +78,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
   const newest = await client.workflow.getHandle(workflowId).describe();
-  const token = await findEarlierToken(client, workflowId, undefined, newest);
+  const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
   throw refusal(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
     workflowId,

@@ -62,7 +62,7 @@ export async function requireStartable(
     refuseForeign(open);
     await refuseIfDifferent(client, open, request);
   } else if (!again) {
-    const token = await findEarlierToken(client, workflowId, undefined, newest);
+    const token = await findEarlierToken(client, workflowId, { newest });
     if (token) await refuseEarlierToken(client, workflowId, token, request);
   }
   // A foreign run that completed delivered nothing.

@@ -40,7 +40,6 @@ export function listedRun(runId: string, change: object = {}) {
     type: { name: 'prepareLiveMigration' },
     status: STATUS.terminated,
     startTime: timestamp(Date.now()),
-    historyLength: { toNumber: () => 3 },
     ...change,
   };
 }
