@@ -45,8 +45,9 @@ const listApiKeys = inOrganization(({ state, query }, orgId) => {
 /** Deletes a key, and so makes the link-token that embeds it useless. */
 const deleteApiKey = inOrganization(({ state, params }, orgId) => {
   const { apiUserId = '' } = params;
-  if (!keysOf(state, orgId).some(({ id }) => id === apiUserId))
+  if (!keysOf(state, orgId).some(({ id }) => id === apiUserId)) {
     throw atlasError('RESOURCE_NOT_FOUND', { parameters: [apiUserId] });
+  }
   const token = state.liveLinkTokens(orgId).find(({ apiKey }) => apiKey.id === apiUserId);
   if (token) token.removedAt = new Date().toISOString();
   const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== apiUserId);

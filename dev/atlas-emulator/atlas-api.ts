@@ -101,8 +101,9 @@ const listAvailableProjects = inOrganization(({ state }, orgId) => {
   const links = [...state.migrationLinks.values()].filter(
     (link) => link.atlasOrgId === orgId && state.isLive(link),
   );
-  if (links.length === 0 && state.seed.settings.projectsWithoutLink === 'notFound')
+  if (links.length === 0 && state.seed.settings.projectsWithoutLink === 'notFound') {
     throw noOrganizationLink();
+  }
   const body = links.map(({ sourceOrgId }) => ({
     projectId: sourceOrgId,
     name: `Project of ${sourceOrgId}`,

@@ -91,8 +91,9 @@ function issueToken(call: Call): RouteResponse {
     throw oauthError(400, 'unsupported_grant_type', 'grant_type must be client_credentials.');
   }
   const { accessTokensPerMinute, maxLiveAccessTokens, accessTokenLifetimeSeconds } = call.state.seed.settings;
-  if (!call.state.countTokenRequest(call.address, clientId))
+  if (!call.state.countTokenRequest(call.address, clientId)) {
     throw tooManyAccessTokens(accessTokensPerMinute ?? 0);
+  }
   const token = call.state.issueAccessToken(clientId);
   if (token === undefined) {
     const limit = `A service account holds at most ${maxLiveAccessTokens} live access tokens.`;
@@ -112,8 +113,8 @@ function revokeToken(call: Call): RouteResponse {
 }
 
 /**
- * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id),
- * or by the form, to which Go's oauth2 falls back.
+ * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id), or by the
+ * form, to which Go's oauth2 falls back.
  */
 function tokenRequest({ headers, body, state }: Call): { params: URLSearchParams; clientId: string } {
   if (headers['content-type']?.split(';')[0]?.trim() !== 'application/x-www-form-urlencoded') {

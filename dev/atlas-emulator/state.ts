@@ -137,8 +137,8 @@ export class State {
   }
 
   /**
-   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4,
-   * calls a count seen twice a replay.
+   * Each count is good once, in any order, since simultaneous requests overtake each other; RFC 7616, 3.4, calls a
+   * count seen twice a replay.
    */
   useNonce(nonce: string, count: string): 'good' | 'stale' | 'replayed' {
     const known = this.nonces.get(nonce);

@@ -11,8 +11,9 @@ const activities: BaselineActivities = {
     const { info, client } = Context.current();
     const fields = { WorkflowId: info.workflowExecution?.workflowId ?? '', WorkflowType: baseline.name };
     const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-    for await (const { runId } of client.workflow.list({ query }))
+    for await (const { runId } of client.workflow.list({ query })) {
       throw new Error(`run ${runId} came before`);
+    }
   },
 };
 

@@ -1,8 +1,8 @@
 /**
  * Makes a fresh clone ready to run: node dev/setup/index.mjs [TOOL]...
  *
- * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named; leaves alone
- * what is there and up to date. Node's own modules only, since it runs before anything is installed.
+ * Installs the npm packages, dist/, the Temporal CLI and the tools of tools.mjs that are named; leaves alone what is
+ * there and up to date. Node's own modules only, since it runs before anything is installed.
  */
 import { mkdirSync, rmdirSync } from 'node:fs';
 import path from 'node:path';

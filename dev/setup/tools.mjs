@@ -94,8 +94,9 @@ async function onPath({ name, tool: { minimumVersion }, signal }) {
   const file = (await run('sh', ['-c', 'command -v "$0"', name], { signal })).trim();
   if (minimumVersion) {
     const version = /\d+\.\d+\.\d+/.exec(await run(file, ['--version'], { signal }))?.[0];
-    if (!version || isOlder(version, minimumVersion))
+    if (!version || isOlder(version, minimumVersion)) {
       throw new Error(`${file} is older than ${minimumVersion}`);
+    }
   }
   return file;
 }

@@ -17,8 +17,8 @@ import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of
- * the source decides; else Atlas, which knows only the link of the organization.
+ * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of the source
+ * decides; else Atlas, which knows only the link of the organization.
  *
  * A retry is safe: it only reads.
  */
@@ -33,8 +33,9 @@ export function checkLinkActivity(
     const credential = organizations.credentialFor(orgId);
     const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
     // The next run reports all problems of the request at once.
-    if (credential === null || !sink)
+    if (credential === null || !sink) {
       return { linked: false, recentToken: false, lastTokenAt: known, tokenRunId: null };
+    }
 
     return withHeartbeats(async () => {
       const linked =

@@ -35,9 +35,9 @@ const TOO_LARGE = tokenLost(
 /**
  * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
- * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt
- * after which a token may exist ends the activity, and the workflow counts it. Neither cancellation nor
- * shutdown abandons a POST that was written: its response may hold a token.
+ * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt after which a
+ * token may exist ends the activity, and the workflow counts it. Neither cancellation nor shutdown abandons a POST that
+ * was written: its response may hold a token.
  */
 export function createLinkTokenActivity(
   atlas: AdminApi,

@@ -43,8 +43,9 @@ export function deliverLinkTokenActivity(
       const location = cut(place, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
-      if (context.cancellationDetails?.cancelRequested)
+      if (context.cancellationDetails?.cancelRequested) {
         throw new CancelledFailure('cancelled during delivery');
+      }
       if (error instanceof ApplicationFailure) throw error;
       const timing = { backoff: policy, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);

@@ -35,8 +35,8 @@ interface AttemptTiming {
 }
 
 /**
- * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a
- * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
+ * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a token may
+ * exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
 export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;

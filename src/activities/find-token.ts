@@ -15,9 +15,8 @@ const TRY_TIMEOUT_MS = 1000;
 const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
- * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable,
- * unless `again` in its request permits another. It runs beside the validation, so it reads only `again` of
- * the unchecked request.
+ * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless `again`
+ * in its request permits another. It runs beside the validation, so it reads only `again` of the unchecked request.
  *
  * A retry is safe: it only reads.
  *

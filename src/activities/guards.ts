@@ -12,8 +12,8 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 }
 
 /**
- * Refuses to work outside a run of the pair's own workflow id. Anyone who may start work in the namespace can
- * call an activity directly (server 1.32: `temporal activity execute`), or from another workflow.
+ * Refuses to work outside a run of the pair's own workflow id. Anyone who may start work in the namespace can call an
+ * activity directly (server 1.32: `temporal activity execute`), or from another workflow.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
@@ -23,8 +23,9 @@ export function requireOwnRun(
   sourceOrgId: string | null,
 ): NonNullable<Info['workflowExecution']> {
   const workflowId = workflowIdFor(orgId, sourceOrgId);
-  if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare)
+  if (workflowExecution?.workflowId === workflowId && workflowType === WORKFLOW_TYPES.prepare) {
     return workflowExecution;
+  }
   const problem = `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations`;
   const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
   throw invalidRequest([{ field: 'workflowId', description: `${problem}: ${remedy}` }]);

@@ -11,9 +11,9 @@ interface Entry {
 }
 
 /**
- * Keeps the sealed tokens that attempts on this worker received, by run. An attempt that cannot report its
- * token, since Temporal is down or the worker was frozen, counts as lost. The run's next attempt here returns
- * the token, again each time that its report is lost.
+ * Keeps the sealed tokens that attempts on this worker received, by run. An attempt that cannot report its token, since
+ * Temporal is down or the worker was frozen, counts as lost. The run's next attempt here returns the token, again each
+ * time that its report is lost.
  */
 export function createReceivedTokens() {
   const byRun = new Map<string, Entry>();

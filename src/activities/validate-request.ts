@@ -12,8 +12,8 @@ import { invalidRequest } from './failures';
 export type RetryPolicies = Omit<ValidatedRequest, 'request'>;
 
 /**
- * Makes the activity that checks a request before any cost. One failure names all problems. It also returns
- * the retry policies, since workflow code reads no configuration.
+ * Makes the activity that checks a request before any cost. One failure names all problems. It also returns the retry
+ * policies, since workflow code reads no configuration.
  *
  * A retry is safe: the activity is pure.
  */

@@ -62,23 +62,23 @@ export interface AdminApi {
    */
   visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]>;
   /**
-   * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the
-   * credential must have succeeded just before.
+   * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the credential
+   * must have succeeded just before.
    *
    * @throws AtlasError, SecretUnavailableError
    */
   requireOwnerRole(orgId: string, credentialName: string): Promise<void>;
   /**
-   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not
-   * say which source organization they belong to.
+   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which
+   * source organization they belong to.
    *
    * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
    * @throws AtlasError, SecretUnavailableError
    */
   isLinked(orgId: string, credentialName: string): Promise<boolean>;
   /**
-   * Describes in a clause why this process holds back the link-token requests of a credential, and until
-   * when; null while the circuit is closed.
+   * Describes in a clause why this process holds back the link-token requests of a credential, and until when; null
+   * while the circuit is closed.
    *
    * @throws AtlasError when the credential is not configured.
    */

@@ -1,6 +1,6 @@
 /**
- * The names of the public contract: workflows, steps and failure types. Workflow code
- * imports its constants from here, so this file stays free of zod and of Node.
+ * The names of the public contract: workflows, steps and failure types. Workflow code imports its constants from here,
+ * so this file stays free of zod and of Node.
  */
 
 export const WORKFLOW_TYPES = {
@@ -69,8 +69,7 @@ export const MAX_TEXT_LENGTH = 200;
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /**
- * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source
- * organization.
+ * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */

@@ -127,8 +127,8 @@ export const deliverySchema = tokenFactsSchema
   });
 
 /**
- * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts
- * beside it are for people.
+ * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
+ * for people.
  */
 export const sealedTokenSchema = z.object({ jwe: z.string().max(MAX_JWE_LENGTH), ...tokenFacts });
 

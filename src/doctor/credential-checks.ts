@@ -71,10 +71,11 @@ async function checkRole(
   } catch (error) {
     const { type, details, message } = classifyAtlasError(error, 'availableProjects');
     const refusals = isVisible ? [401, 403] : [401, 403, 404];
-    if (type !== 'AtlasRequestRejected' || !refusals.includes(details.status ?? 0))
+    if (type !== 'AtlasRequestRejected' || !refusals.includes(details.status ?? 0)) {
       return warning(
         `it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`,
       );
+    }
     if (isVisible) return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
     const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;
     const remedy = 'correct it, or name another credential under atlas.organizations';

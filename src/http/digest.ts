@@ -17,9 +17,8 @@ type DigestSend = <Response extends { status: number; challenge: string | null }
 ) => Promise<Response>;
 
 /**
- * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send.
- * It keeps the nonce, so that only the first request is challenged. A server does not act on a request that
- * it challenges.
+ * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It keeps
+ * the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
  */
 export function createDigest(username: Secret, password: Secret): DigestSend {
   /** Signs with the nonce of the last challenge. */

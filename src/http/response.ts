@@ -24,8 +24,7 @@ export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number)
 const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
- * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from
- *   300.
+ * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
  * @throws the error of undici for an incomplete body.
  */
 export async function readResponse(

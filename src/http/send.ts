@@ -24,8 +24,7 @@ export class HttpError extends Error {
   override readonly name = 'HttpError';
 
   /**
-   * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request
-   *   timeout.
+   * @param code error code of Node, OpenSSL or undici, such as ECONNREFUSED; `TIMEOUT` for our own request timeout.
    * @param written whether the request was written, so that the server may have acted on it.
    */
   constructor(
@@ -38,8 +37,8 @@ export class HttpError extends Error {
 
 export interface Sender {
   /**
-   * Sends one request once and waits for its whole response. It follows no redirect. The body of a response
-   * with a status from 300 may be incomplete: the status decides.
+   * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
+   * status from 300 may be incomplete: the status decides.
    *
    * @throws HttpError, or the reason of the signal that ended the request.
    */
@@ -51,8 +50,8 @@ export interface Sender {
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
- * It does not use `fetch`, which sends a request a second time after 421, hides 407 behind an error and
- * refuses some ports.
+ * It does not use `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some
+ * ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */
@@ -124,8 +123,8 @@ function noteWhenWritten(
 type Connect = (target: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
 
 /**
- * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection,
- * after which undici would request a tunnel again and again, even for a request that ended.
+ * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection, after
+ * which undici would request a tunnel again and again, even for a request that ended.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {
   const pool = new Pool(origin, options);

@@ -14,8 +14,8 @@ const WIDTHS = {
 };
 
 /**
- * Ranges, as ipaddr.js names them, from which a source can reach Atlas: its Admin API is on the public internet
- * only. The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
+ * Ranges, as ipaddr.js names them, from which a source can reach Atlas: its Admin API is on the public internet only.
+ * The AS112 and AMT blocks are public, unlike those reserved for documentation, so they serve as examples.
  *
  * @see https://www.mongodb.com/docs/atlas/configure-api-access/
  */

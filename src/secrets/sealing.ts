@@ -57,8 +57,8 @@ export interface Sealer {
   /**
    * Opens a sealed token. The result comes from inside the seal.
    *
-   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for
-   *   another workflow id.
+   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for another workflow
+   *   id.
    */
   open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }>;
 }
@@ -69,9 +69,8 @@ interface Key {
 }
 
 /**
- * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read
- *   again when a token was sealed with a key that the set lacked, so that workers can be restarted one at a
- *   time.
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
+ *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
  */
 export function createSealer(readKeySet: () => string): Sealer {

@@ -16,11 +16,11 @@ export interface Sink {
   /** True if the source is in Cloud Manager, for which MongoDB skips the access list. */
   readonly skipsAccessList?: boolean;
   /**
-   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never
-   * overwrites what others wrote.
+   * Delivers the token, or finds that this delivery id was delivered before and changes nothing. It never overwrites
+   * what others wrote.
    *
-   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point
-   *   and throws the signal's reason.
+   * @param signal aborted when the run is cancelled or the worker shuts down; the sink stops at the next safe point and
+   *   throws the signal's reason.
    * @returns the location, readable by an operator and identical for a repetition; never contains the token.
    * @throws SinkUnavailableError when a later attempt can succeed, SinkRejectedError when none can,
    *   SecretUnavailableError when a secret cannot be read.

@@ -38,8 +38,8 @@ const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
- * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the
- * delivery id, by which the receiver recognises a repetition.
+ * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery
+ * id, by which the receiver recognises a repetition.
  */
 export const webhookSink: SinkType<'webhook', Config> = {
   type: 'webhook',

@@ -181,15 +181,17 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       created = sealedTokenSchema.safeParse(result).data;
       tokenRequestedAt = activity.startedAt;
     }
-    if (activity?.type === 'deliverLinkToken')
+    if (activity?.type === 'deliverLinkToken') {
       deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
+    }
     if (activity?.type === 'createLinkToken' && failed) {
       const reason = truncate(failed.failure?.message ?? 'no result', MAX_MESSAGE_LENGTH);
       lastFailed = { startedAt: activity.startedAt, endedAt: at, reason };
     }
     // The workflow counts an attempt in its memo before it does anything else, so it is the last one that failed.
-    if (lastFailed && modified?.upsertedMemo?.fields?.['unconfirmedTokens'])
+    if (lastFailed && modified?.upsertedMemo?.fields?.['unconfirmedTokens']) {
       unconfirmedAttempts.push(lastFailed);
+    }
     failedWith = event.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.details;
   }
   const recovery = recoverySchema.safeParse(input[1]).data;

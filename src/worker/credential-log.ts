@@ -8,8 +8,8 @@ import { runAll } from '../doctor/worker-checks';
 const CONCURRENCY = 5;
 
 /**
- * Checks each credential once, after a random delay, with the access token that the next run will use, and logs
- * what `doctor` would say.
+ * Checks each credential once, after a random delay, with the access token that the next run will use, and logs what
+ * `doctor` would say.
  *
  * @throws AbortError
  */

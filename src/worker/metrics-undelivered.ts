@@ -51,12 +51,13 @@ export function watchUndelivered(
     } catch (error) {
       if (closed) return;
       checks.add(1, { outcome: 'failed' });
-      if (!refused)
+      if (!refused) {
         logger.warn(
           'undelivered runs cannot be listed, so their metrics are out of date: the error says why;' +
             ' the worker needs the permission to list the runs of its namespace',
           { error },
         );
+      }
       refused = true;
     }
   }

@@ -47,8 +47,9 @@ export async function runWorker(config: Config): Promise<void> {
   const undelivered = config.metrics && watchUndelivered(client, meter, { taskQueue, logger });
   const drained = new AbortController();
   const { credentialCheckDelayMs: delayMs } = config.worker;
-  if (delayMs !== null)
+  if (delayMs !== null) {
     void logCredentialChecks(services, logger, delayMs, drained.signal).catch(() => undefined);
+  }
 
   await runUntilDrained(worker, logger);
 

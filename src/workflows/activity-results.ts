@@ -93,8 +93,9 @@ function getCause(error: unknown): unknown {
 }
 
 function describeOther(cause: unknown): string {
-  if (cause instanceof TimeoutFailure)
+  if (cause instanceof TimeoutFailure) {
     return 'an attempt ended without a result (a timeout, or its worker was lost)';
+  }
   return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
 }
 

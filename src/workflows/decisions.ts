@@ -27,9 +27,8 @@ export type CreationDecision =
   | { next: 'wait'; waitMs: number };
 
 /**
- * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created
- * nothing, within its activity: such a failure comes back only for good, after the deadline, or in a
- * cancelled run.
+ * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created nothing,
+ * within its activity: such a failure comes back only for good, after the deadline, or in a cancelled run.
  */
 export function decideCreation(
   failure: AttemptFailure,
@@ -61,8 +60,8 @@ export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: n
 export type DeliveryKind = 'round' | 'redelivery' | 'final';
 
 /**
- * Decides whether a token gets an attempt, and which: null ends a cancelled run. A redelivery, or the time of
- * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
+ * Decides whether a token gets an attempt, and which: null ends a cancelled run. A redelivery, or the time of the next
+ * round, may come in one workflow task with the cancel, in either order: the cancel wins.
  */
 export function decideAttempt(
   isFirst: boolean,

@@ -11,11 +11,10 @@ import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 
 /**
- * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is
- * one attempt at once.
+ * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
+ * at once.
  *
- * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as
- *   delivered.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
  */
 export async function deliverToken(
   status: RunStatus,

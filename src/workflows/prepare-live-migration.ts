@@ -27,12 +27,12 @@ const MAX_INPUT_LENGTH = 512 * 1024;
 const MAX_MEMO_LENGTH = 16 * 1024;
 
 /**
- * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token
- * is delivered, or until someone cancels it.
+ * Validates the request, creates a link-token and delivers it to the sink. The run stays open until the token is
+ * delivered, or until someone cancels it.
  *
  * @param recovery the token of a closed run: it is delivered, and nothing is created.
- * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything
- *   was created.
+ * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything was
+ *   created.
  */
 export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
   const status = createRunStatus();
@@ -58,8 +58,8 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
 }
 
 /**
- * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery
- * creates nothing, so no earlier token forbids it.
+ * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery creates
+ * nothing, so no earlier token forbids it.
  */
 async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   // An activity would copy it several times, and an open run keeps it.

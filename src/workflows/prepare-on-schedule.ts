@@ -31,15 +31,14 @@ import { createFailure, firstDetails } from './run-failures';
 const MAX_LISTED = 10;
 
 /**
- * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is
- * recent; `always` skips both checks. A schedule starts this workflow.
+ * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is recent; `always`
+ * skips both checks. A schedule starts this workflow.
  *
- * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual
- * id: one run for each pair of organizations, scheduled or not. While one is open, nothing is started.
+ * A schedule appends a time to its workflow ids, so `prepareLiveMigration` runs as a child under its usual id: one run
+ * for each pair of organizations, scheduled or not. While one is open, nothing is started.
  *
- * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest`
- *   for its own input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it
- *   was cancelled itself.
+ * @throws ApplicationFailure with the type, message and details of the check or the child, `InvalidRequest` for its own
+ *   input, `Cancelled` when only the child was cancelled or terminated; CancelledFailure when it was cancelled itself.
  */
 export async function prepareOnSchedule(input: ScheduledRequest): Promise<ScheduledResult> {
   // As in `prepareLiveMigration`: this run waits as long as its child.

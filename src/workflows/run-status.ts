@@ -85,8 +85,8 @@ export function createRunStatus() {
     setToken(sealedToken: RunToken, isNew: boolean): void {
       token = sealedToken;
       const { deliveryId, unconfirmedTokens } = sealedToken;
-      // The worker found the token of an attempt that was counted. A recovery repeats the count of the closed
-      // run, whose memo has it: `list` would count it twice.
+      // The worker found the token of an attempt that was counted. A recovery repeats the count of the closed run,
+      // whose memo has it: `list` would count it twice.
       if (unconfirmedTokens < status.unconfirmedTokens) writeMemo({ unconfirmedTokens });
       status = { ...status, deliveryId, unconfirmedTokens };
       if (isNew) log.info('link-token created', getFacts({ ...request, ...token }));

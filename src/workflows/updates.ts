@@ -11,9 +11,8 @@ import type { RunStatus } from './run-status';
 const MAX_WAITING = 5;
 
 /**
- * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the shape of
- * their input by hand: an error that is not an ApplicationFailure would block the workflow task. What they
- * refuse leaves no trace.
+ * Handles the Updates `redeliver` and `awaitDelivery`. Validators are synchronous and check the shape of their input by
+ * hand: an error that is not an ApplicationFailure would block the workflow task. What they refuse leaves no trace.
  */
 export function handleUpdates(request: unknown, status: RunStatus, channel: DeliveryChannel): void {
   let waiting = 0;

@@ -110,8 +110,9 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
 
     it('an undelivered token, while its run goes on, another request, and the token of the cancelled run', async () => {
       const request = newRequest({ sink: 'rejects' });
-      for (const program of ['join', 'failures'])
+      for (const program of ['join', 'failures']) {
         expect(await outcome(program, request)).toEqual([5, 'undelivered (SinkRejected)', '']);
+      }
       const other = { ...request, accessListIps: ['192.31.196.7'] };
       expect(await outcome('failures', other)).toEqual([6, 'refused (DifferentRequest)', '']);
 

@@ -84,8 +84,9 @@ it('every block of README works, in its order', async () => {
   // What `npm install` brings where the program is.
   const modules = path.join(work, 'node_modules');
   mkdirSync(modules);
-  for (const name of ['@temporalio', 'tsx'])
+  for (const name of ['@temporalio', 'tsx']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
+  }
   symlinkSync(
     path.join(prefix, 'lib/node_modules/live-migration-prep'),
     path.join(modules, 'live-migration-prep'),
@@ -96,7 +97,8 @@ it('every block of README works, in its order', async () => {
   };
   expect(await node(code)).toMatch(/^file .*link-token/);
   // Later it creates no second token, and takes the receipt of no other request for its own.
-  for (const again of [code, code.replace("sink: 'drop'", "sink: 'other'")])
+  for (const again of [code, code.replace("sink: 'drop'", "sink: 'other'")]) {
     await expect(node(again)).rejects.toThrow('WorkflowExecutionAlreadyStartedError');
+  }
   expect(atlas.createdTokens()).toHaveLength(2);
 }, 300_000);

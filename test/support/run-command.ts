@@ -15,8 +15,9 @@ export interface ClientExit {
 export const NOWHERE: NodeJS.ProcessEnv = devServerEnv('127.0.0.1:1');
 
 // What is tested listens on 127.0.0.1; gRPC reads these from this process.
-for (const name of Object.keys(process.env))
+for (const name of Object.keys(process.env)) {
   if (/_proxy$/i.test(name)) Reflect.deleteProperty(process.env, name);
+}
 
 /** Runs a command to its end, as `live-migration-prep` with these arguments does. */
 export function run(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE): Promise<ClientExit> {

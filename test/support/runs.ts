@@ -218,8 +218,9 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
     // Ids of events count from 1.
     const scheduled = events[Number(completed?.scheduledEventId) - 1]?.activityTaskScheduledEventAttributes;
     const [payload] = completed?.result?.payloads ?? [];
-    if (payload && scheduled?.activityType?.name === 'createLinkToken')
+    if (payload && scheduled?.activityType?.name === 'createLinkToken') {
       return defaultPayloadConverter.fromPayload(payload);
+    }
   }
   return null;
 }

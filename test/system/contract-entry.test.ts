@@ -55,15 +55,17 @@ it('the types of the entry serve CommonJS, ECMAScript modules, README and exampl
     const isOurs = (type: string): type is FailureType => (FAILURE_TYPES as readonly string[]).includes(type);
     export const located = ({ location }: Receipt): string => location + id + String(isOurs('x'));`;
   const mistake = caller.replace("sink: 'drop'", "sinks: 'drop'");
-  for (const name of ['zod', '@temporalio', '@types'])
+  for (const name of ['zod', '@temporalio', '@types']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+  }
   for (const type of ['cts', 'mts']) {
     writeFileSync(path.join(folder, `caller.${type}`), caller);
     writeFileSync(path.join(folder, `mistake.${type}`), mistake);
   }
   writeFileSync(path.join(folder, 'readme.mts'), codeBlocks(page('README.md'), 'ts').join(''));
-  for (const program of ['smallest', 'join', 'failures'])
+  for (const program of ['smallest', 'join', 'failures']) {
     writeFileSync(path.join(folder, `${program}.mts`), page(`examples/typescript/${program}.ts`));
+  }
   const tsc = `node "${ROOT}/node_modules/typescript/bin/tsc" --strict --exactOptionalPropertyTypes --skipLibCheck --noEmit`;
   const command = `${tsc} --module nodenext --target es2023 --types node *.cts *.mts`;
   const { stdout } = spawnSync(command, { cwd: folder, shell: true, encoding: 'utf8' });

@@ -182,8 +182,9 @@ beforeAll(async () => {
   await eventually('a failed attempt', () =>
     worker.logged('Activity failed').some((line) => line['workflowId'] === workflowId),
   );
-  if (process.platform === 'linux')
+  if (process.platform === 'linux') {
     look('the command line of a worker', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
+  }
   await worker.stop();
   atlas.createdTokens().forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
   places.push(...filesBelow(folder));

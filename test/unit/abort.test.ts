@@ -16,8 +16,9 @@ it('withTimeout ends work that takes too long, even if garbage is collected mean
         }),
     );
   // Only optimized code loses a timeout.
-  for (let round = 0; round < 10_000; round += 1)
+  for (let round = 0; round < 10_000; round += 1) {
     await withTimeout(60_000, new AbortController().signal, () => Promise.resolve());
+  }
   const hung = [1, 2, 3].map(hang);
   await new Promise(setImmediate);
   collectGarbage();

@@ -68,8 +68,8 @@ const PROBLEM = { field: 'request', description: 'is not an object' };
 silenceRuntime();
 
 /**
- * Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one. After
- * the last test of the file the worker stops, and every run is replayed.
+ * Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one.
+ * After the last test of the file the worker stops, and every run is replayed.
  */
 export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
   const temporal = server ?? (await sharedTemporal());

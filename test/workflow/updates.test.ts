@@ -179,8 +179,9 @@ describe('awaitDelivery', () => {
     await eventually('an attempt', () => calls.sinks.length === 1);
     const outcomes = Array.from({ length: 10 }, () => awaitDelivery(handle, request));
     let refused = 0;
-    for (const outcome of outcomes)
+    for (const outcome of outcomes) {
       void outcome.then(({ type }) => (refused += type === 'TooManyWaiting' ? 1 : 0));
+    }
     await eventually('five refusals', () => refused === 5);
     const { receipt } = await redeliver(handle, { sink: 'other' });
     const delivered = (await Promise.all(outcomes)).filter(({ type }) => type === 'delivered');
@@ -191,8 +192,9 @@ describe('awaitDelivery', () => {
     const { request, handle, calls } = await startUndelivered();
     const events = await eventsBesideTasks(handle);
     const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
-    for (let call = 0; call < 20; call += 1)
+    for (let call = 0; call < 20; call += 1) {
       expect(await startAndAwait(worker.deployment, equal)).toMatchObject({ type: 'SinkRejected' });
+    }
     expect(await eventsBesideTasks(handle)).toEqual(events);
     expect(calls).toEqual({ creations: 1, sinks: ['files'] });
   });

@@ -25,8 +25,9 @@ export async function printWindows(
   const attempts = new Map<string, UnconfirmedAttempt[]>();
   for (const { workflowId, unconfirmed = [] } of runs) {
     const [, orgId = ''] = workflowId.split('/');
-    if (ORGANIZATION_ID.test(orgId) && unconfirmed.length > 0)
+    if (ORGANIZATION_ID.test(orgId) && unconfirmed.length > 0) {
       attempts.set(orgId, unconfirmed.concat(attempts.get(orgId) ?? []));
+    }
   }
   for (const [orgId, ofOrganization] of attempts) {
     const [first = ''] = ofOrganization.map(({ startedAt }) => startedAt).sort();

@@ -41,12 +41,15 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const run = await describeOwnRun(client, { workflowId, runId });
   if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
-  if (run.status.name === 'COMPLETED' || deliveredId !== null)
+  if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     throw refuse('delivered', 'delivered its token: there is nothing to recover');
-  if (!token)
+  }
+  if (!token) {
     throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
-  if (await isDelivered(client, workflowId, token.deliveryId))
+  }
+  if (await isDelivered(client, workflowId, token.deliveryId)) {
     throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
+  }
   const { again: _, ...own } = request as PrepareRequest;
   const recovery: Recovery = { sealedToken: token, sinksTried };
   return { taskQueue: run.taskQueue, request: own, recovery };

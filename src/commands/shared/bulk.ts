@@ -78,8 +78,9 @@ export function toFailed(error: unknown): RunOutcome {
   const { exitCode, facts } = error;
   const [first = '', ...others] = error.lines.map((line) => line.trim());
   const { refused, type } = facts as { refused?: string; type?: string };
-  if (refused === 'delivered' || type === 'NothingToDeliver')
+  if (refused === 'delivered' || type === 'NothingToDeliver') {
     return { ...facts, action: 'skipped', reason: first };
+  }
   const action = ACTION_BY_EXIT_CODE[exitCode] ?? 'failed';
   if (action === 'undelivered' || action === 'cancelled') return { ...facts, action, reason: first };
   // The fields that differ, or are wrong, are on lines of their own.

@@ -71,8 +71,9 @@ export async function follow(
     // A run without a task waits for a time or for an Update.
     const status = task ? null : await readStatus(run.historyLength);
     // Without a worker that responds to the Query, the memo says it.
-    if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo)))
+    if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo))) {
       throw toUndeliveredError(workflowId, status);
+    }
     progress = describeProgress(run, status) ?? progress;
     const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
     const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');

@@ -210,10 +210,12 @@ it('runs of strangers, of any form, end no command, while they are open and once
 
   async function expectCodes(state: 'IS NULL' | 'IS NOT NULL', ofDryRun: number): Promise<void> {
     await untilListed(`TaskQueue = '${taskQueue}' AND CloseTime ${state}`, STRANGERS.length);
-    for (const filter of ['--unconfirmed', '--undelivered', '--recoverable', '--details', '--requests'])
+    for (const filter of ['--unconfirmed', '--undelivered', '--recoverable', '--details', '--requests']) {
       expect(await client('list', filter, '--task-queue', taskQueue)).toMatchObject({ code: 0 });
-    for (const { requestOptions } of strangers)
+    }
+    for (const { requestOptions } of strangers) {
       expect(await client('start', ...requestOptions(), '--dry-run')).toMatchObject({ code: ofDryRun });
+    }
   }
 
   await expectCodes('IS NULL', 6);

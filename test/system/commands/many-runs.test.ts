@@ -138,8 +138,9 @@ it('list --requests | start --from - starts every run that Atlas rejected again,
     temporal.workflow.execute(type, { workflowId, taskQueue, args }).catch(() => undefined);
   await execute('prepareOnSchedule', `${idOf(scheduled)}/schedule`, { request: scheduled, always: true });
   // Nobody can start these again: they keep no other from it.
-  for (const argument of [null, again])
+  for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
+  }
   await untilListed(
     `TaskQueue = '${taskQueue}' AND StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`,
     5,

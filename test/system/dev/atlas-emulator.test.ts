@@ -55,8 +55,9 @@ it('accepts a Digest signature once, for its own path', async () => {
   const withDigest = createDigest(secretOf(apiKey.publicKey), secretOf(apiKey.privateKey));
   const statuses: number[] = [];
   await withDigest({ method: 'POST', uri: LINK_TOKENS, headers: JSON_HEADERS }, async (signed) => {
-    for (const path of [`${LINK_TOKENS}?pretty=true`, LINK_TOKENS, LINK_TOKENS])
+    for (const path of [`${LINK_TOKENS}?pretty=true`, LINK_TOKENS, LINK_TOKENS]) {
       statuses.push((await post(path, signed)).status);
+    }
     const { status, headers } = await post(LINK_TOKENS, signed);
     return { status, challenge: headers['www-authenticate'] ?? null };
   });

@@ -112,13 +112,15 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
     type: 'Cancelled',
     details: { sinksTried: ['hung-1'] },
   });
-  for (const outcome of (await Promise.all(failing)).slice(1))
+  for (const outcome of (await Promise.all(failing)).slice(1)) {
     expect(outcome).toMatchObject({
       type: 'SinkUnavailable',
       message: expect.stringMatching(UNANSWERED),
     });
-  for (const sink of ['tokens', 'hook'])
+  }
+  for (const sink of ['tokens', 'hook']) {
     expect(await endingOf(await start(newRequest({ sink })))).toMatchObject({ type: 'delivered' });
+  }
   expect(await redeliver(waiting, { sink: 'tokens' })).toMatchObject({ receipt: { alsoTried: ['hung-2'] } });
   expect(await worker.stop()).toEqual({ code: 0, signal: null });
 });

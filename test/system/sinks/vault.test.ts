@@ -176,8 +176,9 @@ describe('an AppRole', () => {
       };
       for (const seconds of [0, renewAfterS - 1]) expect(await loginsAfter(seconds)).toBe(1);
       expect(await loginsAfter(renewAfterS)).toBe(2);
-      for (const accessor of await logins())
+      for (const accessor of await logins()) {
         await bao.ask('POST', 'auth/token/revoke-accessor', { accessor });
+      }
       expect(await loginsAfter(renewAfterS)).toBe(1);
     },
   );
@@ -202,8 +203,9 @@ describe('an AppRole', () => {
     try {
       nowIs(0);
       const ten = Array.from({ length: 10 }, (_, index) => (index % 2 ? one : other).deliver(newDelivery()));
-      for (const outcome of await Promise.allSettled(ten))
+      for (const outcome of await Promise.allSettled(ten)) {
         expect(outcome).toMatchObject({ reason: failure('Unavailable', refusal(400, 15)) });
+      }
       nowIs(14);
       await expect(one.deliver(newDelivery())).rejects.toThrow(refusal(400, 15));
       expect(logins()).toBe(1);
@@ -212,8 +214,9 @@ describe('an AppRole', () => {
       expect(logins()).toBe(2);
       // Two checks at once, as of two sinks, send one login.
       for (const sent of [3, 4, 5]) {
-        for (const outcome of await Promise.allSettled([one.check(), other.check()]))
+        for (const outcome of await Promise.allSettled([one.check(), other.check()])) {
           expect(outcome).toMatchObject({ reason: failure('Rejected', refusal(400, 30)) });
+        }
         expect(logins()).toBe(sent);
       }
 
@@ -377,8 +380,9 @@ describe('the server', () => {
       const message = new RegExp(
         `mounts/secret responded with ${status} and .*: grant the worker read on sys/int`,
       );
-      for (const work of [() => sink.deliver(newDelivery()), () => sink.check()])
+      for (const work of [() => sink.deliver(newDelivery()), () => sink.check()]) {
         await expect(work()).rejects.toMatchObject(failure('Unavailable', message));
+      }
     }
     expect(writes).toEqual([]);
     [status, body] = [200, VERSION_2];

@@ -37,8 +37,9 @@ describe('a worker', () => {
     const worker = await deployment.startWorker();
     // There is an access token to revoke now.
     await endingOf(await deployment.start());
-    for (const on of ['linkTokens', 'oauthRevoke'] as const)
+    for (const on of ['linkTokens', 'oauthRevoke'] as const) {
       atlas.faults({ on, delayMs: NEVER_MS, times: 100 });
+    }
     await startPost({ atlas, deployment });
     const signalledMs = Date.now();
     expect(await worker.stop()).toEqual({ code: 0, signal: null });

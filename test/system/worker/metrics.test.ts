@@ -49,8 +49,9 @@ beforeAll(async () => {
   );
   atlas.clearFaults();
   await expect(cancelled.result()).rejects.toThrow();
-  for (const outcome of ['prepared', 'recentToken'])
+  for (const outcome of ['prepared', 'recentToken']) {
     expect(await (await schedule()).result()).toMatchObject({ outcome });
+  }
 
   await refuseResult({ atlas, deployment }, port);
   atlas.faults([

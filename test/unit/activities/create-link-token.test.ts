@@ -126,8 +126,9 @@ describe('the token of an attempt that the run takes for lost', () => {
     const { post, attempt } = worker();
     const token = await attempt();
     const deadlineAtMs = Date.now() - 1;
-    for (const unconfirmedTokens of [3, 3, 4, 5])
+    for (const unconfirmedTokens of [3, 3, 4, 5]) {
       expect(await attempt({ unconfirmedTokens, deadlineAtMs })).toEqual(token);
+    }
     expect(post).toHaveBeenCalledTimes(1);
   });
 

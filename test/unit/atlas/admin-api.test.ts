@@ -64,9 +64,9 @@ const counts = (emulator: AtlasEmulator) => ({
 async function createWith(status: number, body: unknown, kind: Kind = 'serviceAccount', options?: Options) {
   const server = await serveHttp(({ url = '', headers }, response) => {
     if (url.startsWith('/api/oauth/')) response.end('{"access_token":"CANARY-bearer","expires_in":3600}');
-    else if (!headers.authorization)
+    else if (!headers.authorization) {
       response.writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' }).end();
-    else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+    } else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
   return create(atlasAt(server, kind, options));
 }

@@ -83,8 +83,9 @@ it('--help names every command and every exit code, and exits with 0', async () 
   const { code, stdout, stderr } = await run('--help');
   expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
   const commands = 'start watch list cancel redeliver recover doctor keys schedule'.split(' ');
-  for (const name of [...commands, ...Object.values(EXIT_CODES)])
+  for (const name of [...commands, ...Object.values(EXIT_CODES)]) {
     expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
+  }
 });
 
 it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'])(

@@ -15,8 +15,9 @@ function settingsIn({ properties = {}, required = [] }: Node, parent = ''): [str
     const name = `${parent}${key}`;
     if (node.properties) return settingsIn(node, `${name}.`);
     const { default: value } = node;
-    if (value === undefined || value === null || typeof value === 'object')
+    if (value === undefined || value === null || typeof value === 'object') {
       return [[`\`${name}\``, required.includes(key) ? 'required' : 'none']];
+    }
     return [[`\`${name}\``, `\`${String(value)}\``]];
   });
 }

@@ -114,8 +114,9 @@ describe('a key set', () => {
     const running = createSealer(read);
     keySet = jsonOf(second, first);
     const old = await sealOne();
-    for (const jwe of [old, await sealOne({ by: sealerOf(second) }), old])
+    for (const jwe of [old, await sealOne({ by: sealerOf(second) }), old]) {
       await expect(running.open(jwe, WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    }
     await failureOf(await sealOne({ workflowId: 'other' }), running);
     expect(read).toHaveBeenCalledTimes(2);
     expect(running.keyIds()).toEqual(['second', 'first']);

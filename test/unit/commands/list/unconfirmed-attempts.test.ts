@@ -17,8 +17,9 @@ it.each([
   const { windows } = findWindows(spans, []);
   const seconds = windows.map(({ from, to }) => `${secondsTo(from)}-${secondsTo(to)}`);
   expect(seconds.join(' ')).toBe(expected);
-  for (const { from, to, keyIdFrom, keyIdTo } of windows)
+  for (const { from, to, keyIdFrom, keyIdTo } of windows) {
     expect([keyIdFrom, keyIdTo].map((id) => parseInt(id, 16) * 1000)).toEqual([from, to].map(Date.parse));
+  }
 });
 
 it('a token is that of a window if its request overlaps with it', () => {

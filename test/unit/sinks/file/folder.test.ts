@@ -37,8 +37,9 @@ it('shows a reader the whole token or no file, however many attempts write at on
   const [name, token] = [newName(), 'x'.repeat(100_000)];
   const seen = new Set<number>();
   const look = () => {
-    for (const name of readdirSync(directory).filter((found) => found.endsWith('.link-token')))
+    for (const name of readdirSync(directory).filter((found) => found.endsWith('.link-token'))) {
       seen.add(readFileSync(path.join(directory, name), 'utf8').length);
+    }
   };
   const looking = setInterval(look);
   await Promise.all(Array.from({ length: 40 }, () => storeToken(path.join(directory, name), token)));
