@@ -61,7 +61,6 @@ export async function follow(
   const { workflowId } = target;
   const runId = target.runId ?? (await describeOwnRun(client, target)).runId;
   const handle = client.workflow.getHandle(workflowId, runId);
-  const readStatus = createStatusReader(client, handle);
   let progress = '';
   let reported = '';
   for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
@@ -69,7 +68,7 @@ export async function follow(
     if (!run.isOpen) return waitForReceipt(handle, run);
     const task = run.raw.pendingActivities?.[0] ?? run.raw.pendingWorkflowTask;
     // A run without a task waits for a time or for an Update.
-    const status = task ? null : await readStatus(run.historyLength);
+    const status = task ? null : await readStatus(client, handle);
     // Without a worker that responds to the Query, the memo says it.
     if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo))) {
       throw toUndeliveredError(workflowId, status);
@@ -94,16 +93,6 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
     workflowId,
   });
-}
-
-/** Reads the status, null when no worker responds, only after the history has grown: each Query is a task for one. */
-function createStatusReader(client: Client, handle: WorkflowHandle) {
-  let known: { status: Status | null; historyLength: number } = { status: null, historyLength: 0 };
-  return async (historyLength: number): Promise<Status | null> => {
-    if (known.status && known.historyLength === historyLength) return known.status;
-    known = { status: await readStatus(client, handle), historyLength };
-    return known.status;
-  };
 }
 
 function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
