@@ -21,7 +21,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => int
 const { signal } = interruption;
 
 const packages = {
-  isDone: () => arePackagesInstalled(),
+  isDone: arePackagesInstalled,
   async run() {
     say('installing the npm packages (npm ci)');
     // NODE_ENV=production would leave out what demo and tests need. No package needs its install script.
