@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporalUnavailable } from '../../src/activities/failures';
-import type { Recovery, SealedToken } from '../../src/contract/schemas';
+import type { PrepareRequest, Recovery, SealedToken } from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
 import { eventually } from '../support/eventually';
 import {
@@ -15,6 +15,7 @@ import {
   untilStep,
   type Ending,
 } from '../support/runs';
+import { setUp } from '../support/set-up';
 import {
   HUGE,
   afterCancel,
@@ -36,14 +37,13 @@ import {
   type Creation,
   type Delivery,
 } from './attempts';
-import { startScriptedWorker, type ScriptedRun, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker, type ScriptedRun } from './scripted-worker';
 
 const TWO_HOURS_MS = 2 * 3_600_000;
 /** The deadline passes during the first attempt. */
 const LATE = { giveUpAfterMs: 1 };
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 /** The ending of a run, what it says of itself, and what it called. */
 async function end({ handle, calls }: ScriptedRun) {
@@ -60,7 +60,7 @@ async function cancel(run: ScriptedRun) {
 
 type Counted = [type: Ending['type'], unconfirmedTokens: number, creations: number];
 
-describe('attempts to create lead to an ending, a count and a number of attempts:', () => {
+describe('a run ends, and counts the tokens that it may have left, after', () => {
   const INVALID = 'AtlasResponseInvalid';
   const slow: Creation = async (...args) => sleep(50).then(() => created(...args));
 
@@ -74,27 +74,25 @@ describe('attempts to create lead to an ending, a count and a number of attempts
     ['lost at the deadline, then its token', [lost, foundAgain], LATE, 'delivered', 0, 2],
     ['lost at the deadline, and no token', [lost, tooLate], LATE, 'AtlasUnavailable', 1, 2],
   ])('%s', async (_what, create, plan, type, unconfirmedTokens, creations) => {
-    const ended = await end(await worker.start({ create, plans: { create: plan } }));
+    const ended = await end(await worker().start({ create, plans: { create: plan } }));
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
     expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
-  it.concurrent('503 whose wait passes the deadline: no further attempt, and the reason', async () => {
-    const run = await worker.start({ create: [unconfirmed()], plans: { create: LATE } });
-    expect(await end(run)).toMatchObject({
-      type: 'AtlasUnavailable',
-      unconfirmedTokens: 1,
-      creations: 1,
-      message:
-        'gave up: the retry deadline passed; last error: Atlas returned 503; start again once that is resolved; ' +
+  it.concurrent('a 503 whose wait passes the deadline, with the reason and no further attempt', async () => {
+    const run = await worker().start({ create: [unconfirmed()], plans: { create: LATE } });
+    const { message, ...ended } = await end(run);
+    const details = { status: 503, unconfirmedTokens: 1 };
+    expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
+    expect(message).toBe(
+      'gave up: the retry deadline passed; last error: Atlas returned 503; start again once that is resolved; ' +
         'do not reset this run: that would create another token',
-      details: { status: 503 },
-    });
+    );
   });
 });
 
-it.concurrent('paused until after its deadline: AtlasUnavailable, and what was paused counts', async () => {
-  const run = await worker.start({ create: [notCreated(600_000)] });
+it.concurrent('a pause until after the deadline: AtlasUnavailable, one unconfirmed token', async () => {
+  const run = await worker().start({ create: [notCreated(600_000)] });
   await untilBackOff(run.handle);
   await operate(run.handle, 'pause');
   await operate(run.handle, 'update-options', '--schedule-to-close-timeout', '1ms');
@@ -103,7 +101,7 @@ it.concurrent('paused until after its deadline: AtlasUnavailable, and what was p
   expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, creations: 1 });
 });
 
-describe('a run that may not begin calls nothing:', () => {
+describe('a run calls nothing, and fails, for', () => {
   const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
   const tokenExists = () => {
     throw terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS);
@@ -115,26 +113,26 @@ describe('a run that may not begin calls nothing:', () => {
   const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 
   it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
-    ['an invalid request, also with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
-    ['an earlier token, with its run', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
-    ['a list that Temporal does not give', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
+    ['an invalid request, even with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
+    ['an earlier token, whose run it names', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
+    ['runs that Temporal does not list', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
   ])('%s', async (_what, find, change, type, details) => {
-    const ended = await end(await worker.start({ find }, change));
+    const ended = await end(await worker().start({ find }, change));
     expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
   });
 });
 
-it.concurrent('after receipts of another token or of 2 MB the sink gets the token again', async () => {
+it.concurrent('a receipt of another token, or of 2 MB, makes the run deliver its token again', async () => {
   const deliver = [{ deliveryId: randomUUID() }, { location: HUGE }].map(storedByOtherClient);
   const plans = { deliver: { firstPauseMs: 1, maximumPauseMs: 1 } };
-  expect(await end(await worker.start({ deliver, plans }))).toMatchObject({
+  expect(await end(await worker().start({ deliver, plans }))).toMatchObject({
     type: 'delivered',
     receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
     sinks: ['files', 'files', 'files'],
   });
 });
 
-describe('a cancel during an attempt to create, with a caller waiting: no further POST, one ending', () => {
+describe('a cancel during an attempt to create sends no further POST, and tells the caller who waits,', () => {
   it.concurrent.each<[what: string, create: Creation[], ...Counted]>([
     ['when nothing was sent', [cancelledBeforeSending], 'CANCELLED', 0, 1],
     ['after 429', [afterCancel(notCreated(600_000))], 'CANCELLED', 0, 1],
@@ -143,7 +141,7 @@ describe('a cancel during an attempt to create, with a caller waiting: no furthe
     ['after 503 twice', [unconfirmed(), afterCancel(unconfirmed())], 'Cancelled', 2, 2],
     ['when the sink rejects the token', [unconfirmed(), afterCancel(created)], 'Cancelled', 1, 2],
   ])('%s', async (_what, create, type, unconfirmedTokens, creations) => {
-    const run = await worker.start({ create, deliver: [sinkRejects] });
+    const run = await worker().start({ create, deliver: [sinkRejects] });
     await eventually('the attempt', () => run.calls.creations === creations);
     const waiting = await startWaiting(run.handle, run.request);
     const ended = await cancel(run);
@@ -159,30 +157,29 @@ describe('a cancel during an attempt to create, with a caller waiting: no furthe
 });
 
 /** Cancels a run before its first workflow task; returns its description. */
-async function cancelAtOnce(request = worker.deployment.newRequest(), recovery?: Recovery): Promise<string> {
-  const calls = worker.setScript(request, {});
-  const handle = await worker.deployment.start(request, recovery, { startDelay: '1h' });
+async function cancelAtOnce(given?: PrepareRequest, recovery?: Recovery): Promise<string> {
+  const { deployment, setScript } = worker();
+  const request = given ?? deployment.newRequest();
+  const calls = setScript(request, {});
+  const handle = await deployment.start(request, recovery, { startDelay: '1h' });
   const { description, ...ended } = await cancel({ request, handle, calls });
   expect(ended).toMatchObject({ type: 'CANCELLED', creations: 0, sinks: [], memo: {} });
   return description;
 }
 
-it.concurrent('a cancel before the first task: CANCELLED', async () => {
+it.concurrent('a cancel before the first workflow task ends a run as CANCELLED', async () => {
   expect(await cancelAtOnce()).toBe('cancelled; no token was created');
 });
 
-it.concurrent(
-  'a cancel while a run waits after 503: Cancelled, with the count in message and memo',
-  async () => {
-    const run = await worker.start({ create: [unconfirmed(), unconfirmed(600_000)] });
-    await eventually('the wait', async () => (await statusOf(run.handle)).unconfirmedTokens === 2);
-    const ended = await cancel(run);
-    expect(ended).toMatchObject({ type: 'Cancelled', creations: 2, memo: { unconfirmedTokens: 2 } });
-    expect(ended.message).toMatch(/up to 2 unconfirmed tokens.*`live-migration-prep list --\w+ --org /);
-  },
-);
+it.concurrent('a cancel while a run waits after 503 ends it as Cancelled, with the count', async () => {
+  const run = await worker().start({ create: [unconfirmed(), unconfirmed(600_000)] });
+  await eventually('the wait', async () => (await statusOf(run.handle)).unconfirmedTokens === 2);
+  const ended = await cancel(run);
+  expect(ended).toMatchObject({ type: 'Cancelled', creations: 2, memo: { unconfirmedTokens: 2 } });
+  expect(ended.message).toMatch(/up to 2 unconfirmed tokens.*`live-migration-prep list --\w+ --org /);
+});
 
-describe('a cancel while a token waits for its sink ends as Cancelled, with the token and the sinks:', () => {
+describe('a cancel while a token waits for its sink ends as Cancelled, and names the token and the sinks,', () => {
   async function expectCancelled(run: ScriptedRun, sinksTried: string[]): Promise<void> {
     await eventually('the attempt', () => run.calls.sinks.length === Math.max(1, sinksTried.length));
     const { deliveryId, tokenSha256 } = (await createdToken(run.handle)) as SealedToken;
@@ -195,14 +192,14 @@ describe('a cancel while a token waits for its sink ends as Cancelled, with the 
   }
 
   it.concurrent.each<[what: string, Delivery, sinksTried: string[]]>([
-    ['while an attempt hangs, which stops', hanging, ['files']],
+    ['while an attempt hangs, which is stopped', hanging, ['files']],
     ['when no sink was called', unreadable, []],
   ])('%s', async (_what, attempt, sinksTried) => {
-    await expectCancelled(await worker.start({ deliver: [attempt] }), sinksTried);
+    await expectCancelled(await worker().start({ deliver: [attempt] }), sinksTried);
   });
 
-  it.concurrent('during a redelivery, whose caller gets the same', async () => {
-    const run = await worker.start({ deliver: [sinkRejects, hanging] });
+  it.concurrent('during a redelivery, whose caller is told the same', async () => {
+    const run = await worker().start({ deliver: [sinkRejects, hanging] });
     await untilStep(run.handle, 'undelivered');
     const redelivery = redeliver(run.handle, { sink: 'other' });
     await expectCancelled(run, ['files', 'other']);
@@ -213,7 +210,7 @@ describe('a cancel while a token waits for its sink ends as Cancelled, with the 
 describe('the recovery of a token', () => {
   /** A cancelled run that has tried sink `files`, and its token. */
   async function leaveToken() {
-    const run = await worker.start({ deliver: [sinkRejects] });
+    const run = await worker().start({ deliver: [sinkRejects] });
     await untilStep(run.handle, 'undelivered');
     await cancel(run);
     const sealedToken = (await createdToken(run.handle)) as SealedToken;
@@ -224,20 +221,20 @@ describe('the recovery of a token', () => {
     const { request, recovery } = await leaveToken();
     const { deliveryId } = recovery.sealedToken;
     const receipt = { sink: 'other', deliveryId, alsoTried: ['files'] };
-    const ended = await end(await worker.start({}, request, recovery));
+    const ended = await end(await worker().start({}, request, recovery));
     expect(ended).toMatchObject({ type: 'delivered', creations: 0, receipt });
   });
 
-  it.concurrent('cancelled: Cancelled, which names the token and the sinks of both runs', async () => {
+  it.concurrent('that is cancelled names the token and the sinks of both runs', async () => {
     const { request, recovery } = await leaveToken();
     const { deliveryId } = recovery.sealedToken;
-    const run = await worker.start({ deliver: [sinkRejects] }, request, recovery);
+    const run = await worker().start({ deliver: [sinkRejects] }, request, recovery);
     await untilStep(run.handle, 'undelivered');
     const details = { deliveryId, sinksTried: ['files', 'other'] };
     expect(await cancel(run)).toMatchObject({ type: 'Cancelled', creations: 0, details });
   });
 
-  it.concurrent('cancelled before its first task: the closed run still has the token', async () => {
+  it.concurrent('that is cancelled before its first task leaves the token to the closed run', async () => {
     const { request, recovery } = await leaveToken();
     expect(await cancelAtOnce(request, recovery)).toMatch(/still recoverable from the closed run/);
   });

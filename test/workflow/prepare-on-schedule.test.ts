@@ -8,20 +8,20 @@ import { newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
+import { setUp } from '../support/set-up';
 import { afterCancel, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
-import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker, type Script } from './scripted-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
 const EARLIER_RUN = '8ffaa967-f367-493b-bb86-d0e9668a748f';
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 async function schedule(script: Script, input: Partial<ScheduledRequest> = {}) {
-  const request = worker.deployment.newRequest();
-  const calls = worker.setScript(request, script);
-  const scheduled = await startScheduled(worker.deployment.taskQueue, { request, ...input });
-  return { request, calls, scheduled, run: worker.deployment.handleOf(request) };
+  const request = worker().deployment.newRequest();
+  const calls = worker().setScript(request, script);
+  const scheduled = await startScheduled(worker().deployment.taskQueue, { request, ...input });
+  return { request, calls, scheduled, run: worker().deployment.handleOf(request) };
 }
 
 /** Starts what a schedule starts, and waits until the sink rejects the token of its run. */
@@ -52,41 +52,28 @@ const link = (more: Partial<LinkState>) => (): LinkState => ({
   ...more,
 });
 
-describe('the check of the link leads to', () => {
+describe('after the check of the link, a schedule', () => {
   it.concurrent.each([
     ['alreadyLinked', { linked: true, recentToken: true, lastTokenAt: LAST_TOKEN_AT }],
     ['recentToken', { recentToken: true, lastTokenAt: LAST_TOKEN_AT }],
-  ])('%s, and no run', async (outcome, state) => {
+  ])('starts no run if the state is %s', async (outcome, state) => {
     const { scheduled, calls } = await schedule({ checkLink: link(state) });
     expect(await scheduled.result()).toEqual({ outcome, lastTokenAt: LAST_TOKEN_AT, receipt: null });
     expect(calls.creations).toBe(0);
   });
 
   it.concurrent.each<[what: string, checkLink: () => unknown, changes: object]>([
-    ['of a pair without a token: a plain request', link({}), {}],
-    [
-      'of a pair with an old token: one that permits it',
-      link({ tokenRunId: EARLIER_RUN }),
-      { again: EARLIER_RUN },
-    ],
-    ['after a check that another client completed: a plain request', () => 'text', {}],
-  ])('a run %s', async (_what, checkLink, changes) => {
+    ['a pair without a token', link({}), {}],
+    ['a pair with an old token, which it permits', link({ tokenRunId: EARLIER_RUN }), { again: EARLIER_RUN }],
+    ['a pair whose check another client completed', () => 'text', {}],
+  ])('starts a run for %s', async (_what, checkLink, changes) => {
     const { request, run, scheduled } = await schedule({ checkLink });
     const { receipt, ...result } = await scheduled.result();
     expect(result).toEqual({ outcome: 'prepared', lastTokenAt: receipt?.createdAt });
     expect(await requestOf(run)).toEqual({ ...request, ...changes });
   });
 
-  it.concurrent('a run with always: true, without a check', async () => {
-    const checkLink = () => {
-      throw new Error('it was checked');
-    };
-    const { request, run, scheduled } = await schedule({ checkLink }, { always: true });
-    expect(await scheduled.result()).toMatchObject({ outcome: 'prepared' });
-    expect(await requestOf(run)).toEqual({ ...request, again: true });
-  });
-
-  it.concurrent('its own failure, and no run', async () => {
+  it.concurrent('fails as the check does, and starts no run', async () => {
     const checkLink = () => {
       throw terminalFailure('SinkRejected', '403', { status: 403 });
     };
@@ -97,28 +84,34 @@ describe('the check of the link leads to', () => {
   });
 });
 
-it.concurrent(
-  'an open run of the pair: alreadyRunning with the time of the last token; it goes on',
-  async () => {
-    const checkLink = link({ lastTokenAt: LAST_TOKEN_AT });
-    const { request, handle } = await worker.start({ deliver: [sinkRejects], checkLink });
-    await untilStep(handle, 'undelivered');
-    const scheduled = await startScheduled(worker.deployment.taskQueue, { request });
-    const expected = { outcome: 'alreadyRunning', lastTokenAt: LAST_TOKEN_AT, receipt: null };
-    expect(await scheduled.result()).toEqual(expected);
-    expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
-  },
-);
+it.concurrent('with always: true a schedule starts a run without a check', async () => {
+  const checkLink = () => {
+    throw new Error('it was checked');
+  };
+  const { request, run, scheduled } = await schedule({ checkLink }, { always: true });
+  expect(await scheduled.result()).toMatchObject({ outcome: 'prepared' });
+  expect(await requestOf(run)).toEqual({ ...request, again: true });
+});
 
-describe('the run that a schedule started', () => {
-  it.concurrent('whose token is lost fails the schedule in the same way', async () => {
+it.concurrent('an open run of the pair goes on, and the schedule ends as alreadyRunning', async () => {
+  const checkLink = link({ lastTokenAt: LAST_TOKEN_AT });
+  const { request, handle } = await worker().start({ deliver: [sinkRejects], checkLink });
+  await untilStep(handle, 'undelivered');
+  const scheduled = await startScheduled(worker().deployment.taskQueue, { request });
+  const expected = { outcome: 'alreadyRunning', lastTokenAt: LAST_TOKEN_AT, receipt: null };
+  expect(await scheduled.result()).toEqual(expected);
+  expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
+});
+
+describe('a schedule ends after the run that it started', () => {
+  it.concurrent('has lost its token, in the same way', async () => {
     const { run, scheduled } = await schedule({ create: [notSealed] });
     const ended = await end(scheduled);
     expect(ended).toMatchObject({ type: 'TokenLost', unconfirmedTokens: 1 });
     expect(await endingOf(run)).toEqual(ended);
   });
 
-  it.concurrent('that finds a newer token: recentToken, with the time of that token', async () => {
+  it.concurrent('has found a newer token, as recentToken with its time', async () => {
     const details = { state: 'delivered', receipt: { createdAt: LAST_TOKEN_AT }, unconfirmedTokens: 0 };
     const find = () => {
       throw terminalFailure('TokenExists', 'it has a token', details);
@@ -128,13 +121,13 @@ describe('the run that a schedule started', () => {
     expect(await scheduled.result()).toEqual(expected);
   });
 
-  it.concurrent('cancelled with a token: Cancelled, as it is', async () => {
+  it.concurrent('was cancelled with a token, in the same way', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await run.cancel();
     expect(await end(scheduled)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
   });
 
-  it.concurrent('cancelled without a token: Cancelled, which says that the run was cancelled', async () => {
+  it.concurrent('was cancelled without a token, as Cancelled', async () => {
     const { run, scheduled, calls } = await schedule({ create: [notCreated(600_000)] });
     await eventually('the attempt', () => calls.creations === 1);
     await untilBackOff(run);
@@ -143,7 +136,7 @@ describe('the run that a schedule started', () => {
     expect(await end(scheduled)).toMatchObject({ type: 'Cancelled', message });
   });
 
-  it.concurrent('terminated: Cancelled, with the command that recovers the token', async () => {
+  it.concurrent('was terminated, as Cancelled with the command that recovers the token', async () => {
     const { request, run, scheduled } = await scheduleUndelivered();
     const { runId } = await run.describe();
     await run.terminate();
@@ -156,22 +149,22 @@ describe('the run that a schedule started', () => {
   });
 });
 
-describe('the run of the schedule itself', () => {
-  it.concurrent('cancelled: the run that it started ends Cancelled, and it ends CANCELLED', async () => {
+describe('the run of a schedule', () => {
+  it.concurrent('that is cancelled cancels the run that it started', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await scheduled.cancel();
     expect(await endingOf(run)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
     expect(await end(scheduled)).toMatchObject({ type: 'CANCELLED' });
   });
 
-  it.concurrent('cancelled while Atlas rejects the run that it started: fails as that run does', async () => {
+  it.concurrent('that is cancelled while Atlas rejects its request fails as that run does', async () => {
     const { scheduled, calls } = await schedule({ create: [afterCancel(rejected)] });
     await eventually('the attempt', () => calls.creations === 1);
     await scheduled.cancel();
     expect(await end(scheduled)).toMatchObject({ type: 'AtlasRequestRejected' });
   });
 
-  it.concurrent('cancelled during the check: CANCELLED, and no run', async () => {
+  it.concurrent('that is cancelled during the check starts no run', async () => {
     let isChecking = false;
     const checkLink = async () => {
       isChecking = true;
@@ -185,28 +178,30 @@ describe('the run of the schedule itself', () => {
     expect(calls.creations).toBe(0);
   });
 
-  it.concurrent('terminated: the run that it started goes on', async () => {
+  it.concurrent('that is terminated leaves the run that it started', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await scheduled.terminate();
     expect(await redeliver(run, { sink: 'other' })).toMatchObject({ type: 'delivered' });
   });
 });
 
-describe('malformed input is InvalidRequest, which names the field:', () => {
+describe('malformed input is an InvalidRequest that names', () => {
   const request = { orgId: newOrgId(), sourceOrgId: newOrgId(), accessListIps: [], sink: 'files' };
+  const other = { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] };
 
-  it.concurrent.each<[field: string, ...args: unknown[]]>([
-    ['request.orgId'],
+  it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
+    ['request.orgId', 'no input'],
     // Its own fields, which are not those of a scheduled request, are not listed.
-    ['request.orgId', request],
-    ['request.sourceOrgId', { request: { ...request, sourceOrgId: '../x' } }],
-    ['always', { request, always: 'yes' }],
-    ['request.again', { request: { ...request, again: true } }],
-    ['alwys', { request, alwys: true }],
-    ['sink', { request: { ...request, sink: 'nowhere' } }],
-    ['accessListIps[0]', { request: { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] } }],
-  ])('%s: %j', async (field, ...args) => {
-    const { type, message, details } = await end(await startScheduled(worker.deployment.taskQueue, ...args));
+    ['request.orgId', 'a plain request', request],
+    ['request.sourceOrgId', 'a path for an id', { request: { ...request, sourceOrgId: '../x' } }],
+    ['always', 'a text for a flag', { request, always: 'yes' }],
+    ['request.again', 'a field of plain requests', { request: { ...request, again: true } }],
+    ['alwys', 'a misspelled field', { request, alwys: true }],
+    ['sink', 'an unknown sink', { request: { ...request, sink: 'nowhere' } }],
+    ['accessListIps[0]', 'a private address', { request: other }],
+  ])('%s for %s', async (field, _what, ...args) => {
+    const scheduled = await startScheduled(worker().deployment.taskQueue, ...args);
+    const { type, message, details } = await end(scheduled);
     expect(type).toBe('InvalidRequest');
     expect(details?.fields?.map((problem) => problem.field)).toEqual([field]);
     expect(message).toContain(`the request is not valid: ${field} `);

@@ -13,8 +13,9 @@ import {
   type Sequence,
 } from '../support/random-sequences';
 import { endingOf } from '../support/runs';
+import { setUp } from '../support/set-up';
 import * as attempts from './attempts';
-import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker } from './scripted-worker';
 
 /** `npm run check` sets CHECK_MORE. */
 const SEQUENCES = process.env['CHECK_MORE'] ? 1000 : 200;
@@ -43,8 +44,7 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
 };
 const PLANS = { deliver: { roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS } };
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 /** Runs a sequence, and compares what the run says with what happened. */
 async function checkRun({ create, deliver, disturbances }: Sequence): Promise<void> {
@@ -54,8 +54,8 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   const updates: Promise<unknown>[] = [];
   let calls = 0;
 
-  const request = worker.deployment.newRequest();
-  const handle = worker.deployment.handleOf(request);
+  const request = worker().deployment.newRequest();
+  const handle = worker().deployment.handleOf(request);
   const disturb = async (what: string) => {
     if (what === 'cancel') return handle.cancel().catch(() => undefined);
     const input = { args: [{ sink: what }] as [unknown], waitForStage: 'ACCEPTED' as const };
@@ -71,7 +71,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
       else updates.push(sleep(afterMs).then(() => disturb(what)));
     }
   };
-  worker.setScript(request, {
+  worker().setScript(request, {
     create: create.map((outcome) => async (input, plan) => {
       if (CREATIONS[outcome]) uncertain.add(Context.current().info.activityId);
       await disturbed();
@@ -85,7 +85,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
     plans: PLANS,
   });
 
-  await worker.deployment.start(request);
+  await worker().deployment.start(request);
   const ending = await Promise.race([endingOf(handle), sleep(END_TIMEOUT_MS, null, { ref: false })]);
   if (ending === null) throw new Error('the run did not end');
   await Promise.all(updates);

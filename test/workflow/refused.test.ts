@@ -4,27 +4,27 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { endingOf } from '../support/runs';
+import { setUp } from '../support/set-up';
 import { sharedTemporal } from '../support/temporal';
 import { HUGE } from './attempts';
-import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker } from './scripted-worker';
 
 const { prepare, prepareOnSchedule, checkWorker } = WORKFLOW_TYPES;
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 /** Starts any workflow type with any arguments, as a caller in another language can. */
 async function start(workflowType: string, args: unknown[], options: Partial<WorkflowStartOptions> = {}) {
   const { client } = await sharedTemporal();
   const workflowId = `malformed-${newOrgId()}`;
-  const { taskQueue } = worker.deployment;
+  const { taskQueue } = worker().deployment;
   return client.workflow.start(workflowType, { workflowId, taskQueue, args, ...options });
 }
 
 /** Starts a run of a valid request with other options than a caller should set, and records what it calls. */
 async function startWith(options: Partial<WorkflowStartOptions>) {
-  const request = worker.deployment.newRequest();
-  const calls = worker.setScript(request, {});
+  const request = worker().deployment.newRequest();
+  const calls = worker().setScript(request, {});
   const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
   return { calls, handle: await start(prepare, [request], { workflowId, ...options }) };
 }
@@ -38,7 +38,7 @@ async function refusedFields(handle: Awaited<ReturnType<typeof start>>): Promise
   return details?.fields?.map(({ field }) => field) ?? [];
 }
 
-describe('a start that could leave a token behind is InvalidRequest:', () => {
+describe('a start that could leave a token behind is an InvalidRequest', () => {
   it.concurrent.each<[field: string, options: Partial<WorkflowStartOptions>]>([
     ['workflowRunTimeout', { workflowRunTimeout: '1h' }],
     // Temporal bounds a run by its execution timeout too, which the caller did not set.
@@ -70,7 +70,7 @@ describe('a start that could leave a token behind is InvalidRequest:', () => {
 });
 
 /** `check-request.test.ts` and `validate-request.test.ts` have what such input leads to, field by field. */
-describe('malformed input is InvalidRequest, and fails no workflow task for ever:', () => {
+describe('malformed input is an InvalidRequest, and fails no workflow task:', () => {
   const payload = (encoding: string, text: string) => {
     const encoder = new TextEncoder();
     const metadata = { encoding: encoder.encode(encoding) };
@@ -104,22 +104,15 @@ describe('malformed input is InvalidRequest, and fails no workflow task for ever
   });
 
   it.concurrent('a schedule whose request has an entry nested too deep', async () => {
-    const request = worker.deployment.newRequest({ accessListIps: ['NESTED'] });
+    const request = worker().deployment.newRequest({ accessListIps: ['NESTED'] });
     const text = JSON.stringify({ request, always: true });
     const entry = '['.repeat(50_000) + ']'.repeat(50_000);
     const input = payload('json/plain', text.replace('"NESTED"', entry));
     expect(await refusedFields(await start(prepareOnSchedule, [input]))).not.toEqual([]);
   });
-
-  it.concurrent('again that is neither true nor a run id', async () => {
-    const { orgId, sourceOrgId, ...request } = worker.deployment.newRequest();
-    const workflowId = workflowIdFor(orgId, sourceOrgId);
-    const args = [{ orgId, sourceOrgId, ...request, again: false }];
-    expect(await refusedFields(await start(prepare, args, { workflowId }))).toEqual(['again']);
-  });
 });
 
-it('a run of a workflow type that no worker has ends at once, and names those that exist', async () => {
+it('a run of a workflow type that no worker() has ends at once, and names those that exist', async () => {
   await expect((await start('prepareLiveMigrations', [])).result()).rejects.toMatchObject({
     cause: { type: 'UnknownWorkflowType', message: expect.stringContaining('prepareLiveMigration,') },
   });

@@ -1,12 +1,12 @@
-import type { PrepareRequest, Status } from '../../src/contract/schemas';
+import type { PrepareRequest } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import type { Handle } from '../support/installation';
 import { activitySummaries, endingOf, fairnessKeys, statusOf, untilStep } from '../support/runs';
+import { setUp } from '../support/set-up';
 import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
-import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker } from './scripted-worker';
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 /** Reads the paragraphs of the current details that the Temporal UI shows. */
 async function currentDetails(handle: Handle): Promise<string[]> {
@@ -23,9 +23,9 @@ function requestDetails({ orgId, sourceOrgId, sink }: PrepareRequest, count = '0
 
 const GIVES_UP = expect.stringMatching(/^Creation gives up: \d{4}-.*Z$/);
 
-describe('status, current details and activity summaries say what a run does', () => {
-  it.concurrent('a delivered token: where it is; also fairness keys and summaries', async () => {
-    const { request, handle } = await worker.start();
+describe('status, current details and summaries say', () => {
+  it.concurrent('of a delivered token: where it is', async () => {
+    const { request, handle } = await worker().start();
     const { receipt } = await endingOf(handle);
     const deliveryId = receipt?.deliveryId ?? '';
     const description = `the token is in ${receipt?.location}`;
@@ -33,14 +33,8 @@ describe('status, current details and activity summaries say what a run does', (
       `**delivered**: ${description}`,
       ...requestDetails(request),
     ]);
-    const status: Status = {
-      step: 'delivered',
-      description,
-      unconfirmedTokens: 0,
-      deliveryId,
-      nextTryAt: null,
-    };
-    expect(await statusOf(handle)).toEqual(status);
+    const status = { step: 'delivered', unconfirmedTokens: 0, nextTryAt: null };
+    expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
     expect(await fairnessKeys(handle)).toEqual([request.orgId, request.orgId]);
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     expect(await activitySummaries(handle)).toEqual([
@@ -51,8 +45,8 @@ describe('status, current details and activity summaries say what a run does', (
     ]);
   });
 
-  it.concurrent('a request under way: what is created, with which credential, until when', async () => {
-    const { request, handle } = await worker.start(
+  it.concurrent('of a request under way: what is created, with which credential, until when', async () => {
+    const { request, handle } = await worker().start(
       { create: [afterCancel(created)] },
       { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
     );
@@ -65,9 +59,9 @@ describe('status, current details and activity summaries say what a run does', (
     expect(await currentDetails(handle)).toEqual(details);
   });
 
-  it.concurrent("a rejected request: Atlas's own reason, without its markup", async () => {
+  it.concurrent("of a rejected request: Atlas's own reason, without its markup", async () => {
     const rejected = rejectedWith('Atlas says "Add \\[one](https://x.test) <b>."');
-    const { request, handle } = await worker.start({ create: [rejected] });
+    const { request, handle } = await worker().start({ create: [rejected] });
     await endingOf(handle);
     expect(await currentDetails(handle)).toEqual([
       '**failed**: AtlasRequestRejected: Atlas says "Add \\\\\\[one](https://x.test) \\<b>."',
@@ -75,29 +69,32 @@ describe('status, current details and activity summaries say what a run does', (
     ]);
   });
 
-  it.concurrent('an undelivered token: how to deliver it; once cancelled, which token is left', async () => {
-    const { request, handle } = await worker.start({ deliver: [sinkRejects] });
-    const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
-    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-    const redeliver = `\`live-migration-prep redeliver ${target}\``;
-    expect(await currentDetails(handle)).toEqual([
-      '**undelivered**: SinkRejected: the sink rejects it',
-      `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
-      `Next try: ${nextTryAt}`,
-      ...requestDetails(request),
-    ]);
+  it.concurrent(
+    'of an undelivered token: how to deliver it; once cancelled, which token is left',
+    async () => {
+      const { request, handle } = await worker().start({ deliver: [sinkRejects] });
+      const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
+      const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+      const redeliver = `\`live-migration-prep redeliver ${target}\``;
+      expect(await currentDetails(handle)).toEqual([
+        '**undelivered**: SinkRejected: the sink rejects it',
+        `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
+        `Next try: ${nextTryAt}`,
+        ...requestDetails(request),
+      ]);
 
-    await handle.cancel();
-    const { message } = await endingOf(handle);
-    const { runId } = await handle.describe();
-    expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
-    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
-    const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
-    expect(await currentDetails(handle)).toEqual(details);
-  });
+      await handle.cancel();
+      const { message } = await endingOf(handle);
+      const { runId } = await handle.describe();
+      expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
+      expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
+      const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
+      expect(await currentDetails(handle)).toEqual(details);
+    },
+  );
 
-  it.concurrent('a token that may exist: the reason, the count and the next try', async () => {
-    const { request, handle } = await worker.start({ create: [unconfirmed(600_000)] });
+  it.concurrent('of a token that may exist: the reason, the count and the next try', async () => {
+    const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });
     const { nextTryAt } = await eventually('a wait for the next try', async () => {
       const status = await statusOf(handle);
       return status.nextTryAt !== null && status;

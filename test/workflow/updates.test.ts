@@ -14,6 +14,7 @@ import {
   untilDeliveryFails,
   untilStep,
 } from '../support/runs';
+import { setUp } from '../support/set-up';
 import {
   Gate,
   afterCancel,
@@ -27,20 +28,19 @@ import {
   stored,
   type Delivery,
 } from './attempts';
-import { startScriptedWorker, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker } from './scripted-worker';
 
-let worker: ScriptedWorker;
-beforeAll(async () => void (worker = await startScriptedWorker()));
+const worker = setUp(startScriptedWorker);
 
 /** A run whose first attempt to deliver was rejected. */
 async function startUndelivered(next: Delivery[] = [], request: Partial<PrepareRequest> = {}) {
-  const run = await worker.start({ deliver: [sinkRejects, ...next] }, request);
+  const run = await worker().start({ deliver: [sinkRejects, ...next] }, request);
   await untilStep(run.handle, 'undelivered');
   return run;
 }
 
 describe('redeliver', () => {
-  it.concurrent('takes nothing, null, {} and a null sink: one attempt at its own sink', async () => {
+  it.concurrent('without a sink makes one attempt at the sink of the request', async () => {
     const { handle, calls } = await startUndelivered(Array(4).fill(sinkRejects) as Delivery[]);
     const { nextTryAt } = await statusOf(handle);
     for (const args of [[], [null], [{}], [{ sink: null }]]) {
@@ -51,7 +51,7 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(Array(5).fill('files'));
   });
 
-  it.concurrent('is refused with other input, which leaves no event and the run as it was', async () => {
+  it.concurrent('is refused with malformed input, which leaves the run as it was', async () => {
     const { handle } = await startUndelivered();
     const before = [await eventsBesideTasks(handle), await statusOf(handle)];
     for (const input of ['files', [], { sink: 3 }, { sink: '**x**\u001b[31m' }, { snik: 'files' }]) {
@@ -62,7 +62,7 @@ describe('redeliver', () => {
     expect([await eventsBesideTasks(handle), await statusOf(handle)]).toEqual(before);
   });
 
-  it.concurrent('fails with the outcome at another sink; the run goes on with both reasons', async () => {
+  it.concurrent('fails as its own sink does, and the run goes on with both reasons', async () => {
     const { handle } = await startUndelivered([noSuchSink, stored]);
     const message = 'redelivery to sink typo: there is no such sink; sink files: the sink rejects it';
     expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected', message });
@@ -84,34 +84,34 @@ describe('redeliver', () => {
     ['an attempt that hangs', hanging],
   ])('stops %s, and the receipt names its sink', async (_what, attempt) => {
     const plans = { deliver: { roundMs: 3_600_000 } };
-    const { handle, calls } = await worker.start({ deliver: [attempt], plans });
+    const { handle, calls } = await worker().start({ deliver: [attempt], plans });
     await eventually('an attempt', () => calls.sinks.length === 1);
     const { receipt } = await redeliver(handle, { sink: 'other' });
     expect(receipt).toMatchObject({ sink: 'other', alsoTried: ['files'] });
     expect(calls.sinks).toEqual(['files', 'other']);
   });
 
-  it.concurrent('ends the pause of a round that an operator paused between its attempts', async () => {
+  it.concurrent('goes on with a round that an operator paused', async () => {
     const plans = { deliver: { roundMs: 3_600_000 } };
-    const { handle } = await worker.start({ deliver: [sinkUnavailable(600_000)], plans });
+    const { handle } = await worker().start({ deliver: [sinkUnavailable(600_000)], plans });
     await untilDeliveryFails(handle);
     await operate(handle, 'pause');
     expect(await redeliver(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
   });
 
-  it.concurrent('that fails during a round begins the round again at once', async () => {
+  it.concurrent('that fails during a round starts that round again at once', async () => {
     const deliver = [hanging, noSuchSink];
-    const { handle, calls } = await worker.start({ deliver });
+    const { handle, calls } = await worker().start({ deliver });
     await eventually('an attempt', () => calls.sinks.length === 1);
     expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected' });
     expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files', alsoTried: [] } });
     expect(calls.sinks).toEqual(['files', 'typo', 'files']);
   });
 
-  it.concurrent('has nothing to deliver while a token is created, nor after a cancel meanwhile', async () => {
+  it.concurrent('has nothing to deliver before the token is created, or after a cancel', async () => {
     const gate = new Gate();
     const deliver = [deliveryAfter(gate.pass, stored)];
-    const { handle, calls } = await worker.start({ create: [afterCancel(created)], deliver });
+    const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
     await eventually('the POST', () => calls.creations === 1);
     const refused = { type: 'NothingToDeliver', message: expect.stringContaining('its step is creating') };
     expect(await redeliver(handle, {})).toMatchObject(refused);
@@ -124,7 +124,7 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files']);
   });
 
-  it.concurrent('is refused while another is in progress', async () => {
+  it.concurrent('is refused while another redelivery is in progress', async () => {
     const gate = new Gate();
     const { handle, calls } = await startUndelivered([deliveryAfter(gate.pass, stored)]);
     const both = [redeliver(handle, { sink: 'other' }), redeliver(handle, { sink: 'other' })];
@@ -144,22 +144,22 @@ describe('redeliver', () => {
 });
 
 describe('awaitDelivery', () => {
-  it.concurrent('starts a run, and has its receipt', async () => {
-    const request = worker.deployment.newRequest();
-    const { receipt } = await startAndAwait(worker.deployment, request);
-    const handle = worker.deployment.handleOf(request);
+  it.concurrent('starts a run, and returns its receipt', async () => {
+    const request = worker().deployment.newRequest();
+    const { receipt } = await startAndAwait(worker().deployment, request);
+    const handle = worker().deployment.handleOf(request);
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt });
     await expect(awaitDelivery(handle, request)).rejects.toThrow(WorkflowNotFoundError);
   });
 
-  it.concurrent('is refused with another request than that of the start, and the run goes on', async () => {
-    const request = worker.deployment.newRequest();
-    const { type } = await startAndAwait(worker.deployment, request, { ...request, sink: 'other' });
+  it.concurrent('is refused with another request than that of its start, and the run goes on', async () => {
+    const request = worker().deployment.newRequest();
+    const { type } = await startAndAwait(worker().deployment, request, { ...request, sink: 'other' });
     expect(type).toBe('DifferentRequest');
-    expect(await endingOf(worker.deployment.handleOf(request))).toMatchObject({ type: 'delivered' });
+    expect(await endingOf(worker().deployment.handleOf(request))).toMatchObject({ type: 'delivered' });
   });
 
-  it.concurrent('is refused with the fields that differ, or what to pass', async () => {
+  it.concurrent('is refused with the fields that differ, or with what to pass', async () => {
     const { request, handle } = await startUndelivered();
     const other = { ...request, accessListIps: [], sink: null };
     const differing = 'a different request (sink, accessListIps)';
@@ -174,8 +174,8 @@ describe('awaitDelivery', () => {
     }
   });
 
-  it.concurrent('of five callers waits and refuses more; a redelivery passes, with one receipt', async () => {
-    const { request, handle, calls } = await worker.start({ deliver: [hanging] });
+  it.concurrent('lets five callers wait, and gives all the receipt of a redelivery', async () => {
+    const { request, handle, calls } = await worker().start({ deliver: [hanging] });
     await eventually('an attempt', () => calls.sinks.length === 1);
     const outcomes = Array.from({ length: 10 }, () => awaitDelivery(handle, request));
     let refused = 0;
@@ -188,12 +188,12 @@ describe('awaitDelivery', () => {
     expect(delivered.map((outcome) => outcome.receipt)).toEqual(Array(5).fill(receipt));
   });
 
-  it.concurrent('on an undelivered run fails at once as its last round did, without an event', async () => {
+  it.concurrent('fails at once on an undelivered run, as its last round did, and adds no event', async () => {
     const { request, handle, calls } = await startUndelivered();
     const events = await eventsBesideTasks(handle);
     const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
     for (let call = 0; call < 20; call += 1) {
-      expect(await startAndAwait(worker.deployment, equal)).toMatchObject({ type: 'SinkRejected' });
+      expect(await startAndAwait(worker().deployment, equal)).toMatchObject({ type: 'SinkRejected' });
     }
     expect(await eventsBesideTasks(handle)).toEqual(events);
     expect(calls).toEqual({ creations: 1, sinks: ['files'] });

@@ -61,6 +61,7 @@ describe('validateFields', () => {
       sourceOrgId: 'short',
       requestedBy: 'x'.repeat(201),
       changeReference: 7,
+      again: false,
       sinks: 'drop',
       url: 'https://example.com',
     };
@@ -72,6 +73,7 @@ describe('validateFields', () => {
       sourceOrgId: malformedId,
       requestedBy: 'is longer than 200 characters: shorten it',
       changeReference: 'is not a string',
+      again: expect.stringContaining('true'),
       'sinks, url': 'is not a field of a request: remove it',
     });
   });
