@@ -17,6 +17,7 @@ export function arePackagesInstalled() {
  * @param {string} lockFile
  */
 function packagesIn(lockFile) {
-  const lock = /** @type {{ packages?: Packages }} */ (JSON.parse(contentOf(lockFile) ?? '{}'));
-  return lock.packages ?? {};
+  /** @type {unknown} */
+  const lock = JSON.parse(contentOf(lockFile) ?? '{}');
+  return /** @type {{ packages?: Packages }} */ (lock).packages ?? {};
 }

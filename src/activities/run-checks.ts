@@ -1,8 +1,9 @@
 import { Context } from '@temporalio/activity';
 import type { Services } from '../config/services';
 import { organizationId, type CheckReport } from '../contract/schemas';
+import type { Scope } from '../doctor/check-result';
 import { checkRunList } from '../doctor/temporal-checks';
-import { runAll, workerChecks, type RequestScope } from '../doctor/worker-checks';
+import { runAll, wholeWorker, workerChecks } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
 import { toObject } from '../shared/object';
@@ -21,7 +22,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     const { organizations, sinks } = services;
     const isGiven = input !== null;
     const { request, problems } = isGiven ? validateAgainstConfig(input, organizations, sinks) : NO_REQUEST;
-    const scope = isGiven ? findScope(input, services) : null;
+    const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const found = await runAll([
       ['list of runs', () => checkRunList(client)],
@@ -47,16 +48,14 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
 }
 
 /** Finds as much of the scope as is known if fields are wrong. */
-function findScope(input: unknown, { organizations }: Services): RequestScope {
+function findScope(input: unknown, { organizations }: Services): Scope {
   const { orgId, sourceOrgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
-  if (org === undefined) return { orgId: '', sourceOrgId: null, credential: null, sink: null };
+  if (org === undefined) return { credentials: [], sinks: [], target: null };
   const credential = organizations.credentialFor(org);
-  const permitted = organizations.sinksFor(org).find((name) => name === sink);
   return {
-    orgId: org,
-    sourceOrgId: organizationId.safeParse(sourceOrgId).data ?? null,
-    credential,
-    sink: permitted ?? null,
+    credentials: credential === null ? [] : [credential],
+    sinks: organizations.sinksFor(org).filter((name) => name === sink),
+    target: { orgId: org, sourceOrgId: organizationId.safeParse(sourceOrgId).data ?? null },
   };
 }

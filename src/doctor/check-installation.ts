@@ -4,7 +4,7 @@ import type { Finding } from '../contract/schemas';
 import { connectClient, createClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
 import { checkNamespace, checkRunList, checkTaskQueue } from './temporal-checks';
-import { runAll, workerChecks } from './worker-checks';
+import { runAll, wholeWorker, workerChecks } from './worker-checks';
 
 const TEMPORAL_TIMEOUT_MS = 4000;
 
@@ -19,7 +19,7 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
   try {
     const [temporal, worker] = await Promise.all([
       checkTemporal(env, config.taskQueue),
-      runAll(workerChecks(services, null, { token: 'new', onHost: true })),
+      runAll(workerChecks(services, wholeWorker(services), { token: 'new', onHost: true })),
     ]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
     return [...warnings, ...temporal, ...worker];

@@ -1,4 +1,13 @@
 import type { Finding } from '../contract/schemas';
+import type { CheckTarget } from '../sinks/sink';
+
+/** The credentials and sinks to check. */
+export interface Scope {
+  credentials: readonly string[];
+  sinks: readonly string[];
+  /** Organizations of a request; null in a check of the whole worker, or if the request names none. */
+  target: CheckTarget | null;
+}
 
 export type CheckResult = Omit<Finding, 'check'> & {
   /** True if the same check may succeed soon, with nothing fixed. */

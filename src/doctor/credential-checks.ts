@@ -1,11 +1,20 @@
+import pMap from 'p-map';
 import type { AdminApi, TokenUse } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
-import { failedCheck, ok, unchecked, warning, type Check, type CheckResult } from './check-result';
+import {
+  failedCheck,
+  ok,
+  unchecked,
+  warning,
+  type Check,
+  type CheckResult,
+  type Scope,
+} from './check-result';
 
-/** Role checks at a time. */
-const LANES = 10;
+/** Role checks of a credential at a time. */
+const CONCURRENCY = 10;
 /** Organizations that are checked where the configuration names none. */
 const MAX_UNNAMED = 10;
 
@@ -16,47 +25,48 @@ export interface CredentialOptions {
 }
 
 /**
- * Makes two checks of each credential: Atlas accepts it, and it may create link-tokens.
- *
- * @param requested organization of a request; null for those that the configuration assigns to the credential.
+ * Makes two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a request, the second
+ * is about the organizations that the configuration assigns to the credential.
  */
 export function credentialChecks(
   services: Services,
-  names: readonly string[],
-  requested: string | null,
+  { credentials, target }: Pick<Scope, 'credentials' | 'target'>,
   { token, onHost }: CredentialOptions,
 ): Check[] {
   const { atlas, organizations } = services;
-  const inTurn = createLanes();
-  return names.flatMap((name): Check[] => {
-    const visible = atlas.visibleOrganizations(name, token);
-    const credential = visible.then(
-      (ids) => {
-        const seen = onHost ? `; can see ${ids.join(', ') || 'no organization'}` : '';
-        const openCircuit = atlas.describeOpenCircuit(name);
-        if (openCircuit === null) return ok(`accepted by Atlas${seen}`);
-        return warning(`accepted by Atlas${seen}; but ${openCircuit}`);
-      },
-      (cause: unknown) => {
-        const { message, retryable } = classifyAtlasError(cause, 'orgs');
-        return failedCheck(message, retryable);
-      },
-    );
-    const role = visible.then(
-      async (ids) => {
-        const checkOne = (id: string) => inTurn(() => checkRole(atlas, name, id, ids.includes(id)));
-        if (requested !== null) return checkOne(requested);
-        const served = organizations.servedBy(name);
-        const wanted = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
-        return summarize(wanted, await Promise.all(wanted.map(checkOne)), onHost);
-      },
-      () => unchecked(`credential ${name} cannot be used`),
-    );
+  return credentials.flatMap((name): Check[] => {
+    let visible: Promise<string[]> | undefined;
+    const readVisible = () => (visible ??= atlas.visibleOrganizations(name, token));
+
+    function describeAccepted(ids: readonly string[]): CheckResult {
+      const seen = onHost ? `; can see ${ids.join(', ') || 'no organization'}` : '';
+      const openCircuit = atlas.describeOpenCircuit(name);
+      if (openCircuit === null) return ok(`accepted by Atlas${seen}`);
+      return warning(`accepted by Atlas${seen}; but ${openCircuit}`);
+    }
+
+    async function checkRoles(ids: readonly string[]): Promise<CheckResult> {
+      const checkOne = (id: string) => checkRole(atlas, name, id, ids.includes(id));
+      if (target) return checkOne(target.orgId);
+      const served = organizations.servedBy(name);
+      const wanted = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
+      return summarize(wanted, await pMap(wanted, checkOne, { concurrency: CONCURRENCY }), onHost);
+    }
+
     return [
-      [`credential ${name}`, () => credential],
-      [requested === null ? `role of credential ${name}` : `organization ${requested}`, () => role, warning],
+      [`credential ${name}`, () => readVisible().then(describeAccepted, toRefused)],
+      [
+        target ? `organization ${target.orgId}` : `role of credential ${name}`,
+        () => readVisible().then(checkRoles, () => unchecked(`credential ${name} cannot be used`)),
+        warning,
+      ],
     ];
   });
+}
+
+function toRefused(cause: unknown): CheckResult {
+  const { message, retryable } = classifyAtlasError(cause, 'orgs');
+  return failedCheck(message, retryable);
 }
 
 async function checkRole(
@@ -96,16 +106,4 @@ function summarize(ids: readonly string[], results: readonly CheckResult[], onHo
   }
   const message = [first, ...more].join('; ');
   return problems.some(({ state }) => state === 'error') ? failedCheck(message) : warning(message);
-}
-
-/** Makes a function that lets work wait for its turn in one of the lanes. */
-function createLanes() {
-  const lanes = new Map<number, Promise<CheckResult>>();
-  let turn = 0;
-  return (work: () => Promise<CheckResult>): Promise<CheckResult> => {
-    const lane = turn++ % LANES;
-    const result = lanes.get(lane)?.then(work) ?? work();
-    lanes.set(lane, result);
-    return result;
-  };
 }

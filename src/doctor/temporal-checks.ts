@@ -38,9 +38,9 @@ const FIRST_REPAIRED_MINOR = 30;
 
 /** Tells whether README warns of the server's release. A version of another form counts as repaired. */
 export function isDefective(serverVersion: string): boolean {
-  const [, minor = FIRST_REPAIRED_MINOR, patch = 0] = (/^1\.(\d+)\.(\d+)/.exec(serverVersion) ?? []).map(
-    Number,
-  );
+  const found = /^1\.(\d+)\.(\d+)/.exec(serverVersion);
+  if (!found) return false;
+  const [minor, patch] = [Number(found[1]), Number(found[2])];
   return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
 }
 

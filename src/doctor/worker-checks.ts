@@ -4,16 +4,10 @@ import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import type { CheckTarget, Sink } from '../sinks/sink';
-import { failedCheck, ok, unchecked, type Check, type CheckResult } from './check-result';
+import { failedCheck, ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';
 
 const CHECK_TIMEOUT_MS = 10_000;
-
-/** Organizations of a request, with the names of its credential and its sink; null if none is configured for it. */
-export interface RequestScope extends CheckTarget {
-  credential: string | null;
-  sink: string | null;
-}
 
 /** Runs checks at the same time, each for at most ten seconds. An error of a check is its result. */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
@@ -34,19 +28,20 @@ async function runOne(run: Check[1], timedOut: Check[2] = retryableError): Promi
 
 const retryableError = (message: string) => failedCheck(message, true);
 
+export function wholeWorker({ organizations, sinks }: Services): Scope {
+  return { credentials: organizations.credentials(), sinks: [...sinks.keys()], target: null };
+}
+
 /** Makes checks that change nothing and create no link-token. */
-export function workerChecks(
-  services: Services,
-  scope: RequestScope | null,
-  options: CredentialOptions,
-): Check[] {
-  const { organizations, sealer, sinks } = services;
-  const names = scope ? [scope.credential].filter((name) => name !== null) : organizations.credentials();
-  const usedSinks = [...sinks].filter(([name]) => !scope || name === scope.sink);
+export function workerChecks(services: Services, scope: Scope, options: CredentialOptions): Check[] {
+  const sinks = [...services.sinks].filter(([name]) => scope.sinks.includes(name));
   return [
-    ['sealing keys', () => Promise.resolve(checkKeys(sealer))],
-    ...credentialChecks(services, names, scope?.orgId ?? null, options),
-    ...usedSinks.map(([name, sink]): Check => [`sink ${name}`, (signal) => checkSink(sink, scope, signal)]),
+    ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
+    ...credentialChecks(services, scope, options),
+    ...sinks.map(([name, sink]): Check => [
+      `sink ${name}`,
+      (signal) => checkSink(sink, scope.target, signal),
+    ]),
   ];
 }
 

@@ -21,7 +21,8 @@ export async function logCredentialChecks(
 ): Promise<void> {
   await sleep(Math.random() * maximumDelayMs, undefined, { signal });
   const checkOne = async (name: string) => {
-    const checks = credentialChecks(services, [name], null, { token: 'cached', onHost: true });
+    const scope = { credentials: [name], target: null };
+    const checks = credentialChecks(services, scope, { token: 'cached', onHost: true });
     for (const { check, state, message } of await runAll(checks)) {
       const isProblem = state === 'error' || state === 'warning';
       logger[isProblem ? 'warn' : 'info'](`${check}: ${message}`);

@@ -1,8 +1,8 @@
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError, responseError } from '../../../src/atlas/outcomes';
 import type { Services } from '../../../src/config/services';
-import { failedCheck, ok, unchecked, warning } from '../../../src/doctor/check-result';
-import { runAll, workerChecks, type RequestScope } from '../../../src/doctor/worker-checks';
+import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
+import { runAll, wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { ORG, SOURCE_ORG, UNMAPPED_ORG, organizations, unmapped } from '../activities/attempt';
 
@@ -13,7 +13,7 @@ const WORKER = {
   keyIds: ['first'],
   sink: {} as Partial<Sink>,
   served: organizations,
-  scope: null as RequestScope | null,
+  scope: null as Scope | null,
   onHost: false,
 };
 
@@ -30,8 +30,9 @@ async function runChecks(change: Partial<typeof WORKER>) {
     sinks: new Map([['drop', sink]]),
     organizations: served,
   };
+  const worker = services as unknown as Services;
   const options = { token: 'new', onHost } as const;
-  const findings = await runAll(workerChecks(services as unknown as Services, scope, options));
+  const findings = await runAll(workerChecks(worker, scope ?? wholeWorker(worker), options));
   return Object.fromEntries(findings.map(({ check, ...finding }) => [check, finding]));
 }
 
@@ -50,9 +51,9 @@ const NO_SOURCE = unchecked('it needs the source organization, and the request n
 const VISIBLE = ok(`accepted by Atlas; can see ${ORG}`);
 const NONE_VISIBLE = warning(including('it can see no org'));
 
-const SCOPE = { orgId: ORG, sourceOrgId: null, credential: 'acme', sink: 'drop' };
+const SCOPE = { credentials: ['acme'], sinks: ['drop'], target: { orgId: ORG, sourceOrgId: null } };
 const REQUEST = { scope: SCOPE };
-const WITH_SOURCE = { scope: { ...SCOPE, sourceOrgId: SOURCE_ORG } };
+const WITH_SOURCE = { scope: { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } } };
 const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
 const ABSENT = { visible: () => Promise.reject(absent) };
 const NO_CONNECTION = failedCheck(including('no connection to Atlas at https://atlas.test ('), true);
@@ -121,7 +122,7 @@ it.each([
 );
 
 it('only the keys are checked for a request without a credential and a sink', async () => {
-  const findings = await runChecks({ scope: { ...SCOPE, credential: null, sink: null } });
+  const findings = await runChecks({ scope: { ...SCOPE, credentials: [], sinks: [] } });
   expect(Object.keys(findings)).toEqual(['sealing keys']);
 });
 
