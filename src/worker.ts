@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command } from '@commander-js/extra-typings';
 import { DEFAULT_CONFIG_FILE, loadConfig } from './config';
 import { VERSION } from './version';
 import { runWorker } from './worker/run-worker';
@@ -13,7 +13,7 @@ async function main(): Promise<void> {
       `configuration file (else LIVE_MIGRATION_PREP_CONFIG, else ${DEFAULT_CONFIG_FILE})`,
     )
     .parse()
-    .opts<{ config?: string }>();
+    .opts();
   await runWorker(loadConfig(process.env, configFile));
 }
 

@@ -66,7 +66,7 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
   );
 }
 
-/** Gives each request the next count: servers refuse a repeated one. */
+/** Makes the function that signs requests. Each gets the next count: servers refuse a repeated one. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;

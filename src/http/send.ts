@@ -50,8 +50,8 @@ export interface Sender {
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
- * It does not use `fetch`, which sends a request a second time after 421, hides 407 behind an error and refuses some
- * ports.
+ * Makes a client that sends each request once. It does not use `fetch`, which sends a request a second time after 421,
+ * hides 407 behind an error and refuses some ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */

@@ -6,16 +6,16 @@ import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
 import type { SecretFormat } from './references';
 
+const keySchema = z.object({
+  kty: z.literal('oct'),
+  kid: z.string().min(1),
+  k: z.string().regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'),
+});
+type Key = z.output<typeof keySchema>;
+
 const keySetSchema = z.object({
   keys: z
-    .array(
-      z.object({
-        kty: z.literal('oct'),
-        kid: z.string().min(1),
-        k: z.string().regex(/^[\w-]{43}$/, 'is not 32 bytes in base64url'),
-      }),
-      'is not a list of keys',
-    )
+    .array(keySchema, 'is not a list of keys')
     .min(1, 'holds no key')
     .refine(
       (keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length,
@@ -63,12 +63,9 @@ export interface Sealer {
   open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }>;
 }
 
-interface Key {
-  kid: string;
-  secret: Uint8Array;
-}
-
 /**
+ * Makes what seals and opens tokens.
+ *
  * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
  *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
@@ -107,20 +104,20 @@ export function createSealer(readKeySet: () => string): Sealer {
         tokenSha256: createHash('sha256').update(linkToken).digest('hex'),
         createdAt: new Date().toISOString(),
       };
-      const [{ kid, secret }] = keys;
+      const [{ kid, k }] = keys;
       const payload = new TextEncoder().encode(
         JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }),
       );
       const jwe = await new CompactEncrypt(payload)
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
-        .encrypt(secret);
+        .encrypt(base64url.decode(k));
       return { jwe, ...tokenFacts };
     },
 
     async open(jwe, workflowId) {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
-        const { secret } = findKey(String(kid));
-        if (aud === workflowId) return secret;
+        const { k } = findKey(String(kid));
+        if (aud === workflowId) return base64url.decode(k);
         throw new SealedTokenUnreadableError(
           'the token was sealed for another workflow id: deliver it in a run with that id',
           false,
@@ -186,5 +183,5 @@ function parseKeySet(json: string): [Key, ...Key[]] {
     const problems = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; ');
     throw new Error(`the sealing keys are not a JWK set of 256-bit keys (${problems}); ${HOW_TO_MAKE_KEYS}`);
   }
-  return data.keys.map(({ kid, k }) => ({ kid, secret: base64url.decode(k) })) as [Key, ...Key[]];
+  return data.keys as [Key, ...Key[]];
 }

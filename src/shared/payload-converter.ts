@@ -12,9 +12,9 @@ export const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain
 const MAX_DEPTH = 50;
 
 /**
- * Temporal's own converter throws on a payload that it cannot read, such as that of a client that encrypts. In a start,
- * a result or a failure this would fail the workflow task for ever. Here it is invalid input like any other, and so are
- * bytes and what is nested too deeply.
+ * Replaces what cannot be used by `UNREADABLE`. Temporal's own converter throws on a payload that it cannot read, such
+ * as that of a client that encrypts. In a start, a result or a failure this would fail the workflow task for ever. Here
+ * it is invalid input like any other, and so are bytes and what is nested too deeply.
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {
   override fromPayload<T>(payload: Payload, context?: SerializationContext, hint?: ConverterHint<T>): T {

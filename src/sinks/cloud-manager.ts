@@ -4,21 +4,17 @@ import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/response';
 import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { createSinkSend, isSuccess, joinUrl, responseError } from './utils/http';
-import { durationMs, httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
+import { createSinkSend, isSuccess, joinUrl, statusError } from './utils/http';
+import { durationMs, httpConfig, httpUrl } from './utils/http-config';
 
 const configSchema = (context: ReferenceContext) =>
-  withoutPlainHttp(
-    z.strictObject({
-      baseUrl: httpUrl.prefault('https://cloud.mongodb.com'),
-      publicKey: textOrReference(context, headerFormat),
-      privateKey: secretReference(context, headerFormat),
-      syncTimeoutMs: durationMs(0, 240_000).default(120_000),
-      pollIntervalMs: z.int().min(100).max(60_000).default(2000),
-      ...httpFields,
-    }),
-    'baseUrl',
-  );
+  httpConfig('baseUrl', {
+    baseUrl: httpUrl.prefault('https://cloud.mongodb.com'),
+    publicKey: textOrReference(context, headerFormat),
+    privateKey: secretReference(context, headerFormat),
+    syncTimeoutMs: durationMs(0, 240_000).default(120_000),
+    pollIntervalMs: z.int().min(100).max(60_000).default(2000),
+  });
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 
@@ -105,7 +101,7 @@ function linkPath(sourceOrgId: string): string {
 }
 
 function refusalError(what: string, response: HttpResponse) {
-  return responseError(what, response, {
+  return statusError(what, response, {
     400: 'it does not accept the link-token, which may have been removed in Atlas',
     401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
     403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",

@@ -1,10 +1,10 @@
-import type { Webhook } from 'standardwebhooks';
+import type * as StandardWebhooks from 'standardwebhooks';
 import { z } from 'zod';
 import { deliverySchema, timestamp } from '../contract/schemas';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
 import type { Sink, SinkType } from './sink';
-import { createSinkSend, isSuccess, responseError } from './utils/http';
-import { httpFields, httpUrl, withoutPlainHttp } from './utils/http-config';
+import { createSinkSend, isSuccess, statusError } from './utils/http';
+import { httpConfig, httpUrl } from './utils/http-config';
 
 /** Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */
 const signingSecretFormat: SecretFormat = (secret) => {
@@ -16,21 +16,17 @@ const signingSecretFormat: SecretFormat = (secret) => {
 };
 
 const configSchema = (context: ReferenceContext) =>
-  withoutPlainHttp(
-    z.strictObject({
-      url: httpUrl,
-      /** Signing secrets, the current one first; during a rotation the receiver may know either. */
-      signingSecrets: z
-        .array(
-          secretReference(context, signingSecretFormat),
-          'list one signing secret, or two during a rotation',
-        )
-        .min(1, 'is empty: list one signing secret, or two during a rotation')
-        .max(2, 'has more than two secrets: keep the new one and the former one'),
-      ...httpFields,
-    }),
-    'url',
-  );
+  httpConfig('url', {
+    url: httpUrl,
+    /** Signing secrets, the current one first; during a rotation the receiver may know either. */
+    signingSecrets: z
+      .array(
+        secretReference(context, signingSecretFormat),
+        'list one signing secret, or two during a rotation',
+      )
+      .min(1, 'is empty: list one signing secret, or two during a rotation')
+      .max(2, 'has more than two secrets: keep the new one and the former one'),
+  });
 
 /** Statuses of a proxy whose receiver is down. */
 const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
@@ -45,14 +41,13 @@ export const webhookSink: SinkType<'webhook', Config> = {
   type: 'webhook',
   configSchema,
   async create(config) {
-    const { Webhook } = await import('standardwebhooks');
-    return createWebhookSink(config, (secret) => new Webhook(secret));
+    return createWebhookSink(config, await import('standardwebhooks'));
   },
 };
 
 function createWebhookSink(
   { url, signingSecrets, timeoutMs }: Config,
-  createSigner: (secret: string) => Webhook,
+  { Webhook }: typeof StandardWebhooks,
 ): Sink {
   // The path and the query of a webhook may be secret themselves.
   const server = `the webhook at ${url.origin}`;
@@ -68,7 +63,7 @@ function createWebhookSink(
       };
       const body = JSON.stringify(event);
       const signatures = signingSecrets.map((secret) =>
-        createSigner(secret.read()).sign(delivery.deliveryId, now, body),
+        new Webhook(secret.read()).sign(delivery.deliveryId, now, body),
       );
       const headers = {
         'content-type': 'application/json',
@@ -77,7 +72,7 @@ function createWebhookSink(
         'webhook-signature': signatures.join(' '),
       };
       const response = await send({ method: 'POST', url, headers, body }, signal, { bodyOptional: true });
-      if (!isSuccess(response)) throw responseError(server, response);
+      if (!isSuccess(response)) throw statusError(server, response);
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
 
@@ -85,7 +80,7 @@ function createWebhookSink(
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
       const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });
-      if (GATEWAY_ERRORS.includes(response.status)) throw responseError(server, response);
+      if (GATEWAY_ERRORS.includes(response.status)) throw statusError(server, response);
       return `${server} responds; only a delivery shows whether it accepts a token`;
     },
   };

@@ -7,16 +7,8 @@ import {
   type ConnectionLike,
 } from '@temporalio/client';
 import { escapeControls } from '../shared/text';
-import { GRPC, TOO_LARGE, findGrpcCode, findGrpcError } from './grpc';
+import { GRPC, RESPONSE_TOO_LARGE, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
-
-interface TemporalConnection<C> {
-  connection: C;
-  address: string;
-  namespace: string;
-  /** Makes the error for a call that did not reach Temporal, or not with sufficient permission. */
-  unreachable: (error: unknown) => Error;
-}
 
 /** Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix. */
 const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
@@ -24,7 +16,7 @@ const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 const RETRIES = defaultGrpcRetryOptions();
 /** A response that is too large stays too large: the SDK would read it again for a minute. */
 const isRetryable: typeof RETRIES.retryableDecider = (attempt, status) =>
-  !TOO_LARGE.test(status.details) && RETRIES.retryableDecider(attempt, status);
+  !RESPONSE_TOO_LARGE.test(status.details) && RETRIES.retryableDecider(attempt, status);
 
 const DIAGNOSIS_MS = 3000;
 
@@ -89,9 +81,10 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
 async function connect<C>(
   env: NodeJS.ProcessEnv,
   open: (options: TemporalSettings['connectionOptions']) => Promise<C>,
-): Promise<TemporalConnection<C>> {
+) {
   const settings = readTemporalSettings(env);
   const { address, namespace, connectionOptions } = settings;
+  /** Makes the error for a call that did not reach Temporal, or not with sufficient permission. */
   const unreachable = (error: unknown) => new Error(describeUnreachable(error, settings));
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);

@@ -87,7 +87,7 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
   return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
 }
 
-/** The list may still lack the other run. */
+/** Compares the starts of two runs of an id. It describes the other one, which the list may still lack. */
 async function startedBefore(client: Client, run: RunInfo, otherRunId: string): Promise<boolean> {
   const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();

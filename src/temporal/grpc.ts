@@ -32,10 +32,10 @@ export function findGrpcCode(error: unknown): number | null {
 }
 
 /** Words of grpc-js, and of Core with and without compression, for a response that they refuse to read. */
-export const TOO_LARGE = /larger than max|length too large|exceeded while decompressing/;
+export const RESPONSE_TOO_LARGE = /larger than max|length too large|exceeded while decompressing/;
 
 export function isResponseTooLarge(error: unknown): boolean {
-  return TOO_LARGE.test(findGrpcError(error)?.message ?? '');
+  return RESPONSE_TOO_LARGE.test(findGrpcError(error)?.message ?? '');
 }
 
 /** A handler for `catch` that returns null for a run or a history that does not exist. */

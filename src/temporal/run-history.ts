@@ -1,5 +1,5 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { defaultPayloadConverter, type Payload } from '@temporalio/common';
+import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
 import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
 import { MAX_TEXT_LENGTH } from '../contract/names';
@@ -12,6 +12,7 @@ import {
   type SealedToken,
 } from '../contract/schemas';
 import { toObject } from '../shared/object';
+import { UNREADABLE, payloadConverter } from '../shared/payload-converter';
 import { truncate } from '../shared/text';
 import { nullIfNotFound, withReadTimeout } from './grpc';
 import { toMs } from './time';
@@ -19,8 +20,8 @@ import { toMs } from './time';
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const LAST = { historyEventFilterType: 2 };
 
-type Response = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
-type HistoryEvent = NonNullable<NonNullable<Response['history']>['events']>[number];
+type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
+type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
 type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
@@ -29,10 +30,7 @@ export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
 };
 
 /** @returns null when the run did not fail, or its history is gone. */
-export async function readEnding(
-  client: Client,
-  run: RunRef,
-): Promise<{ type: string; message: string } | null> {
+export async function readEnding(client: Client, run: RunRef) {
   const failure = (await readEvent(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
   if (!failure) return null;
   const { applicationFailureInfo, message } = failure;
@@ -61,26 +59,20 @@ type PageOptions =
   { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
 
 async function readEvent(client: Client, run: RunRef, options: PageOptions) {
-  return (await readPage(client, run, options))?.history?.events?.[0];
+  return (await readHistoryPage(client, run, options))?.history?.events?.[0];
 }
 
 /** @returns null when the history is gone: the list names a run for moments after its history was deleted. */
-function readPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
+function readHistoryPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
   const { namespace } = client.options;
   const execution = { workflowId, runId };
   const read = () => client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
   return withReadTimeout(client, read).catch(nullIfNotFound);
 }
 
-/** Decodes payloads. A value that is not JSON, or that another data converter wrote, is undefined. */
+/** Decodes payloads; one that cannot be read is `UNREADABLE`. */
 function decodePayloads(payloads: Payloads): unknown[] {
-  return (payloads?.payloads ?? []).map((payload) => {
-    try {
-      return defaultPayloadConverter.fromPayload(payload);
-    } catch {
-      return undefined;
-    }
-  });
+  return (payloads?.payloads ?? []).map((payload) => payloadConverter.fromPayload(payload));
 }
 
 export interface UnconfirmedAttempt {
@@ -137,7 +129,7 @@ async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryE
   const isLarge = (run.historySize ?? 0) > LARGE_HISTORY_BYTES;
   let nextPageToken: Uint8Array | undefined;
   do {
-    const page = await readPage(client, run, {
+    const page = await readHistoryPage(client, run, {
       ...(isLarge && { maximumPageSize: EVENTS_OF_LARGE_PAGE }),
       ...(nextPageToken && { nextPageToken }),
     });
@@ -146,7 +138,7 @@ async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryE
   } while (nextPageToken?.length);
 }
 
-/** Keeps of each event only what is used: any of them may have 2 MB. */
+/** Collects what is used of each event and drops the rest: any of them may have 2 MB. */
 async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHistory> {
   let input: unknown[] = [];
   const activities = new Map<string, { type: string; startedAt: string }>();
@@ -172,7 +164,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       const type = scheduled.activityType?.name ?? '';
       activities.set(String(event.eventId), { type, startedAt: at });
       const sink = type === 'deliverLinkToken' ? decodePayloads(scheduled.input)[1] : undefined;
-      if (typeof sink === 'string') sinks.add(truncate(sink, MAX_TEXT_LENGTH));
+      if (typeof sink === 'string' && sink !== UNREADABLE) sinks.add(truncate(sink, MAX_TEXT_LENGTH));
     }
     const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;

@@ -1,16 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 
-export interface TemporalSettings {
-  address: string;
-  namespace: string;
-  connectionOptions: ReturnType<typeof loadClientConnectConfig>['connectionOptions'];
-  /** Texts that no message may quote. */
-  secrets: string[];
-}
+export type TemporalSettings = ReturnType<typeof readTemporalSettings>;
 
 /** @throws Error when the environment variables or the profile file are wrong. The message quotes no secret. */
-export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
+export function readTemporalSettings(env: NodeJS.ProcessEnv) {
   const variables = withoutEmpty(env);
   // The SDK reads every other text as false, and would connect without TLS.
   if (!/^(true|false|1|0)$/.test(variables['TEMPORAL_TLS'] ?? 'false')) {
@@ -26,6 +20,7 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv): TemporalSettings {
     address,
     namespace,
     connectionOptions: { ...connectionOptions, address },
+    /** Texts that no message may quote. */
     secrets: [...(apiKey === undefined ? [] : [apiKey]), ...Object.values(metadata)].map(String),
   };
 }

@@ -25,9 +25,9 @@ export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
 }
 
-type Response = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
+type ListResponse = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
 
-/** What is used of a run as Temporal lists it, with the fields of its memo that are ours. */
+/** The part that is used of a run as Temporal lists it, with the fields of its memo that are ours. */
 export type RunInfo = Pick<
   WorkflowExecutionInfo,
   'workflowId' | 'runId' | 'type' | 'historySize' | 'startTime' | 'closeTime' | 'memo'
@@ -49,7 +49,12 @@ export async function* listExecutions(client: Client, query: string): AsyncGener
   let pageSize = PAGE_SIZE;
   let nextPageToken: Uint8Array | null = Buffer.alloc(0);
   while (nextPageToken) {
-    const page: Awaited<ReturnType<typeof readPage>> = await readPage(client, query, pageSize, nextPageToken);
+    const page: Awaited<ReturnType<typeof readListPage>> = await readListPage(
+      client,
+      query,
+      pageSize,
+      nextPageToken,
+    );
     yield* page?.runs ?? [];
     if (page) nextPageToken = page.nextPageToken;
     else pageSize = SMALL_PAGE_SIZE;
@@ -61,7 +66,7 @@ const THROTTLED_PAUSE_MS = 1000;
 const MAX_THROTTLED_MS = 60_000;
 
 /** @returns null when a large page does not fit into a message. */
-async function readPage(client: Client, query: string, pageSize: number, nextPageToken: Uint8Array) {
+async function readListPage(client: Client, query: string, pageSize: number, nextPageToken: Uint8Array) {
   const { namespace } = client.options;
   const request = { namespace, query, pageSize, nextPageToken };
   const list = () => client.workflowService.listWorkflowExecutions(request);
@@ -80,7 +85,7 @@ async function readPage(client: Client, query: string, pageSize: number, nextPag
 }
 
 /** Copies what is used of a message, which may have 128 MiB. */
-function copyPage({ executions, nextPageToken }: Response) {
+function copyPage({ executions, nextPageToken }: ListResponse) {
   return {
     runs: executions.map(toRunInfo),
     nextPageToken: nextPageToken.length > 0 ? Buffer.from(nextPageToken) : null,
@@ -88,7 +93,7 @@ function copyPage({ executions, nextPageToken }: Response) {
 }
 
 /** Names by number of the API's WorkflowExecutionStatus. */
-const STATUS_NAMES = [
+const STATUS_NAMES: readonly RunInfo['status']['name'][] = [
   'UNSPECIFIED',
   'RUNNING',
   'COMPLETED',
@@ -98,15 +103,15 @@ const STATUS_NAMES = [
   'CONTINUED_AS_NEW',
   'TIMED_OUT',
   'PAUSED',
-] as const satisfies RunInfo['status']['name'][];
+];
 
 /** Exceeds every field of ours. */
 const MAX_MEMO_FIELD_BYTES = 4096;
 
-function toRunInfo(raw: Response['executions'][number]): RunInfo {
+function toRunInfo(raw: ListResponse['executions'][number]): RunInfo {
   const memo = Object.entries(raw.memo?.fields ?? {})
     .filter(([, { data }]) => (data?.length ?? 0) <= MAX_MEMO_FIELD_BYTES)
-    .map(([name, payload]) => [name, payloadConverter.fromPayload(payload)]);
+    .map(([name, payload]): [string, unknown] => [name, payloadConverter.fromPayload(payload)]);
   return {
     workflowId: raw.execution?.workflowId ?? '',
     runId: raw.execution?.runId ?? '',

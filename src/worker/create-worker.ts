@@ -8,7 +8,7 @@ import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
 import { retryPolicies } from './retry-policies';
 
-/** The worker takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
+/** Makes a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },

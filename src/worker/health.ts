@@ -13,22 +13,17 @@ export async function startHealth(
   { host, port }: { host: string; port: number },
   findProblem: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const checks: Record<string, () => Promise<string | null>> = {
-    '/livez': () => Promise.resolve(null),
-    '/readyz': findProblem,
-  };
-  const server = createServer((request, response) => {
-    const check = checks[request.url ?? ''];
-    if (!check) {
-      response.writeHead(404).end();
-      return;
-    }
+  const server = createServer(({ url }, response) => {
+    const respond = (status: number, text: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(`${text}\n`);
     const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
-    void check()
-      .catch(failed)
-      .then((problem) => {
-        response.writeHead(problem ? 503 : 200, { 'content-type': 'text/plain' }).end(`${problem ?? 'ok'}\n`);
-      });
+    if (url === '/livez') respond(200, 'ok');
+    else if (url !== '/readyz') response.writeHead(404).end();
+    else {
+      void findProblem()
+        .catch(failed)
+        .then((problem) => respond(problem === null ? 200 : 503, problem ?? 'ok'));
+    }
   });
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {

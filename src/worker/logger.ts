@@ -4,7 +4,7 @@ import { escapeControls } from '../shared/text';
 
 type LogLevelName = Lowercase<LogLevel>;
 
-/** Node itself would print its warnings as text on standard error. */
+/** Logs Node's warnings, which Node itself would print as text on standard error. */
 export function logNodeWarnings(logger: Logger): void {
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
@@ -15,7 +15,7 @@ export function logNodeWarnings(logger: Logger): void {
 /** The buffer for a standard output that is blocked. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-/** A log that cannot be written, such as on a full disk, must not stop the worker. */
+/** Makes the stream of the log. If it cannot be written, such as on a full disk, the worker goes on. */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   stream.on('error', () => undefined);
@@ -32,7 +32,7 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     // JSON escapes neither C1 controls nor marks of direction, which strangers can put into names and messages.
     hooks: { streamWrite: (line: string) => `${escapeControls(line.trimEnd())}\n` },
-    serializers: { error: describeError, err: describeError },
+    serializers: { error: serializeError, err: serializeError },
   };
   const lines = pino(options, standardOutput());
   return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta }) => {
@@ -41,8 +41,8 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
   });
 }
 
-/** The message of a failure is enough; a defect needs its stack. */
-function describeError(error: unknown): unknown {
+/** Reduces a failure to its message; only a defect needs its stack. */
+function serializeError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, message, stack } = error;
   // A failure of a workflow arrives as an Error, and only its stack has the name of its class.

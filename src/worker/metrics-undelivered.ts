@@ -64,7 +64,9 @@ export function watchUndelivered(
 
   // One check at a time.
   let checking = check();
-  const timer = setInterval(() => void (checking = checking.then(check)), INTERVAL_MS);
+  const timer = setInterval(() => {
+    checking = checking.then(check);
+  }, INTERVAL_MS);
   return {
     close() {
       clearInterval(timer);

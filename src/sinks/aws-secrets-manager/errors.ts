@@ -37,11 +37,12 @@ type SdkError = Partial<SecretsManagerServiceException & { code: string }>;
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * It does not quote the SDK's message, which may quote signed headers, and a session token is one of them.
+ * Makes the error for a failed call. It does not quote the SDK's message, which may quote signed headers, and a session
+ * token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
-export function toSinkError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
+export function callError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
   const { name: given = '', code, $metadata } = error as SdkError;
   // The server chooses the name, and could quote the token in it.
   const name = EXCEPTION_NAME.test(given) ? given : undefined;

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { withTimeout } from '../../abort';
 import { VERSION } from '../../version';
 import { SinkRejectedError, type CheckTarget, type Sink, type SinkType } from '../sink';
-import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
+import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, templateSchema, toStoredToken } from '../utils/secret-store';
-import { toSinkError } from './errors';
+import { callError } from './errors';
 
 /** The text of a tag (AWS's reference of the data type Tag). */
 const tagText = z
@@ -20,20 +20,16 @@ const tagText = z
 const MAX_OWN_TAGS = 48;
 
 const configSchema = () =>
-  withoutPlainHttp(
-    z.strictObject({
-      region: z.string('name the AWS region').regex(/^[a-z]+(-[a-z0-9]+)+$/, 'is not an AWS region'),
-      secretName: templateSchema,
-      kmsKeyId: z.string().min(1, 'is empty').optional(),
-      tags: z
-        .record(tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'), tagText.max(256))
-        .refine((tags) => Object.keys(tags).length <= MAX_OWN_TAGS, `has more than ${MAX_OWN_TAGS} tags`)
-        .default({}),
-      endpoint: httpUrl.optional(),
-      ...httpFields,
-    }),
-    'endpoint',
-  );
+  httpConfig('endpoint', {
+    region: z.string('name the AWS region').regex(/^[a-z]+(-[a-z0-9]+)+$/, 'is not an AWS region'),
+    secretName: templateSchema,
+    kmsKeyId: z.string().min(1, 'is empty').optional(),
+    tags: z
+      .record(tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'), tagText.max(256))
+      .refine((tags) => Object.keys(tags).length <= MAX_OWN_TAGS, `has more than ${MAX_OWN_TAGS} tags`)
+      .default({}),
+    endpoint: httpUrl.optional(),
+  });
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 
@@ -68,7 +64,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
     } catch (error) {
       signal.throwIfAborted();
-      throw toSinkError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+      throw callError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
     }
   }
 
@@ -98,7 +94,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
         client.describeSecret({ SecretId: name }, options),
       );
       if (found.VersionIdsToStages?.[deliveryId]) return location;
-      refuseForeign(name, delivery, found.Tags);
+      requireOwnTags(name, delivery, found.Tags);
       await call('PutSecretValue', name, signal, (options) =>
         client.putSecretValue({ SecretId: name, ...version }, options),
       );
@@ -111,7 +107,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const found = await call('DescribeSecret', name, signal, (options) =>
         client.describeSecret({ SecretId: name }, options).catch(nullIf(sdk.ResourceNotFoundException)),
       );
-      if (found && target) refuseForeign(name, target, found.Tags);
+      if (found && target) requireOwnTags(name, target, found.Tags);
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
     },
   };
@@ -138,7 +134,8 @@ function toTagList(tags: Record<string, string>): SecretsManager.Tag[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
-function refuseForeign(name: string, target: CheckTarget, tags: SecretsManager.Tag[] = []): void {
+/** @throws SinkRejectedError when the tags of a secret do not name the organizations. */
+function requireOwnTags(name: string, target: CheckTarget, tags: SecretsManager.Tag[] = []): void {
   const present = new Map(tags.map(({ Key, Value }) => [Key, Value]));
   const wanted = ownerTags(target);
   if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;

@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import type { Call, Outcome } from './folder-process';
+import type { Call, CallOutcome } from './folder-process';
 
 /** The compiled program, for a test too. */
 const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js');
@@ -13,7 +13,7 @@ const ENDED = { message: 'the process that writes files ended: try again', isRej
 
 let folderProcess: ChildProcess | null = null;
 let lastId = 0;
-const pending = new Map<number, (outcome: Outcome) => void>();
+const pending = new Map<number, (outcome: CallOutcome) => void>();
 
 /**
  * Runs an operation in the process that all file sinks share.
@@ -24,7 +24,7 @@ export async function callFolderProcess(operation: Call['operation'], ...args: s
   const id = (lastId += 1);
   folderProcess ??= startFolderProcess();
   folderProcess.send({ id, operation, args } satisfies Call);
-  const outcome = await new Promise<Outcome>((resolve) => pending.set(id, resolve));
+  const outcome = await new Promise<CallOutcome>((resolve) => pending.set(id, resolve));
   pending.delete(id);
   if ('result' in outcome) return outcome.result;
   throw new (outcome.isRejected ? SinkRejectedError : SinkUnavailableError)(outcome.message);
@@ -36,7 +36,7 @@ function startFolderProcess(): ChildProcess {
   const child = fork(PROGRAM, { env, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   child.unref();
   child.channel?.unref();
-  child.on('message', ({ id, ...outcome }: Outcome & Pick<Call, 'id'>) => pending.get(id)?.(outcome));
+  child.on('message', ({ id, ...outcome }: CallOutcome & Pick<Call, 'id'>) => pending.get(id)?.(outcome));
   const onEnd = () => {
     if (folderProcess !== child) return;
     folderProcess = null;

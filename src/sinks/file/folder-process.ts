@@ -11,15 +11,15 @@ export interface Call {
   args: string[];
 }
 
-export type Outcome = { result: string } | { message: string; isRejected: boolean };
+export type CallOutcome = { result: string } | { message: string; isRejected: boolean };
 
 process.on('message', ({ id, operation, args }: Call) => {
   const run: (...args: string[]) => Promise<string> = operations[operation];
-  const toOutcome = (error: unknown): Outcome => ({
+  const toOutcome = (error: unknown): CallOutcome => ({
     message: (error as Error).message,
     isRejected: error instanceof SinkRejectedError,
   });
-  const outcome = run(...args).then((result): Outcome => ({ result }), toOutcome);
+  const outcome = run(...args).then((result): CallOutcome => ({ result }), toOutcome);
   void outcome.then((reply) => process.send?.({ id, ...reply }));
 });
 // The worker ended.

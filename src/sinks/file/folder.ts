@@ -20,7 +20,7 @@ export async function storeToken(file: string, token: string): Promise<string> {
     if (await isAlreadyWritten(file, token)) await syncDirectory(directory);
     else await writeFileAtomically(file, token);
   } catch (error) {
-    throw toSinkError(error, directory);
+    throw folderError(error, directory);
   }
   if (Date.now() >= (sweepAtMs.get(directory) ?? 0)) {
     sweepAtMs.set(directory, Date.now() + SWEEP_INTERVAL_MS);
@@ -43,7 +43,7 @@ export async function checkFolder(directory: string): Promise<string> {
     const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
     return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
   } catch (error) {
-    throw toSinkError(error, directory);
+    throw folderError(error, directory);
   }
 }
 
@@ -82,8 +82,8 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
   }
 }
 
-/** Makes a sink error. All but a path that is no directory can be fixed while the token waits. */
-function toSinkError(error: unknown, directory: string): Error {
+/** Makes the error for a failed operation. Every one is retryable but ENOTDIR, which needs another path. */
+function folderError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);
   return code === 'ENOTDIR'

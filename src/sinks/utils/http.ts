@@ -3,6 +3,8 @@ import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 /**
+ * Makes a function that sends a request to the server of a sink.
+ *
  * @param server name for messages, such as `Vault at https://…`; it holds no secret.
  * @param timeoutMs limit for one request, its response included.
  */
@@ -44,18 +46,20 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 }
 
 /**
- * Does not quote the body, in which a server may echo the request.
+ * Makes the error for a response. It does not quote the body, in which a server may echo the request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
+ * @param temporaryReason why the same request may succeed later, although the status alone does not say so.
  */
-export function responseError(
+export function statusError(
   what: string,
   { status, retryAfterMs }: HttpResponse,
   advice: Advice = {},
+  temporaryReason: string | null = null,
 ): SinkRejectedError | SinkUnavailableError {
-  const remedy = advice[status] ?? ADVICE[status] ?? chooseRemedy(status);
+  const remedy = temporaryReason ?? advice[status] ?? ADVICE[status] ?? chooseRemedy(status);
   const message = `${what} responded with ${status}: ${remedy}`;
-  return isTemporary(status)
+  return temporaryReason !== null || isTemporary(status)
     ? new SinkUnavailableError(message, retryAfterMs)
     : new SinkRejectedError(message);
 }

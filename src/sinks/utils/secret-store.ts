@@ -56,18 +56,8 @@ export function completeIds(target: CheckTarget | null): Ids {
   };
 }
 
-/** Has text only, and is the same for the same delivery: stores compare it to recognise a repetition. */
-export function toStoredToken(delivery: Delivery) {
-  const { linkToken, deliveryId, orgId, sourceOrgId, tokenSha256, createdAt } = delivery;
-  const { requestedBy, changeReference } = delivery;
-  return {
-    linkToken,
-    deliveryId,
-    orgId,
-    ...(sourceOrgId !== null && { sourceOrgId }),
-    tokenSha256,
-    createdAt,
-    ...(requestedBy !== null && { requestedBy }),
-    ...(changeReference !== null && { changeReference }),
-  };
+/** Leaves out what is not known. The result is the same for the same delivery: stores compare it. */
+export function toStoredToken(delivery: Delivery): Record<string, string> {
+  const known = (field: [string, string | null]): field is [string, string] => field[1] !== null;
+  return Object.fromEntries(Object.entries(delivery).filter(known));
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { firstEntries, type HttpResponse } from '../../http/response';
-import { SinkUnavailableError, type SinkRejectedError } from '../sink';
-import { createSinkSend, joinUrl, responseError, type Advice } from '../utils/http';
+import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/http';
 
 export interface VaultRequest {
   method: 'GET' | 'POST';
@@ -48,18 +47,9 @@ export function createVaultClient({
   };
 }
 
-/** @param what server and request, such as `Vault at https://…, secret/data/…`. */
-export function vaultError(
-  what: string,
-  response: HttpResponse,
-  advice: Advice,
-): SinkRejectedError | SinkUnavailableError {
-  const reason = findTemporaryReason(response);
-  if (reason === null) return responseError(what, response, advice);
-  return new SinkUnavailableError(
-    `${what} responded with ${response.status}: ${reason}`,
-    response.retryAfterMs,
-  );
+/** Makes the error for a response of Vault; see `statusError`. */
+export function vaultError(what: string, response: HttpResponse, advice: Advice) {
+  return statusError(what, response, advice, findTemporaryReason(response));
 }
 
 /** Finds why a refusal may end without a change to the sink, or null. */

@@ -1,24 +1,20 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ReferenceContext } from '../../secrets/references';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
-import { httpFields, httpUrl, withoutPlainHttp } from '../utils/http-config';
+import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';
 import { createVaultClient } from './client';
 import { createVaultIdentity, vaultAuthSchema } from './identity';
 import { createKv } from './kv';
 
 const configSchema = (context: ReferenceContext) =>
-  withoutPlainHttp(
-    z.strictObject({
-      address: httpUrl,
-      namespace: plainPath.optional(),
-      mount: plainPath.default('secret'),
-      path: templateSchema,
-      auth: vaultAuthSchema(context),
-      ...httpFields,
-    }),
-    'address',
-  );
+  httpConfig('address', {
+    address: httpUrl,
+    namespace: plainPath.optional(),
+    mount: plainPath.default('secret'),
+    path: templateSchema,
+    auth: vaultAuthSchema(context),
+  });
 
 type Config = z.output<ReturnType<typeof configSchema>>;
 

@@ -29,7 +29,7 @@ const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
 export function createKv({ server, send }: VaultClient, mount: string, identity: VaultIdentity) {
-  /** A new token may succeed where Vault refuses the first. */
+  /** Sends with a token, and after a 403 once more with another one, which may succeed. */
   async function sendAuthenticated(
     request: Omit<VaultRequest, 'token'>,
     signal: AbortSignal,

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { startChildProcess } from '../../../dev/temporal/child-process';
-import { toSinkError } from '../../../src/sinks/aws-secrets-manager/errors';
+import { callError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { VERSION } from '../../../src/version';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
@@ -199,7 +199,7 @@ it.each<[error: { name?: string; code?: string }, status: number | undefined, ki
   const thrown = Object.assign(new Error('x-amz-security-token:canary'), error, {
     $metadata: { httpStatusCode },
   });
-  const classified = toSinkError('secretsmanager:CreateSecret for secret a', thrown);
+  const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
   expect(classified).toMatchObject({ name });
   expect(classified.cause).toBeUndefined();
   expect(classified.message).toMatch(/^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /);

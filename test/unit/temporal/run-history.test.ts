@@ -39,6 +39,17 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
+it('the sinks that may have the token are those of the last event, a failure, when it names them', async () => {
+  const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
+  const failed = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
+  const { client } = serve([
+    scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
+    scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'vault'),
+    { workflowExecutionFailedEventAttributes: failed },
+  ]);
+  expect(await readRun(client, RUN)).toMatchObject({ sinksTried: ['drop'] });
+});
+
 it('a large history is read in pages of four events, and any other in pages of the default size', async () => {
   const { client, requests } = serve([{}, {}]);
   await readRun(client, { ...RUN, historySize: 40_000_000 });
