@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { IllegalStateError, Runtime } from '@temporalio/worker';
-import { END_WITH_PARENT } from './child-process';
+import { END_WITH_PARENT, startChildProcess } from './child-process';
 import { freePort } from './free-port';
 
 interface DevServerOptions {
@@ -19,76 +21,92 @@ interface DevServerOptions {
 
 export type DevServer = Awaited<ReturnType<typeof startDevServer>>;
 
-const DYNAMIC_CONFIG = [
+const OPTIONS = [
+  // Not the environments that the user keeps for the Temporal CLI.
+  ...['--env', 'default', '--env-file', '/dev/null'],
+  ...['--ip', '127.0.0.1', '--log-format', 'pretty', '--log-level', 'warn'],
+  ...['--dynamic-config-value', 'frontend.enableServerVersionCheck=false'],
   // Each step waits for the transfer queue's next poll: 50 ms at the default 20 polls a second.
-  'history.transferProcessorMaxPollRPS=10000',
+  ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=10000'],
   // Otherwise a timer, such as that of a retry, may fire up to a second late.
-  'history.timerProcessorMaxTimeShift="10ms"',
+  ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
 ];
 
-/** Not the environments that the user keeps for the Temporal CLI. */
-const NO_USER_SETTINGS = ['--env', 'default', '--env-file', '/dev/null'];
-
 /** Starts Temporal's development server. It ends with this process at the latest. */
-export async function startDevServer({
-  ui = false,
-  port,
-  databaseFile,
-  logFile,
-  metricsPort,
-}: DevServerOptions = {}) {
-  const uiPort = ui ? await freePort() : undefined;
-  const metrics = metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)];
-  const dynamicConfig = DYNAMIC_CONFIG.flatMap((setting) => ['--dynamic-config-value', setting]);
-  installRuntime();
-  const environment = await TestWorkflowEnvironment.createLocal({
-    server: {
-      ...server('temporal', [...dynamicConfig, ...metrics, ...NO_USER_SETTINGS], logFile),
-      ui,
-      ...(uiPort !== undefined && { uiPort }),
-      ...(port !== undefined && { port }),
-      ...(databaseFile !== undefined && { dbFilename: databaseFile }),
-    },
-    plugins: [NO_PROXY],
-  });
+export async function startDevServer(options: DevServerOptions = {}) {
+  const { ui = false, databaseFile, logFile = '/dev/null', metricsPort } = options;
+  const port = options.port ?? (await freePort());
+  const uiPort = ui ? await freePort() : null;
+  const args = [
+    ...['server', 'start-dev', '--port', String(port), ...OPTIONS],
+    ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]),
+    ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile]),
+    ...(metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)]),
+  ];
+  const server = startChildProcess(findProgram('temporal'), args, { env: process.env, logFile });
+  const address = `127.0.0.1:${port}`;
+  const connection = await connect(address, server);
   return {
     /** Host and port of the gRPC service. */
-    address: environment.address,
+    address,
     /** Null without the option `ui`. */
-    uiUrl: uiPort === undefined ? null : `http://127.0.0.1:${uiPort}`,
-    client: environment.client,
+    uiUrl: uiPort === null ? null : `http://127.0.0.1:${uiPort}`,
+    client: new Client({ connection }),
     /** Kills the server. */
-    stop: () => environment.teardown(),
+    async stop() {
+      await connection.close();
+      await server.end('SIGKILL');
+    },
   };
+}
+
+/** Waits for as long as the server takes: the SDK's own `createLocal` gives up after 5 s. */
+async function connect(address: string, server: ReturnType<typeof startChildProcess>): Promise<Connection> {
+  const connection = Connection.lazy({ address, channelArgs: NO_PROXY });
+  for (;;) {
+    try {
+      await connection.withDeadline(Date.now() + 1000, () =>
+        connection.workflowService.describeNamespace({ namespace: 'default' }),
+      );
+      return connection;
+    } catch (error) {
+      if (server.hasEnded()) {
+        throw new Error(`the Temporal server ended: ${server.output()}`, { cause: error });
+      }
+      await sleep(50);
+    }
+  }
 }
 
 /** Starts the server on which an hour of waiting takes no time. `teardown()` stops it. */
-export function startTimeSkippingTemporal(): Promise<TestWorkflowEnvironment> {
+export async function startTimeSkippingTemporal(): Promise<TestWorkflowEnvironment> {
   installRuntime();
-  return TestWorkflowEnvironment.createTimeSkipping({
-    server: server('temporal-test-server'),
-    plugins: [NO_PROXY],
-  });
+  const executable = { type: 'existing-path', path: END_WITH_PARENT } as const;
+  const extraArgs = ['/dev/null', findProgram('temporal-test-server')];
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await TestWorkflowEnvironment.createTimeSkipping({
+        server: { executable, extraArgs },
+        plugins: [
+          { name: 'no-proxy', configureConnection: (options) => ({ ...options, channelArgs: NO_PROXY }) },
+        ],
+      });
+    } catch (error) {
+      // The SDK gives a server 5 s to start.
+      if (attempt === 20 || !String(error).includes('did not start within')) throw error;
+    }
+  }
 }
 
-/** A server that dev/setup found or installed. */
-function server(name: string, args: readonly string[] = [], logFile = '/dev/null') {
+/** Finds a server that dev/setup found or installed. */
+function findProgram(name: string): string {
   const program = path.join(__dirname, '../../.cache/bin', name);
   if (!existsSync(program)) throw new Error(`there is no ${name}: run "node dev/setup/index.mjs ${name}"`);
-  return {
-    executable: { type: 'existing-path', path: END_WITH_PARENT } as const,
-    extraArgs: [...args, logFile, program],
-  };
+  return program;
 }
 
 /** A proxy of the environment leads out of this machine. */
-const NO_PROXY = {
-  name: 'no-proxy',
-  configureConnection: <T extends object>(options: T) => ({
-    ...options,
-    channelArgs: { 'grpc.enable_http_proxy': 0 },
-  }),
-};
+const NO_PROXY = { 'grpc.enable_http_proxy': 0 };
 
 /** Installs the runtime without the SDK's signal handlers, which would keep this process alive on Ctrl-C. */
 function installRuntime(): void {

@@ -17,7 +17,7 @@ import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/
 import { eventually } from './eventually';
 import type { Deployment, Handle, Installation } from './installation';
 import { untilScraped } from './scrape';
-import { sharedTemporal, temporalCli } from './temporal';
+import { sharedTemporal } from './temporal';
 
 /** The ending of a run, as any caller sees it. */
 export interface Ending {
@@ -102,16 +102,37 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
   };
 }
 
-/** Runs `temporal activity …` on a run's one activity under way, as an operator would. */
-export async function operate(
-  handle: Pick<Handle, 'workflowId' | 'describe'>,
-  verb: string,
-  ...options: string[]
+/** Does what `temporal activity` does to a run's one activity under way; the command gives up on a busy machine. */
+export async function operate(handle: Operable, verb: 'pause' | 'unpause' | 'reset'): Promise<void> {
+  const { workflowService: service } = (await sharedTemporal()).client;
+  const target = await activityUnderWay(handle);
+  const calls = {
+    pause: () => service.pauseActivity(target),
+    unpause: () => service.unpauseActivity(target),
+    reset: () => service.resetActivity(target),
+  };
+  await calls[verb]();
+}
+
+/** Changes a timeout of a run's one activity under way, as `temporal activity update-options` does. */
+export async function setTimeoutOf(
+  handle: Operable,
+  timeout: 'heartbeat' | 'schedule_to_close',
+  timeoutMs: number,
 ): Promise<void> {
-  const { address } = await sharedTemporal();
+  const { workflowService } = (await sharedTemporal()).client;
+  const name = timeout === 'heartbeat' ? 'heartbeatTimeout' : 'scheduleToCloseTimeout';
+  const time = { seconds: Math.floor(timeoutMs / 1000), nanos: (timeoutMs % 1000) * 1e6 };
+  const change = { activityOptions: { [name]: time }, updateMask: { paths: [`${timeout}_timeout`] } };
+  await workflowService.updateActivityOptions({ ...(await activityUnderWay(handle)), ...(change as object) });
+}
+
+type Operable = Pick<Handle, 'workflowId' | 'describe'>;
+
+async function activityUnderWay(handle: Operable) {
   const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
-  const target = ['--workflow-id', handle.workflowId, '--activity-id', String(activity?.activityId)];
-  expect(await temporalCli(address, 'activity', verb, ...target, ...options)).toMatchObject({ code: 0 });
+  if (!activity?.activityId) throw new Error(`${handle.workflowId} has no activity under way`);
+  return { namespace: 'default', execution: { workflowId: handle.workflowId }, id: activity.activityId };
 }
 
 /**
@@ -121,7 +142,7 @@ export async function operate(
 export async function loseAttempts(...handles: Handle[]): Promise<void> {
   const lose = async (handle: Handle) => {
     const [lost] = (await handle.describe()).raw.pendingActivities ?? [];
-    await operate(handle, 'update-options', '--heartbeat-timeout', '1s');
+    await setTimeoutOf(handle, 'heartbeat', 1000);
     if (lost?.paused) await operate(handle, 'unpause');
     await eventually('a lost attempt', async () => {
       const [pending] = (await handle.describe()).raw.pendingActivities ?? [];

@@ -8,6 +8,7 @@ import {
   createdToken,
   endingOf,
   operate,
+  setTimeoutOf,
   redeliver,
   startWaiting,
   statusOf,
@@ -95,7 +96,7 @@ it.concurrent('a pause until after the deadline: AtlasUnavailable, one unconfirm
   const run = await worker().start({ create: [notCreated(600_000)] });
   await untilBackOff(run.handle);
   await operate(run.handle, 'pause');
-  await operate(run.handle, 'update-options', '--schedule-to-close-timeout', '1ms');
+  await setTimeoutOf(run.handle, 'schedule_to_close', 1);
   expect((await statusOf(run.handle)).step).toBe('creating');
   await operate(run.handle, 'unpause');
   expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1, creations: 1 });

@@ -6,7 +6,14 @@ import { eventually } from '../../support/eventually';
 import { deploy } from '../../support/installation';
 import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replay } from '../../support/replay';
-import { endingOf, loseAttempts, operate, startAndAwait, untilBackOff } from '../../support/runs';
+import {
+  endingOf,
+  loseAttempts,
+  operate,
+  setTimeoutOf,
+  startAndAwait,
+  untilBackOff,
+} from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { untilClosedAreListed } from '../../support/temporal';
 
@@ -61,7 +68,7 @@ it('runs whose worker is killed count each attempt that may have created a token
   const scheduled = await startScheduled(own.deployment.taskQueue, { request: checked });
   await own.untilMet(checked);
   // Temporal looks at its heartbeats once the run below has its token.
-  await operate(scheduled, 'update-options', '--heartbeat-timeout', '20m');
+  await setTimeoutOf(scheduled, 'heartbeat', 1_200_000);
   own.setFaults(twice.request, createsAndHangs);
   await own.worker.kill();
   await loseAttempts(twice.handle, reset.handle, paused.handle, unsent.handle);
@@ -69,7 +76,7 @@ it('runs whose worker is killed count each attempt that may have created a token
   const next = await own.deployment.startWorker();
   const { createdAt: lastTokenAt } = await (await own.deployment.start(checked)).result();
   await untilClosedAreListed(own.deployment.handleOf(checked).workflowId, 1);
-  await operate(scheduled, 'update-options', '--heartbeat-timeout', '1s');
+  await setTimeoutOf(scheduled, 'heartbeat', 1000);
   for (const run of [reset, paused]) await expectCounted(run, 1, 2);
   await expectCounted(unsent, 1, 1);
   expect(await scheduled.result()).toEqual({ outcome: 'recentToken', lastTokenAt, receipt: null });
