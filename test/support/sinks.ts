@@ -42,6 +42,12 @@ export async function makeSink(config: object, env: Env = {}) {
   };
 }
 
+/** Describes an error of a sink, for toMatchObject. */
+export const sinkError = (kind: 'Rejected' | 'Unavailable', message: string | RegExp = '') => ({
+  name: `Sink${kind}Error`,
+  message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
+});
+
 /** Starts a webhook that withholds its responses: what configures it as a sink, and the responses, for a test to send. */
 export async function startHangingWebhook() {
   const responses: ServerResponse[] = [];

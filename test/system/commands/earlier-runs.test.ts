@@ -1,12 +1,13 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
 import { readRequest } from '../../../src/temporal/run-history';
-import { createCommandFixture, type CommandFixture, type Target } from '../../support/command-line';
+import { createCommandFixture, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForeignRun } from '../../support/foreign-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { createdToken, end } from '../../support/runs';
+import { setUp } from '../../support/set-up';
 import { untilClosedAreListed } from '../../support/temporal';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
@@ -20,10 +21,7 @@ type Earlier = Target & { sink: string; runId: string };
 /** A command, its exit code, the facts that it prints, and its message. */
 type Row = [command: string, code: ExitCode, facts: object, error?: RegExp];
 
-let fixture: CommandFixture;
-beforeAll(async () => {
-  fixture = await createCommandFixture();
-});
+const fixture = setUp(createCommandFixture);
 
 const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 
@@ -34,22 +32,22 @@ async function runOn({ options, requestOptions, sink, runId }: Earlier, command:
     start: requestOptions(sink),
     recover: [...options, '--run-id', runId],
   };
-  const exit = await fixture.client('--json', name, ...(own[name] ?? options), ...more);
+  const exit = await fixture().client('--json', name, ...(own[name] ?? options), ...more);
   return Object.assign(exit, objectIn(exit));
 }
 
 /** Starts a run, waits for it, and ends it if it is still open. */
-async function ran(sink: string, how?: 'cancel', target = fixture.newTarget()): Promise<Earlier> {
+async function ran(sink: string, how?: 'cancel', target = fixture().newTarget()): Promise<Earlier> {
   const { workflowId } = target;
   await runOn({ ...target, sink, runId: '' }, 'start --wait --again');
-  if (how) await end(fixture.temporal.workflow.getHandle(workflowId), how);
-  return { ...target, sink, runId: await fixture.newestRunId(workflowId) };
+  if (how) await end(fixture().temporal.workflow.getHandle(workflowId), how);
+  return { ...target, sink, runId: await fixture().newestRunId(workflowId) };
 }
 
 /** A run of another workflow type under the usual id. */
 async function ranForeign(completes: boolean): Promise<Earlier> {
-  const target = fixture.newTarget();
-  const foreign = await startForeignRun(fixture.temporal, target.workflowId);
+  const target = fixture().newTarget();
+  const foreign = await startForeignRun(fixture().temporal, target.workflowId);
   if (completes) await foreign.complete();
   return { ...target, sink: 'files', runId: foreign.runId };
 }
@@ -78,7 +76,7 @@ function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier
   });
 }
 
-const neverRan = () => Promise.resolve({ ...fixture.newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
+const neverRan = () => Promise.resolve({ ...fixture().newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
 
 commandsOn('that never was, or that no worker takes', 0, neverRan, [
   ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [
@@ -147,7 +145,7 @@ commandsOn('of another workflow type that completed', 1, () => ranForeign(true),
 /** More than gRPC receives by default. */
 async function ranWithLongHistory(): Promise<Earlier> {
   const run = await ran('blocked');
-  const handle = fixture.temporal.workflow.getHandle(run.workflowId);
+  const handle = fixture().temporal.workflow.getHandle(run.workflowId);
   for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
   await end(handle, 'terminate');
   return run;
@@ -162,15 +160,15 @@ it.concurrent('recover starts on the queue of --task-queue, with the request but
   const earlier = await ran('blocked', 'cancel');
   const { options, runId, workflowId } = earlier;
   const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
-  const recovering = fixture.start(ofNobody);
+  const recovering = fixture().start(ofNobody);
   const recovery = await eventually('a run on that queue', async () => {
-    const run = await fixture.temporal.workflow.getHandle(workflowId).describe();
+    const run = await fixture().temporal.workflow.getHandle(workflowId).describe();
     return run.taskQueue === NOBODY && run;
   });
   recovering.interrupt();
   expect(await recovering.exited).toMatchObject({ code: interrupted });
   const [request, repeated] = await Promise.all(
-    [earlier, recovery].map((run) => readRequest(fixture.temporal, run)),
+    [earlier, recovery].map((run) => readRequest(fixture().temporal, run)),
   );
   expect({ ...repeated, again: true }).toEqual(request);
   expect(repeated).not.toHaveProperty('again');
@@ -179,20 +177,20 @@ it.concurrent('recover starts on the queue of --task-queue, with the request but
 it.concurrent('recover takes the token that was delivered from the delivery, not from a claim', async () => {
   const first = await ran('blocked', 'cancel');
   const second = await ran('blocked', 'cancel', first);
-  const { workflow } = fixture.temporal;
+  const { workflow } = fixture().temporal;
   const tokenOf = async ({ workflowId, runId }: Earlier) =>
     sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
-  const request = { ...(await readRequest(fixture.temporal, first)), sink: 'files' } as PrepareRequest;
+  const request = { ...(await readRequest(fixture().temporal, first)), sink: 'files' } as PrepareRequest;
   const { deliveryId } = await tokenOf(second);
   const sealedToken = { ...(await tokenOf(first)), deliveryId };
-  await (await fixture.deployment.start(request, { sealedToken, sinksTried: [] })).result();
+  await (await fixture().deployment.start(request, { sealedToken, sinksTried: [] })).result();
   await untilClosedAreListed(first.workflowId, 3);
   expect(await runOn(first, 'recover')).toMatchObject({ code: refused, refused: 'delivered' });
   expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
 });
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
-  const target = { ...fixture.newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };
+  const target = { ...fixture().newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };
   const exits = await Promise.all(Array.from({ length: 10 }, () => runOn(target, 'start')));
   expect(new Set(exits.map(({ code }) => code))).toEqual(new Set([done]));
   expect(new Set(exits.map(({ runId }) => runId)).size).toBe(1);

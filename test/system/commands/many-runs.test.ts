@@ -1,23 +1,21 @@
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { createCommandFixture, type CommandFixture } from '../../support/command-line';
+import { createCommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn, type ClientExit } from '../../support/run-command';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
+import { setUp } from '../../support/set-up';
 import { untilListed } from '../../support/temporal';
 
-let fixture: CommandFixture;
-beforeAll(async () => {
-  fixture = await createCommandFixture();
-});
-afterEach(() => fixture.atlas.clearFaults());
+const fixture = setUp(createCommandFixture);
+afterEach(() => fixture().atlas.clearFaults());
 
 /** Starts the requests with --json, so that their outcomes can be read. */
 function startFrom(requests: readonly object[], ...options: string[]) {
   const stdin = requests.map((request) => `${JSON.stringify(request)}\n`).join('');
-  return fixture.start(['--json', 'start', '--from', '-', ...options], { stdin });
+  return fixture().start(['--json', 'start', '--from', '-', ...options], { stdin });
 }
 
 /** The outcomes of runs with --json, in the order of the lines of the file. */
@@ -29,14 +27,14 @@ const outcomesIn = (exit: ClientExit) =>
 /** The outcome of the command, which it prints last. */
 const summaryIn = (exit: ClientExit) => objectsIn(exit).at(-1);
 
-const newRequest = (sink = 'files') => fixture.deployment.newRequest({ sink });
+const newRequest = (sink = 'files') => fixture().deployment.newRequest({ sink });
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
-const tokens = () => fixture.atlas.createdTokens().length;
+const tokens = () => fixture().atlas.createdTokens().length;
 
 /** Expects that each run delivered a token of its own. */
 async function expectDelivered(requests: readonly PrepareRequest[]): Promise<void> {
   const endings = await Promise.all(
-    requests.map((request) => endingOf(fixture.deployment.handleOf(request))),
+    requests.map((request) => endingOf(fixture().deployment.handleOf(request))),
   );
   const ids = endings.map(({ receipt }) => receipt?.deliveryId);
   expect(ids).not.toContain(undefined);
@@ -45,7 +43,7 @@ async function expectDelivered(requests: readonly PrepareRequest[]): Promise<voi
 
 async function startUndelivered(): Promise<PrepareRequest> {
   const request = newRequest('blocked');
-  await untilStep(await fixture.deployment.start(request), 'undelivered');
+  await untilStep(await fixture().deployment.start(request), 'undelivered');
   return request;
 }
 
@@ -61,7 +59,7 @@ describe('start --from', () => {
         return starts > 10;
       },
     };
-    const proxy = await serveRejectingGrpcProxy(fixture.address, stopAfterTen);
+    const proxy = await serveRejectingGrpcProxy(fixture().address, stopAfterTen);
     const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
@@ -82,7 +80,7 @@ describe('start --from', () => {
   });
 
   it('starts only pairs without a run that is open or has a token, and says why', async () => {
-    const { blockedSink, deployment } = fixture;
+    const { blockedSink, deployment } = fixture();
     const delivered = newRequest();
     await endingOf(await deployment.start(delivered));
     const [open, cancelled] = [await startUndelivered(), await startUndelivered()];
@@ -127,7 +125,7 @@ describe('start --from', () => {
 });
 
 it('list --requests | start --from - starts every run that Atlas rejected again, once', async () => {
-  const { atlas, deployment, temporal } = fixture;
+  const { atlas, deployment, temporal } = fixture();
   const { taskQueue } = deployment;
   const [again, onDemand, scheduled] = [newRequest(), newRequest(), newRequest()];
   const since = new Date().toISOString();
@@ -147,7 +145,7 @@ it('list --requests | start --from - starts every run that Atlas rejected again,
   );
 
   const requestsOf = (failure: string) =>
-    fixture.client('list', '--since', since, '--failure', failure, '--requests');
+    fixture().client('list', '--since', since, '--failure', failure, '--requests');
   const invalid = await requestsOf('InvalidRequest');
   expect(invalid).toMatchObject({ code: 0, stdout: '' });
   expect(invalid.stderr).toContain('left out 2 runs');
@@ -164,7 +162,7 @@ it('list --requests | start --from - starts every run that Atlas rejected again,
 });
 
 it('redeliver --all tries each undelivered run of the task queue, also at another sink', async () => {
-  const { atlas, client, deployment } = fixture;
+  const { atlas, client, deployment } = fixture();
   const own = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
   const { workflowId } = await deployment.start();

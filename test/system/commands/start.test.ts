@@ -1,25 +1,23 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { createCommandFixture, type CommandFixture } from '../../support/command-line';
+import { createCommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { LONG_ROUNDS } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
+import { setUp } from '../../support/set-up';
 import { startTcpProxy } from '../../support/tcp-proxy';
 
-let fixture: CommandFixture;
-beforeAll(async () => {
-  fixture = await createCommandFixture(LONG_ROUNDS);
-});
-afterEach(() => fixture.atlas.clearFaults());
+const fixture = setUp(() => createCommandFixture(LONG_ROUNDS));
+afterEach(() => fixture().atlas.clearFaults());
 
 /** Lets requests to Atlas fail until the faults are cleared. */
-const failCreation = () => fixture.atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
+const failCreation = () => fixture().atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });
 
 it('start says how to follow the run, and watch prints each step, its failures and the receipt', async () => {
-  const { atlas, client, deployment, start } = fixture;
+  const { atlas, client, deployment, start } = fixture();
   rmSync(deployment.tokensFolder, { recursive: true });
   failCreation();
-  const { workflowId, options, requestOptions } = fixture.newTarget();
+  const { workflowId, options, requestOptions } = fixture().newTarget();
   const audit = ['--requested-by', 'ana', '--change-reference', 'CHG-1'];
   expect(await client('start', ...requestOptions(), ...audit)).toEqual({
     code: 0,
@@ -51,9 +49,9 @@ it('start says how to follow the run, and watch prints each step, its failures a
 });
 
 it('cancel ends a run that has created nothing, and the next start goes on', async () => {
-  const { atlas, client, start } = fixture;
+  const { atlas, client, start } = fixture();
   failCreation();
-  const { workflowId, options, requestOptions } = fixture.newTarget();
+  const { workflowId, options, requestOptions } = fixture().newTarget();
   await client('start', ...requestOptions());
   const watch = start(['watch', '--workflow-id', workflowId]);
   await eventually('an attempt', () => watch.output().includes('last failure: Atlas returned 429 '));
@@ -68,23 +66,23 @@ it('cancel ends a run that has created nothing, and the next start goes on', asy
 });
 
 it('Ctrl-C while start connects keeps it from starting a run', async () => {
-  const proxy = await startTcpProxy(fixture.address);
+  const proxy = await startTcpProxy(fixture().address);
   proxy.silence();
-  const { requestOptions, workflowId } = fixture.newTarget();
-  const start = fixture.start(['start', ...requestOptions(), '--address', proxy.address]);
+  const { requestOptions, workflowId } = fixture().newTarget();
+  const start = fixture().start(['start', ...requestOptions(), '--address', proxy.address]);
   await eventually('a connection', () => proxy.open() > 0);
   start.interrupt();
   expect(await start.exited).toMatchObject({ code: 130, stderr: 'live-migration-prep: interrupted\n' });
   proxy.restore();
   await eventually('no connection', () => proxy.open() === 0);
-  await expect(fixture.newestRunId(workflowId)).rejects.toThrow(/not found/i);
+  await expect(fixture().newestRunId(workflowId)).rejects.toThrow(/not found/i);
 });
 
 describe('exit code 3', () => {
   it.each(['start', 'watch', 'list'])('ends %s in a namespace that is not there', async (name) => {
-    const { options, requestOptions } = fixture.newTarget();
+    const { options, requestOptions } = fixture().newTarget();
     const own = { start: requestOptions(), watch: options }[name] ?? [];
-    expect(await fixture.client(name, ...own, '--namespace', 'nowhere')).toEqual({
+    expect(await fixture().client(name, ...own, '--namespace', 'nowhere')).toEqual({
       code: 3,
       stdout: '',
       stderr: expect.stringMatching(
@@ -96,14 +94,14 @@ describe('exit code 3', () => {
   it('says what goes on when a command loses Temporal', async () => {
     const UNAUTHENTICATED = 16;
     const calls = /\/(StartWorkflowExecution|UpdateWorkflowExecution)$/;
-    const proxy = await serveRejectingGrpcProxy(fixture.address, calls, UNAUTHENTICATED);
-    const [fresh, open] = [fixture.newTarget(), fixture.newTarget()];
-    await fixture.client('start', ...open.requestOptions('blocked'), '--wait');
+    const proxy = await serveRejectingGrpcProxy(fixture().address, calls, UNAUTHENTICATED);
+    const [fresh, open] = [fixture().newTarget(), fixture().newTarget()];
+    await fixture().client('start', ...open.requestOptions('blocked'), '--wait');
     for (const [command, goesOn, { options }] of [
       [['start', ...fresh.requestOptions()], 'a run may have been started', fresh],
       [['redeliver', ...open.options], 'the run goes on', open],
     ] as const) {
-      const { code, stderr } = await fixture.client(...command, '--address', proxy.address);
+      const { code, stderr } = await fixture().client(...command, '--address', proxy.address);
       expect(code).toBe(3);
       expect(stderr).toContain(`\n${goesOn}; follow it: live-migration-prep watch ${options.join(' ')}\n`);
     }

@@ -12,7 +12,7 @@ import {
   type Handle,
   type Installation,
 } from '../../support/installation';
-import { end, endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
+import { end, endingOf, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 
@@ -107,38 +107,17 @@ describe('a start with the default policies of a client', () => {
   });
 });
 
-describe('while Temporal throttles its list', () => {
-  /** Starts a worker whose lists are rejected from then on, unless `isRejected` is false. */
-  async function startThrottled(retries = {}) {
-    const lists = {
-      isRejected: false,
-      test: (path: string) => lists.isRejected && /ListWorkflow/.test(path),
-    };
-    const { address } = await sharedTemporal();
-    const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
-    const throttled = await deploy({ atlas: installation.atlas, config: { sinks: FILE_SINKS, ...retries } });
-    await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
-    lists.isRejected = true;
-    return { lists, start: (request = deployment.newRequest()) => start(request, throttled) };
-  }
-
-  it.concurrent('a run fails with TemporalUnavailable after as long as creation is tried', async () => {
-    const worker = await startThrottled({ retries: { create: { giveUpAfterMs: 3000 } } });
-    const { type, message } = await endingOf(await worker.start());
-    expect(type).toBe('TemporalUnavailable');
-    expect(message).toContain('limit of lists');
+it.concurrent('a run whose list Temporal throttles for too long fails with TemporalUnavailable', async () => {
+  const lists = { isRejected: false, test: (path: string) => lists.isRejected && /ListWorkflow/.test(path) };
+  const { address } = await sharedTemporal();
+  const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
+  const throttled = await deploy({
+    atlas: installation.atlas,
+    config: { retries: { create: { giveUpAfterMs: 3000 } } },
   });
-
-  it.concurrent('new runs wait, others respond, and all deliver later', async () => {
-    const worker = await startThrottled();
-    worker.lists.isRejected = false;
-    const undelivered = await worker.start(deployment.newRequest({ sink: 'rejects' }));
-    await untilStep(undelivered, 'undelivered');
-    worker.lists.isRejected = true;
-    const waiting = await Promise.all(Array.from({ length: 20 }, () => worker.start()));
-    expect(await redeliver(undelivered, { sink: 'files' })).toMatchObject({ type: 'delivered' });
-    for (const handle of waiting) expect((await handle.describe()).status.name).toBe('RUNNING');
-    worker.lists.isRejected = false;
-    for (const handle of waiting) expect((await endingOf(handle)).type).toBe('delivered');
-  });
+  await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
+  lists.isRejected = true;
+  const { type, message } = await endingOf(await start(deployment.newRequest(), throttled));
+  expect(type).toBe('TemporalUnavailable');
+  expect(message).toContain('limit of lists');
 });

@@ -11,7 +11,7 @@ import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/installation';
 import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
-import { makeSink, newDelivery, successorOf } from '../../support/sinks';
+import { makeSink, newDelivery, sinkError, successorOf } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { toolPath } from '../../support/tools';
 import { linesOf } from '../../support/worker-process';
@@ -74,7 +74,7 @@ const fixture = testContract(async () => {
 
 const aws = (overrides: object = {}) => makeSink({ ...fixture().configFor(), ...overrides });
 
-it('stores token and facts as JSON, in a version with the delivery id, tagged and encrypted with the key', async () => {
+it('stores token and facts as JSON in a version with the delivery id, tagged and encrypted', async () => {
   const delivery = newDelivery({
     requestedBy: `aws:Zoë\n\u0000(\u{1FAE9}) ${'漢'.repeat(180)}`,
     changeReference: '',
@@ -122,10 +122,8 @@ it('rejects a secret that it did not create, and writes into it once it is tagge
   const [SecretId, Key] = [`lm/${delivery.orgId}`, 'live-migration-prep/orgId'];
   await client.createSecret({ Name: SecretId, SecretString: '{}' });
   const { deliver } = await aws({ secretName: 'lm/{orgId}' });
-  await expect(deliver(delivery)).rejects.toMatchObject({
-    name: 'SinkRejectedError',
-    message: expect.stringContaining(`tag the secret ${Key}=${delivery.orgId} to let`),
-  });
+  const message = `tag the secret ${Key}=${delivery.orgId} to let`;
+  await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
   await client.tagResource({ SecretId, Tags: [{ Key, Value: delivery.orgId }] });
   await deliver(delivery);
   expect(await read(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
@@ -158,49 +156,46 @@ it('rejects the secret of another source organization', async () => {
 it.each<[how: string, overrides: object, respond: (response: ServerResponse) => void]>([
   ['fails', {}, (response) => response.writeHead(500).end('{"__type":"InternalServiceError"}')],
   ['does not respond in time', { timeoutMs: 3000 }, () => undefined],
-])(
-  'sends one request, which says who calls, when AWS %s: Temporal tries again',
-  async (_how, overrides, respond) => {
-    const userAgents: unknown[] = [];
-    const server = await serveHttp(({ headers }, response) => {
-      userAgents.push(headers['user-agent']);
-      respond(response);
-    });
-    const { deliver } = await aws({ endpoint: server.url, ...overrides });
-    await expect(deliver(newDelivery())).rejects.toMatchObject({ name: 'SinkUnavailableError' });
-    expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
-  },
-);
+])('sends one request, which names this product, when AWS %s', async (_how, overrides, respond) => {
+  const userAgents: unknown[] = [];
+  const server = await serveHttp(({ headers }, response) => {
+    userAgents.push(headers['user-agent']);
+    respond(response);
+  });
+  const { deliver } = await aws({ endpoint: server.url, ...overrides });
+  await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable'));
+  expect(userAgents).toEqual([expect.stringContaining(`live-migration-prep/${VERSION}`)]);
+});
 
-it('sends nothing to an address that the environment names, and not the configuration', async () => {
+it('sends nothing to an address that only the environment names', async () => {
   const before = fixture().proxy.requests.length;
   process.env['AWS_ENDPOINT_URL'] = `http://${fixture().proxy.address}`;
   // AWS has no such region, so that no request leaves this machine.
   const { deliver } = await aws({ endpoint: undefined, region: 'no-region-1' });
   const failing = deliver(newDelivery()).finally(() => delete process.env['AWS_ENDPOINT_URL']);
-  await expect(failing).rejects.toMatchObject({ name: 'SinkUnavailableError' });
+  await expect(failing).rejects.toMatchObject(sinkError('Unavailable'));
   expect(fixture().proxy.requests).toHaveLength(before);
 });
 
-it.each<[error: { name?: string; code?: string }, status: number | undefined, kind: string]>([
-  [{ name: 'AccessDeniedException' }, 400, 'SinkRejectedError'],
+it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
+  ['AccessDeniedException', 'Rejected'],
   // Moto accepts a write to a secret that is scheduled for deletion; AWS says this.
-  [{ name: 'InvalidRequestException' }, 400, 'SinkRejectedError'],
-  [{ name: 'ThrottlingException' }, 400, 'SinkUnavailableError'],
-  [{ name: 'ExpiredTokenException' }, 400, 'SinkUnavailableError'],
-  [{ name: 'UnrecognizedClientException' }, 400, 'SinkUnavailableError'],
-  [{ name: 'EncryptionFailure' }, 400, 'SinkUnavailableError'],
-  [{ name: 'InternalServiceError' }, 500, 'SinkUnavailableError'],
-  [{ name: 'CredentialsProviderError' }, undefined, 'SinkUnavailableError'],
-  [{ code: 'ENOTFOUND' }, undefined, 'SinkUnavailableError'],
-  [{ name: 'Bad_canary' }, 400, 'SinkRejectedError'],
-  [{ name: 'canary'.repeat(11) }, 400, 'SinkRejectedError'],
-])('classifies %j with status %p as %s, and quotes no message or odd name', (error, httpStatusCode, name) => {
-  const thrown = Object.assign(new Error('x-amz-security-token:canary'), error, {
-    $metadata: { httpStatusCode },
-  });
+  ['InvalidRequestException', 'Rejected'],
+  ['ThrottlingException', 'Unavailable'],
+  ['ExpiredTokenException', 'Unavailable'],
+  ['UnrecognizedClientException', 'Unavailable'],
+  ['EncryptionFailure', 'Unavailable'],
+  ['InternalServiceError', 'Unavailable', 500],
+  ['CredentialsProviderError', 'Unavailable', 0],
+  ['ENOTFOUND', 'Unavailable', 0],
+  ['Bad_canary', 'Rejected'],
+  ['canary'.repeat(11), 'Rejected'],
+])('%s is Sink%s, and neither its message nor an odd name is quoted', (error, kind, status = 400) => {
+  const named = error === 'ENOTFOUND' ? { code: error } : { name: error };
+  const $metadata = { httpStatusCode: status || undefined };
+  const thrown = Object.assign(new Error('x-amz-security-token:canary'), named, { $metadata });
   const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
-  expect(classified).toMatchObject({ name });
+  expect(classified).toMatchObject(sinkError(kind));
   expect(classified.cause).toBeUndefined();
   expect(classified.message).toMatch(/^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /);
   expect(classified.message).not.toContain('canary');

@@ -1,18 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Delivery } from '../../../src/sinks/sink';
 import { startAtlas } from '../../support/atlas';
 import { newFolder } from '../../support/clean-up';
-import { eventually } from '../../support/eventually';
 import { deploy, type Handle } from '../../support/installation';
 import { endingOf, redeliver, startAndAwait, untilStep } from '../../support/runs';
 import { serveHttp } from '../../support/servers';
@@ -67,19 +58,6 @@ it('names a file without a source organization by the others', async () => {
   expect(readdirSync(directory)).toEqual([`${delivery.orgId}.${delivery.deliveryId}.link-token`]);
 });
 
-it('a check fails with the delivery that hangs before it, and succeeds once that has returned', async () => {
-  const directory = newFolder();
-  const delivery = newDelivery({ sourceOrgId: null });
-  const file = path.join(directory, `${delivery.orgId}.${delivery.deliveryId}.link-token`);
-  // Opening a FIFO waits for the other end.
-  execFileSync('mkfifo', [file]);
-  const { deliver, check } = await makeSink({ type: 'file', directory });
-  const both = [deliver(delivery), check()].map((result) => expect(result).rejects.toThrow(UNANSWERED));
-  await Promise.all(both);
-  closeSync(openSync(file, 'w'));
-  await eventually('a check', () => check().catch(() => null));
-});
-
 it('five folders that hang stop neither other sinks, nor a cancel, nor the end of the worker', async () => {
   const { url } = await serveHttp((_request, response) => response.end());
   const hook = {
@@ -108,15 +86,9 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
   const [cancelled, waiting] = requests.map((request) => deployment.handleOf(request)) as [Handle, Handle];
   await untilStep(cancelled, 'delivering');
   await cancelled.cancel();
-  expect(await endingOf(cancelled)).toMatchObject({
-    type: 'Cancelled',
-    details: { sinksTried: ['hung-1'] },
-  });
+  expect(await endingOf(cancelled)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['hung-1'] } });
   for (const outcome of (await Promise.all(failing)).slice(1)) {
-    expect(outcome).toMatchObject({
-      type: 'SinkUnavailable',
-      message: expect.stringMatching(UNANSWERED),
-    });
+    expect(outcome).toMatchObject({ type: 'SinkUnavailable', message: expect.stringMatching(UNANSWERED) });
   }
   for (const sink of ['tokens', 'hook']) {
     expect(await endingOf(await start(newRequest({ sink })))).toMatchObject({ type: 'delivered' });

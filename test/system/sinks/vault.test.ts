@@ -7,7 +7,7 @@ import { newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
 import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
-import { makeSink, newDelivery, successorOf, type Env } from '../../support/sinks';
+import { makeSink, newDelivery, sinkError, successorOf, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { testContract } from './contract';
 
@@ -62,11 +62,6 @@ const fixture = testContract(async () => {
 const vault = (overrides: object = {}, env = fixture().env) =>
   makeSink({ ...fixture().configFor(), ...overrides }, env);
 
-const failure = (kind: 'Rejected' | 'Unavailable', message: RegExp) => ({
-  name: `Sink${kind}Error`,
-  message: expect.stringMatching(message),
-});
-
 /** Delivers, and tries again as Temporal does. */
 function deliverAtLast({ deliver }: Awaited<ReturnType<typeof makeSink>>, delivery: Delivery) {
   return eventually('a delivery', () =>
@@ -91,26 +86,24 @@ it('writes the token and what is known of it, below any path', async () => {
   expect(versions).toEqual([known]);
 });
 
-describe('what it does not overwrite', () => {
+const OTHER_SOURCE = /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into path/;
+
+describe('a path', () => {
   it.each<[string, (delivery: Delivery) => object, RegExp]>([
     ['a value of someone else', () => ({ password: 'x' }), /holds a value that was not written by this sink/],
-    [
-      'the token of another source',
-      ({ orgId }) => newDelivery({ orgId }),
-      /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into path/,
-    ],
+    ['the token of another source', ({ orgId }) => newDelivery({ orgId }), OTHER_SOURCE],
     ['a newer token', successorOf, /holds a newer token/],
-  ])('%s', async (_what, present, message) => {
+  ])('that holds %s is not overwritten', async (_what, present, message) => {
     const { bao } = fixture();
     const delivery = newDelivery();
     const data = present(delivery);
     await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data });
     const { deliver } = await vault();
-    await expect(deliver(delivery)).rejects.toMatchObject(failure('Rejected', message));
+    await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
     expect(await bao.versionsAt(pathOf(delivery))).toEqual([data]);
   });
 
-  it('writes to a path whose last version was deleted', async () => {
+  it('whose last version was deleted is written to', async () => {
     const { bao } = fixture();
     const delivery = newDelivery();
     await bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'x' } });
@@ -119,7 +112,7 @@ describe('what it does not overwrite', () => {
     await expect(deliver(delivery)).resolves.toContain('version 2');
   });
 
-  it('of two simultaneous tokens the newer ends on top, and neither is written twice', async () => {
+  it('ends with the newer of two simultaneous tokens, and neither is written twice', async () => {
     const older = newDelivery();
     const newer = successorOf(older);
     const sink = await vault();
@@ -144,7 +137,7 @@ it.each([
   const env = { ...fixture().env, VAULT_TOKEN: 'canary-wrong', SECRET_ID: 'canary-wrong' };
   const { deliver } = await vault({ auth }, env);
   const failing = deliver(newDelivery());
-  await expect(failing).rejects.toMatchObject(failure('Unavailable', message));
+  await expect(failing).rejects.toMatchObject(sinkError('Unavailable', message));
   await expect(failing).rejects.not.toThrow('canary');
   Object.assign(env, fixture().env);
   await deliver(newDelivery());
@@ -161,7 +154,7 @@ describe('an AppRole', () => {
     ['100s', 90],
     ['1h', 59 * 60],
   ])(
-    'logs in once for a lease of %s until %i seconds after it began, and anew, in the same attempt, after a 403',
+    'logs in for a lease of %s once in %i s, and again in the same attempt after a 403',
     async (token_ttl, renewAfterS) => {
       const { bao } = fixture();
       await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl });
@@ -183,7 +176,7 @@ describe('an AppRole', () => {
     },
   );
 
-  it('that is refused is not sent again for 15 minutes, unless it changes or for a check, so that Vault does not lock it', async () => {
+  it('that is refused is sent again after 15 minutes, a change or by a check, so that Vault does not lock it', async () => {
     const { bao, proxy } = fixture();
     await bao.ask('POST', 'auth/approle/role/lockable', { token_policies: 'worker' });
     const role = await bao.ask('GET', 'auth/approle/role/lockable/role-id');
@@ -204,7 +197,7 @@ describe('an AppRole', () => {
       nowIs(0);
       const ten = Array.from({ length: 10 }, (_, index) => (index % 2 ? one : other).deliver(newDelivery()));
       for (const outcome of await Promise.allSettled(ten)) {
-        expect(outcome).toMatchObject({ reason: failure('Unavailable', refusal(400, 15)) });
+        expect(outcome).toMatchObject({ reason: sinkError('Unavailable', refusal(400, 15)) });
       }
       nowIs(14);
       await expect(one.deliver(newDelivery())).rejects.toThrow(refusal(400, 15));
@@ -215,14 +208,14 @@ describe('an AppRole', () => {
       // Two checks at once, as of two sinks, send one login.
       for (const sent of [3, 4, 5]) {
         for (const outcome of await Promise.allSettled([one.check(), other.check()])) {
-          expect(outcome).toMatchObject({ reason: failure('Rejected', refusal(400, 30)) });
+          expect(outcome).toMatchObject({ reason: sinkError('Rejected', refusal(400, 30)) });
         }
         expect(logins()).toBe(sent);
       }
 
       env.SECRET_ID = String(secret?.data['secret_id']);
       const locked = /has locked the role after failed logins.* sys\/locked-users\/<accessor/;
-      await expect(one.deliver(newDelivery())).rejects.toMatchObject(failure('Unavailable', locked));
+      await expect(one.deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', locked));
       const methods = await bao.ask('GET', 'sys/auth');
       const { accessor } = methods?.data['approle/'] as { accessor: string };
       execFileSync(bao.program, ['write', '-force', `sys/locked-users/${accessor}/unlock/${env.ROLE_ID}`], {
@@ -242,7 +235,7 @@ describe('an AppRole', () => {
     const before = await accessors();
     const { deliver } = await vault({ auth: APP_ROLE, path: 'elsewhere/{orgId}' });
     const denied = /responded with 403: the policy denies it; grant create, read and update on secret\/data/;
-    await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', denied));
+    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', denied));
     expect(await accessors()).toHaveLength(before.length + 2);
   });
 
@@ -253,7 +246,7 @@ describe('an AppRole', () => {
     await bao.seal();
     const sealed = /login at auth\/approle responded with 503: it is sealed.*; it used the AppRole/;
     try {
-      await expect(deliver(delivery)).rejects.toMatchObject(failure('Unavailable', sealed));
+      await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Unavailable', sealed));
       await expect(check()).rejects.toThrow(sealed);
     } finally {
       await bao.unseal();
@@ -290,7 +283,7 @@ describe('an AppRole', () => {
     const { deliver } = await vault({ auth: APP_ROLE, address: url });
     const message =
       /login at auth\/approle responded with 200: this is not what was requested; check its add/;
-    await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Unavailable', message));
+    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
   });
 
   it('logs in anew for a check, which reads a path of made-up ids', async () => {
@@ -323,7 +316,7 @@ describe('the server', () => {
     });
     const { deliver } = await vault({ address: server.url });
     for (refused of ['GET', 'POST']) {
-      const expected = failure('Unavailable', new RegExp(message));
+      const expected = sinkError('Unavailable', new RegExp(message));
       await expect(deliver(newDelivery())).rejects.toMatchObject({ ...expected, retryAfterMs: 3000 });
     }
   });
@@ -333,18 +326,18 @@ describe('the server', () => {
     ['a namespace that is not there', { namespace: 'nowhere' }, /correct mount or namespace/],
   ])('rejects %s', async (_what, overrides, message) => {
     const { deliver } = await vault({ ...overrides, auth: ROOT });
-    await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', message));
+    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
   it('rejects an engine of version 1, in a check too, and writes nothing', async () => {
     const { deliver, check } = await vault({ mount: 'old', auth: ROOT });
     const message = /type kv, version 1, at old: run vault kv enable-versioning old, or correct mount/;
     const delivery = newDelivery();
-    await expect(check()).rejects.toMatchObject(failure('Rejected', message));
-    await expect(deliver(delivery)).rejects.toMatchObject(failure('Rejected', message));
+    await expect(check()).rejects.toMatchObject(sinkError('Rejected', message));
+    await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
     expect(await fixture().bao.ask('LIST', 'old/')).toBeNull();
     await fixture().bao.ask('POST', `old/data/${pathOf(delivery)}`, { password: 'of someone else' });
-    await expect(deliver(delivery)).rejects.toMatchObject(failure('Rejected', message));
+    await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
   it('says what to delete when an engine of version 1 took the place of one of version 2', async () => {
@@ -355,7 +348,7 @@ describe('the server', () => {
     await bao.ask('DELETE', 'sys/mounts/replaced');
     await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '1' } });
     const message = /now has another engine at replaced: delete what was written to replaced\/data\/live/;
-    await expect(sink.deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', message));
+    await expect(sink.deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
   it('is written to only once it has named version 2, for which it is asked once', async () => {
@@ -381,7 +374,7 @@ describe('the server', () => {
         `mounts/secret responded with ${status} and .*: grant the worker read on sys/int`,
       );
       for (const work of [() => sink.deliver(newDelivery()), () => sink.check()]) {
-        await expect(work()).rejects.toMatchObject(failure('Unavailable', message));
+        await expect(work()).rejects.toMatchObject(sinkError('Unavailable', message));
       }
     }
     expect(writes).toEqual([]);
@@ -396,7 +389,7 @@ describe('the server', () => {
     const { url } = await serveHttp((_request, response) => response.end('<html>Sign in</html>'));
     const { deliver } = await vault({ address: url });
     const message = /responded with 200: this is not what was requested; check its address$/;
-    await expect(deliver(newDelivery())).rejects.toMatchObject(failure('Rejected', message));
+    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 });
 

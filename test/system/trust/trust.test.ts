@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import type { SealedToken } from '../../../src/contract/schemas';
 import { newOrgId } from '../../support/ids';
-import { startInstallation, type Installation } from '../../support/installation';
+import { startInstallation } from '../../support/installation';
 import { createdToken, endingOf, untilStep } from '../../support/runs';
+import { setUp } from '../../support/set-up';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
 
-let installation: Installation;
-beforeAll(async () => void (installation = await startInstallation()));
+const installation = setUp(startInstallation);
 
 /** A run that was cancelled while its token waited for its sink, so that history holds the sealed token. */
 async function leaveToken() {
-  const { deployment } = installation;
+  const { deployment } = installation();
   const request = deployment.newRequest({ sink: 'rejects' });
   const handle = await deployment.start(request);
   await untilStep(handle, 'undelivered');
@@ -22,7 +22,7 @@ async function leaveToken() {
 
 /** `test/unit/activities` has what the activities refuse, once they know who calls. */
 it('a standalone activity does nothing for a valid request', async () => {
-  const { atlas, deployment } = installation;
+  const { atlas, deployment } = installation();
   const { jwe, facts, ...left } = await leaveToken();
   const tokens = deployment.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
@@ -61,7 +61,7 @@ const OTHER_FACTS: Omit<SealedToken, 'jwe'> = {
 };
 
 it('a recovery delivers no token of another run, and takes nothing from outside the seal', async () => {
-  const { atlas, deployment } = installation;
+  const { atlas, deployment } = installation();
   const [{ request, jwe, facts }, other] = [await leaveToken(), await leaveToken()];
   const recover = (ofJwe: string) =>
     deployment.start(request, { sealedToken: { ...OTHER_FACTS, jwe: ofJwe }, sinksTried: [] });
