@@ -1,4 +1,5 @@
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
+import { toObject } from './object';
 
 const FIELDS = ['orgId', 'sourceOrgId', 'sink', 'accessListIps'];
 
@@ -14,7 +15,7 @@ export function differingFields(left: unknown, right: unknown): string[] {
 }
 
 function formatField(request: unknown, field: string): string {
-  const value = (request as Record<string, unknown> | null | undefined)?.[field];
+  const value = toObject(request)[field];
   if (!Array.isArray(value) || value.length > MAX_ACCESS_LIST_ENTRIES) return formatValue(value);
   return `[${[...new Set(value.map(formatValue))].sort().join()}]`;
 }

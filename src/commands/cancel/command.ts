@@ -1,5 +1,5 @@
 import { commandLine } from '../../shared/command-line';
-import { refusal } from '../cli/command-error';
+import { refusalError } from '../cli/command-error';
 import type { CommandContext, ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
 import { resolveWorkflowId, targetCommand } from '../shared/options';
@@ -21,7 +21,7 @@ async function cancel({ client, output }: CommandContext, workflowId: string): P
   // Temporal accepts the request for a run that has ended, too.
   const { runId, isOpen, status } = await describeOwnRun(client, { workflowId });
   if (!isOpen) {
-    throw refusal(
+    throw refusalError(
       [
         `${workflowId} has ended (${status.name}): there is nothing to cancel`,
         `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,

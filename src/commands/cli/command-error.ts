@@ -1,15 +1,23 @@
 import { EXIT_CODES, type ExitCode } from './exit-codes';
 
+/** Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `refused`. */
+export interface Facts {
+  /** Type of the run's failure. */
+  type?: string | null | undefined;
+  /** State of the runs that does not allow the command. */
+  refused?: string;
+  [name: string]: unknown;
+}
+
 /** Thrown to end a command. Its lines are for the terminal, its exit code is for a calling script. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly lines: readonly string[];
 
-  /** @param facts printed by `--json` beside the message, such as the type of the run's failure. */
   constructor(
     lines: string | readonly string[],
     readonly exitCode: ExitCode = EXIT_CODES.failed,
-    readonly facts: object = {},
+    readonly facts: Facts = {},
   ) {
     const list = [lines].flat();
     super(list.join('\n'));
@@ -22,6 +30,6 @@ export function usageError(lines: string | readonly string[]): CommandError {
 }
 
 /** Makes the error for what the state of the runs does not allow. */
-export function refusal(lines: string | readonly string[], facts: object): CommandError {
+export function refusalError(lines: string | readonly string[], facts: Facts): CommandError {
   return new CommandError(lines, EXIT_CODES.refused, facts);
 }

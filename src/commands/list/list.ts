@@ -20,10 +20,11 @@ import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
+import type { ListOptions } from './command';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
-const MAX_REASON_LENGTH = 200;
+const MAX_UNREADABLE_LENGTH = 200;
 /** Bounds the Queries at a time: for each, a worker may have to replay a run. */
 const QUERY_CONCURRENCY = 10;
 
@@ -52,28 +53,17 @@ interface ListedRun {
   unreadable?: string;
 }
 
-const text = z.string().max(1000).nullable().catch(null);
+const boundedText = z.string().max(1000).nullable().catch(null);
 
 /** A request for a person to read. Anyone in the namespace can start a run with any input. */
 const requestSchema = z.object({
-  orgId: text,
-  sourceOrgId: text,
+  orgId: boundedText,
+  sourceOrgId: boundedText,
   accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
-  sink: text,
-  requestedBy: text,
-  changeReference: text,
+  sink: boundedText,
+  requestedBy: boundedText,
+  changeReference: boundedText,
 });
-
-interface ListOptions {
-  undelivered?: boolean | undefined;
-  unconfirmed?: boolean | undefined;
-  recoverable?: boolean | undefined;
-  failure?: string | undefined;
-  org?: string | undefined;
-  since?: Date | undefined;
-  details: boolean;
-  requests: boolean;
-}
 
 /** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
@@ -82,10 +72,11 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
   const read = async (info: RunInfo): Promise<Listed> => {
     const run = toListedRun(info);
-    const details = await readDetails(client, info, run, options).catch(toUnreadable);
-    if (details === null) return { run, isMatch: false };
+    if (!isCandidate(run, options)) return { run, isMatch: false };
+    const match = await readMatch(client, info, run, options).catch(toUnreadable);
+    if (match === null) return { run, isMatch: false };
     const isAsked = options.undelivered && !options.requests;
-    return { run: { ...run, ...details, ...(isAsked && { status: await readStatus(run) }) }, isMatch: true };
+    return { run: { ...run, ...match, ...(isAsked && { status: await readStatus(run) }) }, isMatch: true };
   };
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   const runs = pMapIterable(infos, read, { concurrency });
@@ -116,19 +107,22 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
   ].filter((condition) => typeof condition === 'string');
 }
 
+/** Tells by the memo whether a run can match every filter. */
+function isCandidate(run: ListedRun, { undelivered, unconfirmed }: ListOptions): boolean {
+  return (!undelivered || run.state === 'undelivered') && (!unconfirmed || run.unconfirmedTokens > 0);
+}
+
 /**
- * Reads what the options need of the history of a run.
+ * Reads what the options need of the history of a candidate.
  *
  * @returns null when the run does not match every filter.
  */
-async function readDetails(
+async function readMatch(
   client: Client,
   info: RunInfo,
   run: ListedRun,
-  { undelivered, unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
+  { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
 ): Promise<Partial<ListedRun> | null> {
-  if (undelivered && run.state !== 'undelivered') return null;
-  if (unconfirmed && run.unconfirmedTokens === 0) return null;
   const failure = wanted || (details && run.state === 'failed') ? await readEnding(client, run) : undefined;
   if (wanted && failure?.type !== wanted) return null;
   if (requests) return {};
@@ -150,7 +144,7 @@ async function readDetails(
 /** Lets one run that cannot be read be one line. A call that fails is no fault of the run, and ends the command. */
 function toUnreadable(error: unknown): Partial<ListedRun> {
   if (findGrpcError(error)) throw error;
-  return { unreadable: truncate((error as Error).message, MAX_REASON_LENGTH) };
+  return { unreadable: truncate((error as Error).message, MAX_UNREADABLE_LENGTH) };
 }
 
 function toListedRun(info: RunInfo): ListedRun {

@@ -3,7 +3,7 @@ import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { isDelivered } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
-import { refusal } from '../cli/command-error';
+import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from '../shared/follow';
 import { describeOwnRun } from '../shared/refusals';
@@ -23,7 +23,7 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw refusal(`another run of ${workflowId} is open: wait for it to end, or cancel it`, {
+    throw refusalError(`another run of ${workflowId} is open: wait for it to end, or cancel it`, {
       workflowId,
       refused: 'open',
     });
@@ -36,7 +36,7 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const refuse = (refused: string, why: string) =>
-    refusal(`run ${runId} ${why}`, { workflowId, runId, refused });
+    refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
 
   const run = await describeOwnRun(client, { workflowId, runId });
   if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);

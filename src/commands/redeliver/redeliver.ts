@@ -6,7 +6,7 @@ import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { isOpen, listRuns } from '../../temporal/visibility';
-import { refusal } from '../cli/command-error';
+import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from '../shared/bulk';
 import { describeNotCounted, describeReceipt, toFailureError } from '../shared/endings';
@@ -43,7 +43,7 @@ export async function redeliverAll(
   output.setFollowUp(
     'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
   );
-  await runBulk(runs, 'undelivered run', output, async ({ workflowId }) =>
+  await runBulk(runs, output, { noun: 'undelivered run' }, async ({ workflowId }) =>
     toDelivered(await sendRedeliver(client, workflowId, sink)),
   );
 }
@@ -58,7 +58,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
-      throw refusal(
+      throw refusalError(
         [
           `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
             ' cancel it, then recover its token',
@@ -80,7 +80,7 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const newest = await client.workflow.getHandle(workflowId).describe();
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
-  throw refusal(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
+  throw refusalError(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
     workflowId,
     refused: 'nothingToDeliver',
   });

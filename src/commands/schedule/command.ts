@@ -2,7 +2,7 @@ import { Command } from '@commander-js/extra-typings';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { ScheduledRequest } from '../../contract/schemas';
 import { shellQuote } from '../../shared/text';
-import { refusal, usageError } from '../cli/command-error';
+import { refusalError, usageError } from '../cli/command-error';
 import type { CommandContext, ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
 import { collect, duration, time } from '../cli/option-parsers';
@@ -88,7 +88,7 @@ async function createSchedule(
         throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
       }
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-      throw refusal(
+      throw refusalError(
         `schedule ${scheduleId} exists: to change it, delete it first with:` +
           ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
         { scheduleId, refused: 'scheduleExists' },

@@ -26,15 +26,14 @@ export interface RunOutcome {
 /**
  * Works on runs, a few at once, and prints the outcome of each as it ends. An error is the outcome of its own run only.
  *
- * @param noun names one item, such as `request`.
+ * @param options.noun names one item, such as `request`.
  * @throws CommandError when a run failed, was cancelled, is undelivered, or was refused.
  */
 export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
-  noun: string,
   output: Output,
+  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number | undefined },
   work: (item: I) => Promise<RunOutcome>,
-  concurrency = MAX_CONCURRENCY,
 ): Promise<void> {
   const counts = new Map<Action, number>();
   let done = 0;
@@ -75,16 +74,13 @@ export function toDelivered(receipt: Receipt): RunOutcome {
 
 export function toFailed(error: unknown): RunOutcome {
   if (!(error instanceof CommandError)) return { action: 'failed', reason: describeError(error) };
-  const { exitCode, facts } = error;
-  const [first = '', ...others] = error.lines.map((line) => line.trim());
-  const { refused, type } = facts as { refused?: string; type?: string };
-  if (refused === 'delivered' || type === 'NothingToDeliver') {
-    return { ...facts, action: 'skipped', reason: first };
-  }
-  const action = ACTION_BY_EXIT_CODE[exitCode] ?? 'failed';
-  if (action === 'undelivered' || action === 'cancelled') return { ...facts, action, reason: first };
+  const { exitCode, facts, lines } = error;
+  const isDone = facts.refused === 'delivered' || facts.type === 'NothingToDeliver';
+  const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
   // The fields that differ, or are wrong, are on lines of their own.
-  return { ...facts, action, reason: truncate([first, ...others].join('; '), MAX_REASON_LENGTH) };
+  const shown = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
+  const reason = shown.map((line) => line.trim()).join('; ');
+  return { ...facts, action, reason: truncate(reason, MAX_REASON_LENGTH) };
 }
 
 function worstExitCode(counts: ReadonlyMap<Action, number>): ExitCode {

@@ -2,11 +2,12 @@ import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
 import { differingFields } from '../../shared/compare-requests';
+import { toObject } from '../../shared/object';
 import { shellQuote, truncate } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
-import { refusal } from '../cli/command-error';
+import { refusalError } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
 /**
@@ -26,7 +27,7 @@ export async function describeOwnRun(
 /** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
 export function refuseForeign({ workflowId, runId, type }: RunRef & { type: string }): void {
   if (type === WORKFLOW_TYPES.prepare) return;
-  throw refusal(
+  throw refusalError(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
       ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}, and end it if it is open`,
     { workflowId, runId, refused: 'foreignRun' },
@@ -46,9 +47,9 @@ export async function refuseIfDifferent(
   const running = await readRequest(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
-  const describe = (of: object | null, field: string) =>
-    truncate(JSON.stringify((of as Record<string, unknown> | null)?.[field] ?? null), MAX_VALUE_LENGTH);
-  throw refusal(
+  const describe = (of: unknown, field: string) =>
+    truncate(JSON.stringify(toObject(of)[field] ?? null), MAX_VALUE_LENGTH);
+  throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
       ...fields.map(
@@ -72,7 +73,7 @@ export async function refuseEarlierToken(
 ): Promise<never> {
   const { state, runId, receipt, deliveryId } = token;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  throw refusal([message, ...(receipt ? describeReceipt(receipt) : [])], {
+  throw refusalError([message, ...(receipt ? describeReceipt(receipt) : [])], {
     workflowId,
     runId,
     deliveryId,

@@ -17,7 +17,7 @@ export async function describeMissingWorker(client: Client, taskQueue: string): 
 }
 
 /** Allows for three attempts, which take up to a minute, and for a busy worker that starts them late. */
-const TIMEOUT_MS = 90_000;
+const REPORT_TIMEOUT_MS = 90_000;
 
 /**
  * Lets a worker check itself, or what a request would use.
@@ -39,7 +39,7 @@ export async function checkWorker(
     workflowId: `live-migration-prep-check/${randomUUID()}`,
     taskQueue,
     args: request ? [request] : [],
-    workflowExecutionTimeout: TIMEOUT_MS,
+    workflowExecutionTimeout: REPORT_TIMEOUT_MS,
   });
   const outcome: unknown = await handle.result().catch((error: unknown) => {
     if (error instanceof WorkflowFailedError) return error.cause;

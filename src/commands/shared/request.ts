@@ -21,7 +21,7 @@ export interface PairRequest {
  * @throws CommandError with every problem, and exit code 2.
  */
 export async function makeRequest(
-  options: RequestOptions,
+  options: RequestOptions & { again?: boolean },
   consequence: string,
   stdin: Stdin,
 ): Promise<PairRequest> {
@@ -32,6 +32,7 @@ export async function makeRequest(
     ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
     ...(options.requestedBy && { requestedBy: options.requestedBy }),
     ...(options.changeReference && { changeReference: options.changeReference }),
+    ...(options.again && { again: true }),
   };
   const { problems } = validateFields(request);
   if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));
@@ -72,7 +73,7 @@ export interface NumberedRequest extends PairRequest {
 }
 
 /** All lines of a binary file are wrong. */
-const MAX_LISTED = 100;
+const MAX_LINES_LISTED = 100;
 
 /**
  * @param file `-` for standard input.
@@ -83,7 +84,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
   if (lines.length === 0) throw usageError(`nothing was started: --from ${file} contains no request`);
   const requests = new Map<string, NumberedRequest>();
   const problems = lines.flatMap(({ line, text }) => {
-    const request = parseRequest(text);
+    const request = parseRequestLine(text);
     if (typeof request === 'string') return `  line ${line}: ${request}`;
     const pair = toPair(request);
     const earlier = requests.get(pair.workflowId);
@@ -92,10 +93,11 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
     return [];
   });
   if (problems.length === 0) return [...requests.values()];
-  const first = problems.length > MAX_LISTED ? `, of which these are the first ${MAX_LISTED}` : '';
+  const first =
+    problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
   throw usageError([
     `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}${first}`,
-    ...problems.slice(0, MAX_LISTED),
+    ...problems.slice(0, MAX_LINES_LISTED),
   ]);
 }
 
@@ -112,7 +114,7 @@ async function readLines(option: string, file: string, stdin: Stdin) {
 }
 
 /** @returns the request, or what is wrong with it. */
-function parseRequest(text: string): PrepareRequest | string {
+function parseRequestLine(text: string): PrepareRequest | string {
   let value: unknown;
   try {
     value = JSON.parse(text);

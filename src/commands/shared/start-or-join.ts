@@ -26,17 +26,15 @@ const MAX_ATTEMPTS = 5;
 export async function startOrJoin(
   { client, taskQueue }: CommandContext,
   pair: PairRequest,
-  again: boolean,
   beforeStart?: () => void,
 ): Promise<RunRef & { joined: boolean; taskQueue: string }> {
   const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
-    const { open, workflowIdReusePolicy } = await requireStartable(client, pair, again);
+    const { open, workflowIdReusePolicy } = await requireStartable(client, pair);
     if (open) return { workflowId, runId: open.runId, joined: true, taskQueue: open.taskQueue };
     beforeStart?.();
     try {
-      const args: [PrepareRequest] = [again ? { ...request, again } : request];
-      const run = await startRun(client, { workflowId, taskQueue, args, workflowIdReusePolicy });
+      const run = await startRun(client, { workflowId, taskQueue, args: [request], workflowIdReusePolicy });
       return { ...run, joined: false, taskQueue };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) throw error;
@@ -44,18 +42,15 @@ export async function startOrJoin(
   }
 }
 
-interface Startable {
-  /** The open run of an equal request, which a start joins. */
-  open: WorkflowExecutionDescription | null;
-  workflowIdReusePolicy: WorkflowIdReusePolicy;
-}
-
-/** @throws CommandError when the runs of an id allow neither a start nor a join of the open run. */
+/**
+ * @returns `open`, the open run of an equal request, which a start joins; null without one.
+ * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
+ */
 export async function requireStartable(
   client: Client,
   { workflowId, request }: PairRequest,
-  again: boolean,
-): Promise<Startable> {
+): Promise<{ open: WorkflowExecutionDescription | null; workflowIdReusePolicy: WorkflowIdReusePolicy }> {
+  const again = request.again !== undefined;
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
   const open = newest && isOpen(newest) ? newest : null;
   if (open) {

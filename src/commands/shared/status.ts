@@ -4,12 +4,12 @@ import { DELIVERY_FAILURE_TYPES, type DeliveryFailureType } from '../../contract
 import { statusSchema, type Status } from '../../contract/schemas';
 import type { RunRef } from '../../temporal/run-history';
 
-const TIMEOUT_MS = 5000;
+const QUERY_TIMEOUT_MS = 5000;
 
 /** @returns null when no worker answers the Query in time. */
 export async function readStatus(client: Client, handle: WorkflowHandle): Promise<Status | null> {
   const result: unknown = await client.connection
-    .withDeadline(Date.now() + TIMEOUT_MS, () => handle.query(statusQuery))
+    .withDeadline(Date.now() + QUERY_TIMEOUT_MS, () => handle.query(statusQuery))
     .catch(() => null);
   return statusSchema.safeParse(result).data ?? null;
 }

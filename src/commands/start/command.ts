@@ -29,7 +29,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
         'start --from requests.jsonl --wait',
       ),
     )
-    .action(async ({ wait, again, dryRun, from, ...options }) => {
+    .action(async ({ wait, dryRun, from, ...options }) => {
       const { makeRequest, readRequests } = await import('../shared/request.js');
       if (from !== undefined) {
         const requests = await readRequests(from, stdin);
@@ -38,8 +38,6 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       }
       const pair = await makeRequest(options, 'nothing was started', stdin);
       const { start, dryRunStart } = await import('./start.js');
-      return withTemporal((context) =>
-        dryRun ? dryRunStart(context, pair, again) : start(context, pair, { wait, again }),
-      );
+      return withTemporal((context) => (dryRun ? dryRunStart(context, pair) : start(context, pair, wait)));
     });
 }

@@ -27,18 +27,19 @@ export async function startMany(
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
       await checkRequestRemotely(context, pair.request, 'it would fail');
-      const { open } = await requireStartable(client, pair, false);
+      const { open } = await requireStartable(client, pair);
       return open
         ? toSkipped(open.runId)
         : { action: 'would start', reason: `into sink ${pair.request.sink}` };
     }
-    const { joined, ...run } = await startOrJoin(context, pair, false);
+    const { joined, ...run } = await startOrJoin(context, pair);
     const { runId } = run;
     if (wait) return { ...(await follow(client, run).then(toDelivered, toFailed)), runId };
     return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  await runBulk(requests, 'request', output, startOne, dryRun ? CHECKS_AT_A_TIME : undefined);
+  const concurrency = dryRun ? CHECKS_AT_A_TIME : undefined;
+  await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 
 function toSkipped(runId: string): RunOutcome {

@@ -2,7 +2,7 @@ import { list } from '../../../../src/commands/list/list';
 import { clientOf, grpcError, listedRun } from '../../temporal/scripted-server';
 import { contextWith } from '../shared/context';
 
-const OPTIONS = { recoverable: true, details: false, requests: false };
+const OPTIONS = { recoverable: true, details: false, requests: false } as const;
 
 /** Lists two terminated runs; the read of the first one's history fails. */
 function listWith(error: Error) {

@@ -10,7 +10,7 @@ const { done, failed, undelivered, refused, cancelled } = EXIT_CODES;
 async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promise.resolve()) {
   const { output, printed } = contextWith({});
   const items = outcomes.map((outcome, index) => ({ workflowId: `run-${index}`, outcome }));
-  const work = runBulk(items, 'request', output, async ({ outcome }) => {
+  const work = runBulk(items, output, { noun: 'request' }, async ({ outcome }) => {
     await untilDone();
     if (outcome instanceof Error) throw outcome;
     return outcome;
