@@ -24,7 +24,7 @@ function refusingServer() {
   return listen(server, 'http');
 }
 
-describe('without a connection, a client and a worker say what to do, and quote no secret:', () => {
+describe('a client and a worker say what to do, and quote no secret, for', () => {
   it.concurrent.each([
     [
       'an API key with a line end',

@@ -152,13 +152,6 @@ describe('awaitDelivery', () => {
     await expect(awaitDelivery(handle, request)).rejects.toThrow(WorkflowNotFoundError);
   });
 
-  it.concurrent('is refused with another request than that of its start, and the run goes on', async () => {
-    const request = worker().deployment.newRequest();
-    const { type } = await startAndAwait(worker().deployment, request, { ...request, sink: 'other' });
-    expect(type).toBe('DifferentRequest');
-    expect(await endingOf(worker().deployment.handleOf(request))).toMatchObject({ type: 'delivered' });
-  });
-
   it.concurrent('is refused with the fields that differ, or with what to pass', async () => {
     const { request, handle } = await startUndelivered();
     const other = { ...request, accessListIps: [], sink: null };

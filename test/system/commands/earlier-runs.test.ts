@@ -156,7 +156,7 @@ commandsOn('that was terminated with a token, and with a history of 4.5 MB', 1, 
   ['recover --sink files', done, AFTER_BLOCKED],
 ]);
 
-it.concurrent('recover starts on the queue of --task-queue, with the request but for again', async () => {
+it.concurrent('recover starts on the given task queue, with the same request but without again', async () => {
   const earlier = await ran('blocked', 'cancel');
   const { options, runId, workflowId } = earlier;
   const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
@@ -174,7 +174,7 @@ it.concurrent('recover starts on the queue of --task-queue, with the request but
   expect(repeated).not.toHaveProperty('again');
 });
 
-it.concurrent('recover takes the token that was delivered from the delivery, not from a claim', async () => {
+it.concurrent('recover goes by the delivery, and not by what a caller says of its token', async () => {
   const first = await ran('blocked', 'cancel');
   const second = await ran('blocked', 'cancel', first);
   const { workflow } = fixture().temporal;

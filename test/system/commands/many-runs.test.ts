@@ -48,7 +48,7 @@ async function startUndelivered(): Promise<PrepareRequest> {
 }
 
 describe('start --from', () => {
-  it('that is stopped half-way says what goes on, and run again creates one token for each line', async () => {
+  it('that is interrupted says what goes on, and starts the rest when it is run again', async () => {
     const requests = Array.from({ length: 30 }, () => newRequest());
     const before = tokens();
     let starts = 0;
@@ -79,7 +79,7 @@ describe('start --from', () => {
     expect(command.output()).toBe(stopped.stdout + stopped.stderr);
   });
 
-  it('starts only pairs without a run that is open or has a token, and says why', async () => {
+  it('starts only the pairs without an open run or a token, and says why', async () => {
     const { blockedSink, deployment } = fixture();
     const delivered = newRequest();
     await endingOf(await deployment.start(delivered));
@@ -99,15 +99,9 @@ describe('start --from', () => {
     ]);
     const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run').exited;
     expect(wrong.code).toBe(1);
-    expect(outcomesIn(wrong)).toMatchObject([
-      {
-        action: 'failed',
-        reason: expect.stringMatching(/^it would fail: .*; sink "nowhere" is not a sink of/),
-      },
-      {
-        action: 'failed',
-        reason: expect.stringMatching(/^it would fail: .*; error +sink blocked: .* is not a/),
-      },
+    expect(outcomesIn(wrong).map(({ action, reason }) => `${String(action)}: ${String(reason)}`)).toEqual([
+      expect.stringMatching(/^failed: it would fail: .*; sink "nowhere" is not a sink of/),
+      expect.stringMatching(/^failed: it would fail: .*; error +sink blocked: .* is not a/),
     ]);
     expect(tokens()).toBe(before);
     const waited = await startFrom(requests, '--wait').exited;
@@ -124,7 +118,7 @@ describe('start --from', () => {
   });
 });
 
-it('list --requests | start --from - starts every run that Atlas rejected again, once', async () => {
+it('list --requests | start --from - repeats every run that Atlas rejected, once', async () => {
   const { atlas, deployment, temporal } = fixture();
   const { taskQueue } = deployment;
   const [again, onDemand, scheduled] = [newRequest(), newRequest(), newRequest()];
@@ -139,10 +133,8 @@ it('list --requests | start --from - starts every run that Atlas rejected again,
   for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);
   }
-  await untilListed(
-    `TaskQueue = '${taskQueue}' AND StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`,
-    5,
-  );
+  const failed = `StartTime > '${since}' AND ExecutionStatus = 'Failed' AND WorkflowType = 'prepareLiveMigration'`;
+  await untilListed(`TaskQueue = '${taskQueue}' AND ${failed}`, 5);
 
   const requestsOf = (failure: string) =>
     fixture().client('list', '--since', since, '--failure', failure, '--requests');
@@ -161,7 +153,7 @@ it('list --requests | start --from - starts every run that Atlas rejected again,
   expect(tokens()).toBe(before + 3);
 });
 
-it('redeliver --all tries each undelivered run of the task queue, also at another sink', async () => {
+it('redeliver --all delivers each undelivered run of the task queue, also to another sink', async () => {
   const { atlas, client, deployment } = fixture();
   const own = [await startUndelivered(), await startUndelivered()];
   atlas.faults({ on: 'linkTokens', status: 429, times: 10_000 });

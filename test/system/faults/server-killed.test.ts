@@ -9,7 +9,7 @@ import { endingOf, redeliver, untilStep } from '../../support/runs';
 
 const NEVER_MS = 300_000;
 
-it('a server is killed during a POST and while another token is undelivered: both are delivered', async () => {
+it('a token in creation and an undelivered one are delivered after Temporal was killed', async () => {
   const folder = newFolder();
   const server = {
     port: await freePort(),

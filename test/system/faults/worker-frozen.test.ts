@@ -22,7 +22,7 @@ beforeAll(async () => {
 const freeze = () => process.kill(own.worker.pid, 'SIGSTOP');
 const goOn = () => process.kill(own.worker.pid, 'SIGCONT');
 
-it('a frozen worker finds a delivery that succeeded and a redelivery: one receipt for both', async () => {
+it('a delivery that succeeds while its worker is frozen, and a redelivery, have one receipt', async () => {
   const { handle } = await own.start(own.newRequest({ sink: 'hangs' }));
   const response = await eventually('an attempt', () => webhook.responses[0]);
   const before = own.deployment.tokenFiles();

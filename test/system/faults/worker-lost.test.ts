@@ -92,7 +92,7 @@ it('runs whose worker is killed count each attempt that may have created a token
   await expectCounted(twice, 2, 3);
 });
 
-it.concurrent('first contact whose worker is killed during validation: one token; it replays', async () => {
+it.concurrent('a run whose worker is killed during validation creates one token, and replays', async () => {
   const atlas = await startAtlas();
   const deployment = await deploy({ atlas });
   const began = path.join(deployment.folder, 'validation-began');

@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 
 /** `test/unit/atlas/outcomes.test.ts` has the statuses, `test/workflow` what follows. */
-it('each response after which a token may exist is counted, and one that is too large ends the run', async () => {
+it('a run counts each response after which a token may exist, and ends with one that is too large', async () => {
   const { atlas, deployment } = installation;
   atlas.faults([
     { on: 'oauth', status: 503, html: true },
@@ -62,7 +62,7 @@ it("Temporal's own command line delivers an undelivered token", async () => {
 });
 
 /** `test/unit/activities` and `test/system/sinks` have that it stops then. */
-it('a cancel reaches an attempt that hangs, with the response to a heartbeat', async () => {
+it('a cancel stops an attempt that hangs, with the response to a heartbeat', async () => {
   const handle = await installation.deployment.start(installation.deployment.newRequest({ sink: 'hangs' }));
   await eventually('an attempt', () => webhook.responses.length > 0);
   await handle.cancel();

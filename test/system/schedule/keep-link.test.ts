@@ -32,7 +32,7 @@ async function resultOnce({ taskQueue }: Deployment, request: PrepareRequest): P
 }
 
 it.concurrent(
-  'a schedule skips while its token is undelivered, and pauses on a cancel until docs/runbook.md unpauses it',
+  'a schedule skips while its token is undelivered, and pauses after a cancel until an operator unpauses it',
   async () => {
     const { atlas, deployment } = await startInstallation();
     const { address } = await sharedTemporal();
@@ -60,7 +60,7 @@ it.concurrent(
   },
 );
 
-it.concurrent('a schedule creates one token, and no second one while that is recent', async () => {
+it.concurrent('a schedule creates no second token while the first is recent', async () => {
   const { atlas, deployment } = await startInstallation();
   const { client } = await sharedTemporal();
   const request = deployment.newRequest();
@@ -89,7 +89,7 @@ it.concurrent('a schedule creates one token, and no second one while that is rec
 });
 
 it.concurrent(
-  'a schedule creates no token while the source is linked, however old its token is',
+  'a schedule creates no token while the source is linked, even if its token is old',
   async () => {
     const atlas = await startAtlas();
     const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
@@ -123,7 +123,7 @@ it.concurrent(
 );
 
 it.concurrent(
-  'a schedule creates no token beside a recoverable one of the last days, and names the command',
+  'a schedule creates no token while a recent one can be recovered, and names the command',
   async () => {
     const { atlas, deployment, worker } = await startInstallation();
     const request = deployment.newRequest({ sink: 'rejects' });

@@ -30,7 +30,7 @@ async function untilUnreachable(worker: WorkerProcess): Promise<void> {
 }
 
 describe('a worker', () => {
-  it.concurrent('ends at SIGTERM within the documented bound while Atlas hangs', async () => {
+  it.concurrent('ends at SIGTERM within the documented time while Atlas hangs', async () => {
     const requestTimeoutMs = 2000;
     const atlas = await startAtlas();
     const deployment = await deploy({ atlas, config: { atlas: { requestTimeoutMs } } });
@@ -80,7 +80,7 @@ describe('a worker', () => {
     expect(await worker.stop()).toEqual({ code: 1, signal: null });
   });
 
-  it.concurrent('drained while Atlas creates a token keeps it', async () => {
+  it.concurrent('that is drained while Atlas creates a token keeps that token', async () => {
     const installation = await startInstallation(PATIENT);
     const { atlas, deployment, worker } = installation;
     atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true });
@@ -96,7 +96,7 @@ describe('a worker', () => {
   });
 
   it.concurrent(
-    'is not ready while it cannot reach Temporal and lives on, prints JSON lines only, and revokes its access token',
+    'lives on while it cannot reach Temporal, prints JSON lines only, and revokes its access token',
     async () => {
       const { address } = await sharedTemporal();
       const proxy = await startTcpProxy(address);

@@ -110,7 +110,7 @@ describe('the metrics of a worker', () => {
     expect(counted(bucket, 'type', 'le')).toHaveProperty(['SinkRejected 60'], 1);
   });
 
-  it('of runs are there at 0 before the first, since Prometheus sees no increase in one that appears', () => {
+  it('of runs start at 0 before the first run, since Prometheus sees no increase in one that appears', () => {
     const failures = FAILURE_TYPES.length;
     for (const [name, count] of [
       ['runs', 2 + failures],
@@ -149,7 +149,7 @@ describe('the metrics of a worker', () => {
     expect(ids).toEqual([]);
   });
 
-  it('include the undelivered runs of a worker that has just started, or that they cannot be listed', async () => {
+  it('include the undelivered runs once a worker has started, or that they cannot be listed', async () => {
     const { address } = await sharedTemporal();
     const refusing = await serveRejectingGrpcProxy(address, /\/ListWorkflowExecutions$/, FAILED_PRECONDITION);
     const startWorker = async (temporal: string) => {
