@@ -9,6 +9,9 @@ const CANARIES = {
   TEMPORAL_GRPC_META_X_TOKEN: 'CANARY_x_token',
 };
 
+/** Node.js warns of an IP address as the name of a server, and refuses it from version 26 on. */
+const SERVER_NAME = process.versions.node < '26' ? { TEMPORAL_TLS_SERVER_NAME: 'localhost' } : {};
+
 Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
 
 /** Refuses every call without TLS, and quotes each header that it was sent. */
@@ -47,8 +50,7 @@ describe('a client and a worker say what to do, and quote no secret, for', () =>
     [
       'a certificate that nobody trusts',
       async () => listen(http2.createSecureServer(await certificateFor()), 'https'),
-      { TEMPORAL_TLS: 'true' },
-      // From Node.js 26 on, the client gets no further at an IP address.
+      { TEMPORAL_TLS: 'true', ...SERVER_NAME },
       /with TLS \(.*(self-signed certificate|InvalidCertificate|set TEMPORAL_TLS_SERVER_NAME)/,
     ],
   ])('%s', async (_what, serve, more, reason) => {
