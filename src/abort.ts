@@ -32,7 +32,10 @@ export async function withTimeout<T>(
   abort?.throwIfAborted();
   const ending = new AbortController();
   const stop = () => ending.abort(abort?.reason);
-  const timer = setTimeout(() => ending.abort(new DOMException('timed out', 'TimeoutError')), timeoutMs);
+  const timer = setTimeout(
+    () => ending.abort(new DOMException(`no response within ${timeoutMs} ms`, 'TimeoutError')),
+    timeoutMs,
+  );
   abort?.addEventListener('abort', stop, { once: true });
   try {
     return await work(ending.signal);

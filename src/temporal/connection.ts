@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   Client,
   Connection,
@@ -6,6 +5,7 @@ import {
   makeGrpcRetryInterceptor,
   type ConnectionLike,
 } from '@temporalio/client';
+import { raceSignal, withTimeout } from '../abort';
 import { escapeControls } from '../shared/text';
 import { GRPC, RESPONSE_TOO_LARGE, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
@@ -68,14 +68,12 @@ async function diagnoseConnection(options: TemporalSettings['connectionOptions']
 export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   // Loaded here, since the client needs none of the native code.
   const { NativeConnection } = await import('@temporalio/worker');
-  return connect(env, async (options) => {
-    const ready = new AbortController();
-    // NativeConnection has no timeout, and would wait for ever for a server that accepts and never responds.
-    const timeout = sleep(timeoutMs, null, { signal: ready.signal }).then(() => {
-      throw new Error(`no response within ${timeoutMs} ms`);
-    });
-    return Promise.race([NativeConnection.connect(options), timeout]).finally(() => ready.abort());
-  });
+  // It has no timeout, and would wait for ever for a server that accepts and never responds.
+  return connect(env, (options) =>
+    withTimeout(timeoutMs, undefined, (signal) =>
+      raceSignal(() => NativeConnection.connect(options), signal),
+    ),
+  );
 }
 
 async function connect<C>(

@@ -105,8 +105,8 @@ export async function describeEarlierToken(
   request: Partial<PrepareRequest> | null,
 ): Promise<string> {
   const earlier = request && (await readRequest(client, { workflowId, runId }));
-  const fields = earlier ? differingFields(earlier, request).join(', ') : '';
-  const difference = fields && ` The earlier request differs in ${fields}.`;
+  const fields = earlier ? differingFields(earlier, request) : [];
+  const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (state === 'delivered') {

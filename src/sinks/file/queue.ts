@@ -34,14 +34,12 @@ export function createQueue(directory: string) {
     setMaxListeners(0, giveUp);
     // Nothing is queued behind an operation that may never return.
     giveUp.throwIfAborted();
-    return raceSignal(() => {
-      const result = free.then(() => {
-        signal.throwIfAborted();
-        giveUp.throwIfAborted();
-        return run(operation);
-      });
-      free = result.catch(() => undefined);
-      return raceSignal(() => result, giveUp);
-    }, signal);
+    const result = free.then(() => {
+      signal.throwIfAborted();
+      giveUp.throwIfAborted();
+      return run(operation);
+    });
+    free = result.catch(() => undefined);
+    return raceSignal(() => raceSignal(() => result, giveUp), signal);
   };
 }

@@ -21,7 +21,7 @@ export interface VaultClient {
 
 export function createVaultClient({
   address,
-  namespace = '',
+  namespace,
   timeoutMs,
 }: {
   address: URL;
@@ -39,7 +39,7 @@ export function createVaultClient({
         // A Vault Agent may require it, against forged requests.
         'x-vault-request': 'true',
         ...(token !== undefined && { 'x-vault-token': token }),
-        ...(namespace && { 'x-vault-namespace': namespace }),
+        ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
       };
       const url = joinUrl(address, `/v1/${path}`);
       return send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal);
