@@ -1,22 +1,15 @@
 import type { Config } from '.';
-import { createAdminApi, type AdminApi, type AdminApiOptions } from '../atlas/admin-api';
-import type { Sealer } from '../secrets/sealing';
+import { createAdminApi, type AdminApiOptions } from '../atlas/admin-api';
 import { createSinks } from '../sinks';
-import type { Sink } from '../sinks/sink';
-import { createOrganizations, type Organizations } from './organizations';
+import { createOrganizations } from './organizations';
 
-/** The services that activities use and `doctor` checks. The caller that makes them closes `atlas`. */
-export interface Services {
-  atlas: AdminApi;
-  sealer: Sealer;
-  sinks: ReadonlyMap<string, Sink>;
-  organizations: Organizations;
-}
+export type Services = Awaited<ReturnType<typeof createServices>>;
 
+/** Creates the services that activities use and `doctor` checks. The caller closes `atlas`. */
 export async function createServices(
   { atlas, retries, sealing: sealer, sinks }: Config,
   onRequest?: AdminApiOptions['onRequest'],
-): Promise<Services> {
+) {
   return {
     atlas: createAdminApi({ ...atlas, backoff: retries.create, ...(onRequest && { onRequest }) }),
     sealer,

@@ -80,7 +80,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
         envelope: z.boolean().default(false),
         pretty: z.boolean().default(false),
         credentials: credentialsSchema(context, defaults.credentials),
-        organizations: organizationsSchema(names),
+        organizations: organizationMapSchema(names),
       })
       .prefault({}),
     sinks: sinksSchema(context),
@@ -183,7 +183,7 @@ function credentialsSchema(context: ReferenceContext, defaults: object) {
     .pipe(credentials);
 }
 
-function organizationsSchema({ credentials, sinks }: Names) {
+function organizationMapSchema({ credentials, sinks }: Names) {
   const oneOf = (names: readonly string[]) => {
     const remedy = names.length > 0 ? `name one of ${names.join(', ')}` : 'configure it';
     return z.string().refine((name) => names.includes(name), {

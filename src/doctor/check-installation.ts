@@ -29,16 +29,14 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
 }
 
 async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
-  const notReached = unchecked('Temporal cannot be reached');
   const results = await connectAndCheck(env, taskQueue).catch((error: unknown) => [
     failedCheck((error as Error).message),
   ]);
-  const [server = notReached, list = notReached, queue = notReached] = results;
-  return [
-    { check: 'Temporal', ...server },
-    { check: 'list of runs', ...list },
-    { check: `task queue ${taskQueue}`, ...queue },
-  ];
+  const checks = ['Temporal', 'list of runs', `task queue ${taskQueue}`];
+  return checks.map((check, index) => ({
+    check,
+    ...(results[index] ?? unchecked('Temporal cannot be reached')),
+  }));
 }
 
 /** @throws Error when Temporal's settings are wrong or it cannot be reached. */

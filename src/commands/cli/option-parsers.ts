@@ -46,7 +46,7 @@ export function collect(value: string, earlier: string[] | undefined): string[] 
   return [...(earlier ?? []), value];
 }
 
-export function organizationId(text: string): string {
+export function orgId(text: string): string {
   if (ORGANIZATION_ID.test(text)) return text;
   throw new InvalidArgumentError(`It ${NOT_AN_ORGANIZATION_ID}`);
 }

@@ -12,41 +12,38 @@ export interface Io {
   interrupt?: AbortSignal;
 }
 
-/** Prints for a command: lines for a person, or JSON for a machine, one object per line. */
-export interface Output extends Pick<Stop, 'signal' | 'setFollowUp'> {
-  /** Prints lines for a person; nothing with `--json`. */
-  say(...lines: string[]): void;
-  /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
-  print(value: object, lines: string | readonly string[]): void;
-  /** Prints lines that qualify the outcome on standard error, without those that are null. */
-  note(...lines: (string | null)[]): void;
-  /** Prints the error that ended the command on standard error; with `--json`, also as JSON on standard output. */
-  error(error: CommandError): void;
-}
+export type Output = ReturnType<typeof createOutput>;
 
-/** Creates an output that escapes control characters: callers and the server chose much of the text. */
+/**
+ * Creates what prints for a command: lines for a person, or JSON for a machine, one object per line. It escapes control
+ * characters: callers and the server chose much of the text.
+ */
 export function createOutput(
   { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
   json: boolean,
   { signal, setFollowUp }: Pick<Stop, 'signal' | 'setFollowUp'>,
-): Output {
+) {
   // A stopped command prints nothing more of the work that is still settling.
   const write = (lines: readonly string[]) => signal.aborted || stdout.write(formatLines(lines));
   return {
     setFollowUp,
     signal,
-    say(...lines) {
+    /** Prints lines for a person; nothing with `--json`. */
+    say(...lines: string[]): void {
       if (!json) write(lines);
     },
-    print(value, lines) {
+    /** Prints the outcome or a part of it: lines for a person, or the value as JSON. */
+    print(value: object, lines: string | readonly string[]): void {
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
-    note(...lines) {
+    /** Prints lines that qualify the outcome on standard error, without those that are null. */
+    note(...lines: (string | null)[]): void {
       const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));
       if (!signal.aborted) stderr.write(formatLines(notes));
     },
-    error({ message, lines, facts }) {
+    /** Prints the error that ended the command on standard error; with `--json`, also as JSON on standard output. */
+    error({ message, lines, facts }: CommandError): void {
       if (json) stdout.write(formatLines([JSON.stringify({ error: message, ...facts })]));
       const [first = '', ...others] = lines;
       stderr.write(formatLines([`live-migration-prep: ${first}`, ...others]));

@@ -1,30 +1,24 @@
 import { CommandError } from './command-error';
 import { EXIT_CODES, type ExitCode } from './exit-codes';
 
-/** Ends a command at --timeout or Ctrl-C. The runs that it started go on. */
-export interface Stop {
-  /** Aborted with the CommandError that ends the command. */
-  signal: AbortSignal;
-  /** Sets the lines that say what goes on after a stop, and which command follows it. */
-  setFollowUp: (...lines: string[]) => void;
-  followUp: () => readonly string[];
-  interrupt: () => void;
-  startTimeout: (timeoutMs: number) => void;
-}
+export type Stop = ReturnType<typeof createStop>;
 
-export function createStop(): Stop {
+/** Creates what ends a command at --timeout or Ctrl-C. The runs that it started go on. */
+export function createStop() {
   const stopped = new AbortController();
-  let followUp: string[] = [];
+  let followUp: readonly string[] = [];
   const stop = (why: string, exitCode: ExitCode) =>
     stopped.abort(new CommandError([why, ...followUp], exitCode));
   return {
+    /** Aborted with the CommandError that ends the command. */
     signal: stopped.signal,
-    setFollowUp: (...lines) => {
+    /** Sets the lines that say what goes on after a stop, and which command follows it. */
+    setFollowUp(...lines: string[]): void {
       followUp = lines;
     },
     followUp: () => followUp,
     interrupt: () => stop('interrupted', EXIT_CODES.interrupted),
-    startTimeout(timeoutMs) {
+    startTimeout(timeoutMs: number): void {
       setTimeout(() => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut), timeoutMs).unref();
     },
   };

@@ -19,9 +19,9 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
     .addHelpText('after', formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'))
     .action(async ({ config, remote }) => {
       if (remote) {
-        const { checkWorker } = await import('../shared/remote-check.js');
+        const { requestWorkerCheck } = await import('../shared/remote-check.js');
         return withTemporal(async (context) => {
-          const { findings, worker } = await checkWorker(context);
+          const { findings, worker } = await requestWorkerCheck(context);
           report(findings, output(), worker);
         });
       }

@@ -2,7 +2,7 @@ import { Command, Option } from '@commander-js/extra-typings';
 import { FAILURE_TYPES } from '../../contract/names';
 import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
-import { organizationId, timeOrAge } from '../cli/option-parsers';
+import { orgId, timeOrAge } from '../cli/option-parsers';
 
 export type ListOptions = ReturnType<ReturnType<typeof listCommand>['opts']>;
 
@@ -25,7 +25,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
         .choices(FAILURE_TYPES)
         .conflicts('undelivered'),
     )
-    .option('--org <id>', 'runs of this Atlas organization', organizationId)
+    .option('--org <id>', 'runs of this Atlas organization', orgId)
     .option(
       '--since <time>',
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',

@@ -4,7 +4,7 @@ import { formatCount, truncate } from '../../shared/text';
 import { CommandError } from '../cli/command-error';
 import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
 import type { Output } from '../cli/output';
-import { describeError } from './with-client';
+import { describeSdkError } from './with-client';
 
 const MAX_CONCURRENCY = 20;
 
@@ -73,7 +73,7 @@ export function toDelivered(receipt: Receipt): RunOutcome {
 }
 
 export function toFailed(error: unknown): RunOutcome {
-  if (!(error instanceof CommandError)) return { action: 'failed', reason: describeError(error) };
+  if (!(error instanceof CommandError)) return { action: 'failed', reason: describeSdkError(error) };
   const { exitCode, facts, lines } = error;
   const isDone = facts.refused === 'delivered' || facts.type === 'NothingToDeliver';
   const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');

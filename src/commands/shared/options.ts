@@ -1,7 +1,7 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import { workflowIdFor } from '../../contract/names';
 import { usageError } from '../cli/command-error';
-import { collect, organizationId } from '../cli/option-parsers';
+import { collect, orgId } from '../cli/option-parsers';
 
 // `--help` loads this file, so it imports nothing heavy.
 
@@ -31,8 +31,8 @@ type TargetOptions = ReturnType<ReturnType<typeof targetCommand>['opts']>;
 
 export function targetCommand(name: string) {
   return new Command(name)
-    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', organizationId)
-    .option('--source-org <id>', 'source organization of the run, if it has one', organizationId)
+    .option('--org <id>', 'Atlas organization of the run; or --workflow-id', orgId)
+    .option('--source-org <id>', 'source organization of the run, if it has one', orgId)
     .addOption(
       new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts(
         ['org', 'sourceOrg'],

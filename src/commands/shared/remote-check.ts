@@ -24,7 +24,7 @@ const REPORT_TIMEOUT_MS = 90_000;
  *
  * @throws CommandError when no worker reports.
  */
-export async function checkWorker(
+export async function requestWorkerCheck(
   { client, taskQueue, output }: CommandContext,
   request?: PrepareRequest,
 ): Promise<CheckReport> {
@@ -70,7 +70,7 @@ export async function checkRequestRemotely(
   request: PrepareRequest,
   consequence: string,
 ): Promise<CheckReport> {
-  const report = await checkWorker(context, request);
+  const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
   // A finding about a field says the same as the field's problem.
   const described = new Set(fields.map(({ description }) => description));

@@ -39,7 +39,7 @@ export async function withClient(
     if (noNamespace) throw cannotReach(unreachable(error));
     const cause = findGrpcError(error);
     if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));
-    throw new CommandError(describeError(error));
+    throw new CommandError(describeSdkError(error));
   } finally {
     await connection.close();
   }
@@ -50,7 +50,7 @@ function cannotReach({ message }: Error): CommandError {
 }
 
 /** Joins the message of an SDK error with that of the server, which is in its cause. */
-export function describeError(error: unknown): string {
+export function describeSdkError(error: unknown): string {
   const { message } = error as Error;
   const details = findGrpcError(error)?.details;
   return details && details !== message ? `${message}: ${details}` : message;

@@ -1,6 +1,6 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { checkRequestRemotely, checkWorker } from '../../../../src/commands/shared/remote-check';
+import { checkRequestRemotely, requestWorkerCheck } from '../../../../src/commands/shared/remote-check';
 import type { FieldProblem, Finding, PrepareRequest } from '../../../../src/contract/schemas';
 import { contextWith, polledAgo } from './context';
 
@@ -29,12 +29,12 @@ it.each([
   ['an error, while no worker polls,', [ERROR], [], 'no worker polls task queue prep: start one'],
 ])('a check that fails with %s is an error that says why', async (_what, findings, pollers, reason) => {
   const failed = { exitCode: 1, message: expect.stringContaining(reason) };
-  await expect(checkWorker(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
+  await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
 });
 
 it('a check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
   const { context, report } = failingCheck([ERROR], polledAgo(240_000));
-  expect(await checkWorker(context)).toEqual(report);
+  expect(await requestWorkerCheck(context)).toEqual(report);
 });
 
 const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
