@@ -9,7 +9,7 @@ import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
 import { validateAccessList } from '../requests/access-list';
 import type { Sealer } from '../secrets/sealing';
-import type { Activities, CreateRetryPolicy } from '../shared/activities';
+import type { Activities, CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { parseInput, requireOwnRun } from './guards';
@@ -43,7 +43,7 @@ export function createLinkTokenActivity(
   atlas: AdminApi,
   sealer: Sealer,
   organizations: Organizations,
-  policy: CreateRetryPolicy,
+  retries: CreateRetries,
 ): Activities['createLinkToken'] {
   const received = createReceivedTokens();
 
@@ -58,7 +58,7 @@ export function createLinkTokenActivity(
     const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
     const attempt = activityNumber - 1 + info.attempt;
     const fail = (outcome: AtlasOutcome): never => {
-      throw creationFailure(outcome, { attempt, deadlineAtMs, backoff: policy });
+      throw creationFailure(outcome, { attempt, deadlineAtMs, backoff: retries });
     };
 
     const found = await withHeartbeats(() => received.find(runId, unconfirmedTokens));

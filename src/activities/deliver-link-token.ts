@@ -5,7 +5,7 @@ import { deliverInputSchema } from '../contract/activity-inputs';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
-import type { Activities, DeliverRetryPolicy } from '../shared/activities';
+import type { Activities, DeliverRetries } from '../shared/activities';
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -23,7 +23,7 @@ export function deliverLinkTokenActivity(
   sealer: Sealer,
   sinks: ReadonlyMap<string, Sink>,
   organizations: Organizations,
-  policy: DeliverRetryPolicy,
+  retries: DeliverRetries,
 ): Activities['deliverLinkToken'] {
   return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
@@ -47,7 +47,7 @@ export function deliverLinkTokenActivity(
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { backoff: policy, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { backoff: retries, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

@@ -4,23 +4,21 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
-import type { Activities, RunOptions, ValidatedRequest } from '../shared/activities';
+import type { Activities, Retries, RunOptions } from '../shared/activities';
 import { toObject } from '../shared/object';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
-export type RetryPolicies = Omit<ValidatedRequest, 'request'>;
-
 /**
- * Makes the activity that checks a request before any cost. One failure names all problems. It also returns the retry
- * policies, since workflow code reads no configuration.
+ * Makes the activity that validates a request before any cost. One failure names all problems. It also returns the
+ * retries, since workflow code reads no configuration.
  *
  * A retry is safe: the activity is pure.
  */
 export function validateRequestActivity(
   organizations: Organizations,
   sinks: ReadonlyMap<string, Sink>,
-  policies: RetryPolicies,
+  retries: Retries,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, run) {
@@ -34,7 +32,7 @@ export function validateRequestActivity(
     const found = [...checked.problems, ...findRecoveryProblems(recovery), ...runProblems];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
-    return { request: { ...checked.request, accessListIps }, ...policies };
+    return { request: { ...checked.request, accessListIps }, retries };
   };
 }
 

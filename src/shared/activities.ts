@@ -14,18 +14,18 @@ export interface Backoff {
   maximumIntervalMs: number;
 }
 
-export interface ActivityRetryPolicy extends Backoff {
+export interface ActivityRetries extends Backoff {
   /** Exceeds the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
 }
 
-export interface CreateRetryPolicy extends ActivityRetryPolicy {
+export interface CreateRetries extends ActivityRetries {
   /** Creation ends this long after its first attempt. */
   giveUpAfterMs: number;
 }
 
-export interface DeliverRetryPolicy extends ActivityRetryPolicy {
+export interface DeliverRetries extends ActivityRetries {
   roundMs: number;
   /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
   firstPauseMs: number;
@@ -38,11 +38,16 @@ export interface RunOptions {
   refusedOptions: string[];
 }
 
-/** A valid request with the retry policies of its activities: workflow code reads no configuration. */
+/** The settings `retries`, with the timeouts of an attempt. */
+export interface Retries {
+  create: CreateRetries;
+  deliver: DeliverRetries;
+}
+
+/** A valid request with the retries of its run: workflow code reads no configuration. */
 export interface ValidatedRequest {
   request: ValidRequest;
-  create: CreateRetryPolicy;
-  deliver: DeliverRetryPolicy;
+  retries: Retries;
 }
 
 /** The part of a failed attempt's details that only the workflow reads. */

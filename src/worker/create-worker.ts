@@ -6,7 +6,7 @@ import { heartbeatIntervalMs } from '../activities/heartbeat';
 import type { Config } from '../config';
 import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
-import { retryPolicies } from './retry-policies';
+import { buildRetries } from './retries';
 
 /** Makes a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
 export async function createWorker(
@@ -14,7 +14,7 @@ export async function createWorker(
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
 ) {
   const services = await createServices(config, timeAtlasRequests(meter));
-  const policies = retryPolicies(config);
+  const retries = buildRetries(config);
   const worker = await Worker.create({
     connection,
     namespace,
@@ -22,14 +22,14 @@ export async function createWorker(
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.
     dataConverter: { payloadConverterPath: path.join(__dirname, '../shared/payload-converter.js') },
-    activities: createActivities(services, policies, config.schedules.minimumTokenAgeMs),
+    activities: createActivities(services, retries, config.schedules.minimumTokenAgeMs),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
     ...limits(config),
     // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats back.
     maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
-    shutdownGraceTime: policies.create.attemptTimeoutMs,
+    shutdownGraceTime: retries.create.attemptTimeoutMs,
   });
   return { worker, services };
 }

@@ -4,12 +4,7 @@ import {
   proxyLocalActivities,
   type RetryPolicy,
 } from '@temporalio/workflow';
-import type {
-  Activities,
-  ActivityRetryPolicy,
-  CreateRetryPolicy,
-  DeliverRetryPolicy,
-} from '../shared/activities';
+import type { Activities, ActivityRetries, CreateRetries, DeliverRetries } from '../shared/activities';
 
 /** Pure and quick. A bug in it must not be retried unseen for ever. */
 export const { validateRequest } = proxyLocalActivities<Activities>({
@@ -47,44 +42,44 @@ export const { checkLink } = proxyActivities<Activities>({
 
 /** An attempt that vanished may have created a token, so it comes back to the workflow. */
 export function proxyCreateLinkToken(
-  policy: CreateRetryPolicy,
+  retries: CreateRetries,
   remainingMs: number,
   orgId: string,
   summary: string,
 ): Activities['createLinkToken'] {
   // The server's names for these timeouts.
   const nonRetryableErrorTypes = ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'];
-  return proxyAttempts(policy, remainingMs, { nonRetryableErrorTypes }, orgId, summary).createLinkToken;
+  return proxyAttempts(retries, remainingMs, { nonRetryableErrorTypes }, orgId, summary).createLinkToken;
 }
 
 /** @param once one attempt: someone requested it now, or the run is being cancelled. */
 export function proxyDeliverLinkToken(
-  policy: DeliverRetryPolicy,
+  retries: DeliverRetries,
   once: boolean,
   orgId: string,
   summary: string,
 ): Activities['deliverLinkToken'] {
   const retry = once ? { maximumAttempts: 1 } : {};
-  return proxyAttempts(policy, once ? 0 : policy.roundMs, retry, orgId, summary).deliverLinkToken;
+  return proxyAttempts(retries, once ? 0 : retries.roundMs, retry, orgId, summary).deliverLinkToken;
 }
 
 /** @param durationMs time in which attempts start; the last one may take its whole time beyond it. */
 function proxyAttempts(
-  policy: ActivityRetryPolicy,
+  retries: ActivityRetries,
   durationMs: number,
   retry: RetryPolicy,
   orgId: string,
   summary: string,
 ) {
   return proxyActivities<Activities>({
-    startToCloseTimeout: policy.attemptTimeoutMs,
-    heartbeatTimeout: policy.heartbeatTimeoutMs,
-    scheduleToCloseTimeout: durationMs + policy.attemptTimeoutMs,
+    startToCloseTimeout: retries.attemptTimeoutMs,
+    heartbeatTimeout: retries.heartbeatTimeoutMs,
+    scheduleToCloseTimeout: durationMs + retries.attemptTimeoutMs,
     // An attempt that reports its failure sets the next delay itself, with jitter. This is for the others.
     retry: {
-      initialInterval: policy.initialIntervalMs,
-      backoffCoefficient: policy.backoffCoefficient,
-      maximumInterval: policy.maximumIntervalMs,
+      initialInterval: retries.initialIntervalMs,
+      backoffCoefficient: retries.backoffCoefficient,
+      maximumInterval: retries.maximumIntervalMs,
       ...retry,
     },
     // The result of a cancelled attempt says what was created or delivered.

@@ -22,8 +22,9 @@ const COMPLETED_BY_OTHER_CLIENT = {
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
  */
 export async function createToken(status: RunStatus, valid: ValidatedRequest): Promise<RunToken> {
-  const { request, create: policy } = valid;
-  const deadlineAtMs = Date.now() + policy.giveUpAfterMs;
+  const { request } = valid;
+  const retries = valid.retries.create;
+  const deadlineAtMs = Date.now() + retries.giveUpAfterMs;
   const fail = (type: string, message: string, { details }: AttemptFailure) => {
     const { unconfirmedTokens } = status.current;
     const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
@@ -37,7 +38,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     const { unconfirmedTokens } = status.current;
     const summary = status.showCreating(request, activityNumber);
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
-    const createLinkToken = proxyCreateLinkToken(policy, remainingMs, request.orgId, summary);
+    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     return settle(
       createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
       (result) => parseToken(result, request, unconfirmedTokens),
@@ -63,7 +64,7 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled())) status.countUnconfirmed();
     const moment = { isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
-    const decision = decideCreation(failure, { activityNumber, startedLate, previous, ...moment }, policy);
+    const decision = decideCreation(failure, { activityNumber, startedLate, previous, ...moment }, retries);
     if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw giveUp(decision.because);
     if (decision.next === 'cancelled') throw cancelled();

@@ -4,7 +4,7 @@ import {
   type DeliveryFailureType,
   type FailureType,
 } from '../contract/names';
-import type { Backoff, DeliverRetryPolicy } from '../shared/activities';
+import type { Backoff, DeliverRetries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { AttemptFailure } from './activity-results';
 
@@ -100,7 +100,7 @@ export function decideDelivery(
   failure: AttemptFailure,
   { kind, isCancelled, isSuperseded, isElsewhere, nowMs }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
-  { maximumPauseMs }: Pick<DeliverRetryPolicy, 'maximumPauseMs'>,
+  { maximumPauseMs }: Pick<DeliverRetries, 'maximumPauseMs'>,
   random: number,
 ): DeliveryDecision {
   if (isCancelled || kind === 'final') return { next: 'cancelled' };

@@ -19,18 +19,18 @@ import type { RunStatus } from './run-status';
 export async function deliverToken(
   status: RunStatus,
   channel: DeliveryChannel,
-  { request, deliver: policy }: ValidatedRequest,
+  { request, retries: { deliver: retries } }: ValidatedRequest,
   sealedToken: RunToken,
   recovery: Recovery | undefined,
 ): Promise<Receipt> {
   const sinksTried = new Set(recovery?.sinksTried);
   const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
-  let pace: RoundPace = { pauseMs: policy.firstPauseMs, nextRoundAtMs: Date.now() };
+  let pace: RoundPace = { pauseMs: retries.firstPauseMs, nextRoundAtMs: Date.now() };
   let ownFailure = '';
 
   const attempt = (kind: DeliveryKind, sink: string) => {
     const summary = status.showDelivering(request, sink);
-    const deliverLinkToken = proxyDeliverLinkToken(policy, kind !== 'round', request.orgId, summary);
+    const deliverLinkToken = proxyDeliverLinkToken(retries, kind !== 'round', request.orgId, summary);
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     return settle(
       kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runAttempt(call),
@@ -71,7 +71,7 @@ export async function deliverToken(
     const moment = { isCancelled: isCancelled(), nowMs: Date.now() };
     const isSuperseded = channel.redelivery !== redelivery;
     const situation = { kind, isSuperseded, isElsewhere: sink !== request.sink, ...moment } as const;
-    const decision = decideDelivery(failure, situation, pace, policy, Math.random());
+    const decision = decideDelivery(failure, situation, pace, retries, Math.random());
     if (decision.next === 'cancelled') throw cancelled();
     if (decision.next === 'redeliver') continue;
     pace = decision;

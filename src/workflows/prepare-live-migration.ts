@@ -42,7 +42,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   setDefaultSignalHandler(() => undefined);
   try {
     const valid = await checkStart(request, recovery);
-    status.setRequest(valid.request, Date.now() + valid.create.giveUpAfterMs);
+    status.setRequest(valid.request, Date.now() + valid.retries.create.giveUpAfterMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
     status.setToken(sealedToken, !recovery);
     const receipt = await deliverToken(status, channel, valid, sealedToken, recovery);

@@ -5,12 +5,12 @@ import { creationFailure, deliveryFailure } from '../../src/activities/failures'
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
 import type { CreateInput, DeliverInput } from '../../src/contract/activity-inputs';
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
-import type { CreateRetryPolicy, DeliverRetryPolicy } from '../../src/shared/activities';
+import type { CreateRetries, DeliverRetries } from '../../src/shared/activities';
 import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
-export type Creation = (input: CreateInput, policy: CreateRetryPolicy) => SealedToken | Promise<SealedToken>;
+export type Creation = (input: CreateInput, retries: CreateRetries) => SealedToken | Promise<SealedToken>;
 
 type SinkReceipt = Omit<Receipt, 'alsoTried'>;
 
@@ -18,7 +18,7 @@ type SinkReceipt = Omit<Receipt, 'alsoTried'>;
 export type Delivery = (
   input: DeliverInput,
   sink: string,
-  policy: DeliverRetryPolicy,
+  retries: DeliverRetries,
 ) => SinkReceipt | Promise<SinkReceipt>;
 
 /** Holds an attempt until a test lets it go on. */
@@ -80,9 +80,9 @@ function failedCreation(
   more: Partial<AtlasOutcome> = {},
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
-  return ({ activityNumber, deadlineAtMs }, policy) => {
+  return ({ activityNumber, deadlineAtMs }, retries) => {
     const attempt = activityNumber - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { backoff: policy, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
+    throw creationFailure(outcome, { backoff: retries, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
   };
 }
 
@@ -173,13 +173,13 @@ function failedDelivery(
   message: string,
   { callsSink = true, ...more }: Partial<DeliveryOutcome> & { callsSink?: boolean } = {},
 ): Delivery {
-  return (_input, _sink, policy) => {
+  return (_input, _sink, retries) => {
     const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } =
       Context.current().info;
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
-      { backoff: policy, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { backoff: retries, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

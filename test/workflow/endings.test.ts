@@ -65,7 +65,7 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
   const INVALID = 'AtlasResponseInvalid';
   const slow: Creation = async (...args) => sleep(50).then(() => created(...args));
 
-  it.concurrent.each<[what: string, create: Creation[], plan: object, ...Counted]>([
+  it.concurrent.each<[what: string, create: Creation[], changed: object, ...Counted]>([
     ['503, lost, then its token', [unconfirmed(), lost, foundAgain], {}, 'delivered', 1, 3],
     ['too slow, then its token', [tooSlow, foundAgain], {}, 'delivered', 0, 2],
     ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], {}, INVALID, 2, 3],
@@ -74,14 +74,14 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
     ['a token at the deadline', [slow], LATE, 'delivered', 0, 1],
     ['lost at the deadline, then its token', [lost, foundAgain], LATE, 'delivered', 0, 2],
     ['lost at the deadline, and no token', [lost, tooLate], LATE, 'AtlasUnavailable', 1, 2],
-  ])('%s', async (_what, create, plan, type, unconfirmedTokens, creations) => {
-    const ended = await end(await worker().start({ create, plans: { create: plan } }));
+  ])('%s', async (_what, create, changed, type, unconfirmedTokens, creations) => {
+    const ended = await end(await worker().start({ create, retries: { create: changed } }));
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
     expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
   it.concurrent('a 503 whose wait passes the deadline, with the reason and no further attempt', async () => {
-    const run = await worker().start({ create: [unconfirmed()], plans: { create: LATE } });
+    const run = await worker().start({ create: [unconfirmed()], retries: { create: LATE } });
     const { message, ...ended } = await end(run);
     const details = { status: 503, unconfirmedTokens: 1 };
     expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
@@ -125,8 +125,8 @@ describe('a run calls nothing, and fails, for', () => {
 
 it.concurrent('a receipt of another token, or of 2 MB, makes the run deliver its token again', async () => {
   const deliver = [{ deliveryId: randomUUID() }, { location: HUGE }].map(storedByOtherClient);
-  const plans = { deliver: { firstPauseMs: 1, maximumPauseMs: 1 } };
-  expect(await end(await worker().start({ deliver, plans }))).toMatchObject({
+  const retries = { deliver: { firstPauseMs: 1, maximumPauseMs: 1 } };
+  expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
     type: 'delivered',
     receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
     sinks: ['files', 'files', 'files'],

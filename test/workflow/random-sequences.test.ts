@@ -42,7 +42,7 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
   unreadable: attempts.unreadable,
   noSuchSink: attempts.noSuchSink,
 };
-const PLANS = { deliver: { roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS } };
+const RETRIES = { deliver: { roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS } };
 
 const worker = setUp(startScriptedWorker);
 
@@ -72,17 +72,17 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
     }
   };
   worker().setScript(request, {
-    create: create.map((outcome) => async (input, plan) => {
+    create: create.map((outcome) => async (input, retries) => {
       if (CREATIONS[outcome]) uncertain.add(Context.current().info.activityId);
       await disturbed();
-      return creations[outcome](input, plan);
+      return creations[outcome](input, retries);
     }),
-    deliver: deliver.map((outcome) => async (input, sink, plan) => {
+    deliver: deliver.map((outcome) => async (input, sink, retries) => {
       if (DELIVERIES[outcome]) called.add(sink);
       await disturbed();
-      return deliveries[outcome](input, sink, plan);
+      return deliveries[outcome](input, sink, retries);
     }),
-    plans: PLANS,
+    retries: RETRIES,
   });
 
   await worker().deployment.start(request);

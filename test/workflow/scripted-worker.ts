@@ -2,11 +2,11 @@ import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { invalidRequest } from '../../src/activities/failures';
-import { validateRequestActivity, type RetryPolicies } from '../../src/activities/validate-request';
+import { validateRequestActivity } from '../../src/activities/validate-request';
 import { createOrganizations } from '../../src/config/organizations';
 import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Recovery } from '../../src/contract/schemas';
-import type { Activities, LinkState } from '../../src/shared/activities';
+import type { Activities, LinkState, Retries } from '../../src/shared/activities';
 import type { Sink } from '../../src/sinks/sink';
 import { newAccount } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
@@ -26,8 +26,8 @@ export interface Script {
   find?: () => never;
   /** Result of `checkLink`; by default the source is not linked and has no token. */
   checkLink?: () => unknown;
-  /** Changes to {@link PLANS}. */
-  plans?: { create?: Partial<RetryPolicies['create']>; deliver?: Partial<RetryPolicies['deliver']> };
+  /** Changes to {@link RETRIES}. */
+  retries?: { create?: Partial<Retries['create']>; deliver?: Partial<Retries['deliver']> };
 }
 
 /** Calls that the runs of one pair have made; `sinks` has the sink of each attempt to deliver. */
@@ -49,7 +49,7 @@ const QUICK = {
 };
 
 /** Retries come at once, and a round ends with its first failure; an undelivered run waits for longer than any test. */
-const PLANS: RetryPolicies = {
+const RETRIES: Retries = {
   create: { ...QUICK, giveUpAfterMs: 3_600_000 },
   deliver: { ...QUICK, roundMs: 0, firstPauseMs: 600_000, maximumPauseMs: 6 * 3_600_000 },
 };
@@ -71,7 +71,7 @@ silenceRuntime();
  * Starts a worker in this process, whose activities follow scripts. Only the check of the request is the real one.
  * After the last test of the file the worker stops, and every run is replayed.
  */
-export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
+export async function startScriptedWorker(server?: Temporal, defaults = RETRIES) {
   const temporal = server ?? (await sharedTemporal());
   const connection = await NativeConnection.connect({ address: temporal.address });
   cleanUpLater(() => connection.close());
@@ -82,27 +82,27 @@ export async function startScriptedWorker(server?: Temporal, plans = PLANS) {
     scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
   const ofRun = () => {
     const { script, calls } = scriptOf(Context.current().info.workflowExecution?.workflowId);
-    const create = { ...plans.create, ...script.plans?.create };
-    const deliver = { ...plans.deliver, ...script.plans?.deliver };
-    return { script, calls, plans: { create, deliver } };
+    const create = { ...defaults.create, ...script.retries?.create };
+    const deliver = { ...defaults.deliver, ...script.retries?.deliver };
+    return { script, calls, retries: { create, deliver } };
   };
 
   const activities: Partial<Activities> = {
-    validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().plans)(...args),
+    validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().retries)(...args),
     runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async findToken() {
       ofRun().script.find?.();
     },
     async createLinkToken(input) {
-      const { script, calls, plans: own } = ofRun();
+      const { script, calls, retries } = ofRun();
       calls.creations += 1;
-      return (script.create?.[calls.creations - 1] ?? created)(input, own.create);
+      return (script.create?.[calls.creations - 1] ?? created)(input, retries.create);
     },
     async deliverLinkToken(input, sink) {
-      const { script, calls, plans: own } = ofRun();
+      const { script, calls, retries } = ofRun();
       calls.sinks.push(sink);
-      return (script.deliver?.[calls.sinks.length - 1] ?? stored)(input, sink, own.deliver);
+      return (script.deliver?.[calls.sinks.length - 1] ?? stored)(input, sink, retries.deliver);
     },
     async checkLink({ orgId, sourceOrgId, lastTokenAt }) {
       const { checkLink } = scriptOf(workflowIdFor(orgId, sourceOrgId)).script;

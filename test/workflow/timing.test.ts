@@ -4,7 +4,7 @@ import { Worker } from '@temporalio/worker';
 import { startTimeSkippingTemporal } from '../../dev/temporal/dev-server';
 import { loadConfig } from '../../src/config';
 import { makeKey } from '../../src/secrets/sealing';
-import { retryPolicies } from '../../src/worker/retry-policies';
+import { buildRetries } from '../../src/worker/retries';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { workflowBundle } from '../support/replay';
 import { endingOf, scheduleTimes } from '../support/runs';
@@ -19,10 +19,10 @@ let worker: ScriptedWorker;
 beforeAll(async () => {
   const temporal = await startTimeSkippingTemporal();
   cleanUpLater(() => temporal.teardown());
-  worker = await startScriptedWorker(temporal, defaultPlans());
+  worker = await startScriptedWorker(temporal, defaultRetries());
 });
 
-function defaultPlans() {
+function defaultRetries() {
   const configFile = path.join(newFolder(), 'live-migration-prep.yaml');
   writeFileSync(configFile, 'sinks:\n  files: {type: file, directory: tokens}\n');
   const env = {
@@ -30,7 +30,7 @@ function defaultPlans() {
     MONGODB_ATLAS_CLIENT_SECRET: 'secret',
     LIVE_MIGRATION_PREP_SEALING_KEYS: JSON.stringify({ keys: [makeKey(new Date())] }),
   };
-  return retryPolicies(loadConfig(env, configFile));
+  return buildRetries(loadConfig(env, configFile));
 }
 
 async function run(script: Script) {

@@ -15,7 +15,7 @@ export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
 
 /** The backoff of a third attempt is 2 to 4 s. */
-export const PLAN = {
+export const ACTIVITY_RETRIES = {
   initialIntervalMs: 1000,
   backoffCoefficient: 2,
   maximumIntervalMs: 60_000,

@@ -11,7 +11,7 @@ import {
   FACTS,
   ORG,
   OWN_ID,
-  PLAN,
+  ACTIVITY_RETRIES,
   SOURCE_ORG,
   UNMAPPED_ORG,
   attemptIn,
@@ -37,8 +37,8 @@ function worker(seal = sealer) {
   const post = jest.fn<Promise<string>, Parameters<AdminApi['createLinkToken']>>();
   post.mockResolvedValue('CANARY-token');
   const atlas = { createLinkToken: post } as unknown as AdminApi;
-  const policy = { ...PLAN, giveUpAfterMs: HOUR_MS };
-  const activity = createLinkTokenActivity(atlas, seal, organizations, policy) as Untyped;
+  const retries = { ...ACTIVITY_RETRIES, giveUpAfterMs: HOUR_MS };
+  const activity = createLinkTokenActivity(atlas, seal, organizations, retries) as Untyped;
   const attempt = (change: object = {}, info: Partial<Info> = {}, env = attemptIn(info)) =>
     env.run<unknown[], unknown, Untyped>(activity, { ...INPUT, ...change }) as Promise<SealedToken>;
   return { post, attempt };

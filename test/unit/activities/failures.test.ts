@@ -3,13 +3,17 @@ import * as failures from '../../../src/activities/failures';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
-import { PLAN } from './attempt';
+import { ACTIVITY_RETRIES } from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
-const timing = (leftMs: number) => ({ backoff: PLAN, attempt: 3, deadlineAtMs: Date.now() + leftMs });
+const timing = (leftMs: number) => ({
+  backoff: ACTIVITY_RETRIES,
+  attempt: 3,
+  deadlineAtMs: Date.now() + leftMs,
+});
 
 function creation(change: Partial<AtlasOutcome>, leftMs = HOUR_MS): ApplicationFailure {
   const message = 'Atlas returned 429';

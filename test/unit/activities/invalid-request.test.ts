@@ -1,8 +1,9 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { parseInput } from '../../../src/activities/guards';
-import { validateRequestActivity, type RetryPolicies } from '../../../src/activities/validate-request';
+import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { failureDetailsSchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
+import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { ORG, failureOf, organizations, type Untyped } from './attempt';
@@ -11,7 +12,7 @@ import { ORG, failureOf, organizations, type Untyped } from './attempt';
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
-const validate = validateRequestActivity(organizations, new Map(), {} as RetryPolicies) as Untyped;
+const validate = validateRequestActivity(organizations, new Map(), {} as Retries) as Untyped;
 
 const refusalOf = (request: unknown, recovery: unknown = null) =>
   failureOf(validate(request, recovery, { workflowId: 'any', refusedOptions: [] }));

@@ -7,7 +7,7 @@ import type { Sink } from '../../../src/sinks/sink';
 import {
   FACTS,
   ORG,
-  PLAN,
+  ACTIVITY_RETRIES,
   SOURCE_ORG,
   UNMAPPED_ORG,
   organizations,
@@ -17,9 +17,9 @@ import {
 } from './attempt';
 
 const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
-const PLANS = {
-  create: { ...PLAN, giveUpAfterMs: 6 },
-  deliver: { ...PLAN, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
+const RETRIES = {
+  create: { ...ACTIVITY_RETRIES, giveUpAfterMs: 6 },
+  deliver: { ...ACTIVITY_RETRIES, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
 };
 const deliver = () => Promise.resolve('');
 const SINKS = new Map<string, Sink>([
@@ -27,7 +27,7 @@ const SINKS = new Map<string, Sink>([
   ['source', { needsSourceOrgId: true, deliver }],
 ]);
 
-const activity = validateRequestActivity(organizations, SINKS, PLANS) as Untyped;
+const activity = validateRequestActivity(organizations, SINKS, RETRIES) as Untyped;
 
 /** Validates anything that a caller may send, in the run of `ORG`. */
 const validate = (request: unknown, run: Partial<RunOptions> = {}, recovery: unknown = null) =>
@@ -36,7 +36,7 @@ const validate = (request: unknown, run: Partial<RunOptions> = {}, recovery: unk
 test('a valid request is returned with the credential of its organization and the retries', async () => {
   const leftOut = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
   const request = { ...REQUEST, ...leftOut, credential: 'acme' };
-  await expect(validate(REQUEST)).resolves.toEqual({ request, ...PLANS });
+  await expect(validate(REQUEST)).resolves.toEqual({ request, retries: RETRIES });
 });
 
 test('a request with an access list for Cloud Manager gets a warning with the reason', async () => {
@@ -45,7 +45,7 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
-  const linking = validateRequestActivity(organizations, new Map([['source', sink]]), PLANS) as Untyped;
+  const linking = validateRequestActivity(organizations, new Map([['source', sink]]), RETRIES) as Untyped;
   const warning = /^accessListIps is not empty, but sink source .* only Ops Manager needs it, write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
   await expect(linking({ ...REQUEST, ...pair }, null, run)).resolves.toMatchObject({ request: { warnings } });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { retryDelayMs } from '../../../src/shared/retry-delay';
 
-const plans = fc.record({
+const backoffs = fc.record({
   initialIntervalMs: fc.integer({ min: 1, max: 600_000 }),
   backoffCoefficient: fc.double({ min: 1, max: 100, noNaN: true }),
   maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
@@ -11,10 +11,10 @@ const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
 
 it('a delay is between half of the backoff and all of it, or up to the backoff above the Retry-After', () => {
   fc.assert(
-    fc.property(plans, attempts, waits, (plan, attempt, retryAfterMs) => {
-      const delayMs = retryDelayMs(plan, attempt, retryAfterMs);
-      const exponentialMs = plan.initialIntervalMs * plan.backoffCoefficient ** (attempt - 1);
-      const backoffMs = Math.min(exponentialMs, plan.maximumIntervalMs);
+    fc.property(backoffs, attempts, waits, (backoff, attempt, retryAfterMs) => {
+      const delayMs = retryDelayMs(backoff, attempt, retryAfterMs);
+      const exponentialMs = backoff.initialIntervalMs * backoff.backoffCoefficient ** (attempt - 1);
+      const backoffMs = Math.min(exponentialMs, backoff.maximumIntervalMs);
       expect(Number.isSafeInteger(delayMs)).toBe(true);
       expect(delayMs).toBeGreaterThanOrEqual(retryAfterMs ?? Math.floor(backoffMs / 2));
       expect(delayMs).toBeLessThanOrEqual((retryAfterMs ?? 0) + Math.ceil(backoffMs));
@@ -26,7 +26,7 @@ it.each([
   ['without', undefined],
   ['with', 5000],
 ])('a delay %s a Retry-After has jitter', (_which, retryAfterMs) => {
-  const plan = { initialIntervalMs: 10_000, backoffCoefficient: 1, maximumIntervalMs: 10_000 };
-  const delays = Array.from({ length: 50 }, () => retryDelayMs(plan, 1, retryAfterMs));
+  const backoff = { initialIntervalMs: 10_000, backoffCoefficient: 1, maximumIntervalMs: 10_000 };
+  const delays = Array.from({ length: 50 }, () => retryDelayMs(backoff, 1, retryAfterMs));
   expect(new Set(delays).size).toBeGreaterThan(10);
 });

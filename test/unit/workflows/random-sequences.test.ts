@@ -62,8 +62,10 @@ const backoff = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumInterva
 const REQUEST = { orgId: 'org', sourceOrgId: null, accessListIps: [], sink: 'files' };
 const VALID = {
   request: REQUEST,
-  create: { ...backoff, giveUpAfterMs: 600_000 },
-  deliver: { firstPauseMs: 60_000, maximumPauseMs: 600_000 },
+  retries: {
+    create: { ...backoff, giveUpAfterMs: 600_000 },
+    deliver: { firstPauseMs: 60_000, maximumPauseMs: 600_000 },
+  },
 };
 const TOKEN = {
   ...REQUEST,

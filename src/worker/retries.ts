@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import type { CreateRetryPolicy, DeliverRetryPolicy } from '../shared/activities';
+import type { Retries } from '../shared/activities';
 
 /** Maximum: access token, POST, and both again after a 401; or a POST and three after challenges. */
 const MAX_REQUESTS_PER_ATTEMPT = 4;
@@ -9,11 +9,12 @@ const MARGIN_MS = 10_000;
 /** Allows for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 
-export function retryPolicies({
+/** Adds the timeouts of an attempt to the settings `retries`. */
+export function buildRetries({
   retries,
   atlas,
   worker: { heartbeatTimeoutMs },
-}: Pick<Config, 'retries' | 'atlas' | 'worker'>): { create: CreateRetryPolicy; deliver: DeliverRetryPolicy } {
+}: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
   return {
     create: {
       ...retries.create,
