@@ -146,7 +146,7 @@ export default defineConfig(
         {
           patterns: [
             {
-              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(activity-inputs|schemas|memo|index)',
+              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|memo|index)',
               allowTypeImports: true,
               message: 'workflow code loads neither packages nor schemas, only their types',
             },

@@ -2,7 +2,6 @@ import { Context, log } from '@temporalio/activity';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
-import { linkCheckSchema } from '../contract/activity-inputs';
 import { workflowIdFor } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
@@ -15,6 +14,7 @@ import { readReceipt } from '../temporal/run-history';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { linkCheckSchema } from './inputs';
 
 /**
  * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of the source

@@ -4,16 +4,16 @@ import { raceSignal, withTimeout } from '../abort';
 import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, notSent, tokenLost, type AtlasOutcome } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
-import { createInputSchema, type CreateInput } from '../contract/activity-inputs';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
 import { validateAccessList } from '../requests/access-list';
 import type { Sealer } from '../secrets/sealing';
-import type { Activities, CreateRetries } from '../shared/activities';
+import type { Activities, CreateInput, CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { createInputSchema } from './inputs';
 import { createReceivedTokens } from './received-tokens';
 
 const TOO_LATE = "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";

@@ -1,7 +1,6 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Organizations } from '../config/organizations';
-import { deliverInputSchema } from '../contract/activity-inputs';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
@@ -12,6 +11,7 @@ import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sin
 import { deliveryFailure } from './failures';
 import { parseInput, requireOwnRun } from './guards';
 import { withHeartbeats } from './heartbeat';
+import { deliverInputSchema } from './inputs';
 
 /**
  * Makes the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the

@@ -1,11 +1,16 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
-import { TOKEN_UNCONFIRMED, WORKER_CHECK_FAILED } from '../contract/names';
+import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { describeProblems } from '../requests/validate-fields';
 import type { AttemptDetails, Backoff } from '../shared/activities';
-import { applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
+import {
+  TOKEN_UNCONFIRMED,
+  applicationFailure,
+  formatGaveUp,
+  terminalFailure,
+} from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { cut } from '../shared/text';
 import type { DeliveryOutcome } from '../sinks/outcomes';

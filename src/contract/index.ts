@@ -12,6 +12,8 @@ export {
   STEPS,
   WORKER_CHECK_FAILED,
   WORKFLOW_TYPES,
+  isDeliveryFailureType,
+  isRunFailureType,
   workflowIdFor,
 } from './names';
 export type { DeliveryFailureType, FailureType, RefusalType, Step } from './names';

@@ -37,10 +37,18 @@ export const FAILURE_TYPES = [
 
 export type FailureType = (typeof FAILURE_TYPES)[number];
 
+export function isRunFailureType(type: unknown): type is FailureType {
+  return (FAILURE_TYPES as readonly unknown[]).includes(type);
+}
+
 /** The `type` of a delivery's failure. The Updates fail with it; the run stays open. */
 export const DELIVERY_FAILURE_TYPES = ['SinkRejected', 'SinkUnavailable', 'SealedTokenUnreadable'] as const;
 
 export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
+
+export function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
+  return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
+}
 
 /** The `type` of the failure with which an Update is refused. A refused Update leaves no trace in history. */
 export const REFUSAL_TYPES = [
@@ -55,9 +63,6 @@ export type RefusalType = (typeof REFUSAL_TYPES)[number];
 
 /** The `type` of the failure of `checkWorker` when the worker cannot do its work. */
 export const WORKER_CHECK_FAILED = 'WorkerCheckFailed';
-
-/** Internal: the failure of an attempt after which Atlas may hold a token that the run never received. */
-export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;

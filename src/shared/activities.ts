@@ -1,4 +1,3 @@
-import type { CreateInput, DeliverInput, LinkCheck } from '../contract/activity-inputs';
 import type {
   CheckReport,
   PrepareRequest,
@@ -48,6 +47,25 @@ export interface Retries {
 export interface ValidatedRequest {
   request: ValidRequest;
   retries: Retries;
+}
+
+export interface CreateInput {
+  request: ValidRequest;
+  unconfirmedTokens: number;
+  /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
+  activityNumber: number;
+  /** No attempt starts after this time (milliseconds since the epoch). */
+  deadlineAtMs: number;
+}
+
+/** Each round writes this to the history, so it is small. */
+export type DeliverInput = Pick<SealedToken, 'jwe'>;
+
+export interface LinkCheck {
+  orgId: string;
+  sourceOrgId: string | null;
+  sink: string;
+  lastTokenAt: string | null;
 }
 
 /** The part of a failed attempt's details that only the workflow reads. */

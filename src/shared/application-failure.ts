@@ -1,5 +1,8 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 
+/** The type with which an attempt fails after which Atlas may hold a token that the run never received. */
+export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
+
 /** Makes a failure without a stack, which each history would store: the message says everything. */
 export function applicationFailure(options: ApplicationFailureOptions): ApplicationFailure {
   const failure = ApplicationFailure.create(options);

@@ -10,9 +10,9 @@ import {
   SHA256,
   UUID,
 } from '../contract/limits';
-import { TOKEN_UNCONFIRMED } from '../contract/names';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
+import { TOKEN_UNCONFIRMED } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';

@@ -1,6 +1,6 @@
 import {
-  DELIVERY_FAILURE_TYPES,
-  FAILURE_TYPES,
+  isDeliveryFailureType,
+  isRunFailureType,
   type DeliveryFailureType,
   type FailureType,
 } from '../contract/names';
@@ -119,12 +119,4 @@ export function decideDelivery(
     pauseMs: Math.min(pauseMs * 2, maximumPauseMs),
     nextRoundAtMs: nowMs + Math.max(jitteredMs, requestedMs),
   };
-}
-
-export function isRunFailureType(type: unknown): type is FailureType {
-  return (FAILURE_TYPES as readonly unknown[]).includes(type);
-}
-
-export function isDeliveryFailureType(type: unknown): type is DeliveryFailureType {
-  return (DELIVERY_FAILURE_TYPES as readonly unknown[]).includes(type);
 }

@@ -4,7 +4,7 @@ import {
   setDefaultSignalHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { FailureType } from '../contract/names';
+import { isRunFailureType, type FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
 import { UNREADABLE } from '../shared/payload-converter';
@@ -12,7 +12,6 @@ import { findToken, validateRequest } from './activity-proxies';
 import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
-import { isRunFailureType } from './decisions';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
 import { createFailure, firstDetails, oversizedRequest } from './run-failures';

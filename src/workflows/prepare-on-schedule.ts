@@ -12,7 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { NOT_AN_ORGANIZATION_ID } from '../contract/limits';
-import { ORGANIZATION_ID, workflowIdFor } from '../contract/names';
+import { ORGANIZATION_ID, isDeliveryFailureType, isRunFailureType, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
@@ -22,7 +22,6 @@ import { truncate } from '../shared/text';
 import { checkLink } from './activity-proxies';
 import { parseFailure, parseLinkState } from './activity-results';
 import { isCancelled } from './cancellation';
-import { isDeliveryFailureType, isRunFailureType } from './decisions';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
 import { createFailure, firstDetails } from './run-failures';

@@ -3,9 +3,8 @@ import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
-import type { CreateInput, DeliverInput } from '../../src/contract/activity-inputs';
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
-import type { CreateRetries, DeliverRetries } from '../../src/shared/activities';
+import type { CreateInput, CreateRetries, DeliverInput, DeliverRetries } from '../../src/shared/activities';
 import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 import { sharedTemporal } from '../support/temporal';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import * as inputs from '../../../src/contract/activity-inputs';
+import * as inputs from '../../../src/activities/inputs';
 import { MAX_ACCESS_LIST_ENTRIES } from '../../../src/contract/limits';
 import * as memo from '../../../src/contract/memo';
 import * as schemas from '../../../src/contract/schemas';

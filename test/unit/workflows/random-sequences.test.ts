@@ -1,8 +1,8 @@
 import { ActivityFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { creationFailure, deliveryFailure } from '../../../src/activities/failures';
-import type { CreateInput, DeliverInput } from '../../../src/contract/activity-inputs';
 import type { FailureDetails, Receipt } from '../../../src/contract/schemas';
+import type { CreateInput, DeliverInput } from '../../../src/shared/activities';
 import { prepareLiveMigration } from '../../../src/workflows/prepare-live-migration';
 import {
   CREATIONS,
