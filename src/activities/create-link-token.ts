@@ -11,7 +11,7 @@ import type { Sealer } from '../secrets/sealing';
 import type { Activities, CreateInput, CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
-import { parseInput, requireOwnRun } from './guards';
+import { parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createInputSchema } from './inputs';
 import { createReceivedTokens } from './received-tokens';
@@ -55,10 +55,10 @@ export function createLinkTokenActivity(
     if (problems.length > 0) throw invalidRequest(problems);
     const { sink: _, ...rest } = request;
     const facts = { ...rest, accessListIps };
-    const { workflowId, runId } = requireOwnRun(info, facts.orgId, facts.sourceOrgId);
-    const attempt = activityNumber - 1 + info.attempt;
+    const { workflowId, runId } = requireRunOfPair(info, facts.orgId, facts.sourceOrgId);
+    const failures = activityNumber - 1 + info.attempt;
     const fail = (outcome: AtlasOutcome): never => {
-      throw creationFailure(outcome, { attempt, deadlineAtMs, backoff: retries });
+      throw creationFailure(outcome, { failures, deadlineAtMs, backoff: retries });
     };
 
     const found = await withHeartbeats(() => received.find(runId, unconfirmedTokens));

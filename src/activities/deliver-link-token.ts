@@ -9,7 +9,7 @@ import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
-import { parseInput, requireOwnRun } from './guards';
+import { parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { deliverInputSchema } from './inputs';
 
@@ -33,7 +33,7 @@ export function deliverLinkTokenActivity(
     let sinkTried = !isFirstAttempt(info);
     try {
       const openedToken = await sealer.open(jwe, info.workflowExecution?.workflowId ?? '');
-      requireOwnRun(info, openedToken.orgId, openedToken.sourceOrgId);
+      requireRunOfPair(info, openedToken.orgId, openedToken.sourceOrgId);
       const sink = findSink(name, openedToken);
       // The schemas keep the token out of the receipt, and everything else out of the sink.
       const facts = tokenFactsSchema.parse(openedToken);
@@ -47,7 +47,7 @@ export function deliverLinkTokenActivity(
         throw new CancelledFailure('cancelled during delivery');
       }
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { backoff: retries, attempt: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { backoff: retries, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

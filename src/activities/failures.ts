@@ -31,19 +31,19 @@ export function repeatableCallFailure(
   });
 }
 
-interface AttemptTiming {
-  /** Counts from 1. */
-  attempt: number;
+interface RetryTiming {
+  /** Number of attempts that failed in a row, from 1. */
+  failures: number;
   /** Time after which no attempt starts, in milliseconds since the epoch. */
   deadlineAtMs: number;
   backoff: Backoff;
 }
 
 /**
- * Makes the failure of a creation attempt. Temporal retries it only if the attempt created nothing. If a token may
- * exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
+ * Makes the failure of an attempt to create a token. Temporal retries it only if the attempt created nothing. If a
+ * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
-export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): ApplicationFailure {
+export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
   const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
   if (!retryable) {
     return terminalFailure(type, message, { ...details, tokenMayExist });
@@ -52,8 +52,8 @@ export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): A
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
     return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, ...wait });
   }
-  const attempt = outcome.attempt ?? timing.attempt;
-  const nextRetryDelay = retryDelayMs(timing.backoff, attempt, retryAfterMs);
+  const failures = outcome.failures ?? timing.failures;
+  const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
     const why = 'the retry deadline passes before the next attempt';
     return terminalFailure(type, formatGaveUp(message, why), details);
@@ -64,11 +64,11 @@ export function creationFailure(outcome: AtlasOutcome, timing: AttemptTiming): A
 /** A wait past the end of the round ends the round immediately. */
 export function deliveryFailure(
   { type, message, retryable, retryAfterMs }: DeliveryOutcome,
-  { backoff, attempt, deadlineAtMs }: AttemptTiming,
+  { backoff, failures, deadlineAtMs }: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
   const details: AttemptDetails = { sinkTried, ...(retryAfterMs !== undefined && { retryAfterMs }) };
-  const nextRetryDelay = retryDelayMs(backoff, attempt, retryAfterMs);
+  const nextRetryDelay = retryDelayMs(backoff, failures, retryAfterMs);
   const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
   return isLast
     ? terminalFailure(type, message, details)

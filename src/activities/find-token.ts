@@ -8,10 +8,10 @@ import { terminalFailure } from '../shared/application-failure';
 import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';
 import { temporalUnavailable } from './failures';
 
-/** Limit for one try, which occupies one of the worker's slots for workflow tasks. */
-const TRY_TIMEOUT_MS = 1000;
+/** Limit for one attempt, which occupies one of the worker's slots for workflow tasks. */
+const ATTEMPT_TIMEOUT_MS = 1000;
 
-/** Exceeds the pause between two tries by far: a run that has ended reads no outcome. */
+/** Exceeds the pause between two attempts by far: a run that has ended reads no outcome. */
 const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
@@ -23,7 +23,7 @@ const KEEP_UNREAD_MS = 5 * 60_000;
  * @param giveUpAfterMs time for which Temporal's list may fail before the run fails.
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
-  /** Searches by run id. A search may take longer than a try, so it stays until a try has read its outcome. */
+  /** Searches by run id. A search outlives the attempt that started it: the next one reads its outcome. */
   const searches = new Map<string, { outcome: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }>();
 
   return async function findToken(request, startedAtMs) {
@@ -42,7 +42,7 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
       raceSignal(() => outcome, signal).finally(() => {
         if (!signal.aborted) forget();
       });
-    const refusal = await withTimeout(TRY_TIMEOUT_MS, undefined, read).catch((error: unknown) => {
+    const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, read).catch((error: unknown) => {
       throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
     });
     if (refusal) throw refusal;

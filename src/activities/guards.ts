@@ -12,12 +12,12 @@ export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unkn
 }
 
 /**
- * Refuses to work outside a run of the pair's own workflow id. Anyone who may start work in the namespace can call an
- * activity directly (server 1.32: `temporal activity execute`), or from another workflow.
+ * Refuses to work outside a run of the pair's workflow id. Anyone who may start work in the namespace can
+ * call an activity directly (server 1.32: `temporal activity execute`), or from another workflow.
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
-export function requireOwnRun(
+export function requireRunOfPair(
   { workflowExecution, workflowType }: Pick<Info, 'workflowExecution' | 'workflowType'>,
   orgId: string,
   sourceOrgId: string | null,

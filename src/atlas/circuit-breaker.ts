@@ -58,7 +58,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
         const { details } = lastFailure;
         const retryAfterMs = remainingMs() || undefined;
         const message = `not sent: ${describe() ?? ''}`;
-        throw new AtlasError(notSent(message, { details, retryAfterMs, attempt: failures }));
+        throw new AtlasError(notSent(message, { details, retryAfterMs, failures }));
       }
       isProbing ||= isProbe;
       try {

@@ -17,8 +17,8 @@ export interface AtlasOutcome {
   details: Omit<FailureDetails, 'unconfirmedTokens'>;
   /** The wait that Atlas requested; it is never shortened. */
   retryAfterMs?: number | undefined;
-  /** Consecutive failures of Atlas, which space the next attempt of a run that sent nothing. */
-  attempt?: number;
+  /** Number of failures of Atlas in a row, for the backoff of a request that was not sent. */
+  failures?: number;
 }
 
 /** Thrown when a call of the Admin API fails or is not made. */
@@ -209,7 +209,7 @@ function describeConnection(written: boolean, code: string, baseUrl: string): st
 /** Makes the outcome of a request that was not sent. By default it is retryable. */
 export function notSent(
   message: string,
-  more: Partial<Pick<AtlasOutcome, 'retryable' | 'details' | 'retryAfterMs' | 'attempt'>> = {},
+  more: Partial<Pick<AtlasOutcome, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},
 ): AtlasOutcome {
   return { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false, message, details: {}, ...more };
 }

@@ -23,7 +23,7 @@ export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledRe
 /** The workflow `WORKFLOW_TYPES.checkWorker`. */
 export type CheckWorker = (request?: PrepareRequest) => Promise<CheckReport>;
 
-/** Waits for the outcome of the round of delivery in progress. Its input is the request of the run. */
+/** Waits for the outcome of the round or redelivery in progress. Its input is the request of the run. */
 export const awaitDeliveryUpdate = {
   type: 'update',
   name: 'awaitDelivery',

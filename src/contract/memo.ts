@@ -15,12 +15,12 @@ export const runMemoSchema = z.object({
 
 export type RunMemo = z.output<typeof runMemoSchema>;
 
-/** Reads a memo that anybody may have written. It ignores fields and values that are not ours. */
+/** Reads a memo that anybody may have written. It ignores unknown fields and malformed values. */
 export function readMemo(memo: Record<string, unknown> | undefined): RunMemo {
   return runMemoSchema.parse(memo ?? {});
 }
 
-/** Is true from the first failed round of delivery until the run ends, also during a later round. */
+/** Is true from the first failed round or redelivery until the run ends, also during a later round. */
 export function isUndelivered(memo: Record<string, unknown> | undefined): boolean {
   return readMemo(memo).step === 'undelivered';
 }

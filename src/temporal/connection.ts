@@ -38,7 +38,7 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
 
 /**
  * Makes a client that reads payloads as leniently as the workflows do. Anyone in the namespace can start a run with a
- * memo in a foreign encoding, and Temporal's own converter would let that memo fail every list.
+ * memo in another encoding, and Temporal's own converter would let that memo fail every list.
  */
 export function createClient(connection: ConnectionLike, namespace: string): Client {
   return new Client({

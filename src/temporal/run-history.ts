@@ -120,7 +120,7 @@ export async function readRun(client: Client, run: RunRef): Promise<RunHistory> 
   }
 }
 
-/** Exceeds the histories of our own runs. */
+/** Exceeds the histories of the job's runs. */
 const LARGE_HISTORY_BYTES = 8 * 1024 * 1024;
 /** An event has up to 2 MB. */
 const EVENTS_OF_LARGE_PAGE = 4;

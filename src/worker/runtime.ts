@@ -31,7 +31,7 @@ export function installRuntime(
     useSecondsForDurations: true,
     histogramBucketOverrides: {
       atlas_request_duration_seconds: REQUEST_BUCKETS_S,
-      link_token_age_at_failed_round_seconds: AGE_BUCKETS_S,
+      link_token_age_at_failed_delivery_seconds: AGE_BUCKETS_S,
     },
   };
   const telemetryOptions = { logging, metrics: { prometheus, attachServiceName: false } };

@@ -10,7 +10,7 @@ import type { Activities, ActivityRetries, CreateRetries, DeliverRetries } from 
 export const { validateRequest } = proxyLocalActivities<Activities>({
   startToCloseTimeout: '5s',
   retry: { maximumAttempts: 3 },
-  summary: 'check the request',
+  summary: 'validate the request',
 });
 
 /** A retry waits with a timer of the server: a list that does not respond holds no workflow task. */

@@ -28,7 +28,7 @@ const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
 
-export interface AttemptFailure {
+export interface ParsedFailure {
   /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
   how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';
   /** Type of an ApplicationFailure; else empty. */
@@ -53,8 +53,8 @@ export type RunToken = Pick<
 export async function settle<Result>(
   result: Promise<unknown>,
   parse: (result: unknown) => Result | null,
-  unreadable: Pick<AttemptFailure, 'type' | 'message'>,
-): Promise<{ result: Result } | { failure: AttemptFailure }> {
+  unreadable: Pick<ParsedFailure, 'type' | 'message'>,
+): Promise<{ result: Result } | { failure: ParsedFailure }> {
   try {
     const parsed = parse(await result);
     return parsed === null ? { failure: { ...NOTHING_KNOWN, ...unreadable } } : { result: parsed };
@@ -75,7 +75,7 @@ const NOTHING_KNOWN = {
 /** Types by which an attempt says that it created nothing. A run that fails with one may count tokens. */
 const TYPES_WITHOUT_TOKEN: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
-export function parseFailure(error: unknown): AttemptFailure {
+export function parseFailure(error: unknown): ParsedFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
   const parsed = failure
@@ -109,7 +109,7 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
   return cause instanceof ApplicationFailure ? cause : null;
 }
 
-function parseApplicationFailure(failure: ApplicationFailure): AttemptFailure {
+function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
   const details = toObject(failure.details?.[0]);
   const { retryAfterMs, tokenMayExist, sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = details;
   const type = cut(String(failure.type), MAX_DETAIL_LENGTH);

@@ -2,7 +2,7 @@ import { sleep } from '@temporalio/workflow';
 import type { ValidatedRequest } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { proxyCreateLinkToken } from './activity-proxies';
-import { parseToken, settle, type AttemptFailure, type RunToken } from './activity-results';
+import { parseToken, settle, type ParsedFailure, type RunToken } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
 import { DO_NOT_RESET, createFailure } from './run-failures';
@@ -25,16 +25,15 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
   const { request } = valid;
   const retries = valid.retries.create;
   const deadlineAtMs = Date.now() + retries.giveUpAfterMs;
-  const fail = (type: string, message: string, { details }: AttemptFailure) => {
+  const fail = (type: string, message: string, { details }: ParsedFailure) => {
     const { unconfirmedTokens } = status.current;
     const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
     return createFailure(type, text, { ...details, unconfirmedTokens });
   };
-  const giveUp = (because: AttemptFailure) =>
-    fail('AtlasUnavailable', formatGaveUp(because.message), because);
+  const giveUp = (because: ParsedFailure) => fail('AtlasUnavailable', formatGaveUp(because.message), because);
   const cancelled = () => cancellationFailure(status.current, null, []);
 
-  const attempt = (activityNumber: number) => {
+  const runActivity = (activityNumber: number) => {
     const { unconfirmedTokens } = status.current;
     const summary = status.showCreating(request, activityNumber);
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
@@ -45,19 +44,19 @@ export async function createToken(status: RunStatus, valid: ValidatedRequest): P
       COMPLETED_BY_OTHER_CLIENT,
     );
   };
-  const wait = (failure: AttemptFailure, waitMs: number) => {
+  const wait = (failure: ParsedFailure, waitMs: number) => {
     status.showWaitingToCreate(failure, Date.now() + waitMs);
     return sleep(waitMs, { summary: 'pause before the next attempt to create' }).catch(() => {
       throw cancelled();
     });
   };
 
-  let previous: AttemptFailure | null = null;
+  let previous: ParsedFailure | null = null;
   for (let activityNumber = 1; ; activityNumber += 1) {
     const startedLate = Date.now() >= deadlineAtMs;
     // The timer may fire late, when no worker was running.
     if (previous && isTooLate(previous, Date.now(), deadlineAtMs)) throw giveUp(previous);
-    const outcome = await attempt(activityNumber);
+    const outcome = await runActivity(activityNumber);
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;

@@ -6,37 +6,37 @@ import {
 } from '../contract/names';
 import type { Backoff, DeliverRetries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
-import type { AttemptFailure } from './activity-results';
+import type { ParsedFailure } from './activity-results';
 
 export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
   activityNumber: number;
   isCancelled: boolean;
-  /** True if it began after the deadline: it only looked for the token of a lost attempt. */
+  /** True if the activity began after the deadline: it only looked for the token of a lost attempt. */
   startedLate: boolean;
   /** Failure of the activity before; null at the first. */
-  previous: AttemptFailure | null;
+  previous: ParsedFailure | null;
   nowMs: number;
   deadlineAtMs: number;
 }
 
 export type CreationDecision =
   | { next: 'fail'; type: FailureType }
-  | { next: 'giveUp'; because: AttemptFailure }
+  | { next: 'giveUp'; because: ParsedFailure }
   | { next: 'cancelled' }
   | { next: 'wait'; waitMs: number };
 
 /**
- * Decides what follows from a failed attempt to create a token. Temporal retries an attempt that created nothing,
- * within its activity: such a failure comes back only for good, after the deadline, or in a cancelled run.
+ * Decides what follows from a failed activity that creates a token. Temporal retries an attempt that created
+ * nothing: such a failure comes back only for good, after the deadline, or in a cancelled run.
  */
 export function decideCreation(
-  failure: AttemptFailure,
+  failure: ParsedFailure,
   { activityNumber, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
   backoff: Backoff,
 ): CreationDecision {
   if (!failure.retryable) {
-    // An attempt that sent nothing says less than the one before.
+    // An activity that sent nothing says less than the one before.
     if (startedLate && !failure.tokenMayExist) return { next: 'giveUp', because: previous ?? failure };
     return { next: 'fail', type: isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable' };
   }
@@ -52,18 +52,18 @@ export function decideCreation(
 }
 
 /** The worker of a lost attempt may hold its token: one more attempt looks for it even after the deadline. */
-export function isTooLate(failure: AttemptFailure, atMs: number, deadlineAtMs: number): boolean {
+export function isTooLate(failure: ParsedFailure, atMs: number, deadlineAtMs: number): boolean {
   return atMs >= deadlineAtMs && failure.how !== 'lost';
 }
 
-/** `final`: the only attempt of a run that was cancelled while its token was being created. */
+/** Names a way to deliver; `final` is the only attempt of a run that was cancelled while its token was created. */
 export type DeliveryKind = 'round' | 'redelivery' | 'final';
 
 /**
- * Decides whether a token gets an attempt, and which: null ends a cancelled run. A redelivery, or the time of the next
- * round, may come in one workflow task with the cancel, in either order: the cancel wins.
+ * Decides how a token is delivered next: null ends a cancelled run. A redelivery, or the time of
+ * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
  */
-export function decideAttempt(
+export function decideDeliveryKind(
   isFirst: boolean,
   isCancelled: boolean,
   isRequested: boolean,
@@ -75,9 +75,9 @@ export function decideAttempt(
 export interface DeliverySituation {
   kind: DeliveryKind;
   isCancelled: boolean;
-  /** True if a redelivery stopped this attempt. */
+  /** True if a redelivery stopped this delivery. */
   isSuperseded: boolean;
-  /** True if the attempt went to another sink than the request's. */
+  /** True if it went to another sink than the request's. */
   isElsewhere: boolean;
   nowMs: number;
 }
@@ -92,23 +92,23 @@ export type DeliveryDecision =
   { next: 'cancelled' } | { next: 'redeliver' } | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
 
 /**
- * Decides what follows from a failed attempt to deliver a token.
+ * Decides what follows from a failed round or redelivery.
  *
  * @param random from 0 to 1: makes a pause up to a fifth shorter, so that runs that failed together spread.
  */
 export function decideDelivery(
-  failure: AttemptFailure,
+  failure: ParsedFailure,
   { kind, isCancelled, isSuperseded, isElsewhere, nowMs }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
   { maximumPauseMs }: Pick<DeliverRetries, 'maximumPauseMs'>,
   random: number,
 ): DeliveryDecision {
   if (isCancelled || kind === 'final') return { next: 'cancelled' };
-  // The failure of an attempt that was stopped says nothing.
+  // The failure of a delivery that was stopped says nothing.
   if (isSuperseded) return { next: 'redeliver' };
   const type = isDeliveryFailureType(failure.type) ? failure.type : 'SinkUnavailable';
   const requestedMs = isElsewhere ? 0 : (failure.retryAfterMs ?? 0);
-  // A failed redelivery postpones the next round only for as long as the request's own sink requested.
+  // A failed redelivery postpones the next round only for as long as the request's sink requested.
   if (kind === 'redelivery') {
     return { next: 'wait', type, pauseMs, nextRoundAtMs: Math.max(nextRoundAtMs, nowMs + requestedMs) };
   }

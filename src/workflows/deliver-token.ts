@@ -3,9 +3,9 @@ import type { DeliveryFailureType } from '../contract/names';
 import type { Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { proxyDeliverLinkToken } from './activity-proxies';
-import { parseReceipt, settle, type AttemptFailure, type RunToken } from './activity-results';
+import { parseReceipt, settle, type ParsedFailure, type RunToken } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
-import { decideAttempt, decideDelivery, type DeliveryKind, type RoundPace } from './decisions';
+import { decideDeliveryKind, decideDelivery, type DeliveryKind, type RoundPace } from './decisions';
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
@@ -26,25 +26,26 @@ export async function deliverToken(
   const sinksTried = new Set(recovery?.sinksTried);
   const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
   let pace: RoundPace = { pauseMs: retries.firstPauseMs, nextRoundAtMs: Date.now() };
-  let ownFailure = '';
+  let requestSinkFailure = '';
 
-  const attempt = (kind: DeliveryKind, sink: string) => {
+  const runActivity = (kind: DeliveryKind, sink: string) => {
     const summary = status.showDelivering(request, sink);
     const deliverLinkToken = proxyDeliverLinkToken(retries, kind !== 'round', request.orgId, summary);
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     return settle(
-      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runAttempt(call),
+      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runActivity(call),
       (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
       completedByOtherClient(sink),
     );
   };
-  const report = (type: DeliveryFailureType, { message }: AttemptFailure, sink: string) => {
-    if (sink === request.sink) ownFailure = message;
-    const described = sink === request.sink ? message : describeBoth(sink, message, request.sink, ownFailure);
+  const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
+    if (sink === request.sink) requestSinkFailure = message;
+    const described =
+      sink === request.sink ? message : describeBoth(sink, message, request.sink, requestSinkFailure);
     const { unconfirmedTokens } = status.current;
     const failure = createFailure(type, described, { unconfirmedTokens });
     status.reportUndelivered(failure, sink, pace.nextRoundAtMs);
-    channel.publishRound(failure);
+    channel.publishFailure(failure);
   };
   const waitForNextRound = () => {
     // 0 means no timeout.
@@ -58,9 +59,9 @@ export async function deliverToken(
   for (let isFirst = true; ; isFirst = false) {
     const { redelivery } = channel;
     const sink = redelivery?.sink ?? request.sink;
-    const kind = decideAttempt(isFirst, isCancelled(), redelivery !== null);
+    const kind = decideDeliveryKind(isFirst, isCancelled(), redelivery !== null);
     if (!kind) throw cancelled();
-    const outcome = await attempt(kind, sink);
+    const outcome = await runActivity(kind, sink);
     if ('result' in outcome) {
       sinksTried.delete(sink);
       return { ...outcome.result, alsoTried: [...sinksTried] };
@@ -89,8 +90,8 @@ function completedByOtherClient(sink: string) {
   };
 }
 
-/** Names the failure of the run's own sink too, for which the run keeps waiting. */
-function describeBoth(sink: string, message: string, ownSink: string, ownMessage: string): string {
+/** Names the failure of the request's sink too, for which the run keeps waiting. */
+function describeBoth(sink: string, message: string, requestSink: string, itsMessage: string): string {
   const redelivered = `redelivery to sink ${sink}: ${message}`;
-  return ownMessage ? `${redelivered}; sink ${ownSink}: ${ownMessage}` : redelivered;
+  return itsMessage ? `${redelivered}; sink ${requestSink}: ${itsMessage}` : redelivered;
 }

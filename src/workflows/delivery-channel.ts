@@ -17,7 +17,7 @@ export type DeliveryChannel = ReturnType<typeof createDeliveryChannel>;
 
 /** Connects the loop that delivers with the Updates: they steer it, and wait for its outcomes. */
 export function createDeliveryChannel() {
-  let attemptScope: CancellationScope | null = null;
+  let scope: CancellationScope | null = null;
   let latest: Outcome | null = null;
   let isEnding = false;
 
@@ -25,22 +25,22 @@ export function createDeliveryChannel() {
     /** The redelivery that has no outcome yet. */
     redelivery: null as Redelivery | null,
 
-    /** Stops the attempt under way. */
+    /** Stops the delivery under way. */
     redeliver(redelivery: Redelivery): void {
       channel.redelivery = redelivery;
-      attemptScope?.cancel();
+      scope?.cancel();
     },
 
-    async runAttempt<T>(attempt: () => Promise<T>): Promise<T> {
-      attemptScope = new CancellationScope();
+    async runActivity<T>(call: () => Promise<T>): Promise<T> {
+      scope = new CancellationScope();
       try {
-        return await attemptScope.run(attempt);
+        return await scope.run(call);
       } finally {
-        attemptScope = null;
+        scope = null;
       }
     },
 
-    publishRound(failure: ApplicationFailure): void {
+    publishFailure(failure: ApplicationFailure): void {
       channel.redelivery = null;
       latest = { failure };
     },
@@ -56,7 +56,7 @@ export function createDeliveryChannel() {
 
     getLastFailure: () => (latest && 'failure' in latest ? latest.failure : null),
 
-    /** Waits for the outcome of the round under way, or of the run when it ends before that. */
+    /** Waits for the outcome of the round or redelivery under way, or of the run when it ends before that. */
     async waitForOutcome(): Promise<Receipt> {
       const before = latest;
       // After the ending no other outcome follows.

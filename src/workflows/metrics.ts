@@ -23,8 +23,8 @@ export function countUnconfirmedToken(): void {
   metricMeter.createCounter('link_token_unconfirmed').add(1);
 }
 
-/** Counts a failed round of delivery with the age of its token. */
-export function countFailedRound(type: string, { createdAt }: RunToken): void {
+/** Counts a failed round or redelivery with the age of its token. */
+export function countFailedDelivery(type: string, { createdAt }: RunToken): void {
   const ageS = Math.max(0, Date.now() - Date.parse(createdAt)) / 1000;
-  metricMeter.createHistogram('link_token_age_at_failed_round_seconds', 'float').record(ageS, { type });
+  metricMeter.createHistogram('link_token_age_at_failed_delivery_seconds', 'float').record(ageS, { type });
 }

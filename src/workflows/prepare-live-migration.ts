@@ -40,7 +40,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   // Temporal would keep signals, of up to 2 MB each, for a handler to come.
   setDefaultSignalHandler(() => undefined);
   try {
-    const valid = await checkStart(request, recovery);
+    const valid = await validateStart(request, recovery);
     status.setRequest(valid.request, Date.now() + valid.retries.create.giveUpAfterMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
     status.setToken(sealedToken, !recovery);
@@ -60,7 +60,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery creates
  * nothing, so no earlier token forbids it.
  */
-async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
+async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   // An activity would copy it several times, and an open run keeps it.
   if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw oversizedRequest();
   const [validated, searched] = await Promise.allSettled([
@@ -81,14 +81,14 @@ async function checkStart(request: PrepareRequest, recovery?: Recovery): Promise
   return validated.value;
 }
 
-/** @param otherwise type for a failure whose type is none of a run's. */
-function toRunFailure(error: unknown, otherwise: FailureType): ApplicationFailure {
+/** @param fallbackType used when the type of the failure is not a FailureType. */
+function toRunFailure(error: unknown, fallbackType: FailureType): ApplicationFailure {
   const failure = findApplicationFailure(error);
   if (failure && isRunFailureType(failure.type)) {
     return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
   }
-  const message = `the worker could not check the request: ${parseFailure(error).message}`;
-  return createFailure(otherwise, message, { unconfirmedTokens: 0 });
+  const message = `the worker could not validate the request: ${parseFailure(error).message}`;
+  return createFailure(fallbackType, message, { unconfirmedTokens: 0 });
 }
 
 /** Finds what the caller chose for the run, where that could create a second token or abandon one. */

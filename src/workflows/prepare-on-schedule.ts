@@ -78,7 +78,7 @@ async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Pr
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
       return { outcome: 'alreadyRunning', lastTokenAt, receipt: null };
     }
-    const failure = toOwnFailure(error);
+    const failure = fromChildFailure(error);
     if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
     const { receipt: earlier }: Partial<FailureDetails> = firstDetails(failure);
     return { outcome: 'recentToken', lastTokenAt: earlier?.createdAt ?? lastTokenAt, receipt: null };
@@ -103,7 +103,7 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
 }
 
 /** Makes the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
-function toOwnFailure(error: unknown): unknown {
+function fromChildFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
   // A cancelled run pauses no schedule. The child's own failure says what is left.
   if (cause instanceof ApplicationFailure && cause.type === 'Cancelled' && isCancelled()) {
@@ -125,7 +125,7 @@ function toOwnFailure(error: unknown): unknown {
   return error;
 }
 
-/** Checks what the child's workflow id needs and what the child does not see; the child checks the rest. */
+/** Validates what the child's workflow id needs and what the child does not see; the child validates the rest. */
 function parseRequest(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = toObject(input);
   const { orgId, sourceOrgId, again } = toObject(request);

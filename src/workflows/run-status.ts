@@ -12,9 +12,9 @@ import type { RunMemo } from '../contract/memo';
 import type { Step } from '../contract/names';
 import type { Receipt, Status, ValidRequest } from '../contract/schemas';
 import { cut } from '../shared/text';
-import type { AttemptFailure, RunToken } from './activity-results';
+import type { ParsedFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
-import { countDelivery, countFailedRound, countRun, countUnconfirmedToken } from './metrics';
+import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 import { createFailure, firstDetails } from './run-failures';
 
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
@@ -33,7 +33,7 @@ export type RunStatus = ReturnType<typeof createRunStatus>;
 export function createRunStatus() {
   let status: Status = {
     step: 'validating',
-    description: 'checking the request',
+    description: 'validating the request',
     unconfirmedTokens: 0,
     deliveryId: null,
     nextTryAt: null,
@@ -67,7 +67,7 @@ export function createRunStatus() {
     showCreating({ credential, accessListIps, ...pair }: ValidRequest, activityNumber: number): string {
       const creation = `a link-token in ${describePair(pair)}`;
       const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
-      show('creating', `creating ${creation} ${means} (try ${activityNumber})`);
+      show('creating', `creating ${creation} ${means} (activity ${activityNumber})`);
       return `create ${creation}`;
     },
 
@@ -77,7 +77,7 @@ export function createRunStatus() {
       countUnconfirmedToken();
     },
 
-    showWaitingToCreate({ message }: AttemptFailure, nextTryAtMs: number): void {
+    showWaitingToCreate({ message }: ParsedFailure, nextTryAtMs: number): void {
       show('creating', `${message}; Atlas may have created a token all the same`, nextTryAtMs);
     },
 
@@ -100,7 +100,7 @@ export function createRunStatus() {
     },
 
     reportUndelivered({ type, message }: ApplicationFailure, sink: string, nextRoundAtMs: number): void {
-      if (token) countFailedRound(String(type), token);
+      if (token) countFailedDelivery(String(type), token);
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
       show('undelivered', `${String(type)}: ${message}`, nextRoundAtMs);

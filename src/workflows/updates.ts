@@ -70,7 +70,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
           );
         }
         const failure = channel.getLastFailure();
-        // No refusal: the caller gets the outcome of the last round at once.
+        // No refusal: the caller gets the last failure at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
           throw refusal(

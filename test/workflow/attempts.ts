@@ -80,8 +80,8 @@ function failedCreation(
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
   return ({ activityNumber, deadlineAtMs }, retries) => {
-    const attempt = activityNumber - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { backoff: retries, attempt, deadlineAtMs: deadlineHere(deadlineAtMs) });
+    const failures = activityNumber - 1 + Context.current().info.attempt;
+    throw creationFailure(outcome, { backoff: retries, failures, deadlineAtMs: deadlineHere(deadlineAtMs) });
   };
 }
 
@@ -178,7 +178,7 @@ function failedDelivery(
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
-      { backoff: retries, attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { backoff: retries, failures: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

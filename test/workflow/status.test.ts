@@ -38,7 +38,7 @@ describe('status, current details and summaries say', () => {
     expect(await fairnessKeys(handle)).toEqual([request.orgId, request.orgId]);
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     expect(await activitySummaries(handle)).toEqual([
-      'check the request',
+      'validate the request',
       'look for an earlier token',
       `create a link-token in ${pair}`,
       `deliver token ${deliveryId} of ${pair} to sink files`,
@@ -53,7 +53,7 @@ describe('status, current details and summaries say', () => {
     const { description } = await untilStep(handle, 'creating');
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     const means = 'with credential default and an access list of length 1';
-    expect(description).toBe(`creating a link-token in ${pair} ${means} (try 1)`);
+    expect(description).toBe(`creating a link-token in ${pair} ${means} (activity 1)`);
     const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
     const details = [`**creating**: ${description}`, GIVES_UP, ...requestDetails(request, '0', ...caller)];
     expect(await currentDetails(handle)).toEqual(details);

@@ -11,7 +11,7 @@ import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from '../shared/bulk';
 import { describeNotCounted, describeReceipt, toFailureError } from '../shared/endings';
 import { follow } from '../shared/follow';
-import { refuseEarlierToken, refuseForeign } from '../shared/refusals';
+import { refuseEarlierToken, refuseOtherWorkflowType } from '../shared/refusals';
 import { describeMissingWorker } from '../shared/remote-check';
 
 export async function redeliver(
@@ -21,7 +21,7 @@ export async function redeliver(
 ): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
-  refuseForeign(run);
+  refuseOtherWorkflowType(run);
   output.note(await describeMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink);

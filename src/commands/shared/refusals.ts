@@ -13,24 +13,24 @@ import { describeReceipt } from './endings';
 /**
  * Describes a run, the newest of its workflow id by default.
  *
- * @throws CommandError when it has a foreign type.
+ * @throws CommandError when it has another workflow type.
  */
-export async function describeOwnRun(
+export async function describeRun(
   client: Client,
   { workflowId, runId }: { workflowId: string; runId?: string },
 ): Promise<WorkflowExecutionDescription & { isOpen: boolean }> {
   const run = await client.workflow.getHandle(workflowId, runId).describe();
-  refuseForeign(run);
+  refuseOtherWorkflowType(run);
   return { ...run, isOpen: isOpen(run) };
 }
 
 /** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
-export function refuseForeign({ workflowId, runId, type }: RunRef & { type: string }): void {
+export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { type: string }): void {
   if (type === WORKFLOW_TYPES.prepare) return;
   throw refusalError(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
       ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}, and end it if it is open`,
-    { workflowId, runId, refused: 'foreignRun' },
+    { workflowId, runId, refused: 'otherWorkflowType' },
   );
 }
 

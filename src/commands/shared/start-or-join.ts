@@ -11,7 +11,7 @@ import { nullIfNotFound } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
-import { refuseEarlierToken, refuseForeign, refuseIfDifferent } from './refusals';
+import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 import type { PairRequest } from './request';
 
 const MAX_ATTEMPTS = 5;
@@ -54,17 +54,17 @@ export async function requireStartable(
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
   const open = newest && isOpen(newest) ? newest : null;
   if (open) {
-    refuseForeign(open);
+    refuseOtherWorkflowType(open);
     await refuseIfDifferent(client, open, request);
   } else if (!again) {
     const token = await findEarlierToken(client, workflowId, { newest });
     if (token) await refuseEarlierToken(client, workflowId, token, request);
   }
-  // A foreign run that completed delivered nothing.
-  const isForeign = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
+  // A run of another workflow type that completed delivered nothing.
+  const hasOtherType = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
   return {
     open,
-    workflowIdReusePolicy: again || isForeign ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+    workflowIdReusePolicy: again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
   };
 }
 

@@ -3,7 +3,7 @@ import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/sc
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
-import { startForeignRun } from '../../support/foreign-run';
+import { startForgedRun } from '../../support/forged-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { createdToken, end } from '../../support/runs';
@@ -45,18 +45,18 @@ async function ran(sink: string, how?: 'cancel', target = fixture().newTarget())
 }
 
 /** A run of another workflow type under the usual id. */
-async function ranForeign(completes: boolean): Promise<Earlier> {
+async function ranOtherType(completes: boolean): Promise<Earlier> {
   const target = fixture().newTarget();
-  const foreign = await startForeignRun(fixture().temporal, target.workflowId);
-  if (completes) await foreign.complete();
-  return { ...target, sink: 'files', runId: foreign.runId };
+  const forged = await startForgedRun(fixture().temporal, target.workflowId);
+  if (completes) await forged.complete();
+  return { ...target, sink: 'files', runId: forged.runId };
 }
 
 const DELIVERED = { refused: 'delivered', receipt: { deliveryId: says(/^[\da-f-]{36}$/) } };
 const RECOVERABLE = { refused: 'recoverable' };
-const FOREIGN = {
-  refused: 'foreignRun',
-  error: says(/ is the id of a run of workflow type foreign, not prepareLiveMigration: /),
+const OTHER_TYPE = {
+  refused: 'otherWorkflowType',
+  error: says(/ is the id of a run of workflow type other, not prepareLiveMigration: /),
 };
 const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
 const TO_FILES = { receipt: { sink: 'files' } };
@@ -130,15 +130,15 @@ commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'),
   ['start', refused, DELIVERED],
 ]);
 
-commandsOn('of another workflow type that is open', 0, () => ranForeign(false), [
-  ['start', refused, FOREIGN],
-  ['watch', refused, FOREIGN],
-  ['cancel', refused, FOREIGN],
-  ['redeliver', refused, FOREIGN],
+commandsOn('of another workflow type that is open', 0, () => ranOtherType(false), [
+  ['start', refused, OTHER_TYPE],
+  ['watch', refused, OTHER_TYPE],
+  ['cancel', refused, OTHER_TYPE],
+  ['redeliver', refused, OTHER_TYPE],
 ]);
 
-commandsOn('of another workflow type that completed', 1, () => ranForeign(true), [
-  ['recover', refused, FOREIGN],
+commandsOn('of another workflow type that completed', 1, () => ranOtherType(true), [
+  ['recover', refused, OTHER_TYPE],
   ['start --wait', done, TO_FILES],
 ]);
 

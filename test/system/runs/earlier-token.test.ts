@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { startForeignRun } from '../../support/foreign-run';
+import { startForgedRun } from '../../support/forged-run';
 import {
   FILE_SINKS,
   LONG_ROUNDS,
@@ -84,12 +84,12 @@ describe('a start with the default policies of a client', () => {
     expect(await run(request, 2)).toMatchObject({ type: 'TokenExists', details });
   });
 
-  it.concurrent('ends TokenExists without the receipt of 2 MB of a foreign run', async () => {
+  it.concurrent('ends TokenExists without the receipt of 2 MB of a forged run', async () => {
     const { receipt } = await run(deployment.newRequest());
     const request = deployment.newRequest();
-    const foreign = await startForeignRun(client, idOf(request), WORKFLOW_TYPES.prepare);
-    await foreign.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
-    const details = { state: 'delivered', runId: foreign.runId, receipt: null };
+    const forged = await startForgedRun(client, idOf(request), WORKFLOW_TYPES.prepare);
+    await forged.complete({ ...receipt, location: 'x'.repeat(1_900_000) });
+    const details = { state: 'delivered', runId: forged.runId, receipt: null };
     expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
   });
 

@@ -7,7 +7,7 @@ import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import type { PrepareRequest, ScheduledResult } from '../../../src/contract/schemas';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
-import { startForeignRun } from '../../support/foreign-run';
+import { startForgedRun } from '../../support/forged-run';
 import { FILE_SINKS, startInstallation, type Deployment } from '../../support/installation';
 import { ROOT, codeBlocks, page, sectionBelow } from '../../support/markdown';
 import { end, endingOf, untilStep } from '../../support/runs';
@@ -69,10 +69,10 @@ it.concurrent('a schedule creates no second token while the first is recent', as
   // Neither a time in the future nor a run of another type says that a token is recent.
   for (const [workflowType, createdAt] of [
     [WORKFLOW_TYPES.prepare, '2099-01-01T00:00:00.000Z'],
-    ['foreign', new Date().toISOString()],
+    ['other', new Date().toISOString()],
   ] as const) {
-    const foreign = await startForeignRun(client, workflowId, workflowType);
-    await foreign.complete({ ...other.receipt, createdAt });
+    const forged = await startForgedRun(client, workflowId, workflowType);
+    await forged.complete({ ...other.receipt, createdAt });
   }
   await untilClosedAreListed(workflowId, 2);
   const [first, second] = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 2);

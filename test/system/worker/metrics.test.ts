@@ -4,7 +4,7 @@ import { alertRules } from '../../support/alerts';
 import { startAtlas } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
-import { startMismatchedRun } from '../../support/foreign-run';
+import { startMismatchedRun } from '../../support/forged-run';
 import { deploy, FILE_SINKS, type Deployment } from '../../support/installation';
 import { page, tableBelow } from '../../support/markdown';
 import { endingOf, refuseResult, untilStep } from '../../support/runs';
@@ -62,7 +62,7 @@ beforeAll(async () => {
   await endingOf(await deployment.start());
   await endingOf(await deployment.start());
   await untilStep(await deployment.start(deployment.newRequest({ sink: 'rejects' })), 'undelivered');
-  last = await untilScraped(port, 'link_token_age_at_failed_round_seconds_count');
+  last = await untilScraped(port, 'link_token_age_at_failed_delivery_seconds_count');
 });
 
 /** The labels of each sample of a metric, with its value. */
@@ -106,7 +106,7 @@ describe('the metrics of a worker', () => {
       'linkTokens 429': 1,
       'linkTokens none': 1,
     });
-    const bucket = 'link_token_age_at_failed_round_seconds_bucket';
+    const bucket = 'link_token_age_at_failed_delivery_seconds_bucket';
     expect(counted(bucket, 'type', 'le')).toHaveProperty(['SinkRejected 60'], 1);
   });
 

@@ -11,7 +11,7 @@ jest.spyOn(Math, 'random').mockReturnValue(0.5);
 const HOUR_MS = 3_600_000;
 const timing = (leftMs: number) => ({
   backoff: ACTIVITY_RETRIES,
-  attempt: 3,
+  failures: 3,
   deadlineAtMs: Date.now() + leftMs,
 });
 
@@ -36,7 +36,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
   ['without Retry-After', 3000, {}],
   ['with Retry-After', 62_000, WAIT],
   // The pace is that of the probes.
-  ['that the circuit breaker rejected', 60_500, { ...WAIT, attempt: 1 }],
+  ['that the circuit breaker rejected', 60_500, { ...WAIT, failures: 1 }],
 ])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });

@@ -71,7 +71,7 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
     const outcomes = await rejected(responded(503));
     expect(outcomes).toHaveLength(IN_FLIGHT - 1);
     expect(outcomes[0]).toMatchObject({
-      attempt: 1 + probe,
+      failures: 1 + probe,
       message: expect.stringContaining('sends one link-token request at a time with credential acme'),
     });
     expect(sent).toHaveBeenCalledTimes(2 + probe);

@@ -6,14 +6,14 @@ const backoffs = fc.record({
   backoffCoefficient: fc.double({ min: 1, max: 100, noNaN: true }),
   maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
 });
-const attempts = fc.integer({ min: 1, max: 100_000 });
+const counts = fc.integer({ min: 1, max: 100_000 });
 const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
 
 it('a delay is between half of the backoff and all of it, or up to the backoff above the Retry-After', () => {
   fc.assert(
-    fc.property(backoffs, attempts, waits, (backoff, attempt, retryAfterMs) => {
-      const delayMs = retryDelayMs(backoff, attempt, retryAfterMs);
-      const exponentialMs = backoff.initialIntervalMs * backoff.backoffCoefficient ** (attempt - 1);
+    fc.property(backoffs, counts, waits, (backoff, failures, retryAfterMs) => {
+      const delayMs = retryDelayMs(backoff, failures, retryAfterMs);
+      const exponentialMs = backoff.initialIntervalMs * backoff.backoffCoefficient ** (failures - 1);
       const backoffMs = Math.min(exponentialMs, backoff.maximumIntervalMs);
       expect(Number.isSafeInteger(delayMs)).toBe(true);
       expect(delayMs).toBeGreaterThanOrEqual(retryAfterMs ?? Math.floor(backoffMs / 2));

@@ -1,6 +1,6 @@
-import type { AttemptFailure } from '../../../src/workflows/activity-results';
+import type { ParsedFailure } from '../../../src/workflows/activity-results';
 import {
-  decideAttempt,
+  decideDeliveryKind,
   decideCreation,
   decideDelivery,
   isTooLate,
@@ -13,7 +13,7 @@ const ARCHITECTURE = page('docs/architecture.md');
 const BACKOFF = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
 const HOUR_MS = 3_600_000;
 
-const failure = (more: Partial<AttemptFailure>): AttemptFailure => ({
+const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
   ...{ how: 'failed', type: 'TokenUnconfirmed', message: 'Atlas returned 503', details: {}, retryable: true },
   ...{ retryAfterMs: undefined, tokenMayExist: true, sinkTried: true },
   ...more,
@@ -26,7 +26,7 @@ describe('after a failed attempt to create a token', () => {
   const LATE = { retryAfterMs: 60_000 };
   const SOON = { deadlineAtMs: 60_000 };
 
-  const ATTEMPTS: [what: string, failed: AttemptFailure, situation?: Partial<CreationSituation>][] = [
+  const ATTEMPTS: [what: string, failed: ParsedFailure, situation?: Partial<CreationSituation>][] = [
     ['a token may exist', failure({})],
     ['the attempt was lost', failure({ how: 'lost', type: '' })],
     ['Atlas rejected it', REJECTED],
@@ -34,7 +34,7 @@ describe('after a failed attempt to create a token', () => {
     ['it failed for good with an unknown type', failure({ type: 'Odd', retryable: false })],
     ['the run was cancelled', failure({}), { isCancelled: true }],
     ['another client cancelled the activity', failure({ how: 'cancelled' })],
-    ['the run was cancelled, and Atlas rejected the attempt', REJECTED, { isCancelled: true }],
+    ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
     ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
     ['nothing was created, and no time is left', NOT_CREATED],
     [
@@ -47,7 +47,7 @@ describe('after a failed attempt to create a token', () => {
     ['the attempt was lost, and the wait passes the deadline', failure({ how: 'lost', ...LATE }), SOON],
   ];
 
-  function describeNext(failed: AttemptFailure, more: Partial<CreationSituation> = {}): string {
+  function describeNext(failed: ParsedFailure, more: Partial<CreationSituation> = {}): string {
     const situation = { activityNumber: 1, isCancelled: false, startedLate: false, previous: null };
     const times = { nowMs: 0, deadlineAtMs: HOUR_MS };
     const decision = decideCreation(failed, { ...situation, ...times, ...more }, BACKOFF);
@@ -56,12 +56,12 @@ describe('after a failed attempt to create a token', () => {
     if (decision.next === 'wait') return 'waits, then tries again';
     if (decision.because === failed) return 'fails: `AtlasUnavailable`';
     expect(decision.because).toBe(PREVIOUS);
-    return 'fails: `AtlasUnavailable`, with the reason of the attempt before';
+    return 'fails: `AtlasUnavailable`, with the reason of the one before';
   }
 
   it('the run does what the table in docs/architecture.md says', () => {
     expect(ATTEMPTS.map(([what, ...attempt]) => [what, describeNext(...attempt)])).toEqual(
-      tableBelow(ARCHITECTURE, 'After a failed attempt to create'),
+      tableBelow(ARCHITECTURE, 'After a failed creation'),
     );
   });
 
@@ -76,16 +76,16 @@ describe('before an attempt to deliver a token', () => {
   const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
 
   it('the run does what the table in docs/architecture.md says', () => {
-    const runs: [what: string, ...situation: Parameters<typeof decideAttempt>][] = [
+    const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
       ['has its token, or the time of the next round has come', true, false, false],
       ['accepted a `redeliver`', false, false, true],
       ['was cancelled while its token was being created', true, true, false],
       ['was cancelled while undelivered', false, true, false],
       ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
     ];
-    const next = (kind: ReturnType<typeof decideAttempt>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
-    expect(runs.map(([what, ...situation]) => [what, next(decideAttempt(...situation))])).toEqual(
-      tableBelow(ARCHITECTURE, 'Before an attempt to deliver'),
+    const next = (kind: ReturnType<typeof decideDeliveryKind>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
+    expect(runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))])).toEqual(
+      tableBelow(ARCHITECTURE, 'Before a delivery'),
     );
   });
 });
@@ -95,7 +95,7 @@ describe('after a failed attempt to deliver a token', () => {
   const PACE = { pauseMs: 60_000, nextRoundAtMs: 50_000 };
   const NOW_MS = 10_000;
 
-  const ATTEMPTS: [what: string, Partial<AttemptFailure>, Partial<DeliverySituation>][] = [
+  const ATTEMPTS: [what: string, Partial<ParsedFailure>, Partial<DeliverySituation>][] = [
     ['a round failed', {}, {}],
     ['a round failed, and the sink requested a longer wait', WAIT, {}],
     ['a round failed with an unknown type', { type: 'Odd' }, {}],
@@ -106,7 +106,7 @@ describe('after a failed attempt to deliver a token', () => {
       WAIT,
       { kind: 'redelivery', isElsewhere: true },
     ],
-    ['a redelivery stopped the attempt', {}, { isSuperseded: true }],
+    ['a redelivery stopped the delivery', {}, { isSuperseded: true }],
     ['the run was cancelled', {}, { isCancelled: true, isSuperseded: true }],
     ['the only attempt of a cancelled run failed', {}, { kind: 'final' }],
   ];
@@ -117,7 +117,7 @@ describe('after a failed attempt to deliver a token', () => {
     [NOW_MS + WAIT.retryAfterMs, 'when the sink permits it'],
   ]);
 
-  function describeNext(failed: Partial<AttemptFailure>, more: Partial<DeliverySituation>): string {
+  function describeNext(failed: Partial<ParsedFailure>, more: Partial<DeliverySituation>): string {
     const situation = { kind: 'round', isCancelled: false, isSuperseded: false, isElsewhere: false } as const;
     const decision = decideDelivery(
       failure({ type: 'SinkRejected', retryable: false, ...failed }),
@@ -133,7 +133,7 @@ describe('after a failed attempt to deliver a token', () => {
 
   it('the run does what the table in docs/architecture.md says', () => {
     expect(ATTEMPTS.map(([what, ...attempt]) => [what, describeNext(...attempt)])).toEqual(
-      tableBelow(ARCHITECTURE, 'After a failed attempt to deliver'),
+      tableBelow(ARCHITECTURE, 'After a failed delivery'),
     );
   });
 });

@@ -150,7 +150,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const type = CREATION_FAILURES[outcome];
         const retryable = type === 'AtlasUnavailable' && !isLate;
         const failed = { type, tokenMayExist, message: '', details: {}, retryable };
-        const failure = creationFailure(failed, { backoff, attempt, deadlineAtMs });
+        const failure = creationFailure(failed, { backoff, failures: attempt, deadlineAtMs });
         if (failure.nonRetryable || temporal.isCancelled) return fail(failure);
         const waited = temporal.wait(Number(failure.nextRetryDelay));
         const isStopped = await waited.then(
@@ -172,7 +172,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
       if (outcome === 'lost') return failLost();
       if (outcome !== 'stored') {
         const failed = { type: 'SinkRejected', message: '', retryable: false } as const;
-        return fail(deliveryFailure(failed, { backoff, attempt: 1, deadlineAtMs: 0 }, callsSink));
+        return fail(deliveryFailure(failed, { backoff, failures: 1, deadlineAtMs: 0 }, callsSink));
       }
       return Promise.resolve({ ...TOKEN, unconfirmedTokens: Number(jwe), sink, location: 'there' });
     },

@@ -20,13 +20,13 @@ export async function startMismatchedRun(client: Client, taskQueue: string) {
   return handle;
 }
 
-/** Starts a run of another workflow type under a workflow id of ours, as anyone in the namespace can. */
-export async function startForeignRun(client: Client, workflowId: string, workflowType = 'foreign') {
-  const taskQueue = `foreign-${newOrgId()}`;
+/** Starts a run under a workflow id of the job, as anyone in the namespace can, by default of another workflow type. */
+export async function startForgedRun(client: Client, workflowId: string, workflowType = 'other') {
+  const taskQueue = `forged-${newOrgId()}`;
   const handle = await client.workflow.start(workflowType, { workflowId, taskQueue });
   return {
     runId: handle.firstExecutionRunId,
-    /** Completes the run, as a worker of its own would. */
+    /** Completes the run, as a worker would. */
     async complete(result?: unknown): Promise<void> {
       const completion = { result: { payloads: [defaultPayloadConverter.toPayload(result)] } };
       await completeWorkflowTask(client, taskQueue, COMPLETE, {
