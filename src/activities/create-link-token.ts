@@ -11,7 +11,7 @@ import type { Sealer } from '../secrets/sealing';
 import type { Activities, CreateInput, CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
-import { parseInput, requireRunOfPair } from './guards';
+import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { createInputSchema } from './inputs';
 import { createReceivedTokens } from './received-tokens';
@@ -52,7 +52,7 @@ export function createLinkTokenActivity(
     const { info, cancellationSignal } = context;
     const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
-    if (problems.length > 0) throw invalidRequest(problems);
+    if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
     const { sink: _, ...rest } = request;
     const facts = { ...rest, accessListIps };
     const { workflowId, runId } = requireRunOfPair(info, facts.orgId, facts.sourceOrgId);

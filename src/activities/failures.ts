@@ -44,10 +44,9 @@ interface RetryTiming {
  * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
 export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
-  const { type, message, retryable, tokenMayExist, retryAfterMs, details } = outcome;
-  if (!retryable) {
-    return terminalFailure(type, message, { ...details, tokenMayExist });
-  }
+  const { type, message, retryable, tokenMayExist, retryAfterMs } = outcome;
+  const details: AttemptDetails = { ...outcome.details, tokenMayExist, runMayRetry: retryable };
+  if (!retryable) return terminalFailure(type, message, details);
   if (tokenMayExist) {
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
     return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, ...wait });
@@ -56,7 +55,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
   const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
     const why = 'the retry deadline passes before the next attempt';
-    return terminalFailure(type, formatGaveUp(message, why), details);
+    return terminalFailure(type, formatGaveUp(message, why), { ...details, runMayRetry: false });
   }
   return applicationFailure({ type, message, details: [details], nextRetryDelay });
 }

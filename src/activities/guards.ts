@@ -2,13 +2,17 @@ import type { Info } from '@temporalio/activity';
 import type { z } from 'zod';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { toFieldProblem } from '../requests/validate-fields';
+import type { AttemptDetails } from '../shared/activities';
 import { invalidRequest } from './failures';
+
+/** Details of an attempt that a guard ended: it did nothing. */
+export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false };
 
 /** @throws ApplicationFailure of type InvalidRequest. */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw invalidRequest(parsed.error.issues.map(toFieldProblem));
+  throw invalidRequest(parsed.error.issues.map(toFieldProblem), NOTHING_DONE);
 }
 
 /**
@@ -28,5 +32,5 @@ export function requireRunOfPair(
   }
   const problem = `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations`;
   const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
-  throw invalidRequest([{ field: 'workflowId', description: `${problem}: ${remedy}` }]);
+  throw invalidRequest([{ field: 'workflowId', description: `${problem}: ${remedy}` }], NOTHING_DONE);
 }

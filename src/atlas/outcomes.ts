@@ -9,6 +9,7 @@ import { parseErrorBody } from './error-body';
 /** The meaning of one failed call of the Admin API. */
 export interface AtlasOutcome {
   type: FailureType;
+  /** True if a later attempt can succeed, whoever makes it. */
   retryable: boolean;
   /** True if Atlas may have created a link-token that the worker has not received. */
   tokenMayExist: boolean;

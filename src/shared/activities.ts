@@ -72,6 +72,8 @@ export interface LinkCheck {
 export interface AttemptDetails {
   /** False when the attempt created nothing. */
   tokenMayExist?: boolean;
+  /** True when the run may try again, even after a failure that Temporal may not retry. */
+  runMayRetry?: boolean;
   /** False when the only attempt ended before it called the sink, which then cannot have the token. */
   sinkTried?: boolean;
   /** The wait that Atlas or the sink requested. */

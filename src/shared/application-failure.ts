@@ -1,6 +1,6 @@
 import { ApplicationFailure, type ApplicationFailureOptions } from '@temporalio/common';
 
-/** The type with which an attempt fails after which Atlas may hold a token that the run never received. */
+/** Shows people that Atlas may hold a token that the run never received. The workflow reads `tokenMayExist`. */
 export const TOKEN_UNCONFIRMED = 'TokenUnconfirmed';
 
 /** Makes a failure without a stack, which each history would store: the message says everything. */

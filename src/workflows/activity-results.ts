@@ -12,7 +12,6 @@ import {
 } from '../contract/limits';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
-import { TOKEN_UNCONFIRMED } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
@@ -35,11 +34,12 @@ export interface ParsedFailure {
   type: string;
   message: string;
   details: AtlasDetails;
-  retryable: boolean;
+  /** False if another activity would fail too. */
+  runMayRetry: boolean;
   retryAfterMs: number | undefined;
-  /** True also if the attempt does not say. */
+  /** True unless the attempt says otherwise. */
   tokenMayExist: boolean;
-  /** True also if the attempt does not say. */
+  /** True unless the attempt says otherwise. */
   sinkTried: boolean;
 }
 
@@ -66,26 +66,23 @@ export async function settle<Result>(
 const NOTHING_KNOWN = {
   how: 'failed',
   details: {},
-  retryable: false,
+  runMayRetry: false,
   retryAfterMs: undefined,
   tokenMayExist: true,
   sinkTried: true,
 } as const;
-
-/** Types by which an attempt says that it created nothing. A run that fails with one may count tokens. */
-const TYPES_WITHOUT_TOKEN: readonly string[] = ['InvalidRequest', 'AtlasRequestRejected', 'AtlasUnavailable'];
 
 export function parseFailure(error: unknown): ParsedFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
   const parsed = failure
     ? parseApplicationFailure(failure)
-    : { ...NOTHING_KNOWN, type: '', retryable: true, message: describeOther(cause) };
+    : { ...NOTHING_KNOWN, type: '', runMayRetry: true, message: describeOther(cause) };
   if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
   if (!(cause instanceof TimeoutFailure)) return parsed;
   const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'lost';
   // Temporal has observed the wait that the attempt before this one was asked for.
-  return { ...parsed, how, retryable: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
+  return { ...parsed, how, runMayRetry: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
 }
 
 function getCause(error: unknown): unknown {
@@ -111,16 +108,17 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 
 function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
   const details = toObject(failure.details?.[0]);
-  const { retryAfterMs, tokenMayExist, sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = details;
-  const type = cut(String(failure.type), MAX_DETAIL_LENGTH);
+  const given: Partial<Record<keyof AttemptDetails, unknown>> = details;
+  const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = given;
   return {
     how: 'failed',
-    type,
+    type: cut(String(failure.type), MAX_DETAIL_LENGTH),
     message: cut(failure.message, MAX_MESSAGE_LENGTH),
     details: parseDetails(details),
-    retryable: failure.nonRetryable !== true || type === TOKEN_UNCONFIRMED,
+    // A failure of the SDK, or of another client, says only whether Temporal may retry.
+    runMayRetry: typeof runMayRetry === 'boolean' ? runMayRetry : failure.nonRetryable !== true,
     retryAfterMs: isCount(retryAfterMs) ? Math.min(retryAfterMs, MAX_REQUESTED_WAIT_MS) : undefined,
-    tokenMayExist: !TYPES_WITHOUT_TOKEN.includes(type) && tokenMayExist !== false,
+    tokenMayExist: tokenMayExist !== false,
     sinkTried: sinkTried !== false,
   };
 }

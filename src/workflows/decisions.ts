@@ -35,7 +35,7 @@ export function decideCreation(
   { activityNumber, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
   backoff: Backoff,
 ): CreationDecision {
-  if (!failure.retryable) {
+  if (!failure.runMayRetry) {
     // An activity that sent nothing says less than the one before.
     if (startedLate && !failure.tokenMayExist) return { next: 'giveUp', because: previous ?? failure };
     return { next: 'fail', type: isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable' };

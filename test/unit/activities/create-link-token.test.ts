@@ -81,6 +81,11 @@ describe('Atlas is not called', () => {
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 
+  it('for a request that is not valid, and the run counts no token', async () => {
+    const failure = await failureOf(attemptWithoutCall({ request: {} }));
+    expect(failure).toMatchObject({ nonRetryable: true, details: [{ tokenMayExist: false }] });
+  });
+
   it('for an organization that the configuration does not serve', async () => {
     const info = inRunOf(workflowIdFor(UNMAPPED_ORG, SOURCE_ORG));
     const request = { ...REQUEST, orgId: UNMAPPED_ORG };

@@ -29,6 +29,9 @@ function delivery(change: Partial<DeliveryOutcome>, leftMs = HOUR_MS): Applicati
 const STATUS = { status: 429 };
 const WAIT = { retryAfterMs: 60_000 };
 const TOO_LONG = { retryAfterMs: HOUR_MS };
+const UNCONFIRMED = { tokenMayExist: true };
+const AGAIN = { tokenMayExist: true, runMayRetry: true };
+const NEITHER = { tokenMayExist: false, runMayRetry: false };
 const LOST = { type: 'TokenLost', retryable: false, tokenMayExist: true } as const;
 const REFUSED = { type: 'AtlasRequestRejected', retryable: false } as const;
 
@@ -40,15 +43,20 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
 ])('a creation attempt %s is retried after %d ms', (_what, nextRetryDelay, change) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type: 'AtlasUnavailable', nonRetryable: false, nextRetryDelay });
-  expect(failure.details).toEqual([STATUS]);
+  expect(failure.details).toEqual([{ ...STATUS, tokenMayExist: false, runMayRetry: true }]);
 });
 
 it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: object]>([
-  ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, {}],
-  ['after which a token may exist', 'TokenUnconfirmed', { tokenMayExist: true }, {}],
-  ['with Retry-After, and a possible token', 'TokenUnconfirmed', { tokenMayExist: true, ...WAIT }, WAIT],
-  ['that lost its token', 'TokenLost', LOST, { tokenMayExist: true }],
-  ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, { tokenMayExist: false }],
+  ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, NEITHER],
+  ['after which a token may exist', 'TokenUnconfirmed', UNCONFIRMED, AGAIN],
+  [
+    'with Retry-After, and a possible token',
+    'TokenUnconfirmed',
+    { ...UNCONFIRMED, ...WAIT },
+    { ...AGAIN, ...WAIT },
+  ],
+  ['that lost its token', 'TokenLost', LOST, { ...NEITHER, tokenMayExist: true }],
+  ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, NEITHER],
 ])('a creation attempt %s fails as %s, not retried', (_what, type, change, details) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type, nonRetryable: true });

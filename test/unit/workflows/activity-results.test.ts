@@ -70,11 +70,16 @@ describe('what an activity fails with', () => {
   it('keeps the fields of the contract', () => {
     const fields = [{ field: 'f', description: 'd' }];
     const details = { status: 403, errorCode: 'X', reason: 'r', detail: 'd', fields };
-    const given = { ...details, other: 'x', retryAfterMs: 5 };
+    const given = { ...details, other: 'x', retryAfterMs: 5, tokenMayExist: false, runMayRetry: true };
     expect(parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given))).toEqual({
-      ...{ how: 'failed', type: 'AtlasRequestRejected', message: 'no', details, retryable: false },
+      ...{ how: 'failed', type: 'AtlasRequestRejected', message: 'no', details, runMayRetry: true },
       ...{ retryAfterMs: 5, tokenMayExist: false, sinkTried: true },
     });
+  });
+
+  it('may have created a token and is final for the run, unless it says otherwise', () => {
+    const failure = parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'));
+    expect(failure).toMatchObject({ tokenMayExist: true, runMayRetry: false, sinkTried: true });
   });
 
   it('leaves out the wait of the attempt before a lost one, which is over', () => {

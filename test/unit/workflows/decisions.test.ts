@@ -14,13 +14,19 @@ const BACKOFF = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumInterva
 const HOUR_MS = 3_600_000;
 
 const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
-  ...{ how: 'failed', type: 'TokenUnconfirmed', message: 'Atlas returned 503', details: {}, retryable: true },
+  ...{
+    how: 'failed',
+    type: 'TokenUnconfirmed',
+    message: 'Atlas returned 503',
+    details: {},
+    runMayRetry: true,
+  },
   ...{ retryAfterMs: undefined, tokenMayExist: true, sinkTried: true },
   ...more,
 });
 
 describe('after a failed attempt to create a token', () => {
-  const REJECTED = failure({ type: 'AtlasRequestRejected', retryable: false, tokenMayExist: false });
+  const REJECTED = failure({ type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false });
   const NOT_CREATED = failure({ type: 'AtlasUnavailable', tokenMayExist: false });
   const PREVIOUS = failure({ message: 'the one before' });
   const LATE = { retryAfterMs: 60_000 };
@@ -30,8 +36,8 @@ describe('after a failed attempt to create a token', () => {
     ['a token may exist', failure({})],
     ['the attempt was lost', failure({ how: 'lost', type: '' })],
     ['Atlas rejected it', REJECTED],
-    ['the token was lost', failure({ type: 'TokenLost', retryable: false })],
-    ['it failed for good with an unknown type', failure({ type: 'Odd', retryable: false })],
+    ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
+    ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
     ['the run was cancelled', failure({}), { isCancelled: true }],
     ['another client cancelled the activity', failure({ how: 'cancelled' })],
     ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
@@ -39,7 +45,7 @@ describe('after a failed attempt to create a token', () => {
     ['nothing was created, and no time is left', NOT_CREATED],
     [
       'it started after the deadline and sent nothing',
-      { ...NOT_CREATED, retryable: false },
+      { ...NOT_CREATED, runMayRetry: false },
       { startedLate: true, previous: PREVIOUS },
     ],
     ['it started after the deadline', failure({}), { startedLate: true }],
@@ -120,7 +126,7 @@ describe('after a failed attempt to deliver a token', () => {
   function describeNext(failed: Partial<ParsedFailure>, more: Partial<DeliverySituation>): string {
     const situation = { kind: 'round', isCancelled: false, isSuperseded: false, isElsewhere: false } as const;
     const decision = decideDelivery(
-      failure({ type: 'SinkRejected', retryable: false, ...failed }),
+      failure({ type: 'SinkRejected', runMayRetry: false, ...failed }),
       { ...situation, nowMs: NOW_MS, ...more },
       PACE,
       { maximumPauseMs: 6 * HOUR_MS },
