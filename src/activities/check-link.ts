@@ -82,11 +82,11 @@ async function readTokens(workflowId: string): Promise<{ token: EarlierToken | n
   }
 }
 
-const CLOCK_TOLERANCE_MS = 24 * 3_600_000;
+const FUTURE_TOLERANCE_MS = 24 * 3_600_000;
 
 /** Ignores times in the future: anyone who may start workflows can forge one, which would stop the schedule. */
 function findLatest(times: readonly string[]): string | null {
-  const latestPossibleMs = Date.now() + CLOCK_TOLERANCE_MS;
+  const latestPossibleMs = Date.now() + FUTURE_TOLERANCE_MS;
   const possible = times.filter((time) => Date.parse(time) < latestPossibleMs);
   return possible.sort((a, b) => Date.parse(a) - Date.parse(b)).at(-1) ?? null;
 }

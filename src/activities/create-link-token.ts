@@ -27,7 +27,7 @@ const NO_CREDENTIAL = notSent(
 const NOT_SEALED = tokenLost(
   'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
 );
-const TOO_LARGE = tokenLost(
+const TOKEN_TOO_LARGE = tokenLost(
   `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
     'remove its key in Atlas, and report it',
 );
@@ -85,7 +85,7 @@ export function createLinkTokenActivity(
         return fail(STOPPED);
       });
       // From here on a token exists, and a retry would create another.
-      if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) return fail(TOO_LARGE);
+      if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) return fail(TOKEN_TOO_LARGE);
       return sealer
         .seal(linkToken, { ...facts, credential, unconfirmedTokens }, workflowId)
         .catch(() => fail(NOT_SEALED));

@@ -17,7 +17,7 @@ const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const MAX_ORGANIZATIONS = 500;
-const organizationsSchema = z.object({
+const visibleOrganizationsSchema = z.object({
   results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS),
 });
 const projectsSchema = z.array(z.unknown());
@@ -175,7 +175,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       const credential = findCredential(credentialName);
       if (token === 'new') await credential.renew();
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
-      const { results } = await read('orgs', path, credential, organizationsSchema);
+      const { results } = await read('orgs', path, credential, visibleOrganizationsSchema);
       return results.map(({ id }) => id);
     },
 

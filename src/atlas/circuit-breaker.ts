@@ -5,7 +5,7 @@ import { AtlasError, notSent, type AtlasOutcome } from './outcomes';
 const TOO_MANY_REQUESTS = 429;
 
 /** A probe waits no longer, even if Atlas requested that. */
-const MAX_REQUESTED_WAIT_MS = 15 * 60_000;
+const MAX_PROBE_WAIT_MS = 15 * 60_000;
 
 /**
  * Makes the circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on
@@ -40,7 +40,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
       // Requests that were under way together count as one failure.
       if (isProbe || failures === 0) failures += 1;
       lastFailure = outcome;
-      const requestedMs = Math.min(outcome.retryAfterMs ?? 0, MAX_REQUESTED_WAIT_MS);
+      const requestedMs = Math.min(outcome.retryAfterMs ?? 0, MAX_PROBE_WAIT_MS);
       const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failures));
       nextProbeAtMs = Math.max(nextProbeAtMs, performance.now() + pauseMs);
     } else if (isProbe && outcome.details.status !== undefined) {

@@ -11,20 +11,20 @@ const MAX_QUOTED_LENGTH = 200;
 const MAX_QUOTED_FIELDS = 20;
 
 /** Bounds a text and escapes control characters, since Atlas quotes what callers sent. */
-const text = z
+const quotedText = z
   .string()
   .transform((value) => escapeControls(value.slice(0, MAX_QUOTED_LENGTH)).slice(0, MAX_QUOTED_LENGTH));
 
-const fieldSchema = z.object({ field: text, description: text });
+const fieldSchema = z.object({ field: quotedText, description: quotedText });
 
 /** A malformed field does not hide the others. */
 const errorBodySchema = z.object({
-  errorCode: text.optional().catch(undefined),
+  errorCode: quotedText.optional().catch(undefined),
   // OAuth's token endpoint names its error here; elsewhere `error` is the status as a number.
-  error: text.optional().catch(undefined),
-  error_description: text.optional().catch(undefined),
-  reason: text.optional().catch(undefined),
-  detail: text.optional().catch(undefined),
+  error: quotedText.optional().catch(undefined),
+  error_description: quotedText.optional().catch(undefined),
+  reason: quotedText.optional().catch(undefined),
+  detail: quotedText.optional().catch(undefined),
   badRequestDetail: z
     .object({ fields: firstEntries(fieldSchema.nullable().catch(null), MAX_QUOTED_FIELDS) })
     .optional()

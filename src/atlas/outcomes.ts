@@ -50,7 +50,7 @@ const oneOf = (...statuses: number[]): Condition => {
 const between = (from: number, to: number): Condition => {
   return (status) => status >= from && status <= to;
 };
-const isSuccess = between(200, 299);
+const is2xx = between(200, 299);
 const isServerError = between(500, 599);
 const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
@@ -61,7 +61,7 @@ const REDIRECT = rejected(
   between(300, 399),
   'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
 );
-const UNREADABLE = invalid(isSuccess, 'check the proxies between the worker and Atlas');
+const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
 const NO_HTTP_STATUS = invalid(
   isOther,
   'this is not an HTTP status: check the proxies between the worker and Atlas',
@@ -91,7 +91,7 @@ const OWNER_ROWS: readonly Row[] = [
 
 /** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
-  invalid(isSuccess, 'check in Atlas whether a link-token was created before you start again'),
+  invalid(is2xx, 'check in Atlas whether a link-token was created before you start again'),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
   ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),
@@ -99,7 +99,7 @@ const LINK_TOKEN_ROWS: readonly Row[] = [
 ];
 
 const ACCESS_TOKEN_ROWS: readonly Row[] = [
-  UNREADABLE,
+  INVALID_CONTENT,
   // A service account has at most 100 live access tokens; one expires within the hour.
   retried((status, errorCode) => status === 403 && errorCode === 'access_denied'),
   retried(oneOf(408, 425, 429)),
@@ -110,7 +110,7 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
 
 /** Rows of calls that create nothing and may be repeated. */
 const REPEATABLE_ROWS: readonly Row[] = [
-  UNREADABLE,
+  INVALID_CONTENT,
   ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId; what Atlas responds for an organization without a link is not known'),
   ...COMMON_ROWS,

@@ -5,7 +5,7 @@ import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './cre
 import { responseError } from './outcomes';
 
 /** Time before expiry at which a token is renewed, so that it does not expire during a usual request. */
-const RENEW_BEFORE_EXPIRY_MS = 60_000;
+const ACCESS_TOKEN_MARGIN_MS = 60_000;
 
 const accessTokenSchema = z.object({
   access_token: z.string().refine((token) => headerFormat(token) === null),
@@ -59,7 +59,7 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
-  const renewAtMs = Date.now() + Math.max(lifetimeMs - RENEW_BEFORE_EXPIRY_MS, lifetimeMs / 2);
+  const renewAtMs = Date.now() + Math.max(lifetimeMs - ACCESS_TOKEN_MARGIN_MS, lifetimeMs / 2);
   return { value: parsed.data.access_token, renewAtMs };
 }
 

@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { MAX_TEXT_LENGTH } from './names';
 
-const text = z.string().max(MAX_TEXT_LENGTH).nullable().catch(null);
+const memoText = z.string().max(MAX_TEXT_LENGTH).nullable().catch(null);
 
 /** The memo of a run, which lists return. A field is null while it is not set. */
 export const runMemoSchema = z.object({
   step: z.literal('undelivered').nullable().catch(null),
   /** The sink of the request, while the run is undelivered. */
-  sink: text,
+  sink: memoText,
   deliveryId: z.uuid().nullable().catch(null),
-  tokenSha256: text,
+  tokenSha256: memoText,
   unconfirmedTokens: z.int().min(0).catch(0),
 });
 

@@ -11,14 +11,14 @@ export interface Redelivery {
   sink?: string | undefined;
 }
 
-type Outcome = { receipt: Receipt } | { failure: ApplicationFailure };
+type PublishedOutcome = { receipt: Receipt } | { failure: ApplicationFailure };
 
 export type DeliveryChannel = ReturnType<typeof createDeliveryChannel>;
 
 /** Connects the loop that delivers with the Updates: they steer it, and wait for its outcomes. */
 export function createDeliveryChannel() {
   let scope: CancellationScope | null = null;
-  let latest: Outcome | null = null;
+  let latest: PublishedOutcome | null = null;
   let isEnding = false;
 
   const channel = {
@@ -46,7 +46,7 @@ export function createDeliveryChannel() {
     },
 
     /** Publishes the outcome of the run, and resolves once every caller has it. */
-    async publishEnding(outcome: Outcome): Promise<void> {
+    async publishEnding(outcome: PublishedOutcome): Promise<void> {
       isEnding = true;
       latest = outcome;
       if (allHandlersFinished()) return;
@@ -61,7 +61,7 @@ export function createDeliveryChannel() {
       const before = latest;
       // After the ending no other outcome follows.
       await CancellationScope.nonCancellable(() => condition(() => latest !== before || isEnding));
-      const outcome = latest as Outcome;
+      const outcome = latest as PublishedOutcome;
       if ('failure' in outcome) throw outcome.failure;
       return outcome.receipt;
     },

@@ -27,7 +27,7 @@ import { prepareLiveMigration } from './prepare-live-migration';
 import { createFailure, firstDetails } from './run-failures';
 
 /** Keeps the message of a failure readable. */
-const MAX_LISTED = 10;
+const MAX_UNKNOWN_FIELDS = 10;
 
 /**
  * Creates a token for a pair of organizations unless the source is linked, or the pair's last token is recent; `always`
@@ -43,7 +43,7 @@ export async function prepareOnSchedule(input: ScheduledRequest): Promise<Schedu
   // As in `prepareLiveMigration`: this run waits as long as its child.
   setDefaultSignalHandler(() => undefined);
   try {
-    const result = await prepareUnlessLinked(parseRequest(input), input.always ?? false);
+    const result = await prepareUnlessLinked(parseScheduledRequest(input), input.always ?? false);
     countScheduledRun(result.outcome);
     return result;
   } catch (error) {
@@ -126,7 +126,7 @@ function fromChildFailure(error: unknown): unknown {
 }
 
 /** Validates what the child's workflow id needs and what the child does not see; the child validates the rest. */
-function parseRequest(input: unknown): PrepareRequest {
+function parseScheduledRequest(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = toObject(input);
   const { orgId, sourceOrgId, again } = toObject(request);
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
@@ -140,7 +140,7 @@ function parseRequest(input: unknown): PrepareRequest {
   if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
   // Otherwise a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
-    for (const name of Object.keys(otherFields).slice(0, MAX_LISTED)) {
+    for (const name of Object.keys(otherFields).slice(0, MAX_UNKNOWN_FIELDS)) {
       report(truncate(name), 'is not a field of a scheduled request: remove it');
     }
   }

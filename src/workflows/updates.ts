@@ -27,20 +27,20 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     {
       validator(input: unknown) {
         if (!isRedelivery(input)) {
-          throw refusal('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
+          throw refused('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
         }
         const { step } = status.current;
         if (step !== 'delivering' && step !== 'undelivered') {
-          throw refusal('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
+          throw refused('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
         if (isCancelled()) {
-          throw refusal(
+          throw refused(
             'NothingToDeliver',
             'the run is cancelled: wait until it ends, then recover the token that it leaves, if any',
           );
         }
         if (channel.redelivery) {
-          throw refusal('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
+          throw refused('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
         }
       },
     },
@@ -59,11 +59,11 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     {
       validator(other: unknown) {
         if (typeof other !== 'object' || other === null) {
-          throw refusal('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
+          throw refused('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
         }
         const differing = differingFields(request, other);
         if (differing.length > 0) {
-          throw refusal(
+          throw refused(
             'DifferentRequest',
             `the run was started with a different request (${differing.join(', ')}): ` +
               'wait for it to end, or cancel it',
@@ -73,7 +73,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
         // No refusal: the caller gets the last failure at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
-          throw refusal(
+          throw refused(
             'TooManyWaiting',
             `${MAX_WAITING} callers are waiting for this delivery: wait for the result of the run instead`,
           );
@@ -92,6 +92,6 @@ function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   );
 }
 
-function refusal(type: RefusalType, message: string): ApplicationFailure {
+function refused(type: RefusalType, message: string): ApplicationFailure {
   return terminalFailure(type, message);
 }

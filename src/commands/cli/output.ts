@@ -55,9 +55,9 @@ function formatLines(lines: readonly string[]): string {
   return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
-export type Row = readonly [name: string, value: string];
+export type TableRow = readonly [name: string, value: string];
 
-export function describeRows(rows: readonly Row[]): string[] {
+export function describeRows(rows: readonly TableRow[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 

@@ -6,7 +6,7 @@ import { readRun, type RunRef } from '../../temporal/run-history';
 import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from '../shared/follow';
-import { describeRun } from '../shared/refusals';
+import { describePrepareRun } from '../shared/refusals';
 import { startRun } from '../shared/start-or-join';
 
 /** Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created. */
@@ -38,7 +38,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const refuse = (refused: string, why: string) =>
     refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
 
-  const run = await describeRun(client, { workflowId, runId });
+  const run = await describePrepareRun(client, { workflowId, runId });
   if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {

@@ -12,7 +12,7 @@ import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
 import { CommandError } from '../cli/command-error';
 import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
-import { describeRows, type Row } from '../cli/output';
+import { describeRows, type TableRow } from '../cli/output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
@@ -70,13 +70,13 @@ export function describeReceipt(receipt: Receipt): string[] {
     ['organization', orgId],
     ['source', sourceOrgId ?? '-'],
     ['token is in', receipt.location],
-    ...receipt.alsoTried.map((sink): Row => ['may also be in', `sink ${sink}`]),
+    ...receipt.alsoTried.map((sink): TableRow => ['may also be in', `sink ${sink}`]),
     ['delivery id', receipt.deliveryId],
     ['token sha256', receipt.tokenSha256],
     ['created', receipt.createdAt],
     ['delivered', receipt.deliveredAt],
     ['unconfirmed', formatCount(unconfirmedTokens, 'token')],
-    ...receipt.warnings.map((warning): Row => ['warning', warning]),
+    ...receipt.warnings.map((warning): TableRow => ['warning', warning]),
   ]);
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }

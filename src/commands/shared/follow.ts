@@ -14,7 +14,7 @@ import { CommandError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { EXIT_CODES } from '../cli/exit-codes';
 import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
-import { describeRun } from './refusals';
+import { describePrepareRun } from './refusals';
 import { findFailureType, readStatus } from './status';
 
 const POLL_INTERVAL_MS = 250;
@@ -59,12 +59,12 @@ export async function follow(
   report: (progress: string) => void = () => undefined,
 ): Promise<Receipt> {
   const { workflowId } = target;
-  const runId = target.runId ?? (await describeRun(client, target)).runId;
+  const runId = target.runId ?? (await describePrepareRun(client, target)).runId;
   const handle = client.workflow.getHandle(workflowId, runId);
   let progress = '';
   let reported = '';
   for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
-    const run = await describeRun(client, { workflowId, runId });
+    const run = await describePrepareRun(client, { workflowId, runId });
     if (!run.isOpen) return waitForReceipt(handle, run);
     const task = run.raw.pendingActivities?.[0] ?? run.raw.pendingWorkflowTask;
     // A run without a task waits for a time or for an Update.

@@ -15,7 +15,7 @@ import { describeReceipt } from './endings';
  *
  * @throws CommandError when it has another workflow type.
  */
-export async function describeRun(
+export async function describePrepareRun(
   client: Client,
   { workflowId, runId }: { workflowId: string; runId?: string },
 ): Promise<WorkflowExecutionDescription & { isOpen: boolean }> {

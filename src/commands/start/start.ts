@@ -1,6 +1,6 @@
 import { commandLine } from '../../shared/command-line';
 import type { CommandContext } from '../cli/context';
-import { describeFindings, describeRows, type Row } from '../cli/output';
+import { describeFindings, describeRows, type TableRow } from '../cli/output';
 import { watch } from '../shared/follow';
 import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-check';
 import type { PairRequest } from '../shared/request';
@@ -32,7 +32,7 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
       ['credential', credential ?? '-'],
       ['access list', accessListIps.join(', ') || 'empty'],
       ['sink', request.sink],
-      ...warnings.map((warning): Row => ['warning', warning]),
+      ...warnings.map((warning): TableRow => ['warning', warning]),
     ]),
     ...describeFindings(report.findings),
   ]);
