@@ -117,7 +117,9 @@ function createProgram(io: Io, stop: Stop) {
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };
-      await withClient(context.env(), stop.signal, (client) => work({ client, ...common }));
+      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) =>
+        work({ client, ...common }),
+      );
     },
   };
 

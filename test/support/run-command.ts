@@ -35,6 +35,8 @@ export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = N
     stdout: streamTo('stdout'),
     stderr: streamTo('stderr'),
     interrupt: interrupt.signal,
+    // Where there is a server it is reached, however busy the machine is.
+    ...(env !== NOWHERE && { connectTimeoutMs: 120_000 }),
   };
   return {
     output: () => texts.stdout + texts.stderr,

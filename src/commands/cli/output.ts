@@ -10,6 +10,8 @@ export interface Io {
   stderr: { write(text: string): unknown };
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
+  /** Time in which Temporal must accept a connection: 3 s unless given. */
+  connectTimeoutMs?: number;
 }
 
 export type Output = ReturnType<typeof createOutput>;

@@ -5,7 +5,7 @@ import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError } from '../cli/command-error';
 import { EXIT_CODES } from '../cli/exit-codes';
 
-/** Short enough that a command gives up within 5 s of its start, even on a busy machine. */
+/** Short enough that a command gives up within 5 s of its start. */
 const CONNECT_TIMEOUT_MS = 3000;
 const UNREACHABLE_CODES: readonly number[] = [
   GRPC.deadlineExceeded,
@@ -17,10 +17,11 @@ const UNREACHABLE_CODES: readonly number[] = [
 /** @throws CommandError; with exit code 3 when Temporal's settings are wrong or it cannot be reached. */
 export async function withClient(
   env: NodeJS.ProcessEnv,
+  connectTimeoutMs: number = CONNECT_TIMEOUT_MS,
   signal: AbortSignal,
   work: (client: Client) => Promise<void>,
 ): Promise<void> {
-  const connecting = connectClient(env, CONNECT_TIMEOUT_MS);
+  const connecting = connectClient(env, connectTimeoutMs);
   const { connection, namespace, unreachable } = await connecting.catch((error: unknown) => {
     throw cannotReach(error as Error);
   });
