@@ -108,7 +108,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       expect(await outcome('failures', newRequest())).toEqual([1, 'failed (AtlasRequestRejected)', '']);
     });
 
-    it('an undelivered token, while its run goes on, another request, and the token of the cancelled run', async () => {
+    it('join and failures tell an undelivered token, another request and a recoverable token apart', async () => {
       const request = newRequest({ sink: 'rejects' });
       for (const program of ['join', 'failures']) {
         expect(await outcome(program, request)).toEqual([5, 'undelivered (SinkRejected)', '']);

@@ -14,6 +14,7 @@ import {
   type Step,
 } from '../../src/contract/names';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
+import { toMs } from '../../src/temporal/time';
 import { eventually } from './eventually';
 import type { Deployment, Handle, Installation } from './installation';
 import { untilScraped } from './scrape';
@@ -246,11 +247,14 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
   return null;
 }
 
-/** Returns the times at which activities of a type were scheduled, in milliseconds since the epoch. */
-export async function scheduleTimes(handle: WithHistory, activityType: string): Promise<number[]> {
-  return (await eventsOf(handle))
-    .filter((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activityType)
-    .map(({ eventTime }) => Number(eventTime?.seconds) * 1000 + Number(eventTime?.nanos) / 1e6);
+/** Reads the activities that a run scheduled on a task queue: their type, fairness key and time in milliseconds. */
+export async function scheduledActivities(handle: WithHistory) {
+  return (await eventsOf(handle)).flatMap(
+    ({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {
+      const [type, fairnessKey] = [scheduled?.activityType?.name, scheduled?.priority?.fairnessKey];
+      return type ? [{ type, fairnessKey, atMs: toMs(eventTime) }] : [];
+    },
+  );
 }
 
 /** Summaries of the activities that were scheduled, as the Temporal UI shows them. */
@@ -258,11 +262,4 @@ export async function activitySummaries(handle: WithHistory): Promise<string[]> 
   return (await eventsOf(handle))
     .flatMap(({ userMetadata }) => userMetadata?.summary ?? [])
     .map((summary) => defaultPayloadConverter.fromPayload<string>(summary));
-}
-
-/** Reads the fairness key of each activity that was scheduled on a task queue. */
-export async function fairnessKeys(handle: WithHistory): Promise<unknown[]> {
-  return (await eventsOf(handle))
-    .flatMap((event) => event.activityTaskScheduledEventAttributes ?? [])
-    .map(({ priority }) => priority?.fairnessKey);
 }

@@ -1,7 +1,7 @@
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import type { Handle } from '../support/installation';
-import { activitySummaries, endingOf, fairnessKeys, statusOf, untilStep } from '../support/runs';
+import { activitySummaries, endingOf, scheduledActivities, statusOf, untilStep } from '../support/runs';
 import { setUp } from '../support/set-up';
 import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
 import { startScriptedWorker } from './scripted-worker';
@@ -35,7 +35,8 @@ describe('status, current details and summaries say', () => {
     ]);
     const status = { step: 'delivered', unconfirmedTokens: 0, nextTryAt: null };
     expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
-    expect(await fairnessKeys(handle)).toEqual([request.orgId, request.orgId]);
+    const fairnessKeys = (await scheduledActivities(handle)).map(({ fairnessKey }) => fairnessKey);
+    expect(fairnessKeys).toEqual([request.orgId, request.orgId]);
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     expect(await activitySummaries(handle)).toEqual([
       'validate the request',

@@ -7,19 +7,18 @@ import { makeKey } from '../../src/secrets/sealing';
 import { buildRetries } from '../../src/worker/retries';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { workflowBundle } from '../support/replay';
-import { endingOf, scheduleTimes } from '../support/runs';
+import { endingOf, scheduledActivities } from '../support/runs';
+import { setUp } from '../support/set-up';
 import { notCreated, sinkRejects, unconfirmed, type Creation, type Delivery } from './attempts';
-import { startScriptedWorker, type Script, type ScriptedWorker } from './scripted-worker';
+import { startScriptedWorker, type Script } from './scripted-worker';
 
 const MINUTE_MS = 60_000;
 
-let worker: ScriptedWorker;
-
 /** Runs on the server where an hour takes no time, with all settings at their defaults. */
-beforeAll(async () => {
+const worker = setUp(async () => {
   const temporal = await startTimeSkippingTemporal();
   cleanUpLater(() => temporal.teardown());
-  worker = await startScriptedWorker(temporal, defaultRetries());
+  return startScriptedWorker(temporal, defaultRetries());
 });
 
 function defaultRetries() {
@@ -34,7 +33,7 @@ function defaultRetries() {
 }
 
 async function run(script: Script) {
-  const { handle, calls } = await worker.start(script);
+  const { handle, calls } = await worker().start(script);
   const ending = await endingOf(handle);
   await Worker.runReplayHistory({ workflowBundle }, await handle.fetchHistory());
   // The server's clock goes on skipping after the end, so it is the run's own times that count.
@@ -73,8 +72,8 @@ describe('with the default settings', () => {
 
   it('delivery pauses after each round, a minute at first, then twice as long, up to 6 hours', async () => {
     const { handle } = await run({ deliver: Array<Delivery>(10).fill(sinkRejects) });
-    const times = await scheduleTimes(handle, 'deliverLinkToken');
-    const pauses = times.slice(1).map((time, i) => (time - (times[i] ?? 0)) / MINUTE_MS);
+    const rounds = (await scheduledActivities(handle)).filter(({ type }) => type === 'deliverLinkToken');
+    const pauses = rounds.slice(1).map(({ atMs }, i) => (atMs - (rounds[i]?.atMs ?? 0)) / MINUTE_MS);
     expect(pauses).toHaveLength(10);
     [1, 2, 4, 8, 16, 32, 64, 128, 256, 360].forEach((minutes, i) => {
       // Jitter takes up to a fifth, and a minute is for the attempt itself.

@@ -64,7 +64,7 @@ const SERVER = 'is not the address of a server, such as https://cloud.mongodb.co
 const PROXY = 'is not the address of a proxy';
 
 it.each<[name: string, value: string | undefined, problem: string]>([
-  [SECRET, undefined, UNSET],
+  [SECRET, '', UNSET],
   [ID, '', UNSET],
   [SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
   [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON; make the keys with: live-.* keys --file'],

@@ -54,7 +54,7 @@ it.each([
   ['sinks: {}', ':1 sinks: name at least one sink'],
   [CANARY, ': Invalid input: expected object, received string'],
   ['sinks:\n  a: {type: file}', ':2 sinks.a.directory: name the directory for the tokens'],
-])('the file %j is refused: lmp.yaml%s', (yaml, problem) => {
+])('a file that holds %j is refused: lmp.yaml%s', (yaml, problem) => {
   expect(problemsOf(`${yaml}\n`)).toEqual([`lmp.yaml${problem}`]);
 });
 
