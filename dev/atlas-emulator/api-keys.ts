@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { inOrganization, ORGS, paginate } from './atlas-api';
 import { atlasError } from './responses';
-import type { Route } from './route';
+import type { Call, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
 
@@ -13,16 +13,27 @@ interface Key {
   publicKey: string;
   desc: string;
   roles: readonly string[];
+  accessList: readonly string[];
 }
 
 function keysOf(state: State, orgId: string): Key[] {
   const seeded = state.seed.apiKeys.filter((key) => key.orgId === orgId);
   return [
-    ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed' })),
-    ...state
-      .liveLinkTokens(orgId)
-      .map(({ apiKey }) => ({ ...apiKey, desc: 'Live Migration link-token', roles: ['ORG_OWNER'] })),
+    ...seeded.map((key) => ({ ...key, id: seededKeyId(key), desc: 'of the seed', accessList: [] })),
+    ...state.liveLinkTokens(orgId).map(({ apiKey, accessListIps }) => ({
+      ...apiKey,
+      desc: 'Live Migration link-token',
+      roles: ['ORG_OWNER'],
+      accessList: accessListIps,
+    })),
   ];
+}
+
+/** @throws RouteError for an unknown key. */
+function findKey({ state, params: { apiUserId = '' } }: Call, orgId: string): Key {
+  const key = keysOf(state, orgId).find(({ id }) => id === apiUserId);
+  if (key) return key;
+  throw atlasError('RESOURCE_NOT_FOUND', { parameters: [apiUserId] });
 }
 
 /** The id of a key from long before. */
@@ -42,15 +53,23 @@ const listApiKeys = inOrganization(({ state, query }, orgId) => {
   return { status: 200, body: paginate(results, query) };
 });
 
+const listAccessList = inOrganization((call, orgId) => {
+  const entries = findKey(call, orgId).accessList.map((entry) => ({
+    cidrBlock: entry.includes('/') ? entry : `${entry}/${entry.includes(':') ? 128 : 32}`,
+    count: 0,
+    ...(!entry.includes('/') && { ipAddress: entry }),
+    links: [],
+  }));
+  return { status: 200, body: paginate(entries, call.query) };
+});
+
 /** Deletes a key, and so makes the link-token that embeds it useless. */
-const deleteApiKey = inOrganization(({ state, params }, orgId) => {
-  const { apiUserId = '' } = params;
-  if (!keysOf(state, orgId).some(({ id }) => id === apiUserId)) {
-    throw atlasError('RESOURCE_NOT_FOUND', { parameters: [apiUserId] });
-  }
-  const token = state.liveLinkTokens(orgId).find(({ apiKey }) => apiKey.id === apiUserId);
+const deleteApiKey = inOrganization((call, orgId) => {
+  const { state } = call;
+  const { id } = findKey(call, orgId);
+  const token = state.liveLinkTokens(orgId).find(({ apiKey }) => apiKey.id === id);
   if (token) token.removedAt = new Date().toISOString();
-  const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== apiUserId);
+  const apiKeys = state.seed.apiKeys.filter((key) => seededKeyId(key) !== id);
   state.seed = { ...state.seed, apiKeys };
   return { status: 204 };
 });
@@ -82,5 +101,6 @@ const access = 'atlas';
 export const apiKeyRoutes: Route[] = [
   { on: 'apiKeys', method: 'GET', url: KEYS, access, handle: listApiKeys },
   { on: 'deleteApiKey', method: 'DELETE', url: `${KEYS}/:apiUserId`, access, handle: deleteApiKey },
+  { on: 'accessList', method: 'GET', url: `${KEYS}/:apiUserId/accessList`, access, handle: listAccessList },
   { on: 'events', method: 'GET', url: `${ORGS}/:orgId/events`, access, handle: listEvents },
 ];

@@ -12,6 +12,7 @@ export const ROUTE_NAMES = [
   'orgs',
   'apiKeys',
   'deleteApiKey',
+  'accessList',
   'events',
   'sourceOrgs',
   'migrationLink',

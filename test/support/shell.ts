@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { DEFAULTS } from '../../dev/atlas-emulator';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
 import { newFolder } from './clean-up';
 import { createCommandFixture } from './command-line';
@@ -9,9 +10,6 @@ import type { Config } from './installation';
 import { ROOT } from './markdown';
 
 export const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
-/** The organization of the page. */
-const PAGE_ORG = '64f1c0ffee5eed0000000a71';
-
 /** Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a stand-in for the Atlas CLI. */
 export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
@@ -29,12 +27,20 @@ export async function createShell(config?: Config) {
     MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,
     MONGODB_ATLAS_PRIVATE_API_KEY: account.privateKey,
   };
+  /** Maps what the pages name of the default seed to what the fixture has. */
+  const replacements = [
+    ['http://127.0.0.1:4400', url],
+    [DEFAULTS.orgId, account.orgId],
+    [DEFAULTS.sourceOrgId, account.sourceOrgId],
+    [DEFAULTS.sourceApiKey.publicKey, account.sourcePublicKey],
+    [DEFAULTS.sourceApiKey.privateKey, account.sourcePrivateKey],
+  ] as const;
   return {
     ...fixture,
     replaceClient,
-    /** Runs commands of a page, for the organization of the fixture. Returns lines of tab-separated fields. */
+    /** Runs commands of a page, for the organizations of the fixture. Returns lines of tab-separated fields. */
     sh: async (commands: string): Promise<string[][]> => {
-      const script = commands.replaceAll(PAGE_ORG, account.orgId);
+      const script = replacements.reduce((text, [from, to]) => text.replaceAll(from, to), commands);
       const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
         cwd: folder,
         env,

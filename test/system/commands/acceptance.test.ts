@@ -1,20 +1,30 @@
 import { codeBlocks, page } from '../../support/markdown';
 import { createShell } from '../../support/shell';
 
-it('every command of docs/acceptance.md works, in its order, and leaves no key', async () => {
-  const { atlas, sh } = await createShell({ sinks: { drop: { type: 'file', directory: 'tokens' } } });
-  const [names = '', look = '', create = '', find = '', again = '', remove = ''] = codeBlocks(
-    page('docs/acceptance.md'),
-    'sh',
-  );
-  const run = (commands: string) => sh(names + commands);
+it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
+  const { atlas, deployment, sh } = await createShell({
+    sinks: { drop: { type: 'file', directory: 'tokens' } },
+  });
+  await sh(`ln -s ${deployment.folder}/tokens tokens`);
+  const blocks = codeBlocks(page('docs/acceptance.md'), 'sh');
+  const output = (await sh(blocks.join('echo; echo END\n'))).map((line) => line.join('\t')).join('\n');
+  const [names, look, create, find, paste, lookAgain, again, remove] = output
+    .split(/^END$/m)
+    .map((part) => part.trim());
 
-  expect((await run(look)).at(-1)).toEqual(['[]']);
-  expect((await run(create)).join('\n')).toContain('token is in');
-  const [key] = await run(find);
-  expect(key).toEqual([expect.any(String), 'Live Migration link-token', 'ORG_OWNER']);
-  expect((await run(again)).at(-1)).toEqual(['2']);
-  expect((await run(remove)).at(-1)).toEqual(['0']);
+  const [first, second] = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+  expect(names).toBe('');
+  expect(look).toMatch(/\n\[\]$/);
+  expect(create).toContain('token is in');
+  expect(find).toContain(
+    `${first}\tLive Migration link-token\tORG_OWNER\n{"links":[],"results":[],"totalCount":0}`,
+  );
+  expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
+  expect(paste).toContain('{"status":"SYNCED"}');
+  expect(lookAgain).toContain(`"projectId":"${atlas.account.sourceOrgId}"`);
+  expect(again).toMatch(new RegExp(`\n *2 ${first}\n *1 ${second}$`));
+  expect(remove).toMatch(/\n0$/);
+  expect(atlas.state().migrationLinks).toEqual([]);
   expect(atlas.createdTokens()).toMatchObject([
     { removedAt: expect.any(String) },
     { removedAt: expect.any(String) },

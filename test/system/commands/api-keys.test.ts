@@ -34,7 +34,7 @@ it('the commands of docs/runbook.md find exactly the keys of unconfirmed tokens,
   expect(await sh(find)).toEqual([['']]);
 });
 
-it('the commands of docs/runbook.md find the key of a delivered token, delete it, and note it', async () => {
+it('the commands of docs/runbook.md find the key of a delivered token, delete and note it, and remove a link', async () => {
   const { atlas, deployment, sh } = await createShell();
   const [list = '', find = '', remove = ''] = codeBlocks(
     sectionBelow(page('docs/runbook.md'), 'End the life of a key'),
@@ -46,12 +46,21 @@ it('the commands of docs/runbook.md find the key of a delivered token, delete it
   await sh(`cp ${deployment.folder}/worker-1.log .`);
   expect(await sh(list)).toEqual([[deliveryId, createdAt, orgId, sourceOrgId, location]]);
 
-  const [{ apiKey } = { apiKey: { id: '' } }] = atlas.createdTokens();
+  const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] =
+    atlas.createdTokens();
+  const accessList = `atlas organizations apiKeys accessLists list ${apiKey.id} --orgId ${orgId}`;
+  expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
   const madeAt = new Date(parseInt(apiKey.id.slice(0, 8), 16) * 1000).toISOString().replace('.000', '');
   expect(await sh(find.replace(/(?<=token=)\S+/, deliveryId))).toEqual([
     [apiKey.id, madeAt, 'Live Migration link-token'],
   ]);
   await sh(remove.replace(/(?<=key=)\S+/, apiKey.id));
-  expect(atlas.createdTokens()).toMatchObject([{ removedAt: expect.any(String) }]);
+  const removed = { removedAt: expect.any(String) };
+  expect(atlas.createdTokens()).toMatchObject([removed]);
   expect(await sh(list)).toEqual([['']]);
+
+  await endingOf(await deployment.start());
+  const [removeLink = ''] = codeBlocks(sectionBelow(page('docs/runbook.md'), 'Remove a link'), 'sh');
+  expect(await sh(removeLink)).toEqual([['link deleted']]);
+  expect(atlas.createdTokens()).toMatchObject([removed, removed]);
 });
