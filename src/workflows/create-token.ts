@@ -21,10 +21,11 @@ const COMPLETED_BY_OTHER_CLIENT = {
  *
  * @throws ApplicationFailure that ends the run, or CancelledFailure when nothing can have been created.
  */
-export async function createToken(status: RunStatus, valid: ValidatedRequest): Promise<RunToken> {
-  const { request } = valid;
-  const retries = valid.retries.create;
-  const deadlineAtMs = Date.now() + retries.giveUpAfterMs;
+export async function createToken(
+  status: RunStatus,
+  { request, retries: { create: retries } }: ValidatedRequest,
+  deadlineAtMs: number,
+): Promise<RunToken> {
   const fail = (type: string, message: string, { details }: ParsedFailure) => {
     const { unconfirmedTokens } = status.current;
     const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;

@@ -26,7 +26,7 @@ export async function deliverToken(
   const sinksTried = new Set(recovery?.sinksTried);
   const cancelled = () => cancellationFailure(status.current, sealedToken, [...sinksTried]);
   let pace: RoundPace = { pauseMs: retries.firstPauseMs, nextRoundAtMs: Date.now() };
-  let requestSinkFailure = '';
+  let requestSinkFailure: string | null = null;
 
   const runActivity = (kind: DeliveryKind, sink: string) => {
     const summary = status.showDelivering(request, sink);
@@ -91,7 +91,7 @@ function completedByOtherClient(sink: string) {
 }
 
 /** Names the failure of the request's sink too, for which the run keeps waiting. */
-function describeBoth(sink: string, message: string, requestSink: string, itsMessage: string): string {
+function describeBoth(sink: string, message: string, requestSink: string, itsMessage: string | null): string {
   const redelivered = `redelivery to sink ${sink}: ${message}`;
   return itsMessage ? `${redelivered}; sink ${requestSink}: ${itsMessage}` : redelivered;
 }

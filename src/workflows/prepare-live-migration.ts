@@ -41,8 +41,9 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   setDefaultSignalHandler(() => undefined);
   try {
     const valid = await validateStart(request, recovery);
-    status.setRequest(valid.request, Date.now() + valid.retries.create.giveUpAfterMs);
-    const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid);
+    const deadlineAtMs = Date.now() + valid.retries.create.giveUpAfterMs;
+    status.setRequest(valid.request, deadlineAtMs);
+    const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid, deadlineAtMs);
     status.setToken(sealedToken, !recovery);
     const receipt = await deliverToken(status, channel, valid, sealedToken, recovery);
     status.reportDelivered(receipt);

@@ -58,9 +58,9 @@ export function createRunStatus() {
       return status;
     },
 
-    setRequest(valid: ValidRequest, createUntilMs: number): void {
+    setRequest(valid: ValidRequest, deadlineAtMs: number): void {
       request = valid;
-      createUntil = new Date(createUntilMs).toISOString();
+      createUntil = new Date(deadlineAtMs).toISOString();
     },
 
     /** @returns the summary of the activity. */
