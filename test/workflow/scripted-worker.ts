@@ -42,7 +42,7 @@ export type ScriptedRun = Awaited<ReturnType<ScriptedWorker['start']>>;
 const QUICK = {
   // For what hangs, on the busiest machine.
   attemptTimeoutMs: 600_000,
-  heartbeatTimeoutMs: 60_000,
+  heartbeatTimeoutMs: 600_000,
   initialIntervalMs: 2,
   backoffCoefficient: 1,
   maximumIntervalMs: 2,
