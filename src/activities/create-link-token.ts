@@ -22,7 +22,7 @@ const STOPPED = notSent('the attempt was stopped before it sent the request to A
 // Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
 const NO_CREDENTIAL = notSent(
   "the worker's configuration has no credential for this organization any more: " +
-    'name one under atlas.organizations',
+    'name one under atlas.organizations, and restart the workers',
 );
 const NOT_SEALED = tokenLost(
   'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',

@@ -86,7 +86,10 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     sinks: sinksSchema(context),
     sealing: z
       .strictObject({
-        keys: secretReference(context, sealingKeysFormat)
+        keys: secretReference(
+          { ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` },
+          sealingKeysFormat,
+        )
           .nullable()
           .prefault(defaults.sealingKeys ?? null),
       })

@@ -46,7 +46,10 @@ function findOrganizationProblems(
   const problems: FieldProblem[] = [];
   if (org !== undefined && !isServed) {
     const problem = `${org} has no credential in the worker's configuration`;
-    problems.push({ field: 'orgId', description: `${problem}: name one under atlas.organizations` });
+    problems.push({
+      field: 'orgId',
+      description: `${problem}: name one under atlas.organizations, and restart the workers`,
+    });
   }
   // Only a caller that names a served organization learns which sinks it may use.
   const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];

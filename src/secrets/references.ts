@@ -33,6 +33,8 @@ export interface ReferenceContext {
   baseDirectory: string;
   /** Receives problems that do not stop the worker, such as a secret file that others can read. */
   warn(message: string): void;
+  /** Says in messages what to do about a file that cannot be read. */
+  remedy?: string;
 }
 
 const referenceSchema = z.union([
@@ -107,7 +109,8 @@ function secretFromFile(file: string, context: ReferenceContext, format?: Secret
     try {
       value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
     } catch (error) {
-      throw new SecretUnavailableError(`${source} cannot be read (${systemErrorCode(error)})`);
+      const remedy = context.remedy === undefined ? '' : `: ${context.remedy}`;
+      throw new SecretUnavailableError(`${source} cannot be read (${systemErrorCode(error)})${remedy}`);
     }
     if (value === '') throw new SecretUnavailableError(`${source} is empty`);
     return value;

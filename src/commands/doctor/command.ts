@@ -36,14 +36,15 @@ function report(found: readonly Finding[], output: Output, worker?: string): voi
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
+  const summary = [
+    formatCount(findings.length, 'check'),
+    formatCount(count('error'), 'error'),
+    formatCount(count('warning'), 'warning'),
+  ].join(', ');
   if (count('error') === 0) {
-    output.print({ findings, worker }, lines);
+    output.print({ findings, worker }, [...lines, summary]);
     return;
   }
   output.say(...lines);
-  throw new CommandError(
-    `${formatCount(count('error'), 'error')}, ${formatCount(count('warning'), 'warning')}`,
-    EXIT_CODES.failed,
-    { findings, worker },
-  );
+  throw new CommandError(summary, EXIT_CODES.failed, { findings, worker });
 }

@@ -58,6 +58,7 @@ describe('doctor', () => {
       `ok        role of credential default: may create link-tokens in ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${tokensFolder} can be written`),
       expect.stringContaining(`ok        sink blocked: directory ${fixture().blockedSink.directory} can be`),
+      '8 checks, 0 errors, 1 warning',
     ]);
     expect(deployment.tokenFiles()).toEqual([]);
   });
@@ -69,7 +70,10 @@ describe('doctor', () => {
     const wrongSecret = { MONGODB_ATLAS_CLIENT_SECRET: `${atlas.account.clientSecret}x` };
     const { code, stdout, stderr } = await doctor(await denying(/\/ListWorkflowExecutions$/), wrongSecret);
     blockedSink.repair();
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'live-migration-prep: 3 errors, 2 warnings\n' });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'live-migration-prep: 9 checks, 3 errors, 2 warnings\n',
+    });
     expect(stdout.split('\n')).toEqual(
       expect.arrayContaining(
         [
@@ -99,7 +103,7 @@ describe('doctor', () => {
       .finally(() => fixture().blockedSink.repair());
     expect(exit).toEqual({
       code: 1,
-      stderr: 'live-migration-prep: 1 error, 0 warnings\n',
+      stderr: 'live-migration-prep: 6 checks, 1 error, 0 warnings\n',
       stdout: expect.stringMatching(
         /^nothing was changed, .*\nworker \d+@\S+ checked itself\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
       ),

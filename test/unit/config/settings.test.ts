@@ -40,6 +40,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['atlas.baseUrl: is not the address of a server', 'atlas: {baseUrl: cloud.mongodb.com}'],
   ['sealing.keys: is not a reference to a secret: write', `sealing: {keys: ${KEYS}}`],
   ['sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; make', '', NO_KEYS],
+  ['nope.json cannot be read (ENOENT): correct its path, or make', 'sealing: {keys: {file: nope.json}}'],
 
   [`is missing: with several credentials (default, a), ${SUCH_AS}`, credentials(`a: ${apiKey}`), KEY_PAIR],
   ['atlas.organizations: is empty, so no organization would be served', 'atlas: {organizations: {}}'],
