@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
-import { escapeControls, shellQuote } from '../shared/text';
+import { escapeControls, formatHours, shellQuote } from '../shared/text';
 import { findGrpcError } from '../temporal/grpc';
 import { toMs } from '../temporal/time';
 import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';
@@ -42,10 +42,6 @@ export function isDefective(serverVersion: string): boolean {
   if (!found) return false;
   const [minor, patch] = [Number(found[1]), Number(found[2])];
   return minor < FIRST_REPAIRED_MINOR && patch < (REPAIRED_PATCHES[minor] ?? Infinity);
-}
-
-function formatHours(ms: number): string {
-  return `${Math.round(ms / 360_000) / 10} h`;
 }
 
 const LIST_TIMEOUT_MS = 4000;

@@ -29,6 +29,11 @@ export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** Formats a time in hours, such as `72 h`. */
+export function formatHours(ms: number): string {
+  return `${Math.round(ms / 360_000) / 10} h`;
+}
+
 /** Cuts a text to a length, which includes the ellipsis. */
 export function cut(text: string, maxLength = 60): string {
   return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;

@@ -6,7 +6,7 @@ import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { commandLine } from '../../shared/command-line';
-import { formatCount, truncate } from '../../shared/text';
+import { formatCount, formatHours, truncate } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import {
@@ -190,9 +190,9 @@ async function printRuns(
     ]);
   }
   output.say(formatCount(count, 'run'));
-  const retained = retentionMs && new Date(Date.now() - retentionMs).toISOString();
+  const retention = retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
   output.note(
-    `the list may lag by a moment${retained ? `; runs that closed before ${retained} are deleted` : ''}`,
+    `the list may lag by a moment${retention}`,
     describeNotCounted(open),
     isUnconfirmed ? describeTerminated(terminated) : null,
   );
