@@ -25,7 +25,7 @@ export async function redeliver(
   output.note(await describeMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
   const receipt = await sendRedeliver(client, workflowId, sink);
-  output.print({ workflowId, receipt }, describeReceipt(receipt));
+  output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
 export async function redeliverAll(
