@@ -136,7 +136,7 @@ function reason(error: unknown): string {
     return inputProblem(error);
   } catch {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'EADDRINUSE' ? `${message}; choose another with --port (0 is any free one)` : message;
+    return code === 'EADDRINUSE' ? `${message}; take any free port: npm run atlas -- --port 0` : message;
   }
 }
 
