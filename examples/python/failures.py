@@ -89,6 +89,8 @@ async def main(request: dict) -> int:
     return 0
 
 
+if len(sys.argv) < 2:
+    sys.exit("usage: python failures.py request.json [--again]")
 with open(sys.argv[1]) as file:
     request = json.load(file)
 if "--again" in sys.argv[2:]:

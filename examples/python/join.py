@@ -66,6 +66,8 @@ async def main(request: dict) -> int:
     return 0
 
 
+if len(sys.argv) < 2:
+    sys.exit("usage: python join.py request.json")
 with open(sys.argv[1]) as file:
     exit_code = asyncio.run(main(json.load(file)))
 # Before Python 3.14, a thread of the SDK can abort an interpreter that ends (temporalio/sdk-python#300).

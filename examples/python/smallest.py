@@ -30,6 +30,8 @@ async def main(request: dict) -> None:
     print(f"delivered: {receipt['location']}")
 
 
+if len(sys.argv) < 2:
+    sys.exit("usage: python smallest.py request.json")
 with open(sys.argv[1]) as file:
     asyncio.run(main(json.load(file)))
 # Before Python 3.14, a thread of the SDK can abort an interpreter that ends (temporalio/sdk-python#300).

@@ -26,7 +26,8 @@ import {
   type RefusalType,
 } from 'live-migration-prep/contract';
 
-const [file = 'request.json', ...options] = process.argv.slice(2);
+const [file, ...options] = process.argv.slice(2);
+if (file === undefined) throw new Error('usage: npx tsx failures.ts request.json [--again]');
 const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
 if (options.includes('--again')) request.again = true;
 const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);

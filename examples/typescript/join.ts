@@ -23,7 +23,9 @@ import {
   type Receipt,
 } from 'live-migration-prep/contract';
 
-const request: PrepareRequest = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8'));
+const [file] = process.argv.slice(2);
+if (file === undefined) throw new Error('usage: npx tsx join.ts request.json');
+const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
 const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
 
 const { connectionOptions, namespace } = loadClientConnectConfig();

@@ -10,7 +10,9 @@ import {
   type PrepareRequest,
 } from 'live-migration-prep/contract';
 
-const request: PrepareRequest = JSON.parse(readFileSync(process.argv[2] ?? 'request.json', 'utf8'));
+const [file] = process.argv.slice(2);
+if (file === undefined) throw new Error('usage: npx tsx smallest.ts request.json');
+const request: PrepareRequest = JSON.parse(readFileSync(file, 'utf8'));
 
 const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);

@@ -51,7 +51,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     const folder = newFolder();
     beforeAll(() => installExamples(language, folder));
 
-    const run = (program: string, request: PrepareRequest, ...options: string[]) =>
+    const run = (program: string, request: PrepareRequest | null, ...options: string[]) =>
       runExample(language, folder, env, program, request, ...options);
 
     /** The exit code, and the outcome: what is before the colon. */
@@ -97,6 +97,14 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const exits = await Promise.all(programs.map((program) => run(program, request)));
       const refused = { code: 1, stdout: '', stderr: expect.stringContaining('sourceOrgId is empty') };
       expect(exits).toEqual([refused, refused, refused]);
+    });
+
+    it('every program says its usage without a request', async () => {
+      const programs = ['smallest', 'join', 'failures'];
+      const exits = await Promise.all(programs.map((program) => run(program, null)));
+      const told = (program: string) =>
+        expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
+      expect(exits).toEqual(programs.map((program) => ({ code: 1, stdout: '', stderr: told(program) })));
     });
 
     it('failures: a request that is not valid, with each field, and one that Atlas rejects', async () => {

@@ -80,17 +80,17 @@ export function installExamples({ source, install }: Language, folder: string): 
   sh(install, folder);
 }
 
-/** Runs an example to its end, in the folder where it is installed. */
+/** Runs an example to its end, in the folder where it is installed; without a request, without arguments. */
 export function runExample(
   { run }: Language,
   folder: string,
   env: NodeJS.ProcessEnv,
   program: string,
-  request: PrepareRequest,
+  request: PrepareRequest | null,
   ...options: string[]
 ) {
   const file = path.join(folder, `request-${newOrgId()}.json`);
-  writeFileSync(file, JSON.stringify(request));
-  const args = ['-c', `${run} "$@"`, program, file, ...options];
+  if (request) writeFileSync(file, JSON.stringify(request));
+  const args = ['-c', `${run} "$@"`, program, ...(request ? [file] : []), ...options];
   return runToEnd('bash', args, { ...env, CACHE, PROGRAM: program }, folder);
 }

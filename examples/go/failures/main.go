@@ -136,6 +136,9 @@ func explain(ctx context.Context, c client.Client, request Request, err error) i
 func main() {
 	ctx := context.Background()
 	var request Request
+	if len(os.Args) < 2 {
+		log.Fatal("usage: go run ./failures request.json [--again]")
+	}
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))

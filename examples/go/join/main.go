@@ -81,6 +81,9 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 
 func main() {
 	var request Request
+	if len(os.Args) < 2 {
+		log.Fatal("usage: go run ./join request.json")
+	}
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))

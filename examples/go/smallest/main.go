@@ -33,6 +33,9 @@ func workflowIDFor(request Request) string {
 
 func main() {
 	var request Request
+	if len(os.Args) < 2 {
+		log.Fatal("usage: go run ./smallest request.json")
+	}
 	text, err := os.ReadFile(os.Args[1])
 	check(err)
 	check(json.Unmarshal(text, &request))
