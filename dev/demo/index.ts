@@ -15,7 +15,7 @@ import { devServerEnv, temporalEnv } from '../temporal/dev-server-env';
 const CLIENT = path.join(__dirname, '../../dist/client.js');
 
 const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
-  { title: 'a clean run; --ip is a public address of an Ops Manager instance', faults: [], exitCode: 0 },
+  { title: 'a clean run', faults: [], exitCode: 0 },
   {
     title: 'Atlas responds 500 twice, so the run tries again and counts two tokens that may exist',
     faults: [{ on: 'linkTokens', times: 2, status: 500 }],
@@ -36,9 +36,13 @@ const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
 
 /** A source organization for each run, since it is part of the workflow id. */
 const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
-const watchCommand = (run: number) => ['watch', ...target(run)];
-/** Makes a request with an address of AS112 (RFC 7535), which no source has. */
-const startCommand = (run: number) => ['start', ...target(run), '--ip', '192.31.196.7', '--sink', 'drop'];
+const startCommand = (run: number, sink = 'drop') => [
+  'start',
+  ...target(run),
+  '--no-access-list',
+  '--sink',
+  sink,
+];
 
 const { keep } = new Command('npm run demo --')
   .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')
@@ -91,17 +95,23 @@ async function demo(): Promise<void> {
     return;
   }
   const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
-  const next = PARTS.length + 1;
+  // examples/request.json has the number between them.
+  const [retried, undelivered] = [PARTS.length + 1, PARTS.length + 3];
+  const client = (...args: string[]) => `node dist/client.js ${args.join(' ')}`;
   say(`Temporal UI: ${temporal.uiUrl}; task queue: ${DEFAULT_TASK_QUEUE}; files: ${folder}
 The tab User Metadata of a run says where it stands.
-Everything runs until Ctrl-C. In another terminal, in this folder, where live-migration-prep is node dist/client.js:
+Everything runs until Ctrl-C. In another terminal, in this folder:
   export TEMPORAL_ADDRESS=${TEMPORAL_ADDRESS} TEMPORAL_NAMESPACE=${TEMPORAL_NAMESPACE}
   export TEMPORAL_CONFIG_FILE="${TEMPORAL_CONFIG_FILE}"
-Then let Atlas fail three times, start a run, and follow it:
+Where a message says live-migration-prep, type node dist/client.js.
+Let Atlas fail three times, start a run, and follow it:
   curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
-  node dist/client.js ${startCommand(next).join(' ')}
-  node dist/client.js ${watchCommand(next).join(' ')}
-Sink rejects stores no token, and doctor reports it. Callers in TypeScript, Python and Go: examples/README.md`);
+  ${client(...startCommand(retried))}
+  ${client('watch', ...target(retried))}
+The sink rejects fails on purpose, and doctor shows it as an error. Start a run with it, then deliver its token to drop:
+  ${client(...startCommand(undelivered, 'rejects'), '--wait')}
+  ${client('redeliver', ...target(undelivered), '--sink', 'drop')}
+Callers in TypeScript, Python and Go: examples/README.md`);
   if (!signal.aborted) await once(signal, 'abort');
 }
 

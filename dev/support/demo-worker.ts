@@ -6,10 +6,10 @@ import { DEFAULTS } from '../atlas-emulator';
 import { startChildProcess } from '../temporal/child-process';
 import { devServerEnv } from '../temporal/dev-server-env';
 
-/** Sink `drop` stores every token, and `rejects` none. */
+/** Sink `drop` stores every token, and `rejects` none: its directory is a file, as the name of the file says. */
 export const DEMO_CONFIG = `sinks:
   drop: {type: file, directory: ./tokens}
-  rejects: {type: file, directory: ./sealing-keys.json}
+  rejects: {type: file, directory: ./not-a-directory-on-purpose}
 sealing:
   keys: {file: ./sealing-keys.json}
 health: {port: 0}
@@ -32,6 +32,7 @@ export async function startDemoWorker(options: {
   if (first) {
     mkdirSync(path.join(folder, 'tokens'));
     writeFileSync(path.join(folder, 'sealing-keys.json'), keys, { mode: 0o600 });
+    writeFileSync(path.join(folder, 'not-a-directory-on-purpose'), '');
     writeFileSync(configFile, config);
   }
   const program = path.join(__dirname, '../../dist/worker.js');

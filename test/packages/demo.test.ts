@@ -39,7 +39,7 @@ describe('npm run demo', () => {
     const [, ...parts] = demo.output().split(/^Part \d: /m);
     expect(parts).toEqual([
       expect.stringMatching(
-        /^a clean run; --ip is .*\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
+        /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
       ),
       expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
       expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
@@ -62,13 +62,17 @@ describe('npm run demo', () => {
 
   it.concurrent('--keep prints commands that work; when it is killed, its processes end too', async () => {
     const demo = startDemo('--keep');
-    const [, shown = ''] = await demo.untilOutput(/In another terminal([^]*dist\/client.js watch.*)/);
+    const [, shown = ''] = await demo.untilOutput(/In another terminal([^]*dist\/client.js redeliver.*)/);
     // A machine may lack curl, which this function stands in for.
     const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
     const commands = shown.match(/^ {2}(export|curl|node) .*/gm) ?? [];
-    const script = [curl, ...commands].join('\n');
+    const script = [curl, ...commands]
+      .join('\n')
+      .replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');
     const output = execFileSync('sh', ['-ec', script], { cwd: ROOT, env: ENV, encoding: 'utf8' });
-    expect(output).toMatch(/started [^]* delivered[^]*unconfirmed +3/);
+    expect(output).toMatch(
+      /started [^]* delivered[^]*unconfirmed +3[^]*started [^]*SinkRejected: [^]*exit code 5\ndelivered\n/,
+    );
 
     const urls = demo.urls();
     expect(await areServed(urls)).toEqual([true, true]);
