@@ -31,16 +31,16 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
 
 /** @throws CommandError when a check found an error. */
 function report(found: readonly Finding[], output: Output, worker?: string): void {
-  output.say('nothing was changed, and no link-token was created');
   if (worker !== undefined) output.say(`worker ${worker} checked itself`);
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
-  const summary = [
+  const counts = [
     formatCount(findings.length, 'check'),
     formatCount(count('error'), 'error'),
     formatCount(count('warning'), 'warning'),
   ].join(', ');
+  const summary = `${counts}; nothing was changed, and no link-token was created`;
   if (count('error') === 0) {
     output.print({ findings, worker }, [...lines, summary]);
     return;
