@@ -108,7 +108,7 @@ Let Atlas fail three times, start a run, and follow it:
   curl -d '{"on": "linkTokens", "times": 3, "status": 503}' ${atlas.url}/_emulator/faults
   ${client(...startCommand(retried))}
   ${client('watch', ...target(retried))}
-The sink rejects fails on purpose, and doctor shows it as an error. Start a run with it, then deliver its token to drop:
+The sink rejects fails on purpose, and doctor --remote shows it as an error. Start a run with it, then deliver its token to drop:
   ${client(...startCommand(undelivered, 'rejects'), '--wait')}
   ${client('redeliver', ...target(undelivered), '--sink', 'drop')}
 Callers in TypeScript, Python and Go: examples/README.md`);
