@@ -72,7 +72,7 @@ or with an access token:
   and -H "Authorization: Bearer $ACCESS_TOKEN" instead of --digest and --user.
 
 Each link-token has an API key, in GET $URL/api/atlas/v2/orgs/${orgId}/apiKeys until a DELETE, and in …/events.
-dev/atlas-emulator/bin/atlas stands in for the Atlas CLI: it takes the commands of docs/runbook.md about keys.
+dev/atlas-emulator/bin/atlas stands in for the Atlas CLI: it takes the commands of docs/runbook.md and docs/acceptance.md about keys and links.
 
 Control, never subject to faults, open to all who can reach the port:
   GET    /_emulator/state     organizations, credentials without secrets, live access tokens, link-tokens
@@ -121,11 +121,11 @@ async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void
     process.once(signal, () => void emulator.close());
   }
   console.log(`Atlas emulator at ${emulator.url}`);
+  console.log(`For doctor and the worker:
+  export MONGODB_ATLAS_BASE_URL=${emulator.url}`);
   // A seed may have other credentials.
   if (seed === undefined) {
-    console.log(`For doctor and the worker:
-  export MONGODB_ATLAS_BASE_URL=${emulator.url}
-  export MONGODB_ATLAS_CLIENT_ID=${serviceAccount.clientId}
+    console.log(`  export MONGODB_ATLAS_CLIENT_ID=${serviceAccount.clientId}
   export MONGODB_ATLAS_CLIENT_SECRET=${serviceAccount.clientSecret}`);
   }
   console.log('Faults, seeds and what else it can do: npm run atlas -- --help');

@@ -1,4 +1,4 @@
-import { codeBlocks, page } from '../../support/markdown';
+import { codeBlocks, codeSpans, page } from '../../support/markdown';
 import { createShell } from '../../support/shell';
 
 it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
@@ -6,9 +6,13 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
     sinks: { drop: { type: 'file', directory: 'tokens' } },
   });
   await sh(`ln -s ${deployment.folder}/tokens tokens`);
-  const blocks = codeBlocks(page('docs/acceptance.md'), 'sh');
-  const output = (await sh(blocks.join('echo; echo END\n'))).map((line) => line.join('\t')).join('\n');
-  const [names, look, create, find, paste, lookAgain, again, remove] = output
+  const text = page('docs/acceptance.md');
+  const blocks = codeBlocks(text, 'sh');
+  const [lookAgain = ''] = (blocks[1] ?? '').trimEnd().split('\n').slice(-1);
+  const [disconnect = ''] = codeSpans(text).filter((span) => span.endsWith('-X DELETE'));
+  const script = [...blocks.toSpliced(5, 0, `${lookAgain}\n`), disconnect];
+  const output = (await sh(script.join('echo; echo END\n'))).map((line) => line.join('\t')).join('\n');
+  const [names, look, create, find, paste, linked, again, remove] = output
     .split(/^END$/m)
     .map((part) => part.trim());
 
@@ -21,7 +25,7 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
   );
   expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
   expect(paste).toContain('{"status":"SYNCED"}');
-  expect(lookAgain).toContain(`"projectId":"${atlas.account.sourceOrgId}"`);
+  expect(linked).toContain(`"projectId":"${atlas.account.sourceOrgId}"`);
   expect(again).toMatch(new RegExp(`\n *2 ${first}\n *1 ${second}$`));
   expect(remove).toMatch(/\n0$/);
   expect(atlas.state().migrationLinks).toEqual([]);
