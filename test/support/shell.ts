@@ -10,6 +10,7 @@ import type { Config } from './installation';
 import { ROOT } from './markdown';
 
 export const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
+
 /** Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a stand-in for the Atlas CLI. */
 export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
