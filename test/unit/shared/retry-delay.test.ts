@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { retryDelayMs } from '../../../src/shared/retry-delay';
 
-const backoffs = fc.record({
+const settings = fc.record({
   initialIntervalMs: fc.integer({ min: 1, max: 600_000 }),
   backoffCoefficient: fc.double({ min: 1, max: 100, noNaN: true }),
   maximumIntervalMs: fc.integer({ min: 1, max: 86_400_000 }),
@@ -11,7 +11,7 @@ const waits = fc.option(fc.nat(1_000_000_000), { nil: undefined });
 
 it('a delay is between half of the backoff and all of it, or up to the backoff above the Retry-After', () => {
   fc.assert(
-    fc.property(backoffs, counts, waits, (backoff, failures, retryAfterMs) => {
+    fc.property(settings, counts, waits, (backoff, failures, retryAfterMs) => {
       const delayMs = retryDelayMs(backoff, failures, retryAfterMs);
       const exponentialMs = backoff.initialIntervalMs * backoff.backoffCoefficient ** (failures - 1);
       const backoffMs = Math.min(exponentialMs, backoff.maximumIntervalMs);
