@@ -52,11 +52,7 @@ export function inOrganization(handle: (call: AuthenticatedCall, orgId: string) 
 }
 
 /** The 429 recorded in 2026: it repeats its parameters in its text. */
-function rateLimited(
-  { path, state }: Call,
-  retryAfterSeconds: number,
-  headers: Record<string, string>,
-): RouteError {
+function rateLimited({ path, state }: Call, retryAfterSeconds: number, headers: Record<string, string>): RouteError {
   const { capacity, refillPerMinute } = state.seed.settings.rateLimit;
   const detail =
     `Rate limit exceeded for {0}. Please retry after ${retryAfterSeconds} seconds. ` +
@@ -98,9 +94,7 @@ const deleteLinkTokens = inOrganization(({ state }, orgId) => {
 
 /** Projects that only a linked source can supply: one for each link. */
 const listAvailableProjects = inOrganization(({ state }, orgId) => {
-  const links = [...state.migrationLinks.values()].filter(
-    (link) => link.atlasOrgId === orgId && state.isLive(link),
-  );
+  const links = [...state.migrationLinks.values()].filter((link) => link.atlasOrgId === orgId && state.isLive(link));
   if (links.length === 0 && state.seed.settings.projectsWithoutLink === 'notFound') {
     throw noOrganizationLink();
   }

@@ -1,12 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import {
-  atlasError,
-  oauthError,
-  tooManyAccessTokens,
-  type RouteError,
-  type RouteResponse,
-} from './responses';
+import { atlasError, oauthError, tooManyAccessTokens, type RouteError, type RouteResponse } from './responses';
 import type { Call, Credential, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';

@@ -114,8 +114,7 @@ async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void
     port: Number(port),
     host,
     ...(seed !== undefined && { seed: JSON.parse(read(seed)) as SeedInput }),
-    ...(tlsKey !== undefined &&
-      tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
+    ...(tlsKey !== undefined && tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void emulator.close());
@@ -142,9 +141,7 @@ function reason(error: unknown): string {
 
 if (require.main === module) {
   const program = new Command('npm run atlas --')
-    .description(
-      'An emulator of the part of MongoDB Atlas and Cloud Manager that live migrations (push) need.',
-    )
+    .description('An emulator of the part of MongoDB Atlas and Cloud Manager that live migrations (push) need.')
     .option('--port <number>', '0 is any free port', '4400')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--seed <file>', 'JSON: what exists')

@@ -6,9 +6,7 @@ import type { MigrationLink, State } from './state';
 
 const linkRequest = z.strictObject({ linkToken: z.string().min(1) });
 
-function inSourceOrganization(
-  handle: (call: AuthenticatedCall, sourceOrgId: string) => RouteResponse,
-): Handler {
+function inSourceOrganization(handle: (call: AuthenticatedCall, sourceOrgId: string) => RouteResponse): Handler {
   return (call) => {
     const sourceOrgId = call.params['sourceOrgId'] ?? '';
     requireOwner(call.credential, sourceOrgId, call.state.seed.sourceOrganizations);

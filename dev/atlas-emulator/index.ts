@@ -71,12 +71,7 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
 }
 
 /** One request: who sent it, which fault hits it, the route's work, the response. */
-async function serve(
-  route: Endpoint,
-  request: FastifyRequest,
-  raw: ServerResponse,
-  state: State,
-): Promise<void> {
+async function serve(route: Endpoint, request: FastifyRequest, raw: ServerResponse, state: State): Promise<void> {
   const entry: RequestRecord = {
     on: route.on,
     method: request.method,

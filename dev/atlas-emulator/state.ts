@@ -92,9 +92,7 @@ export class State {
 
   /** Finds out that the link-token of a link has not been removed. */
   isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
-    return (
-      atlasOrgId === null || this.liveLinkTokens(atlasOrgId).some((token) => token.linkToken === linkToken)
-    );
+    return atlasOrgId === null || this.liveLinkTokens(atlasOrgId).some((token) => token.linkToken === linkToken);
   }
 
   /** Counts a request for an access token. Returns false for one above the limit. */

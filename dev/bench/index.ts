@@ -105,21 +105,15 @@ async function main(): Promise<void> {
       await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => measureMs(run)),
       await compare('50 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(50, run)),
       await compare('200 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(200, run)),
-      await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) =>
-        measureIncrease(() => cpuMs(pid), run),
-      ),
-      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) =>
-        measureIncrease(countRequests, run),
-      ),
+      await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) => measureIncrease(() => cpuMs(pid), run)),
+      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) => measureIncrease(countRequests, run)),
       await compare('first activity (creates), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 0),
       ),
       await compare('second activity (delivers), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 1),
       ),
-      await compare('billable Actions a run', 1, async ({ run }) =>
-        countBilledEvents(await readEvents(await run())),
-      ),
+      await compare('billable Actions a run', 1, async ({ run }) => countBilledEvents(await readEvents(await run()))),
     ];
     const perToken = atlas.requests().length / atlas.createdTokens().length;
     print([...rows, { what: 'requests to Atlas a token', job: perToken, baseline: NaN }]);
@@ -148,15 +142,12 @@ function measurePayloads(events: Event[]): Sizes {
 }
 
 function countBilledEvents(events: Event[]): number {
-  return events.filter((event) =>
-    BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event]),
-  ).length;
+  return events.filter((event) => BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event])).length;
 }
 
 /** Measures from the start of an activity's last attempt to its result, by the clock of the server. */
 function measureActivityMs(events: Event[], index: number): number {
-  const readMs = (event?: Event) =>
-    Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
+  const readMs = (event?: Event) => Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
   const completed = events.filter((event) => event.activityTaskCompletedEventAttributes)[index];
   const startedId = completed?.activityTaskCompletedEventAttributes?.startedEventId;
   return readMs(completed) - readMs(events[Number(startedId) - 1]);
@@ -178,10 +169,7 @@ async function measureTogether(runs: number, run: () => Promise<unknown>): Promi
 }
 
 /** Measures by how much one run increases a counter. */
-async function measureIncrease(
-  read: () => number | Promise<number>,
-  run: () => Promise<unknown>,
-): Promise<number> {
+async function measureIncrease(read: () => number | Promise<number>, run: () => Promise<unknown>): Promise<number> {
   const before = await read();
   for (let i = 0; i < COUNTED_RUNS; i++) await run();
   return ((await read()) - before) / COUNTED_RUNS;
@@ -201,8 +189,7 @@ function median(values: number[]): number {
 
 function print(rows: Row[]): void {
   const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.baseline }));
-  const format = (what: string, cells: string[]) =>
-    what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
+  const format = (what: string, cells: string[]) => what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
   const lines = withRatio.map(({ what, job, baseline, ratio }) =>
     format(
       what,

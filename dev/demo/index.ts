@@ -36,13 +36,7 @@ const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
 
 /** A source organization for each run, since it is part of the workflow id. */
 const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
-const startCommand = (run: number, sink = 'drop') => [
-  'start',
-  ...target(run),
-  '--no-access-list',
-  '--sink',
-  sink,
-];
+const startCommand = (run: number, sink = 'drop') => ['start', ...target(run), '--no-access-list', '--sink', sink];
 
 const { keep } = new Command('npm run demo --')
   .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')

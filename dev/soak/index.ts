@@ -154,9 +154,7 @@ async function compare(job: Job) {
     counts[isDelivered ? 'delivered' : 'failed'] += 1;
     counts.unconfirmed += ending.unconfirmedTokens;
     if (created.length > ending.unconfirmedTokens + (isDelivered ? 1 : 0)) {
-      mismatches.push(
-        `${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
-      );
+      mismatches.push(`${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`);
     }
     if (isDelivered && !created.some(({ linkToken }) => linkToken === bySha.get(ending.tokenSha256))) {
       mismatches.push(`${idOf(request)}: its token is not in a file of the sink`);

@@ -87,9 +87,7 @@ export async function startTimeSkippingTemporal(): Promise<TestWorkflowEnvironme
     try {
       return await TestWorkflowEnvironment.createTimeSkipping({
         server: { executable, extraArgs },
-        plugins: [
-          { name: 'no-proxy', configureConnection: (options) => ({ ...options, channelArgs: NO_PROXY }) },
-        ],
+        plugins: [{ name: 'no-proxy', configureConnection: (options) => ({ ...options, channelArgs: NO_PROXY }) }],
       });
     } catch (error) {
       // The SDK gives a server 5 s to start.

@@ -36,8 +36,7 @@ const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
-type AnyType =
-  FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
+type AnyType = FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
 
 /** Meaning of each type for the caller. The compiler reports a type that is missing. */
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {

@@ -102,8 +102,7 @@ async function findLastError({ client, info }: Context): Promise<string | null |
   const { workflowId = '', runId } = info.workflowExecution ?? {};
   const describe = () => client.workflow.getHandle(workflowId, runId).describe();
   const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) => raceSignal(describe, signal));
-  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)?.lastFailure
-    ?.message;
+  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)?.lastFailure?.message;
 }
 
 function getLogAttributes({ deliveryId, tokenSha256, createdAt }: SealedToken): object {

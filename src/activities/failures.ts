@@ -5,12 +5,7 @@ import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport, FieldProblem } from '../contract/schemas';
 import { describeProblems } from '../requests/validate-fields';
 import type { AttemptDetails, Backoff } from '../shared/activities';
-import {
-  TOKEN_UNCONFIRMED,
-  applicationFailure,
-  formatGaveUp,
-  terminalFailure,
-} from '../shared/application-failure';
+import { TOKEN_UNCONFIRMED, applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { cut } from '../shared/text';
 import type { DeliveryOutcome } from '../sinks/outcomes';
@@ -84,8 +79,7 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy =
-    refusal ??
-    "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
+    refusal ?? "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
   return applicationFailure({
     type: 'TemporalUnavailable',
     message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,

@@ -8,11 +8,7 @@ import { runChecksActivity } from './run-checks';
 import { validateRequestActivity } from './validate-request';
 
 /** @param minimumTokenAgeMs age of the pair's last token from which a schedule creates another. */
-export function createActivities(
-  services: Services,
-  retries: Retries,
-  minimumTokenAgeMs: number,
-): Activities {
+export function createActivities(services: Services, retries: Retries, minimumTokenAgeMs: number): Activities {
   const { atlas, sealer, sinks, organizations } = services;
   return {
     validateRequest: validateRequestActivity(organizations, sinks, retries),

@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import {
-  organizationId,
-  sealedTokenSchema,
-  sinkName,
-  timestamp,
-  validRequestSchema,
-} from '../contract/schemas';
+import { organizationId, sealedTokenSchema, sinkName, timestamp, validRequestSchema } from '../contract/schemas';
 import type { CreateInput, DeliverInput, LinkCheck } from '../shared/activities';
 
 /*

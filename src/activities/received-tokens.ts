@@ -20,11 +20,7 @@ export function createReceivedTokens() {
 
   return {
     /** Keeps the token that an attempt receives. Call it in the turn in which the attempt begins. */
-    async keep(
-      runId: string,
-      unconfirmedTokens: number,
-      receiving: Promise<SealedToken>,
-    ): Promise<SealedToken> {
+    async keep(runId: string, unconfirmedTokens: number, receiving: Promise<SealedToken>): Promise<SealedToken> {
       const received = receiving.catch(() => null);
       byRun.delete(runId);
       byRun.set(runId, { received, matchingCounts: new Set([unconfirmedTokens + 1]) });

@@ -45,10 +45,7 @@ function findRecoveryProblems(recovery: unknown): FieldProblem[] {
 }
 
 /** Checks the workflow id and the start options: Temporal must neither end nor repeat a run. */
-function findRunProblems(
-  request: ValidRequest | null,
-  { workflowId, refusedOptions }: RunOptions,
-): FieldProblem[] {
+function findRunProblems(request: ValidRequest | null, { workflowId, refusedOptions }: RunOptions): FieldProblem[] {
   const problems = refusedOptions.map((field) => ({
     field,
     description:

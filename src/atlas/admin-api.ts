@@ -99,10 +99,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   );
   const query = formatQuery({ envelope, pretty });
 
-  async function send(
-    { endpoint, path, abortUntilWritten, ...request }: AtlasRequest,
-    config: CredentialConfig,
-  ) {
+  async function send({ endpoint, path, abortUntilWritten, ...request }: AtlasRequest, config: CredentialConfig) {
     const startedAtMs = performance.now();
     const ended = (status: number | null) =>
       onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
@@ -213,8 +210,7 @@ function liveMigrations(orgId: string): string {
 function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
   const withDigest = createDigest(publicKey, privateKey);
   return {
-    send: (request) =>
-      withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
+    send: (request) => withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
     renew: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };

@@ -31,9 +31,7 @@ const errorBodySchema = z.object({
     .catch(undefined),
 });
 
-export function parseErrorBody(
-  json: unknown,
-): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
+export function parseErrorBody(json: unknown): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
   const parsed = errorBodySchema.safeParse(json);
   if (!parsed.success) return {};
   const { errorCode, error, reason, detail, error_description, badRequestDetail } = parsed.data;

@@ -54,18 +54,14 @@ const is2xx = between(200, 299);
 const isServerError = between(500, 599);
 const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
-const isForbidden: Condition = (status, errorCode) =>
-  status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
+const isForbidden: Condition = (status, errorCode) => status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
 
 const REDIRECT = rejected(
   between(300, 399),
   'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
-const NO_HTTP_STATUS = invalid(
-  isOther,
-  'this is not an HTTP status: check the proxies between the worker and Atlas',
-);
+const NO_HTTP_STATUS = invalid(isOther, 'this is not an HTTP status: check the proxies between the worker and Atlas');
 
 /** Rows of every resource below an organization, after its own. */
 const COMMON_ROWS: readonly Row[] = [
@@ -179,12 +175,7 @@ function describeResponse(
  * @param written whether the request was written, so that Atlas may have acted on it.
  * @param code code of an HttpError.
  */
-export function connectionError(
-  endpoint: Endpoint,
-  written: boolean,
-  code: string,
-  baseUrl: string,
-): AtlasError {
+export function connectionError(endpoint: Endpoint, written: boolean, code: string, baseUrl: string): AtlasError {
   const isUntrusted = !written && INVALID_CERTIFICATE.test(code);
   return new AtlasError({
     type: 'AtlasUnavailable',

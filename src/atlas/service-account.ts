@@ -53,9 +53,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
 }
 
 async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promise<AccessToken> {
-  const response = await send(
-    buildTokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config),
-  );
+  const response = await send(buildTokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config));
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
@@ -64,17 +62,11 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
 }
 
 async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<void> {
-  await send(
-    buildTokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config),
-  );
+  await send(buildTokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config));
 }
 
 /** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
-function buildTokenRequest(
-  path: string,
-  form: Record<string, string>,
-  config: ServiceAccountConfig,
-): AtlasRequest {
+function buildTokenRequest(path: string, form: Record<string, string>, config: ServiceAccountConfig): AtlasRequest {
   const basic = Buffer.from(`${config.clientId.read()}:${config.clientSecret.read()}`).toString('base64');
   return {
     endpoint: 'oauthToken',

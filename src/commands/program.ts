@@ -69,16 +69,10 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
 
 function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
-    .description(
-      'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
-    )
+    .description('Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.')
     .version(VERSION, '--version', 'print the version')
     .option('--json', 'print JSON, one object per line', false)
-    .option(
-      '--timeout <duration>',
-      'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
-      duration,
-    )
+    .option('--timeout <duration>', 'stop waiting after this long, such as 30s, 10m or 2h; runs go on', duration)
     .option(
       '--task-queue <name>',
       'task queue of the workers; watch, cancel and redeliver of one run ignore it, and recover uses it instead of' +
@@ -117,9 +111,7 @@ function createProgram(io: Io, stop: Stop) {
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };
-      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) =>
-        work({ client, ...common }),
-      );
+      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) => work({ client, ...common }));
     },
   };
 
@@ -135,9 +127,7 @@ function createProgram(io: Io, stop: Stop) {
 function toCommandError(error: unknown, followUp: readonly string[]): CommandError {
   if (error instanceof CommandError) {
     const { lines, exitCode, facts } = error;
-    return exitCode === EXIT_CODES.unreachable
-      ? new CommandError([...lines, ...followUp], exitCode, facts)
-      : error;
+    return exitCode === EXIT_CODES.unreachable ? new CommandError([...lines, ...followUp], exitCode, facts) : error;
   }
   const { message } = error as Error;
   if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));

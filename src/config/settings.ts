@@ -86,10 +86,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     sinks: sinksSchema(context),
     sealing: z
       .strictObject({
-        keys: secretReference(
-          { ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` },
-          sealingKeysFormat,
-        )
+        keys: secretReference({ ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` }, sealingKeysFormat)
           .nullable()
           .prefault(defaults.sealingKeys ?? null),
       })
@@ -145,9 +142,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       })
       .nullable()
       .default(null),
-    log: z
-      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
-      .prefault({}),
+    log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
   });
 }
 
@@ -194,10 +189,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
     });
   };
   return z
-    .record(
-      organizationId,
-      z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }),
-    )
+    .record(organizationId, z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }))
     .refine(
       (organizations) => Object.keys(organizations).length > 0,
       'is empty, so no organization would be served: name one, or remove it',

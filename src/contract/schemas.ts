@@ -85,14 +85,9 @@ const sinksTried = z.array(sinkName).max(MAX_SINKS_TRIED);
 const requestFacts = {
   orgId: organizationId.describe('Atlas organization in which the link-token was created'),
   sourceOrgId: organizationId.nullable().describe('Organization that will use the token, when named'),
-  accessListIps: accessListIps.describe(
-    'The access list as Atlas was sent it: normalised, without duplicates',
-  ),
+  accessListIps: accessListIps.describe('The access list as Atlas was sent it: normalised, without duplicates'),
   credential: shortText.describe('Name of the configured credential that created the token'),
-  warnings: z
-    .array(z.string().max(MAX_WARNING_LENGTH))
-    .max(MAX_WARNINGS)
-    .describe('Warnings about the access list'),
+  warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS).describe('Warnings about the access list'),
   requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
   changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };
@@ -105,9 +100,7 @@ export type ValidRequest = z.output<typeof validRequestSchema>;
 const tokenFacts = {
   ...requestFacts,
   deliveryId: z.uuid().describe('Identifies the token; the same over every delivery of it'),
-  tokenSha256: sha256.describe(
-    'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
-  ),
+  tokenSha256: sha256.describe('SHA-256 of the token in lower-case hex, by which a leaked token can be recognised'),
   createdAt: timestamp.describe('When Atlas returned the token (RFC 3339, UTC)'),
   unconfirmedTokens: count.describe(
     'Upper bound of other tokens that Atlas may have created and the run never received',
@@ -145,8 +138,7 @@ export const receiptSchema = z
   })
   .meta({
     title: 'Receipt',
-    description:
-      'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
+    description: 'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
   });
 
 export type Receipt = z.output<typeof receiptSchema>;
@@ -226,9 +218,7 @@ export const failureDetailsSchema = z
     reason: detail.optional().describe('Reason that Atlas gave, or the code of a failed connection'),
     detail: detail.optional().describe('Detail that Atlas gave'),
     fields: fields.optional().describe('What is wrong with which field'),
-    unconfirmedTokens: count.describe(
-      'Upper bound of tokens that Atlas may have created and the run never received',
-    ),
+    unconfirmedTokens: count.describe('Upper bound of tokens that Atlas may have created and the run never received'),
     deliveryId: z
       .uuid()
       .nullish()

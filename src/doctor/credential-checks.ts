@@ -3,15 +3,7 @@ import type { AdminApi, TokenUse } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
-import {
-  failedCheck,
-  ok,
-  unchecked,
-  warning,
-  type Check,
-  type CheckResult,
-  type Scope,
-} from './check-result';
+import { failedCheck, ok, unchecked, warning, type Check, type CheckResult, type Scope } from './check-result';
 
 /** Role checks of a credential at a time. */
 const CONCURRENCY = 10;
@@ -69,12 +61,7 @@ function toRefused(cause: unknown): CheckResult {
   return failedCheck(message, retryable);
 }
 
-async function checkRole(
-  atlas: AdminApi,
-  name: string,
-  orgId: string,
-  isVisible: boolean,
-): Promise<CheckResult> {
+async function checkRole(atlas: AdminApi, name: string, orgId: string, isVisible: boolean): Promise<CheckResult> {
   try {
     await atlas.requireOwnerRole(orgId, name);
     return ok(`credential ${name} may create link-tokens`);
@@ -82,9 +69,7 @@ async function checkRole(
     const { type, details, message } = classifyAtlasError(error, 'availableProjects');
     const refusals = isVisible ? [401, 403] : [401, 403, 404];
     if (type !== 'AtlasRequestRejected' || !refusals.includes(details.status ?? 0)) {
-      return warning(
-        `it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`,
-      );
+      return warning(`it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`);
     }
     if (isVisible) return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
     const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;

@@ -38,10 +38,7 @@ export function workerChecks(services: Services, scope: Scope, options: Credenti
   return [
     ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
     ...credentialChecks(services, scope, options),
-    ...sinks.map(([name, sink]): Check => [
-      `sink ${name}`,
-      (signal) => checkSink(sink, scope.target, signal),
-    ]),
+    ...sinks.map(([name, sink]): Check => [`sink ${name}`, (signal) => checkSink(sink, scope.target, signal)]),
   ];
 }
 

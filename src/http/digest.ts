@@ -48,9 +48,7 @@ interface Challenge {
 
 /** Finds the first Digest challenge in a header that this client can answer. */
 function parseChallenge(header: string | null): Challenge | null {
-  const challenges = (header ?? '')
-    .split(/,\s*(?=\w+\s+\w+\s*=)/)
-    .filter((text) => /^\s*Digest\s/i.test(text));
+  const challenges = (header ?? '').split(/,\s*(?=\w+\s+\w+\s*=)/).filter((text) => /^\s*Digest\s/i.test(text));
   for (const text of challenges) {
     const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parseParameters(text);
     if (realm === undefined || nonce === undefined || algorithm.toUpperCase() !== 'MD5') continue;
@@ -61,9 +59,7 @@ function parseChallenge(header: string | null): Challenge | null {
 
 function parseParameters(challenge: string): Record<string, string | undefined> {
   const pairs = [...challenge.matchAll(/\b(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)];
-  return Object.fromEntries(
-    pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]),
-  );
+  return Object.fromEntries(pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]));
 }
 
 /** Makes the function that signs requests. Each gets the next count: servers refuse a repeated one. */

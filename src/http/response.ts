@@ -27,10 +27,7 @@ const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
  * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
  * @throws the error of undici for an incomplete body.
  */
-export async function readResponse(
-  response: Dispatcher.ResponseData,
-  bodyOptional: boolean,
-): Promise<HttpResponse> {
+export async function readResponse(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<HttpResponse> {
   const text = await readBody(response, bodyOptional);
   return {
     status: response.statusCode,

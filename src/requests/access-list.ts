@@ -32,8 +32,7 @@ export function validateAccessList(list: readonly unknown[]) {
   const problems: FieldProblem[] = [];
   /** Keys are warnings: a thousand addresses of one network get one. */
   const warned = new Map<string, string[]>();
-  const warn = (entry: string, warning: string) =>
-    warned.set(warning, [...(warned.get(warning) ?? []), entry]);
+  const warn = (entry: string, warning: string) => warned.set(warning, [...(warned.get(warning) ?? []), entry]);
   list.forEach((text, index) => {
     // The schema refuses the others.
     if (typeof text !== 'string' || text.length > MAX_ENTRY_LENGTH) return;

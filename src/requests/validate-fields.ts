@@ -1,11 +1,6 @@
 import { z } from 'zod';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
-import {
-  prepareRequestSchema,
-  type FieldProblem,
-  type PrepareRequest,
-  type ValidRequest,
-} from '../contract/schemas';
+import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { truncate } from '../shared/text';
 import { validateAccessList } from './access-list';

@@ -21,9 +21,7 @@ export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
 export const headerFormat: SecretFormat = (secret) =>
-  /^[\x21-\x7e]+$/.test(secret)
-    ? null
-    : 'is not a credential: it contains white space or characters outside ASCII';
+  /^[\x21-\x7e]+$/.test(secret) ? null : 'is not a credential: it contains white space or characters outside ASCII';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

@@ -17,10 +17,7 @@ const keySetSchema = z.object({
   keys: z
     .array(keySchema, 'is not a list of keys')
     .min(1, 'holds no key')
-    .refine(
-      (keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length,
-      'holds two keys with one kid',
-    ),
+    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'holds two keys with one kid'),
 });
 
 const PAYLOAD_VERSION = 1;
@@ -105,9 +102,7 @@ export function createSealer(readKeySet: () => string): Sealer {
         createdAt: new Date().toISOString(),
       };
       const [{ kid, k }] = keys;
-      const payload = new TextEncoder().encode(
-        JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }),
-      );
+      const payload = new TextEncoder().encode(JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }));
       const jwe = await new CompactEncrypt(payload)
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
         .encrypt(base64url.decode(k));

@@ -1,11 +1,4 @@
-import type {
-  CheckReport,
-  PrepareRequest,
-  Receipt,
-  Recovery,
-  SealedToken,
-  ValidRequest,
-} from '../contract/schemas';
+import type { CheckReport, PrepareRequest, Receipt, Recovery, SealedToken, ValidRequest } from '../contract/schemas';
 
 export interface Backoff {
   initialIntervalMs: number;
@@ -91,11 +84,7 @@ export interface LinkState {
 }
 
 export interface Activities {
-  validateRequest(
-    request: PrepareRequest,
-    recovery: Recovery | null,
-    run: RunOptions,
-  ): Promise<ValidatedRequest>;
+  validateRequest(request: PrepareRequest, recovery: Recovery | null, run: RunOptions): Promise<ValidatedRequest>;
   /**
    * @param request unchecked.
    * @param startedAtMs when the run began to look: Core's timers between local retries start that time anew.

@@ -30,9 +30,7 @@ class LenientPayloadConverter extends DefaultPayloadConverter {
 function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return (
-    levels === 0 ||
-    ArrayBuffer.isView(value) ||
-    Object.values(value).some((part) => isDeeperThan(levels - 1, part))
+    levels === 0 || ArrayBuffer.isView(value) || Object.values(value).some((part) => isDeeperThan(levels - 1, part))
   );
 }
 

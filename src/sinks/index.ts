@@ -35,9 +35,7 @@ export function sinkConfigSchema(context: ReferenceContext) {
       const parsed = sinkType.configSchema(context).safeParse(rest);
       if (!parsed.success) {
         // The configuration makes its messages from the codes of these issues.
-        issues.issues.push(
-          ...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue),
-        );
+        issues.issues.push(...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue));
         return z.NEVER;
       }
       const config = parsed.data;

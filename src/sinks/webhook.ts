@@ -20,10 +20,7 @@ const configSchema = (context: ReferenceContext) =>
     url: httpUrl,
     /** Signing secrets, the current one first; during a rotation the receiver may know either. */
     signingSecrets: z
-      .array(
-        secretReference(context, signingSecretFormat),
-        'list one signing secret, or two during a rotation',
-      )
+      .array(secretReference(context, signingSecretFormat), 'list one signing secret, or two during a rotation')
       .min(1, 'is empty: list one signing secret, or two during a rotation')
       .max(2, 'has more than two secrets: keep the new one and the former one'),
   });
@@ -45,10 +42,7 @@ export const webhookSink: SinkType<'webhook', Config> = {
   },
 };
 
-function createWebhookSink(
-  { url, signingSecrets, timeoutMs }: Config,
-  { Webhook }: typeof StandardWebhooks,
-): Sink {
+function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook }: typeof StandardWebhooks): Sink {
   // The path and the query of a webhook may be secret themselves.
   const server = `the webhook at ${url.origin}`;
   const send = createSinkSend(server, timeoutMs);

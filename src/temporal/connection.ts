@@ -53,9 +53,7 @@ async function diagnoseConnection(options: TemporalSettings['connectionOptions']
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
   try {
-    await connection.withDeadline(Date.now() + DIAGNOSIS_MS, () =>
-      connection.workflowService.getSystemInfo({}),
-    );
+    await connection.withDeadline(Date.now() + DIAGNOSIS_MS, () => connection.workflowService.getSystemInfo({}));
     return null;
   } catch (error) {
     return findGrpcCode(error) === GRPC.deadlineExceeded ? null : error;
@@ -70,9 +68,7 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   const { NativeConnection } = await import('@temporalio/worker');
   // It has no timeout, and would wait for ever for a server that accepts and never responds.
   return connect(env, (options) =>
-    withTimeout(timeoutMs, undefined, (signal) =>
-      raceSignal(() => NativeConnection.connect(options), signal),
-    ),
+    withTimeout(timeoutMs, undefined, (signal) => raceSignal(() => NativeConnection.connect(options), signal)),
   );
 }
 

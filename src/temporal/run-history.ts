@@ -55,8 +55,7 @@ export async function readRequest(client: Client, run: RunRef): Promise<object |
   return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
 }
 
-type PageOptions =
-  { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
+type PageOptions = { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
 
 async function readEvent(client: Client, run: RunRef, options: PageOptions) {
   return (await readHistoryPage(client, run, options))?.history?.events?.[0];

@@ -49,12 +49,7 @@ export async function* listExecutions(client: Client, query: string): AsyncGener
   let pageSize = PAGE_SIZE;
   let nextPageToken: Uint8Array | null = Buffer.alloc(0);
   while (nextPageToken) {
-    const page: Awaited<ReturnType<typeof readListPage>> = await readListPage(
-      client,
-      query,
-      pageSize,
-      nextPageToken,
-    );
+    const page: Awaited<ReturnType<typeof readListPage>> = await readListPage(client, query, pageSize, nextPageToken);
     yield* page?.runs ?? [];
     if (page) nextPageToken = page.nextPageToken;
     else pageSize = SMALL_PAGE_SIZE;
@@ -138,10 +133,7 @@ function readInTurn<T>(read: () => Promise<T>): Promise<T> {
  * @param fields such as `WorkflowId`, with values that are not quoted.
  * @param conditions such as `CloseTime IS NULL`.
  */
-export function visibilityQuery(
-  fields: Readonly<Record<string, string>>,
-  ...conditions: readonly string[]
-): string {
+export function visibilityQuery(fields: Readonly<Record<string, string>>, ...conditions: readonly string[]): string {
   const equal = Object.entries(fields).map(([field, value]) => `${field} = ${JSON.stringify(value)}`);
   return [...equal, ...conditions].join(' AND ');
 }

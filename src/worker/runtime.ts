@@ -12,10 +12,7 @@ const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3
  *
  * @returns a meter that does nothing when no endpoint is configured.
  */
-export function installRuntime(
-  logger: Logger,
-  { log, metrics }: Pick<Config, 'log' | 'metrics'>,
-): MetricMeter {
+export function installRuntime(logger: Logger, { log, metrics }: Pick<Config, 'log' | 'metrics'>): MetricMeter {
   const logging = {
     filter: { core: log.level.toUpperCase() as LogLevel, other: 'WARN' },
     forward: {},

@@ -44,10 +44,7 @@ export interface ParsedFailure {
 }
 
 /** The part of a sealed token that delivery needs. */
-export type RunToken = Pick<
-  SealedToken,
-  'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'
->;
+export type RunToken = Pick<SealedToken, 'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'>;
 
 /** Waits for an activity. A result that does not pass `parse` is the failure that is given for it. */
 export async function settle<Result>(

@@ -1,9 +1,4 @@
-import {
-  CancellationScope,
-  CancelledFailure,
-  workflowInfo,
-  type ApplicationFailure,
-} from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
 import type { Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import type { RunToken } from './activity-results';

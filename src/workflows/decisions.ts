@@ -1,9 +1,4 @@
-import {
-  isDeliveryFailureType,
-  isRunFailureType,
-  type DeliveryFailureType,
-  type FailureType,
-} from '../contract/names';
+import { isDeliveryFailureType, isRunFailureType, type DeliveryFailureType, type FailureType } from '../contract/names';
 import type { Backoff, DeliverRetries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { ParsedFailure } from './activity-results';
@@ -63,11 +58,7 @@ export type DeliveryKind = 'round' | 'redelivery' | 'final';
  * Decides how a token is delivered next: null ends a cancelled run. A redelivery, or the time of
  * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
  */
-export function decideDeliveryKind(
-  isFirst: boolean,
-  isCancelled: boolean,
-  isRequested: boolean,
-): DeliveryKind | null {
+export function decideDeliveryKind(isFirst: boolean, isCancelled: boolean, isRequested: boolean): DeliveryKind | null {
   if (isCancelled) return isFirst ? 'final' : null;
   return isRequested ? 'redelivery' : 'round';
 }

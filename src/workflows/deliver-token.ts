@@ -40,8 +40,7 @@ export async function deliverToken(
   };
   const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
     if (sink === request.sink) requestSinkFailure = message;
-    const described =
-      sink === request.sink ? message : describeBoth(sink, message, request.sink, requestSinkFailure);
+    const described = sink === request.sink ? message : describeBoth(sink, message, request.sink, requestSinkFailure);
     const { unconfirmedTokens } = status.current;
     const failure = createFailure(type, described, { unconfirmedTokens });
     status.reportUndelivered(failure, sink, pace.nextRoundAtMs);

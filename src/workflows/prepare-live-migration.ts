@@ -1,9 +1,4 @@
-import {
-  ApplicationFailure,
-  CancelledFailure,
-  setDefaultSignalHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { ApplicationFailure, CancelledFailure, setDefaultSignalHandler, workflowInfo } from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';

@@ -87,8 +87,7 @@ function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (input === undefined || input === null) return true;
   if (typeof input !== 'object' || Array.isArray(input)) return false;
   return Object.entries(input).every(
-    ([name, value]) =>
-      name === 'sink' && (value == null || (typeof value === 'string' && SINK_NAME.test(value))),
+    ([name, value]) => name === 'sink' && (value == null || (typeof value === 'string' && SINK_NAME.test(value))),
   );
 }
 

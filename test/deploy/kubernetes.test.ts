@@ -157,9 +157,7 @@ describe("the Worker Controller's resources", () => {
     const crd = path.join(__dirname, `crds/temporal.io_${manifest.kind.toLowerCase()}s.yaml`);
     // Unknown fields are rejected, as `kubectl apply` does; the server would drop them.
     const strict = (_key: unknown, node: unknown) =>
-      typeof node === 'object' && node && 'properties' in node
-        ? { additionalProperties: false, ...node }
-        : node;
+      typeof node === 'object' && node && 'properties' in node ? { additionalProperties: false, ...node } : node;
     const { spec } = parse(readFileSync(crd, 'utf8'), strict) as Crd;
     const [version] = spec.versions;
     expect(apiVersion).toBe(`temporal.io/${version.name}`);

@@ -15,8 +15,7 @@ function startDemo(...args: string[]) {
   const env = { ...ENV, TMPDIR: temporaryFolder };
   const demo = startChildProcess(process.execPath, command, { env, logFile: path.join(newFolder(), 'log') });
   cleanUpLater(() => demo.end('SIGKILL'));
-  const leftOver = () =>
-    readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
+  const leftOver = () => readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
   const find = (log: string, pattern: RegExp) =>
     pattern.exec(readFileSync(path.join(temporaryFolder, leftOver()[0] ?? '', log), 'utf8'))?.[1] ?? '';
   return {
@@ -66,9 +65,7 @@ describe('npm run demo', () => {
     // A machine may lack curl, which this function stands in for.
     const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
     const commands = shown.match(/^ {2}(export|curl|node) .*/gm) ?? [];
-    const script = [curl, ...commands]
-      .join('\n')
-      .replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');
+    const script = [curl, ...commands].join('\n').replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');
     const output = execFileSync('sh', ['-ec', script], { cwd: ROOT, env: ENV, encoding: 'utf8' });
     expect(output).toMatch(
       /started [^]* delivered[^]*unconfirmed +3[^]*started [^]*SinkRejected: [^]*exit code 5\ndelivered\n/,

@@ -102,8 +102,7 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     it('every program says its usage without a request', async () => {
       const programs = ['smallest', 'join', 'failures'];
       const exits = await Promise.all(programs.map((program) => run(program, null)));
-      const told = (program: string) =>
-        expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
+      const told = (program: string) => expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
       expect(exits).toEqual(programs.map((program) => ({ code: 1, stdout: '', stderr: told(program) })));
     });
 

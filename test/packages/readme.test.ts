@@ -25,11 +25,7 @@ it('every block of README works, in its order', async () => {
   // The 72 hours that README requires, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
   const folder = newFolder();
-  const [clone, prefix, caller] = [
-    path.join(folder, 'clone'),
-    path.join(folder, 'prefix'),
-    path.join(folder, 'empty'),
-  ];
+  const [clone, prefix, caller] = [path.join(folder, 'clone'), path.join(folder, 'prefix'), path.join(folder, 'empty')];
   const env = {
     ...devServerEnv(temporal.address),
     PATH: `${path.join(prefix, 'bin')}:${process.env['PATH'] ?? ''}`,
@@ -69,9 +65,7 @@ it('every block of README works, in its order', async () => {
     return (state as { linkTokens: { linkToken: string }[] }).linkTokens.map(({ linkToken }) => linkToken);
   };
 
-  const [doctor = '', worker = '', ...others] = check
-    .split('\n')
-    .filter((line) => !/^(#|export |$)/.test(line));
+  const [doctor = '', worker = '', ...others] = check.split('\n').filter((line) => !/^(#|export |$)/.test(line));
   expect(others).toEqual([]);
   expect(await sh(settings + doctor)).toContain('credential default');
   runUntilTheEnd(`${settings} cd ${clone}; exec ${worker}`);
@@ -86,10 +80,7 @@ it('every block of README works, in its order', async () => {
   for (const name of ['@temporalio', 'tsx']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
   }
-  symlinkSync(
-    path.join(prefix, 'lib/node_modules/live-migration-prep'),
-    path.join(modules, 'live-migration-prep'),
-  );
+  symlinkSync(path.join(prefix, 'lib/node_modules/live-migration-prep'), path.join(modules, 'live-migration-prep'));
   const node = (program: string) => {
     writeFileSync(path.join(caller, 'start.mts'), program);
     return sh('node --import tsx start.mts', caller);

@@ -70,7 +70,6 @@ export async function createCommandFixture(config: Config = {}) {
         created: () => atlas.created({ accessListIps: [ip] }),
       };
     },
-    newestRunId: async (workflowId: string) =>
-      (await temporal.workflow.getHandle(workflowId).describe()).runId,
+    newestRunId: async (workflowId: string) => (await temporal.workflow.getHandle(workflowId).describe()).runId,
   };
 }

@@ -62,8 +62,7 @@ export function sh(commands: string, cwd: string): void {
   execFileSync('bash', ['-ec', commands], { cwd, env, stdio: 'pipe' });
 }
 
-export const isTestable = ({ check }: Language) =>
-  spawnSync('bash', ['-c', check], { cwd: ROOT }).status === 0;
+export const isTestable = ({ check }: Language) => spawnSync('bash', ['-c', check], { cwd: ROOT }).status === 0;
 
 export function sourceOf(language: Language, program: string): string {
   return readFileSync(path.join(ROOT, 'examples', language.source(program)), 'utf8');
@@ -73,8 +72,7 @@ export function sourceOf(language: Language, program: string): string {
 export function installExamples({ source, install }: Language, folder: string): void {
   const [name = ''] = source('').split('/');
   const examples = path.join(ROOT, 'examples', name);
-  const isOurs = (file: string) =>
-    !/node_modules|\.tgz$|__pycache__|venv/.test(path.relative(examples, file));
+  const isOurs = (file: string) => !/node_modules|\.tgz$|__pycache__|venv/.test(path.relative(examples, file));
   cpSync(examples, folder, { recursive: true, filter: isOurs });
   mkdirSync(CACHE, { recursive: true });
   sh(install, folder);

@@ -69,12 +69,7 @@ export type Deployment = Awaited<ReturnType<typeof deploy>>;
  * Makes one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
  * the last test, with its workers.
  */
-export async function deploy({
-  atlas: { url, account },
-  config = {},
-  env = {},
-  temporal: ownTemporal,
-}: DeployOptions) {
+export async function deploy({ atlas: { url, account }, config = {}, env = {}, temporal: ownTemporal }: DeployOptions) {
   const temporal = ownTemporal ?? (await sharedTemporal());
   const folder = newFolder();
   const configFile = path.join(folder, 'live-migration-prep.yaml');
@@ -144,11 +139,7 @@ export async function deploy({
       return worker;
     },
     /** Starts `prepareLiveMigration` as any caller would. */
-    start: (
-      request = newRequest(),
-      recovery?: Recovery,
-      options: Pick<WorkflowStartOptions, 'startDelay'> = {},
-    ) =>
+    start: (request = newRequest(), recovery?: Recovery, options: Pick<WorkflowStartOptions, 'startDelay'> = {}) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
         taskQueue,
@@ -160,7 +151,6 @@ export async function deploy({
     handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
     /** Runs a command to its end, on this deployment's task queue. */
-    runClient: (...args: string[]) =>
-      run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
+    runClient: (...args: string[]) => run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
   };
 }

@@ -228,9 +228,7 @@ const eventsOf = async (handle: WithHistory) => (await handle.fetchHistory()).ev
 /** Names the events of a run but for those of workflow tasks, which a busy machine adds. */
 export async function eventsBesideTasks(handle: WithHistory): Promise<string[]> {
   const keys = (await eventsOf(handle)).flatMap(Object.keys);
-  return keys.filter((key) =>
-    /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key),
-  );
+  return keys.filter((key) => /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key));
 }
 
 /** Reads the result of the first `createLinkToken` that completed; null when none did. */
@@ -249,12 +247,10 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
 
 /** Reads the activities that a run scheduled on a task queue: their type, fairness key and time in milliseconds. */
 export async function scheduledActivities(handle: WithHistory) {
-  return (await eventsOf(handle)).flatMap(
-    ({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {
-      const [type, fairnessKey] = [scheduled?.activityType?.name, scheduled?.priority?.fairnessKey];
-      return type ? [{ type, fairnessKey, atMs: toMs(eventTime) }] : [];
-    },
-  );
+  return (await eventsOf(handle)).flatMap(({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {
+    const [type, fairnessKey] = [scheduled?.activityType?.name, scheduled?.priority?.fairnessKey];
+    return type ? [{ type, fairnessKey, atMs: toMs(eventTime) }] : [];
+  });
 }
 
 /** Summaries of the activities that were scheduled, as the Temporal UI shows them. */

@@ -34,8 +34,7 @@ export async function scrape(port: number): Promise<Sample[]> {
 export function valueOf(samples: Sample[], name: string, labels: Record<string, string> = {}): number | null {
   const found = samples.filter(
     (sample) =>
-      sample.name === name &&
-      Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+      sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
   );
   return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
 }

@@ -44,10 +44,7 @@ export async function listen(server: Server, scheme: string): Promise<TestServer
   });
 }
 
-export type HttpHandler = (
-  request: http.IncomingMessage & { text: string },
-  response: http.ServerResponse,
-) => void;
+export type HttpHandler = (request: http.IncomingMessage & { text: string }, response: http.ServerResponse) => void;
 
 /** The handler is called once the whole request is there. */
 function whole(handler: HttpHandler): http.RequestListener {

@@ -45,10 +45,7 @@ export function deliveryAfter(wait: () => Promise<void>, delivery: Delivery): De
 }
 
 /** A token as a worker seals it. The seal is left out: `jwe` holds the facts in plain JSON. */
-function sealedToken(
-  { sink: _, ...request }: CreateInput['request'],
-  unconfirmedTokens: number,
-): SealedToken {
+function sealedToken({ sink: _, ...request }: CreateInput['request'], unconfirmedTokens: number): SealedToken {
   const deliveryId = randomUUID();
   const facts = {
     ...request,
@@ -64,8 +61,7 @@ function sealedToken(
 export const created: Creation = ({ request, unconfirmedTokens }) => sealedToken(request, unconfirmedTokens);
 
 /** The worker has the token of the attempt before, which was lost and counted. */
-export const foundAgain: Creation = ({ request, unconfirmedTokens }) =>
-  sealedToken(request, unconfirmedTokens - 1);
+export const foundAgain: Creation = ({ request, unconfirmedTokens }) => sealedToken(request, unconfirmedTokens - 1);
 
 /** A time of the server by the clock of this process: the server may skip time. */
 function deadlineHere(deadlineAtMs: number): number {
@@ -173,8 +169,7 @@ function failedDelivery(
   { callsSink = true, ...more }: Partial<DeliveryOutcome> & { callsSink?: boolean } = {},
 ): Delivery {
   return (_input, _sink, retries) => {
-    const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } =
-      Context.current().info;
+    const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = Context.current().info;
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },

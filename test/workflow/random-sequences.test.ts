@@ -107,9 +107,7 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
 it(`${SEQUENCES} random sequences: each token is counted, each sink is named, and a cancel ends the run`, async () => {
   const problems: unknown[] = [];
   const check = (sequence: Sequence) =>
-    checkRun(sequence).catch((error: unknown) =>
-      problems.push({ sequence: JSON.stringify(sequence), error }),
-    );
+    checkRun(sequence).catch((error: unknown) => problems.push({ sequence: JSON.stringify(sequence), error }));
   await pMap(fc.sample(sequences(3), { numRuns: SEQUENCES, seed: SEED }), check, { concurrency: AT_ONCE });
   expect({ SEED, problems }).toEqual({ SEED, problems: [] });
 });

@@ -78,8 +78,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   const deployment = await deploy({ temporal, atlas: { url: '', account: newAccount() } });
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
-  const scriptOf = (workflowId = '') =>
-    scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
+  const scriptOf = (workflowId = '') => scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
   const ofRun = () => {
     const { script, calls } = scriptOf(Context.current().info.workflowExecution?.workflowId);
     const create = { ...defaults.create, ...script.retries?.create };

@@ -29,10 +29,7 @@ describe('status, current details and summaries say', () => {
     const { receipt } = await endingOf(handle);
     const deliveryId = receipt?.deliveryId ?? '';
     const description = `the token is in ${receipt?.location}`;
-    expect(await currentDetails(handle)).toEqual([
-      `**delivered**: ${description}`,
-      ...requestDetails(request),
-    ]);
+    expect(await currentDetails(handle)).toEqual([`**delivered**: ${description}`, ...requestDetails(request)]);
     const status = { step: 'delivered', unconfirmedTokens: 0, nextTryAt: null };
     expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
     const fairnessKeys = (await scheduledActivities(handle)).map(({ fairnessKey }) => fairnessKey);
@@ -70,29 +67,26 @@ describe('status, current details and summaries say', () => {
     ]);
   });
 
-  it.concurrent(
-    'of an undelivered token: how to deliver it; once cancelled, which token is left',
-    async () => {
-      const { request, handle } = await worker().start({ deliver: [sinkRejects] });
-      const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
-      const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-      const redeliver = `\`live-migration-prep redeliver ${target}\``;
-      expect(await currentDetails(handle)).toEqual([
-        '**undelivered**: SinkRejected: the sink rejects it',
-        `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
-        `Next try: ${nextTryAt}`,
-        ...requestDetails(request),
-      ]);
+  it.concurrent('of an undelivered token: how to deliver it; once cancelled, which token is left', async () => {
+    const { request, handle } = await worker().start({ deliver: [sinkRejects] });
+    const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
+    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+    const redeliver = `\`live-migration-prep redeliver ${target}\``;
+    expect(await currentDetails(handle)).toEqual([
+      '**undelivered**: SinkRejected: the sink rejects it',
+      `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
+      `Next try: ${nextTryAt}`,
+      ...requestDetails(request),
+    ]);
 
-      await handle.cancel();
-      const { message } = await endingOf(handle);
-      const { runId } = await handle.describe();
-      expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
-      expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
-      const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
-      expect(await currentDetails(handle)).toEqual(details);
-    },
-  );
+    await handle.cancel();
+    const { message } = await endingOf(handle);
+    const { runId } = await handle.describe();
+    expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
+    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
+    const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
+    expect(await currentDetails(handle)).toEqual(details);
+  });
 
   it.concurrent('of a token that may exist: the reason, the count and the next try', async () => {
     const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });

@@ -7,8 +7,7 @@ export type Stop = ReturnType<typeof createStop>;
 export function createStop() {
   const stopped = new AbortController();
   let followUp: readonly string[] = [];
-  const stop = (why: string, exitCode: ExitCode) =>
-    stopped.abort(new CommandError([why, ...followUp], exitCode));
+  const stop = (why: string, exitCode: ExitCode) => stopped.abort(new CommandError([why, ...followUp], exitCode));
   return {
     /** Aborted with the CommandError that ends the command. */
     signal: stopped.signal,

@@ -11,10 +11,7 @@ export const keysCommand = ({ output }: ProgramContext) =>
     .description('create the keys that seal tokens in histories')
     .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
-    .addHelpText(
-      'after',
-      formatExamples('keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'),
-    )
+    .addHelpText('after', formatExamples('keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'))
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {

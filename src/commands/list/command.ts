@@ -10,10 +10,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option(
-      '--unconfirmed',
-      'runs whose requests may have created tokens that no run received, with each such request',
-    )
+    .option('--unconfirmed', 'runs whose requests may have created tokens that no run received, with each such request')
     .addOption(
       new Option(
         '--recoverable',
@@ -31,11 +28,7 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
       timeOrAge,
     )
-    .option(
-      '--details',
-      'print the request of each run, and its failure or its receipt, on the same line',
-      false,
-    )
+    .option('--details', 'print the request of each run, and its failure or its receipt, on the same line', false)
     .addOption(
       new Option(
         '--requests',

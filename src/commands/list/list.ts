@@ -9,13 +9,7 @@ import { commandLine } from '../../shared/command-line';
 import { formatCount, formatHours, truncate } from '../../shared/text';
 import { findRecoverableToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
-import {
-  readEnding,
-  readReceipt,
-  readRequest,
-  readRun,
-  type UnconfirmedAttempt,
-} from '../../temporal/run-history';
+import { readEnding, readReceipt, readRequest, readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
 import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
@@ -128,9 +122,7 @@ async function readMatch(
   if (requests) return {};
   // The memo of a closed run does not know whether a later run delivered its token.
   const deliveryId =
-    recoverable || (run.closedAt && run.deliveryId)
-      ? await findRecoverableToken(client, info)
-      : run.deliveryId;
+    recoverable || (run.closedAt && run.deliveryId) ? await findRecoverableToken(client, info) : run.deliveryId;
   if (recoverable && deliveryId === null) return null;
   return {
     deliveryId,

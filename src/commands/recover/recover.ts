@@ -35,8 +35,7 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
 
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
-  const refuse = (refused: string, why: string) =>
-    refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
+  const refuse = (refused: string, why: string) => refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
 
   const run = await describePrepareRun(client, { workflowId, runId });
   if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);

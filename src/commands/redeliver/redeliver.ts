@@ -14,11 +14,7 @@ import { follow } from '../shared/follow';
 import { refuseEarlierToken, refuseOtherWorkflowType } from '../shared/refusals';
 import { describeMissingWorker } from '../shared/remote-check';
 
-export async function redeliver(
-  { client, output }: CommandContext,
-  workflowId: string,
-  sink?: string,
-): Promise<void> {
+export async function redeliver({ client, output }: CommandContext, workflowId: string, sink?: string): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseOtherWorkflowType(run);
@@ -28,10 +24,7 @@ export async function redeliver(
   output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
-export async function redeliverAll(
-  { client, taskQueue, output }: CommandContext,
-  sink?: string,
-): Promise<void> {
+export async function redeliverAll({ client, taskQueue, output }: CommandContext, sink?: string): Promise<void> {
   const runs: { workflowId: string }[] = [];
   let notCounted = 0;
   for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
@@ -40,9 +33,7 @@ export async function redeliverAll(
   }
   output.note(describeNotCounted(notCounted));
   if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
-  output.setFollowUp(
-    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
-  );
+  output.setFollowUp('the runs go on; see which are still undelivered: live-migration-prep list --undelivered');
   await runBulk(runs, output, { noun: 'undelivered run' }, async ({ workflowId }) =>
     toDelivered(await sendRedeliver(client, workflowId, sink)),
   );

@@ -22,14 +22,8 @@ type ScheduleOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 
 const createCommand = () =>
   requestCommand('create')
-    .description(
-      'create a schedule that creates a token when the source is not linked and has no recent token',
-    )
-    .requiredOption(
-      '--cron <expression>',
-      'cron expression, such as "0 6 * * 1"; repeatable (required)',
-      collect,
-    )
+    .description('create a schedule that creates a token when the source is not linked and has no recent token')
+    .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable (required)', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
     .option('--jitter <duration>', 'delay each time by a random part of this', duration)
@@ -100,9 +94,7 @@ async function createSchedule(
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
     await schedule.delete();
-    throw usageError(
-      `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
-    );
+    throw usageError(`no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`);
   }
   const nextAt = nextTime.toISOString();
   output.print({ scheduleId, nextAt }, [

@@ -12,8 +12,7 @@ const MAX_CONCURRENCY = 20;
 const MAX_REASON_LENGTH = 1000;
 
 /** `skipped` and `refused` did nothing; after `refused`, somebody has to act. */
-type Action =
-  'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
+type Action = 'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
 
 /** The outcome of one run. `--json` adds the facts of its error: `type`, `refused`, `details`. */
 export interface RunOutcome {

@@ -34,9 +34,10 @@ export function targetCommand(name: string) {
     .option('--org <id>', 'Atlas organization of the run; or --workflow-id', orgId)
     .option('--source-org <id>', 'source organization of the run, if it has one', orgId)
     .addOption(
-      new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts(
-        ['org', 'sourceOrg'],
-      ),
+      new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts([
+        'org',
+        'sourceOrg',
+      ]),
     );
 }
 

@@ -38,11 +38,7 @@ export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { 
 const MAX_VALUE_LENGTH = 1000;
 
 /** @throws CommandError when the open run has a different request, whose receipt the caller would get. */
-export async function refuseIfDifferent(
-  client: Client,
-  open: RunRef,
-  request: PrepareRequest,
-): Promise<void> {
+export async function refuseIfDifferent(client: Client, open: RunRef, request: PrepareRequest): Promise<void> {
   const { workflowId } = open;
   const running = await readRequest(client, open);
   const fields = differingFields(running, request);
@@ -52,9 +48,7 @@ export async function refuseIfDifferent(
   throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
-      ...fields.map(
-        (field) => `  ${field}: open ${describe(running, field)}, yours ${describe(request, field)}`,
-      ),
+      ...fields.map((field) => `  ${field}: open ${describe(running, field)}, yours ${describe(request, field)}`),
       'wait for it to end, or cancel it',
     ],
     { workflowId, type: 'DifferentRequest', fields },

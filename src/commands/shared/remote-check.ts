@@ -80,9 +80,8 @@ export async function checkRequestRemotely(
     fields.length > 0
       ? ['InvalidRequest', describeInvalidRequest(consequence, fields)]
       : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
-  throw new CommandError(
-    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
-    EXIT_CODES.failed,
-    { type, ...report },
-  );
+  throw new CommandError([...lines, ...describeFindings(errors).map((line) => `  ${line}`)], EXIT_CODES.failed, {
+    type,
+    ...report,
+  });
 }

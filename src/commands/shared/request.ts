@@ -93,8 +93,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
     return [];
   });
   if (problems.length === 0) return [...requests.values()];
-  const first =
-    problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
+  const first = problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
   throw usageError([
     `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}${first}`,
     ...problems.slice(0, MAX_LINES_LISTED),

@@ -11,9 +11,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
     .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
     .option('--again', 'create a token even if an earlier run has one, delivered or recoverable', false)
     .addOption(
-      new Option('--dry-run', 'let a worker check the request, and start nothing')
-        .default(false)
-        .conflicts('wait'),
+      new Option('--dry-run', 'let a worker check the request, and start nothing').default(false).conflicts('wait'),
     )
     .addOption(
       new Option(

@@ -19,18 +19,14 @@ export async function startMany(
   if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
   output.note(missingWorker);
   if (!dryRun) {
-    output.setFollowUp(
-      'the started runs go on; the same command starts the rest; list runs: live-migration-prep list',
-    );
+    output.setFollowUp('the started runs go on; the same command starts the rest; list runs: live-migration-prep list');
   }
 
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
       await checkRequestRemotely(context, pair.request, 'it would fail');
       const { open } = await requireStartable(client, pair);
-      return open
-        ? toSkipped(open.runId)
-        : { action: 'would start', reason: `into sink ${pair.request.sink}` };
+      return open ? toSkipped(open.runId) : { action: 'would start', reason: `into sink ${pair.request.sink}` };
     }
     const { joined, ...run } = await startOrJoin(context, pair);
     const { runId } = run;

@@ -48,8 +48,7 @@ export function callError(what: string, error: unknown): SinkRejectedError | Sin
   const name = EXCEPTION_NAME.test(given) ? given : undefined;
   const status = $metadata?.httpStatusCode;
   const { retryable, message: meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
-  const outcome =
-    status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
+  const outcome = status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
   return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
 }

@@ -10,10 +10,7 @@ import { callError } from './errors';
 /** The text of a tag (AWS's reference of the data type Tag). */
 const tagText = z
   .string()
-  .regex(
-    /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u,
-    'contains characters other than letters, digits, spaces and . : / = + - @ _',
-  )
+  .regex(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u, 'contains characters other than letters, digits, spaces and . : / = + - @ _')
   .refine((text) => !/^aws:/i.test(text), 'starts with aws:, which is reserved');
 
 /** A secret has at most 50 tags, and this sink adds two. */

@@ -51,9 +51,7 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   const found = await readFileIfPresent(file);
   if (found === null) return false;
   if (found === token) return true;
-  throw new SinkRejectedError(
-    `${file} exists and was not written by this sink: move it away, then redeliver`,
-  );
+  throw new SinkRejectedError(`${file} exists and was not written by this sink: move it away, then redeliver`);
 }
 
 const WRITABLE_BY_OTHERS = 0o002;

@@ -31,8 +31,7 @@ export function httpConfig<Shape extends z.ZodRawShape>(urlField: keyof Shape & 
   };
   return z.strictObject(fields).refine(isEncrypted, {
     path: [urlField],
-    error:
-      'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
+    error: 'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
     // This check runs even if other fields have problems, so that all are reported at once.
     when: () => true,
   });

@@ -43,11 +43,7 @@ export interface VaultIdentity {
 }
 
 /** @param isCheck true to log in once, even soon after a refusal, which is then a SinkRejectedError. */
-export function createVaultIdentity(
-  client: VaultClient,
-  config: VaultAuthConfig,
-  isCheck = false,
-): VaultIdentity {
+export function createVaultIdentity(client: VaultClient, config: VaultAuthConfig, isCheck = false): VaultIdentity {
   return config.method === 'token'
     ? createTokenIdentity(client.server, config.token)
     : createAppRoleIdentity(client, config, isCheck);

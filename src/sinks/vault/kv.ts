@@ -30,10 +30,7 @@ const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
 export function createKv({ server, send }: VaultClient, mount: string, identity: VaultIdentity) {
   /** Sends with a token, and after a 403 once more with another one, which may succeed. */
-  async function sendAuthenticated(
-    request: Omit<VaultRequest, 'token'>,
-    signal: AbortSignal,
-  ): Promise<HttpResponse> {
+  async function sendAuthenticated(request: Omit<VaultRequest, 'token'>, signal: AbortSignal): Promise<HttpResponse> {
     const token = await identity.token(signal);
     const response = await send({ ...request, token }, signal);
     if (response.status !== 403) return response;

@@ -30,11 +30,7 @@ const refusals = new Map<string, LoginRefusedError>();
  * @param isCheck true to log in even soon after a refusal.
  * @throws the error of the login, or of the same login if it was refused less than 15 minutes ago.
  */
-export function shareLogin(
-  sent: string,
-  isCheck: boolean,
-  logIn: () => Promise<VaultLogin>,
-): Promise<VaultLogin> {
+export function shareLogin(sent: string, isCheck: boolean, logIn: () => Promise<VaultLogin>): Promise<VaultLogin> {
   const key = createHash('sha256').update(sent).digest('hex');
   const refusal = refusals.get(key);
   if (refusal && !isCheck && refusal.untilMs > Date.now()) return Promise.reject(refusal);

@@ -46,8 +46,7 @@ it('the commands of docs/runbook.md find the key of a delivered token, delete an
   await sh(`cp ${deployment.folder}/worker-1.log .`);
   expect(await sh(list)).toEqual([[deliveryId, createdAt, orgId, sourceOrgId, location]]);
 
-  const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] =
-    atlas.createdTokens();
+  const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] = atlas.createdTokens();
   const accessList = `atlas organizations apiKeys accessLists list ${apiKey.id} --orgId ${orgId}`;
   expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
   const madeAt = new Date(parseInt(apiKey.id.slice(0, 8), 16) * 1000).toISOString().replace('.000', '');

@@ -172,11 +172,7 @@ describe('schedule create', () => {
   it.each([
     ['--cron @yearly --sink nowhere', 1, /: the request has 1 problem\n {2}sink "nowhere" is not a sink of/],
     ['--cron Mondays', 2, /5-7 fields\): correct --cron or --timezone/],
-    [
-      '--cron @yearly --until 2025-01-01T00:00:00Z',
-      2,
-      /: no time matches --cron before --until: correct it;/,
-    ],
+    ['--cron @yearly --until 2025-01-01T00:00:00Z', 2, /: no time matches --cron before --until: correct it;/],
   ])('%s creates nothing', async (options, code, message) => {
     const { requestOptions, workflowId } = fixture().newTarget();
     const exit = await fixture().client('schedule', 'create', ...requestOptions(), ...options.split(' '));

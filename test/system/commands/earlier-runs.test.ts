@@ -167,9 +167,7 @@ it.concurrent('recover starts on the given task queue, with the same request but
   });
   recovering.interrupt();
   expect(await recovering.exited).toMatchObject({ code: interrupted });
-  const [request, repeated] = await Promise.all(
-    [earlier, recovery].map((run) => readRequest(fixture().temporal, run)),
-  );
+  const [request, repeated] = await Promise.all([earlier, recovery].map((run) => readRequest(fixture().temporal, run)));
   expect({ ...repeated, again: true }).toEqual(request);
   expect(repeated).not.toHaveProperty('again');
 });

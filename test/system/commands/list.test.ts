@@ -87,13 +87,11 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [['--org', OTHER_ORG], () => ['of another organization']],
   [['--since', ''], (all) => all.filter((what) => what !== 'of another organization')],
 ])('list %j finds the runs that match all filters, with the count of each', async (filters, found) => {
-  const names = (await listed(...filters.map((filter) => filter || since))).map(
-    ({ runId, unconfirmedTokens }) => {
-      const what = runs.get(String(runId)) ?? '';
-      expect([what, unconfirmedTokens]).toEqual([what, LOST.includes(what) ? 1 : 0]);
-      return what;
-    },
-  );
+  const names = (await listed(...filters.map((filter) => filter || since))).map(({ runId, unconfirmedTokens }) => {
+    const what = runs.get(String(runId)) ?? '';
+    expect([what, unconfirmedTokens]).toEqual([what, LOST.includes(what) ? 1 : 0]);
+    return what;
+  });
   expect(names.sort()).toEqual(found([...runs.values()]).sort());
 });
 
@@ -105,9 +103,7 @@ describe('list', () => {
 
   it('prints a table with what each run waits for, or the command that helps', async () => {
     const { stdout, stderr } = await fixture.client('list', '--undelivered');
-    expect(stderr).toMatch(
-      /\nnote: not counted: 1 open run, creating a token or in the first round of delivery\n/,
-    );
+    expect(stderr).toMatch(/\nnote: not counted: 1 open run, creating a token or in the first round of delivery\n/);
     expect(stdout).toMatch(
       /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next try at 2\S+Z\n1 run\n$/,
     );
@@ -132,16 +128,12 @@ describe('list', () => {
     };
     expect(orgId).toBe(fixture.atlas.account.orgId);
     expect(found.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
-    const attempts = found.flatMap(
-      ({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[],
-    );
+    const attempts = found.flatMap(({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[]);
     const lost = fixture.atlas.posts().filter(({ status }) => status === 503);
     expect(attempts).toHaveLength(lost.length);
     for (const { startedAt: at } of lost) {
       const keyId = Math.floor(Date.parse(at) / 1000).toString(16);
-      expect(windows.filter(({ keyIdFrom, keyIdTo }) => keyIdFrom < keyId && keyId < keyIdTo)).toHaveLength(
-        1,
-      );
+      expect(windows.filter(({ keyIdFrom, keyIdTo }) => keyIdFrom < keyId && keyId < keyIdTo)).toHaveLength(1);
       expect(attempts.filter(({ startedAt, endedAt }) => startedAt <= at && at <= endedAt)).not.toEqual([]);
     }
     const { stdout, stderr } = await fixture.client('list', '--unconfirmed');
@@ -151,9 +143,7 @@ describe('list', () => {
     const ofReceived = / {2}one key with an id from [\da-f]{8}… to [\da-f]{8}… is that of token \S{36}\n/g;
     expect(stdout.match(ofReceived) ?? []).toHaveLength(received.length);
     expect(stdout).toMatch(/1 unconfirmed\n {2}2\S+Z to 2\S+Z: Atlas returned 503 /);
-    expect(stderr).toContain(
-      '\nnote: not shown: 2 terminated runs. A request in progress at the termination',
-    );
+    expect(stderr).toContain('\nnote: not shown: 2 terminated runs. A request in progress at the termination');
   });
 
   it('with --details prints the request of each run with its failure or its receipt', async () => {

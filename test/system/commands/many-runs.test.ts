@@ -33,9 +33,7 @@ const tokens = () => fixture().atlas.createdTokens().length;
 
 /** Expects that each run delivered a token of its own. */
 async function expectDelivered(requests: readonly PrepareRequest[]): Promise<void> {
-  const endings = await Promise.all(
-    requests.map((request) => endingOf(fixture().deployment.handleOf(request))),
-  );
+  const endings = await Promise.all(requests.map((request) => endingOf(fixture().deployment.handleOf(request))));
   const ids = endings.map(({ receipt }) => receipt?.deliveryId);
   expect(ids).not.toContain(undefined);
   expect(new Set(ids).size).toBe(requests.length);
@@ -63,9 +61,7 @@ describe('start --from', () => {
     const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain(
-      '\nthe started runs go on; the same command starts the rest; list runs:',
-    );
+    expect(stopped.stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
     expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;

@@ -32,9 +32,7 @@ it('the commands of docs/runbook.md count the tokens that need a key, and find w
   });
 
   // npm has no command for JOSE: this does what the last line of the page does.
-  const files = await sh(
-    `ln -s ${keysFile} .; ${openByHand.replace(/^jose .*$/m, '')} cat token.jwe; jq -c . key.jwk`,
-  );
+  const files = await sh(`ln -s ${keysFile} .; ${openByHand.replace(/^jose .*$/m, '')} cat token.jwe; jq -c . key.jwk`);
   const [jwe = '', key = ''] = files.flat();
   const { plaintext } = await compactDecrypt(jwe, await importJWK(JSON.parse(key) as JWK));
   const { linkToken } = JSON.parse(new TextDecoder().decode(plaintext)) as { linkToken: string };

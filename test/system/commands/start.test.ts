@@ -28,9 +28,7 @@ it('start says how to follow the run, and watch prints each step, its failures a
   const untilPrinted = (line: RegExp) => eventually(String(line), () => line.test(watch.output()));
   await untilPrinted(/^\S+Z creating, attempt \d+; last failure: Atlas returned 429 /m);
   atlas.clearFaults();
-  await untilPrinted(
-    /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m,
-  );
+  await untilPrinted(/^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m);
   mkdirSync(deployment.tokensFolder);
   expect(await watch.exited).toMatchObject({ code: 0, stderr: '' });
   expect(watch.output()).toMatch(
@@ -57,9 +55,7 @@ it('cancel ends a run that has created nothing, and the next start goes on', asy
   await eventually('an attempt', () => watch.output().includes('last failure: Atlas returned 429 '));
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
-  expect(cancel.stdout).toMatch(
-    /^requested cancellation of \S+\n.* makes one attempt to deliver a token that /,
-  );
+  expect(cancel.stdout).toMatch(/^requested cancellation of \S+\n.* makes one attempt to deliver a token that /);
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();
   expect(await client('start', ...requestOptions(), '--wait')).toMatchObject({ code: 0 });

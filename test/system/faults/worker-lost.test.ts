@@ -6,14 +6,7 @@ import { eventually } from '../../support/eventually';
 import { deploy } from '../../support/installation';
 import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replay } from '../../support/replay';
-import {
-  endingOf,
-  loseAttempts,
-  operate,
-  setTimeoutOf,
-  startAndAwait,
-  untilBackOff,
-} from '../../support/runs';
+import { endingOf, loseAttempts, operate, setTimeoutOf, startAndAwait, untilBackOff } from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { untilClosedAreListed } from '../../support/temporal';
 
@@ -37,9 +30,7 @@ it('a run whose next attempt starts after the deadline names the failure of the 
   await deployment.startWorker();
 
   // On a slow machine the first worker may have given up already.
-  const message = expect.stringMatching(
-    /^gave up: the retry deadline pass.*; last error: Atlas returned 429/,
-  );
+  const message = expect.stringMatching(/^gave up: the retry deadline pass.*; last error: Atlas returned 429/);
   expect(await endingOf(handle)).toMatchObject({ type: 'AtlasUnavailable', message });
 });
 

@@ -88,56 +88,50 @@ it.concurrent('a schedule creates no second token while the first is recent', as
   expect(atlas.created(request)).toBe(2);
 });
 
-it.concurrent(
-  'a schedule creates no token while the source is linked, even if its token is old',
-  async () => {
-    const atlas = await startAtlas();
-    const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
-    const cloudManager = {
-      type: 'cloudManager',
-      baseUrl: atlas.url,
-      allowHttp: true,
-      publicKey: { env: 'SOURCE_PUBLIC_KEY' },
-      privateKey: { env: 'SOURCE_PRIVATE_KEY' },
-      pollIntervalMs: 100,
-    };
-    const { deployment } = await startInstallation({
-      atlas,
-      env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
-      config: { schedules: { minimumTokenAgeMs: 0 }, sinks: { files: FILE_SINKS.files, cloudManager } },
-    });
-    const request = deployment.newRequest({ sourceOrgId, sink: 'cloudManager' });
-    const { receipt } = await endingOf(await deployment.start(request));
-    const schedule = await runEvery('1s', deployment.taskQueue, { request });
-    const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
-    expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
-    // A sink of files cannot know: Atlas says so.
-    const other = deployment.newRequest({ sink: 'files' });
-    expect(await resultOnce(deployment, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
-    expect(atlas.createdTokens()).toHaveLength(1);
+it.concurrent('a schedule creates no token while the source is linked, even if its token is old', async () => {
+  const atlas = await startAtlas();
+  const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
+  const cloudManager = {
+    type: 'cloudManager',
+    baseUrl: atlas.url,
+    allowHttp: true,
+    publicKey: { env: 'SOURCE_PUBLIC_KEY' },
+    privateKey: { env: 'SOURCE_PRIVATE_KEY' },
+    pollIntervalMs: 100,
+  };
+  const { deployment } = await startInstallation({
+    atlas,
+    env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
+    config: { schedules: { minimumTokenAgeMs: 0 }, sinks: { files: FILE_SINKS.files, cloudManager } },
+  });
+  const request = deployment.newRequest({ sourceOrgId, sink: 'cloudManager' });
+  const { receipt } = await endingOf(await deployment.start(request));
+  const schedule = await runEvery('1s', deployment.taskQueue, { request });
+  const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
+  expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
+  // A sink of files cannot know: Atlas says so.
+  const other = deployment.newRequest({ sink: 'files' });
+  expect(await resultOnce(deployment, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
+  expect(atlas.createdTokens()).toHaveLength(1);
 
-    // The link and its token are gone.
-    atlas.reset();
-    await eventually('another token', () => atlas.createdTokens().length === 1);
-  },
-);
+  // The link and its token are gone.
+  atlas.reset();
+  await eventually('another token', () => atlas.createdTokens().length === 1);
+});
 
-it.concurrent(
-  'a schedule creates no token while a recent one can be recovered, and names the command',
-  async () => {
-    const { atlas, deployment, worker } = await startInstallation();
-    const request = deployment.newRequest({ sink: 'rejects' });
-    const run = await deployment.start(request);
-    await untilStep(run, 'undelivered');
-    await end(run, 'cancel');
-    await untilClosedAreListed(run.workflowId, 1);
-    const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
-    expect(await resultOnce(deployment, request)).toEqual(recentToken);
-    expect(atlas.created(request)).toBe(1);
-    const { runId } = await run.describe();
-    const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
-    await eventually('a warning', () =>
-      linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
-    );
-  },
-);
+it.concurrent('a schedule creates no token while a recent one can be recovered, and names the command', async () => {
+  const { atlas, deployment, worker } = await startInstallation();
+  const request = deployment.newRequest({ sink: 'rejects' });
+  const run = await deployment.start(request);
+  await untilStep(run, 'undelivered');
+  await end(run, 'cancel');
+  await untilClosedAreListed(run.workflowId, 1);
+  const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
+  expect(await resultOnce(deployment, request)).toEqual(recentToken);
+  expect(atlas.created(request)).toBe(1);
+  const { runId } = await run.describe();
+  const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
+  await eventually('a warning', () =>
+    linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
+  );
+});

@@ -51,8 +51,7 @@ const fixture = testContract(async () => {
       const versions = await bao.versionsAt(pathOf(delivery));
       return versions.map(({ linkToken }) => String(linkToken));
     },
-    refuse: (delivery) =>
-      bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'of someone else' } }),
+    refuse: (delivery) => bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'of someone else' } }),
     proxy,
     write: /^POST \/v1\/secret\/data/,
   };
@@ -189,9 +188,7 @@ describe('an AppRole', () => {
     const nowIs = (minutes: number) => jest.spyOn(Date, 'now').mockReturnValue(startMs + minutes * 60_000);
     const refusal = (status: number, minutes: number) => {
       const until = new Date(startMs + minutes * 60_000).toISOString();
-      return new RegExp(
-        `responded with ${status}: .*; deliveries send these values again after ${until}, and ch`,
-      );
+      return new RegExp(`responded with ${status}: .*; deliveries send these values again after ${until}, and ch`);
     };
     try {
       nowIs(0);
@@ -270,19 +267,14 @@ describe('an AppRole', () => {
       const { deliver } = await vault({ auth: APP_ROLE, ...place });
       await expect(deliver(newDelivery())).rejects.toThrow('login at auth/approle responded with 400');
     }
-    expect(logins).toEqual([
-      'a /v1/auth/approle/login',
-      'b /v1/auth/approle/login',
-      'b /below/v1/auth/approle/login',
-    ]);
+    expect(logins).toEqual(['a /v1/auth/approle/login', 'b /v1/auth/approle/login', 'b /below/v1/auth/approle/login']);
   });
 
   it('that gets a token which no header can hold waits, and says that this is not Vault', async () => {
     const login = { auth: { client_token: 'canary\ntoken', lease_duration: 60 } };
     const { url } = await serveHttp((_request, response) => response.end(JSON.stringify(login)));
     const { deliver } = await vault({ auth: APP_ROLE, address: url });
-    const message =
-      /login at auth\/approle responded with 200: this is not what was requested; check its add/;
+    const message = /login at auth\/approle responded with 200: this is not what was requested; check its add/;
     await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
   });
 
@@ -370,9 +362,7 @@ describe('the server', () => {
       [200, '<html>Sign in</html>'],
       [503, ''],
     ] as const) {
-      const message = new RegExp(
-        `mounts/secret responded with ${status} and .*: grant the worker read on sys/int`,
-      );
+      const message = new RegExp(`mounts/secret responded with ${status} and .*: grant the worker read on sys/int`);
       for (const work of [() => sink.deliver(newDelivery()), () => sink.check()]) {
         await expect(work()).rejects.toMatchObject(sinkError('Unavailable', message));
       }

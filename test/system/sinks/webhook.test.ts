@@ -136,9 +136,7 @@ it('reads a rotated secret anew, and names the source of a spoiled one', async (
   env.NEW = 'canary-spoiled';
   await expect(check()).rejects.toThrow(SecretUnavailableError);
   await expect(deliver(newDelivery())).rejects.toThrow(SecretUnavailableError);
-  await expect(deliver(newDelivery())).rejects.toThrow(
-    /^environment variable NEW is not a signing secret(?!.*canary)/,
-  );
+  await expect(deliver(newDelivery())).rejects.toThrow(/^environment variable NEW is not a signing secret(?!.*canary)/);
 });
 
 it('the receiver of docs/sinks/webhook.md takes each token once, and nothing that is not signed', async () => {
@@ -149,14 +147,10 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
   const tokens = path.join(folder, 'tokens');
   mkdirSync(tokens);
-  const receiver = startChildProcess(
-    'sh',
-    ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`],
-    {
-      env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
-      logFile: path.join(folder, 'receiver.log'),
-    },
-  );
+  const receiver = startChildProcess('sh', ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`], {
+    env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
+    logFile: path.join(folder, 'receiver.log'),
+  });
   cleanUpLater(() => receiver.end('SIGKILL'));
   const url = `http://127.0.0.1:${port}/`;
   await eventually('the receiver', () => fetch(url).catch(() => null));

@@ -23,9 +23,7 @@ async function check(...args: unknown[]) {
   const { taskQueue } = deployment;
   const options = { workflowId: `check-${newOrgId()}`, taskQueue, args };
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
-  const ending: unknown = await handle
-    .result()
-    .catch((error: unknown) => (error as WorkflowFailedError).cause);
+  const ending: unknown = await handle.result().catch((error: unknown) => (error as WorkflowFailedError).cause);
   const { events } = await handle.fetchHistory();
   const attempts = (events ?? []).map((event) => event.activityTaskStartedEventAttributes?.attempt ?? 0);
   const failure = ending instanceof ApplicationFailure ? ending : null;
@@ -65,9 +63,7 @@ describe('checkWorker', () => {
     const { atlas, deployment } = installation();
     atlas.expire('accessTokens');
     atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
-    const message = expect.stringMatching(
-      /^credential default: Atlas returned 401 .*; check the service account's/,
-    );
+    const message = expect.stringMatching(/^credential default: Atlas returned 401 .*; check the service account's/);
     const failed = { type: 'WorkerCheckFailed', attempts: 1, message };
     expect(await check(deployment.newRequest({ sink: 'broken' }))).toMatchObject(failed);
   });

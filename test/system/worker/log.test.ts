@@ -15,8 +15,7 @@ describe('the log of a worker at level trace', () => {
   /** Runs a job to its end, and returns the lines of the log that name it. */
   async function logOf(handle: Handle) {
     await endingOf(handle);
-    const lines = () =>
-      linesOf(installation.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
+    const lines = () => linesOf(installation.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
     const isEnd = ({ msg }: Record<string, unknown>) => /^Workflow (completed|failed)$/.test(String(msg));
     return eventually('the end', () => lines().some(isEnd) && lines());
   }

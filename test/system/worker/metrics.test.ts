@@ -43,9 +43,7 @@ beforeAll(async () => {
   await eventually('its check', () => atlas.requestsOn(on).length === 2);
   await cancelled.cancel();
   await eventually('the cancel of its check', async () =>
-    (await cancelled.fetchHistory()).events?.some(
-      (event) => event.activityTaskCancelRequestedEventAttributes,
-    ),
+    (await cancelled.fetchHistory()).events?.some((event) => event.activityTaskCancelRequestedEventAttributes),
   );
   atlas.clearFaults();
   await expect(cancelled.result()).rejects.toThrow();
@@ -72,9 +70,7 @@ const seriesOf = (samples: Sample[], metric: string) =>
 /** The values of a metric that are not 0, by the labels that are named. */
 function counted(metric: string, ...names: string[]): Record<string, number> {
   const series = seriesOf(last, metric).filter(([, value]) => value > 0);
-  return Object.fromEntries(
-    series.map(([labels, value]) => [names.map((name) => labels[name]).join(' '), value]),
-  );
+  return Object.fromEntries(series.map(([labels, value]) => [names.map((name) => labels[name]).join(' '), value]));
 }
 
 describe('the metrics of a worker', () => {
@@ -124,9 +120,7 @@ describe('the metrics of a worker', () => {
   });
 
   it('include what each alert selects', () => {
-    const selectors = alertRules().flatMap(
-      ({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? [],
-    );
+    const selectors = alertRules().flatMap(({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? []);
     const missing = selectors.filter((selector) => !last.some((sample) => isSelected(sample, selector)));
     // Temporal has not refused the list.
     expect(missing).toEqual(['link_token_undelivered_checks_total{outcome="failed"}']);

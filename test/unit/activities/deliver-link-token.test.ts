@@ -79,12 +79,7 @@ describe('no sink gets a token', () => {
   });
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([
-    [
-      'the organization may not use it',
-      'secret',
-      SOURCE_ORG,
-      `secret is not permitted for organization ${ORG}`,
-    ],
+    ['the organization may not use it', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
     [
       'it needs the source, which the request lacks',
       'source',

@@ -49,12 +49,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
 it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: object]>([
   ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, NEITHER],
   ['after which a token may exist', 'TokenUnconfirmed', UNCONFIRMED, AGAIN],
-  [
-    'with Retry-After, and a possible token',
-    'TokenUnconfirmed',
-    { ...UNCONFIRMED, ...WAIT },
-    { ...AGAIN, ...WAIT },
-  ],
+  ['with Retry-After, and a possible token', 'TokenUnconfirmed', { ...UNCONFIRMED, ...WAIT }, { ...AGAIN, ...WAIT }],
   ['that lost its token', 'TokenLost', LOST, { ...NEITHER, tokenMayExist: true }],
   ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, NEITHER],
 ])('a creation attempt %s fails as %s, not retried', (_what, type, change, details) => {
@@ -67,15 +62,12 @@ it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: obj
 it.each([
   ['without a wait', 3000, {}],
   ['with a wait that the sink asks for', 62_000, WAIT],
-])(
-  'a delivery attempt %s is retried after %d ms',
-  (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
-    const failure = delivery(change);
-    const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
-    expect(failure).toMatchObject({ ...expected, nextRetryDelay });
-    expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
-  },
-);
+])('a delivery attempt %s is retried after %d ms', (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
+  const failure = delivery(change);
+  const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
+  expect(failure).toMatchObject({ ...expected, nextRetryDelay });
+  expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
+});
 
 it.each<[what: string, type: string, change: Partial<DeliveryOutcome>]>([
   ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
@@ -114,9 +106,7 @@ test('an invalid request fails with its first hundred problems and the number of
   const more = { field: 'request', description: 'has 400 more problems: correct these first' };
   expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), more] }]);
   expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*; and 490 more$/);
-  expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([
-    { fields: problems.slice(0, 100) },
-  ]);
+  expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([{ fields: problems.slice(0, 100) }]);
 });
 
 it.each([
@@ -124,12 +114,9 @@ it.each([
   ['UNIMPLEMENTED', GRPC.unimplemented, 'use a server and a visibility store that list', true],
   ['INVALID_ARGUMENT', GRPC.invalidArgument, 'use a server and a visibility store that list', true],
   ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
-])(
-  '%s from the list of runs leads to a failure that names the remedy',
-  (_name, code, remedy, nonRetryable) => {
-    const error = Object.assign(new Error(), { code, details: '', metadata: {} });
-    const failure = failures.temporalUnavailable(error, 'id');
-    expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
-    expect(failure.message).toContain(remedy);
-  },
-);
+])('%s from the list of runs leads to a failure that names the remedy', (_name, code, remedy, nonRetryable) => {
+  const error = Object.assign(new Error(), { code, details: '', metadata: {} });
+  const failure = failures.temporalUnavailable(error, 'id');
+  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
+  expect(failure.message).toContain(remedy);
+});

@@ -55,15 +55,11 @@ describe('a failure InvalidRequest is bounded and printable', () => {
 
   const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
 
-  it.each<
-    [what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]
-  >([
+  it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
     ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
     ['recovery', recovery, (input) => refusalOf(valid, input)],
     ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
   ])('for every %s', async (_what, inputs, refuse) => {
-    await fc.assert(
-      fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))),
-    );
+    await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
   });
 });

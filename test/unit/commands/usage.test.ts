@@ -18,11 +18,9 @@ const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
 const FROM = '--from requests.jsonl';
 const NO_ADDRESS = 'no address: pass --no-access-list for a source in Cloud Manager, or name';
-const INVALID_ORG =
-  "option '--org <id>' argument 'ABC' is invalid. It is not 24 lower-case hexadecimal digits";
+const INVALID_ORG = "option '--org <id>' argument 'ABC' is invalid. It is not 24 lower-case hexadecimal digits";
 
-const conflict = (option: string, other: string) =>
-  `option '${option}' cannot be used with option '${other}'`;
+const conflict = (option: string, other: string) => `option '${option}' cannot be used with option '${other}'`;
 
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
@@ -33,10 +31,7 @@ describe('exit code 2, before Temporal is called, for', () => {
     [`start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
     [`start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
     [`start ${PAIR} --ips-file /nowhere`, '--ips-file /nowhere cannot be read (ENOENT)'],
-    [
-      `start --org ABC --sink files ${IP}`,
-      'nothing was started: the request has 1 problem\n  orgId is not 24',
-    ],
+    [`start --org ABC --sink files ${IP}`, 'nothing was started: the request has 1 problem\n  orgId is not 24'],
     ['watch', 'name the run with --org, or with --workflow-id'],
     [`recover ${ORG}`, "required option '--run-id <id>' not specified"],
     ['watch --org ABC', INVALID_ORG],

@@ -53,9 +53,7 @@ it.each([
 
 test('the base URL of Atlas in the file takes precedence', () => {
   const yaml = `${SINKS}atlas: {baseUrl: 'https://file.example'}\n`;
-  expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe(
-    'https://file.example',
-  );
+  expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe('https://file.example');
 });
 
 const UNSET = 'is not set or empty: set it';

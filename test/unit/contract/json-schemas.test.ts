@@ -16,11 +16,7 @@ const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: bool
   'prepare-request.schema.json': [REQUEST, { orgId: 'A'.repeat(24) }, false],
   'receipt.schema.json': [RECEIPT, { deliveredAt: 'today' }, true],
   'failure-details.schema.json': [DETAILS, { unconfirmedTokens: -1 }, true],
-  'link-token-created.schema.json': [
-    firstJson('docs/sinks/webhook.md'),
-    { type: 'link-token.removed' },
-    true,
-  ],
+  'link-token-created.schema.json': [firstJson('docs/sinks/webhook.md'), { type: 'link-token.removed' }, true],
 };
 
 describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {

@@ -36,9 +36,7 @@ describe('every page', () => {
       if (!existsSync(path.join(markdown.ROOT, file))) return true;
       return anchor !== undefined && !markdown.anchors(page(file)).includes(anchor);
     };
-    const missing = findInPages((text, name) =>
-      markdown.relativeLinks(text).filter((link) => isMissing(link, name)),
-    );
+    const missing = findInPages((text, name) => markdown.relativeLinks(text).filter((link) => isMissing(link, name)));
     expect(missing).toEqual([]);
   });
 
@@ -53,9 +51,7 @@ describe('every page', () => {
   });
 
   it('has JSON that parses', () => {
-    const malformed = findInPages((text) =>
-      markdown.codeBlocks(text, 'json').filter((json) => !parses(json)),
-    );
+    const malformed = findInPages((text) => markdown.codeBlocks(text, 'json').filter((json) => !parses(json)));
     expect(malformed).toEqual([]);
   });
 });
@@ -124,7 +120,5 @@ function exists(invocation: string): boolean {
   const name = [...helps.keys()].find((known) => known !== '' && `${command} `.startsWith(`${known} `)) ?? '';
   const options = matchesIn(invocation, / (--[a-z][a-z-]*)/g);
   const help = `${helps.get('')} ${helps.get(name)}`;
-  return (
-    (command === '' || name !== '') && options.every((option) => new RegExp(`${option}\\b(?!-)`).test(help))
-  );
+  return (command === '' || name !== '') && options.every((option) => new RegExp(`${option}\\b(?!-)`).test(help));
 }

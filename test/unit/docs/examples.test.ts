@@ -16,8 +16,7 @@ describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
 
   it('join tells every failed delivery from a failed run', () => {
     const source = sourceOf(language, 'join');
-    const isNamed = (type: string) =>
-      source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
+    const isNamed = (type: string) => source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
     expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);
   });
 });

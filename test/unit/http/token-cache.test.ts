@@ -9,8 +9,7 @@ function numberingCache() {
     return new Promise<typeof token>((resolve) => setImmediate(resolve, token));
   });
   const cache = createTokenCache(fetch);
-  const getTwice = (options?: Parameters<typeof cache.get>[0]) =>
-    Promise.all([cache.get(options), cache.get(options)]);
+  const getTwice = (options?: Parameters<typeof cache.get>[0]) => Promise.all([cache.get(options), cache.get(options)]);
   return { fetch, cache, getTwice };
 }
 

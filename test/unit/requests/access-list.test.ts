@@ -20,11 +20,7 @@ describe('validateEntry', () => {
       /^is an IPv4-mapped IPv6 address: write the IPv4/,
       ['::ffff:192.31.196.7', '::ffff:0:0/96'],
     ],
-    [
-      'the whole Internet',
-      /^lets in the whole Internet: write the public/,
-      ['0.0.0.0/0', '192.31.196.7/0', '::/0'],
-    ],
+    ['the whole Internet', /^lets in the whole Internet: write the public/, ['0.0.0.0/0', '192.31.196.7/0', '::/0']],
     ['an IPv4 block wider than /8', /^is too wide .*, or a block of \/16 or narrower$/, ['16.0.0.0/7']],
     ['an IPv6 block wider than /20', /^is too wide .*, or a block of \/32 or narrower$/, ['2600:2000::/19']],
     [
@@ -49,11 +45,7 @@ describe('validateEntry', () => {
       textsIn('192.175.48.0/24 192.52.193.1 2001:4:112::/48 17.2.0.0/16 2600:1000::/32'),
     ],
     ['a block of one IPv4 address as that address', { entry: '192.31.196.7' }, ['192.31.196.7/32']],
-    [
-      'an IPv6 address in its shortest form',
-      { entry: '2001:4:112::a' },
-      ['2001:0004:112:0::A', '2001:4:112::a/128'],
-    ],
+    ['an IPv6 address in its shortest form', { entry: '2001:4:112::a' }, ['2001:0004:112:0::A', '2001:4:112::a/128']],
     [
       'a wide block with a warning',
       { warning: wide },

@@ -9,8 +9,7 @@ const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null }
 const check = (change: object) => validateFields({ ...GOOD, ...change });
 const problemsOf = (input: unknown) =>
   Object.fromEntries(validateFields(input).problems.map(({ field, description }) => [field, description]));
-const wideBlocks = (count: number) =>
-  Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
+const wideBlocks = (count: number) => Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
 
 describe('validateFields', () => {
   // Sources in Cloud Manager skip the access list.
@@ -38,9 +37,7 @@ describe('validateFields', () => {
   it('takes 1,000 entries with one warning of all, and refuses one more', () => {
     const { request } = check({ accessListIps: wideBlocks(1000) });
     expect(request?.accessListIps).toHaveLength(1000);
-    expect(request?.warnings).toEqual([
-      expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block'),
-    ]);
+    expect(request?.warnings).toEqual([expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block')]);
     const accessListIps = Array<string>(1001).fill('not an address, and not checked');
     expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
       accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',

@@ -26,13 +26,10 @@ describe('a reference to a secret', () => {
     expect(() => secret?.read()).toThrow(`file ${file} cannot be read (ENOENT)`);
   });
 
-  it.each(['\n', '\r\n'])(
-    'reads a file below the base directory, without its last line end %j',
-    (lineEnd) => {
-      write('secret', `${CANARY}\n${lineEnd}`);
-      expect(refer({ file: 'secret' }).secret?.read()).toBe(`${CANARY}\n`);
-    },
-  );
+  it.each(['\n', '\r\n'])('reads a file below the base directory, without its last line end %j', (lineEnd) => {
+    write('secret', `${CANARY}\n${lineEnd}`);
+    expect(refer({ file: 'secret' }).secret?.read()).toBe(`${CANARY}\n`);
+  });
 
   it('warns of a file that others can read, but not of one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {

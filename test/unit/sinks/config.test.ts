@@ -48,17 +48,12 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['a tag that AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
   ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
-  [
-    'too long a wait',
-    { ...cloudManager, syncTimeoutMs: 240_001 },
-    'syncTimeoutMs: is longer than 240000: one',
-  ],
+  ['too long a wait', { ...cloudManager, syncTimeoutMs: 240_001 }, 'syncTimeoutMs: is longer than 240000: one'],
   ['too long a request', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000: one attempt'],
 ])('a sink with %s is refused', (_what, config, problem) => {
   const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(config);
   const problems = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  const isExpected =
-    problem instanceof RegExp ? expect.stringMatching(problem) : expect.stringContaining(problem);
+  const isExpected = problem instanceof RegExp ? expect.stringMatching(problem) : expect.stringContaining(problem);
   expect(problems).toEqual([isExpected]);
   expect(problems?.join()).not.toContain('canary');
 });

@@ -70,22 +70,11 @@ describe('the settings for Temporal', () => {
       {},
       `[profile]\ndefault = "${CANARY}"`,
     ],
-    [
-      'a missing file',
-      / the profile file \/nowhere\.toml cannot be used: ENOENT: /,
-      { CONFIG_FILE: '/nowhere.toml' },
-    ],
-    [
-      'a missing profile',
-      / temporalio\/temporal\.toml cannot be used: .*cloud.* not found/,
-      { PROFILE: 'cloud' },
-    ],
-  ])(
-    'with %s are refused with a remedy, and no secret is quoted',
-    (_what, message, variables, ...[profiles]) => {
-      const load = () => read(variables, profiles);
-      expect(load).toThrow(message);
-      expect(load).not.toThrow(/CANARY|\n/);
-    },
-  );
+    ['a missing file', / the profile file \/nowhere\.toml cannot be used: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
+    ['a missing profile', / temporalio\/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }],
+  ])('with %s are refused with a remedy, and no secret is quoted', (_what, message, variables, ...[profiles]) => {
+    const load = () => read(variables, profiles);
+    expect(load).toThrow(message);
+    expect(load).not.toThrow(/CANARY|\n/);
+  });
 });

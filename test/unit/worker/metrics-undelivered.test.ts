@@ -21,8 +21,7 @@ function watch(listRuns: () => object[]) {
   const meter = {
     createGauge: (name: string) => ({ set: (value: number) => (metrics[name] = value) }),
     createCounter: () => ({
-      add: (value: number, { outcome }: { outcome: string }) =>
-        (metrics[outcome] = (metrics[outcome] ?? 0) + value),
+      add: (value: number, { outcome }: { outcome: string }) => (metrics[outcome] = (metrics[outcome] ?? 0) + value),
     }),
   };
   const queries: string[] = [];
@@ -52,9 +51,7 @@ it('counts the undelivered runs of the task queue, at once and every minute, and
   const { metrics, queries, warnings, minutes } = watch(() => runs);
   await minutes(0);
   expect(metrics).toEqual({ [COUNT]: 3, [AGE]: 600, ok: 1 });
-  expect(queries).toEqual([
-    'WorkflowType = "prepareLiveMigration" AND TaskQueue = "prep" AND CloseTime IS NULL',
-  ]);
+  expect(queries).toEqual(['WorkflowType = "prepareLiveMigration" AND TaskQueue = "prep" AND CloseTime IS NULL']);
 
   runs = [run(900)];
   await minutes(1);
@@ -71,9 +68,7 @@ it('a server that refuses is reported once, until it has listed runs again; the 
   await minutes(0);
   refused = true;
   await minutes(3);
-  const message = expect.stringMatching(
-    /^undelivered runs cannot be listed, .*: the error says why; the worker/,
-  );
+  const message = expect.stringMatching(/^undelivered runs cannot be listed, .*: the error says why; the worker/);
   const meta = { error: { message: 'PERMISSION_DENIED' } };
   expect(warnings).toMatchObject([{ level: 'WARN', message, meta }]);
   expect(metrics).toEqual({ [COUNT]: 1, [AGE]: 0, ok: 1, failed: 3 });

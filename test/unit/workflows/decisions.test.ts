@@ -107,11 +107,7 @@ describe('after a failed attempt to deliver a token', () => {
     ['a round failed with an unknown type', { type: 'Odd' }, {}],
     ['a redelivery failed', {}, { kind: 'redelivery' }],
     ["a redelivery failed, and the request's sink requested a wait", WAIT, { kind: 'redelivery' }],
-    [
-      'a redelivery failed, and another sink requested a wait',
-      WAIT,
-      { kind: 'redelivery', isElsewhere: true },
-    ],
+    ['a redelivery failed, and another sink requested a wait', WAIT, { kind: 'redelivery', isElsewhere: true }],
     ['a redelivery stopped the delivery', {}, { isSuperseded: true }],
     ['the run was cancelled', {}, { isCancelled: true, isSuperseded: true }],
     ['the only attempt of a cancelled run failed', {}, { kind: 'final' }],

@@ -32,8 +32,7 @@ jest.mock('@temporalio/workflow', () => ({
   },
   sleep: (ms: number) => mockTemporal.wait(ms),
   // A caller of an Update waits without a timeout.
-  condition: (isMet: () => boolean, ms?: number) =>
-    ms ? mockTemporal.wait(ms, isMet) : new Promise(() => undefined),
+  condition: (isMet: () => boolean, ms?: number) => (ms ? mockTemporal.wait(ms, isMet) : new Promise(() => undefined)),
   allHandlersFinished: () => true,
   setHandler: ({ name }: { name: string }, handler: Handler, options?: { validator: Handler }) =>
     mockTemporal.handlers.set(name, async (input) => {
@@ -50,8 +49,7 @@ jest.mock('../../../src/workflows/metrics');
 jest.mock('../../../src/workflows/activity-proxies', () => ({
   validateRequest: () => Promise.resolve(VALID),
   findToken: () => Promise.resolve(),
-  proxyCreateLinkToken: () =>
-    mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken,
+  proxyCreateLinkToken: () => (mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken),
   proxyDeliverLinkToken: () => mockTemporal.deliverLinkToken,
 }));
 

@@ -41,9 +41,7 @@ export function storeHistories(file: string, histories: StoredHistory[]): void {
 
 /** Reads the histories of every file below a folder. */
 export function readHistories(folder: string): StoredHistory[] {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-    name.endsWith('.jsonl'),
-  );
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jsonl'));
   return files.flatMap((name) => {
     const lines = readFileSync(path.join(folder, name), 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as StoredHistory);
@@ -53,10 +51,7 @@ export function readHistories(folder: string): StoredHistory[] {
 /** @throws AggregateError of the runs that the workflows would not have made in this way. */
 export async function replayAll(histories: StoredHistory[], bundle = workflowBundle): Promise<void> {
   const problems: unknown[] = [];
-  for await (const { workflowId, error } of Worker.runReplayHistories(
-    { workflowBundle: bundle },
-    histories,
-  )) {
+  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
     if (error) problems.push(new Error(`${workflowId} does not replay`, { cause: error }));
   }
   if (problems.length > 0) throw new AggregateError(problems, `${problems.length} runs do not replay`);

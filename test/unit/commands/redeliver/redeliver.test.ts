@@ -30,7 +30,5 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     ],
     facts: { refused: 'updatesUsedUp' },
   });
-  expect(context.printed).toEqual([
-    expect.stringMatching(/^note: no worker polls task queue its own: start one/),
-  ]);
+  expect(context.printed).toEqual([expect.stringMatching(/^note: no worker polls task queue its own: start one/)]);
 });

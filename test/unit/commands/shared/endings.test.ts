@@ -6,10 +6,7 @@ const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 const RUN = { workflowId, runId: 'run' };
 const failure = (type: string, details?: object) =>
   ApplicationFailure.nonRetryable('why', type, ...(details ? [details] : []));
-const UNDELIVERED = [
-  'the token is kept, encrypted, and the run goes on',
-  expect.stringMatching(/^once the /),
-];
+const UNDELIVERED = ['the token is kept, encrypted, and the run goes on', expect.stringMatching(/^once the /)];
 
 it.each([
   ...FAILURE_TYPES.map((type) => [type, { Cancelled: 7, TokenExists: 6 }[type as string] ?? 1, []] as const),
@@ -27,30 +24,19 @@ it('the details of a failure are printed as facts, and unconfirmed tokens with t
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
   const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
   expect(facts).toMatchObject({ refused: 'recoverable', details });
-  expect(lines[1]).toMatch(
-    /^Atlas may have created 2 tokens that the run never received; when, .*: live-mig/,
-  );
+  expect(lines[1]).toMatch(/^Atlas may have created 2 tokens that the run never received; when, .*: live-mig/);
   // The message of a cancelled run has the count.
   expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);
 });
 
 const RECOVER = 'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run';
-const MAY_EXIST = expect.stringMatching(
-  /^if a request was in progress, Atlas may have created a token .*: look in/,
-);
+const MAY_EXIST = expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in/);
 
 it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled; no token was created'],
   ['a timeout', 1, new Error('timeout'), 'the run failed: timeout'],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
-  [
-    'a termination',
-    1,
-    new TerminatedFailure('by mistake'),
-    'the run was terminated: by mistake',
-    RECOVER,
-    MAY_EXIST,
-  ],
+  ['a termination', 1, new TerminatedFailure('by mistake'), 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
 ])('%s of a run ends a command with %i, and says what may be left', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
 });

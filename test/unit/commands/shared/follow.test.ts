@@ -17,9 +17,7 @@ const STATUS: Status = {
 const [SCHEDULED, STARTED] = [1, 2];
 
 const activity = (type: string, attempt: number, message?: string, state = STARTED) => ({
-  pendingActivities: [
-    { activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) },
-  ],
+  pendingActivities: [{ activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) }],
 });
 
 /**

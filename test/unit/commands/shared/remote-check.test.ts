@@ -40,13 +40,7 @@ it('a check reports errors, even if the clock is four minutes fast and the worke
 const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
 
 it.each([
-  [
-    'what the worker found',
-    'WorkerCheckFailed',
-    [],
-    'checks in the worker failed',
-    '  error     sink drop: down',
-  ],
+  ['what the worker found', 'WorkerCheckFailed', [], 'checks in the worker failed', '  error     sink drop: down'],
   // A finding that says the same as a field is not repeated.
   ['the malformed field', 'InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
 ])('a failed check of a request names %s', async (_what, type, fields, problem, line) => {

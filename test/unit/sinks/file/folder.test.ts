@@ -1,13 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { checkFolder, storeToken } from '../../../../src/sinks/file/folder';
 import { SinkRejectedError, SinkUnavailableError } from '../../../../src/sinks/sink';
@@ -75,20 +67,14 @@ it('removes the old temporary files of killed attempts, of any token, once a min
 it.each([
   ['missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
   ['a-file', SinkRejectedError, 'is not a directory: correct its path'],
-])(
-  'names what is wrong with a directory that is %s, to a writer and to a check',
-  async (name, type, message) => {
-    writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
-    const folder = fileIn(name);
-    for (const work of [
-      () => storeToken(path.join(folder, newName()), 'canary'),
-      () => checkFolder(folder),
-    ]) {
-      await expect(work).rejects.toThrow(type);
-      await expect(work).rejects.toThrow(message);
-    }
-  },
-);
+])('names what is wrong with a directory that is %s, to a writer and to a check', async (name, type, message) => {
+  writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
+  const folder = fileIn(name);
+  for (const work of [() => storeToken(path.join(folder, newName()), 'canary'), () => checkFolder(folder)]) {
+    await expect(work).rejects.toThrow(type);
+    await expect(work).rejects.toThrow(message);
+  }
+});
 
 it.each([
   ['0700', 'can be written'],

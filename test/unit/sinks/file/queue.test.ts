@@ -42,9 +42,7 @@ it('runs one operation at a time, also after one that failed', async () => {
 
 it('fails what waits, and each later operation, until a hung one returns', async () => {
   const { run, started, end } = startFolder();
-  const [hung, waiting] = [run('hung'), run('waiting')].map((result) =>
-    expect(result).rejects.toEqual(UNANSWERED),
-  );
+  const [hung, waiting] = [run('hung'), run('waiting')].map((result) => expect(result).rejects.toEqual(UNANSWERED));
   await jest.advanceTimersByTimeAsync(10_000);
   await Promise.all([hung, waiting]);
   await jest.advanceTimersByTimeAsync(3_600_000);
@@ -62,9 +60,7 @@ it('ends at once when it is cancelled, and does not start what waited', async ()
   const { run, started, end } = startFolder();
   const controller = new AbortController();
   const cancelled = new Error('cancelled');
-  const both = ['running', 'waiting'].map((name) =>
-    expect(run(name, controller.signal)).rejects.toBe(cancelled),
-  );
+  const both = ['running', 'waiting'].map((name) => expect(run(name, controller.signal)).rejects.toBe(cancelled));
   await jest.advanceTimersByTimeAsync(0);
   controller.abort(cancelled);
   await Promise.all(both);
