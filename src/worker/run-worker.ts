@@ -14,7 +14,8 @@ import { startRunCounters } from './metrics';
 import { watchUndelivered } from './metrics-undelivered';
 import { installRuntime } from './runtime';
 
-const CONNECT_TIMEOUT_MS = 10_000;
+/** Long enough for a start on a node that is starting much else. */
+const CONNECT_TIMEOUT_MS = 60_000;
 
 /** @throws Error when the worker cannot start. After a failure of a running worker, the process ends. */
 export async function runWorker(config: Config): Promise<void> {

@@ -23,7 +23,12 @@ export function sharedTemporal(): Promise<Temporal> {
 async function connect(): Promise<Temporal> {
   const address = process.env['SHARED_TEMPORAL_ADDRESS'];
   if (!address) throw new Error('jest started without its global set-up');
-  const connection = await Connection.connect({ address, channelArgs: { 'grpc.enable_http_proxy': 0 } });
+  const connection = await Connection.connect({
+    address,
+    // However busy the machine is.
+    connectTimeout: '10m',
+    channelArgs: { 'grpc.enable_http_proxy': 0 },
+  });
   cleanUpLater(() => connection.close());
   return { address, client: new Client({ connection }) };
 }
