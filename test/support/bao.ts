@@ -3,6 +3,7 @@ import { startChildProcess } from '../../dev/temporal/child-process';
 import { freePort } from '../../dev/temporal/free-port';
 import { cleanUpLater, newFolder } from './clean-up';
 import { eventually } from './eventually';
+import { fetchOnce } from './fetch-once';
 import { toolPath } from './tools';
 
 interface BaoResponse {
@@ -47,7 +48,7 @@ export async function startBao() {
     /** Resolves once it is active, some moments later. */
     async unseal() {
       await ask('POST', 'sys/unseal', { key });
-      await eventually('an active OpenBao', async () => (await fetch(`http://${host}/v1/sys/health`)).ok);
+      await eventually('an active OpenBao', async () => (await fetchOnce(`http://${host}/v1/sys/health`)).ok);
     },
     /** Reads the data of each version at a path, the oldest first. */
     async versionsAt(secretPath: string) {

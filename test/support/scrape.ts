@@ -1,4 +1,5 @@
 import { eventually } from './eventually';
+import { fetchOnce } from './fetch-once';
 
 /** One line of a Prometheus scrape. */
 export interface Sample {
@@ -13,7 +14,7 @@ export interface Sample {
  * @throws Error when a series is there twice, which Prometheus does not take.
  */
 export async function scrape(port: number): Promise<Sample[]> {
-  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  const response = await fetchOnce(`http://127.0.0.1:${port}/metrics`);
   const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   const series = lines.map((line) => line.replace(/ \S+$/, ''));
   const twice = series.find((one, index) => series.indexOf(one) !== index);

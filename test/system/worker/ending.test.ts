@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
+import { fetchOnce } from '../../support/fetch-once';
 import { deploy, startInstallation } from '../../support/installation';
 import { endingOf, startPost } from '../../support/runs';
 import { serveRejectingGrpcProxy, serveSocket } from '../../support/servers';
@@ -16,7 +17,7 @@ const NEVER_MS = 3_600_000;
 const PATIENT = { config: { atlas: { requestTimeoutMs: 300_000 } } };
 
 async function get(worker: WorkerProcess, path: '/livez' | '/readyz'): Promise<[number, string]> {
-  const response = await fetch(worker.healthUrl() + path);
+  const response = await fetchOnce(worker.healthUrl() + path);
   return [response.status, await response.text()];
 }
 

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
+import { fetchOnce } from '../../support/fetch-once';
 import { deploy, startInstallation, type Handle, type Installation } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
@@ -63,7 +64,7 @@ it('a worker logs what its credential may do, and is ready even if Atlas rejects
   const deployment = await deploy({ atlas, config: { worker: { credentialCheckDelayMs: 0 } } });
   const wrong = await deployment.startWorker({ MONGODB_ATLAS_CLIENT_SECRET: 'wrong' });
   await wrong.untilOutput(/"level":"warn".*"credential default: Atlas returned 401 invalid_client .*; check/);
-  await eventually('ready', async () => (await fetch(`${wrong.healthUrl()}/readyz`)).ok);
+  await eventually('ready', async () => (await fetchOnce(`${wrong.healthUrl()}/readyz`)).ok);
   await wrong.stop();
 
   const right = await deployment.startWorker();

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
+import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/installation';
 import { endingOf } from '../../support/runs';
@@ -24,7 +25,7 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   async function startVersion(buildId: string): Promise<WorkerProcess> {
     const version = { TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId };
     const worker = await deployment.startWorker(version);
-    await eventually('ready', async () => (await fetch(`${worker.healthUrl()}/readyz`)).ok);
+    await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
     // Temporal's Worker Controller starts its gate so.
     const options = {
       taskQueue: deployment.taskQueue,
