@@ -58,7 +58,8 @@ const isForbidden: Condition = (status, errorCode) => status === 403 && errorCod
 
 const REDIRECT = rejected(
   between(300, 399),
-  'credentials never follow a redirect: set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
+  'the worker follows no redirect, since that could send its credentials elsewhere:' +
+    ' set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
 const NO_HTTP_STATUS = invalid(isOther, 'this is not an HTTP status: check the proxies between the worker and Atlas');
@@ -108,7 +109,7 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
 const REPEATABLE_ROWS: readonly Row[] = [
   INVALID_CONTENT,
   ...OWNER_ROWS,
-  rejected(oneOf(404), 'check orgId; what Atlas responds for an organization without a link is not known'),
+  rejected(oneOf(404), 'check orgId; Atlas may also return 404 for an organization without a link'),
   ...COMMON_ROWS,
 ];
 
@@ -228,7 +229,7 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
       type: 'AtlasResponseInvalid',
       retryable: false,
       tokenMayExist: false,
-      message: `${message}: report it`,
+      message: `${message}: report it as a defect of the worker`,
       details: {},
     };
   }

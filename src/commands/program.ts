@@ -43,7 +43,7 @@ Exit codes:
   3    Temporal cannot be reached
   4    timed out waiting; the run goes on
   5    undelivered: the token exists, and the run goes on
-  6    refused: a token exists, delivered or recoverable, a different request is open, or a redelivery is in progress
+  6    refused, such as when a token exists or a different request is open; the message says why
   7    cancelled
   130  interrupted; the run goes on
 ${formatExamples()}`;
@@ -75,8 +75,8 @@ function createProgram(io: Io, stop: Stop) {
     .option('--timeout <duration>', 'stop waiting after this long, such as 30s, 10m or 2h; runs go on', duration)
     .option(
       '--task-queue <name>',
-      'task queue of the workers; watch, cancel and redeliver of one run ignore it, and recover uses it instead of' +
-        " the closed run's",
+      'task queue of the workers; recover uses it for the new run, instead of' +
+        " the closed run's; watch, cancel and redeliver of one run ignore it",
       DEFAULT_TASK_QUEUE,
     )
     .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")

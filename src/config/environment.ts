@@ -67,7 +67,7 @@ export function findEnvironmentProblems(env: Env): string[] {
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
     problems.push(
       'environment variable NODE_TLS_REJECT_UNAUTHORIZED lets anybody between the worker and Atlas read its' +
-        ' credentials: unset it, and name your authority in NODE_EXTRA_CA_CERTS',
+        ' credentials: unset it, and name the file of your certificate authority in NODE_EXTRA_CA_CERTS',
     );
   }
   return problems;

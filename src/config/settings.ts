@@ -56,7 +56,9 @@ function collectNames(content: unknown, env: Env): Names {
 
 function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: Unrecognized key`);
+    return issue.keys.map(
+      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct its name, or remove it`,
+    );
   }
   const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
   return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
@@ -205,7 +207,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
 }
 
 function sinksSchema(context: ReferenceContext) {
-  const name = z.string().regex(SINK_NAME, 'write letters, digits and . _ - only');
+  const name = z.string().regex(SINK_NAME, 'is not a name for a sink: write letters, digits and . _ - only');
   return z
     .record(name, sinkConfigSchema(context), 'name at least one sink')
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')

@@ -73,7 +73,7 @@ async function checkRole(atlas: AdminApi, name: string, orgId: string, isVisible
     }
     if (isVisible) return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
     const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;
-    const remedy = 'correct it, or name another credential under atlas.organizations';
+    const remedy = 'correct the id of the organization, or name another credential for it under atlas.organizations';
     return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
   }
 }

@@ -44,12 +44,13 @@ export function workerChecks(services: Services, scope: Scope, options: Credenti
 
 function checkKeys(sealer: Sealer): CheckResult {
   const [first, ...others] = sealer.keyIds();
-  return ok(`key ${first ?? ''} seals and opens${others.length > 0 ? `; ${others.join(', ')} open` : ''}`);
+  const older = others.length > 0 ? `; kept only to open tokens: ${others.join(', ')}` : '';
+  return ok(`key ${first ?? ''} seals and opens tokens${older}`);
 }
 
 async function checkSink(sink: Sink, target: CheckTarget | null, signal: AbortSignal) {
   if (sink.needsSourceOrgId && target?.sourceOrgId === null) {
-    return unchecked('it needs the source organization, and the request names none');
+    return unchecked('this sink needs the source organization, and the request names none');
   }
   if (!sink.check) return unchecked('configured; only a delivery can tell whether it works');
   return ok(await sink.check(target, signal));

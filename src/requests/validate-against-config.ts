@@ -25,7 +25,8 @@ export function validateAgainstConfig(
 }
 
 function describeUnusedList(sink: string): string {
-  return `accessListIps is not empty, but sink ${sink} delivers to Cloud Manager: only Ops Manager needs it, write []`;
+  const problem = `accessListIps is not empty, but sink ${sink} delivers to Cloud Manager`;
+  return `${problem}: only a source in Ops Manager needs an access list, so write []`;
 }
 
 function findSourceProblems(request: ValidFields | null, sinks: ReadonlyMap<string, Sink>): FieldProblem[] {

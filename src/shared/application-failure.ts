@@ -15,5 +15,5 @@ export function terminalFailure(type: string, message: string, ...details: unkno
 }
 
 export function formatGaveUp(lastError: string, why = 'the retry deadline passed'): string {
-  return `gave up: ${why}; last error: ${lastError}; start again once that is resolved`;
+  return `gave up: ${why}; last error: ${lastError}; start a new run once that is resolved`;
 }

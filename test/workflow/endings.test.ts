@@ -86,7 +86,7 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
     const details = { status: 503, unconfirmedTokens: 1 };
     expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
     expect(message).toBe(
-      'gave up: the retry deadline passed; last error: Atlas returned 503; start again once that is resolved; ' +
+      'gave up: the retry deadline passed; last error: Atlas returned 503; start a new run once that is resolved; ' +
         'do not reset this run: that would create another token',
     );
   });

@@ -22,7 +22,7 @@ async function makeKeys(file: string, rotate: boolean, output: Output): Promise<
   });
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
-    throw usageError(`${file} exists: add --rotate to put a new key before its keys`);
+    throw usageError(`${file} exists: add --rotate to add a new key to it, or name another file`);
   }
   if (current === null && rotate) {
     throw usageError(`${file} does not exist: correct its path, or leave out --rotate to make the first key`);

@@ -10,7 +10,10 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option('--unconfirmed', 'runs whose requests may have created tokens that no run received, with each such request')
+    .option(
+      '--unconfirmed',
+      'runs with tokens that Atlas may have created and no run received; lists each request that may have created one',
+    )
     .addOption(
       new Option(
         '--recoverable',

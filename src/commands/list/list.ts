@@ -251,7 +251,8 @@ async function readStartable(client: Client, run: ListedRun): Promise<PrepareReq
 function describeTerminated(count: number): string | null {
   if (count === 0) return null;
   return (
-    `not shown: ${formatCount(count, 'terminated run')}. A request in progress at the termination is in no count.` +
-    ' To see when that was: live-migration-prep list --json | grep terminated'
+    `not shown: ${formatCount(count, 'terminated run')}.` +
+    ' A request in progress at the termination may have created a token that no run counts.' +
+    ' To see when each was terminated: live-migration-prep list --json | grep terminated'
   );
 }

@@ -17,7 +17,7 @@ interface ReceivedToken {
   createdAt: string;
 }
 
-/** Prints, for each organization, the times at which API keys may have been made that nobody uses. */
+/** Prints, for each organization, the times at which Atlas may have created API keys that nobody uses. */
 export async function printWindows(
   context: CommandContext,
   runs: readonly { workflowId: string; unconfirmed?: UnconfirmedAttempt[] }[],
@@ -35,12 +35,12 @@ export async function printWindows(
     const tokens = await readReceivedTokens(context, orgId, since);
     const { windows, received } = findWindows(ofOrganization, tokens);
     context.output.print({ orgId, windows, received }, [
-      `organization ${orgId}: API keys that nobody uses may have been made`,
+      `organization ${orgId}: Atlas may have created API keys that nobody uses`,
       ...windows.flatMap((window) => [
         `  from ${window.from} to ${window.to}, ${describeIds(window)}; events:`,
         `    atlas api events listOrgEvents --orgId ${orgId} --minDate ${window.from} --maxDate ${window.to}`,
       ]),
-      ...received.map((token) => `  one key ${describeIds(token)} is that of token ${token.deliveryId}`),
+      ...received.map((token) => `  keep one key ${describeIds(token)}: token ${token.deliveryId} uses it`),
     ]);
   }
 }

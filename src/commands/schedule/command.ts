@@ -26,9 +26,9 @@ const createCommand = () =>
     .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable (required)', collect)
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
-    .option('--jitter <duration>', 'delay each time by a random part of this', duration)
+    .option('--jitter <duration>', 'delay each start by a random time, at most this long', duration)
     .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
-    .option('--note <text>', 'note that Temporal shows with the schedule, until it pauses')
+    .option('--note <text>', 'note that Temporal shows with the schedule; a pause replaces it')
     .option('--always', 'create a token each time, even while the source is linked', false)
     .addHelpText(
       'after',

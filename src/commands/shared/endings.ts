@@ -53,7 +53,7 @@ export function describeUnconfirmed(tokens: number, workflowId: string): string[
   if (tokens === 0) return [];
   return [
     `Atlas may have created ${formatCount(tokens, 'token')} that the run never received;` +
-      ` when, to compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
+      ` see when, and compare with the API keys in Atlas: ${reportCommand(workflowId)}`,
   ];
 }
 
@@ -105,5 +105,6 @@ export function toEndingError(
 
 export function describeNotCounted(open: number): string | null {
   if (open === 0) return null;
-  return `not counted: ${formatCount(open, 'open run')}, creating a token or in the first round of delivery`;
+  const runs = formatCount(open, 'open run');
+  return `not counted: ${runs} that may still become undelivered, creating a token or delivering it for the first time`;
 }

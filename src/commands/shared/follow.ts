@@ -90,9 +90,13 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   });
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
-  throw new CommandError(`${workflowId} completed with a result that is not a receipt`, EXIT_CODES.failed, {
-    workflowId,
-  });
+  throw new CommandError(
+    `${workflowId} completed with a result that is not a receipt: see it in Temporal`,
+    EXIT_CODES.failed,
+    {
+      workflowId,
+    },
+  );
 }
 
 function toUndeliveredError(workflowId: string, status: Status | null): CommandError {

@@ -48,7 +48,9 @@ export async function refuseIfDifferent(client: Client, open: RunRef, request: P
   throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
-      ...fields.map((field) => `  ${field}: open ${describe(running, field)}, yours ${describe(request, field)}`),
+      ...fields.map(
+        (field) => `  ${field}: ${describe(running, field)} in the open run, ${describe(request, field)} in yours`,
+      ),
       'wait for it to end, or cancel it',
     ],
     { workflowId, type: 'DifferentRequest', fields },

@@ -124,5 +124,7 @@ function parseRequestLine(text: string): PrepareRequest | string {
   if (problems.length > 0) return describeProblems(problems);
   const request = value as PrepareRequest;
   // A file that can be repeated would create another token each time.
-  return 'again' in request ? 'again is for one request: remove it, or use start --again' : request;
+  return 'again' in request
+    ? 'has the field again, which a file may not have: remove it, or start this request alone with start --again'
+    : request;
 }

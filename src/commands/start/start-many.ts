@@ -19,7 +19,9 @@ export async function startMany(
   if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
   output.note(missingWorker);
   if (!dryRun) {
-    output.setFollowUp('the started runs go on; the same command starts the rest; list runs: live-migration-prep list');
+    output.setFollowUp(
+      'the started runs go on; repeat the command to start the rest; to list runs: live-migration-prep list',
+    );
   }
 
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 /** The timeout of an attempt would hide the sink's own message, so the duration stays below it. */
 export function durationMs(min: number, max: number) {
-  return z.int().min(min).max(max, `is longer than ${max}: one attempt to deliver ends after 5 minutes`);
+  return z.int().min(min).max(max, `is longer than ${max} ms: one attempt to deliver ends after 5 minutes`);
 }
 
 export const httpUrl = z.string('name its URL').transform((text, issues): URL => {

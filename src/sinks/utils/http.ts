@@ -71,7 +71,7 @@ function isTemporary(status: number): boolean {
 
 function chooseRemedy(status: number): string {
   if (isTemporary(status)) return 'see its log if that lasts';
-  if (status < 300) return 'this is not what was requested; check its address';
+  if (status < 300) return 'this is not the expected response; check its address';
   if (status < 400) return 'the sink follows no redirect; configure the address that it redirects to';
   return 'it rejected the request; see its log';
 }

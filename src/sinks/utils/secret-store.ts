@@ -8,7 +8,8 @@ type Ids = Pick<Delivery, IdField>;
 /** Characters that AWS permits in the name of a secret, and Vault in a path. */
 const PERMITTED = /^[\w/+=.@-]+$/;
 const NOT_PERMITTED = 'contains characters other than letters, digits and / _ + = . @ -';
-const LEAVES_ROOT = 'leaves its root: use no empty segment, no "." or "..", and no "/" at its start or end';
+const LEAVES_ROOT =
+  'is not a path below its root: use no empty segment, no "." or "..", and no "/" at its start or end';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);

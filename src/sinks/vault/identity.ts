@@ -93,7 +93,7 @@ function createAppRoleIdentity(
     const parsed = loginSchema.safeParse(response.json);
     if (!isSuccess(response) || !parsed.success) {
       const error = vaultError(`${server}, login at auth/${mount}`, response, {
-        400: 'it does not accept the role id or the secret id, or its uses are used up',
+        400: 'it does not accept the role id or the secret id, or the secret id has no uses left',
         403:
           'it denies the login, or has locked the role after failed logins; to unlock it, ' +
           'run vault write -force sys/locked-users/<accessor of the auth method>/unlock/<role id>',

@@ -59,7 +59,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
     const response = await send({ method: 'GET', path, token: await identity.token(signal) }, signal);
     const engine = mountSchema.safeParse(response.json).data?.data;
     if (!isSuccess(response) || !engine) {
-      const problem = `${server}, ${path} responded with ${response.status} and not with the version of the engine`;
+      const problem = `${server}, ${path} responded with ${response.status} but did not name the version of the engine`;
       const remedy = `grant the worker read on ${path}, and let proxies pass it`;
       throw new SinkUnavailableError(`${problem}: ${remedy}`, response.retryAfterMs);
     }

@@ -16,7 +16,7 @@ export class LoginRefusedError extends SinkUnavailableError {
     readonly untilMs = Date.now() + REFUSAL_LASTS_MS,
   ) {
     const until = new Date(untilMs).toISOString();
-    super(`${message}; deliveries send these values again after ${until}, and changed ones at once`);
+    super(`${message}; no delivery tries these values again before ${until}, but changed values are tried at once`);
   }
 }
 

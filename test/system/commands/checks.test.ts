@@ -55,7 +55,7 @@ describe('doctor', () => {
       ),
       'ok        list of runs: Temporal lists runs',
       `warning   task queue ${taskQueue}: no worker polls task queue ${taskQueue}: start one, or correct the name; a run stays on the task queue on which it was started`,
-      expect.stringMatching(/^ok {8}sealing keys: key \S+ seals and opens$/),
+      expect.stringMatching(/^ok {8}sealing keys: key \S+ seals and opens tokens$/),
       `ok        credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
       `ok        role of credential default: may create link-tokens in ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${tokensFolder} can be written`),

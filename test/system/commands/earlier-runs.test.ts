@@ -62,7 +62,7 @@ const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a
 const TO_FILES = { receipt: { sink: 'files' } };
 const AFTER_BLOCKED = { receipt: { sink: 'files', alsoTried: ['blocked'] } };
 const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --org /;
-const DIFFERENT_SINK = /\n {2}sink: open "blocked", yours "files"/;
+const DIFFERENT_SINK = /\n {2}sink: "blocked" in the open run, "files" in yours/;
 
 /** Runs commands on a run, one after another, and expects that there is this number of tokens at the end. */
 function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier>, rows: Row[]): void {

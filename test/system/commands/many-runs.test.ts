@@ -61,7 +61,7 @@ describe('start --from', () => {
     const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain('\nthe started runs go on; the same command starts the rest; list runs:');
+    expect(stopped.stderr).toContain('\nthe started runs go on; repeat the command to start the rest; to list runs:');
     expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;
@@ -164,7 +164,7 @@ it('redeliver --all delivers each undelivered run of the task queue, also to ano
   const rejected = await client('--json', 'redeliver', '--all');
   expect(rejected.code).toBe(5);
   expect(rejected.stderr).toMatch(
-    /^note: not counted: 1 open run, creating a token or in the first round of delivery\n/,
+    /^note: not counted: 1 open run that may still become undelivered, creating a token or delivering it for the first time\n/,
   );
   expect(outcomesIn(rejected)[0]?.['reason']).toMatch(/^SinkRejected: /);
   expect(summaryIn(rejected)).toMatchObject({ total, counts: { undelivered: total } });

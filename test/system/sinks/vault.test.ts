@@ -188,7 +188,7 @@ describe('an AppRole', () => {
     const nowIs = (minutes: number) => jest.spyOn(Date, 'now').mockReturnValue(startMs + minutes * 60_000);
     const refusal = (status: number, minutes: number) => {
       const until = new Date(startMs + minutes * 60_000).toISOString();
-      return new RegExp(`responded with ${status}: .*; deliveries send these values again after ${until}, and ch`);
+      return new RegExp(`responded with ${status}: .*; no delivery tries these values again before ${until}, but`);
     };
     try {
       nowIs(0);
@@ -274,7 +274,7 @@ describe('an AppRole', () => {
     const login = { auth: { client_token: 'canary\ntoken', lease_duration: 60 } };
     const { url } = await serveHttp((_request, response) => response.end(JSON.stringify(login)));
     const { deliver } = await vault({ auth: APP_ROLE, address: url });
-    const message = /login at auth\/approle responded with 200: this is not what was requested; check its add/;
+    const message = /login at auth\/approle responded with 200: this is not the expected response; check its add/;
     await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
   });
 
@@ -378,7 +378,7 @@ describe('the server', () => {
   it('rejects a page in place of Vault, and asks nobody to delete anything', async () => {
     const { url } = await serveHttp((_request, response) => response.end('<html>Sign in</html>'));
     const { deliver } = await vault({ address: url });
-    const message = /responded with 200: this is not what was requested; check its address$/;
+    const message = /responded with 200: this is not the expected response; check its address$/;
     await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 });

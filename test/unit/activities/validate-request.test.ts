@@ -46,7 +46,8 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
   const linking = validateRequestActivity(organizations, new Map([['source', sink]]), RETRIES) as Untyped;
-  const warning = /^accessListIps is not empty, but sink source .* only Ops Manager needs it, write \[\]$/;
+  const warning =
+    /^accessListIps is not empty, but sink source .* only a source in Ops Manager needs an access list, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
   await expect(linking({ ...REQUEST, ...pair }, null, run)).resolves.toMatchObject({ request: { warnings } });
   const skipped = linking({ ...REQUEST, ...pair, accessListIps: [] }, null, run);

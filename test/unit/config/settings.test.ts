@@ -16,8 +16,11 @@ const credentials = (list: string) => `atlas: {credentials: {${list}}}`;
 const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
 
 it.each<[problem: string, yaml: string, env?: Env]>([
-  ['retries.deliver.giveUpAfterMs: Unrecognized key', 'retries: {deliver: {giveUpAfterMs: 1000}}'],
-  ['sinks.a/b: write letters, digits and . _ - only', '  a/b: {type: file, directory: d}'],
+  [
+    'retries.deliver.giveUpAfterMs: is not a setting: correct its name, or remove it',
+    'retries: {deliver: {giveUpAfterMs: 1000}}',
+  ],
+  ['sinks.a/b: is not a name for a sink: write letters, digits and . _ - only', '  a/b: {type: file, directory: d}'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
   ['Too big: expected string to have <=200', credentials(`${'a'.repeat(201)}: ${apiKey}`), ONLY_FILE],

@@ -46,7 +46,7 @@ const DEFAULT_ROLE = 'role of credential default';
 const MAY = 'may create link-tokens';
 const NO_CREDENTIAL = unchecked('credential acme cannot be used');
 const NO_CHECK = unchecked('configured; only a delivery can tell whether it works');
-const NO_SOURCE = unchecked('it needs the source organization, and the request names none');
+const NO_SOURCE = unchecked('this sink needs the source organization, and the request names none');
 
 const VISIBLE = ok(`accepted by Atlas; can see ${ORG}`);
 const NONE_VISIBLE = warning(including('it can see no org'));
@@ -63,7 +63,7 @@ const WITH_OPEN = warning(`accepted by Atlas; but ${OPEN.openCircuit}`);
 const TWO_KEYS = { keyIds: ['first', 'second'] };
 const UNMAPPED = { ...HOST, served: unmapped };
 const NONE = { ...UNMAPPED, ...listing() };
-const KEYS_OK = ok('key first seals and opens; second open');
+const KEYS_OK = ok('key first seals and opens tokens; kept only to open tokens: second');
 const WORKS = ok('it works');
 const NEEDS_SOURCE = sinkThat(() => Promise.resolve('it works'), { needsSourceOrgId: true });
 const LACKS_SOURCE = { ...NEEDS_SOURCE, ...REQUEST };

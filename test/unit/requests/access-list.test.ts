@@ -25,7 +25,7 @@ describe('validateEntry', () => {
     ['an IPv6 block wider than /20', /^is too wide .*, or a block of \/32 or narrower$/, ['2600:2000::/19']],
     [
       'a private or reserved range',
-      /^is in a range that is never a source \(\w+\): write the public address of an Ops Manager instance$/,
+      /^is in a range that is not public \(\w+\): write the public address of an Ops Manager instance$/,
       textsIn(`0.0.0.0 127.0.0.1/8 169.254.169.254 192.0.2.1 198.18.0.0/15 224.0.0.1 255.255.255.255 192.0.0.0/8
         203.0.112.0/23 :: ::1 64:ff9b::1 2001::1 2001:db8::/32 2002::1 fe80::1 ff02::1
         10.1.2.3 10.0.0.0/8 172.0.0.0/11 172.31.0.0/16 192.168.255.255 100.127.255.255 fd00::/48`),

@@ -85,7 +85,7 @@ describe('follow', () => {
       'it waits',
       `${KEPT}; next try at ${NEXT_TRY}`,
       REDELIVER,
-      expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; when, /),
+      expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; see when, /),
     ];
     expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
   });
@@ -97,7 +97,7 @@ describe('follow', () => {
   });
 
   it.concurrent('ends with 1 after a result that is not a receipt', async () => {
-    const lines = [`${workflowId} completed with a result that is not a receipt`];
+    const lines = [`${workflowId} completed with a result that is not a receipt: see it in Temporal`];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
 });
