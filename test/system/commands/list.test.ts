@@ -140,7 +140,7 @@ describe('list', () => {
     }
     const { stdout, stderr } = await fixture.client('list', '--unconfirmed');
     expect(stdout).toMatch(
-      /^organization \S+: API keys .*\n {2}from 2\S+Z to 2\S+Z, with an id from [\da-f]{8}… to [\da-f]{8}…; events:\n {4}atlas api events listOrgEvents --orgId [\da-f]{24} --minDate 2\S+:\d\dZ --maxDate 2\S+:\d\dZ\n/,
+      /^organization \S+: Atlas may have created API keys .*\n {2}from 2\S+Z to 2\S+Z, with an id from [\da-f]{8}… to [\da-f]{8}…; events:\n {4}atlas api events listOrgEvents --orgId [\da-f]{24} --minDate 2\S+:\d\dZ --maxDate 2\S+:\d\dZ\n/,
     );
     const ofReceived = / {2}keep one key with an id from [\da-f]{8}… to [\da-f]{8}…: token \S{36} uses it\n/g;
     expect(stdout.match(ofReceived) ?? []).toHaveLength(received.length);

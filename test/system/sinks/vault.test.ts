@@ -362,7 +362,7 @@ describe('the server', () => {
       [200, '<html>Sign in</html>'],
       [503, ''],
     ] as const) {
-      const message = new RegExp(`mounts/secret responded with ${status} and .*: grant the worker read on sys/int`);
+      const message = new RegExp(`mounts/secret responded with ${status} but .*: grant the worker read on sys/int`);
       for (const work of [() => sink.deliver(newDelivery()), () => sink.check()]) {
         await expect(work()).rejects.toMatchObject(sinkError('Unavailable', message));
       }
