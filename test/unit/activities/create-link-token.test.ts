@@ -126,7 +126,7 @@ test('a token that cannot be sealed is lost, and shown nowhere', async () => {
   expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
 });
 
-describe('the token of an attempt that the run takes for lost', () => {
+describe('a token whose attempt the run counted as lost', () => {
   it('is returned by each later attempt without another request, even after the deadline', async () => {
     const { post, attempt } = worker();
     const token = await attempt();
@@ -153,7 +153,7 @@ describe('the token of an attempt that the run takes for lost', () => {
     ['another run', 3, 'another run'],
     ['a run that counts no loss since', 2, 'run'],
     ['a run that also counts a loss on another worker', 4, 'run'],
-  ])('is not returned to %s, for which another is created', async (_what, unconfirmedTokens, runId) => {
+  ])('is not returned to %s: Atlas creates another', async (_what, unconfirmedTokens, runId) => {
     const { post, attempt } = worker();
     const { deliveryId } = await attempt();
     const info = { workflowExecution: { workflowId: OWN_ID, runId } };

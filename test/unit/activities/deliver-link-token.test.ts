@@ -79,9 +79,9 @@ describe('no sink gets a token', () => {
   });
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([
-    ['the organization may not use it', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
+    ['the organization may not use the sink', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
     [
-      'it needs the source, which the request lacks',
+      'the sink needs the source organization, and the request names none',
       'source',
       null,
       'the request named none: redeliver to another sink',

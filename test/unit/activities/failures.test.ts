@@ -52,7 +52,7 @@ it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: obj
   ['with Retry-After, and a possible token', 'TokenUnconfirmed', { ...UNCONFIRMED, ...WAIT }, { ...AGAIN, ...WAIT }],
   ['that lost its token', 'TokenLost', LOST, { ...NEITHER, tokenMayExist: true }],
   ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, NEITHER],
-])('a creation attempt %s fails as %s, not retried', (_what, type, change, details) => {
+])('a creation attempt %s fails as %s, which Temporal does not retry', (_what, type, change, details) => {
   const failure = creation(change);
   expect(failure).toMatchObject({ type, nonRetryable: true });
   expect(failure.nextRetryDelay).toBeUndefined();
@@ -72,7 +72,7 @@ it.each([
 it.each<[what: string, type: string, change: Partial<DeliveryOutcome>]>([
   ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
   ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', retryable: false }],
-])('a delivery attempt %s fails as %s, not retried', (_what, type, change) => {
+])('a delivery attempt %s fails as %s, which Temporal does not retry', (_what, type, change) => {
   const failure = delivery(change);
   expect(failure).toMatchObject({ type, nonRetryable: true, message: 'the sink is down' });
   expect(failure.nextRetryDelay).toBeUndefined();

@@ -46,15 +46,18 @@ it.each([
   [0, 30_000],
   [1, 600],
   [500, 20],
-])('all tries share one search of %i terminated runs, of %i ms a call', async (terminated, lateMs) => {
-  const { calls, search } = pairOf(terminated, lateMs);
-  const found = search();
-  await jest.advanceTimersByTimeAsync(200_000);
-  expect(await found).toBeLessThan(Infinity);
-  expect(calls).toEqual({ lists: 1, histories: terminated });
-});
+])(
+  'the attempts share one search of %i terminated runs, in which each call takes %i ms',
+  async (terminated, lateMs) => {
+    const { calls, search } = pairOf(terminated, lateMs);
+    const found = search();
+    await jest.advanceTimersByTimeAsync(200_000);
+    expect(await found).toBeLessThan(Infinity);
+    expect(calls).toEqual({ lists: 1, histories: terminated });
+  },
+);
 
-it('a search whose outcome no try reads for minutes is begun again', async () => {
+it('a search whose outcome no attempt reads for minutes is started again', async () => {
   const { calls, search } = pairOf(0, 1300);
   const found = search([600, 600]);
   await jest.advanceTimersByTimeAsync(1_300_000);

@@ -15,11 +15,11 @@ function responded(endpoint: Endpoint, status: number, json: unknown = null, ret
 
 /** Holds the type of each outcome, whether it is retried, and whether a token may exist. */
 const OUTCOMES = {
-  'is rejected': ['AtlasRequestRejected', false, false],
-  'is invalid': ['AtlasResponseInvalid', false, false],
-  'is invalid and may have created a token': ['AtlasResponseInvalid', false, true],
-  'is retried': ['AtlasUnavailable', true, false],
-  'is retried and may have created a token': ['AtlasUnavailable', true, true],
+  'fails as AtlasRequestRejected': ['AtlasRequestRejected', false, false],
+  'fails as AtlasResponseInvalid': ['AtlasResponseInvalid', false, false],
+  'fails as AtlasResponseInvalid, and a token may exist': ['AtlasResponseInvalid', false, true],
+  'is sent again later': ['AtlasUnavailable', true, false],
+  'is sent again later, and a token may exist': ['AtlasUnavailable', true, true],
 } as const satisfies Record<string, [type: FailureType, retryable: boolean, tokenMayExist: boolean]>;
 
 const REFUSALS = [300, 399, 400, 401, 402, 403, 404, 406, 409, 499];
@@ -28,22 +28,22 @@ const TEMPORARY = [408, 425, 500, 599];
 type Row = [endpoint: Endpoint, outcome: keyof typeof OUTCOMES, statuses: number[]];
 
 const repeatable = (endpoint: Endpoint): Row[] => [
-  [endpoint, 'is invalid', [200, 600]],
-  [endpoint, 'is rejected', REFUSALS],
-  [endpoint, 'is retried', [429, ...TEMPORARY]],
+  [endpoint, 'fails as AtlasResponseInvalid', [200, 600]],
+  [endpoint, 'fails as AtlasRequestRejected', REFUSALS],
+  [endpoint, 'is sent again later', [429, ...TEMPORARY]],
 ];
 
 it.each<Row>([
-  ['linkTokens', 'is invalid and may have created a token', [200, 299, 600]],
-  ['linkTokens', 'is rejected', REFUSALS],
-  ['linkTokens', 'is retried', [429]],
-  ['linkTokens', 'is retried and may have created a token', TEMPORARY],
-  ['oauthToken', 'is invalid', [200]],
-  ['oauthToken', 'is rejected', [...REFUSALS, 600]],
-  ['oauthToken', 'is retried', [429, ...TEMPORARY]],
+  ['linkTokens', 'fails as AtlasResponseInvalid, and a token may exist', [200, 299, 600]],
+  ['linkTokens', 'fails as AtlasRequestRejected', REFUSALS],
+  ['linkTokens', 'is sent again later', [429]],
+  ['linkTokens', 'is sent again later, and a token may exist', TEMPORARY],
+  ['oauthToken', 'fails as AtlasResponseInvalid', [200]],
+  ['oauthToken', 'fails as AtlasRequestRejected', [...REFUSALS, 600]],
+  ['oauthToken', 'is sent again later', [429, ...TEMPORARY]],
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
-])('a request to %s %s after each status of %j', (endpoint, name, statuses) => {
+])('without the expected content, a request to %s %s, after each status of %j', (endpoint, name, statuses) => {
   for (const status of statuses) {
     // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
     const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
@@ -61,7 +61,7 @@ it.each<Row>([
 });
 
 it.each(Object.entries(ENDPOINT_RULES))(
-  'every row of the table for %s decides on some response',
+  'no row of the table for %s is dead: each applies to some response',
   (_endpoint, { rows }) => {
     const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
     const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);

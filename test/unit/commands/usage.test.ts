@@ -24,27 +24,55 @@ const conflict = (option: string, other: string) => `option '${option}' cannot b
 
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
-  it.each<[command: string, message: string]>([
-    ['', 'name a command'],
-    ['\u001b[2J', String.raw`unknown command '\u001b[2J'`],
-    [`start ${REQUEST} 192.31.196.7`, 'too many arguments'],
-    [`start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
-    [`start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
-    [`start ${PAIR} --ips-file /nowhere`, '--ips-file /nowhere cannot be read (ENOENT)'],
-    [`start --org ABC --sink files ${IP}`, 'nothing was started: the request has 1 problem\n  orgId is not 24'],
-    ['watch', 'name the run with --org, or with --workflow-id'],
-    [`recover ${ORG}`, "required option '--run-id <id>' not specified"],
-    ['watch --org ABC', INVALID_ORG],
-    [`recover ${ORG} --run-id last`, "'--run-id <id>' argument 'last' is invalid. Copy the run id"],
-    ['list --since yesterday', "'--since <time>' argument 'yesterday' is invalid. Write one such as 2026-"],
-    [`watch ${ORG} --timeout 10`, "'--timeout <duration>' argument '10' is invalid. Write one such as 30s, "],
-    [`start ${REQUEST} --no-access-list`, conflict('--no-access-list', '--ip <address>')],
-    [`start ${FROM} --sink files`, conflict('--from <file>', '--sink <name>')],
-    [`start ${FROM} --again`, conflict('--from <file>', '--again')],
-    [`cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
-    [`redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
-    ['list --undelivered --failure TokenLost', conflict('--failure <type>', '--undelivered')],
-  ])('%j', async (command, message) => {
+  it.each<[problem: string, command: string, message: string]>([
+    ['no command', '', 'name a command'],
+    ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
+    ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
+    ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
+    ['a file without an address', `start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
+    ['a file that cannot be read', `start ${PAIR} --ips-file /nowhere`, '--ips-file /nowhere cannot be read (ENOENT)'],
+    [
+      'a request that is not valid',
+      `start --org ABC --sink files ${IP}`,
+      'nothing was started: the request has 1 problem\n  orgId is not 24',
+    ],
+    ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
+    ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
+    ['an organization id that is not one', 'watch --org ABC', INVALID_ORG],
+    [
+      'a run id that is not one',
+      `recover ${ORG} --run-id last`,
+      "'--run-id <id>' argument 'last' is invalid. Copy the run id",
+    ],
+    [
+      'a time that is not one',
+      'list --since yesterday',
+      "'--since <time>' argument 'yesterday' is invalid. Write one such as 2026-",
+    ],
+    [
+      'a duration without a unit',
+      `watch ${ORG} --timeout 10`,
+      "'--timeout <duration>' argument '10' is invalid. Write one such as 30s, ",
+    ],
+    [
+      'options that exclude each other',
+      `start ${REQUEST} --no-access-list`,
+      conflict('--no-access-list', '--ip <address>'),
+    ],
+    [
+      'an option of one request with a file of requests',
+      `start ${FROM} --sink files`,
+      conflict('--from <file>', '--sink <name>'),
+    ],
+    ['--again with a file of requests', `start ${FROM} --again`, conflict('--from <file>', '--again')],
+    ['two names of a run', `cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
+    ['all runs and one run', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
+    [
+      'filters that exclude each other',
+      'list --undelivered --failure TokenLost',
+      conflict('--failure <type>', '--undelivered'),
+    ],
+  ])('%s: %j', async (_problem, command, message) => {
     const exit = await run(command);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
     expect(exit.stderr).toContain(message);

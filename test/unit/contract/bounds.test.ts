@@ -33,7 +33,7 @@ const exported = Object.entries({ ...schemas, ...inputs, ...memo, linkTokenCreat
   ([name, value]): [string, z.ZodType][] => (value instanceof z.ZodType ? [[name, value]] : []),
 );
 
-it.each(exported)('%s bounds each array and each text', (_name, schema) => {
+it.each(exported)('%s limits the length of every array and every text', (_name, schema) => {
   expect(unboundedIn(schema)).toEqual([]);
 });
 
@@ -45,7 +45,7 @@ it.each<[what: string, schema: z.ZodType, places: string[]]>([
   ['an entry', z.array(z.string().regex(/^a{2,}$/)).max(2), ['.items']],
   ['a record', z.record(z.uuid(), z.null()), ['']],
   ['anything', z.object({ a: z.unknown() }), ['.a']],
-])('a schema in which %s has no bound is noticed', (_what, schema, places) => {
+])('a schema in which %s has no limit is found', (_what, schema, places) => {
   expect(unboundedIn(schema)).toEqual(places);
 });
 

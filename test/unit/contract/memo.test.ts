@@ -4,10 +4,10 @@ const NOTHING = { step: null, sink: null, deliveryId: null, tokenSha256: null, u
 const FOREIGN = { step: 7, sink: {}, deliveryId: 'x', tokenSha256: true, unconfirmedTokens: -1, other: 1 };
 
 it.each([
-  ['no memo', undefined],
+  ['a missing memo', undefined],
   ['an empty memo', {}],
   ['a malformed memo', FOREIGN],
-])('%s is read as one without facts', (_what, memo) => {
+])('%s counts as a memo without facts', (_what, memo) => {
   expect(readMemo(memo)).toEqual(NOTHING);
   expect(isUndelivered(memo)).toBe(false);
 });

@@ -3,7 +3,7 @@ import { ok, warning } from '../../../src/doctor/check-result';
 import { checkTaskQueue, isDefective } from '../../../src/doctor/temporal-checks';
 import { polledAgo } from '../commands/shared/context';
 
-it('doctor warns of servers whose release has the defect', () => {
+it('doctor warns of a server whose release has the security defect of Update-with-Start', () => {
   const repaired = ['1.27.4', '1.28.2', '1.29.2', '1.29.7', '1.30.0', '2.1.0', ''];
   const defective = ['1.26.2', '1.27.3', '1.28.1', '1.29.1'];
   expect([...repaired, ...defective].filter(isDefective)).toEqual(defective);

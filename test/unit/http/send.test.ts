@@ -55,7 +55,7 @@ describe('a request', () => {
     expect(JSON.parse(text)).toEqual(response.json);
   });
 
-  it.each([302, 401, 407, 421, 503])('is sent once after %i, and follows no redirect', async (status) => {
+  it.each([302, 401, 407, 421, 503])('that gets the status %i is sent once: no retry, no redirect', async (status) => {
     const urls: unknown[] = [];
     const send = await sendToHttp(({ url }, response) => {
       urls.push(url);

@@ -44,7 +44,7 @@ describe('validateFields', () => {
     });
   });
 
-  it('refuses a request for its access list alone', () => {
+  it('refuses a request whose only problem is an entry of its access list, and returns no request', () => {
     const problems = [{ field: 'accessListIps[0]', description: expect.stringContaining('host bits set') }];
     expect(check({ accessListIps: ['192.31.196.7/24'] })).toEqual({ request: null, problems });
   });

@@ -60,7 +60,7 @@ describe('a reference to a secret', () => {
 });
 
 it.each(['abcdefgh', '12345678', '2c130c23-e6b6-4da8-a93f-a8bf33218830', 'jane.doe@example.com'])(
-  'the id %s may be text',
+  'the id %s may be written as text, without a reference',
   (id) => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
     expect(textOrReference(context, headerFormat).parse(id).read()).toBe(id);

@@ -16,7 +16,7 @@ const OTHER_PAIR = { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null };
 const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
 
 it.each<[what: string, fields: string, change: object]>([
-  ['other people', 'no field', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
+  ['another requester and change reference', 'no field', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
   ['other organizations', 'orgId and sourceOrgId', OTHER_PAIR],
   ['two addresses in one entry', 'accessListIps', { accessListIps: ['192.31.196.0/24,192.31.196.7'] }],
   ['values nested too deep for JSON', 'sink and accessListIps', TOO_DEEP],
@@ -28,7 +28,7 @@ it.each<[what: string, fields: string, change: object]>([
   expect(differingFields(other, REQUEST).join(' and ') || 'no field').toBe(fields);
 });
 
-it('requests differ in their entries exactly when the sets of these do', () => {
+it('the order and the repetition of access-list entries make no difference, and any other entry does', () => {
   const lists = fc.array(fc.constantFrom('a', 'b', 'c', '"', ',', '","', 'object', 'missing'));
   const other = (list: string[]) => fc.oneof(fc.shuffledSubarray([...list, ...list]), lists);
   const setOf = (entries: readonly string[]) => JSON.stringify([...new Set(entries)].sort());

@@ -9,9 +9,9 @@ const payload = (encoding: string, data: string): Payload => ({
 const nested = (levels: number) => '{"a":['.repeat(levels / 2) + ']}'.repeat(levels / 2);
 
 it.each<[what: string, payload: Payload]>([
-  ['what is encrypted', payload('binary/encrypted', 'x')],
-  ['bytes', payload('binary/plain', 'x')],
-  ['what is not JSON', payload('json/plain', '{')],
+  ['an encrypted payload', payload('binary/encrypted', 'x')],
+  ['a payload of raw bytes', payload('binary/plain', 'x')],
+  ['a payload that is not JSON', payload('json/plain', '{')],
   ['JSON nested 52 levels deep', payload('json/plain', nested(52))],
   // `JSON.stringify` fails on it up to Node.js 24, and `String` on any.
   ['JSON nested 100,000 levels deep', payload('json/plain', nested(100_000))],
@@ -19,6 +19,11 @@ it.each<[what: string, payload: Payload]>([
   expect(payloadConverter.fromPayload(unreadable)).toBe(UNREADABLE);
 });
 
-it.each(['null', '"text"', '{"list":[1,true,{}]}', nested(50)])('JSON is read as it is: %s', (json) => {
+it.each([
+  ['null', 'null'],
+  ['a text', '"text"'],
+  ['an object', '{"list":[1,true,{}]}'],
+  ['an object nested 50 levels deep', nested(50)],
+])('JSON is read as it is: %s', (_what, json) => {
   expect(payloadConverter.fromPayload(payload('json/plain', json))).toEqual(JSON.parse(json));
 });

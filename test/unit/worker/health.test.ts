@@ -15,10 +15,15 @@ async function get(url: string): Promise<[number, string]> {
 
 describe('health', () => {
   it.each<[what: string, findProblem: () => Promise<string | null>, status: number, text: string]>([
-    ['says ok while the worker can take work', ready, 200, 'ok'],
-    ['says why no work can be taken', () => Promise.resolve('it is DRAINING'), 503, 'it is DRAINING'],
-    ['says that it cannot tell', () => Promise.reject(new TypeError('CANARY')), 503, 'cannot tell (TypeError)'],
-  ])('%s, and in any case that the process lives', async (_what, findProblem, status, text) => {
+    ['is ok while the worker can take work', ready, 200, 'ok'],
+    ['is 503 with the reason while it cannot', () => Promise.resolve('it is DRAINING'), 503, 'it is DRAINING'],
+    [
+      'is 503 when the check itself fails',
+      () => Promise.reject(new TypeError('CANARY')),
+      503,
+      'cannot tell (TypeError)',
+    ],
+  ])('readiness %s; liveness is ok in every case', async (_what, findProblem, status, text) => {
     const { url } = await start(findProblem);
     expect(await get(`${url}/readyz`)).toEqual([status, `${text}\n`]);
     expect(await get(`${url}/livez`)).toEqual([200, 'ok\n']);

@@ -65,7 +65,7 @@ describe('after a failed attempt to create a token', () => {
     return 'fails: `AtlasUnavailable`, with the reason of the one before';
   }
 
-  it('the run does what the table in docs/architecture.md says', () => {
+  it("each row of the table 'After a failed creation' in docs/architecture.md gives the run's next step", () => {
     expect(ATTEMPTS.map(([what, ...attempt]) => [what, describeNext(...attempt)])).toEqual(
       tableBelow(ARCHITECTURE, 'After a failed creation'),
     );
@@ -81,7 +81,7 @@ describe('after a failed attempt to create a token', () => {
 describe('before an attempt to deliver a token', () => {
   const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
 
-  it('the run does what the table in docs/architecture.md says', () => {
+  it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", () => {
     const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
       ['has its token, or the time of the next round has come', true, false, false],
       ['accepted a `redeliver`', false, false, true],
@@ -133,7 +133,7 @@ describe('after a failed attempt to deliver a token', () => {
     return `is undelivered: \`${decision.type}\`; next round ${NEXT_ROUND.get(decision.nextRoundAtMs)}`;
   }
 
-  it('the run does what the table in docs/architecture.md says', () => {
+  it("each row of the table 'After a failed delivery' in docs/architecture.md gives the run's next step", () => {
     expect(ATTEMPTS.map(([what, ...attempt]) => [what, describeNext(...attempt)])).toEqual(
       tableBelow(ARCHITECTURE, 'After a failed delivery'),
     );

@@ -37,10 +37,22 @@ describe('keys', () => {
 
   const NOT_KEYS = 'is not a JWK set of 256-bit keys, and may be damaged: restore it';
   it.each<[what: string, text: string | null, options: string[], code: number, problem: string]>([
-    ['overwrite a file', 'mine', [], 2, 'exists: add --rotate'],
-    ['rotate a file that is not JSON', '{"keys": [{"k": "CANARY', ['--rotate'], 1, NOT_KEYS],
-    ['rotate what does not exist', null, ['--rotate'], 2, 'does not exist: correct its path, or leave out -'],
-  ])('does not %s, and leaves it as it is', async (_what, text, options, code, problem) => {
+    ['without --rotate, an existing file is refused, and stays as it is', 'mine', [], 2, 'exists: add --rotate'],
+    [
+      '--rotate of a file that is not JSON is refused, and leaves it as it is',
+      '{"keys": [{"k": "CANARY',
+      ['--rotate'],
+      1,
+      NOT_KEYS,
+    ],
+    [
+      '--rotate of a missing file is refused, and creates no file',
+      null,
+      ['--rotate'],
+      2,
+      'does not exist: correct its path, or leave out -',
+    ],
+  ])('%s', async (_what, text, options, code, problem) => {
     if (text !== null) writeFileSync(file, text);
     const { stderr, ...exit } = await keys(...options);
     expect(exit.code).toBe(code);

@@ -9,7 +9,7 @@ it.each([
   ['100-101 122-123', '90-111 112-133'],
   ['121-123 100-101', '90-133'],
   ['100-200 110-120', '90-210'],
-])('attempts in the seconds %s give the windows %s', (attempts, expected) => {
+])('attempts in the seconds %s may have created keys in the seconds %s', (attempts, expected) => {
   const spans = attempts.split(' ').map((attempt) => {
     const [startedAt = '', endedAt = ''] = attempt.split('-').map((second) => at(Number(second)));
     return { startedAt, endedAt };
@@ -22,7 +22,7 @@ it.each([
   }
 });
 
-it('a token is that of a window if its request overlaps with it', () => {
+it('a received token counts as created in a window if its request overlaps with it', () => {
   const tokens = [70, 72, 119, 122].map((requested) => ({
     deliveryId: String(requested),
     requestedAt: at(requested),

@@ -41,9 +41,12 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
   ['a cancelled run', 1, 'cancelled  run-0: the run was cancelled', CANCELLED],
   ['a failed run', 1, 'failed  run-0: InvalidRequest: no', INVALID],
   ['an unexpected error', 1, 'failed  run-0: Unexpected error', new Error('Unexpected error')],
-])('%s ends with exit code %d and one line', async (_what, code, line, outcome) => {
-  expect(await workOn([outcome])).toMatchObject({ code, lines: [`1/1  ${line}`, expect.anything()] });
-});
+])(
+  'in a command for many runs, %s counts as exit code %d and is printed on one line',
+  async (_what, code, line, outcome) => {
+    expect(await workOn([outcome])).toMatchObject({ code, lines: [`1/1  ${line}`, expect.anything()] });
+  },
+);
 
 it('the worst outcome decides the exit code of many, which are counted', async () => {
   const outcomes = [delivered(0), DELIVERED_EARLIER, DIFFERENT, UNDELIVERED];

@@ -14,7 +14,7 @@ it.each([
   ['NothingToDeliver', 6, []] as const,
   ['RedeliveryInProgress', 6, []] as const,
   ['DifferentRequest', 6, []] as const,
-])('a failure of the type %s ends a command with %i', (type, exitCode, more) => {
+])('in a command for one run, a failure of the type %s gives exit code %i', (type, exitCode, more) => {
   const facts = { workflowId, type };
   const error = toFailureError(failure(type), workflowId);
   expect(error).toMatchObject({ exitCode, lines: [`${type}: why`, ...more], facts });
@@ -37,6 +37,6 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   ['a timeout', 1, new Error('timeout'), 'the run failed: timeout'],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
   ['a termination', 1, new TerminatedFailure('by mistake'), 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
-])('%s of a run ends a command with %i, and says what may be left', (_what, exitCode, cause, ...lines) => {
+])('%s of a run gives exit code %i, and the message says what may be left', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
 });

@@ -27,12 +27,15 @@ it.each([
   ['no finding', [], polledAgo(0), NO_REPORT],
   ['warnings alone', [WARNING], polledAgo(0), NO_REPORT],
   ['an error, while no worker polls,', [ERROR], [], 'no worker polls task queue prep: start one'],
-])('a check that fails with %s is an error that says why', async (_what, findings, pollers, reason) => {
-  const failed = { exitCode: 1, message: expect.stringContaining(reason) };
-  await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
-});
+])(
+  'a worker check that fails with %s ends with exit code 1 and the reason',
+  async (_what, findings, pollers, reason) => {
+    const failed = { exitCode: 1, message: expect.stringContaining(reason) };
+    await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
+  },
+);
 
-it('a check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
+it('a worker check reports errors, even if the clock is four minutes fast and the worker seems gone', async () => {
   const { context, report } = failingCheck([ERROR], polledAgo(240_000));
   expect(await requestWorkerCheck(context)).toEqual(report);
 });
