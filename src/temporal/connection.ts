@@ -18,21 +18,19 @@ const RETRIES = defaultGrpcRetryOptions();
 const isRetryable: typeof RETRIES.retryableDecider = (attempt, status) =>
   !RESPONSE_TOO_LARGE.test(status.details) && RETRIES.retryableDecider(attempt, status);
 
-const DIAGNOSIS_MS = 3000;
+const FIRST_CALL_MS = 3000;
 
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
-    try {
-      return await Connection.connect({
-        ...options,
-        connectTimeout: timeoutMs,
-        channelArgs: CHANNEL_ARGS,
-        interceptors: [makeGrpcRetryInterceptor({ ...RETRIES, retryableDecider: isRetryable })],
-      });
-    } catch (error) {
-      throw (await diagnoseConnection(options)) ?? error;
-    }
+    const problem = await findConnectionProblem(options);
+    if (problem !== null) throw problem;
+    return Connection.connect({
+      ...options,
+      connectTimeout: timeoutMs,
+      channelArgs: CHANNEL_ARGS,
+      interceptors: [makeGrpcRetryInterceptor({ ...RETRIES, retryableDecider: isRetryable })],
+    });
   });
 }
 
@@ -48,15 +46,20 @@ export function createClient(connection: ConnectionLike, namespace: string): Cli
   });
 }
 
-/** Finds the reason, such as TLS, by one call that does not wait: `Connection.connect` reports only a timeout. */
-async function diagnoseConnection(options: TemporalSettings['connectionOptions']): Promise<unknown> {
+/**
+ * Finds what keeps a connection from being made, such as TLS, by one call that is not repeated: `Connection.connect`
+ * tries until its timeout, and reports only that.
+ *
+ * @returns null without a problem, and when the server is slow.
+ */
+async function findConnectionProblem(options: TemporalSettings['connectionOptions']): Promise<Error | null> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
   try {
-    await connection.withDeadline(Date.now() + DIAGNOSIS_MS, () => connection.workflowService.getSystemInfo({}));
+    await connection.withDeadline(Date.now() + FIRST_CALL_MS, () => connection.workflowService.getSystemInfo({}));
     return null;
   } catch (error) {
-    return findGrpcCode(error) === GRPC.deadlineExceeded ? null : error;
+    return findGrpcCode(error) === GRPC.deadlineExceeded ? null : (error as Error);
   } finally {
     await connection.close();
   }

@@ -10,7 +10,7 @@ export interface Io {
   stderr: { write(text: string): unknown };
   /** Aborted by Ctrl-C. */
   interrupt?: AbortSignal;
-  /** Time in which Temporal must accept a connection: 3 s unless given. */
+  /** Time in which Temporal must accept a connection: 10 s unless given. */
   connectTimeoutMs?: number;
 }
 

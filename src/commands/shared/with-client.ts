@@ -5,8 +5,8 @@ import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError } from '../cli/command-error';
 import { EXIT_CODES } from '../cli/exit-codes';
 
-/** Short enough that a command gives up within 5 s of its start. */
-const CONNECT_TIMEOUT_MS = 3000;
+// For a slow server or machine. A server that is not there is reported at once.
+const CONNECT_TIMEOUT_MS = 10_000;
 const UNREACHABLE_CODES: readonly number[] = [
   GRPC.deadlineExceeded,
   GRPC.permissionDenied,
