@@ -6,7 +6,15 @@ import { eventually } from '../../support/eventually';
 import { deploy } from '../../support/installation';
 import { startOwnOrganizations, type OwnRun } from '../../support/organizations';
 import { replay } from '../../support/replay';
-import { endingOf, loseAttempts, operate, setTimeoutOf, startAndAwait, untilBackOff } from '../../support/runs';
+import {
+  endingOf,
+  loseAttempts,
+  operate,
+  pendingActivity,
+  setTimeoutOf,
+  startAndAwait,
+  untilBackOff,
+} from '../../support/runs';
 import { startScheduled } from '../../support/schedules';
 import { untilClosedAreListed } from '../../support/temporal';
 
@@ -23,13 +31,16 @@ it('a run whose next attempt starts after the deadline names the failure of the 
   const worker = await deployment.startWorker();
   atlas.faults({ on, status: 429 });
   const handle = await deployment.start();
-  await untilBackOff(handle);
+  // On a slow machine the run may have given up before it is seen to wait.
+  await eventually('back-off or the end', async () => {
+    const { status } = await handle.describe();
+    return status.name !== 'RUNNING' || (await pendingActivity(handle))?.attempt === 2;
+  });
   const deadlineAtMs = Date.now() + create.giveUpAfterMs;
   await worker.stop();
   await eventually('the deadline', () => Date.now() > deadlineAtMs);
   await deployment.startWorker();
 
-  // On a slow machine the first worker may have given up already.
   const message = expect.stringMatching(/^gave up: the retry deadline pass.*; last error: Atlas returned 429/);
   expect(await endingOf(handle)).toMatchObject({ type: 'AtlasUnavailable', message });
 });
