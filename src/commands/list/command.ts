@@ -4,8 +4,6 @@ import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
 import { orgId, timeOrAge } from '../cli/option-parsers';
 
-export type ListOptions = ReturnType<ReturnType<typeof listCommand>['opts']>;
-
 export const listCommand = ({ withTemporal }: ProgramContext) =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import pMap, { pMapIterable } from 'p-map';
 import { z } from 'zod';
 import { readMemo } from '../../contract/memo';
-import { workflowIdFor } from '../../contract/names';
+import { workflowIdFor, type FailureType } from '../../contract/names';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { commandLine } from '../../shared/command-line';
@@ -14,13 +14,24 @@ import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
-import type { ListOptions } from './command';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;
 /** Bounds the Queries at a time: for each, a worker may have to replay a run. */
 const QUERY_CONCURRENCY = 10;
+
+/** The filters and the form of the list, as command.ts describes them. */
+interface ListOptions {
+  undelivered?: true;
+  unconfirmed?: true;
+  recoverable?: true;
+  failure?: FailureType;
+  org?: string;
+  since?: Date;
+  details: boolean;
+  requests: boolean;
+}
 
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 interface ListedRun {
@@ -133,7 +144,7 @@ async function readMatch(
   };
 }
 
-/** Lets one run that cannot be read be one line. A call that fails is no fault of the run, and ends the command. */
+/** Lets one run that cannot be read be one line. A call that fails is not the run's fault, and ends the command. */
 function toUnreadable(error: unknown): Partial<ListedRun> {
   if (findGrpcError(error)) throw error;
   return { unreadable: truncate((error as Error).message, MAX_UNREADABLE_LENGTH) };
