@@ -31,7 +31,7 @@ export interface RequestRecord {
   path: string;
   /** Null until the response, and for good when the connection was reset before one. */
   status: number | null;
-  /** True when the response was a Digest challenge: such a request is no attempt, and created nothing. */
+  /** True when the response was a Digest challenge: such a request is not an attempt, and created nothing. */
   challenge: boolean;
   startedAt: string;
 }

@@ -33,7 +33,7 @@ const { external, json } = new Command('npm run bench --')
       'Quote ratios and counts: times on a shared machine are noise.\n' +
       'Billable Actions are counted as events: the start, attempts of activities, timers, changes of the memo and\n' +
       'markers, one for each local activity. Temporal Cloud bills the markers of one workflow task once, and also\n' +
-      'heartbeats, which are no events: the number of gRPC requests includes them.',
+      'heartbeats, which are not events: the number of gRPC requests includes them.',
   )
   .option('--external', 'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests are not counted')
   .option('--json', 'print JSON')

@@ -40,7 +40,7 @@ export function readSettings(
   return { values: parsed.data ?? null, problems, warnings };
 }
 
-/** Names that `atlas.organizations` may use, also of credentials and sinks with problems. */
+/** Names that `atlas.organizations` may use. Those of credentials and sinks with problems are included. */
 interface Names {
   credentials: string[];
   sinks: string[];

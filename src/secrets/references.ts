@@ -49,7 +49,7 @@ export function secretReference(context: ReferenceContext, format?: SecretFormat
   return readable(referenceSchema, problem, context, format);
 }
 
-/** Makes the schema of a text that is no secret, such as a client id: a string, or a reference as to a secret. */
+/** Makes the schema of a text that is not secret, such as a client id: a string, or a reference as to a secret. */
 export function textOrReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not an id or an address: write it in quotes, {env: NAME} or {file: PATH}';
   return readable(textOrReferenceSchema, problem, context, format);

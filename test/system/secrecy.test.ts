@@ -17,7 +17,7 @@ import { serveHttp } from '../support/servers';
 
 /** The prefix of the emulator's access tokens finds those that no test sees. */
 const ACCESS_TOKEN = Buffer.from('{"alg":"ES512","typ":"JWT"}').toString('base64url');
-/** No secret: every run has it in its request, so that the search must find it. */
+/** Not a secret: every run has it in its request, so that the search must find it. */
 const MARKER = `marker-${randomBytes(8).toString('hex')}`;
 
 /** Secrets by their kind. */

@@ -139,10 +139,10 @@ export const cancelledBeforeSending = afterCancel(() => {
   throw new CancelledFailure('cancelled');
 });
 
-/** Just below the 2 MiB that Temporal takes in one payload. */
+/** A text just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);
 
-/** A creation that another client completes, with what is no token. */
+/** A creation that another client completes with something other than a token. */
 export const createdByOtherClient: Creation = ({ request, unconfirmedTokens }) => ({
   ...sealedToken(request, unconfirmedTokens),
   deliveryId: HUGE,

@@ -82,7 +82,7 @@ describe('exit code 2, before Temporal is called, for', () => {
   it.each([
     ['--json watch --org ABC', INVALID_ORG],
     ['watch --timeout 10 --json', 'Write one such as 30s'],
-  ])('%s, also as JSON', async (command, message) => {
+  ])('%s, as text and as JSON', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);
     expect(objectIn(json)['error']).toContain(message);

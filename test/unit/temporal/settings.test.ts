@@ -65,7 +65,7 @@ describe('the settings for Temporal', () => {
       UNQUOTED,
     ],
     [
-      'a profile that is no table',
+      'a profile that is not a table',
       /: write tables such as \[profile\.default\]$/,
       {},
       `[profile]\ndefault = "${CANARY}"`,
