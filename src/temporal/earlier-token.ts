@@ -17,9 +17,9 @@ export interface EarlierToken {
   runId: string;
   /** The start of that run (RFC 3339). */
   startedAt: string;
-  /** Null when the run did not deliver, or its history is gone. */
+  /** Null unless the receipt of a completed run can be read. */
   receipt: Receipt | null;
-  /** Null when only the receipt, or a history that is gone, has it. */
+  /** Null when the receipt of a completed run cannot be read. */
   deliveryId: string | null;
 }
 
@@ -46,7 +46,7 @@ export async function findEarlierToken(
   return null;
 }
 
-/** @returns a delivery id; null when the closed run has no token, or a run of its workflow id delivered it. */
+/** @returns a delivery id; null when the closed run has no token, or another run of its workflow id delivered it. */
 export async function findRecoverableToken(client: Client, run: RunInfo): Promise<string | null> {
   const token = await readToken(client, run);
   if (token?.state !== 'recoverable' || token.deliveryId === null) return null;

@@ -170,7 +170,9 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     const [result] = decodePayloads(completed?.result);
     if (activity?.type === 'createLinkToken' && completed && !created) {
       created = sealedTokenSchema.safeParse(result).data;
-      tokenRequestedAt = activity.startedAt;
+      // The count in a token that a later attempt found is that from before the lost attempt that received it.
+      const lost = created && unconfirmedAttempts[created.unconfirmedTokens];
+      tokenRequestedAt = (lost ?? activity).startedAt;
     }
     if (activity?.type === 'deliverLinkToken') {
       deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;

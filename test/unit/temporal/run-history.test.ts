@@ -39,6 +39,23 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
+it('the token of a lost attempt, which a later one found, was requested at the start of the lost attempt', async () => {
+  const token = {
+    ...{ jwe: 'x', orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], credential: 'default' },
+    ...{ warnings: [], requestedBy: null, changeReference: null, deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' },
+    ...{ tokenSha256: 'a'.repeat(64), createdAt: '1970-01-01T00:00:15.000Z', unconfirmedTokens: 0 },
+  };
+  const count = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
+  const { client } = serve([
+    { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
+    { eventTime: { seconds: 20 }, activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
+    { workflowPropertiesModifiedEventAttributes: count },
+    { ...scheduled(9, 'createLinkToken'), eventTime: { seconds: 30 } },
+    { activityTaskCompletedEventAttributes: { scheduledEventId: 9, result: payloads(token) } },
+  ]);
+  expect(await readRun(client, RUN)).toMatchObject({ token, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
+});
+
 it('the sinks that may have the token are those of the last event, a failure, when it names them', async () => {
   const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
   const failed = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
