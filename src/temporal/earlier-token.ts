@@ -11,17 +11,18 @@ import { isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibil
 
 const MAX_LOCATION_LENGTH = 1000;
 
-/** A token that a closed run delivered, or that `recover` can still deliver. */
-export interface EarlierToken {
-  state: 'delivered' | 'recoverable';
+/**
+ * A token that a closed run delivered, or that `recover` can still deliver. A delivered one has null for what cannot be
+ * read any more.
+ */
+export type EarlierToken = {
   runId: string;
   /** The start of that run (RFC 3339). */
   startedAt: string;
-  /** Null unless the receipt of a completed run can be read. */
-  receipt: Receipt | null;
-  /** Null when the receipt of a completed run cannot be read. */
-  deliveryId: string | null;
-}
+} & (
+  | { state: 'recoverable'; deliveryId: string; receipt: null }
+  | { state: 'delivered'; deliveryId: string | null; receipt: Receipt | null }
+);
 
 /**
  * Finds the token that forbids another one: the token of the newest closed run of `prepareLiveMigration` with this
@@ -46,20 +47,31 @@ export async function findEarlierToken(
   return null;
 }
 
-/** @returns a delivery id; null when the closed run has no token, or another run of its workflow id delivered it. */
-export async function findRecoverableToken(client: Client, run: RunInfo): Promise<string | null> {
-  const token = await readToken(client, run);
-  if (token?.state !== 'recoverable' || token.deliveryId === null) return null;
-  return (await isDelivered(client, run.workflowId, token.deliveryId)) ? null : token.deliveryId;
+/** Finds the token of a closed run: null when it has none, or another run of its workflow id delivered it. */
+export type RecoverableTokenFinder = (run: RunInfo) => Promise<string | null>;
+
+/** Makes a finder that reads the runs of a workflow id once, however many of them it is asked for. */
+export function createRecoverableTokenFinder(client: Client): RecoverableTokenFinder {
+  const delivered = new Map<string, Promise<ReadonlySet<string>>>();
+  return async (run) => {
+    const { workflowId } = run;
+    const token = await readToken(client, run);
+    if (token?.state !== 'recoverable') return null;
+    const deliveredIds = delivered.get(workflowId) ?? findDeliveredIds(client, workflowId);
+    delivered.set(workflowId, deliveredIds);
+    return (await deliveredIds).has(token.deliveryId) ? null : token.deliveryId;
+  };
 }
 
-export async function isDelivered(client: Client, workflowId: string, deliveryId: string): Promise<boolean> {
+/** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */
+export async function findDeliveredIds(client: Client, workflowId: string): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
   const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
   for await (const run of listClosedRuns(client, workflowId, newest)) {
     const token = await readToken(client, run);
-    if (token?.state === 'delivered' && token.deliveryId === deliveryId) return true;
+    if (token?.state === 'delivered' && token.deliveryId !== null) ids.add(token.deliveryId);
   }
-  return false;
+  return ids;
 }
 
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
@@ -101,21 +113,22 @@ async function startedBefore(client: Client, run: RunInfo, otherRunId: string): 
 export async function describeEarlierToken(
   client: Client,
   workflowId: string,
-  { state, runId, receipt, deliveryId }: EarlierToken,
+  token: EarlierToken,
   request: Partial<PrepareRequest> | null,
 ): Promise<string> {
+  const { runId, receipt } = token;
   const earlier = request && (await readRequest(client, { workflowId, runId }));
   const fields = earlier ? differingFields(earlier, request) : [];
   const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
-  if (state === 'delivered') {
+  if (token.state === 'delivered') {
     const where = receipt ? `: it is in ${truncate(receipt.location, MAX_LOCATION_LENGTH)}` : '';
     return `run ${runId} delivered a token for these organizations${where}.${difference} ${again}`;
   }
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return (
-    `run ${runId} ended with token ${String(deliveryId)}, which no sink has confirmed.${difference}` +
+    `run ${runId} ended with token ${token.deliveryId}, which no sink has confirmed.${difference}` +
     ` Deliver it with \`${recover}\`. ${again}`
   );
 }

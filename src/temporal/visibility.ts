@@ -65,14 +65,21 @@ async function readListPage(client: Client, query: string, pageSize: number, nex
   const { namespace } = client.options;
   const request = { namespace, query, pageSize, nextPageToken };
   const list = () => client.workflowService.listWorkflowExecutions(request);
-  const read = async () => copyPage(await withReadTimeout(client, list));
+  const read = () => retryThrottled(async () => copyPage(await withReadTimeout(client, list)));
+  if (pageSize !== PAGE_SIZE) return readInTurn(read);
+  return read().catch((error: unknown) => {
+    if (isResponseTooLarge(error)) return null;
+    throw error;
+  });
+}
+
+/** Calls again while Temporal limits the rate of calls. */
+async function retryThrottled<T>(call: () => Promise<T>): Promise<T> {
   for (const startedAtMs = Date.now(); ;) {
     try {
-      return await (pageSize === PAGE_SIZE ? read() : readInTurn(read));
+      return await call();
     } catch (error) {
-      const isTooLarge = isResponseTooLarge(error);
-      if (isTooLarge && pageSize === PAGE_SIZE) return null;
-      const isThrottled = findGrpcCode(error) === GRPC.resourceExhausted && !isTooLarge;
+      const isThrottled = findGrpcCode(error) === GRPC.resourceExhausted && !isResponseTooLarge(error);
       if (!isThrottled || Date.now() > startedAtMs + MAX_THROTTLED_MS) throw error;
       await sleep(THROTTLED_PAUSE_MS * (0.5 + Math.random()));
     }
@@ -136,9 +143,4 @@ function readInTurn<T>(read: () => Promise<T>): Promise<T> {
 export function visibilityQuery(fields: Readonly<Record<string, string>>, ...conditions: readonly string[]): string {
   const equal = Object.entries(fields).map(([field, value]) => `${field} = ${JSON.stringify(value)}`);
   return [...equal, ...conditions].join(' AND ');
-}
-
-export async function readRetentionMs({ workflowService, options: { namespace } }: Client): Promise<number> {
-  const { config } = await workflowService.describeNamespace({ namespace });
-  return toMs(config?.workflowExecutionRetentionTtl);
 }

@@ -49,7 +49,7 @@ export function proxyCreateLinkToken(
 ): Activities['createLinkToken'] {
   // The server's names for these timeouts.
   const nonRetryableErrorTypes = ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'];
-  return proxyAttempts(retries, remainingMs, { nonRetryableErrorTypes }, orgId, summary).createLinkToken;
+  return proxyAttempts(retries, remainingMs, { nonRetryableErrorTypes }, { orgId, summary }).createLinkToken;
 }
 
 /** @param once one attempt: someone requested it now, or the run is being cancelled. */
@@ -60,7 +60,7 @@ export function proxyDeliverLinkToken(
   summary: string,
 ): Activities['deliverLinkToken'] {
   const retry = once ? { maximumAttempts: 1 } : {};
-  return proxyAttempts(retries, once ? 0 : retries.roundMs, retry, orgId, summary).deliverLinkToken;
+  return proxyAttempts(retries, once ? 0 : retries.roundMs, retry, { orgId, summary }).deliverLinkToken;
 }
 
 /** @param durationMs time in which attempts start; the last one may take its whole time beyond it. */
@@ -68,8 +68,7 @@ function proxyAttempts(
   retries: ActivityRetries,
   durationMs: number,
   retry: RetryPolicy,
-  orgId: string,
-  summary: string,
+  { orgId, summary }: { orgId: string; summary: string },
 ) {
   return proxyActivities<Activities>({
     startToCloseTimeout: retries.attemptTimeoutMs,

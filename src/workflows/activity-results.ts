@@ -30,8 +30,8 @@ type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'de
 export interface ParsedFailure {
   /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
   how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';
-  /** Type of an ApplicationFailure; else empty. */
-  type: string;
+  /** Type of an ApplicationFailure; null for one without, and for any other failure. */
+  type: string | null;
   message: string;
   details: AtlasDetails;
   /** False if another activity would fail too. */
@@ -74,7 +74,7 @@ export function parseFailure(error: unknown): ParsedFailure {
   const failure = findApplicationFailure(error);
   const parsed = failure
     ? parseApplicationFailure(failure)
-    : { ...NOTHING_KNOWN, type: '', runMayRetry: true, message: describeOther(cause) };
+    : { ...NOTHING_KNOWN, type: null, runMayRetry: true, message: describeOther(cause) };
   if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
   if (!(cause instanceof TimeoutFailure)) return parsed;
   const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'lost';
@@ -109,7 +109,7 @@ function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
   const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = given;
   return {
     how: 'failed',
-    type: cut(String(failure.type), MAX_DETAIL_LENGTH),
+    type: failure.type ? cut(failure.type, MAX_DETAIL_LENGTH) : null,
     message: cut(failure.message, MAX_MESSAGE_LENGTH),
     details: parseDetails(details),
     // A failure of the SDK, or of another client, says only whether Temporal may retry.

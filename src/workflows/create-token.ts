@@ -7,6 +7,7 @@ import { cancellationFailure, isCancelled } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
+import { summarizeCreation } from './run-texts';
 
 const COMPLETED_BY_OTHER_CLIENT = {
   type: 'TokenLost',
@@ -36,9 +37,9 @@ export async function createToken(
 
   const runActivity = (activityNumber: number) => {
     const { unconfirmedTokens } = status.current;
-    const summary = status.showCreating(request, activityNumber);
+    status.showCreating(request, activityNumber);
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
-    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
+    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summarizeCreation(request));
     return settle(
       createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
       (result) => parseToken(result, request, unconfirmedTokens),

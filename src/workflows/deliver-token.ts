@@ -9,6 +9,7 @@ import { decideDeliveryKind, decideDelivery, type DeliveryKind, type RoundPace }
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
+import { summarizeDelivery } from './run-texts';
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
@@ -17,8 +18,7 @@ import type { RunStatus } from './run-status';
  * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
  */
 export async function deliverToken(
-  status: RunStatus,
-  channel: DeliveryChannel,
+  { status, channel }: { status: RunStatus; channel: DeliveryChannel },
   { request, retries: { deliver: retries } }: ValidatedRequest,
   sealedToken: RunToken,
   recovery: Recovery | undefined,
@@ -29,7 +29,8 @@ export async function deliverToken(
   let requestSinkFailure: string | null = null;
 
   const runActivity = (kind: DeliveryKind, sink: string) => {
-    const summary = status.showDelivering(request, sink);
+    status.showDelivering(sealedToken, sink);
+    const summary = summarizeDelivery(request, sealedToken, sink);
     const deliverLinkToken = proxyDeliverLinkToken(retries, kind !== 'round', request.orgId, summary);
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     return settle(
@@ -68,10 +69,10 @@ export async function deliverToken(
 
     const { failure } = outcome;
     if (failure.sinkTried) sinksTried.add(sink);
-    const moment = { isCancelled: isCancelled(), nowMs: Date.now() };
+    const moment = { isCancelled: isCancelled(), nowMs: Date.now(), random: Math.random() };
     const isSuperseded = channel.redelivery !== redelivery;
     const situation = { kind, isSuperseded, isElsewhere: sink !== request.sink, ...moment } as const;
-    const decision = decideDelivery(failure, situation, pace, retries, Math.random());
+    const decision = decideDelivery(failure, situation, pace, retries);
     if (decision.next === 'cancelled') throw cancelled();
     if (decision.next === 'redeliver') continue;
     pace = decision;

@@ -40,7 +40,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     status.setRequest(valid.request, deadlineAtMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid, deadlineAtMs);
     status.setToken(sealedToken, !recovery);
-    const receipt = await deliverToken(status, channel, valid, sealedToken, recovery);
+    const receipt = await deliverToken({ status, channel }, valid, sealedToken, recovery);
     status.reportDelivered(receipt);
     await channel.publishEnding({ receipt });
     return receipt;

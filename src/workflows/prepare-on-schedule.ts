@@ -98,7 +98,7 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
     // Temporal does not retry in a cancelled run, so there the failure of the last attempt says little.
     if (isCancellation(error) || isCancelled()) throw new CancelledFailure('cancelled');
     const { type, message, details } = parseFailure(error);
-    throw createFailure(type || 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
+    throw createFailure(type ?? 'AtlasUnavailable', message, { unconfirmedTokens: 0, ...details });
   }
 }
 

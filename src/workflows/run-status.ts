@@ -16,16 +16,10 @@ import type { ParsedFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 import { createFailure, firstDetails } from './run-failures';
+import { describeCreation, getFacts } from './run-texts';
 
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
-
-const LOGGED_FACTS = [
-  ...['orgId', 'sourceOrgId', 'accessListIps', 'credential', 'warnings', 'requestedBy', 'changeReference'],
-  ...['deliveryId', 'tokenSha256', 'createdAt', 'unconfirmedTokens'],
-  ...['sink', 'location', 'deliveredAt', 'alsoTried'],
-] as const satisfies (keyof Receipt)[];
-const MAX_LOGGED_ENTRIES = 20;
 
 export type RunStatus = ReturnType<typeof createRunStatus>;
 
@@ -63,12 +57,8 @@ export function createRunStatus() {
       createUntil = new Date(deadlineAtMs).toISOString();
     },
 
-    /** @returns the summary of the activity. */
-    showCreating({ credential, accessListIps, ...pair }: ValidRequest, activityNumber: number): string {
-      const creation = `a link-token in ${describePair(pair)}`;
-      const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
-      show('creating', `creating ${creation} ${means} (activity ${activityNumber})`);
-      return `create ${creation}`;
+    showCreating(valid: ValidRequest, activityNumber: number): void {
+      show('creating', describeCreation(valid, activityNumber));
     },
 
     countUnconfirmed(): void {
@@ -92,11 +82,8 @@ export function createRunStatus() {
       if (isNew) log.info('link-token created', getFacts({ ...request, ...token }));
     },
 
-    /** @returns the summary of the activity. */
-    showDelivering(pair: Pair, sink: string): string {
-      const { deliveryId } = status;
+    showDelivering({ deliveryId }: RunToken, sink: string): void {
       show('delivering', `delivering token ${deliveryId} to sink ${sink}`);
-      return `deliver token ${deliveryId} of ${describePair(pair)} to sink ${sink}`;
     },
 
     reportUndelivered({ type, message }: ApplicationFailure, sink: string, nextRoundAtMs: number): void {
@@ -142,19 +129,4 @@ function writeMemo(fields: Partial<RunMemo>): void {
 
 function getTokenIds({ deliveryId, tokenSha256 }: RunToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
   return { deliveryId, tokenSha256 };
-}
-
-/** Picks what the log says of a token. The log outlives the run, whose history Temporal deletes. */
-function getFacts(known: Partial<Receipt>): Partial<Receipt> {
-  const facts = LOGGED_FACTS.filter((name) => name in known).map((name) => {
-    const value: unknown = known[name];
-    return [name, Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value];
-  });
-  return Object.fromEntries(facts) as Partial<Receipt>;
-}
-
-type Pair = Pick<ValidRequest, 'orgId' | 'sourceOrgId'>;
-
-function describePair({ orgId, sourceOrgId }: Pair): string {
-  return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
 }

@@ -7,10 +7,11 @@ import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { commandLine } from '../../shared/command-line';
 import { formatCount, formatHours, truncate } from '../../shared/text';
-import { findRecoverableToken } from '../../temporal/earlier-token';
+import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
+import { readRetentionMs } from '../../temporal/namespace';
 import { readEnding, readReceipt, readRequest, readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
-import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
+import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
@@ -75,10 +76,11 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   const { client, taskQueue } = context;
   const infos = listRuns(client, taskQueue, ...buildConditions(options));
   const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
+  const findRecoverableToken = createRecoverableTokenFinder(client);
   const read = async (info: RunInfo): Promise<Listed> => {
     const run = toListedRun(info);
     if (!isCandidate(run, options)) return { run, isMatch: false };
-    const match = await readMatch(client, info, run, options).catch(toUnreadable);
+    const match = await readMatch({ client, findRecoverableToken }, info, run, options).catch(toUnreadable);
     if (match === null) return { run, isMatch: false };
     const isAsked = options.undelivered && !options.requests;
     return { run: { ...run, ...match, ...(isAsked && { status: await readStatus(run) }) }, isMatch: true };
@@ -123,7 +125,7 @@ function isCandidate(run: ListedRun, { undelivered, unconfirmed }: ListOptions):
  * @returns null when the run does not match every filter.
  */
 async function readMatch(
-  client: Client,
+  { client, findRecoverableToken }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
   info: RunInfo,
   run: ListedRun,
   { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
@@ -133,7 +135,7 @@ async function readMatch(
   if (requests) return {};
   // The memo of a closed run does not know whether a later run delivered its token.
   const deliveryId =
-    recoverable || (run.closedAt && run.deliveryId) ? await findRecoverableToken(client, info) : run.deliveryId;
+    recoverable || (run.closedAt && run.deliveryId) ? await findRecoverableToken(info) : run.deliveryId;
   if (recoverable && deliveryId === null) return null;
   return {
     deliveryId,

@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
-import { isDelivered } from '../../temporal/earlier-token';
+import { findDeliveredIds } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
 import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
@@ -46,7 +46,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   if (!token) {
     throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
   }
-  if (await isDelivered(client, workflowId, token.deliveryId)) {
+  if ((await findDeliveredIds(client, workflowId)).has(token.deliveryId)) {
     throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
   }
   const { again: _, ...own } = request as PrepareRequest;

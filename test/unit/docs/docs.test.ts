@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
@@ -76,6 +76,17 @@ it('docs/contract.md explains every failure type and shows every field of a rece
   const [receipt = ''] = markdown.codeBlocks(page('docs/contract.md'), 'json');
   const fields = Object.keys(receiptSchema.shape).sort();
   expect(Object.keys(JSON.parse(receipt) as object).sort()).toEqual(fields);
+});
+
+it('docs/architecture.md names files that exist', () => {
+  const [list = ''] = markdown.codeBlocks(markdown.sectionBelow(page('docs/architecture.md'), 'Modules'), '');
+  const files = ['src', 'dev', 'test'].flatMap((folder) =>
+    readdirSync(path.join(markdown.ROOT, folder), { recursive: true, encoding: 'utf8' }),
+  );
+  const existing = new Set(files.flatMap((file) => [path.basename(file), path.parse(file).name]));
+  const named = matchesIn(list, /([a-z]+(?:-[a-z]+)+)/g);
+  expect(named.length).toBeGreaterThan(40);
+  expect(named.filter((name) => !existing.has(name))).toEqual([]);
 });
 
 it('docs/architecture.md says what the code does after a response of each status', () => {

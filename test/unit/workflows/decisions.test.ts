@@ -34,7 +34,7 @@ describe('after a failed attempt to create a token', () => {
 
   const ATTEMPTS: [what: string, failed: ParsedFailure, situation?: Partial<CreationSituation>][] = [
     ['a token may exist', failure({})],
-    ['the attempt was lost', failure({ how: 'lost', type: '' })],
+    ['the attempt was lost', failure({ how: 'lost', type: null })],
     ['Atlas rejected it', REJECTED],
     ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
     ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
@@ -123,10 +123,9 @@ describe('after a failed attempt to deliver a token', () => {
     const situation = { kind: 'round', isCancelled: false, isSuperseded: false, isElsewhere: false } as const;
     const decision = decideDelivery(
       failure({ type: 'SinkRejected', runMayRetry: false, ...failed }),
-      { ...situation, nowMs: NOW_MS, ...more },
+      { ...situation, nowMs: NOW_MS, random: 0, ...more },
       PACE,
       { maximumPauseMs: 6 * HOUR_MS },
-      0,
     );
     if (decision.next === 'cancelled') return 'ends: `Cancelled`';
     if (decision.next === 'redeliver') return 'redelivers at once';
