@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { ActivityFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { creationFailure, deliveryFailure } from '../../../src/activities/failures';
@@ -53,7 +54,11 @@ jest.mock('../../../src/workflows/activity-proxies', () => ({
   proxyDeliverLinkToken: () => mockTemporal.deliverLinkToken,
 }));
 
-beforeAll(() => void jest.spyOn(Date, 'now').mockImplementation(() => mockTemporal.nowMs));
+beforeAll(() => {
+  jest.spyOn(Date, 'now').mockImplementation(() => mockTemporal.nowMs);
+  // Nobody reads the stacks of a hundred thousand failures.
+  Error.stackTraceLimit = 0;
+});
 afterAll(() => void jest.restoreAllMocks());
 
 const backoff = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
@@ -186,9 +191,11 @@ it('random sequences: each token is counted, each sink is named, and a cancel en
     );
     const { unconfirmedTokens = 0, sink, alsoTried = [], sinksTried = [] } = ending;
     const { uncertainTokens, calledSinks, trace } = mockTemporal;
-    expect(unconfirmedTokens).toBe(uncertainTokens);
-    expect([sink, ...alsoTried, ...sinksTried]).toEqual(expect.arrayContaining([...calledSinks]));
-    expect(trace.join(' ')).not.toMatch(IGNORED_CANCEL);
+    const notNamed = [...calledSinks].filter((called) => ![sink, ...alsoTried, ...sinksTried].includes(called));
+    const facts = { unconfirmedTokens, notNamed, ignoredCancel: IGNORED_CANCEL.exec(trace.join(' ')) };
+    const expected = { unconfirmedTokens: uncertainTokens, notNamed: [], ignoredCancel: null };
+    // Of ten thousand sequences nearly all pass, and `expect` takes longer than a run.
+    if (!isDeepStrictEqual(facts, expected)) expect(facts).toEqual(expected);
   });
   await fc.assert(property, { numRuns: 10_000, seed: SEED });
 });
