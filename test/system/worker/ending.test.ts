@@ -68,34 +68,32 @@ describe('a worker', () => {
     expect(await worker.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it.concurrent('that drains says so at /readyz, and a second signal ends it', async () => {
-    const installation = await startInstallation(PATIENT);
-    const { atlas, worker } = installation;
-    atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
-    await startPost(installation);
-    await untilStatus(worker, 200);
+  it.concurrent(
+    'that is drained says so at /readyz, keeps a token that Atlas is creating, and ends at a second signal',
+    async () => {
+      const installation = await startInstallation(PATIENT);
+      const { atlas, deployment, worker } = installation;
+      atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true });
+      const handle = await startPost(installation);
+      await untilStatus(worker, 200);
+      worker.drain();
+      await untilStatus(worker, 503);
+      expect((await get(worker, '/readyz'))[1]).toMatch(/the worker is (STOPPING|DRAINING)/);
+      atlas.clearFaults();
 
-    worker.drain();
-    await untilStatus(worker, 503);
-    expect((await get(worker, '/readyz'))[1]).toMatch(/the worker is (STOPPING|DRAINING)/);
-    // It waits for the response, which never comes, until the second signal.
-    expect(await worker.stop()).toEqual({ code: 1, signal: null });
-  });
+      expect(await worker.exited).toEqual({ code: 0, signal: null });
+      const next = await deployment.startWorker();
+      expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+      expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
 
-  it.concurrent('that is drained while Atlas creates a token keeps that token', async () => {
-    const installation = await startInstallation(PATIENT);
-    const { atlas, deployment, worker } = installation;
-    atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true });
-    const handle = await startPost(installation);
-    worker.drain();
-    await untilStatus(worker, 503);
-    atlas.clearFaults();
-
-    expect(await worker.exited).toEqual({ code: 0, signal: null });
-    await deployment.startWorker();
-    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
-    expect(deployment.tokens()).toEqual(atlas.createdTokens().map(({ linkToken }) => linkToken));
-  });
+      // It waits for the response, which never comes, until a second signal ends it.
+      atlas.faults({ on: 'linkTokens', delayMs: NEVER_MS });
+      await startPost(installation);
+      next.drain();
+      await untilStatus(next, 503);
+      expect(await next.stop()).toEqual({ code: 1, signal: null });
+    },
+  );
 
   it.concurrent(
     'lives on while it cannot reach Temporal, prints JSON lines only, and revokes its access token',

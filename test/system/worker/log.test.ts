@@ -3,6 +3,7 @@ import path from 'node:path';
 import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
+import { newOrgId } from '../../support/ids';
 import { deploy, startInstallation, type Handle, type Installation } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
@@ -59,16 +60,18 @@ describe('the log of a worker at level trace', () => {
   });
 });
 
-it('a worker logs what its credential may do, and is ready even if Atlas rejects it', async () => {
+it('a worker logs what each credential may do, and is ready even if Atlas rejects one', async () => {
   const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { worker: { credentialCheckDelayMs: 0 } } });
-  const wrong = await deployment.startWorker({ MONGODB_ATLAS_CLIENT_SECRET: 'wrong' });
-  await wrong.untilOutput(/"level":"warn".*"credential default: Atlas returned 401 invalid_client .*; check/);
-  await eventually('ready', async () => (await fetchOnce(`${wrong.healthUrl()}/readyz`)).ok);
-  await wrong.stop();
-
-  const right = await deployment.startWorker();
-  await right.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
+  const { orgId, clientId } = atlas.account;
+  const wrong = { type: 'serviceAccount', clientId, clientSecret: { env: 'WRONG_SECRET' } };
+  const serve = (credential: string) => ({ credential, sinks: ['files'] });
+  const organizations = { [orgId]: serve('default'), [newOrgId()]: serve('wrong') };
+  const config = { atlas: { credentials: { wrong }, organizations }, worker: { credentialCheckDelayMs: 0 } };
+  const deployment = await deploy({ atlas, config, env: { WRONG_SECRET: 'wrong' } });
+  const worker = await deployment.startWorker();
+  await worker.untilOutput(/"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/);
+  await worker.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
+  await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
   await endingOf(await deployment.start());
   expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
 });

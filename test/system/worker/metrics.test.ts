@@ -143,18 +143,13 @@ describe('the metrics of a worker', () => {
     expect(ids).toEqual([]);
   });
 
-  it('include the undelivered runs once a worker has started, or that they cannot be listed', async () => {
+  it('say that undelivered runs cannot be listed', async () => {
     const { address } = await sharedTemporal();
     const refusing = await serveRejectingGrpcProxy(address, /\/ListWorkflowExecutions$/, FAILED_PRECONDITION);
-    const startWorker = async (temporal: string) => {
-      const port = await freePort();
-      deployment.configure({ sinks: FILE_SINKS, metrics: { port } });
-      await deployment.startWorker({ TEMPORAL_ADDRESS: temporal });
-      return port;
-    };
-    await untilScraped(await startWorker(address), 'link_token_undelivered_runs');
-    const failed = { outcome: 'failed' };
-    await untilScraped(await startWorker(refusing.address), 'link_token_undelivered_checks_total', failed);
+    const port = await freePort();
+    deployment.configure({ sinks: FILE_SINKS, metrics: { port } });
+    await deployment.startWorker({ TEMPORAL_ADDRESS: refusing.address });
+    await untilScraped(port, 'link_token_undelivered_checks_total', { outcome: 'failed' });
   });
 });
 
