@@ -1,8 +1,8 @@
 const os = require('node:os');
 
 /**
- * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch, `deploy` needs programs of
- * Debian, which dev/check-deploy.sh names.
+ * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch and runs the commands of pages,
+ * with jq and curl; `deploy` needs programs of Debian, which dev/check-deploy.sh names.
  */
 const { TEST_FOLDER } = process.env;
 

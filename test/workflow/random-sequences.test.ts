@@ -18,7 +18,7 @@ import * as attempts from './attempts';
 import { startScriptedWorker } from './scripted-worker';
 
 /** `npm run check` sets CHECK_MORE. */
-const SEQUENCES = process.env['CHECK_MORE'] ? 1000 : 50;
+const SEQUENCES = process.env['CHECK_MORE'] ? 1000 : 30;
 /** They mostly wait. Many more would keep the server from everything else. */
 const AT_ONCE = 50;
 /** A run that has not ended by then hangs, on the busiest machine. */
