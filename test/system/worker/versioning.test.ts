@@ -10,13 +10,13 @@ import { endingOf } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
 
-const RUNS = 10;
+const RUNS = 5;
 
 it(`a versioned worker says how its version becomes current; ${RUNS} open runs survive upgrade and rollback`, async () => {
   const { client } = await sharedTemporal();
   const atlas = await startAtlas();
   const sinks = { files: { type: 'file', directory: 'nas' } };
-  const deliver = { initialIntervalMs: 20, roundMs: 1000, firstPauseMs: 2000, maximumPauseMs: 2000 };
+  const deliver = { initialIntervalMs: 2000, roundMs: 1000, firstPauseMs: 2000, maximumPauseMs: 2000 };
   const deployment = await deploy({ atlas, config: { sinks, retries: { deliver } } });
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${deployment.taskQueue}`;
