@@ -9,6 +9,8 @@ const LONGEST = [
   'worker/versioning',
   // Its promises take three times as long once a Temporal client has been used in the process.
   'unit/workflows/random-sequences',
+  'packages/examples',
+  'packages/readme',
 ];
 
 /** @param {{ path: string }} test */

@@ -18,6 +18,7 @@ it('the logs name each token once, with its place, by the command of docs/produc
   const [delivered, redelivered] = requests.map(deployment.handleOf) as [Handle, Handle];
   const first = await endingOf(delivered);
   await eventually('both failures', () => worker.logged('link-token not delivered').length === 2);
+  await eventually('the delivery', () => worker.logged('link-token delivered').length === 1);
   await worker.kill();
   const survivor = await deployment.startWorker();
   const { receipt } = await redeliver(redelivered, { sink: 'files' });
