@@ -86,7 +86,7 @@ export interface LinkState {
 export interface Activities {
   validateRequest(request: PrepareRequest, recovery: Recovery | null, run: RunOptions): Promise<ValidatedRequest>;
   /**
-   * @param request unchecked.
+   * @param request not validated yet.
    * @param startedAtMs when the run began to look: Core's timers between local retries start that time anew.
    * @throws ApplicationFailure of type TokenExists or TemporalUnavailable.
    */
@@ -94,6 +94,6 @@ export interface Activities {
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
   checkLink(check: LinkCheck): Promise<LinkState>;
-  /** @param request unchecked; null to check the worker alone. */
+  /** @param request not validated yet; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;
 }

@@ -108,7 +108,7 @@ async function startedBefore(client: Client, run: RunInfo, otherRunId: string): 
 /**
  * Describes the token, the difference between the earlier request and this one, and what to do.
  *
- * @param request the new request, unchecked; null when there is none.
+ * @param request the new request, not validated yet; null when there is none.
  */
 export async function describeEarlierToken(
   client: Client,
