@@ -88,7 +88,7 @@ describe('HTTP Digest', () => {
     ['no nonce', ['Digest realm="r"'], 1],
     ['an algorithm that is not known', [UNKNOWN_ALGORITHM], 1],
     ['a second challenge that is not stale: the key is wrong', [ATLAS, ATLAS], 2],
-    ['a third challenge, however stale', [STALE, STALE, STALE, STALE, STALE], 4],
+    ['a fourth challenge, however stale', [STALE, STALE, STALE, STALE, STALE], 4],
   ])('returns a 401 with %s', async (_what, challenges, requests) => {
     const { seen, request } = clientOf(challenges);
     expect(await request()).toEqual({ status: 401, challenge: challenges[requests - 1] });

@@ -25,9 +25,9 @@ it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async 
 });
 
 it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
-  ['refuses', (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'), { written: false }],
+  ['refuses a tunnel', (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'), { written: false }],
   ['closes the connection', (socket) => socket.destroy(), { written: false, code: 'ECONNRESET' }],
-])('a proxy that %s is asked once, and means that nothing was written', async (_does, respond, error) => {
+])('a proxy that %s is asked once, and the request counts as not written', async (_does, respond, error) => {
   let asked = 0;
   const proxy = await serveSocket((socket, text) => {
     if (text === null) return;
@@ -39,7 +39,7 @@ it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
   expect(asked).toBe(1);
 });
 
-it('abortUntilWritten aborted while the connection is made stops the request before it is written', async () => {
+it('a request is not written if abortUntilWritten is aborted while its connection is made', async () => {
   const [stop, reason] = [new AbortController(), new Error('stopped')];
   let written = '';
   const proxy = await serveSocket((socket, text) => {

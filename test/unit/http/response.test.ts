@@ -12,7 +12,7 @@ describe('parseRetryAfterMs', () => {
     ['more than a day as a day', '86401', 86_400_000],
     ['more than a number holds as a day', '9'.repeat(400), 86_400_000],
     ['a date in the year 9999 as a day', 'Fri, 31 Dec 9999 23:59:59 GMT', 86_400_000],
-    ['a date in the past', 'Fri, 02 Jan 2026 03:03:05 GMT', 0],
+    ['a date in the past as 0', 'Fri, 02 Jan 2026 03:03:05 GMT', 0],
   ])('reads %s', (_what, header, milliseconds) => {
     expect(parseRetryAfterMs(header, NOW)).toBe(milliseconds);
   });

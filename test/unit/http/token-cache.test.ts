@@ -36,7 +36,7 @@ describe('a token cache', () => {
     expect(await cache.get({ isStale })).toMatchObject(second);
   });
 
-  it('fails for all who wait, and fetches again for the next', async () => {
+  it('fails for all who wait when its fetch fails, and fetches again for the next caller', async () => {
     const { fetch, cache } = numberingCache();
     fetch.mockRejectedValueOnce(new Error('refused'));
     const waiting = await Promise.allSettled([cache.get(), cache.get()]);
