@@ -44,12 +44,12 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['a path from the root', vaultAt('/a/{orgId}'), 'path: is not a path below its root'],
   ['an encoded path', vaultAt('%2e%2e/{orgId}'), 'path: contains characters other than'],
   ['the same path for all', vaultAt('a/b'), 'path: is the same for every token'],
-  ['an unknown form of a region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
+  ['a malformed AWS region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
   ['a tag that AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
   ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
-  ['too long a wait', { ...cloudManager, syncTimeoutMs: 240_001 }, 'syncTimeoutMs: is longer than 240000 ms: one'],
-  ['too long a request', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000 ms: one attempt'],
+  ['a long syncTimeoutMs', { ...cloudManager, syncTimeoutMs: 240_001 }, 'syncTimeoutMs: is longer than 240000 ms: one'],
+  ['a long timeoutMs', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000 ms: one attempt'],
 ])('a sink with %s is refused', (_what, config, problem) => {
   const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(config);
   const problems = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);

@@ -29,11 +29,11 @@ interface Properties {
   required?: string[];
 }
 
-describe.each(SINK_TYPES)('the type $type', (sinkType) => {
+describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   const { type } = sinkType;
   const found = page(`docs/sinks/${nameOf(type)}.md`);
 
-  it('has a test that tests the contract', () => {
+  it('has a system test that tests the contract of a sink', () => {
     const test = path.join(ROOT, 'test/system/sinks', `${nameOf(type)}.test.ts`);
     expect(readFileSync(test, 'utf8')).toContain('testContract(');
   });

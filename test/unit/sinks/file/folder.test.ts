@@ -15,7 +15,7 @@ beforeEach(() => {
 
 const newName = () => `${newOrgId()}.${newOrgId()}.${randomUUID()}.link-token`;
 
-it('writes the token once, for its owner alone', async () => {
+it('a token is written once, to a file that only its owner can read', async () => {
   const file = path.join(directory, newName());
   await storeToken(file, 'canary');
   const { mode, ino, mtimeMs } = statSync(file);
@@ -25,7 +25,7 @@ it('writes the token once, for its owner alone', async () => {
   expect(readdirSync(directory)).toEqual([path.basename(file)]);
 });
 
-it('shows a reader the whole token or no file, however many attempts write at once', async () => {
+it('a reader sees the whole token or no file, however many attempts write at once', async () => {
   const [name, token] = [newName(), 'x'.repeat(100_000)];
   const seen = new Set<number>();
   const look = () => {
@@ -41,7 +41,7 @@ it('shows a reader the whole token or no file, however many attempts write at on
   expect(readdirSync(directory)).toEqual([name]);
 });
 
-it('removes the old temporary files of killed attempts, of any token, once a minute', async () => {
+it('storing a token removes old temporary files of killed attempts, of any token, at most once a minute', async () => {
   const UNIQUE = '0b7e9c1e-8f0e-4a55-9b39-0d1f6b1f3f59.tmp';
   const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
   const leave = (name: string, modified = minutesAgo(61)) => {
@@ -67,7 +67,7 @@ it('removes the old temporary files of killed attempts, of any token, once a min
 it.each([
   ['missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
   ['a-file', SinkRejectedError, 'is not a directory: correct its path'],
-])('names what is wrong with a directory that is %s, to a writer and to a check', async (name, type, message) => {
+])('storing in a directory that is %s fails, as its check does, with the remedy', async (name, type, message) => {
   writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
   const folder = fileIn(name);
   for (const work of [() => storeToken(path.join(folder, newName()), 'canary'), () => checkFolder(folder)]) {

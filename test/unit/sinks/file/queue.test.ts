@@ -4,15 +4,15 @@ import { SinkUnavailableError } from '../../../../src/sinks/sink';
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-11-28T12:00:00Z') }));
 afterEach(() => void jest.useRealTimers());
 
-/** Makes an operation that returns when the test says so, and a list of those that were started. */
+/** Makes operations that end when the test says so, and a list of those that were started. */
 function startFolder() {
   const started: string[] = [];
-  const ends = new Map<string, (result: string) => void>();
+  const ends = new Map<string, (result: string | Promise<string>) => void>();
   const { signal } = new AbortController();
   const runInTurn = createQueue('/tokens');
   return {
     started,
-    end: (name: string) => ends.get(name)?.(name),
+    end: (name: string, result: string | Promise<string> = name) => ends.get(name)?.(result),
     run: (name: string, abort = signal) =>
       runInTurn(() => {
         started.push(name);
@@ -26,21 +26,23 @@ const UNANSWERED = new SinkUnavailableError(
     'check its file system, such as the server of a network share',
 );
 
-it('runs one operation at a time, also after one that failed', async () => {
+it('operations on a folder run one at a time and in order, also after one that failed', async () => {
   const { run, started, end } = startFolder();
-  const results = ['first', 'second', 'third'].map((name) => run(name));
+  const results = Promise.allSettled(['first', 'second', 'third'].map((name) => run(name)));
   await jest.advanceTimersByTimeAsync(9000);
   expect(started).toEqual(['first']);
-  end('first');
+  const reason = new Error('the disk is full');
+  end('first', Promise.reject(reason));
   await jest.advanceTimersByTimeAsync(9000);
   expect(started).toEqual(['first', 'second']);
   end('second');
   await jest.advanceTimersByTimeAsync(0);
   end('third');
-  await expect(Promise.all(results)).resolves.toEqual(['first', 'second', 'third']);
+  const fulfilled = ['second', 'third'].map((value) => ({ status: 'fulfilled', value }));
+  expect(await results).toEqual([{ status: 'rejected', reason }, ...fulfilled]);
 });
 
-it('fails what waits, and each later operation, until a hung one returns', async () => {
+it('an operation that hangs fails with those that wait for it, and each later one fails until it returns', async () => {
   const { run, started, end } = startFolder();
   const [hung, waiting] = [run('hung'), run('waiting')].map((result) => expect(result).rejects.toEqual(UNANSWERED));
   await jest.advanceTimersByTimeAsync(10_000);
@@ -56,7 +58,7 @@ it('fails what waits, and each later operation, until a hung one returns', async
   await expect(next).resolves.toBe('after its return');
 });
 
-it('ends at once when it is cancelled, and does not start what waited', async () => {
+it('a cancelled operation ends at once, and one that waited is not started', async () => {
   const { run, started, end } = startFolder();
   const controller = new AbortController();
   const cancelled = new Error('cancelled');
