@@ -56,18 +56,24 @@ test('the base URL of Atlas in the file takes precedence', () => {
   expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe('https://file.example');
 });
 
-const UNSET = 'is not set or empty: set it';
 const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
 const SERVER = 'is not the address of a server, such as https://cloud.mongodb.com';
 const PROXY = 'is not the address of a proxy';
 
-it.each<[name: string, value: string | undefined, problem: string]>([
-  [SECRET, '', UNSET],
-  [ID, '', UNSET],
+const variable = (problem: string) => expect.stringMatching(`(^|: )environment variable ${problem}`);
+
+it.each([
+  [ID, SECRET, `${SECRET} is not set or empty: set it`],
+  [SECRET, ID, `${ID} is not set or empty: set it`],
+  [NAME, BUILD, `${NAME} is set and ${BUILD} is not: set both for a versioned worker, or neither`],
+  [BUILD, NAME, `${BUILD} is set and ${NAME} is not`],
+])('the variable %s is refused without %s', (name, other, problem) => {
+  expect(problemsOf(SINKS, { [name]: 'x', [other]: '' })).toEqual([variable(problem)]);
+});
+
+it.each([
   [SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
   [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON; make the keys with: live-.* keys --file'],
-  [NAME, 'x', `is set and ${BUILD} is not: set both for a versioned worker, or neither`],
-  [BUILD, 'x', `is set and ${NAME} is not`],
   [BASE_URL, 'cloud.mongodb.com', SERVER],
   [BASE_URL, 'ftp://cloud.mongodb.com', SERVER],
   [BASE_URL, 'https://cloud.mongodb.com/api/atlas/v2', SERVER],
@@ -76,9 +82,8 @@ it.each<[name: string, value: string | undefined, problem: string]>([
   ['http_proxy', 'the proxy', PROXY],
   ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, PROXY],
   ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
-])('the variable %s is refused with the value %j, which is not quoted', (name, value, problem) => {
-  const message = `(^|: )environment variable ${name} ${problem}`;
-  expect(problemsOf(SINKS, { [name]: value })).toEqual([expect.stringMatching(message)]);
+])('the variable %s is refused with the value %j, and no secret is quoted', (name, value, problem) => {
+  expect(problemsOf(SINKS, { [name]: value })).toEqual([variable(`${name} ${problem}`)]);
 });
 
 test('empty variables count as unset', () => {

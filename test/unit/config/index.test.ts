@@ -23,7 +23,7 @@ it('LIVE_MIGRATION_PREP_CONFIG names the file, which --config overrides', () => 
   expect(loadConfig(env, fromOption).taskQueue).toBe('option');
 });
 
-it('credentials are read by reference, beside that of the environment; ids of digits stay texts', () => {
+it('credentials of the file are added to that of the environment; an id of digits only stays a string', () => {
   const yaml = `${SINKS}  other: {type: file, directory: other}
 atlas:
   credentials:
@@ -42,7 +42,7 @@ atlas:
   expect(atlas.organizations).toEqual(new Map([ORG, '123456789012345678901234'].map((id) => [id, one])));
 });
 
-it('sealing keys are read from a file, which stands before the environment', () => {
+it('sealing keys of a file take precedence over those of the environment', () => {
   write('keys.json', JSON.stringify({ keys: [{ ...makeKey(new Date()), kid: 'of-the-file' }] }));
   expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual(['of-the-file']);
 });

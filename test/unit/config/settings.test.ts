@@ -83,9 +83,9 @@ metrics: {port: 65535}
 `;
 
 it.each([
-  ['small', LEAST, -1],
-  ['big', GREATEST, 1],
-])('every number has a value that is not too %s, and the next one is refused', (extreme, settings, step) => {
+  ['minimum', 'less', 'small', LEAST, -1],
+  ['maximum', 'more', 'big', GREATEST, 1],
+])('each number with a %s accepts it, and refuses one %s', (_bound, _beyond, extreme, settings, step) => {
   expect(problemsOf(SINKS + settings)).toEqual([]);
   const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
   expect(problemsOf(SINKS + beyond)).toEqual(

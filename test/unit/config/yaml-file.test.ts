@@ -17,7 +17,7 @@ describe('a YAML file', () => {
     ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 Map keys must be unique'],
     ['an alias of nothing', `a: x\nb: *${CANARY}\n`, ':2 Unresolved alias: quote a text that starts with *'],
     ['too many aliases', LAUGHS, ' Excessive alias count indicates a resource exhaustion attack'],
-  ])('with %s is refused, where and why', (_what, yaml, problem) => {
+  ])('with %s is refused with the reason', (_what, yaml, problem) => {
     expect(read(yaml)).toMatchObject({ content: undefined, problems: [`lmp.yaml${problem}`] });
   });
 

@@ -34,7 +34,7 @@ describe('validateFields', () => {
     ]);
   });
 
-  it('takes 1,000 entries with one warning of all, and refuses one more', () => {
+  it('takes 1,000 entries with one warning for all of them, and refuses 1,001', () => {
     const { request } = check({ accessListIps: wideBlocks(1000) });
     expect(request?.accessListIps).toHaveLength(1000);
     expect(request?.warnings).toEqual([expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block')]);
@@ -97,7 +97,7 @@ it('ten of many problems are described, and the others counted', () => {
   expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
 });
 
-it('the id of a run names the pair of organizations, and an empty source is refused', () => {
+it('the workflow id names the pair of organizations, and an empty sourceOrgId is refused', () => {
   expect(workflowIdFor(ORG, null)).toBe(`live-migration-prep/${ORG}`);
   expect(workflowIdFor(ORG, SOURCE_ORG)).toBe(`live-migration-prep/${ORG}/${SOURCE_ORG}`);
   expect(() => workflowIdFor(ORG, '')).toThrow('sourceOrgId is empty: leave it out or pass null');

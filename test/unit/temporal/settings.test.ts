@@ -35,7 +35,7 @@ describe('the settings for Temporal', () => {
     });
   });
 
-  it('come from the profile that is named, and first from the environment', () => {
+  it('come from the named profile, over which the environment takes precedence', () => {
     expect(read({}, PROFILES)).toMatchObject({ address: 'one:7233', secrets: [] });
     expect(read({ PROFILE: 'cloud' }, PROFILES)).toMatchObject({ address: 'two:7233', secrets: [CANARY] });
     expect(read({ ADDRESS: 'three:7233' }, PROFILES)).toMatchObject({ address: 'three:7233' });
@@ -72,7 +72,7 @@ describe('the settings for Temporal', () => {
     ],
     ['a missing file', / the profile file \/nowhere\.toml cannot be used: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
     ['a missing profile', / temporalio\/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }],
-  ])('with %s are refused with a remedy, and no secret is quoted', (_what, message, variables, ...[profiles]) => {
+  ])('with %s are refused with the reason, and no secret is quoted', (_what, message, variables, ...[profiles]) => {
     const load = () => read(variables, profiles);
     expect(load).toThrow(message);
     expect(load).not.toThrow(/CANARY|\n/);
