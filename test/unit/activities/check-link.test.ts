@@ -28,7 +28,7 @@ const client = {
 it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: object]>([
   ['Atlas returns 503', 'drop', atlasReturns503, { type: 'AtlasUnavailable', nonRetryable: false }],
   ['the sink rejects', 'source', notLinked, { type: 'SinkRejected', nonRetryable: true }],
-  ['runs may not be read', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
+  ['Temporal denies reading runs', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
 ])('the check of a link fails when %s', async (_what, sink, atlas, failure) => {
   const activity = checkLinkActivity({ isLinked: atlas } as AdminApi, SINKS, organizations, 0) as Untyped;
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };

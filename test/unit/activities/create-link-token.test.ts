@@ -50,7 +50,7 @@ async function attemptWithoutCall(change?: object, info?: Partial<Info>): Promis
   await attempt(change, info).finally(() => expect(post).not.toHaveBeenCalled());
 }
 
-test('a created token comes back sealed for its run, with the count, the facts and the credential that created it', async () => {
+test('a token is created with the credential configured now, and returned sealed with its facts', async () => {
   const { post, attempt } = worker();
   const sealed = await attempt({ request: { ...REQUEST, credential: 'renamed meanwhile' } });
   expect(post.mock.calls).toEqual([[ORG, ['192.31.196.7'], 'acme', expect.any(AbortSignal)]]);
@@ -81,12 +81,12 @@ describe('Atlas is not called', () => {
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 
-  it('for a request that is not valid, and the run counts no token', async () => {
+  it('for a request that is not valid, whose failure says that no token can exist', async () => {
     const failure = await failureOf(attemptWithoutCall({ request: {} }));
     expect(failure).toMatchObject({ nonRetryable: true, details: [{ tokenMayExist: false }] });
   });
 
-  it('for an organization that the configuration does not serve', async () => {
+  it('for an organization without a configured credential, and the attempt is retried', async () => {
     const info = inRunOf(workflowIdFor(UNMAPPED_ORG, SOURCE_ORG));
     const request = { ...REQUEST, orgId: UNMAPPED_ORG };
     const failure = { type: 'AtlasUnavailable', nonRetryable: false };
@@ -100,7 +100,7 @@ describe('Atlas is not called', () => {
   });
 });
 
-test('the second attempt of the second activity backs off like a third attempt', async () => {
+test('backoff grows across activities: attempt 2 of activity 2 backs off like a third attempt', async () => {
   const { post, attempt } = worker();
   post.mockRejectedValue(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'));
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
@@ -108,7 +108,7 @@ test('the second attempt of the second activity backs off like a third attempt',
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-test('an attempt stopped before it sends its request ends as cancelled, and is retried after a shutdown', async () => {
+test('an attempt that a cancel stops before its request is cancelled; one that a shutdown stops is retried', async () => {
   const stopped = (details: object) => {
     const { post, attempt } = worker();
     const env = attemptIn();
@@ -126,7 +126,7 @@ test('a token that cannot be sealed is lost, and shown nowhere', async () => {
   expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
 });
 
-describe('a token whose attempt the run counted as lost', () => {
+describe('a token that its attempt did not report', () => {
   it('is returned by each later attempt without another request, even after the deadline', async () => {
     const { post, attempt } = worker();
     const token = await attempt();
@@ -150,10 +150,10 @@ describe('a token whose attempt the run counted as lost', () => {
   });
 
   it.each([
-    ['another run', 3, 'another run'],
-    ['a run that counts no loss since', 2, 'run'],
-    ['a run that also counts a loss on another worker', 4, 'run'],
-  ])('is not returned to %s: Atlas creates another', async (_what, unconfirmedTokens, runId) => {
+    ['to another run', 3, 'another run'],
+    ["if the run's count of unconfirmed tokens has not grown", 2, 'run'],
+    ['if that count has grown by two, once for another worker', 4, 'run'],
+  ])('is not returned %s: Atlas creates another', async (_what, unconfirmedTokens, runId) => {
     const { post, attempt } = worker();
     const { deliveryId } = await attempt();
     const info = { workflowExecution: { workflowId: OWN_ID, runId } };

@@ -52,7 +52,7 @@ async function attemptWithoutDelivery(info: Partial<Info>, sink?: unknown, token
   await attempt(info, sink).finally(() => expect(deliver).not.toHaveBeenCalled());
 }
 
-test('a token sealed with a private address goes to the sink as it was sealed, and the receipt says the rest', async () => {
+test('sink and receipt get the sealed facts, even with a private address, not forged ones beside them', async () => {
   const sealed = await seal({ accessListIps: ['10.1.2.3'] });
   const { deliver, attempt } = worker({ ...sealed, orgId: 'forged', requestedBy: 'forged' });
   const { jwe: _, ...facts } = sealed;
@@ -104,7 +104,7 @@ describe('a failed attempt says whether its sink was tried:', () => {
     ['no, if there is no such sink', {}, 'down', false, absent],
     ['yes, if it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
     ['yes, after an earlier attempt', { attempt: 2 }, 'down', true, absent],
-    ['yes, after an attempt before a reset', reset, 'down', true, absent],
+    ['yes, after an attempt before a reset of the activity', reset, 'down', true, absent],
   ])('%s', async (_what, info, sink, sinkTried, failure) => {
     const { deliver, attempt } = worker();
     deliver.mockRejectedValue(new SinkRejectedError('no'));
@@ -112,7 +112,7 @@ describe('a failed attempt says whether its sink was tried:', () => {
   });
 });
 
-test('an attempt stopped during the delivery ends as cancelled, and is retried after a shutdown', async () => {
+test('an attempt that a cancel stops during delivery is cancelled; one that a shutdown stops is retried', async () => {
   const stopped = (details: object) => {
     const { deliver, attempt } = worker();
     const env = attemptIn();

@@ -90,8 +90,8 @@ test('an attempt whose backoff goes past the deadline is the last', () => {
 
 it.each([
   ['is retried no earlier than the server asked for', true, 7000],
-  ['is not retried if that does not help', false, undefined],
-])('a failed call that may be repeated %s', (_what, retryable, nextRetryDelay) => {
+  ['is not retried if its outcome is final', false, undefined],
+])('a failed call that creates nothing %s', (_what, retryable, nextRetryDelay) => {
   const call = { type: 'AtlasUnavailable', message: 'Atlas returned 429' } as const;
   const outcome = { ...call, details: STATUS, retryable, retryAfterMs: 7000 };
   const failure = failures.repeatableCallFailure(outcome);
@@ -110,13 +110,13 @@ test('an invalid request fails with its first hundred problems and the number of
 });
 
 it.each([
-  ['PERMISSION_DENIED', GRPC.permissionDenied, 'grant the permission', true],
-  ['UNIMPLEMENTED', GRPC.unimplemented, 'use a server and a visibility store that list', true],
-  ['INVALID_ARGUMENT', GRPC.invalidArgument, 'use a server and a visibility store that list', true],
-  ['UNAVAILABLE', GRPC.unavailable, "check that Temporal's visibility store works", false],
-])('%s from the list of runs leads to a failure that names the remedy', (_name, code, remedy, nonRetryable) => {
+  ['PERMISSION_DENIED', 'not retried', GRPC.permissionDenied, 'grant the permission'],
+  ['UNIMPLEMENTED', 'not retried', GRPC.unimplemented, 'use a server and a visibility store that list'],
+  ['INVALID_ARGUMENT', 'not retried', GRPC.invalidArgument, 'use a server and a visibility store that list'],
+  ['UNAVAILABLE', 'retried', GRPC.unavailable, "check that Temporal's visibility store works"],
+])('%s from the list of runs is %s, and its failure names the remedy', (_name, retried, code, remedy) => {
   const error = Object.assign(new Error(), { code, details: '', metadata: {} });
   const failure = failures.temporalUnavailable(error, 'id');
-  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable });
+  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: retried !== 'retried' });
   expect(failure.message).toContain(remedy);
 });

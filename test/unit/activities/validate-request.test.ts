@@ -73,7 +73,7 @@ it.each<[what: string, field: string, change: object, run: Partial<RunOptions>, 
   ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
   ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
-  ['an option of its own', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
+  ['a retry policy for its run', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
 ])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {
   expect(await problemsOf(validate({ ...REQUEST, ...change }, run))).toEqual([[field, description]]);
 });
