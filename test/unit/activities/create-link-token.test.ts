@@ -108,7 +108,7 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);
 });
 
-test('an attempt that a cancel stops before its request is cancelled; one that a shutdown stops is retried', async () => {
+test('an attempt that a cancel stops before its POST is cancelled; one that a shutdown stops is retried', async () => {
   const stopped = (details: object) => {
     const { post, attempt } = worker();
     const env = attemptIn();

@@ -77,7 +77,7 @@ describe.each([
   ['serviceAccount', { accessTokens: 2, posts: 4 }],
   ['apiKey', { accessTokens: 0, posts: 5 }],
 ] as const)('createLinkToken with a credential of type %s', (kind, requests) => {
-  it('returns the token that Atlas created, and authenticates once until that expires', async () => {
+  it('returns the token that Atlas created, and authenticates once per access token or nonce', async () => {
     const [atlas, emulator] = await start(kind, { envelope: true, pretty: true });
     const linkToken = await create(atlas);
     expect(emulator.createdTokens()).toMatchObject([{ linkToken, orgId: ORG, accessListIps: ADDRESSES }]);
@@ -176,9 +176,9 @@ describe('a service account', () => {
   });
 
   it.each([
-    ['a 401 to a fresh token', 0, { accessTokens: 1, posts: 1 }],
-    ['a second 401, to its renewed token', 1, { accessTokens: 2, posts: 3 }],
-  ])('takes %s for a refusal', async (_what, created, requests) => {
+    ['a 401 to a new access token', 0, { accessTokens: 1, posts: 1 }],
+    ['a second 401, to the renewed access token', 1, { accessTokens: 2, posts: 3 }],
+  ])('does not retry after %s', async (_what, created, requests) => {
     const [atlas, emulator] = await start('serviceAccount');
     for (let i = 0; i < created; i++) await create(atlas);
     emulator.faults({ on: 'linkTokens', times: 9, errorCode: 'NOT_ORG_OWNER' });
@@ -243,7 +243,7 @@ describe('closing', () => {
 });
 
 describe('visibleOrganizations', () => {
-  it('uses the access token of the runs, or replaces it with a new one if the client secret is right', async () => {
+  it("with 'cached' uses the runs' access token; with 'new' replaces it, unless Atlas refuses the secret", async () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     await expect(atlas.visibleOrganizations('default', 'cached')).resolves.toEqual([ORG]);

@@ -110,7 +110,7 @@ it.each([
 it.each([
   [120_000, 120_000],
   [86_400_000, 15 * 60_000],
-])('a Retry-After of %i ms, the longest of those under way, opens the circuit for %i ms', async (askedMs, openMs) => {
+])('the longest Retry-After of many, %i ms, opens the circuit for %i ms (at most 15 min)', async (askedMs, openMs) => {
   const { request, rejected } = start();
   const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
   await Promise.all(errors.map((error) => request(error)));

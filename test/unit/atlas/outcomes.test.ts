@@ -18,8 +18,9 @@ const OUTCOMES = {
   'fails as AtlasRequestRejected': ['AtlasRequestRejected', false, false],
   'fails as AtlasResponseInvalid': ['AtlasResponseInvalid', false, false],
   'fails as AtlasResponseInvalid, and a token may exist': ['AtlasResponseInvalid', false, true],
-  'is sent again later': ['AtlasUnavailable', true, false],
-  'is sent again later, and a token may exist': ['AtlasUnavailable', true, true],
+  'fails as AtlasUnavailable': ['AtlasUnavailable', false, false],
+  'is retried': ['AtlasUnavailable', true, false],
+  'is retried, and a token may exist': ['AtlasUnavailable', true, true],
 } as const satisfies Record<string, [type: FailureType, retryable: boolean, tokenMayExist: boolean]>;
 
 const REFUSALS = [300, 399, 400, 401, 402, 403, 404, 406, 409, 499];
@@ -30,20 +31,20 @@ type Row = [endpoint: Endpoint, outcome: keyof typeof OUTCOMES, statuses: number
 const repeatable = (endpoint: Endpoint): Row[] => [
   [endpoint, 'fails as AtlasResponseInvalid', [200, 600]],
   [endpoint, 'fails as AtlasRequestRejected', REFUSALS],
-  [endpoint, 'is sent again later', [429, ...TEMPORARY]],
+  [endpoint, 'is retried', [429, ...TEMPORARY]],
 ];
 
 it.each<Row>([
   ['linkTokens', 'fails as AtlasResponseInvalid, and a token may exist', [200, 299, 600]],
   ['linkTokens', 'fails as AtlasRequestRejected', REFUSALS],
-  ['linkTokens', 'is sent again later', [429]],
-  ['linkTokens', 'is sent again later, and a token may exist', TEMPORARY],
+  ['linkTokens', 'is retried', [429]],
+  ['linkTokens', 'is retried, and a token may exist', TEMPORARY],
   ['oauthToken', 'fails as AtlasResponseInvalid', [200]],
   ['oauthToken', 'fails as AtlasRequestRejected', [...REFUSALS, 600]],
-  ['oauthToken', 'is sent again later', [429, ...TEMPORARY]],
+  ['oauthToken', 'is retried', [429, ...TEMPORARY]],
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
-])('without the expected content, a request to %s %s, after each status of %j', (endpoint, name, statuses) => {
+])('a request to %s %s, after each status of %j without usable content', (endpoint, name, statuses) => {
   for (const status of statuses) {
     // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
     const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
@@ -137,21 +138,21 @@ describe('a connection that failed', () => {
   const lost = 'the connection to Atlas closed before the full response arrived';
   const late = 'Atlas did not respond in time';
 
-  it.each<[string, string, Endpoint, message: string, retryable: boolean, unconfirmed: boolean]>([
-    ['TIMEOUT', 'after', 'linkTokens', late, true, true],
-    ['ECONNRESET', 'after', 'linkTokens', lost, true, true],
-    ['CERT_HAS_EXPIRED', 'after', 'linkTokens', lost, true, true],
-    ['TIMEOUT', 'before', 'linkTokens', noConnection, true, false],
-    ['EPROTO', 'before', 'linkTokens', noConnection, true, false],
-    ['ECONNRESET', 'after', 'orgs', lost, true, false],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', untrusted, false, false],
-    ['CERT_HAS_EXPIRED', 'before', 'linkTokens', untrusted, false, false],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', untrusted, false, false],
-  ])('with %s %s the request to %s was written: %s', (code, when, endpoint, message, ...flags) => {
-    const [retryable, tokenMayExist] = flags;
+  it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: string]>([
+    ['TIMEOUT', 'after', 'linkTokens', 'is retried, and a token may exist', late],
+    ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
+    ['CERT_HAS_EXPIRED', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
+    ['TIMEOUT', 'before', 'linkTokens', 'is retried', noConnection],
+    ['EPROTO', 'before', 'linkTokens', 'is retried', noConnection],
+    ['ECONNRESET', 'after', 'orgs', 'is retried', lost],
+    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+    ['CERT_HAS_EXPIRED', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+  ])('with %s %s the request to %s was written %s: %s', (code, when, endpoint, name, message) => {
+    const [type, retryable, tokenMayExist] = OUTCOMES[name];
     const { outcome } = connectionError(endpoint, when === 'after', code, 'https://atlas.test');
     expect(outcome).toEqual({
-      ...{ type: 'AtlasUnavailable', retryable, tokenMayExist, details: { reason: code } },
+      ...{ type, retryable, tokenMayExist, details: { reason: code } },
       message: expect.stringContaining(message),
     });
   });
@@ -163,17 +164,17 @@ describe('an error of the worker itself', () => {
   it.each([
     ['a secret', new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
     ['a credential', credentialNotConfigured('payments'), NOT_CONFIGURED],
-  ])('about %s comes before any request: it is retried, and no token may exist', (_what, error, message) => {
+  ])('about %s comes before any request: it is retried, and no token can exist', (_what, error, message) => {
     const outcome = classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
     expect(outcome.message).toContain(message);
   });
 
   it.each([
-    ['an unknown error', new TypeError('CANARY')],
+    ['unknown', new TypeError('CANARY')],
     ['a string', 'CANARY'],
     ['null', null],
-  ])('that is %s is TokenLost where a token may exist, and its message is shown nowhere', (_what, error) => {
+  ])('that is %s is TokenLost for linkTokens, AtlasResponseInvalid for orgs, and never quoted', (_what, error) => {
     const outcome = classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
     expect(JSON.stringify(outcome)).not.toContain('CANARY');
