@@ -25,14 +25,14 @@ it('withTimeout ends work that takes too long, even if garbage is collected mean
   for (const work of hung) await expect(work).rejects.toMatchObject({ name: 'TimeoutError' });
 });
 
-it('leaves no unhandled rejection behind work that throws at once', async () => {
+it('raceSignal leaves no unhandled rejection when the work throws synchronously', async () => {
   const unhandled = jest.fn();
   process.on('unhandledRejection', unhandled);
   const { signal } = new AbortController();
   const work = () => {
-    throw new Error('at once');
+    throw new Error('synchronous');
   };
-  await expect(raceSignal(work, signal)).rejects.toThrow('at once');
+  await expect(raceSignal(work, signal)).rejects.toThrow('synchronous');
   await new Promise(setImmediate);
   process.off('unhandledRejection', unhandled);
   expect(unhandled).not.toHaveBeenCalled();

@@ -82,27 +82,28 @@ describe('exit code 2, before Temporal is called, for', () => {
   it.each([
     ['--json watch --org ABC', INVALID_ORG],
     ['watch --timeout 10 --json', 'Write one such as 30s'],
-  ])('%s, as text and as JSON', async (command, message) => {
+  ])('%s, with the message as text and as JSON', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);
     expect(objectIn(json)['error']).toContain(message);
+    expect(json.stderr).toContain(message);
   });
 });
 
-it('without Temporal a command ends with 3', async () => {
+it('a command that cannot reach Temporal ends with exit code 3', async () => {
   const { code, stderr } = await run('list');
   expect(code).toBe(EXIT_CODES.unreachable);
   expect(stderr).toMatch(/at 127\.0\.0\.1:1, namespace default, .*ECONNREFUSED/);
 });
 
-it('doctor names every problem of a configuration, checks nothing else, and ends with 1', async () => {
+it('doctor names every problem of a configuration, checks nothing else, and ends with exit code 1', async () => {
   const file = write('lmp.yaml', 'colour: blue\nsinks: {drop: {type: fax}}\n');
   const { code, stdout, stderr } = await run(`doctor --config ${file}`);
   expect({ code, stdout }).toEqual({ code: EXIT_CODES.failed, stdout: '' });
   expect(stderr).toMatch(/ problems:\n[^]*lmp\.yaml:2 sinks\.drop\.type: [^]*lmp\.yaml:1 colour: /);
 });
 
-it('--help names every command and every exit code, and exits with 0', async () => {
+it('--help names every command and every exit code, and ends with exit code 0', async () => {
   const { code, stdout, stderr } = await run('--help');
   expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
   const commands = 'start watch list cancel redeliver recover doctor keys schedule'.split(' ');

@@ -37,16 +37,16 @@ describe('keys', () => {
 
   const NOT_KEYS = 'is not a JWK set of 256-bit keys, and may be damaged: restore it';
   it.each<[what: string, text: string | null, options: string[], code: number, problem: string]>([
-    ['without --rotate, an existing file is refused, and stays as it is', 'mine', [], 2, 'exists: add --rotate'],
+    ['without --rotate refuses an existing file, and leaves it as it is', 'mine', [], 2, 'exists: add --rotate'],
     [
-      '--rotate of a file that is not JSON is refused, and leaves it as it is',
+      '--rotate refuses a file that is not JSON, and leaves it as it is',
       '{"keys": [{"k": "CANARY',
       ['--rotate'],
       1,
       NOT_KEYS,
     ],
     [
-      '--rotate of a missing file is refused, and creates no file',
+      '--rotate refuses a missing file, and creates none',
       null,
       ['--rotate'],
       2,

@@ -48,7 +48,7 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
   },
 );
 
-it('the worst outcome decides the exit code of many, which are counted', async () => {
+it('the worst outcome decides the exit code of a command for many runs, which counts each', async () => {
   const outcomes = [delivered(0), DELIVERED_EARLIER, DIFFERENT, UNDELIVERED];
   const { code, lines } = await workOn(outcomes);
   expect(code).toBe(undelivered);

@@ -79,7 +79,7 @@ describe('follow', () => {
     ]);
   });
 
-  it.concurrent('ends with 5 while the run waits undelivered', async () => {
+  it.concurrent('ends with exit code 5 while the run waits undelivered', async () => {
     const status = { ...STATUS, ...UNDELIVERED };
     const lines = [
       'it waits',
@@ -90,13 +90,13 @@ describe('follow', () => {
     expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
   });
 
-  it.concurrent('ends with 5 when only the memo says undelivered, since no worker responds', async () => {
+  it.concurrent('ends with exit code 5 when only the memo says undelivered, since no worker responds', async () => {
     const noWorker = 'undelivered: no worker responds, so the reason is in the history only';
     const lines = [noWorker, KEPT, REDELIVER];
     expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
   });
 
-  it.concurrent('ends with 1 after a result that is not a receipt', async () => {
+  it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [`${workflowId} completed with a result that is not a receipt: see it in Temporal`];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });

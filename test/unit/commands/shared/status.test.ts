@@ -10,9 +10,9 @@ const STATUS = {
 };
 
 it.each<[which: string, asked: number, answers: number]>([
-  ['none of five runs answers', 2, 0],
-  ['the first of five runs answers', 5, 1],
-])('if %s, a reader that may miss two answers asks %d', async (_which, asked, answers) => {
+  ['none of five runs responds', 2, 0],
+  ['the first of five runs responds', 5, 1],
+])('if %s, a reader that gives up after two unanswered Queries sends %d', async (_which, asked, answers) => {
   let queries = 0;
   const query = () => Promise.resolve(queries++ < answers ? STATUS : null);
   const client = {
