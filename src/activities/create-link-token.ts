@@ -17,19 +17,21 @@ import { createInputSchema } from './inputs';
 import { createReceivedTokens } from './received-tokens';
 
 const TOO_LATE = "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
+const CHECK_WORKERS = 'check that workers run and that their clocks are right, then start again';
 const DESCRIBE_TIMEOUT_MS = 5000;
-const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another follows');
+const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another attempt follows');
 // Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
 const NO_CREDENTIAL = notSent(
   "the worker's configuration has no credential for this organization any more: " +
     'name one under atlas.organizations, and restart the workers',
 );
 const NOT_SEALED = tokenLost(
-  'Atlas created a token and the worker could not seal it: remove it in Atlas, then start again',
+  'Atlas created a token, but the worker could not seal it, so it is lost: delete its API key in Atlas, ' +
+    'and check the sealing keys of the workers before you start again',
 );
 const TOKEN_TOO_LARGE = tokenLost(
   `Atlas returned a link-token of more than ${MAX_LINK_TOKEN_BYTES / 1024} KiB, which the worker refuses: ` +
-    'remove its key in Atlas, and report it',
+    'delete its API key in Atlas, and report this as an issue of live-migration-prep',
 );
 
 /**
@@ -70,7 +72,7 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(facts.orgId);
     if (Date.now() >= deadlineAtMs) {
       const lastError = await withHeartbeats(() => findLastError(context)).catch(() => null);
-      const message = lastError ? formatGaveUp(lastError, TOO_LATE) : `gave up: ${TOO_LATE}; start again`;
+      const message = lastError ? formatGaveUp(lastError, TOO_LATE) : `gave up: ${TOO_LATE}; ${CHECK_WORKERS}`;
       return fail(notSent(message, { retryable: false }));
     }
     if (credential === null) return fail(NO_CREDENTIAL);

@@ -11,7 +11,7 @@ export function credentialSchema(context: ReferenceContext) {
       z.strictObject({ type: z.literal('serviceAccount'), clientId: id, clientSecret: secret }),
       z.strictObject({ type: z.literal('apiKey'), publicKey: id, privateKey: secret }),
     ],
-    'is not a credential: write type: serviceAccount or type: apiKey',
+    'is not a type of credential: write type: serviceAccount or type: apiKey',
   );
 }
 

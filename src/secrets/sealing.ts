@@ -3,7 +3,7 @@ import { CompactEncrypt, base64url, compactDecrypt } from 'jose';
 import { z } from 'zod';
 import { tokenFactsSchema, type SealedToken, type TokenFacts } from '../contract/schemas';
 import { toObject } from '../shared/object';
-import { quote } from '../shared/text';
+import { quote, truncate } from '../shared/text';
 import type { SecretFormat } from './references';
 
 const keySchema = z.object({
@@ -21,13 +21,19 @@ const keySetSchema = z.object({
 });
 
 const PAYLOAD_VERSION = 1;
+/** Exceeds an id with two organizations. Anyone can write the header of a token. */
+const MAX_WORKFLOW_ID_LENGTH = 100;
 
 const payloadSchema = tokenFactsSchema.extend({
   version: z.literal(PAYLOAD_VERSION),
   linkToken: z.string().min(1),
 });
 
-export const HOW_TO_MAKE_KEYS = 'make the keys with: live-migration-prep keys --file sealing-keys.json';
+/** New keys open no token that is sealed already. */
+export const HOW_TO_MAKE_KEYS =
+  'for a first installation, make the keys with: live-migration-prep keys --file sealing-keys.json';
+const HOW_TO_RESTORE_KEYS =
+  'restore them from another worker, since only they open the tokens that are sealed with them; ' + HOW_TO_MAKE_KEYS;
 
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
 export class SealedTokenUnreadableError extends Error {
@@ -114,7 +120,8 @@ export function createSealer(readKeySet: () => string): Sealer {
         const { k } = findKey(String(kid));
         if (aud === workflowId) return base64url.decode(k);
         throw new SealedTokenUnreadableError(
-          'the token was sealed for another workflow id: deliver it in a run with that id',
+          `the token was sealed for workflow id ${truncate(String(aud), MAX_WORKFLOW_ID_LENGTH)}: ` +
+            'deliver it in a run with that id',
           false,
         );
       };
@@ -171,12 +178,12 @@ function parseKeySet(json: string): [Key, ...Key[]] {
     input = JSON.parse(json);
   } catch {
     // JSON.parse quotes its input, which is a secret.
-    throw new Error(`the sealing keys are not JSON; ${HOW_TO_MAKE_KEYS}`);
+    throw new Error(`the sealing keys are not JSON: ${HOW_TO_RESTORE_KEYS}`);
   }
   const { data, error } = keySetSchema.safeParse(input);
   if (error) {
     const problems = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; ');
-    throw new Error(`the sealing keys are not a JWK set of 256-bit keys (${problems}); ${HOW_TO_MAKE_KEYS}`);
+    throw new Error(`the sealing keys are not a JWK set of 256-bit keys (${problems}): ${HOW_TO_RESTORE_KEYS}`);
   }
   return data.keys as [Key, ...Key[]];
 }

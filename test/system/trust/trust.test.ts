@@ -31,7 +31,7 @@ it('a standalone activity does nothing for a valid request', async () => {
   const { address } = await sharedTemporal();
   for (const [activity, problem, ...args] of [
     ['createLinkToken', 'the request is not valid', input],
-    ['deliverLinkToken', 'sealed for another workflow id', { jwe }, 'files'],
+    ['deliverLinkToken', 'sealed for workflow id', { jwe }, 'files'],
   ] as const) {
     const { code, stdout, stderr } = await temporalCli(
       address,
