@@ -31,7 +31,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
     const when =
       waitMs > 0
         ? `no link-token request with credential ${credentialName} until ${new Date(Date.now() + waitMs).toISOString()}`
-        : `one link-token request at a time with credential ${credentialName}, which tests whether Atlas responds`;
+        : `one link-token request at a time with credential ${credentialName}, until Atlas responds`;
     return `this worker sends ${when}, after this error: ${lastFailure.message}`;
   }
 

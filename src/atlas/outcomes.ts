@@ -56,10 +56,16 @@ const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
 const isForbidden: Condition = (status, errorCode) => status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
 
+/** The configuration file takes precedence over the variable. */
+const BASE_URL = 'atlas.baseUrl (or MONGODB_ATLAS_BASE_URL)';
+const FIND_KEY =
+  'Atlas may have created an API key for it (live-migration-prep list --unconfirmed says when): ' +
+  'delete that key in Atlas, then start again';
+
 const REDIRECT = rejected(
   between(300, 399),
   'the worker follows no redirect, since that could send its credentials elsewhere:' +
-    ' set MONGODB_ATLAS_BASE_URL to Atlas itself, and check the proxy',
+    ` check the proxy, or correct ${BASE_URL} and restart the workers`,
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
 const NO_HTTP_STATUS = invalid(isOther, 'this is not an HTTP status: check the proxies between the worker and Atlas');
@@ -88,7 +94,7 @@ const OWNER_ROWS: readonly Row[] = [
 
 /** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
 const LINK_TOKEN_ROWS: readonly Row[] = [
-  invalid(is2xx, 'check in Atlas whether a link-token was created before you start again'),
+  invalid(is2xx, FIND_KEY),
   rejected(oneOf(400, 422), 'correct the fields that Atlas names, then start again'),
   ...OWNER_ROWS,
   rejected(oneOf(404), 'check orgId: a credential sees only the organization it belongs to'),
@@ -184,19 +190,20 @@ export function connectionError(endpoint: Endpoint, written: boolean, code: stri
     tokenMayExist: written && endpoint === 'linkTokens',
     message: isUntrusted
       ? `the TLS certificate of Atlas is not trusted (${code}): ` +
-        'check MONGODB_ATLAS_BASE_URL, or add your CA with NODE_EXTRA_CA_CERTS'
-      : describeConnection(written, code, baseUrl),
+        `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`
+      : describeConnection(endpoint, written, code, baseUrl),
     details: { reason: code },
   });
 }
 
-function describeConnection(written: boolean, code: string, baseUrl: string): string {
+function describeConnection(endpoint: Endpoint, written: boolean, code: string, baseUrl: string): string {
   if (!written) {
-    const remedy = 'if this lasts, check MONGODB_ATLAS_BASE_URL, DNS, the proxy and the firewall';
+    const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
     return `no connection to Atlas at ${baseUrl} (${code}); ${remedy}`;
   }
-  if (code === 'TIMEOUT') return 'Atlas did not respond in time';
-  return `the connection to Atlas closed before the full response arrived (${code})`;
+  const { request } = ENDPOINT_RULES[endpoint];
+  if (code === 'TIMEOUT') return `Atlas did not respond to the ${request} within atlas.requestTimeoutMs`;
+  return `the connection to Atlas closed before the full response to the ${request} arrived (${code})`;
 }
 
 /** Makes the outcome of a request that was not sent. By default it is retryable. */
@@ -220,7 +227,7 @@ export function credentialNotConfigured(name: string): AtlasError {
 /** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
   if (error instanceof AtlasError) return error.outcome;
-  if (error instanceof SecretUnavailableError) return notSent(`the credential for Atlas: ${error.message}`);
+  if (error instanceof SecretUnavailableError) return notSent(`cannot use the credential for Atlas: ${error.message}`);
   // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;
   const message = `the worker failed with an unexpected error (${name}) while it called Atlas`;
@@ -229,10 +236,10 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
       type: 'AtlasResponseInvalid',
       retryable: false,
       tokenMayExist: false,
-      message: `${message}: report it as a defect of the worker`,
+      message: `${message}: report this as an issue of live-migration-prep`,
       details: {},
     };
   }
   // The response may have arrived, and a retry would create another token.
-  return tokenLost(`${message}; check in Atlas whether a link-token was created before you start again`);
+  return tokenLost(`${message} for a link-token; ${FIND_KEY}`);
 }

@@ -135,16 +135,16 @@ describe("Atlas's own message", () => {
 describe('a connection that failed', () => {
   const noConnection = 'no connection to Atlas at https://atlas.test';
   const untrusted = 'the TLS certificate of Atlas is not trusted';
-  const lost = 'the connection to Atlas closed before the full response arrived';
-  const late = 'Atlas did not respond in time';
+  const lost = 'the connection to Atlas closed before the full response to the ';
+  const late = 'Atlas did not respond to the link-token request within atlas.requestTimeoutMs';
 
   it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: string]>([
     ['TIMEOUT', 'after', 'linkTokens', 'is retried, and a token may exist', late],
-    ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
+    ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', `${lost}link-token request arrived`],
     ['CERT_HAS_EXPIRED', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
     ['TIMEOUT', 'before', 'linkTokens', 'is retried', noConnection],
     ['EPROTO', 'before', 'linkTokens', 'is retried', noConnection],
-    ['ECONNRESET', 'after', 'orgs', 'is retried', lost],
+    ['ECONNRESET', 'after', 'orgs', 'is retried', `${lost}organizations request arrived`],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
     ['CERT_HAS_EXPIRED', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
@@ -162,7 +162,7 @@ describe('an error of the worker itself', () => {
   const NOT_CONFIGURED = 'the worker has no credential named "payments": configure it';
 
   it.each([
-    ['a secret', new SecretUnavailableError('file a is empty'), 'the credential for Atlas: file a is empty'],
+    ['a secret', new SecretUnavailableError('file a is empty'), 'cannot use the credential for Atlas: file a is empty'],
     ['a credential', credentialNotConfigured('payments'), NOT_CONFIGURED],
   ])('about %s comes before any request: it is retried, and no token can exist', (_what, error, message) => {
     const outcome = classifyAtlasError(error, 'linkTokens');
