@@ -33,19 +33,19 @@ const exported = Object.entries({ ...schemas, ...inputs, ...memo, linkTokenCreat
   ([name, value]): [string, z.ZodType][] => (value instanceof z.ZodType ? [[name, value]] : []),
 );
 
-it.each(exported)('%s limits the length of every array and every text', (_name, schema) => {
+it.each(exported)('%s limits the length of every array and every string', (_name, schema) => {
   expect(unboundedIn(schema)).toEqual([]);
 });
 
 it.each<[what: string, schema: z.ZodType, places: string[]]>([
-  ['a text', z.object({ a: z.string().nullish() }), ['.a']],
-  ['the time of a field', z.object({ a: z.iso.datetime() }), ['.a']],
-  ['a text with a pattern', z.string().regex(/^a+$/), ['']],
+  ['a string', z.object({ a: z.string().nullish() }), ['.a']],
+  ['a date-time', z.object({ a: z.iso.datetime() }), ['.a']],
+  ['a string with a pattern', z.string().regex(/^a+$/), ['']],
   ['an array', z.array(z.uuid()), ['']],
   ['an entry', z.array(z.string().regex(/^a{2,}$/)).max(2), ['.items']],
   ['a record', z.record(z.uuid(), z.null()), ['']],
   ['anything', z.object({ a: z.unknown() }), ['.a']],
-])('a schema in which %s has no limit is found', (_what, schema, places) => {
+])('a schema in which %s has no maximum length is found', (_what, schema, places) => {
   expect(unboundedIn(schema)).toEqual(places);
 });
 

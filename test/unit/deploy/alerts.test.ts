@@ -16,7 +16,7 @@ it.each(alertRules())(
   },
 );
 
-it('each alert has a unit test in which it fires, and none fires in the first', () => {
+it('each alert fires in a unit test of the rules, and none fires in the first one', () => {
   const { tests } = parse(readFileSync(path.join(ALERTS_FOLDER, 'alerts.test.yaml'), 'utf8')) as {
     tests: {
       promql_expr_test?: { exp_samples: { labels?: string }[] }[];

@@ -14,7 +14,7 @@ describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
     expect(types.filter((type) => !new RegExp(`\\b${type}\\b`).test(source))).toEqual([]);
   });
 
-  it('join tells every failed delivery from a failed run', () => {
+  it('name every type of a failed delivery in join', () => {
     const source = sourceOf(language, 'join');
     const isNamed = (type: string) => source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
     expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);

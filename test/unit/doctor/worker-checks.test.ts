@@ -73,7 +73,7 @@ const SINK_REJECTS = sinkThat(() => Promise.reject(new SinkRejectedError('no')))
 it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding: object]>([
   ['a credential that Atlas accepts is ok', CREDENTIAL, {}, ok('accepted by Atlas')],
   ["on the worker's host, the check of a credential names its organization", CREDENTIAL, HOST, VISIBLE],
-  ['a credential without a connection to Atlas is an error that may pass', CREDENTIAL, ABSENT, NO_CONNECTION],
+  ['a credential without a connection to Atlas is a retryable error', CREDENTIAL, ABSENT, NO_CONNECTION],
   ['a credential whose circuit is open is a warning', CREDENTIAL, OPEN, WITH_OPEN],
   ['the check of a role is ok, with the number of organizations', ROLE, {}, ok(`${MAY} in 1 organization`)],
   ["on the worker's host, the check of a role names the organizations", ROLE, HOST, ok(`${MAY} in ${ORG}`)],
@@ -85,7 +85,7 @@ it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding:
   ],
   ['without any visible organization, the check of a role is a warning', DEFAULT_ROLE, NONE, NONE_VISIBLE],
   ['without a connection to Atlas, the role stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
-  ['the organization of a request is ok', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
+  ['the organization of a request is ok if the role suffices', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
   [
     'without a connection to Atlas, the organization of a request stays unchecked',
     ORGANIZATION,
@@ -94,11 +94,11 @@ it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding:
   ],
   ['sealing keys are ok, with the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
   ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
-  ['a sink that is down is an error that may pass', 'sink drop', SINK_DOWN, failedCheck('down', true)],
+  ['a sink that is down is a retryable error', 'sink drop', SINK_DOWN, failedCheck('down', true)],
   ['a sink that rejects the check is an error', 'sink drop', SINK_REJECTS, failedCheck('no')],
   ['a sink that needs a source is ok without a request', 'sink drop', NEEDS_SOURCE, WORKS],
   ['a sink that needs a source is ok with one', 'sink drop', { ...NEEDS_SOURCE, ...WITH_SOURCE }, WORKS],
-  ['a sink whose source a request lacks is unchecked', 'sink drop', LACKS_SOURCE, NO_SOURCE],
+  ['a sink that needs a source is unchecked if the request has none', 'sink drop', LACKS_SOURCE, NO_SOURCE],
 ])('%s', async (_what, checked, worker, finding) => {
   expect((await runChecks(worker))[checked]).toEqual(finding);
 });
@@ -115,7 +115,7 @@ it.each([
   ['an error', 401, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
   ['an error', 404, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
 ])(
-  'the role is %s after %d in %s organization; without a request it is a warning that names none',
+  'the role is %s after %d in %s organization; remotely without a request it is a warning that names no organization',
   async (finding, status, what, visible, text) => {
     const json = { detail: `not in ${ORG}` };
     const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
@@ -136,7 +136,7 @@ it('only the keys are checked for a request without a credential and a sink', as
   expect(Object.keys(findings)).toEqual(['sealing keys']);
 });
 
-it('the role is checked in ten organizations at most where the configuration names none, ten at a time', async () => {
+it('the role is checked in 10 organizations at a time: in all configured, else in 10 visible ones', async () => {
   const inProgress = new Set<string>();
   let most = 0;
   const role = async (orgId: string) => {
@@ -156,7 +156,7 @@ it('the role is checked in ten organizations at most where the configuration nam
   expect([all, most]).toEqual([ok('may create link-tokens in 25 organizations'), 10]);
 });
 
-it('a check without a result has failed after ten seconds and may succeed later, unless it is a minor one', async () => {
+it('a check without a result after 10 s is a retryable error, or a warning if the check says so', async () => {
   const timeout = new AbortController();
   const timeoutAfter = jest.spyOn(AbortSignal, 'timeout').mockReturnValue(timeout.signal);
   const slow = jest.fn(() => new Promise<never>(() => undefined));

@@ -15,7 +15,7 @@ function refer(reference: unknown, env: Env = {}) {
 }
 
 describe('a reference to a secret', () => {
-  it('reads a file again each time, and throws what names the file once it is gone', () => {
+  it('reads its file each time, and throws an error that names the file once it is gone', () => {
     const file = write('secret', 'before');
     const { secret } = refer({ file });
     expect(secret?.read()).toBe('before');
@@ -31,7 +31,7 @@ describe('a reference to a secret', () => {
     expect(refer({ file: 'secret' }).secret?.read()).toBe(`${CANARY}\n`);
   });
 
-  it('warns of a file that others can read, but not of one that its group can read', () => {
+  it('warns of a file with any permission for others, but not of one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = write('secret', CANARY, mode);
       expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: run chmod o= on it`]);

@@ -8,7 +8,7 @@ it.each(['plain/path:1,2@a%b+c=d', 'prod eu', "it's", '$(echo x)', '`id`', '"', 
   },
 );
 
-it('shows controls, separators of lines and marks of direction as escapes', () => {
+it('control characters, line separators and bidirectional marks are shown as escapes', () => {
   const printed = String.raw`\u001b[2J \u009b \u061c \u200f \u2028 \u2029 \u202e \u2066`;
   expect(escapeControls(JSON.parse(`"${printed}"`) as string)).toBe(printed);
 });

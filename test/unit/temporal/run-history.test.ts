@@ -39,7 +39,7 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
-it('the token of a lost attempt, which a later one found, was requested at the start of the lost attempt', async () => {
+it('a token that a later attempt found was requested at the start of the attempt that timed out', async () => {
   const token = {
     ...{ jwe: 'x', orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], credential: 'default' },
     ...{ warnings: [], requestedBy: null, changeReference: null, deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' },
@@ -56,7 +56,7 @@ it('the token of a lost attempt, which a later one found, was requested at the s
   expect(await readRun(client, RUN)).toMatchObject({ token, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
 });
 
-it('the sinks that may have the token are those of the last event, a failure, when it names them', async () => {
+it('the sinks that may have the token are those that the failure of the run names, not all scheduled', async () => {
   const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
   const failed = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
   const { client } = serve([

@@ -46,7 +46,7 @@ function watch(listRuns: () => object[]) {
 
 const [COUNT, AGE] = ['link_token_undelivered_runs', 'link_token_undelivered_oldest_run_age_seconds'];
 
-it('counts the undelivered runs of the task queue, at once and every minute, and the age of the oldest', async () => {
+it('the number of undelivered runs and the age of the oldest are measured at once and every minute', async () => {
   let runs = [run(900), undelivered(30), undelivered(600), undelivered(60)];
   const { metrics, queries, warnings, minutes } = watch(() => runs);
   await minutes(0);

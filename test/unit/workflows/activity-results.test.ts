@@ -46,7 +46,7 @@ describe('what an activity returns', () => {
     ['receipt', RECEIPT, (input) => parseReceipt(input, REQUEST, 'drop', null)],
     ['link state', LINK_STATE, parseLinkState],
     ['report', { findings: [], request: null, fields: [] }, parseReport],
-  ])('is a %s of bounded size or nothing, for any input and any value of a field', (_what, valid, parse) => {
+  ])('is read as a %s of bounded size or null, for any input and value of a field', (_what, valid, parse) => {
     const parseBounded = (input: unknown) => {
       const parsed = parse(input);
       expect(!parsed || fitsAsJson(parsed, 200_000)).toBe(true);
@@ -77,12 +77,12 @@ describe('what an activity fails with', () => {
     });
   });
 
-  it('may have created a token and is final for the run, unless it says otherwise', () => {
+  it('is final for the run, and a token may exist, if it is non-retryable and has no details', () => {
     const failure = parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'));
     expect(failure).toMatchObject({ tokenMayExist: true, runMayRetry: false, sinkTried: true });
   });
 
-  it('leaves out the wait of the attempt before a lost one, which is over', () => {
+  it('has no Retry-After of the attempt before one that timed out, since that wait is over', () => {
     const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', { retryAfterMs: 60_000 });
     const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
     timeout.failure = { cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter) };

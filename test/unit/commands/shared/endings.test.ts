@@ -36,7 +36,11 @@ it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled; no token was created'],
   ['a timeout', 1, new Error('timeout'), 'the run failed: timeout'],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
-  ['a termination', 1, new TerminatedFailure('by mistake'), 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
-])('%s of a run gives exit code %i, and the message says what may be left', (_what, exitCode, cause, ...lines) => {
+])('%s of a run gives exit code %i, and the message says what happened', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
+});
+
+it('a termination of a run gives exit code 1, and the message says what happened and what may be left', () => {
+  const lines = ['the run was terminated: by mistake', RECOVER, MAY_EXIST];
+  expect(toEndingError(new TerminatedFailure('by mistake'), RUN)).toMatchObject({ exitCode: 1, lines });
 });
