@@ -42,7 +42,7 @@ describe('a reference to a secret', () => {
   it.each([
     ['missing', 'cannot be read (ENOENT)'],
     ['empty', 'is empty'],
-  ])('to a file that is %s is refused', (file, problem) => {
+  ])('in a file that is %s is refused', (file, problem) => {
     write('empty', '\n');
     expect(refer({ file }).problems).toEqual([`file ${fileIn(file)} ${problem}`]);
   });
