@@ -132,5 +132,7 @@ function toCommandError(error: unknown, followUp: readonly string[]): CommandErr
   const { message } = error as Error;
   if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));
   const isHelp = error.code === 'commander.help';
-  return usageError(isHelp ? 'name a command' : message.replace(/^error: /, '').split('\n'));
+  return usageError(
+    isHelp ? 'name a command: live-migration-prep --help lists them' : message.replace(/^error: /, '').split('\n'),
+  );
 }

@@ -220,11 +220,11 @@ function describeRun(run: ListedRun, recoverableUntil: string | null, details: b
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return [
     sink !== null && `for sink ${sink}`,
-    status === null && 'no worker answers',
+    status === null && 'no worker responds',
     status && (details ? status.description : (findFailureType(status.description) ?? status.step)),
     status?.nextTryAt && `next try at ${status.nextTryAt}`,
     closedAt && deliveryId && `token recoverable${until}: ${recover}`,
-    unconfirmedTokens > 0 && `${unconfirmedTokens} unconfirmed`,
+    unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
     failure && `${failure.type}: ${failure.message}`,
     request && `request ${JSON.stringify(request)}`,
     receipt && `receipt ${JSON.stringify(receipt)}`,

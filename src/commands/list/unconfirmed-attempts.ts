@@ -35,7 +35,7 @@ export async function printWindows(
     const tokens = await readReceivedTokens(context, orgId, since);
     const { windows, received } = findWindows(ofOrganization, tokens);
     context.output.print({ orgId, windows, received }, [
-      `organization ${orgId}: Atlas may have created API keys that nobody uses`,
+      `organization ${orgId}: Atlas may have created API keys that nobody uses: find and delete them`,
       ...windows.flatMap((window) => [
         `  from ${window.from} to ${window.to}, ${describeIds(window)}; events:`,
         `    atlas api events listOrgEvents --orgId ${orgId} --minDate ${window.from} --maxDate ${window.to}`,

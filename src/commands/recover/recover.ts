@@ -38,7 +38,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   const refuse = (refused: string, why: string) => refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
 
   const run = await describePrepareRun(client, { workflowId, runId });
-  if (run.isOpen) throw refuse('open', `is open: ${commandLine('redeliver', workflowId)}`);
+  if (run.isOpen) throw refuse('open', `is open: deliver its token with ${commandLine('redeliver', workflowId)}`);
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     throw refuse('delivered', 'delivered its token: there is nothing to recover');

@@ -67,7 +67,8 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 
 export function toDelivered(receipt: Receipt): RunOutcome {
   const { location, unconfirmedTokens } = receipt;
-  const reason = unconfirmedTokens > 0 ? `${location}; ${unconfirmedTokens} unconfirmed` : location;
+  const reason =
+    unconfirmedTokens > 0 ? `${location}; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : location;
   return { action: 'delivered', reason, receipt };
 }
 

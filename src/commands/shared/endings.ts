@@ -1,4 +1,4 @@
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
@@ -89,15 +89,19 @@ export function toEndingError(
   if (known) return known;
   const facts = { workflowId };
   if (cause instanceof CancelledFailure) {
-    return new CommandError('the run was cancelled; no token was created', EXIT_CODES.cancelled, facts);
+    return new CommandError(
+      'the run was cancelled before it created or delivered a token',
+      EXIT_CODES.cancelled,
+      facts,
+    );
   }
   const lines =
-    cause instanceof TerminatedFailure
+    cause instanceof TerminatedFailure || cause instanceof TimeoutFailure
       ? [
-          `the run was terminated: ${cause.message}`,
+          `the run ${cause instanceof TimeoutFailure ? 'timed out' : 'was terminated'}: ${cause.message}`,
           `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
           'if a request was in progress, Atlas may have created a token that no run counts:' +
-            ' look in Atlas for an API key of that time',
+            ' look in Atlas for an API key created when the run ended, and delete it',
         ]
       : `the run failed: ${cause?.message ?? 'unknown'}`;
   return new CommandError(lines, EXIT_CODES.failed, facts);
@@ -106,5 +110,5 @@ export function toEndingError(
 export function describeNotCounted(open: number): string | null {
   if (open === 0) return null;
   const runs = formatCount(open, 'open run');
-  return `not counted: ${runs} that may still become undelivered, creating a token or delivering it for the first time`;
+  return `not counted, since still creating a token or delivering it for the first time: ${runs}`;
 }

@@ -91,7 +91,7 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
   throw new CommandError(
-    `${workflowId} completed with a result that is not a receipt: see it in Temporal`,
+    `${workflowId} completed with a result that is not a receipt: see its result and its token in its history`,
     EXIT_CODES.failed,
     {
       workflowId,
@@ -103,7 +103,7 @@ function toUndeliveredError(workflowId: string, status: Status | null): CommandE
   const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
   return new CommandError(
     [
-      status ? description : 'undelivered: no worker responds, so the reason is in the history only',
+      status ? description : 'undelivered: no worker responds, so only the history has the reason: start a worker',
       ...describeUndelivered(workflowId, nextTryAt),
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],

@@ -29,7 +29,8 @@ export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { 
   if (type === WORKFLOW_TYPES.prepare) return;
   throw refusalError(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
-      ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)}, and end it if it is open`,
+      ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)},` +
+      ' and cancel or terminate it if it is open',
     { workflowId, runId, refused: 'otherWorkflowType' },
   );
 }

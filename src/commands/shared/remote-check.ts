@@ -33,8 +33,8 @@ export async function requestWorkerCheck(
   const { state, message } = await checkTaskQueue(client, taskQueue, polled);
   if (state === 'warning') throw new CommandError(message);
   output.setFollowUp(
-    `no worker of task queue ${taskQueue} has answered:` +
-      ' a worker that has stopped is still listed as polling for five minutes',
+    `no worker of task queue ${taskQueue} has answered: see that one runs,` +
+      ' since a worker that has stopped is still listed as polling for five minutes',
   );
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, {
     workflowId: `live-migration-prep-check/${randomUUID()}`,

@@ -108,7 +108,7 @@ async function readLines(option: string, file: string, stdin: Stdin) {
     const lines = content.split('\n').map((text, index) => ({ line: index + 1, text: text.trim() }));
     return lines.filter(({ text }) => text !== '');
   } catch (error) {
-    throw usageError(`${option} ${file} cannot be read (${systemErrorCode(error)})`);
+    throw usageError(`${option} ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
   }
 }
 
@@ -125,6 +125,6 @@ function parseRequestLine(text: string): PrepareRequest | string {
   const request = value as PrepareRequest;
   // A file that can be repeated would create another token each time.
   return 'again' in request
-    ? 'has the field again, which a file may not have: remove it, or start this request alone with start --again'
+    ? 'has the field "again", which a file may not have: remove it, or start this request alone with start --again'
     : request;
 }

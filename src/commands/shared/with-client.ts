@@ -59,6 +59,6 @@ export function describeSdkError(error: unknown): string {
 function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError {
   const run = runId ? `${workflowId} with run id ${runId}` : workflowId;
   return new CommandError(
-    `Temporal knows no run ${run}: it never ran in this namespace, or the retention period has ended`,
+    `Temporal knows no run ${run}: correct its organizations or the namespace, unless its retention period has ended`,
   );
 }

@@ -113,7 +113,7 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
   ['redeliver', undelivered, REJECTED],
   ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-  ['recover', refused, { refused: 'open' }, / is open: live-migration-prep redeliver --org/],
+  ['recover', refused, { refused: 'open' }, / is open: deliver its token with live-migration-prep redeliver --org/],
   ['redeliver --sink files', done, TO_FILES],
 ]);
 

@@ -104,7 +104,7 @@ describe('list', () => {
   it('prints a table with what each run waits for, or the command that helps', async () => {
     const { stdout, stderr } = await fixture.client('list', '--undelivered');
     expect(stderr).toMatch(
-      /\nnote: not counted: 1 open run that may still become undelivered, creating a token or delivering it for the first time\n/,
+      /\nnote: not counted, since still creating a token or delivering it for the first time: 1 open run\n/,
     );
     expect(stdout).toMatch(
       /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next try at 2\S+Z\n1 run\n$/,
@@ -144,7 +144,7 @@ describe('list', () => {
     );
     const ofReceived = / {2}keep one key with an id from [\da-f]{8}… to [\da-f]{8}…: token \S{36} uses it\n/g;
     expect(stdout.match(ofReceived) ?? []).toHaveLength(received.length);
-    expect(stdout).toMatch(/1 unconfirmed\n {2}2\S+Z to 2\S+Z: Atlas returned 503 /);
+    expect(stdout).toMatch(/1 unconfirmed token\n {2}2\S+Z to 2\S+Z: Atlas returned 503 /);
     expect(stderr).toContain('\nnote: not shown: 2 terminated runs. A request in progress at the termination');
   });
 
@@ -201,7 +201,7 @@ it('malformed runs of other clients make no command fail, whether they are open 
 
   await expectCodes('IS NULL', 6);
   const undelivered = await client('list', '--undelivered', '--task-queue', taskQueue);
-  expect(undelivered.stdout).toContain(' for sink drop; no worker answers\n');
+  expect(undelivered.stdout).toContain(' for sink drop; no worker responds\n');
   for (const { run } of malformed) await run.terminate();
   await expectCodes('IS NOT NULL', 0);
 });

@@ -164,7 +164,7 @@ it('redeliver --all delivers each undelivered run of the task queue, also to ano
   const rejected = await client('--json', 'redeliver', '--all');
   expect(rejected.code).toBe(5);
   expect(rejected.stderr).toMatch(
-    /^note: not counted: 1 open run that may still become undelivered, creating a token or delivering it for the first time\n/,
+    /^note: not counted, since still creating a token or delivering it for the first time: 1 open run\n/,
   );
   expect(outcomesIn(rejected)[0]?.['reason']).toMatch(/^SinkRejected: /);
   expect(summaryIn(rejected)).toMatchObject({ total, counts: { undelivered: total } });

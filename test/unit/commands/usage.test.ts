@@ -25,12 +25,16 @@ const conflict = (option: string, other: string) => `option '${option}' cannot b
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
   it.each<[problem: string, command: string, message: string]>([
-    ['no command', '', 'name a command'],
+    ['no command', '', 'name a command: live-migration-prep --help lists them'],
     ['an unknown command', '\u001b[2J', String.raw`unknown command '\u001b[2J'`],
     ['an argument too many', `start ${REQUEST} 192.31.196.7`, 'too many arguments'],
     ['no --sink', `start ${ORG} ${IP}`, "required option '--sink <name>' not specified"],
     ['a file without an address', `start ${PAIR} --ips-file /dev/null`, NO_ADDRESS],
-    ['a file that cannot be read', `start ${PAIR} --ips-file /nowhere`, '--ips-file /nowhere cannot be read (ENOENT)'],
+    [
+      'a file that cannot be read',
+      `start ${PAIR} --ips-file /nowhere`,
+      '--ips-file /nowhere cannot be read (ENOENT): correct its path',
+    ],
     [
       'a request that is not valid',
       `start --org ABC --sink files ${IP}`,

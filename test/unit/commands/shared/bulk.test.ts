@@ -32,7 +32,7 @@ const INVALID = new CommandError('InvalidRequest: no', failed);
 
 it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error]>([
   ['a delivered run', 0, 'delivered  run-0: file x', delivered(0)],
-  ['a delivered run with unconfirmed tokens', 0, 'delivered  run-0: file x; 2 unconfirmed', delivered(2)],
+  ['a delivered run with unconfirmed tokens', 0, 'delivered  run-0: file x; 2 unconfirmed tokens', delivered(2)],
   ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
   ['a run with nothing to deliver', 0, 'skipped  run-0: none', NOTHING],
   ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],

@@ -1,4 +1,10 @@
-import { ApplicationFailure, CancelledFailure, TerminatedFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+  TimeoutType,
+} from '@temporalio/common';
 import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/names';
 
@@ -30,11 +36,12 @@ it('the details of a failure are printed as facts, and unconfirmed tokens with t
 });
 
 const RECOVER = 'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run';
+const TIMEOUT = new TimeoutFailure('too long', undefined, TimeoutType.START_TO_CLOSE);
 const MAY_EXIST = expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in/);
 
 it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
-  ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled; no token was created'],
-  ['a timeout', 1, new Error('timeout'), 'the run failed: timeout'],
+  ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled before it created or delivered a token'],
+  ['a timeout', 1, TIMEOUT, 'the run timed out: too long', RECOVER, MAY_EXIST],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
 ])('%s of a run gives exit code %i, and the message says what happened', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });

@@ -91,13 +91,15 @@ describe('follow', () => {
   });
 
   it.concurrent('ends with exit code 5 when only the memo says undelivered, since no worker responds', async () => {
-    const noWorker = 'undelivered: no worker responds, so the reason is in the history only';
+    const noWorker = 'undelivered: no worker responds, so only the history has the reason: start a worker';
     const lines = [noWorker, KEPT, REDELIVER];
     expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
   });
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
-    const lines = [`${workflowId} completed with a result that is not a receipt: see it in Temporal`];
+    const lines = [
+      `${workflowId} completed with a result that is not a receipt: see its result and its token in its history`,
+    ];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
 });

@@ -46,7 +46,7 @@ describe('a file of requests', () => {
         '  line 2: is not JSON: write one request as a JSON object on each line',
         expect.stringMatching(/^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/),
         '  line 5: is for the same organizations as line 1: remove one',
-        '  line 7: has the field again, which a file may not have: remove it,' +
+        '  line 7: has the field "again", which a file may not have: remove it,' +
           ' or start this request alone with start --again',
       ],
     });
