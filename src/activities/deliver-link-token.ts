@@ -61,7 +61,7 @@ export function deliverLinkTokenActivity(
       throw new SinkUnavailableError(`this worker has no sink ${quote(name)}: ${remedy}`);
     }
     if (!organizations.sinksFor(orgId).includes(name)) {
-      const remedy = 'name it under atlas.organizations, or redeliver to another sink';
+      const remedy = 'name the sink under atlas.organizations and restart the workers, or redeliver to another sink';
       throw new SinkRejectedError(`sink ${name} is not permitted for organization ${orgId}: ${remedy}`);
     }
     if (sink.needsSourceOrgId && sourceOrgId === null) {

@@ -79,7 +79,8 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
   const remedy =
-    refusal ?? "check that Temporal's visibility store works and that the namespace's limit of lists suffices";
+    refusal ??
+    "check that Temporal's visibility store works and that the limit frontend.namespaceRPS.visibility suffices";
   return applicationFailure({
     type: 'TemporalUnavailable',
     message: `Temporal did not list and read the runs of ${workflowId} (${reason}): ${remedy}, then start again`,

@@ -28,13 +28,15 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    const message = 'the attempt was stopped before the sink had confirmed it; the run tries again';
+    const message = 'the attempt was stopped before the sink had confirmed the token; the run tries again';
     return { ...unavailable, message };
   }
   // The message of a library may hold a secret.
   const name = error instanceof Error ? error.name : typeof error;
   return {
     ...unavailable,
-    message: `the sink failed with an unexpected error (${name}): see the log of the sink's server`,
+    message:
+      `the worker failed with an unexpected error (${name}): ` +
+      'if it recurs, report it as an issue of live-migration-prep',
   };
 }

@@ -25,6 +25,9 @@ const configSchema = (context: ReferenceContext) =>
       .max(2, 'has more than two secrets: keep the new one and the former one'),
   });
 
+const SIGNATURE_REFUSED = 'check that the receiver knows one of signingSecrets';
+const ADVICE = { 401: SIGNATURE_REFUSED, 403: SIGNATURE_REFUSED };
+
 /** Statuses of a proxy whose receiver is down. */
 const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
 
@@ -66,7 +69,7 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
         'webhook-signature': signatures.join(' '),
       };
       const response = await send({ method: 'POST', url, headers, body }, signal, { bodyOptional: true });
-      if (!isSuccess(response)) throw statusError(server, response);
+      if (!isSuccess(response)) throw statusError(server, response, ADVICE);
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
 

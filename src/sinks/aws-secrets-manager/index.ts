@@ -139,12 +139,12 @@ function requireOwnTags(name: string, target: CheckTarget, tags: SecretsManager.
   if (present.has(OWNER_TAGS.orgId)) {
     throw new SinkRejectedError(
       `secret ${name} holds the token of other organizations: ` +
-        'put {orgId} and {sourceOrgId} into secretName, then redeliver',
+        'put {orgId} and {sourceOrgId} into secretName, restart the workers, then redeliver',
     );
   }
   const wantedTags = Object.entries(wanted).map(([key, value]) => `${key}=${value}`);
   throw new SinkRejectedError(
-    `secret ${name} was not created by this sink: correct secretName, ` +
+    `secret ${name} was not created by this sink: correct secretName and restart the workers, ` +
       `or tag the secret ${wantedTags.join(' and ')} to let this sink write it, then redeliver`,
   );
 }

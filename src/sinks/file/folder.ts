@@ -41,7 +41,8 @@ export async function checkFolder(directory: string): Promise<string> {
     await access(`${directory}/.`, constants.W_OK | constants.X_OK);
     const { mode } = await stat(directory);
     const isOpen = (mode & WRITABLE_BY_OTHERS) !== 0 && (mode & STICKY) === 0;
-    return `directory ${directory} can be written${isOpen ? ', by every user of the host: chmod o-w it' : ''}`;
+    const warning = '; every user of the host can write to it too: run chmod o-w on it';
+    return `directory ${directory} can be written${isOpen ? warning : ''}`;
   } catch (error) {
     throw folderError(error, directory);
   }
@@ -85,7 +86,9 @@ function folderError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);
   return code === 'ENOTDIR'
-    ? new SinkRejectedError(`the directory ${directory} of the sink is not a directory: correct its path`)
+    ? new SinkRejectedError(
+        `the directory ${directory} of the sink is not a directory: correct its path and restart the workers`,
+      )
     : new SinkUnavailableError(
         `the directory ${directory} of the sink cannot be written (${code}): ` +
           'create it, free space or grant the worker access',

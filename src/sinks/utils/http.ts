@@ -18,7 +18,7 @@ export function createSinkSend(server: string, timeoutMs: number) {
       if (!(error instanceof HttpError)) throw error;
       const reason =
         error.code === 'TIMEOUT'
-          ? `within ${timeoutMs} ms`
+          ? `within ${timeoutMs} ms: check that it runs, or raise timeoutMs`
           : `(${error.code}): check that it runs and that the worker can reach it`;
       throw new SinkUnavailableError(`no complete response from ${server} ${reason}`);
     }

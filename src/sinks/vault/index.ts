@@ -60,10 +60,16 @@ function findReasonToKeep(
   { orgId, sourceOrgId, createdAt }: Delivery,
 ): string | null {
   if (typeof data['deliveryId'] !== 'string') {
-    return 'holds a value that was not written by this sink: move it away or correct path, then redeliver';
+    return (
+      'holds a value that was not written by this sink: ' +
+      'move it away, or correct path and restart the workers; then redeliver'
+    );
   }
   if (data['orgId'] !== orgId || (data['sourceOrgId'] ?? null) !== sourceOrgId) {
-    return 'holds the token of other organizations: put {orgId} and {sourceOrgId} into path, then redeliver';
+    return (
+      'holds the token of other organizations: ' +
+      'put {orgId} and {sourceOrgId} into path, restart the workers, then redeliver'
+    );
   }
   if (Date.parse(String(data['createdAt'])) > Date.parse(createdAt)) {
     return 'holds a newer token of these organizations: use that one, or redeliver this one to another sink';

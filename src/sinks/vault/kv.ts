@@ -68,7 +68,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
     if (isVersion2) return;
     throw new SinkRejectedError(
       `${server} has an engine of type ${engine.type}, version ${version}, at ${mount}: ` +
-        `run vault kv enable-versioning ${mount}, or correct mount, then redeliver`,
+        `run vault kv enable-versioning ${mount}, or correct mount and restart the workers; then redeliver`,
     );
   }
 
@@ -111,7 +111,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
       if (written.success) return written.data.data.version;
       throw new SinkRejectedError(
         `${server} now has another engine at ${mount}: delete what was written to ${mount}/data/${path}, ` +
-          'correct mount, then redeliver',
+          'correct mount, restart the workers, then redeliver',
       );
     },
   };

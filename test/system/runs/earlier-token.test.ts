@@ -119,5 +119,5 @@ it.concurrent('a run whose list Temporal throttles for too long fails with Tempo
   lists.isRejected = true;
   const { type, message } = await endingOf(await start(deployment.newRequest(), throttled));
   expect(type).toBe('TemporalUnavailable');
-  expect(message).toContain('limit of lists');
+  expect(message).toContain('limit frontend.namespaceRPS.visibility');
 });
