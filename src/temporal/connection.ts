@@ -89,6 +89,9 @@ async function connect<C>(
   return { connection, address, namespace, unreachable };
 }
 
+/** Errors of a server that was reached. */
+const REFUSALS = new Set<number | null>([GRPC.notFound, GRPC.permissionDenied, GRPC.unauthenticated]);
+
 /** Minimum length of a secret. A shorter part of a header may be in a message by chance, such as `prod`. */
 const MIN_SECRET_LENGTH = 8;
 
@@ -105,13 +108,15 @@ function describeUnreachable(
   const parts = secrets.flatMap((secret) => secret.split(/[^\x21-\x7e]+/));
   const quotes = parts.some((part) => part.length >= MIN_SECRET_LENGTH && message.includes(part));
   const reason = quotes
-    ? 'the reason quotes a credential, which may hold a line end or a character outside ASCII'
+    ? 'the reason is not shown, since it quotes a credential, which may hold a line end or a character outside ASCII'
     : escapeControls(message);
   // With an API key, the SDK uses TLS by default.
   const usesTls = tls === undefined ? apiKey !== undefined : Boolean(tls);
+  const isRefused = REFUSALS.has(findGrpcCode(error));
   const how = usesTls ? 'with TLS' : 'without TLS';
   return (
-    `cannot reach Temporal at ${address}, namespace ${namespace}, ${how} (${reason}): start it, or correct` +
+    `${isRefused ? 'no access to' : 'cannot reach'} Temporal at ${address}, namespace ${namespace}, ${how}` +
+    ` (${reason}): ${isRefused ? 'grant it' : 'start it'}, or correct` +
     ' TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables'
   );
 }

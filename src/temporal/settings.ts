@@ -45,8 +45,8 @@ function loadSettings(variables: Record<string, string>): ReturnType<typeof load
     const reason =
       error instanceof TypeError ? 'write tables such as [profile.default]' : message.replace(/\n[^]*/, '');
     throw new Error(
-      `the TEMPORAL_* variables and the profile file ${file ?? 'temporalio/temporal.toml'}` +
-        ` cannot be used${place}: ${reason}`,
+      `correct the TEMPORAL_* variables or the profile file ${file ?? 'temporalio/temporal.toml'}` +
+        `${place}: ${reason}`,
     );
   }
 }

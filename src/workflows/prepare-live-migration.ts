@@ -83,7 +83,8 @@ function toRunFailure(error: unknown, fallbackType: FailureType): ApplicationFai
   if (failure && isRunFailureType(failure.type)) {
     return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
   }
-  const message = `the worker could not validate the request: ${parseFailure(error).message}`;
+  const work = fallbackType === 'AtlasUnavailable' ? 'validate the request' : 'look for an earlier token';
+  const message = `the worker could not ${work}, and created nothing: ${parseFailure(error).message}; start again`;
   return createFailure(fallbackType, message, { unconfirmedTokens: 0 });
 }
 

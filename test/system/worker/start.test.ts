@@ -24,7 +24,7 @@ it.concurrent.each<[what: string, arrange: () => Promise<[Config, Record<string,
   [
     'a namespace that does not exist',
     () => Promise.resolve([{}, { TEMPORAL_NAMESPACE: 'nowhere' }]),
-    /: cannot reach Temporal at \S+, namespace nowhere, without TLS \(.* not found\.\): .*TEMPORAL_NAMESPACE/,
+    /: (no access to|cannot reach) Temporal at \S+, namespace nowhere, without TLS \(.* not found\.\): .*TEMPORAL_NAMESPACE/,
   ],
   [
     'no permission to list runs',

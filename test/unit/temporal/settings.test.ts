@@ -58,20 +58,15 @@ describe('the settings for Temporal', () => {
       { ADDRESS: URL_WITH_SECRET },
     ],
     ['a malformed flag', /^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
-    [
-      'a file that is not TOML',
-      / \S+temporal\.toml cannot be used in line 2: Invalid TOML document: \D+$/,
-      {},
-      UNQUOTED,
-    ],
+    ['a file that is not TOML', / \S+temporal\.toml in line 2: Invalid TOML document: \D+$/, {}, UNQUOTED],
     [
       'a profile that is not a table',
       /: write tables such as \[profile\.default\]$/,
       {},
       `[profile]\ndefault = "${CANARY}"`,
     ],
-    ['a missing file', / the profile file \/nowhere\.toml cannot be used: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
-    ['a missing profile', / temporalio\/temporal\.toml cannot be used: .*cloud.* not found/, { PROFILE: 'cloud' }],
+    ['a missing file', / the profile file \/nowhere\.toml: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
+    ['a missing profile', / temporalio\/temporal\.toml: .*cloud.* not found/, { PROFILE: 'cloud' }],
   ])('with %s are refused with the reason, and no secret is quoted', (_what, message, variables, ...[profiles]) => {
     const load = () => read(variables, profiles);
     expect(load).toThrow(message);
