@@ -108,7 +108,7 @@ it.each<['Rejected' | 'Unavailable', statuses: number[]]>([
 
 it('fails an attempt that gets no response in time', async () => {
   const { deliver, url } = await webhook(() => undefined, { timeoutMs: 200 });
-  const message = `no complete response from the webhook at ${url} within 200 ms`;
+  const message = `no complete response from the webhook at ${url} within 200 ms: check that it runs, or raise timeoutMs`;
   await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
 });
 
