@@ -18,12 +18,10 @@ const RETRIES = defaultGrpcRetryOptions();
 const isRetryable: typeof RETRIES.retryableDecider = (attempt, status) =>
   !RESPONSE_TOO_LARGE.test(status.details) && RETRIES.retryableDecider(attempt, status);
 
-const FIRST_CALL_MS = 3000;
-
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
-    const problem = await findConnectionProblem(options);
+    const problem = await findConnectionProblem(options, timeoutMs);
     if (problem !== null) throw problem;
     return Connection.connect({
       ...options,
@@ -50,16 +48,20 @@ export function createClient(connection: ConnectionLike, namespace: string): Cli
  * Finds what keeps a connection from being made, such as TLS, by one call that is not repeated: `Connection.connect`
  * tries until its timeout, and reports only that.
  *
- * @returns null without a problem, and when the server is slow.
+ * @returns null without a problem.
  */
-async function findConnectionProblem(options: TemporalSettings['connectionOptions']): Promise<Error | null> {
+async function findConnectionProblem(
+  options: TemporalSettings['connectionOptions'],
+  timeoutMs: number,
+): Promise<Error | null> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
   try {
-    await connection.withDeadline(Date.now() + FIRST_CALL_MS, () => connection.workflowService.getSystemInfo({}));
+    await connection.withDeadline(Date.now() + timeoutMs, () => connection.workflowService.getSystemInfo({}));
     return null;
   } catch (error) {
-    return findGrpcCode(error) === GRPC.deadlineExceeded ? null : (error as Error);
+    const isTimeout = findGrpcCode(error) === GRPC.deadlineExceeded;
+    return isTimeout ? new Error(`no response within ${timeoutMs} ms`) : (error as Error);
   } finally {
     await connection.close();
   }

@@ -45,7 +45,8 @@ describe('a client and a worker say what to do, and quote no secret, for', () =>
       'a server that accepts and says nothing',
       () => serveSocket(() => undefined),
       {},
-      /without TLS \((Failed to connect before the deadline|no response within 10000 ms)/,
+      /without TLS \(no response within 1000 ms/,
+      1000,
     ],
     [
       'a certificate that nobody trusts',
@@ -53,12 +54,11 @@ describe('a client and a worker say what to do, and quote no secret, for', () =>
       { TEMPORAL_TLS: 'true', ...SERVER_NAME },
       /with TLS \(.*(self-signed certificate|InvalidCertificate|set TEMPORAL_TLS_SERVER_NAME)/,
     ],
-  ])('%s', async (_what, serve, more, reason) => {
+  ])('%s', async (_what, serve, more, reason, timeoutMs = 600_000) => {
     const { address } = await serve();
     const env = { ...CANARIES, HOME: '/nowhere', TEMPORAL_TLS: 'false', ...more, TEMPORAL_ADDRESS: address };
-    // Only the client tries again until its timeout.
-    for (const connect of [() => connectClient(env, 1000), () => connectWorker(env, 10_000)]) {
-      const failure = await connect().then(String, (error: unknown) => (error as Error).message);
+    for (const connect of [connectClient, connectWorker]) {
+      const failure = await connect(env, timeoutMs).then(String, (error: unknown) => (error as Error).message);
       expect(failure).toMatch(reason);
       expect(failure).toMatch(
         /: (grant|start) it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables$/,
