@@ -20,7 +20,17 @@ export function filesBelow(folder: string, meant: readonly string[] = []): Place
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
     .filter((file) => !meant.some((allowed) => file === allowed || file.startsWith(`${allowed}${path.sep}`)))
-    .map((file) => ({ name: file, content: readFileSync(file) }));
+    .flatMap(readIfThere);
+}
+
+/** Temporal's database has a journal, which comes and goes. */
+function readIfThere(file: string): Place[] {
+  try {
+    return [{ name: file, content: readFileSync(file) }];
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
 }
 
 /** Finds secrets as they are, and inside base64, as payloads are in JSON. */
