@@ -204,7 +204,7 @@ export class State {
     return hit.fault;
   }
 
-  /** All there is to see; no secret but the link-tokens. */
+  /** Returns the state for tests. Its only secrets are the link-tokens. */
   visible() {
     const { serviceAccounts, apiKeys, ...seed } = this.seed;
     return structuredClone({

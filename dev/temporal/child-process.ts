@@ -40,7 +40,7 @@ export function startChildProcess(
     hasEnded,
     /** Returns everything written to standard output and standard error so far. */
     output,
-    /** Waits until the output matches. @throws Error with the output, also after a timeout. */
+    /** Waits until the output matches. @throws Error with the output, even after a timeout. */
     async untilOutput(pattern: RegExp): Promise<RegExpExecArray> {
       const deadline = Date.now() + OUTPUT_TIMEOUT_MS;
       for (;;) {

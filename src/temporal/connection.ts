@@ -92,7 +92,7 @@ async function connect<C>(
 }
 
 /** Errors of a server that was reached. */
-const REFUSALS = new Set<number | null>([GRPC.notFound, GRPC.permissionDenied, GRPC.unauthenticated]);
+const DENIALS = new Set<number | null>([GRPC.notFound, GRPC.permissionDenied, GRPC.unauthenticated]);
 
 /** Minimum length of a secret. A shorter part of a header may be in a message by chance, such as `prod`. */
 const MIN_SECRET_LENGTH = 8;
@@ -114,11 +114,11 @@ function describeUnreachable(
     : escapeControls(message);
   // With an API key, the SDK uses TLS by default.
   const usesTls = tls === undefined ? apiKey !== undefined : Boolean(tls);
-  const isRefused = REFUSALS.has(findGrpcCode(error));
+  const isDenied = DENIALS.has(findGrpcCode(error));
   const how = usesTls ? 'with TLS' : 'without TLS';
   return (
-    `${isRefused ? 'no access to' : 'cannot reach'} Temporal at ${address}, namespace ${namespace}, ${how}` +
-    ` (${reason}): ${isRefused ? 'grant it' : 'start it'}, or correct` +
+    `${isDenied ? 'no access to' : 'cannot reach'} Temporal at ${address}, namespace ${namespace}, ${how}` +
+    ` (${reason}): ${isDenied ? 'grant it' : 'start it'}, or correct` +
     ' TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables'
   );
 }

@@ -72,18 +72,19 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
     );
   }
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
-  if (validated.status === 'rejected') throw toRunFailure(validated.reason, 'AtlasUnavailable');
-  if (searched.status === 'rejected') throw toRunFailure(searched.reason, 'TemporalUnavailable');
+  if (validated.status === 'rejected') throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');
+  if (searched.status === 'rejected') {
+    throw toRunFailure(searched.reason, 'TemporalUnavailable', 'look for an earlier token');
+  }
   return validated.value;
 }
 
 /** @param fallbackType used when the type of the failure is not a FailureType. */
-function toRunFailure(error: unknown, fallbackType: FailureType): ApplicationFailure {
+function toRunFailure(error: unknown, fallbackType: FailureType, work: string): ApplicationFailure {
   const failure = findApplicationFailure(error);
   if (failure && isRunFailureType(failure.type)) {
     return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
   }
-  const work = fallbackType === 'AtlasUnavailable' ? 'validate the request' : 'look for an earlier token';
   const message = `the worker could not ${work}, and created nothing: ${parseFailure(error).message}; start again`;
   return createFailure(fallbackType, message, { unconfirmedTokens: 0 });
 }

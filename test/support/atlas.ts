@@ -51,7 +51,7 @@ export async function startAtlas({
   return {
     ...emulator,
     account,
-    /** Requests that ask for a link-token; a Digest challenge is none. */
+    /** Requests that ask for a link-token, without those that got a Digest challenge. */
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
     /** Counts the tokens that were created for a request, which has an address of its own. */
     created: ({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>) =>

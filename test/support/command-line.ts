@@ -64,7 +64,7 @@ export async function createCommandFixture(config: Config = {}) {
         workflowId: workflowIdFor(orgId, sourceOrgId),
         /** `--org` and `--source-org`. */
         options,
-        /** All that `start` and `schedule create` require of a request. */
+        /** The options that `start` and `schedule create` require. */
         requestOptions: (sink = 'files') => [...options, '--ip', ip, '--sink', sink],
         /** Counts the tokens that Atlas created for this pair. */
         created: () => atlas.created({ accessListIps: [ip] }),

@@ -107,7 +107,7 @@ export async function deploy({ atlas: { url, account }, config = {}, env = {}, t
     return worker;
   }
 
-  /** Makes a request that no other run has, also by its address, for sink `files`. */
+  /** Makes a request for sink `files`, with organizations and an address that no other run has. */
   const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
     orgId: account.orgId,
     accessListIps: [newAddress()],

@@ -225,7 +225,7 @@ type WithHistory = Pick<Handle, 'fetchHistory'>;
 
 const eventsOf = async (handle: WithHistory) => (await handle.fetchHistory()).events ?? [];
 
-/** Names the events of a run but for those of workflow tasks, which a busy machine adds. */
+/** Names the events of a run, except those of workflow tasks, which a busy machine adds. */
 export async function eventsBesideTasks(handle: WithHistory): Promise<string[]> {
   const keys = (await eventsOf(handle)).flatMap(Object.keys);
   return keys.filter((key) => /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key));

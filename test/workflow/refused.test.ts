@@ -69,7 +69,7 @@ describe('a start that could leave a token behind is an InvalidRequest', () => {
   });
 });
 
-/** `check-request.test.ts` and `validate-request.test.ts` have what such input leads to, field by field. */
+/** `validate-fields.test.ts` and `validate-request.test.ts` have what such input leads to, field by field. */
 describe('malformed input is an InvalidRequest, and fails no workflow task:', () => {
   const payload = (encoding: string, text: string) => {
     const encoder = new TextEncoder();

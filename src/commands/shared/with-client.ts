@@ -59,6 +59,6 @@ export function describeSdkError(error: unknown): string {
 function unknownRun({ workflowId, runId }: WorkflowNotFoundError): CommandError {
   const run = runId ? `${workflowId} with run id ${runId}` : workflowId;
   return new CommandError(
-    `Temporal knows no run ${run}: correct its organizations or the namespace, unless its retention period has ended`,
+    `Temporal has no run ${run}: check the organizations and the namespace; closed runs go after the retention period`,
   );
 }

@@ -79,12 +79,7 @@ function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier
 const neverRan = () => Promise.resolve({ ...fixture().newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
 
 commandsOn('that never was, or that no worker takes', 0, neverRan, [
-  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [
-    command,
-    failed,
-    {},
-    /^Temporal knows no run /,
-  ]),
+  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [command, failed, {}, /^Temporal has no run /]),
   [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
   ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
   ['start --wait --timeout 20s', timedOut, {}, FOLLOW_UP],

@@ -20,7 +20,7 @@ export interface Fixture {
   canaries: readonly string[];
   /** Returns the result of a successful delivery. */
   locationOf(delivery: Delivery): string;
-  /** Returns every token that is held for the organizations of this delivery; also after `refuse`. */
+  /** Returns every token that is held for the organizations of this delivery, even after `refuse`. */
   held(delivery: Delivery): Promise<string[]> | string[];
   /** Makes this delivery fail permanently. */
   refuse(delivery: Delivery): unknown;

@@ -17,7 +17,7 @@ async function readHelp(...command: string[]): Promise<void> {
   await runProgram({ env: {}, stdout: stream, stderr: stream }, [...command, '--help']);
   const [, list = ''] = text.split(/^Commands:$/m);
   const names = matchesIn(list, /^ {2}(?!help\b)([a-z]+)/gm);
-  // What has commands is none itself.
+  // A command that has subcommands is a group.
   if (names.length === 0 || command.length === 0) helps.set(command.join(' '), text);
   for (const name of names) await readHelp(...command, name);
 }

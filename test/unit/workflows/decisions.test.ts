@@ -71,7 +71,7 @@ describe('after a failed attempt to create a token', () => {
     );
   });
 
-  it('no attempt starts at the deadline, but for one after a lost attempt', () => {
+  it('no attempt starts at the deadline, except after a lost attempt', () => {
     expect(isTooLate(failure({}), HOUR_MS - 1, HOUR_MS)).toBe(false);
     expect(isTooLate(failure({}), HOUR_MS, HOUR_MS)).toBe(true);
     expect(isTooLate(failure({ how: 'lost' }), HOUR_MS, HOUR_MS)).toBe(false);

@@ -126,7 +126,7 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
 
     rejectCancelled: () => Promise.reject(new CancelledFailure('cancelled')),
 
-    /** All that comes meanwhile comes in one activation, the end of the wait included. What is first ends it. */
+    /** Waits. Everything that comes meanwhile comes in one activation, the timer included; the first of it ends the wait. */
     wait(ms: number, isMet = () => false): Promise<void> {
       temporal.nowMs += ms;
       let end: 'timer' | 'met' | 'cancelled' | undefined;

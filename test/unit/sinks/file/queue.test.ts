@@ -26,7 +26,7 @@ const UNANSWERED = new SinkUnavailableError(
     'check its file system, such as the server of a network share',
 );
 
-it('operations on a folder run one at a time and in order, also after one that failed', async () => {
+it('operations on a folder run one at a time and in order, even after one that failed', async () => {
   const { run, started, end } = startFolder();
   const results = Promise.allSettled(['first', 'second', 'third'].map((name) => run(name)));
   await jest.advanceTimersByTimeAsync(9000);
