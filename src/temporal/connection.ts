@@ -99,7 +99,7 @@ const MIN_SECRET_LENGTH = 8;
 
 function describeUnreachable(
   error: unknown,
-  { address, namespace, connectionOptions: { tls, apiKey }, secrets }: TemporalSettings,
+  { address, namespace, connectionOptions: { tls }, secrets }: TemporalSettings,
 ): string {
   const reported = findGrpcError(error)?.details || (error as Error).message;
   // grpc-js names an IP address as the server, which Node.js refuses since version 26.
@@ -112,10 +112,8 @@ function describeUnreachable(
   const reason = quotes
     ? 'the reason is not shown, since it quotes a credential, which may hold a line end or a character outside ASCII'
     : escapeControls(message);
-  // With an API key, the SDK uses TLS by default.
-  const usesTls = tls === undefined ? apiKey !== undefined : Boolean(tls);
   const isDenied = DENIALS.has(findGrpcCode(error));
-  const how = usesTls ? 'with TLS' : 'without TLS';
+  const how = tls ? 'with TLS' : 'without TLS';
   return (
     `${isDenied ? 'no access to' : 'cannot reach'} Temporal at ${address}, namespace ${namespace}, ${how}` +
     ` (${reason}): ${isDenied ? 'grant it' : 'start it'}, or correct` +

@@ -50,7 +50,7 @@ export async function findEarlierToken(
 /** Finds the token of a closed run: null when it has none, or another run of its workflow id delivered it. */
 export type RecoverableTokenFinder = (run: RunInfo) => Promise<string | null>;
 
-/** Makes a finder that reads the runs of a workflow id once, however many of them it is asked for. */
+/** Makes a finder that looks up once for each workflow id which tokens were delivered, however many runs it has. */
 export function createRecoverableTokenFinder(client: Client): RecoverableTokenFinder {
   const delivered = new Map<string, Promise<ReadonlySet<string>>>();
   return async (run) => {

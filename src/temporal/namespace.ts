@@ -1,10 +1,9 @@
 import type { Client } from '@temporalio/client';
-import { withReadTimeout } from './grpc';
 import { toMs } from './time';
 
 /** Reads for how long Temporal keeps closed runs. */
 export async function readRetentionMs(client: Client): Promise<number> {
   const { namespace } = client.options;
-  const { config } = await withReadTimeout(client, () => client.workflowService.describeNamespace({ namespace }));
+  const { config } = await client.workflowService.describeNamespace({ namespace });
   return toMs(config?.workflowExecutionRetentionTtl);
 }

@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
-import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH } from '../contract/limits';
+import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH, MAX_SINKS_TRIED } from '../contract/limits';
 import { MAX_TEXT_LENGTH } from '../contract/names';
 import {
   failureDetailsSchema,
@@ -11,6 +11,7 @@ import {
   type Receipt,
   type SealedToken,
 } from '../contract/schemas';
+import type { AttemptDetails } from '../shared/activities';
 import { toObject } from '../shared/object';
 import { UNREADABLE, payloadConverter } from '../shared/payload-converter';
 import { truncate } from '../shared/text';
@@ -22,6 +23,7 @@ const LAST = { historyEventFilterType: 2 };
 
 type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
 type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
+type Failed = NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>;
 type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
@@ -95,7 +97,7 @@ interface RunHistory {
    * repeats, and without one whose token was found.
    */
   unconfirmedAttempts: UnconfirmedAttempt[];
-  /** Sinks that may have the token. */
+  /** Sinks that may have the token, 100 at most. */
   sinksTried: string[];
 }
 
@@ -140,8 +142,7 @@ async function* listEvents(client: Client, run: RunRef): AsyncGenerator<HistoryE
 /** Collects what is used of each event and drops the rest: any of them may have 2 MB. */
 async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHistory> {
   let input: unknown[] = [];
-  const activities = new Map<string, { type: string; startedAt: string }>();
-  const sinks = new Set<string>();
+  const activities = new Map<string, { type: string; startedAt: string; sink?: string | undefined }>();
   const unconfirmedAttempts: UnconfirmedAttempt[] = [];
   let created: SealedToken | undefined;
   let tokenRequestedAt: string | null = null;
@@ -161,9 +162,9 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     if (begun) input = decodePayloads(begun.input);
     if (scheduled) {
       const type = scheduled.activityType?.name ?? '';
-      activities.set(String(event.eventId), { type, startedAt: at });
-      const sink = type === 'deliverLinkToken' ? decodePayloads(scheduled.input)[1] : undefined;
-      if (typeof sink === 'string' && sink !== UNREADABLE) sinks.add(truncate(sink, MAX_TEXT_LENGTH));
+      const name = type === 'deliverLinkToken' ? decodePayloads(scheduled.input)[1] : undefined;
+      const sink = typeof name === 'string' && name !== UNREADABLE ? truncate(name, MAX_TEXT_LENGTH) : undefined;
+      activities.set(String(event.eventId), { type, startedAt: at, sink });
     }
     const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;
@@ -173,10 +174,12 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       // The count in a token that a later attempt found is that from before the lost attempt that received it.
       const lost = created && unconfirmedAttempts[created.unconfirmedTokens];
       tokenRequestedAt = (lost ?? activity).startedAt;
+      if (!created) lastFailed = { startedAt: activity.startedAt, endedAt: at, reason: 'completed without a token' };
     }
     if (activity?.type === 'deliverLinkToken') {
       deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     }
+    if (activity?.sink && failed && isSinkUntouched(failed)) delete activity.sink;
     if (activity?.type === 'createLinkToken' && failed) {
       const reason = truncate(failed.failure?.message ?? 'no result', MAX_MESSAGE_LENGTH);
       lastFailed = { startedAt: activity.startedAt, endedAt: at, reason };
@@ -184,19 +187,30 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     // The workflow counts an attempt in its memo before it does anything else, so it is the last one that failed.
     if (lastFailed && modified?.upsertedMemo?.fields?.['unconfirmedTokens']) {
       unconfirmedAttempts.push(lastFailed);
+      lastFailed = undefined;
     }
     failedWith = event.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.details;
   }
   const recovery = recoverySchema.safeParse(input[1]).data;
   const token = recovery?.sealedToken ?? created ?? null;
   // Only the failure of a cancelled run names the sinks that may have the token.
-  const { sinksTried } = failureDetailsSchema.safeParse(decodePayloads(failedWith)[0]).data ?? {};
+  const { sinksTried: named } = failureDetailsSchema.safeParse(decodePayloads(failedWith)[0]).data ?? {};
+  const sinks = [...activities.values()].flatMap(({ sink }) => sink ?? []);
+  const sinksTried = named ?? [...new Set([...(recovery?.sinksTried ?? []), ...sinks])];
   return {
     request: toObject(input[0]),
     token,
     tokenRequestedAt: recovery ? null : tokenRequestedAt,
     deliveredId: deliveredId ?? null,
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
-    sinksTried: sinksTried ?? [...new Set([...(recovery?.sinksTried ?? []), ...sinks])],
+    sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
   };
+}
+
+/** Tells whether a failed delivery says that it did not call its sink. */
+function isSinkUntouched({ failure }: Failed): boolean {
+  const details: Partial<Record<keyof AttemptDetails, unknown>> = toObject(
+    decodePayloads(failure?.applicationFailureInfo?.details)[0],
+  );
+  return details.sinkTried === false;
 }

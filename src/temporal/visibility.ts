@@ -137,7 +137,7 @@ function readInTurn<T>(read: () => Promise<T>): Promise<T> {
 }
 
 /**
- * @param fields such as `WorkflowId`, with values that are not quoted.
+ * @param fields such as `WorkflowId`, with values that this function quotes.
  * @param conditions such as `CloseTime IS NULL`.
  */
 export function visibilityQuery(fields: Readonly<Record<string, string>>, ...conditions: readonly string[]): string {

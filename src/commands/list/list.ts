@@ -8,7 +8,7 @@ import { validateFields } from '../../requests/validate-fields';
 import { commandLine } from '../../shared/command-line';
 import { formatCount, formatHours, truncate } from '../../shared/text';
 import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../../temporal/earlier-token';
-import { findGrpcError } from '../../temporal/grpc';
+import { findGrpcError, withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/namespace';
 import { readEnding, readReceipt, readRequest, readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
 import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
@@ -175,7 +175,7 @@ async function printRuns(
   { unconfirmed: isUnconfirmed, undelivered, details }: ListOptions,
 ): Promise<void> {
   // Unknown without the permission to describe the namespace, which a list of runs does not need.
-  const retentionMs = await readRetentionMs(client).catch(() => 0);
+  const retentionMs = await withReadTimeout(client, () => readRetentionMs(client)).catch(() => 0);
   let count = 0;
   let open = 0;
   let terminated = 0;

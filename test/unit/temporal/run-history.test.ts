@@ -56,6 +56,36 @@ it('a token that a later attempt found was requested at the start of the attempt
   expect(await readRun(client, RUN)).toMatchObject({ token, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
 });
 
+it('a creation that another client completed without a token is an unconfirmed attempt', async () => {
+  const count = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
+  const { client } = serve([
+    { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
+    {
+      eventTime: { seconds: 20 },
+      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads({ jwe: 5 }) },
+    },
+    { workflowPropertiesModifiedEventAttributes: count },
+  ]);
+  const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
+  const unconfirmedAttempts = [{ startedAt, endedAt, reason: 'completed without a token' }];
+  expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
+});
+
+it('a terminated run may have its token in the sinks that it called, at most 100 of them', async () => {
+  const { client } = serve([
+    scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'no-such-sink'),
+    {
+      activityTaskFailedEventAttributes: {
+        scheduledEventId: 2,
+        failure: { applicationFailureInfo: { details: payloads({ sinkTried: false }) } },
+      },
+    },
+    ...Array.from({ length: 101 }, (_, n) => scheduled(3 + n, 'deliverLinkToken', { jwe: 'x' }, `sink-${n}`)),
+  ]);
+  const { sinksTried } = await readRun(client, RUN);
+  expect(sinksTried).toEqual(Array.from({ length: 100 }, (_, n) => `sink-${n}`));
+});
+
 it('the sinks that may have the token are those that the failure of the run names, not all scheduled', async () => {
   const details = payloads({ unconfirmedTokens: 0, sinksTried: ['drop'] });
   const failed = { failure: { applicationFailureInfo: { type: 'Cancelled', details } } };
