@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { connectClient } from '../../src/temporal/connection';
@@ -36,8 +35,8 @@ export type Job = Awaited<ReturnType<typeof startJob>>;
 export async function startJob({ server, config = '' }: JobOptions) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
   const env = server ? devServerEnv(server.address) : process.env;
-  const { connection, namespace } = await connectClient(env, 10_000);
-  const { workflow } = new Client({ connection, namespace });
+  const { connection, client } = await connectClient(env, 10_000);
+  const { workflow } = client;
   const atlas = await startAtlasEmulator({
     seed: { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } },
   });

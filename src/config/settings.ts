@@ -1,7 +1,8 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential';
-import { DEFAULT_TASK_QUEUE, MAX_TEXT_LENGTH, SINK_NAME } from '../contract/names';
+import { MAX_TEXT_LENGTH } from '../contract/limits';
+import { DEFAULT_TASK_QUEUE, SINK_NAME } from '../contract/names';
 import { organizationId } from '../contract/schemas';
 import {
   textOrReference,

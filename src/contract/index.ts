@@ -1,11 +1,11 @@
 /** The package entry `live-migration-prep/contract`: what callers need. It loads neither zod nor Temporal. */
 export { awaitDeliveryUpdate, redeliverUpdate, statusQuery } from './definitions';
 export type { CheckWorker, PrepareLiveMigration, PrepareOnSchedule } from './definitions';
+export { MAX_TEXT_LENGTH } from './limits';
 export {
   DEFAULT_TASK_QUEUE,
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
-  MAX_TEXT_LENGTH,
   ORGANIZATION_ID,
   SINK_NAME,
   REFUSAL_TYPES,

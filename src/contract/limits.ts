@@ -1,9 +1,10 @@
-import { MAX_TEXT_LENGTH } from './names';
-
 export const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 export const SHA256 = /^[a-f0-9]{64}$/;
 export const NOT_AN_ORGANIZATION_ID =
   'is not 24 lower-case hexadecimal digits: copy it from the organization’s settings page';
+
+/** Characters of `requestedBy`, `changeReference` and a sink's name. */
+export const MAX_TEXT_LENGTH = 200;
 
 /** More entries than this is a mistake: the addresses of one source's hosts fit many times over. */
 export const MAX_ACCESS_LIST_ENTRIES = 1000;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_TEXT_LENGTH } from './names';
+import { MAX_TEXT_LENGTH } from './limits';
 
 const memoText = z.string().max(MAX_TEXT_LENGTH).nullable().catch(null);
 

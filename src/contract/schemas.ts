@@ -9,13 +9,14 @@ import {
   MAX_LINK_TOKEN_BYTES,
   MAX_MESSAGE_LENGTH,
   MAX_SINKS_TRIED,
+  MAX_TEXT_LENGTH,
   MAX_TIME_LENGTH,
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
   NOT_AN_ORGANIZATION_ID,
   SHA256,
 } from './limits';
-import { MAX_TEXT_LENGTH, ORGANIZATION_ID, STEPS } from './names';
+import { ORGANIZATION_ID, STEPS } from './names';
 
 /* Anyone in the namespace can write what these read. zod makes an issue for each element of an unbounded array. */
 

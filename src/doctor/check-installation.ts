@@ -1,7 +1,7 @@
 import { loadConfig } from '../config';
 import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
-import { connectClient, createClient } from '../temporal/connection';
+import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
 import { checkNamespace, checkRunList, checkTaskQueue } from './temporal-checks';
 import { runAll, wholeWorker, workerChecks } from './worker-checks';
@@ -41,8 +41,7 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
 
 /** @throws Error when Temporal's settings are wrong or it cannot be reached. */
 async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promise<CheckResult[]> {
-  const { connection, address, namespace, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
-  const client = createClient(connection, namespace);
+  const { connection, client, address, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
   try {
     return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () => [
       await checkNamespace(client, address),

@@ -33,18 +33,6 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
 }
 
 /**
- * Makes a client that reads payloads as leniently as the workflows do. Anyone in the namespace can start a run with a
- * memo in another encoding, and Temporal's own converter would let that memo fail every list.
- */
-export function createClient(connection: ConnectionLike, namespace: string): Client {
-  return new Client({
-    connection,
-    namespace,
-    dataConverter: { payloadConverterPath: require.resolve('../shared/payload-converter') },
-  });
-}
-
-/**
  * Finds what keeps a connection from being made, such as TLS, by one call that is not repeated: `Connection.connect`
  * tries until its timeout, and reports only that.
  *
@@ -77,7 +65,11 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   );
 }
 
-async function connect<C>(
+/**
+ * Makes a connection, and a client that reads payloads as leniently as the workflows do. Anyone in the namespace can
+ * start a run with a memo in another encoding, and Temporal's own converter would let that memo fail every list.
+ */
+async function connect<C extends ConnectionLike>(
   env: NodeJS.ProcessEnv,
   open: (options: TemporalSettings['connectionOptions']) => Promise<C>,
 ) {
@@ -88,7 +80,8 @@ async function connect<C>(
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);
   });
-  return { connection, address, namespace, unreachable };
+  const dataConverter = { payloadConverterPath: require.resolve('../shared/payload-converter') };
+  return { connection, client: new Client({ connection, namespace, dataConverter }), address, namespace, unreachable };
 }
 
 /** Errors of a server that was reached. */

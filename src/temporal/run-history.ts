@@ -1,8 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
-import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH, MAX_SINKS_TRIED } from '../contract/limits';
-import { MAX_TEXT_LENGTH } from '../contract/names';
+import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
 import {
   failureDetailsSchema,
   receiptSchema,
@@ -19,7 +18,7 @@ import { nullIfNotFound, withReadTimeout } from './grpc';
 import { toMs } from './time';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
-const LAST = { historyEventFilterType: 2 };
+const CLOSE_EVENT_ONLY = { historyEventFilterType: 2 };
 
 type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
 type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
@@ -32,8 +31,9 @@ export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
 };
 
 /** @returns null when the run did not fail, or its history is gone. */
-export async function readEnding(client: Client, run: RunRef) {
-  const failure = (await readEvent(client, run, LAST))?.workflowExecutionFailedEventAttributes?.failure;
+export async function readFailure(client: Client, run: RunRef) {
+  const failure = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))?.workflowExecutionFailedEventAttributes
+    ?.failure;
   if (!failure) return null;
   const { applicationFailureInfo, message } = failure;
   return {
@@ -44,7 +44,7 @@ export async function readEnding(client: Client, run: RunRef) {
 
 /** @returns null when the result is not a receipt, or the history is gone. */
 export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
-  const closed = (await readEvent(client, run, LAST))?.workflowExecutionCompletedEventAttributes;
+  const closed = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))?.workflowExecutionCompletedEventAttributes;
   const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
   // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
   return receipt && JSON.stringify(receipt).length <= MAX_RECEIPT_LENGTH ? receipt : null;
@@ -52,14 +52,14 @@ export async function readReceipt(client: Client, run: RunRef): Promise<Receipt 
 
 /** @returns the request as its caller sent it, or an empty object; null when the history is gone. */
 export async function readRequest(client: Client, run: RunRef): Promise<object | null> {
-  const started = await readEvent(client, run, { maximumPageSize: 1 });
+  const started = await readFirstEvent(client, run, { maximumPageSize: 1 });
   if (!started) return null;
   return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
 }
 
 type PageOptions = { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
 
-async function readEvent(client: Client, run: RunRef, options: PageOptions) {
+async function readFirstEvent(client: Client, run: RunRef, options: PageOptions) {
   return (await readHistoryPage(client, run, options))?.history?.events?.[0];
 }
 

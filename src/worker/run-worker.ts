@@ -3,7 +3,7 @@ import type { Logger } from '@temporalio/worker';
 import type { Config } from '../config';
 import { checkRunList } from '../doctor/temporal-checks';
 import { shellQuote } from '../shared/text';
-import { connectWorker, createClient } from '../temporal/connection';
+import { connectWorker } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
 import { logCredentialChecks } from './credential-log';
@@ -26,14 +26,13 @@ export async function runWorker(config: Config): Promise<void> {
   const meter = installRuntime(logger, config);
   const setWorker = drainOnSignals(logger);
 
-  const { connection, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  const { connection, client, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
   // Core makes the same call later, and quotes the whole status in its error.
   await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
     throw unreachable(error);
   });
   const { worker, services } = await createWorker(config, { connection, namespace, meter });
   setWorker(worker);
-  const client = createClient(connection, namespace);
   await requireList(client, logger);
   const health = await startHealth(config.health, () => findReadinessProblem(worker, connection));
   logger.info('worker starts', {

@@ -10,7 +10,7 @@ import { formatCount, formatHours, truncate } from '../../shared/text';
 import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../../temporal/earlier-token';
 import { findGrpcError, withReadTimeout } from '../../temporal/grpc';
 import { readRetentionMs } from '../../temporal/namespace';
-import { readEnding, readReceipt, readRequest, readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
+import { readFailure, readReceipt, readRequest, readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
 import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
@@ -130,7 +130,7 @@ async function readMatch(
   run: ListedRun,
   { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
 ): Promise<Partial<ListedRun> | null> {
-  const failure = wanted || (details && run.state === 'failed') ? await readEnding(client, run) : undefined;
+  const failure = wanted || (details && run.state === 'failed') ? await readFailure(client, run) : undefined;
   if (wanted && failure?.type !== wanted) return null;
   if (requests) return {};
   // The memo of a closed run does not know whether a later run delivered its token.

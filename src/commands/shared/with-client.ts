@@ -1,6 +1,6 @@
 import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@temporalio/client';
 import { NamespaceNotFoundError } from '@temporalio/common';
-import { connectClient, createClient } from '../../temporal/connection';
+import { connectClient } from '../../temporal/connection';
 import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
 import { CommandError } from '../cli/command-error';
 import { EXIT_CODES } from '../cli/exit-codes';
@@ -22,14 +22,14 @@ export async function withClient(
   work: (client: Client) => Promise<void>,
 ): Promise<void> {
   const connecting = connectClient(env, connectTimeoutMs);
-  const { connection, namespace, unreachable } = await connecting.catch((error: unknown) => {
+  const { connection, client, unreachable } = await connecting.catch((error: unknown) => {
     throw cannotReach(error as Error);
   });
   // A stopped command ends at its next call.
   signal.addEventListener('abort', () => void connection.close());
   try {
     signal.throwIfAborted();
-    await work(createClient(connection, namespace));
+    await work(client);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);

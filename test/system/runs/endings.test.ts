@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import {
   MAX_ACCESS_LIST_ENTRIES,
   MAX_LINK_TOKEN_BYTES,
+  MAX_TEXT_LENGTH,
   MAX_WARNINGS,
   MAX_WARNING_LENGTH,
 } from '../../../src/contract/limits';
-import { MAX_TEXT_LENGTH } from '../../../src/contract/names';
 import { createSealer } from '../../../src/secrets/sealing';
 import { eventually } from '../../support/eventually';
 import { FILE_SINKS, startInstallation } from '../../support/installation';
