@@ -9,8 +9,8 @@ import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import type { Sink } from '../sinks/sink';
 import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
-import { nullIfNotFound } from '../temporal/grpc';
 import { readReceipt } from '../temporal/run-history';
+import { describeRun } from '../temporal/visibility';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
@@ -68,8 +68,7 @@ const RUNS_READ = 5;
 async function readTokens(workflowId: string): Promise<{ token: EarlierToken | null; times: string[] }> {
   const { client } = Context.current();
   try {
-    // The list, newest first, lags behind by moments.
-    const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+    const newest = await describeRun(client, workflowId);
     const token = await findEarlierToken(client, workflowId, { newest });
     const receipts: (Receipt | null)[] = [];
     for await (const run of listClosedRuns(client, workflowId, newest)) {

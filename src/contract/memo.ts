@@ -5,6 +5,7 @@ const memoText = z.string().max(MAX_TEXT_LENGTH).nullable().catch(null);
 
 /** The memo of a run, which lists return. A field is null while it is not set. */
 export const runMemoSchema = z.object({
+  /** `undelivered` from the first failed round or redelivery until the run ends, also during a later round. */
   step: z.literal('undelivered').nullable().catch(null),
   /** The sink of the request, while the run is undelivered. */
   sink: memoText,
@@ -18,9 +19,4 @@ export type RunMemo = z.output<typeof runMemoSchema>;
 /** Reads a memo that anybody may have written. It ignores unknown fields and malformed values. */
 export function readMemo(memo: Record<string, unknown> | undefined): RunMemo {
   return runMemoSchema.parse(memo ?? {});
-}
-
-/** Is true from the first failed round or redelivery until the run ends, also during a later round. */
-export function isUndelivered(memo: Record<string, unknown> | undefined): boolean {
-  return readMemo(memo).step === 'undelivered';
 }

@@ -1,13 +1,11 @@
 import type { Client } from '@temporalio/client';
-import { readMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
 import type { PrepareRequest, Receipt } from '../contract/schemas';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { truncate } from '../shared/text';
-import { nullIfNotFound } from './grpc';
 import { readReceipt, readRequest, readRun } from './run-history';
-import { isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
+import { describeRun, isOpen, listExecutions, visibilityQuery, type RunInfo } from './visibility';
 
 const MAX_LOCATION_LENGTH = 1000;
 
@@ -29,7 +27,7 @@ export type EarlierToken = {
  * workflow id that has one. Nothing else decides this.
  *
  * @param options.permitted `true` permits any token; a run id permits the token of that run and of older ones.
- * @param options.newest the newest run of the id, if the caller has described it: Temporal's list lags by moments.
+ * @param options.newest the newest run of the id, if the caller has described it.
  */
 export async function findEarlierToken(
   client: Client,
@@ -66,7 +64,7 @@ export function createRecoverableTokenFinder(client: Client): RecoverableTokenFi
 /** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */
 export async function findDeliveredIds(client: Client, workflowId: string): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
-  const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+  const newest = await describeRun(client, workflowId);
   for await (const run of listClosedRuns(client, workflowId, newest)) {
     const token = await readToken(client, run);
     if (token?.state === 'delivered' && token.deliveryId !== null) ids.add(token.deliveryId);
@@ -90,7 +88,7 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
     const receipt = await readReceipt(client, run);
     return { ...token, state: 'delivered', receipt, deliveryId: receipt?.deliveryId ?? null };
   }
-  const { deliveryId } = readMemo(run.memo);
+  const { deliveryId } = run.memo;
   if (deliveryId !== null) return { ...token, state: 'recoverable', deliveryId };
   // Temporal ended these runs without notice, so only the history has their token.
   if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
@@ -99,9 +97,9 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
   return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
 }
 
-/** Compares the starts of two runs of an id. It describes the other one, which the list may still lack. */
+/** Compares the starts of two runs of an id. The list may still lack the other one. */
 async function startedBefore(client: Client, run: RunInfo, otherRunId: string): Promise<boolean> {
-  const other = await client.workflow.getHandle(run.workflowId, otherRunId).describe().catch(nullIfNotFound);
+  const other = await describeRun(client, run.workflowId, otherRunId);
   return other !== null && run.startTime.getTime() < other.startTime.getTime();
 }
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { readMemo } from '../contract/memo';
+import { readMemo, type RunMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { payloadConverter } from '../shared/payload-converter';
-import { GRPC, findGrpcCode, isResponseTooLarge, withReadTimeout } from './grpc';
+import { GRPC, findGrpcCode, isResponseTooLarge, nullIfNotFound, withReadTimeout } from './grpc';
 import { toMs } from './time';
 
 const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
@@ -27,11 +27,17 @@ export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
 
 type ListResponse = Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>;
 
-/** The part that is used of a run as Temporal lists it, with the fields of its memo that are ours. */
+/** The part that is used of a run as Temporal lists or describes it. */
 export type RunInfo = Pick<
   WorkflowExecutionInfo,
-  'workflowId' | 'runId' | 'type' | 'historySize' | 'startTime' | 'closeTime' | 'memo'
-> & { status: Pick<WorkflowExecutionInfo['status'], 'name'> };
+  'workflowId' | 'runId' | 'type' | 'historySize' | 'startTime' | 'closeTime'
+> & { status: Pick<WorkflowExecutionInfo['status'], 'name'>; memo: RunMemo };
+
+/** Describes a run, the newest of its workflow id by default; null without one. Temporal's list lags by moments. */
+export async function describeRun(client: Client, workflowId: string, runId?: string) {
+  const run = await client.workflow.getHandle(workflowId, runId).describe().catch(nullIfNotFound);
+  return run && { ...run, memo: readMemo(run.memo) };
+}
 
 /** Lists the runs of `prepareLiveMigration` on a task queue: other workers may share the namespace. */
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {

@@ -1,6 +1,5 @@
 import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
-import { isUndelivered } from '../contract/memo';
 import { listRuns } from '../temporal/visibility';
 
 const INTERVAL_MS = 60_000;
@@ -40,7 +39,7 @@ export function watchUndelivered(
       let count = 0;
       let startedAtMs = nowMs;
       for await (const { memo, startTime } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-        if (!isUndelivered(memo)) continue;
+        if (memo.step !== 'undelivered') continue;
         count += 1;
         startedAtMs = Math.min(startedAtMs, startTime.getTime());
       }

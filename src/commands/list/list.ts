@@ -1,7 +1,6 @@
 import type { Client } from '@temporalio/client';
 import pMap, { pMapIterable } from 'p-map';
 import { z } from 'zod';
-import { readMemo } from '../../contract/memo';
 import { workflowIdFor, type FailureType } from '../../contract/names';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
@@ -153,8 +152,8 @@ function toUnreadable(error: unknown): Partial<ListedRun> {
 }
 
 function toListedRun(info: RunInfo): ListedRun {
-  const { workflowId, runId, startTime, closeTime, status } = info;
-  const { step, sink, deliveryId, unconfirmedTokens } = readMemo(info.memo);
+  const { workflowId, runId, startTime, closeTime, status, memo } = info;
+  const { step, sink, deliveryId, unconfirmedTokens } = memo;
   const isUndelivered = isOpen(info) && step === 'undelivered';
   const closedState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
   return {

@@ -1,11 +1,10 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { redeliverUpdate } from '../../contract/definitions';
-import { isUndelivered } from '../../contract/memo';
 import type { Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
-import { isOpen, listRuns } from '../../temporal/visibility';
+import { describeRun, isOpen, listRuns } from '../../temporal/visibility';
 import { refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from '../shared/bulk';
@@ -28,7 +27,7 @@ export async function redeliverAll({ client, taskQueue, output }: CommandContext
   const runs: { workflowId: string }[] = [];
   let notCounted = 0;
   for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    if (isUndelivered(memo)) runs.push({ workflowId });
+    if (memo.step === 'undelivered') runs.push({ workflowId });
     else notCounted += 1;
   }
   output.note(describeNotCounted(notCounted));
@@ -68,7 +67,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {
-  const newest = await client.workflow.getHandle(workflowId).describe();
+  const newest = await describeRun(client, workflowId);
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
   throw refusalError(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {

@@ -5,7 +5,7 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { isUndelivered } from '../../contract/memo';
+import { readMemo } from '../../contract/memo';
 import { receiptSchema, type Receipt, type Status } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/temporal-checks';
 import { commandLine } from '../../shared/command-line';
@@ -70,7 +70,7 @@ export async function follow(
     // A run without a task waits for a time or for an Update.
     const status = task ? null : await readStatus(client, handle);
     // Without a worker that responds to the Query, the memo says it.
-    if (!task && (status ? status.step === 'undelivered' : isUndelivered(run.memo))) {
+    if (!task && (status ?? readMemo(run.memo)).step === 'undelivered') {
       throw toUndeliveredError(workflowId, status);
     }
     progress = describeProgress(run, status) ?? progress;

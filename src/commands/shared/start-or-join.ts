@@ -1,15 +1,9 @@
-import {
-  WorkflowExecutionAlreadyStartedError,
-  type Client,
-  type WorkflowExecutionDescription,
-  type WorkflowIdReusePolicy,
-} from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { findEarlierToken } from '../../temporal/earlier-token';
-import { nullIfNotFound } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
-import { isOpen } from '../../temporal/visibility';
+import { describeRun, isOpen } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 import type { PairRequest } from './request';
@@ -49,9 +43,9 @@ export async function startOrJoin(
 export async function requireStartable(
   client: Client,
   { workflowId, request }: PairRequest,
-): Promise<{ open: WorkflowExecutionDescription | null; workflowIdReusePolicy: WorkflowIdReusePolicy }> {
+): Promise<{ open: Awaited<ReturnType<typeof describeRun>>; workflowIdReusePolicy: WorkflowIdReusePolicy }> {
   const again = request.again !== undefined;
-  const newest = await client.workflow.getHandle(workflowId).describe().catch(nullIfNotFound);
+  const newest = await describeRun(client, workflowId);
   const open = newest && isOpen(newest) ? newest : null;
   if (open) {
     refuseOtherWorkflowType(open);
