@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { EXIT_CODES } from './commands/cli/exit-codes';
+import { EXIT_CODES } from './commands/cli/command-error';
 import { runProgram } from './commands/program';
 
 const { env, stdout, stderr } = process;

@@ -1,5 +1,4 @@
-import { CommandError } from './command-error';
-import { EXIT_CODES, type ExitCode } from './exit-codes';
+import { CommandError, EXIT_CODES, type ExitCode } from './command-error';
 
 export type Stop = ReturnType<typeof createStop>;
 

@@ -1,9 +1,8 @@
 import { Command, Option } from '@commander-js/extra-typings';
 import type { Finding } from '../../contract/schemas';
 import { formatCount } from '../../shared/text';
-import { CommandError } from '../cli/command-error';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { ProgramContext } from '../cli/context';
-import { EXIT_CODES } from '../cli/exit-codes';
 import { formatExamples } from '../cli/help';
 import { describeFindings, type Output } from '../cli/output';
 

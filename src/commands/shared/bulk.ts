@@ -1,8 +1,7 @@
 import pMap from 'p-map';
 import type { Receipt } from '../../contract/schemas';
 import { formatCount, truncate } from '../../shared/text';
-import { CommandError } from '../cli/command-error';
-import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
+import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import type { Output } from '../cli/output';
 import { describeSdkError } from './with-client';
 
@@ -31,7 +30,7 @@ export interface RunOutcome {
 export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
   output: Output,
-  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number | undefined },
+  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number },
   work: (item: I) => Promise<RunOutcome>,
 ): Promise<void> {
   const counts = new Map<Action, number>();

@@ -10,8 +10,7 @@ import {
 import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
-import { CommandError } from '../cli/command-error';
-import { EXIT_CODES, type ExitCode } from '../cli/exit-codes';
+import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import { describeRows, type TableRow } from '../cli/output';
 
 type KnownType = FailureType | DeliveryFailureType | RefusalType;

@@ -10,9 +10,8 @@ import { receiptSchema, type Receipt, type Status } from '../../contract/schemas
 import { checkTaskQueue } from '../../doctor/temporal-checks';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
-import { CommandError } from '../cli/command-error';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { EXIT_CODES } from '../cli/exit-codes';
 import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
 import { describePrepareRun } from './refusals';
 import { findFailureType, readStatus } from './status';

@@ -4,9 +4,8 @@ import { ApplicationFailure } from '@temporalio/common';
 import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
 import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/temporal-checks';
-import { CommandError } from '../cli/command-error';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { EXIT_CODES } from '../cli/exit-codes';
 import { describeFindings } from '../cli/output';
 import { describeInvalidRequest } from './request';
 

@@ -2,8 +2,7 @@ import { WorkflowNotFoundError, isGrpcServiceError, type Client } from '@tempora
 import { NamespaceNotFoundError } from '@temporalio/common';
 import { connectClient } from '../../temporal/connection';
 import { GRPC, findGrpcCode, findGrpcError } from '../../temporal/grpc';
-import { CommandError } from '../cli/command-error';
-import { EXIT_CODES } from '../cli/exit-codes';
+import { CommandError, EXIT_CODES } from '../cli/command-error';
 
 // For a slow server or machine. A server that is not there is reported at once.
 const CONNECT_TIMEOUT_MS = 10_000;

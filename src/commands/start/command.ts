@@ -31,7 +31,7 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       const { makeRequest, readRequests } = await import('../shared/request.js');
       if (from !== undefined) {
         const requests = await readRequests(from, stdin);
-        const { startMany } = await import('./start-many.js');
+        const { startMany } = await import('./start.js');
         return withTemporal((context) => startMany(context, requests, { wait, dryRun }));
       }
       const pair = await makeRequest(options, 'nothing was started', stdin);

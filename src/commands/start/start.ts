@@ -1,9 +1,11 @@
 import { commandLine } from '../../shared/command-line';
+import { CommandError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings, describeRows, type TableRow } from '../cli/output';
-import { watch } from '../shared/follow';
+import { runBulk, toDelivered, toFailed, type RunOutcome } from '../shared/bulk';
+import { follow, watch } from '../shared/follow';
 import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-check';
-import type { PairRequest } from '../shared/request';
+import type { NumberedRequest, PairRequest } from '../shared/request';
 import { requireStartable, startOrJoin } from '../shared/start-or-join';
 
 export async function start(context: CommandContext, pair: PairRequest, wait: boolean): Promise<void> {
@@ -36,4 +38,41 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
     ]),
     ...describeFindings(report.findings),
   ]);
+}
+
+const CHECKS_AT_A_TIME = 5;
+
+/** Starts every request of a file. It skips pairs with an open run or a delivered token, so it can be repeated. */
+export async function startMany(
+  context: CommandContext,
+  requests: readonly NumberedRequest[],
+  { wait, dryRun }: { wait: boolean; dryRun: boolean },
+): Promise<void> {
+  const { client, taskQueue, output } = context;
+  const missingWorker = await describeMissingWorker(client, taskQueue);
+  if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
+  output.note(missingWorker);
+  if (!dryRun) {
+    output.setFollowUp(
+      'the started runs go on; repeat the command to start the rest; to list runs: live-migration-prep list',
+    );
+  }
+
+  async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
+    if (dryRun) {
+      await checkRequestRemotely(context, pair.request, 'it would fail');
+      const { open } = await requireStartable(client, pair);
+      return open ? toSkipped(open.runId) : { action: 'would start', reason: `into sink ${pair.request.sink}` };
+    }
+    const { joined, ...run } = await startOrJoin(context, pair);
+    const { runId } = run;
+    if (wait) return { ...(await follow(client, run).then(toDelivered, toFailed)), runId };
+    return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
+  }
+
+  await runBulk(requests, output, { noun: 'request', ...(dryRun && { concurrency: CHECKS_AT_A_TIME }) }, startOne);
+}
+
+function toSkipped(runId: string): RunOutcome {
+  return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
 }

@@ -1,4 +1,4 @@
-import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/exit-codes';
+import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
 import { readRequest } from '../../../src/temporal/run-history';
 import { createCommandFixture, type Target } from '../../support/command-line';

@@ -1,4 +1,4 @@
-import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
+import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { VERSION } from '../../../src/version';
 import { matchesIn } from '../../support/markdown';
 import { NOWHERE, objectIn, run as runWith } from '../../support/run-command';

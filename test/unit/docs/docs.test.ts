@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { responseError } from '../../../src/atlas/outcomes';
-import { EXIT_CODES } from '../../../src/commands/cli/exit-codes';
+import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';

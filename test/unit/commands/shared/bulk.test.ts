@@ -1,5 +1,4 @@
-import { CommandError } from '../../../../src/commands/cli/command-error';
-import { EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/exit-codes';
+import { CommandError, EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/command-error';
 import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/shared/bulk';
 import type { Receipt } from '../../../../src/contract/schemas';
 import { contextWith } from './context';
