@@ -5,6 +5,14 @@ import { formatExamples } from '../cli/help';
 import { orgId, timeOrAge } from '../cli/option-parsers';
 
 export const listCommand = ({ withTemporal }: ProgramContext) =>
+  createCommand().action(async (options) => {
+    const { list } = await import('./list.js');
+    await withTemporal((context) => list(context, options));
+  });
+
+export type ListOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
+
+const createCommand = () =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
@@ -38,8 +46,4 @@ export const listCommand = ({ withTemporal }: ProgramContext) =>
         .default(false)
         .conflicts('details'),
     )
-    .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'))
-    .action(async (options) => {
-      const { list } = await import('./list.js');
-      await withTemporal((context) => list(context, options));
-    });
+    .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'));

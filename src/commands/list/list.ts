@@ -1,7 +1,7 @@
 import type { Client } from '@temporalio/client';
 import pMap, { pMapIterable } from 'p-map';
 import { z } from 'zod';
-import { workflowIdFor, type FailureType } from '../../contract/names';
+import { workflowIdFor } from '../../contract/names';
 import type { PrepareRequest, Receipt, Status } from '../../contract/schemas';
 import { validateFields } from '../../requests/validate-fields';
 import { commandLine } from '../../shared/command-line';
@@ -14,6 +14,7 @@ import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
+import type { ListOptions } from './command';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
@@ -21,30 +22,8 @@ const MAX_UNREADABLE_LENGTH = 200;
 /** Bounds the Queries at a time: for each, a worker may have to replay a run. */
 const QUERY_CONCURRENCY = 10;
 
-/** The filters and the form of the list, as command.ts describes them. */
-interface ListOptions {
-  undelivered?: true;
-  unconfirmed?: true;
-  recoverable?: true;
-  failure?: FailureType;
-  org?: string;
-  since?: Date;
-  details: boolean;
-  requests: boolean;
-}
-
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
-interface ListedRun {
-  workflowId: string;
-  runId: string;
-  state: string;
-  startedAt: string;
-  closedAt: string | null;
-  unconfirmedTokens: number;
-  /** The sink of an undelivered run. */
-  sink: string | null;
-  /** The token of an undelivered run, or the recoverable token of a closed one. */
-  deliveryId: string | null;
+type ListedRun = ReturnType<typeof toListedRun> & {
   /** Present with `--undelivered`; null when no worker answers. */
   status?: Status | null;
   /** Present with `--unconfirmed`. */
@@ -56,7 +35,7 @@ interface ListedRun {
   receipt?: Receipt | null;
   /** Present when the history of the run cannot be read: the reason. */
   unreadable?: string;
-}
+};
 
 const boundedText = z.string().max(1000).nullable().catch(null);
 
@@ -78,7 +57,6 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   const findRecoverableToken = createRecoverableTokenFinder(client);
   const read = async (info: RunInfo): Promise<Listed> => {
     const run = toListedRun(info);
-    if (!isCandidate(run, options)) return { run, isMatch: false };
     const match = await readMatch({ client, findRecoverableToken }, info, run, options).catch(toUnreadable);
     if (match === null) return { run, isMatch: false };
     const isAsked = options.undelivered && !options.requests;
@@ -90,10 +68,7 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   if (!options.unconfirmed) return printRuns(context, runs, options);
   const all: Listed[] = [];
   for await (const listed of runs) all.push(listed);
-  await printWindows(
-    context,
-    all.map(({ run }) => run),
-  );
+  await printWindows(context, all);
   return printRuns(context, all, options);
 }
 
@@ -113,13 +88,8 @@ function buildConditions({ undelivered, recoverable, failure, org, since }: List
   ].filter((condition) => typeof condition === 'string');
 }
 
-/** Tells by the memo whether a run can match every filter. */
-function isCandidate(run: ListedRun, { undelivered, unconfirmed }: ListOptions): boolean {
-  return (!undelivered || run.state === 'undelivered') && (!unconfirmed || run.unconfirmedTokens > 0);
-}
-
 /**
- * Reads what the options need of the history of a candidate.
+ * Reads what the options need of a run's history.
  *
  * @returns null when the run does not match every filter.
  */
@@ -127,8 +97,10 @@ async function readMatch(
   { client, findRecoverableToken }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
   info: RunInfo,
   run: ListedRun,
-  { unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
+  { undelivered, unconfirmed, recoverable, failure: wanted, details, requests }: ListOptions,
 ): Promise<Partial<ListedRun> | null> {
+  if (undelivered && run.state !== 'undelivered') return null;
+  if (unconfirmed && run.unconfirmedTokens === 0) return null;
   const failure = wanted || (details && run.state === 'failed') ? await readFailure(client, run) : undefined;
   if (wanted && failure?.type !== wanted) return null;
   if (requests) return {};
@@ -151,7 +123,7 @@ function toUnreadable(error: unknown): Partial<ListedRun> {
   return { unreadable: truncate((error as Error).message, MAX_UNREADABLE_LENGTH) };
 }
 
-function toListedRun(info: RunInfo): ListedRun {
+function toListedRun(info: RunInfo) {
   const { workflowId, runId, startTime, closeTime, status, memo } = info;
   const { step, sink, deliveryId, unconfirmedTokens } = memo;
   const isUndelivered = isOpen(info) && step === 'undelivered';
@@ -164,6 +136,7 @@ function toListedRun(info: RunInfo): ListedRun {
     closedAt: closeTime?.toISOString() ?? null,
     unconfirmedTokens,
     sink: isUndelivered ? sink : null,
+    // The token of an undelivered run, or the recoverable token of a closed one.
     deliveryId,
   };
 }

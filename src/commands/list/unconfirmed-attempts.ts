@@ -1,12 +1,11 @@
 import { pMapIterable } from 'p-map';
 import { ORGANIZATION_ID, workflowIdFor } from '../../contract/names';
-import { readRun, type RunRef, type UnconfirmedAttempt } from '../../temporal/run-history';
+import { readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
 import { listRuns } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 
 /** Allows for a difference between the clocks of Temporal and Atlas. */
 const CLOCK_TOLERANCE_MS = 10_000;
-const READ_CONCURRENCY = 20;
 
 /** A span of time, and the first eight digits of the ids of API keys that were made in it. */
 type Span = Record<'from' | 'to' | 'keyIdFrom' | 'keyIdTo', string>;
@@ -20,10 +19,11 @@ interface ReceivedToken {
 /** Prints, for each organization, the times at which Atlas may have created API keys that nobody uses. */
 export async function printWindows(
   context: CommandContext,
-  runs: readonly { workflowId: string; unconfirmed?: UnconfirmedAttempt[] }[],
+  listed: readonly { run: { workflowId: string; unconfirmed?: UnconfirmedAttempt[] } }[],
 ): Promise<void> {
   const attempts = new Map<string, UnconfirmedAttempt[]>();
-  for (const { workflowId, unconfirmed = [] } of runs) {
+  for (const { run } of listed) {
+    const { workflowId, unconfirmed = [] } = run;
     const [, orgId = ''] = workflowId.split('/');
     if (ORGANIZATION_ID.test(orgId) && unconfirmed.length > 0) {
       attempts.set(orgId, unconfirmed.concat(attempts.get(orgId) ?? []));
@@ -53,11 +53,10 @@ async function readReceivedTokens(
 ): Promise<ReceivedToken[]> {
   const ofOrganization = `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
   const infos = listRuns(client, taskQueue, ofOrganization, `(CloseTime IS NULL OR CloseTime >= '${since}')`);
-  const read = (info: RunRef) => readRun(client, info);
+  // As many as readRun reads at a time.
+  const runs = pMapIterable(infos, (info) => readRun(client, info), { concurrency: 2 });
   const tokens = new Map<string, ReceivedToken>();
-  for await (const { token, tokenRequestedAt } of pMapIterable(infos, read, {
-    concurrency: READ_CONCURRENCY,
-  })) {
+  for await (const { token, tokenRequestedAt } of runs) {
     if (!token) continue;
     const { deliveryId, createdAt } = token;
     // The newest run comes first, so the run that created a token takes the place of one that recovered it.
@@ -67,10 +66,7 @@ async function readReceivedTokens(
 }
 
 /** Merges the spans of the attempts that overlap, and finds the tokens that may have been created in one of them. */
-export function findWindows(
-  attempts: readonly Pick<UnconfirmedAttempt, 'startedAt' | 'endedAt'>[],
-  tokens: readonly ReceivedToken[],
-) {
+export function findWindows(attempts: readonly UnconfirmedAttempt[], tokens: readonly ReceivedToken[]) {
   const spans = attempts.map(({ startedAt, endedAt }) => toSpan(startedAt, endedAt));
   const windows: Span[] = [];
   // The texts have the order of the times.

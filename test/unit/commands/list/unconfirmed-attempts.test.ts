@@ -12,7 +12,7 @@ it.each([
 ])('attempts in the seconds %s may have created keys in the seconds %s', (attempts, expected) => {
   const spans = attempts.split(' ').map((attempt) => {
     const [startedAt = '', endedAt = ''] = attempt.split('-').map((second) => at(Number(second)));
-    return { startedAt, endedAt };
+    return { startedAt, endedAt, reason: '' };
   });
   const { windows } = findWindows(spans, []);
   const seconds = windows.map(({ from, to }) => `${secondsTo(from)}-${secondsTo(to)}`);
@@ -28,6 +28,6 @@ it('a received token counts as created in a window if its request overlaps with 
     requestedAt: at(requested),
     createdAt: at(requested + 1),
   }));
-  const { received } = findWindows([{ startedAt: at(100), endedAt: at(101) }], tokens);
+  const { received } = findWindows([{ startedAt: at(100), endedAt: at(101), reason: '' }], tokens);
   expect(received.map(({ deliveryId }) => deliveryId)).toEqual(['119']);
 });
