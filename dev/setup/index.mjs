@@ -55,6 +55,11 @@ function checkNode() {
   throw new Error(`this is Node ${node}; install Node ${minimum} or newer and run this again`);
 }
 
+/** @param {{ isDone: () => boolean, run: () => Promise<void> }} step */
+async function finish(step) {
+  if (!step.isDone()) await step.run();
+}
+
 /** Waits while another set-up holds the lock, a folder. */
 async function takeLock() {
   mkdirSync('.cache', { recursive: true });
@@ -72,11 +77,14 @@ async function takeLock() {
 
 async function setUp() {
   checkNode();
-  const steps = [packages, build, tool('temporal'), ...process.argv.slice(2).map(tool)];
-  if (steps.every((step) => step.isDone())) return;
+  const others = [build, tool('temporal'), ...process.argv.slice(2).map(tool)];
+  if ([packages, ...others].every((step) => step.isDone())) return;
   await takeLock();
   try {
-    for (const step of steps) if (!step.isDone()) await step.run();
+    await finish(packages);
+    // Each needs the packages. The tools are downloaded while the build computes.
+    const results = await Promise.allSettled(others.map(finish));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   } finally {
     rmdirSync(LOCK);
   }
