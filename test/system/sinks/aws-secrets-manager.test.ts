@@ -5,16 +5,13 @@ import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { startChildProcess } from '../../../dev/temporal/child-process';
 import { callError } from '../../../src/sinks/aws-secrets-manager/errors';
 import { VERSION } from '../../../src/version';
-import { startAtlas } from '../../support/atlas';
 import { cleanUpLater, newFolder } from '../../support/clean-up';
 import { newOrgId } from '../../support/ids';
-import { deploy } from '../../support/installation';
 import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, sinkError, successorOf } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { toolPath } from '../../support/tools';
-import { linesOf } from '../../support/worker-process';
 import { testContract } from './contract';
 
 const REGION = 'eu-central-1';
@@ -127,21 +124,6 @@ it('rejects a secret that it did not create, and writes into it once it is tagge
   await client.tagResource({ SecretId, Tags: [{ Key, Value: delivery.orgId }] });
   await deliver(delivery);
   expect(await read(SecretId)).toMatchObject({ VersionId: delivery.deliveryId });
-});
-
-it('a worker logs once, as a line, which releases of the SDK will need a newer Node', async () => {
-  const deployment = await deploy({
-    atlas: await startAtlas(),
-    config: { sinks: { one: fixture().configFor(), two: fixture().configFor() } },
-    env: { ...CREDENTIAL, AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'false' },
-  });
-  const worker = await deployment.startWorker();
-  const warnings = linesOf(worker).filter(({ warning }) => warning);
-  expect(warnings).toMatchObject(
-    process.versions.node < '22'
-      ? [{ level: 'warn', msg: expect.stringMatching(/January 2027\s+will require node >=22/) }]
-      : [],
-  );
 });
 
 it('rejects the secret of another source organization', async () => {

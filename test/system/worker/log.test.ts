@@ -4,14 +4,29 @@ import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
-import { deploy, startInstallation, type Handle, type Installation } from '../../support/installation';
+import { FILE_SINKS, deploy, startInstallation, type Handle, type Installation } from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
 
 describe('the log of a worker at level trace', () => {
   let installation: Installation;
   beforeAll(async () => {
-    installation = await startInstallation({ config: { log: { level: 'trace' } } });
+    const atlas = await startAtlas();
+    const { orgId, clientId } = atlas.account;
+    const wrong = { type: 'serviceAccount', clientId, clientSecret: { env: 'WRONG_SECRET' } };
+    const serve = (credential: string) => ({ credential, sinks: ['files'] });
+    const organizations = { [orgId]: serve('default'), [newOrgId()]: serve('wrong') };
+    const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: '{orgId}' };
+    installation = await startInstallation({
+      atlas,
+      config: {
+        log: { level: 'trace' },
+        atlas: { credentials: { wrong }, organizations },
+        worker: { credentialCheckDelayMs: 0 },
+        sinks: { files: FILE_SINKS.files, one: aws, two: aws },
+      },
+      env: { WRONG_SECRET: 'wrong', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'false' },
+    });
   });
 
   /** Runs a job to its end, and returns the lines of the log that name it. */
@@ -21,6 +36,24 @@ describe('the log of a worker at level trace', () => {
     const isEnd = ({ msg }: Record<string, unknown>) => /^Workflow (completed|failed)$/.test(String(msg));
     return eventually('the end', () => lines().some(isEnd) && lines());
   }
+
+  it('says what each credential may do, and the worker is ready even if Atlas rejects one', async () => {
+    const { atlas, deployment, worker } = installation;
+    await worker.untilOutput(/"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/);
+    await worker.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
+    await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
+    await endingOf(await deployment.start());
+    expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
+  });
+
+  it('says once, in a line of its own, which releases of the AWS SDK will need a newer Node', () => {
+    const warnings = linesOf(installation.worker).filter(({ warning }) => warning);
+    expect(warnings).toMatchObject(
+      process.versions.node < '22'
+        ? [{ level: 'warn', msg: expect.stringMatching(/January 2027\s+will require node >=22/) }]
+        : [],
+    );
+  });
 
   it('names the run in every line of it', async () => {
     const { atlas, deployment } = installation;
@@ -58,22 +91,6 @@ describe('the log of a worker at level trace', () => {
     for (const error of errors) expect(error).not.toHaveProperty('stack');
     expect(JSON.stringify(await handle.fetchHistory())).not.toMatch(/"stackTrace":"[^"]/);
   });
-});
-
-it('a worker logs what each credential may do, and is ready even if Atlas rejects one', async () => {
-  const atlas = await startAtlas();
-  const { orgId, clientId } = atlas.account;
-  const wrong = { type: 'serviceAccount', clientId, clientSecret: { env: 'WRONG_SECRET' } };
-  const serve = (credential: string) => ({ credential, sinks: ['files'] });
-  const organizations = { [orgId]: serve('default'), [newOrgId()]: serve('wrong') };
-  const config = { atlas: { credentials: { wrong }, organizations }, worker: { credentialCheckDelayMs: 0 } };
-  const deployment = await deploy({ atlas, config, env: { WRONG_SECRET: 'wrong' } });
-  const worker = await deployment.startWorker();
-  await worker.untilOutput(/"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/);
-  await worker.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
-  await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
-  await endingOf(await deployment.start());
-  expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
 });
 
 it('a worker whose log cannot be written works on, and ends at SIGTERM', async () => {
