@@ -2,9 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
-import { findGrpcError } from '../temporal/grpc';
+import { findGrpcError, toMs } from '../temporal/grpc';
 import { readRetentionMs } from '../temporal/namespace';
-import { toMs } from '../temporal/time';
 import { findListRefusal, visibilityQuery } from '../temporal/visibility';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 

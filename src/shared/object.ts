@@ -1,4 +1,11 @@
+import { MAX_RECEIPT_LENGTH } from '../contract/limits';
+
 /** Reads a value that anybody may have written as an object; one that is not an object has no fields. */
 export function toObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+/** Bounds the characters of a value as JSON: nothing larger may enter a history again. */
+export function fitsAsJson(value: object, maxLength = MAX_RECEIPT_LENGTH): boolean {
+  return JSON.stringify(value).length <= maxLength;
 }

@@ -21,8 +21,7 @@ const isRetryable: typeof RETRIES.retryableDecider = (attempt, status) =>
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
-    const problem = await findConnectionProblem(options, timeoutMs);
-    if (problem !== null) throw problem;
+    await tryConnection(options, timeoutMs);
     return Connection.connect({
       ...options,
       connectTimeout: timeoutMs,
@@ -33,23 +32,18 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
 }
 
 /**
- * Finds what keeps a connection from being made, such as TLS, by one call that is not repeated: `Connection.connect`
- * tries until its timeout, and reports only that.
+ * Makes one call that is not repeated: `Connection.connect` tries until its timeout, and reports only that.
  *
- * @returns null without a problem.
+ * @throws Error that says what keeps a connection from being made, such as TLS.
  */
-async function findConnectionProblem(
-  options: TemporalSettings['connectionOptions'],
-  timeoutMs: number,
-): Promise<Error | null> {
+async function tryConnection(options: TemporalSettings['connectionOptions'], timeoutMs: number): Promise<void> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, interceptors: [] });
   try {
     await connection.withDeadline(Date.now() + timeoutMs, () => connection.workflowService.getSystemInfo({}));
-    return null;
   } catch (error) {
     const isTimeout = findGrpcCode(error) === GRPC.deadlineExceeded;
-    return isTimeout ? new Error(`no response within ${timeoutMs} ms`) : (error as Error);
+    throw isTimeout ? new Error(`no response within ${timeoutMs} ms`) : error;
   } finally {
     await connection.close();
   }

@@ -39,19 +39,22 @@ export async function findEarlierToken(
     if (run.runId === permitted) return null;
     const token = await readToken(client, run);
     if (!token) continue;
-    const isPermitted = permitted !== undefined && (await startedBefore(client, run, permitted));
-    return isPermitted ? null : token;
+    // The list may still lack the permitted run.
+    const newer = permitted === undefined ? null : await describeRun(client, workflowId, permitted);
+    return newer && run.startTime < newer.startTime ? null : token;
   }
   return null;
 }
 
-/** Finds the token of a closed run: null when it has none, or another run of its workflow id delivered it. */
-export type RecoverableTokenFinder = (run: RunInfo) => Promise<string | null>;
+export type RecoverableTokenFinder = ReturnType<typeof createRecoverableTokenFinder>;
 
-/** Makes a finder that looks up once for each workflow id which tokens were delivered, however many runs it has. */
-export function createRecoverableTokenFinder(client: Client): RecoverableTokenFinder {
+/**
+ * Makes a function that finds the token of a closed run: null when it has none, or another run of its workflow id
+ * delivered it. It looks up once for each workflow id which tokens were delivered.
+ */
+export function createRecoverableTokenFinder(client: Client) {
   const delivered = new Map<string, Promise<ReadonlySet<string>>>();
-  return async (run) => {
+  return async (run: RunInfo): Promise<string | null> => {
     const { workflowId } = run;
     const token = await readToken(client, run);
     if (token?.state !== 'recoverable') return null;
@@ -95,12 +98,6 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
   const history = await readRun(client, run);
   if (history.deliveredId !== null) return { ...token, state: 'delivered', deliveryId: history.deliveredId };
   return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
-}
-
-/** Compares the starts of two runs of an id. The list may still lack the other one. */
-async function startedBefore(client: Client, run: RunInfo, otherRunId: string): Promise<boolean> {
-  const other = await describeRun(client, run.workflowId, otherRunId);
-  return other !== null && run.startTime.getTime() < other.startTime.getTime();
 }
 
 /**

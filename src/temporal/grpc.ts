@@ -38,6 +38,15 @@ export function isResponseTooLarge(error: unknown): boolean {
   return RESPONSE_TOO_LARGE.test(findGrpcError(error)?.message ?? '');
 }
 
+/**
+ * Converts a timestamp or a duration of Temporal's API to milliseconds. One that is missing is 0.
+ *
+ * @param time its seconds may be an object, which holds 64 bits.
+ */
+export function toMs(time: { seconds?: unknown; nanos?: number | null } | null | undefined): number {
+  return Number(time?.seconds ?? 0) * 1000 + Math.floor((time?.nanos ?? 0) / 1e6);
+}
+
 /** A handler for `catch` that returns null for a run or a history that does not exist. */
 export function nullIfNotFound(error: unknown): null {
   if (error instanceof WorkflowNotFoundError || findGrpcCode(error) === GRPC.notFound) return null;

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { toMs } from './time';
+import { toMs } from './grpc';
 
 /** Reads for how long Temporal keeps closed runs. */
 export async function readRetentionMs(client: Client): Promise<number> {

@@ -1,7 +1,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
-import { MAX_MESSAGE_LENGTH, MAX_RECEIPT_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
+import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
 import {
   failureDetailsSchema,
   receiptSchema,
@@ -11,11 +11,10 @@ import {
   type SealedToken,
 } from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
-import { toObject } from '../shared/object';
+import { fitsAsJson, toObject } from '../shared/object';
 import { UNREADABLE, payloadConverter } from '../shared/payload-converter';
 import { truncate } from '../shared/text';
-import { nullIfNotFound, withReadTimeout } from './grpc';
-import { toMs } from './time';
+import { nullIfNotFound, toMs, withReadTimeout } from './grpc';
 
 /** HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT of Temporal's API. */
 const CLOSE_EVENT_ONLY = { historyEventFilterType: 2 };
@@ -47,7 +46,7 @@ export async function readReceipt(client: Client, run: RunRef): Promise<Receipt 
   const closed = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))?.workflowExecutionCompletedEventAttributes;
   const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
   // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
-  return receipt && JSON.stringify(receipt).length <= MAX_RECEIPT_LENGTH ? receipt : null;
+  return receipt && fitsAsJson(receipt) ? receipt : null;
 }
 
 /** @returns the request as its caller sent it, or an empty object; null when the history is gone. */
@@ -147,7 +146,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
   let created: SealedToken | undefined;
   let tokenRequestedAt: string | null = null;
   let deliveredId: string | undefined;
-  let lastFailed: UnconfirmedAttempt | undefined;
+  let lastEnded: UnconfirmedAttempt | undefined;
   let failedWith: Payloads;
   for await (const event of events) {
     const {
@@ -169,27 +168,26 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;
     const [result] = decodePayloads(completed?.result);
-    if (activity?.type === 'createLinkToken' && completed && !created) {
+    if (activity?.type === 'createLinkToken' && (completed ?? failed)) {
       created = sealedTokenSchema.safeParse(result).data;
       // The count in a token that a later attempt found is that from before the lost attempt that received it.
       const lost = created && unconfirmedAttempts[created.unconfirmedTokens];
       tokenRequestedAt = (lost ?? activity).startedAt;
-      if (!created) lastFailed = { startedAt: activity.startedAt, endedAt: at, reason: 'completed without a token' };
+      const reason = completed ? 'completed without a token of this run' : (failed?.failure?.message ?? 'no result');
+      lastEnded = { startedAt: activity.startedAt, endedAt: at, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
     }
     if (activity?.type === 'deliverLinkToken') {
       deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     }
     if (activity?.sink && failed && isSinkUntouched(failed)) delete activity.sink;
-    if (activity?.type === 'createLinkToken' && failed) {
-      const reason = truncate(failed.failure?.message ?? 'no result', MAX_MESSAGE_LENGTH);
-      lastFailed = { startedAt: activity.startedAt, endedAt: at, reason };
+    const count = modified?.upsertedMemo?.fields?.['unconfirmedTokens'];
+    // The workflow counts an attempt in its memo before it does anything else, so it is the one that ended last. It
+    // writes a lower count when the token of a lost attempt was found.
+    if (lastEnded && count && Number(payloadConverter.fromPayload(count)) > unconfirmedAttempts.length) {
+      unconfirmedAttempts.push(lastEnded);
+      created = undefined;
     }
-    // The workflow counts an attempt in its memo before it does anything else, so it is the last one that failed.
-    if (lastFailed && modified?.upsertedMemo?.fields?.['unconfirmedTokens']) {
-      unconfirmedAttempts.push(lastFailed);
-      lastFailed = undefined;
-    }
-    failedWith = event.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.details;
+    failedWith ??= event.workflowExecutionFailedEventAttributes?.failure?.applicationFailureInfo?.details;
   }
   const recovery = recoverySchema.safeParse(input[1]).data;
   const token = recovery?.sealedToken ?? created ?? null;

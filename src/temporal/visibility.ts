@@ -3,8 +3,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { readMemo, type RunMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { payloadConverter } from '../shared/payload-converter';
-import { GRPC, findGrpcCode, isResponseTooLarge, nullIfNotFound, withReadTimeout } from './grpc';
-import { toMs } from './time';
+import { GRPC, findGrpcCode, isResponseTooLarge, nullIfNotFound, toMs, withReadTimeout } from './grpc';
 
 const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
 const REFUSALS: ReadonlyMap<number | null, string> = new Map([

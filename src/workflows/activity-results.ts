@@ -5,14 +5,13 @@ import {
   MAX_FIELDS,
   MAX_JWE_LENGTH,
   MAX_MESSAGE_LENGTH,
-  MAX_RECEIPT_LENGTH,
   MAX_TIME_LENGTH,
   SHA256,
   UUID,
 } from '../contract/limits';
 import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
 import type { AttemptDetails, LinkState } from '../shared/activities';
-import { toObject } from '../shared/object';
+import { fitsAsJson, toObject } from '../shared/object';
 import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
@@ -189,10 +188,6 @@ export function parseReport(input: unknown): CheckReport | null {
   const report = toObject(input);
   const isWhole = Array.isArray(report['findings']) && Array.isArray(report['fields']) && fitsAsJson(report);
   return isWhole ? (report as unknown as CheckReport) : null;
-}
-
-export function fitsAsJson(value: object, maxLength = MAX_RECEIPT_LENGTH): boolean {
-  return JSON.stringify(value).length <= maxLength;
 }
 
 function asText(value: unknown): string {

@@ -2,9 +2,10 @@ import { ApplicationFailure, CancelledFailure, setDefaultSignalHandler, workflow
 import { isRunFailureType, type FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { RunOptions, ValidatedRequest } from '../shared/activities';
+import { fitsAsJson } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
 import { findToken, validateRequest } from './activity-proxies';
-import { findApplicationFailure, fitsAsJson, parseFailure } from './activity-results';
+import { findApplicationFailure, parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';

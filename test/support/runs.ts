@@ -14,7 +14,7 @@ import {
   type Step,
 } from '../../src/contract/names';
 import type { FailureDetails, PrepareRequest, Receipt, Status } from '../../src/contract/schemas';
-import { toMs } from '../../src/temporal/time';
+import { toMs } from '../../src/temporal/grpc';
 import { eventually } from './eventually';
 import type { Deployment, Handle, Installation } from './installation';
 import { untilScraped } from './scrape';

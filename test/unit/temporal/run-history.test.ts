@@ -11,6 +11,9 @@ const scheduled = (eventId: number, name: string, ...input: unknown[]) => ({
   activityTaskScheduledEventAttributes: { activityType: { name }, input: payloads(...input) },
 });
 
+/** A run writes the number of its unconfirmed tokens to its memo. */
+const COUNTED = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
+
 /** Serves a history of one event a page. */
 function serve(events: object[], read: () => Promise<void> = () => Promise.resolve()) {
   const requests: HistoryRequest[] = [];
@@ -27,6 +30,12 @@ function serve(events: object[], read: () => Promise<void> = () => Promise.resol
   return { client, requests };
 }
 
+const TOKEN = {
+  ...{ jwe: 'x', orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], credential: 'default' },
+  ...{ warnings: [], requestedBy: null, changeReference: null, deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' },
+  ...{ tokenSha256: 'a'.repeat(64), createdAt: '1970-01-01T00:00:15.000Z', unconfirmedTokens: 0 },
+};
+
 const RUN = { workflowId: 'live-migration-prep/pair', runId: 'run' };
 
 it('a run with a malformed argument and a malformed sink is read', async () => {
@@ -40,34 +49,30 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
 });
 
 it('a token that a later attempt found was requested at the start of the attempt that timed out', async () => {
-  const token = {
-    ...{ jwe: 'x', orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], credential: 'default' },
-    ...{ warnings: [], requestedBy: null, changeReference: null, deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' },
-    ...{ tokenSha256: 'a'.repeat(64), createdAt: '1970-01-01T00:00:15.000Z', unconfirmedTokens: 0 },
-  };
-  const count = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
   const { client } = serve([
     { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
     { eventTime: { seconds: 20 }, activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
-    { workflowPropertiesModifiedEventAttributes: count },
+    { workflowPropertiesModifiedEventAttributes: COUNTED },
     { ...scheduled(9, 'createLinkToken'), eventTime: { seconds: 30 } },
-    { activityTaskCompletedEventAttributes: { scheduledEventId: 9, result: payloads(token) } },
+    { activityTaskCompletedEventAttributes: { scheduledEventId: 9, result: payloads(TOKEN) } },
   ]);
-  expect(await readRun(client, RUN)).toMatchObject({ token, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
+  expect(await readRun(client, RUN)).toMatchObject({ token: TOKEN, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
 });
 
-it('a creation that another client completed without a token is an unconfirmed attempt', async () => {
-  const count = { upsertedMemo: { fields: { unconfirmedTokens: payloads(1).payloads[0] } } };
+it.each([
+  ['without a token', { jwe: 5 }],
+  ['with a token that the run did not accept, and counted', TOKEN],
+])('a creation that another client completed %s is an unconfirmed attempt', async (_what, result) => {
   const { client } = serve([
     { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
     {
       eventTime: { seconds: 20 },
-      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads({ jwe: 5 }) },
+      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
     },
-    { workflowPropertiesModifiedEventAttributes: count },
+    { workflowPropertiesModifiedEventAttributes: COUNTED },
   ]);
   const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-  const unconfirmedAttempts = [{ startedAt, endedAt, reason: 'completed without a token' }];
+  const unconfirmedAttempts = [{ startedAt, endedAt, reason: 'completed without a token of this run' }];
   expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
 });
 

@@ -7,8 +7,8 @@ import {
 import fc from 'fast-check';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { failureDetailsSchema, type ValidRequest } from '../../../src/contract/schemas';
+import { fitsAsJson } from '../../../src/shared/object';
 import {
-  fitsAsJson,
   parseFailure,
   parseLinkState,
   parseReceipt,
