@@ -12,11 +12,6 @@ const accessTokenSchema = z.object({
   expires_in: z.number().positive(),
 });
 
-interface AccessToken {
-  value: string;
-  renewAtMs: number;
-}
-
 /**
  * Makes a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account 100
  * live tokens, so all attempts of this worker share one, which is revoked at the end.
@@ -26,7 +21,9 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
 
   async function revokeQuietly(token: Promise<AccessToken> | null): Promise<void> {
     const known = await token?.catch(() => null);
-    if (known) await revoke(known, config, send).catch(() => undefined);
+    if (!known) return;
+    const form = { token: known.value, token_type_hint: 'access_token' };
+    await sendForm('/api/oauth/revoke', form, config, send).catch(() => undefined);
   }
 
   return {
@@ -38,7 +35,7 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
       const mayHaveExpired =
         !request.followsSuccess && response.status === 401 && (await cached?.catch(() => null)) === token;
       if (!mayHaveExpired) return response;
-      const renewed = await accessTokens.get({ isStale: (current) => current === token });
+      const renewed = await accessTokens.get((current) => current === token);
       return send(withBearer(request, renewed));
     },
 
@@ -52,8 +49,8 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
   };
 }
 
-async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promise<AccessToken> {
-  const response = await send(buildTokenRequest('/api/oauth/token', { grant_type: 'client_credentials' }, config));
+async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
+  const response = await sendForm('/api/oauth/token', { grant_type: 'client_credentials' }, config, send);
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
@@ -61,24 +58,18 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send): Promi
   return { value: parsed.data.access_token, renewAtMs };
 }
 
-async function revoke(token: AccessToken, config: ServiceAccountConfig, send: Send): Promise<void> {
-  await send(buildTokenRequest('/api/oauth/revoke', { token: token.value, token_type_hint: 'access_token' }, config));
-}
+type AccessToken = Awaited<ReturnType<typeof fetchAccessToken>>;
 
-/** Builds a request with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
-function buildTokenRequest(path: string, form: Record<string, string>, config: ServiceAccountConfig): AtlasRequest {
+/** Sends a form with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
+async function sendForm(path: string, form: Record<string, string>, config: ServiceAccountConfig, send: Send) {
   const basic = Buffer.from(`${config.clientId.read()}:${config.clientSecret.read()}`).toString('base64');
-  return {
-    endpoint: 'oauthToken',
-    method: 'POST',
-    path,
-    headers: {
-      Authorization: `Basic ${basic}`,
-      Accept: 'application/json',
-      'Content-Type': 'application/x-www-form-urlencoded',
-    },
-    body: new URLSearchParams(form).toString(),
+  const headers = {
+    Authorization: `Basic ${basic}`,
+    Accept: 'application/json',
+    'Content-Type': 'application/x-www-form-urlencoded',
   };
+  const body = new URLSearchParams(form).toString();
+  return send({ endpoint: 'oauthToken', method: 'POST', path, headers, body });
 }
 
 function withBearer(request: AtlasRequest, { value }: AccessToken): AtlasRequest {

@@ -11,20 +11,18 @@ interface SignedPart {
   headers: Readonly<Record<string, string>>;
 }
 
-type DigestSend = <Response extends { status: number; challenge: string | null }>(
-  request: SignedPart,
-  send: (headers: Record<string, string>) => Promise<Response>,
-) => Promise<Response>;
-
 /**
  * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It keeps
  * the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
  */
-export function createDigest(username: Secret, password: Secret): DigestSend {
+export function createDigest(username: Secret, password: Secret) {
   /** Signs with the nonce of the last challenge. */
   let sign: ((request: SignedPart) => string) | null = null;
 
-  return async (request, send) => {
+  return async <Response extends { status: number; challenge: string | null }>(
+    request: SignedPart,
+    send: (headers: Record<string, string>) => Promise<Response>,
+  ): Promise<Response> => {
     const sendSigned = () => send({ ...request.headers, ...(sign && { authorization: sign(request) }) });
     let response = await sendSigned();
     for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
@@ -39,15 +37,8 @@ export function createDigest(username: Secret, password: Secret): DigestSend {
   };
 }
 
-interface Challenge {
-  realm: string;
-  nonce: string;
-  opaque: string | undefined;
-  stale: boolean;
-}
-
 /** Finds the first Digest challenge in a header that this client can answer. */
-function parseChallenge(header: string | null): Challenge | null {
+function parseChallenge(header: string | null) {
   const challenges = (header ?? '').split(/,\s*(?=\w+\s+\w+\s*=)/).filter((text) => /^\s*Digest\s/i.test(text));
   for (const text of challenges) {
     const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parseParameters(text);
@@ -62,6 +53,8 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
   return Object.fromEntries(pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]));
 }
 
+type Challenge = NonNullable<ReturnType<typeof parseChallenge>>;
+
 /** Makes the function that signs requests. Each gets the next count: servers refuse a repeated one. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
@@ -70,11 +63,9 @@ function createSignature(username: string, password: string, { realm, nonce, opa
     const nc = (++count).toString(16).padStart(8, '0');
     const cnonce = randomBytes(16).toString('hex');
     const response = md5(ha1, nonce, nc, cnonce, 'auth', md5(method, uri));
-    const escapedUsername = username.replace(/["\\]/g, '\\$&');
-    const quoted = { username: escapedUsername, realm, nonce, uri, cnonce, response, opaque };
-    const parameters = Object.entries(quoted).flatMap(([name, value]) =>
-      value === undefined ? [] : `${name}="${value}"`,
-    );
+    const escaped = username.replace(/["\\]/g, '\\$&');
+    const quoted = { username: escaped, realm, nonce, uri, cnonce, response, ...(opaque !== undefined && { opaque }) };
+    const parameters = Object.entries(quoted).map(([name, value]) => `${name}="${value}"`);
     return `Digest ${[...parameters, `nc=${nc}`, 'qop=auth', 'algorithm=MD5'].join(', ')}`;
   };
 }

@@ -35,18 +35,6 @@ export class HttpError extends Error {
   }
 }
 
-export interface Sender {
-  /**
-   * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
-   * status from 300 may be incomplete: the status decides.
-   *
-   * @throws HttpError, or the reason of the signal that ended the request.
-   */
-  send: (request: HttpRequest, options?: SendOptions) => Promise<HttpResponse>;
-  /** Closes the connections; requests under way fail. */
-  close: () => Promise<void>;
-}
-
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
@@ -55,14 +43,20 @@ const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-p
  *
  * @param timeoutMs limit for one request, its response included.
  */
-export function createSender(timeoutMs: number): Sender {
+export function createSender(timeoutMs: number) {
   // It uses HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them.
-  const dispatcher = new EnvHttpProxyAgent({
-    clientFactory: createProxyClient,
-    maxResponseSize: MAX_BODY_BYTES,
-  });
+  const dispatcher = new EnvHttpProxyAgent({ clientFactory: createProxyClient, maxResponseSize: MAX_BODY_BYTES });
   return {
-    async send({ url, headers, ...init }, { abort, abortUntilWritten, bodyOptional = false } = {}) {
+    /**
+     * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
+     * status from 300 may be incomplete: the status decides.
+     *
+     * @throws HttpError, or the reason of the signal that ended the request.
+     */
+    async send(
+      { url, headers, ...init }: HttpRequest,
+      { abort, abortUntilWritten, bodyOptional = false }: SendOptions = {},
+    ): Promise<HttpResponse> {
       abortUntilWritten?.throwIfAborted();
       const progress = { written: false };
       try {
@@ -84,6 +78,8 @@ export function createSender(timeoutMs: number): Sender {
         throw new HttpError(findErrorCode(error), progress.written);
       }
     },
+
+    /** Closes the connections; requests under way fail. */
     close: () => dispatcher.destroy(),
   };
 }

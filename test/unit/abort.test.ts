@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { raceSignal, withTimeout } from '../../src/abort';
@@ -36,4 +37,16 @@ it('raceSignal leaves no unhandled rejection when the work throws synchronously'
   await new Promise(setImmediate);
   process.off('unhandledRejection', unhandled);
   expect(unhandled).not.toHaveBeenCalled();
+});
+
+it('raceSignal stops waiting when its signal is aborted; work that settles leaves no listener', async () => {
+  const [stop, { signal }] = [new AbortController(), new AbortController()];
+  const reason = new Error('stopped');
+  const work = new Promise((resolve) => setImmediate(resolve, 'done'));
+  const stopped = raceSignal(() => work, stop.signal);
+  const other = raceSignal(() => work, signal);
+  stop.abort(reason);
+  await expect(stopped).rejects.toBe(reason);
+  await expect(other).resolves.toBe('done');
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });

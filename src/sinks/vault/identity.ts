@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { raceSignal } from '../../abort';
 import { createTokenCache } from '../../http/token-cache';
 import {
   headerFormat,
@@ -111,7 +112,8 @@ function createAppRoleIdentity(
     description,
     async token(signal, refused) {
       try {
-        return (await cache.get({ signal, isStale: ({ token }) => !isCheck && token === refused })).token;
+        const isStale = ({ token }: VaultLogin) => !isCheck && token === refused;
+        return (await raceSignal(() => cache.get(isStale), signal)).token;
       } catch (error) {
         // Temporal would repeat a check that may soon succeed by itself.
         if (isCheck && error instanceof LoginRefusedError) throw new SinkRejectedError(error.message);
