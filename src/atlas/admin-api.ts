@@ -40,64 +40,20 @@ export interface AdminApiOptions {
 /** Atlas grants a service account 10 access tokens a minute for each address. */
 export type TokenUse = 'cached' | 'new';
 
-export interface AdminApi {
-  /**
-   * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
-   *
-   * @param abortUntilWritten ends a request that is not yet written, never one that is.
-   * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
-   */
-  createLinkToken(
-    orgId: string,
-    accessListIps: readonly string[],
-    credentialName: string,
-    abortUntilWritten: AbortSignal,
-  ): Promise<string>;
-  /**
-   * Lists the organizations that a credential can see, for checks. Creates nothing.
-   *
-   * @param token `new` fetches an access token first: the cached one works on after the client secret was replaced.
-   * @returns the first 500 organization ids; a credential belongs to one organization.
-   * @throws AtlasError, SecretUnavailableError
-   */
-  visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]>;
-  /**
-   * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the credential
-   * must have succeeded just before.
-   *
-   * @throws AtlasError, SecretUnavailableError
-   */
-  requireOwnerRole(orgId: string, credentialName: string): Promise<void>;
-  /**
-   * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say which
-   * source organization they belong to.
-   *
-   * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
-   * @throws AtlasError, SecretUnavailableError
-   */
-  isLinked(orgId: string, credentialName: string): Promise<boolean>;
-  /**
-   * Describes in a clause why this process holds back the link-token requests of a credential, and until when; null
-   * while the circuit is closed.
-   *
-   * @throws AtlasError when the credential is not configured.
-   */
-  describeOpenCircuit(credentialName: string): string | null;
-  /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
-  close(): Promise<void>;
-}
+export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Makes a client for the used part of the Atlas Administration API. Each call is one attempt. */
-export function createAdminApi(options: AdminApiOptions): AdminApi {
+export function createAdminApi(options: AdminApiOptions) {
   const { baseUrl, requestTimeoutMs, envelope, pretty, backoff, onRequest } = options;
   const sender = createSender(requestTimeoutMs);
   const credentials = new Map(
     [...options.credentials].map(([name, config]) => [
       name,
-      { config, circuit: createCircuitBreaker(name, backoff), ...createCredential(config) },
+      { circuit: createCircuitBreaker(name, backoff), ...createCredential(config) },
     ]),
   );
-  const query = formatQuery({ envelope, pretty });
+  const flags = Object.entries({ envelope, pretty }).flatMap(([name, isOn]) => (isOn ? `${name}=true` : []));
+  const query = flags.length > 0 ? `?${flags.join('&')}` : '';
 
   async function send({ endpoint, path, abortUntilWritten, ...request }: AtlasRequest, config: CredentialConfig) {
     const startedAtMs = performance.now();
@@ -130,25 +86,35 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   }
 
   async function read<Content extends z.ZodType>(
-    endpoint: Endpoint,
-    path: string,
-    credential: Pick<Credential, 'send'>,
+    credentialName: string,
+    request: Pick<AtlasRequest, 'endpoint' | 'path' | 'followsSuccess'>,
     content: Content,
   ): Promise<z.output<Content>> {
     const headers = { Accept: MEDIA_TYPE };
-    const response = await credential.send({ endpoint, method: 'GET', path, headers });
+    const response = await findCredential(credentialName).send({ ...request, method: 'GET', headers });
     const parsed = response.status === 200 ? content.safeParse(response.json) : null;
-    if (!parsed?.success) throw responseError(endpoint, response);
+    if (!parsed?.success) throw responseError(request.endpoint, response);
     return parsed.data;
   }
 
-  function readProjects(orgId: string, credential: Pick<Credential, 'send'>): Promise<unknown[]> {
+  function readProjects(orgId: string, credentialName: string, followsSuccess = false): Promise<unknown[]> {
     const path = `${liveMigrations(orgId)}/availableProjects`;
-    return read('availableProjects', path, credential, projectsSchema);
+    return read(credentialName, { endpoint: 'availableProjects', path, followsSuccess }, projectsSchema);
   }
 
   return {
-    async createLinkToken(orgId, accessListIps, credentialName, abortUntilWritten) {
+    /**
+     * Creates one link-token: one POST, no retry. It is not idempotent: each success is a new credential.
+     *
+     * @param abortUntilWritten ends a request that is not yet written, never one that is.
+     * @throws AtlasError, SecretUnavailableError, or the reason of `abortUntilWritten`.
+     */
+    async createLinkToken(
+      orgId: string,
+      accessListIps: readonly string[],
+      credentialName: string,
+      abortUntilWritten: AbortSignal,
+    ): Promise<string> {
       abortUntilWritten.throwIfAborted();
       const credential = findCredential(credentialName);
       return credential.circuit.send(async () => {
@@ -168,39 +134,58 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       });
     },
 
-    async visibleOrganizations(credentialName, token) {
-      const credential = findCredential(credentialName);
-      if (token === 'new') await credential.renew();
+    /**
+     * Lists the organizations that a credential can see, for checks. Creates nothing.
+     *
+     * @param token `new` fetches an access token first: the cached one works on after the client secret was replaced.
+     * @returns the first 500 organization ids; a credential belongs to one organization.
+     * @throws AtlasError, SecretUnavailableError
+     */
+    async visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]> {
+      if (token === 'new') await findCredential(credentialName).renew?.();
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
-      const { results } = await read('orgs', path, credential, visibleOrganizationsSchema);
+      const { results } = await read(credentialName, { endpoint: 'orgs', path }, visibleOrganizationsSchema);
       return results.map(({ id }) => id);
     },
 
-    async requireOwnerRole(orgId, credentialName) {
-      const credential = findCredential(credentialName);
-      await readProjects(orgId, {
-        send: (request) => credential.send({ ...request, followsSuccess: true }),
-      });
+    /**
+     * Makes a call that requires the role of creating a link-token, and creates nothing. Another call with the
+     * credential must have succeeded just before.
+     *
+     * @throws AtlasError, SecretUnavailableError
+     */
+    async requireOwnerRole(orgId: string, credentialName: string): Promise<void> {
+      await readProjects(orgId, credentialName, true);
     },
 
-    async isLinked(orgId, credentialName) {
-      const projects = await readProjects(orgId, findCredential(credentialName));
+    /**
+     * Checks whether a source is linked: Atlas lists projects that only a linked source can supply. It does not say
+     * which source organization they belong to.
+     *
+     * @see https://www.mongodb.com/docs/api/doc/atlas-admin-api-v2/ (Cloud Migration Service)
+     * @throws AtlasError, SecretUnavailableError
+     */
+    async isLinked(orgId: string, credentialName: string): Promise<boolean> {
+      const projects = await readProjects(orgId, credentialName);
       return projects.length > 0;
     },
 
-    describeOpenCircuit: (credentialName) => findCredential(credentialName).circuit.describe(),
+    /**
+     * Describes in a clause why this process holds back the link-token requests of a credential, and until when; null
+     * while the circuit is closed.
+     *
+     * @throws AtlasError when the credential is not configured.
+     */
+    describeOpenCircuit: (credentialName: string) => findCredential(credentialName).circuit.describe(),
 
-    async close() {
-      await closeAll([...credentials.values()]);
+    /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
+    async close(): Promise<void> {
+      const closed = Promise.all([...credentials.values()].map(async (credential) => credential.close?.()));
+      const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
+      await Promise.race([closed, timeout]);
       await sender.close();
     },
   };
-}
-
-async function closeAll(credentials: readonly Pick<Credential, 'close'>[]): Promise<void> {
-  const closed = Promise.all(credentials.map((credential) => credential.close()));
-  const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
-  await Promise.race([closed, timeout]);
 }
 
 function liveMigrations(orgId: string): string {
@@ -211,14 +196,7 @@ function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Cred
   const withDigest = createDigest(publicKey, privateKey);
   return {
     send: (request) => withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
-    renew: () => Promise.resolve(),
-    close: () => Promise.resolve(),
   };
-}
-
-function formatQuery(flags: Record<string, boolean>): string {
-  const set = Object.entries(flags).filter(([, on]) => on);
-  return set.length > 0 ? `?${set.map(([name]) => `${name}=true`).join('&')}` : '';
 }
 
 /** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */

@@ -2,8 +2,6 @@ import type { Backoff } from '../shared/activities';
 import { leastRetryDelayMs } from '../shared/retry-delay';
 import { AtlasError, notSent, type AtlasOutcome } from './outcomes';
 
-const TOO_MANY_REQUESTS = 429;
-
 /** A probe waits no longer, even if Atlas requested that. */
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
 
@@ -82,6 +80,6 @@ function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: Atlas
   if (!retryable) return false;
   // No complete response arrived.
   if (status === undefined) return true;
-  if (status === TOO_MANY_REQUESTS) return retryAfterMs !== undefined;
+  if (status === 429) return retryAfterMs !== undefined;
   return tokenMayExist || status >= 500;
 }

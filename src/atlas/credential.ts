@@ -45,7 +45,7 @@ export interface Credential {
    */
   send(request: AtlasRequest): Promise<HttpResponse>;
   /** Replaces and revokes the access token. If it throws, the former one stays. */
-  renew(): Promise<void>;
+  renew?(): Promise<void>;
   /** Tries to revoke the access token. Never throws. */
-  close(): Promise<void>;
+  close?(): Promise<void>;
 }

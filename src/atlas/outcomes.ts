@@ -64,8 +64,7 @@ const FIND_KEY =
 
 const REDIRECT = rejected(
   between(300, 399),
-  'the worker follows no redirect, since that could send its credentials elsewhere:' +
-    ` check the proxy, or correct ${BASE_URL} and restart the workers`,
+  `redirects are not followed, to protect credentials: correct ${BASE_URL} or the proxy, and restart the workers`,
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
 const NO_HTTP_STATUS = invalid(isOther, 'this is not an HTTP status: check the proxies between the worker and Atlas');
@@ -124,11 +123,7 @@ export const ENDPOINT_RULES: Record<Endpoint, { request: string; content: string
   linkTokens: { request: 'link-token request', content: 'a link-token', rows: LINK_TOKEN_ROWS },
   oauthToken: { request: 'access-token request', content: 'a valid access token', rows: ACCESS_TOKEN_ROWS },
   orgs: { request: 'organizations request', content: 'a list of organizations', rows: REPEATABLE_ROWS },
-  availableProjects: {
-    request: 'available-projects request',
-    content: 'a list of projects',
-    rows: REPEATABLE_ROWS,
-  },
+  availableProjects: { request: 'available-projects request', content: 'a list of projects', rows: REPEATABLE_ROWS },
 };
 
 /** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
@@ -183,27 +178,23 @@ function describeResponse(
  * @param code code of an HttpError.
  */
 export function connectionError(endpoint: Endpoint, written: boolean, code: string, baseUrl: string): AtlasError {
-  const isUntrusted = !written && INVALID_CERTIFICATE.test(code);
-  return new AtlasError({
-    type: 'AtlasUnavailable',
-    retryable: !isUntrusted,
-    tokenMayExist: written && endpoint === 'linkTokens',
-    message: isUntrusted
-      ? `the TLS certificate of Atlas is not trusted (${code}): ` +
-        `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`
-      : describeConnection(endpoint, written, code, baseUrl),
-    details: { reason: code },
-  });
-}
-
-function describeConnection(endpoint: Endpoint, written: boolean, code: string, baseUrl: string): string {
+  const details = { reason: code };
+  if (!written && INVALID_CERTIFICATE.test(code)) {
+    const remedy = `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`;
+    const message = `the TLS certificate of Atlas is not trusted (${code}): ${remedy}`;
+    return new AtlasError(notSent(message, { retryable: false, details }));
+  }
   if (!written) {
     const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
-    return `no connection to Atlas at ${baseUrl} (${code}); ${remedy}`;
+    return new AtlasError(notSent(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }));
   }
   const { request } = ENDPOINT_RULES[endpoint];
-  if (code === 'TIMEOUT') return `Atlas did not respond to the ${request} within atlas.requestTimeoutMs`;
-  return `the connection to Atlas closed before the full response to the ${request} arrived (${code})`;
+  const message =
+    code === 'TIMEOUT'
+      ? `Atlas did not respond to the ${request} within atlas.requestTimeoutMs`
+      : `the connection to Atlas closed before the full response to the ${request} arrived (${code})`;
+  const tokenMayExist = endpoint === 'linkTokens';
+  return new AtlasError({ type: 'AtlasUnavailable', retryable: true, tokenMayExist, message, details });
 }
 
 /** Makes the outcome of a request that was not sent. By default it is retryable. */
@@ -230,16 +221,9 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOut
   if (error instanceof SecretUnavailableError) return notSent(`cannot use the credential for Atlas: ${error.message}`);
   // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;
-  const message = `the worker failed with an unexpected error (${name}) while it called Atlas`;
-  if (endpoint !== 'linkTokens') {
-    return {
-      type: 'AtlasResponseInvalid',
-      retryable: false,
-      tokenMayExist: false,
-      message: `${message}: report this as an issue of live-migration-prep`,
-      details: {},
-    };
-  }
+  const problem = `the worker failed with an unexpected error (${name}) while it called Atlas`;
   // The response may have arrived, and a retry would create another token.
-  return tokenLost(`${message} for a link-token; ${FIND_KEY}`);
+  if (endpoint === 'linkTokens') return tokenLost(`${problem} for a link-token; ${FIND_KEY}`);
+  const message = `${problem}: report this as an issue of live-migration-prep`;
+  return { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false, message, details: {} };
 }
