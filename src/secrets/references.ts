@@ -42,9 +42,10 @@ const referenceSchema = z.union([
 ]);
 
 const textOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
+type TextOrReference = z.output<typeof textOrReferenceSchema>;
 
 /** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
-export function secretReference(context: ReferenceContext, format?: SecretFormat) {
+export function secretReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
   return readable(referenceSchema, problem, context, format);
 }
@@ -56,79 +57,69 @@ export function textOrReference(context: ReferenceContext, format: SecretFormat)
 }
 
 function readable(
-  schema: z.ZodType<z.output<typeof textOrReferenceSchema>>,
+  schema: z.ZodType<TextOrReference>,
   problem: string,
   context: ReferenceContext,
-  format?: SecretFormat,
+  format: SecretFormat,
 ) {
   return z
-    .custom<z.output<typeof schema>>((input) => schema.safeParse(input).success, problem)
+    .custom<TextOrReference>((input) => schema.safeParse(input).success, problem)
     .transform((value, issues) => {
       const secret = toSecret(value, context, format);
-      const problem = typeof value === 'string' ? format?.(value) : problemWith(secret);
-      if (problem) issues.addIssue(problem);
+      const problem = typeof value === 'string' ? format(value) : findProblem(secret);
+      if (problem !== null) issues.addIssue(problem);
       return secret;
     });
 }
 
-function toSecret(
-  value: z.output<typeof textOrReferenceSchema>,
-  context: ReferenceContext,
-  format?: SecretFormat,
-): Secret {
+function toSecret(value: TextOrReference, context: ReferenceContext, format: SecretFormat): Secret {
   if (typeof value === 'string') return secretFrom('the configuration file', format, () => value);
-  if ('env' in value) return secretFromEnv(value.env, context.env, format);
-  return secretFromFile(path.resolve(context.baseDirectory, value.file), context, format);
+  if ('env' in value) {
+    const source = `environment variable ${value.env}`;
+    return secretFrom(source, format, () => {
+      const secret = context.env[value.env];
+      if (!secret) throw new SecretUnavailableError(`${source} is not set or empty: set it`);
+      return secret;
+    });
+  }
+  const file = path.resolve(context.baseDirectory, value.file);
+  const secret = secretFrom(`file ${file}`, format, () => readSecretFile(file, context.remedy));
+  // The group may read: Kubernetes makes a mounted secret readable by the group of the pod.
+  if (findProblem(secret) === null && (statSync(file).mode & 0o007) !== 0) {
+    context.warn(`every user of the host can access file ${file}: run chmod o= on it`);
+  }
+  return secret;
 }
 
-function secretFromEnv(name: string, env: Env, format?: SecretFormat): Secret {
-  const source = `environment variable ${name}`;
-  return secretFrom(source, format, () => {
-    const value = env[name];
-    if (!value) throw new SecretUnavailableError(`${source} is not set or empty: set it`);
-    return value;
-  });
+function readSecretFile(file: string, remedy = 'correct its path, or permit the worker to read it'): string {
+  try {
+    const secret = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
+    if (secret !== '') return secret;
+  } catch (error) {
+    throw new SecretUnavailableError(`file ${file} cannot be read (${systemErrorCode(error)}): ${remedy}`);
+  }
+  throw new SecretUnavailableError(`file ${file} is empty: write the secret into it`);
+}
+
+/** Checks the form at each read, since a file may change. */
+function secretFrom(source: string, format: SecretFormat, readValue: () => string): Secret {
+  return {
+    source,
+    read() {
+      const value = readValue();
+      const problem = format(value);
+      if (problem !== null) throw new SecretUnavailableError(`${source} ${problem}`);
+      return value;
+    },
+  };
 }
 
 /** Returns null if the secret can be read now. */
-function problemWith(secret: Secret): string | null {
+function findProblem(secret: Secret): string | null {
   try {
     secret.read();
     return null;
   } catch (error) {
     return (error as Error).message;
   }
-}
-
-function secretFromFile(file: string, context: ReferenceContext, format?: SecretFormat): Secret {
-  const source = `file ${file}`;
-  const secret = secretFrom(source, format, () => {
-    let value: string;
-    try {
-      value = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
-    } catch (error) {
-      const remedy = context.remedy === undefined ? '' : `: ${context.remedy}`;
-      throw new SecretUnavailableError(`${source} cannot be read (${systemErrorCode(error)})${remedy}`);
-    }
-    if (value === '') throw new SecretUnavailableError(`${source} is empty`);
-    return value;
-  });
-  // The group may read: Kubernetes makes a mounted secret readable by the group of the pod.
-  if (problemWith(secret) === null && (statSync(file).mode & 0o007) !== 0) {
-    context.warn(`${source} can be read by others: run chmod o= on it`);
-  }
-  return secret;
-}
-
-/** Checks the form at each read, since a file may change. */
-function secretFrom(source: string, format: SecretFormat | undefined, readValue: () => string): Secret {
-  return {
-    source,
-    read() {
-      const value = readValue();
-      const problem = format?.(value) ?? null;
-      if (problem !== null) throw new SecretUnavailableError(`${source} ${problem}`);
-      return value;
-    },
-  };
 }

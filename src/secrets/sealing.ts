@@ -48,23 +48,7 @@ export class SealedTokenUnreadableError extends Error {
   }
 }
 
-export interface Sealer {
-  /** Lists the key ids of the set; the first key seals, all open. */
-  keyIds(): string[];
-  /** Seals a new token, and gives it a delivery id. */
-  seal(
-    linkToken: string,
-    facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
-    workflowId: string,
-  ): Promise<SealedToken>;
-  /**
-   * Opens a sealed token. The result comes from inside the seal.
-   *
-   * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for another workflow
-   *   id.
-   */
-  open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }>;
-}
+export type Sealer = ReturnType<typeof createSealer>;
 
 /**
  * Makes what seals and opens tokens.
@@ -73,7 +57,7 @@ export interface Sealer {
  *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
  */
-export function createSealer(readKeySet: () => string): Sealer {
+export function createSealer(readKeySet: () => string) {
   let keys = parseKeySet(readKeySet());
 
   function reload(): void {
@@ -89,18 +73,21 @@ export function createSealer(readKeySet: () => string): Sealer {
     if (!keys.some(hasKid)) reload();
     const key = keys.find(hasKid);
     if (key) return key;
-    throw new SealedTokenUnreadableError(
-      `the token was sealed with key ${quote(kid)}, which this worker does not have: ` +
-        'put that key into its key set, behind the first, ' +
-        'and restart the worker if its keys come from the environment',
-      true,
-    );
+    const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
+    const remedy = 'add it to the key set, behind the first, and restart the worker if its set is in the environment';
+    throw new SealedTokenUnreadableError(`${problem}: ${remedy}`, true);
   }
 
   return {
+    /** Lists the key ids of the set; the first key seals, all open. */
     keyIds: () => keys.map(({ kid }) => kid),
 
-    async seal(linkToken, facts, workflowId) {
+    /** Seals a new token, and gives it a delivery id. */
+    async seal(
+      linkToken: string,
+      facts: Omit<TokenFacts, 'deliveryId' | 'tokenSha256' | 'createdAt'>,
+      workflowId: string,
+    ): Promise<SealedToken> {
       const tokenFacts: TokenFacts = {
         ...facts,
         deliveryId: randomUUID(),
@@ -115,15 +102,19 @@ export function createSealer(readKeySet: () => string): Sealer {
       return { jwe, ...tokenFacts };
     },
 
-    async open(jwe, workflowId) {
+    /**
+     * Opens a sealed token. The result comes from inside the seal.
+     *
+     * @throws SealedTokenUnreadableError when the key is missing, or the token was altered or sealed for another
+     *   workflow id.
+     */
+    async open(jwe: string, workflowId: string): Promise<TokenFacts & { linkToken: string }> {
       const getSecret = ({ kid, aud }: { kid?: string; aud?: unknown }) => {
         const { k } = findKey(String(kid));
         if (aud === workflowId) return base64url.decode(k);
-        throw new SealedTokenUnreadableError(
-          `the token was sealed for workflow id ${truncate(String(aud), MAX_WORKFLOW_ID_LENGTH)}: ` +
-            'deliver it in a run with that id',
-          false,
-        );
+        const id = truncate(String(aud), MAX_WORKFLOW_ID_LENGTH);
+        const message = `the token was sealed for workflow id ${id}: deliver it in a run with that id`;
+        throw new SealedTokenUnreadableError(message, false);
       };
       try {
         const { plaintext } = await compactDecrypt(jwe, getSecret, {
@@ -136,11 +127,8 @@ export function createSealer(readKeySet: () => string): Sealer {
         return openedToken;
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
-        throw new SealedTokenUnreadableError(
-          'the sealed token was altered, or sealed with another key of the same id: ' +
-            'take it from the history of its own run',
-          false,
-        );
+        const problem = 'the sealed token was altered, or sealed with another key of the same id';
+        throw new SealedTokenUnreadableError(`${problem}: take it from the history of its own run`, false);
       }
     },
   };

@@ -79,7 +79,7 @@ describe('doctor', () => {
     expect(stdout.split('\n')).toEqual(
       expect.arrayContaining(
         [
-          /^warning +configuration: file .*sealing-keys\.json can be read by others: run chmod o= on it/,
+          /^warning +configuration: every user of the host can access file .*sealing-keys\.json: run chmod o= on it/,
           /^warning +Temporal: .* for 24 h: set at least 72 h.*temporal operator namespace update/,
           /^error +list of runs: Temporal refuses to list .*: grant the permission to list and read workflow/,
           /^ok +sealing keys: /,

@@ -10,7 +10,7 @@ import { CANARY, fileIn, write, type Env } from '../config/configuration';
 function refer(reference: unknown, env: Env = {}) {
   const warnings: string[] = [];
   const context = { env, baseDirectory: fileIn(), warn: (message: string) => warnings.push(message) };
-  const parsed = secretReference(context).safeParse(reference);
+  const parsed = secretReference(context, () => null).safeParse(reference);
   return { secret: parsed.data, problems: parsed.error?.issues.map(({ message }) => message), warnings };
 }
 
@@ -34,14 +34,14 @@ describe('a reference to a secret', () => {
   it('warns of a file with any permission for others, but not of one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = write('secret', CANARY, mode);
-      expect(refer({ file }).warnings).toEqual([`file ${file} can be read by others: run chmod o= on it`]);
+      expect(refer({ file }).warnings).toEqual([`every user of the host can access file ${file}: run chmod o= on it`]);
     }
     expect(refer({ file: write('secret', CANARY, 0o640) }).warnings).toEqual([]);
   });
 
   it.each([
-    ['missing', 'cannot be read (ENOENT)'],
-    ['empty', 'is empty'],
+    ['missing', 'cannot be read (ENOENT): correct its path, or permit the worker to read it'],
+    ['empty', 'is empty: write the secret into it'],
   ])('in a file that is %s is refused', (file, problem) => {
     write('empty', '\n');
     expect(refer({ file }).problems).toEqual([`file ${fileIn(file)} ${problem}`]);

@@ -70,7 +70,7 @@ describe('a sealed token', () => {
     return (await sealOne({ workflowId: 'other' })).replace(/^[^.]+/, header ?? '');
   };
   const sameId = sealerOf(key('first'));
-  const LACKS_KEY = 'with key "second", which this worker does not have: put that key into its key set';
+  const LACKS_KEY = 'with key "second", which this worker does not have: add it to the key set';
   const ODD = { kid: '\u001b[2J'.padEnd(100_000, 'x') };
 
   type Row = [what: string, jwe: () => string | Promise<string>, message: string];
