@@ -5,7 +5,7 @@ import { VERSION } from '../version';
 import { cancelCommand } from './cancel/command';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
-import { describeOption, formatExamples } from './cli/help';
+import { formatExamples } from './cli/help';
 import { duration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
@@ -70,7 +70,7 @@ function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
     .description('Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.')
     .version(VERSION, '--version', 'print the version')
-    .option('--json', 'print JSON, one object per line', false)
+    .option('--json', 'print JSON, one object per line')
     .option('--timeout <duration>', 'stop waiting after this long, such as 30s, 10m or 2h; runs go on', duration)
     .option(
       '--task-queue <name>',
@@ -92,11 +92,11 @@ function createProgram(io: Io, stop: Stop) {
       writeErr: (text) => io.stderr.write(text),
       outputError: () => undefined,
     })
-    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption });
+    .configureHelp({ showGlobalOptions: true });
 
   const context: ProgramContext = {
     stdin: io.stdin,
-    output: () => createOutput(io, program.opts().json, stop),
+    output: () => createOutput(io, program.opts().json ?? false, stop),
     env() {
       const { address, namespace } = program.opts();
       return {

@@ -1,4 +1,3 @@
-import { Help, type Option } from '@commander-js/extra-typings';
 import { DOCS_URL } from '../../version';
 
 /** Formats examples for the end of a command's help. Without them it is only the address of the documentation. */
@@ -6,9 +5,4 @@ export function formatExamples(...examples: string[]): string {
   const lines = examples.map((example) => `  live-migration-prep ${example}\n`);
   const heading = lines.length > 0 ? '\nExamples:\n' : '';
   return `${heading}${lines.join('')}\nDocumentation: ${DOCS_URL}/commands.md`;
-}
-
-/** Describes an option as commander does, without the default `false`, which every flag has. */
-export function describeOption(option: Option): string {
-  return option.defaultValue === false ? option.description : new Help().optionDescription(option);
 }

@@ -10,11 +10,7 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
   new Command('doctor')
     .description("check a worker's configuration and all that it uses; run it on the worker's host")
     .option('--config <file>', 'configuration file of the worker')
-    .addOption(
-      new Option('--remote', 'let a running worker check itself; needs no configuration')
-        .default(false)
-        .conflicts('config'),
-    )
+    .addOption(new Option('--remote', 'let a running worker check itself; needs no configuration').conflicts('config'))
     .addHelpText('after', formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'))
     .action(async ({ config, remote }) => {
       if (remote) {

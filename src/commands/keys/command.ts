@@ -10,11 +10,11 @@ export const keysCommand = ({ output }: ProgramContext) =>
   new Command('keys')
     .description('create the keys that seal tokens in histories')
     .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
-    .option('--rotate', 'add a new key that seals tokens; the others in the file still open them', false)
+    .option('--rotate', 'add a new key that seals tokens; the others in the file still open them')
     .addHelpText('after', formatExamples('keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'))
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
-async function makeKeys(file: string, rotate: boolean, output: Output): Promise<void> {
+async function makeKeys(file: string, rotate: true | undefined, output: Output): Promise<void> {
   const current = await readFileIfPresent(file).catch((error: unknown) => {
     throw new CommandError(
       `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,

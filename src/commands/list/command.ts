@@ -37,13 +37,11 @@ const createCommand = () =>
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
       timeOrAge,
     )
-    .option('--details', 'print the request of each run, and its failure or its receipt, on the same line', false)
+    .option('--details', 'print the request of each run, and its failure or its receipt, on the same line')
     .addOption(
       new Option(
         '--requests',
         'print only the request of the newest matching run of each pair, as start --from reads it',
-      )
-        .default(false)
-        .conflicts('details'),
+      ).conflicts('details'),
     )
     .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'));

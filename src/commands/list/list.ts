@@ -185,7 +185,7 @@ function findRecoverableUntil({ closedAt, deliveryId }: ListedRun, retentionMs: 
   return new Date(Date.parse(closedAt) + retentionMs).toISOString();
 }
 
-function describeRun(run: ListedRun, recoverableUntil: string | null, details: boolean): string {
+function describeRun(run: ListedRun, recoverableUntil: string | null, details?: true): string {
   const { workflowId, runId, sink, status, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
   const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';

@@ -8,9 +8,7 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
     .description('try now to deliver the token of an undelivered run')
     .option('--sink <name>', "deliver to this sink instead of the request's; with --all, every token goes there")
     .addOption(
-      new Option('--all', 'every undelivered run of the task queue')
-        .default(false)
-        .conflicts(['org', 'sourceOrg', 'workflowId']),
+      new Option('--all', 'every undelivered run of the task queue').conflicts(['org', 'sourceOrg', 'workflowId']),
     )
     .addHelpText(
       'after',

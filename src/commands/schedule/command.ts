@@ -29,7 +29,7 @@ const createCommand = () =>
     .option('--jitter <duration>', 'delay each start by a random time, at most this long', duration)
     .option('--until <time>', 'start nothing after this time, such as 2027-06-01T00:00:00Z', time)
     .option('--note <text>', 'note that Temporal shows with the schedule; a pause replaces it')
-    .option('--always', 'create a token each time, even while the source is linked', false)
+    .option('--always', 'create a token each time, even while the source is linked')
     .addHelpText(
       'after',
       formatExamples(

@@ -8,11 +8,9 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
   const requestOptions = command.options.map((option) => option.attributeName());
   return command
     .description('create a link-token and deliver it to a sink')
-    .option('--wait', 'wait until the token is delivered or a round of delivery fails', false)
-    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable', false)
-    .addOption(
-      new Option('--dry-run', 'let a worker check the request, and start nothing').default(false).conflicts('wait'),
-    )
+    .option('--wait', 'wait until the token is delivered or a round of delivery fails')
+    .option('--again', 'create a token even if an earlier run has one, delivered or recoverable')
+    .addOption(new Option('--dry-run', 'let a worker check the request, and start nothing').conflicts('wait'))
     .addOption(
       new Option(
         '--from <file>',

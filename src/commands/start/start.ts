@@ -8,7 +8,7 @@ import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-ch
 import type { NumberedRequest, PairRequest } from '../shared/request';
 import { requireStartable, startOrJoin } from '../shared/start-or-join';
 
-export async function start(context: CommandContext, pair: PairRequest, wait: boolean): Promise<void> {
+export async function start(context: CommandContext, pair: PairRequest, wait?: true): Promise<void> {
   const { client, output } = context;
   const { workflowId } = pair;
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
@@ -46,7 +46,7 @@ const CHECKS_AT_A_TIME = 5;
 export async function startMany(
   context: CommandContext,
   requests: readonly NumberedRequest[],
-  { wait, dryRun }: { wait: boolean; dryRun: boolean },
+  { wait, dryRun }: { wait?: true | undefined; dryRun?: true | undefined },
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   const missingWorker = await describeMissingWorker(client, taskQueue);

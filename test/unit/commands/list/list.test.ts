@@ -2,8 +2,6 @@ import { list } from '../../../../src/commands/list/list';
 import { clientOf, grpcError, listedRun } from '../../temporal/scripted-server';
 import { contextWith } from '../shared/context';
 
-const OPTIONS = { recoverable: true, details: false, requests: false } as const;
-
 /** Lists two terminated runs; the read of the first one's history fails. */
 function listWith(error: Error) {
   const context = contextWith(
@@ -15,7 +13,7 @@ function listWith(error: Error) {
       },
     }),
   );
-  return { listed: list(context, OPTIONS), printed: context.printed };
+  return { listed: list(context, { recoverable: true }), printed: context.printed };
 }
 
 it('a run that cannot be read is one line that says so, and the list goes on', async () => {
