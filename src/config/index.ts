@@ -2,14 +2,11 @@ import path from 'node:path';
 import type { Env } from '../secrets/references';
 import { formatCount } from '../shared/text';
 import { findEnvironmentProblems, readDeployment } from './environment';
-import { readSettings, type Settings } from './settings';
+import { readSettings } from './settings';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
-export interface Config extends Settings {
-  deployment: ReturnType<typeof readDeployment>;
-  warnings: string[];
-}
+export type Config = ReturnType<typeof loadConfig>;
 
 /** Thrown with every problem of the configuration at once. Messages hold no secret. */
 export class ConfigError extends Error {
@@ -25,7 +22,7 @@ export class ConfigError extends Error {
  * @param file defaults to LIVE_MIGRATION_PREP_CONFIG, and then to live-migration-prep.yaml in the working folder.
  * @throws ConfigError
  */
-export function loadConfig(env: Env, file?: string): Config {
+export function loadConfig(env: Env, file?: string) {
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
   const { values, problems, warnings } = readSettings(configFile, env);
   problems.push(...findEnvironmentProblems(env));

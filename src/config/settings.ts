@@ -28,10 +28,7 @@ const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 export type Settings = z.output<ReturnType<typeof settingsSchema>>;
 
 /** @returns every problem at once, each with its place in the file; `values` is null when there is one. */
-export function readSettings(
-  file: string,
-  env: Env,
-): { values: Settings | null; problems: string[]; warnings: string[] } {
+export function readSettings(file: string, env: Env) {
   const yaml = readYamlFile(file);
   if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
   const warnings: string[] = [];
@@ -41,13 +38,10 @@ export function readSettings(
   return { values: parsed.data ?? null, problems, warnings };
 }
 
-/** Names that `atlas.organizations` may use. Those of credentials and sinks with problems are included. */
-interface Names {
-  credentials: string[];
-  sinks: string[];
-}
+type Names = ReturnType<typeof collectNames>;
 
-function collectNames(content: unknown, env: Env): Names {
+/** Collects the names that `atlas.organizations` may use, also of credentials and sinks with problems. */
+function collectNames(content: unknown, env: Env) {
   const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
   return {
     credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
@@ -73,7 +67,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .string()
       .refine(
         (name) => name.trim() !== '' && name === escapeControls(name),
-        'is blank or has control characters: write a name, or remove it',
+        'is blank or has control characters: write a name, or remove the setting',
       )
       .default(DEFAULT_TASK_QUEUE),
     atlas: z
@@ -102,10 +96,7 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     retries: z
       .strictObject({
         create: z
-          .strictObject({
-            ...backoff,
-            giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }),
-          })
+          .strictObject({ ...backoff, giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }) })
           .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
           .prefault({}),
         deliver: z
@@ -155,14 +146,14 @@ const DEFAULT_BASE_URL = 'https://cloud.mongodb.com';
 const baseUrlFormat: SecretFormat = (text) => {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`) return null;
-  return `is not the address of a server, such as ${DEFAULT_BASE_URL}`;
+  return `is not a server's address: write one such as ${DEFAULT_BASE_URL}`;
 };
 
 function baseUrlSchema(context: ReferenceContext) {
   return textOrReference(context, baseUrlFormat).transform((text) => {
     const { origin, protocol, hostname } = new URL(text.read());
     if (protocol === 'http:' && !/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) {
-      context.warn('atlas.baseUrl is http: credentials and tokens cross the network unencrypted');
+      context.warn('atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https');
     }
     return origin;
   });
@@ -208,7 +199,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
 }
 
 function sinksSchema(context: ReferenceContext) {
-  const name = z.string().regex(SINK_NAME, 'is not a name for a sink: write letters, digits and . _ - only');
+  const name = z.string().regex(SINK_NAME, 'is not a valid name of a sink: write letters, digits and . _ - only');
   return z
     .record(name, sinkConfigSchema(context), 'name at least one sink')
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')

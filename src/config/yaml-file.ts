@@ -33,12 +33,13 @@ export function readYamlFile(file: string): YamlFile {
   // An organization id of digits only must stay a string.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
-  const problems = document.errors.map(({ message, pos }) => `${placeAt(pos[0])} ${withoutQuote(message)}`);
+  // A message quotes the file after a colon, and advises after a semicolon.
+  const problems = document.errors.map(({ message, pos }) => `${placeAt(pos[0])} ${message.replace(/[:;] [^]*/, '')}`);
   // `toJS` would not say where.
   visit(document, {
     Alias(_key, alias) {
       if (alias.resolve(document)) return;
-      problems.push(`${placeAt(alias.range?.[0] ?? 0)} Unresolved alias: quote a text that starts with *`);
+      problems.push(`${placeAt(alias.range?.[0] ?? 0)} unknown alias: put a text that starts with * in quotes`);
     },
   });
   if (problems.length > 0) return refused(...problems);
@@ -56,12 +57,8 @@ export function readYamlFile(file: string): YamlFile {
         return [name, setting].filter(Boolean).join(' ');
       },
     };
-  } catch (error) {
-    return refused(`${name} ${withoutQuote((error as Error).message)}`);
+  } catch {
+    // `toJS` throws for nothing else.
+    return refused(`${name} has too many aliases (*name): write more of their values out`);
   }
-}
-
-/** Removes what the library quotes of the file after a colon, and its advice after a semicolon. */
-function withoutQuote(message: string): string {
-  return message.replace(/[:;] [^]*/, '');
 }

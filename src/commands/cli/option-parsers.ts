@@ -11,7 +11,7 @@ import { ORGANIZATION_ID } from '../../contract/names';
 export function time(text: string): Date {
   const date = new Date(text);
   if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) return date;
-  throw new InvalidArgumentError('Write one such as 2026-11-25T09:00:00Z');
+  throw new InvalidArgumentError('Write a time such as 2026-11-25T09:00:00Z');
 }
 
 /** Parses a time, or how long ago it was. */
@@ -28,7 +28,7 @@ const MAX_DURATION_MS = 2 ** 31 - 1;
 export function duration(text: string): number {
   const ms = parseMilliseconds(text);
   if (ms > 0 && ms <= MAX_DURATION_MS) return ms;
-  throw new InvalidArgumentError('Write one such as 30s, 10m or 2h, of at most 24 days');
+  throw new InvalidArgumentError('Write a duration such as 30s, 10m or 2h, at most 24 days');
 }
 
 /** @returns NaN when the text is not a duration. */

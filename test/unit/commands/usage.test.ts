@@ -51,12 +51,12 @@ describe('exit code 2, before Temporal is called, for', () => {
     [
       'a time that is not one',
       'list --since yesterday',
-      "'--since <time>' argument 'yesterday' is invalid. Write one such as 2026-",
+      "'--since <time>' argument 'yesterday' is invalid. Write a time such as 2026-",
     ],
     [
       'a duration without a unit',
       `watch ${ORG} --timeout 10`,
-      "'--timeout <duration>' argument '10' is invalid. Write one such as 30s, ",
+      "'--timeout <duration>' argument '10' is invalid. Write a duration such as 30s, ",
     ],
     [
       'options that exclude each other',
@@ -85,7 +85,7 @@ describe('exit code 2, before Temporal is called, for', () => {
 
   it.each([
     ['--json watch --org ABC', INVALID_ORG],
-    ['watch --timeout 10 --json', 'Write one such as 30s'],
+    ['watch --timeout 10 --json', 'Write a duration such as 30s'],
   ])('%s, with the message as text and as JSON', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);

@@ -46,7 +46,7 @@ it.each([
   ['http://127.evil.example', 'http://127.evil.example', 'with'],
   ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', 'with'],
 ])('the base URL %s is read as %s, %s a warning', (url, baseUrl, kind) => {
-  const warning = 'atlas.baseUrl is http: credentials and tokens cross the network unencrypted';
+  const warning = 'atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https';
   const warnings = kind === 'with' ? [warning] : [];
   expect(load(SINKS, { [BASE_URL]: url })).toMatchObject({ atlas: { baseUrl }, warnings });
 });
@@ -57,7 +57,7 @@ test('the base URL of Atlas in the file takes precedence', () => {
 });
 
 const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
-const SERVER = 'is not the address of a server, such as https://cloud.mongodb.com';
+const SERVER = "is not a server's address: write one such as https://cloud.mongodb.com";
 const PROXY = 'is not the address of a proxy';
 
 const variable = (problem: string) => expect.stringMatching(`(^|: )environment variable ${problem}`);

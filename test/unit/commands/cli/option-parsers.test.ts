@@ -17,10 +17,10 @@ it('--timeout takes durations up to the longest timer of Node', () => {
 });
 
 it.each([
-  ['--timeout', '0s', duration],
-  ['--timeout', '2147483.648s', duration],
-  ['--since', '0s', timeOrAge],
-  ['--since', '2026-11-25T09:00:00', timeOrAge],
-])('%s refuses %s', (_option, text, parser) => {
-  expect(() => parser(text)).toThrow('Write one such as');
+  ['duration', '0s', duration],
+  ['duration', '2147483.648s', duration],
+  ['time', '0s', timeOrAge],
+  ['time', '2026-11-25T09:00:00', timeOrAge],
+])('a %s is not %s', (what, text, parser) => {
+  expect(() => parser(text)).toThrow(`Write a ${what} such as`);
 });
