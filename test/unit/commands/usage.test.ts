@@ -1,4 +1,5 @@
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
+import { duration, timeOrAge } from '../../../src/commands/cli/option-parsers';
 import { VERSION } from '../../../src/version';
 import { matchesIn } from '../../support/markdown';
 import { NOWHERE, objectIn, run as runWith } from '../../support/run-command';
@@ -18,7 +19,13 @@ const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
 const FROM = '--from requests.jsonl';
 const NO_ADDRESS = 'no address: pass --no-access-list for a source in Cloud Manager, or name';
-const INVALID_ORG = "option '--org <id>' argument 'ABC' is invalid. It is not 24 lower-case hexadecimal digits";
+const INVALID_REQUEST = 'nothing was started: the request has 1 problem\n  orgId is not 24';
+
+const invalid = (option: string, value: string, remedy: string) =>
+  `option '${option}' argument '${value}' is invalid. ${remedy}`;
+const INVALID_ORG = invalid('--org <id>', 'ABC', 'It is not 24 lower-case hexadecimal digits');
+const INVALID_TIME = invalid('--since <time>', 'today', 'Write a time such as 2026-');
+const INVALID_TIMEOUT = invalid('--timeout <duration>', '10', 'Write a duration such as 30s, ');
 
 const conflict = (option: string, other: string) => `option '${option}' cannot be used with option '${other}'`;
 
@@ -33,49 +40,21 @@ describe('exit code 2, before Temporal is called, for', () => {
     [
       'a file that cannot be read',
       `start ${PAIR} --ips-file /nowhere`,
-      '--ips-file /nowhere cannot be read (ENOENT): correct its path',
+      '--ips-file /nowhere cannot be read (ENOENT): ',
     ],
-    [
-      'a request that is not valid',
-      `start --org ABC --sink files ${IP}`,
-      'nothing was started: the request has 1 problem\n  orgId is not 24',
-    ],
+    ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
     ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
     ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
     ['an organization id that is not one', 'watch --org ABC', INVALID_ORG],
-    [
-      'a run id that is not one',
-      `recover ${ORG} --run-id last`,
-      "'--run-id <id>' argument 'last' is invalid. Copy the run id",
-    ],
-    [
-      'a time that is not one',
-      'list --since yesterday',
-      "'--since <time>' argument 'yesterday' is invalid. Write a time such as 2026-",
-    ],
-    [
-      'a duration without a unit',
-      `watch ${ORG} --timeout 10`,
-      "'--timeout <duration>' argument '10' is invalid. Write a duration such as 30s, ",
-    ],
-    [
-      'options that exclude each other',
-      `start ${REQUEST} --no-access-list`,
-      conflict('--no-access-list', '--ip <address>'),
-    ],
-    [
-      'an option of one request with a file of requests',
-      `start ${FROM} --sink files`,
-      conflict('--from <file>', '--sink <name>'),
-    ],
+    ['a run id that is not one', `recover ${ORG} --run-id last`, invalid('--run-id <id>', 'last', 'Copy the run id')],
+    ['a time that is not one', 'list --since today', INVALID_TIME],
+    ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
+    ['addresses and none', `start ${REQUEST} --no-access-list`, conflict('--no-access-list', '--ip <address>')],
+    ['--sink with a file of requests', `start ${FROM} --sink a`, conflict('--from <file>', '--sink <name>')],
     ['--again with a file of requests', `start ${FROM} --again`, conflict('--from <file>', '--again')],
     ['two names of a run', `cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
     ['all runs and one run', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
-    [
-      'filters that exclude each other',
-      'list --undelivered --failure TokenLost',
-      conflict('--failure <type>', '--undelivered'),
-    ],
+    ['two filters', 'list --undelivered --failure TokenLost', conflict('--failure <type>', '--undelivered')],
   ])('%s: %j', async (_problem, command, message) => {
     const exit = await run(command);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
@@ -85,7 +64,7 @@ describe('exit code 2, before Temporal is called, for', () => {
 
   it.each([
     ['--json watch --org ABC', INVALID_ORG],
-    ['watch --timeout 10 --json', 'Write a duration such as 30s'],
+    ['watch --timeout 10 --json', INVALID_TIMEOUT],
   ])('%s, with the message as text and as JSON', async (command, message) => {
     const json = await run(command);
     expect(json.code).toBe(EXIT_CODES.usage);
@@ -138,4 +117,29 @@ it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'do
 
 it('--version prints the version of the package', async () => {
   expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
+});
+
+it('--since takes an age or a time', () => {
+  jest.useFakeTimers({ now: new Date('2026-01-04T03:00:00Z') });
+  const times = ['1.5h', '2d', '2026-01-02T05:00:00+02:00', '2026-01-02'].map(timeOrAge);
+  jest.useRealTimers();
+  expect(times.map((time) => time.toISOString())).toEqual([
+    '2026-01-04T01:30:00.000Z',
+    '2026-01-02T03:00:00.000Z',
+    '2026-01-02T03:00:00.000Z',
+    '2026-01-02T00:00:00.000Z',
+  ]);
+});
+
+it('--timeout takes durations up to the longest timer of Node', () => {
+  expect(['30s', '10m', '2147483.647s'].map(duration)).toEqual([30_000, 600_000, 2_147_483_647]);
+});
+
+it.each([
+  ['duration', '0s', duration],
+  ['duration', '2147483.648s', duration],
+  ['time', '0s', timeOrAge],
+  ['time', '2026-11-25T09:00:00', timeOrAge],
+])('a %s is not %s', (what, text, parser) => {
+  expect(() => parser(text)).toThrow(`Write a ${what} such as`);
 });

@@ -37,7 +37,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
   [
-    'a.publicKey: is not an id or an address: write it in quotes',
+    'a.publicKey: is not an id or an address: write it in',
     credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}')),
     ONLY_FILE,
   ],
