@@ -1,9 +1,16 @@
 import type { ApplicationFailure } from '@temporalio/common';
+import fc from 'fast-check';
 import * as failures from '../../../src/activities/failures';
+import { parseInput } from '../../../src/activities/guards';
+import { validateRequestActivity } from '../../../src/activities/validate-request';
 import type { AtlasOutcome } from '../../../src/atlas/outcomes';
+import { failureDetailsSchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
+import type { Retries } from '../../../src/shared/activities';
+import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ACTIVITY_RETRIES } from './attempt';
+import { ANY_CHARACTER } from '../../support/any-character';
+import { ACTIVITY_RETRIES, ORG, failureOf, organizations, type Untyped } from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -119,4 +126,60 @@ it.each([
   const failure = failures.temporalUnavailable(error, 'id');
   expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: retried !== 'retried' });
   expect(failure.message).toContain(remedy);
+});
+
+/** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
+const MAX_MESSAGE_LENGTH = 16 * 1024;
+const MAX_FAILURE_BYTES = 256 * 1024;
+
+const validate = validateRequestActivity(organizations, new Map(), {} as Retries) as Untyped;
+
+const refusalOf = (request: unknown, recovery: unknown = null) =>
+  failureOf(validate(request, recovery, { workflowId: 'any', refusedOptions: [] }));
+
+function expectBoundedAndPrintable({ type, message, details }: ApplicationFailure): void {
+  expect(type).toBe('InvalidRequest');
+  expect(message.length).toBeLessThan(MAX_MESSAGE_LENGTH);
+  expect(message).toBe(escapeControls(message));
+  expect(Buffer.byteLength(JSON.stringify(details))).toBeLessThan(MAX_FAILURE_BYTES);
+  const [{ fields = [] }] = details as [FailureDetails];
+  expect(failureDetailsSchema.shape.fields.safeParse(fields).error).toBeUndefined();
+  expect(fields.length).toBeGreaterThan(0);
+  const texts = fields.map(({ field, description }) => field + description).join('');
+  expect(texts).toBe(escapeControls(texts));
+}
+
+describe('a failure InvalidRequest is bounded and printable', () => {
+  const unprintable = ['\u001b[2J', '\u009b', '\u202e'];
+  const nearlyValid = ['10.0.0.1/8', '1.2.3.4 ', 'fe80::1%eth0', '010.0.0.1', ORG];
+  const short = fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 4 });
+  const text = fc.oneof(
+    fc.string({ unit: ANY_CHARACTER }),
+    fc.constantFrom(...unprintable, ...nearlyValid),
+    short.map((unit) => unit.repeat(20_000)),
+  );
+  const manyOnes = fc
+    .tuple(text, fc.integer({ min: 900, max: 1100 }))
+    .map(([entry, count]) => Array<string>(count).fill(entry));
+  const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), manyOnes);
+  /** Objects with these fields, or some of them, and others. */
+  const like = (...fields: string[]) =>
+    fc.dictionary(fc.oneof(fc.constantFrom(...fields), text), anything, {
+      noNullPrototype: true,
+      maxKeys: 20,
+    });
+  const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
+  const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
+  const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
+  const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
+
+  const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
+
+  it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
+    ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
+    ['recovery', recovery, (input) => refusalOf(valid, input)],
+    ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
+  ])('for every %s', async (_what, inputs, refuse) => {
+    await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
+  });
 });

@@ -1,4 +1,6 @@
+import type { Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/shared/follow';
+import { createStatusReader } from '../../../../src/commands/shared/status';
 import type { Status } from '../../../../src/contract/schemas';
 import { contextWith, polledAgo } from './context';
 
@@ -102,4 +104,21 @@ describe('follow', () => {
     ];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
+});
+
+it.each<[which: string, asked: number, answers: number]>([
+  ['none of five runs responds', 2, 0],
+  ['the first of five runs responds', 5, 1],
+])('if %s, a reader that gives up after two unanswered Queries sends %d', async (_which, asked, answers) => {
+  let queries = 0;
+  const query = () => Promise.resolve(queries++ < answers ? STATUS : null);
+  const client = {
+    connection: { withDeadline: (_: number, call: () => unknown) => call() },
+    workflow: { getHandle: () => ({ query }) },
+  } as unknown as Client;
+  const read = createStatusReader(client, 2);
+  const statuses: unknown[] = [];
+  for (const runId of '12345') statuses.push(await read({ workflowId: 'w', runId }));
+  expect(queries).toBe(asked);
+  expect(statuses).toEqual(Array.from({ length: 5 }, (_, index) => (index < answers ? STATUS : null)));
 });
