@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { newOrgId } from './ids';
 import { runToEnd } from './run-command';
@@ -57,9 +58,9 @@ export const LANGUAGES: Record<string, Language> = {
 };
 
 /** Runs shell commands in a folder. @throws Error with their output. */
-export function sh(commands: string, cwd: string): void {
+export async function sh(commands: string, cwd: string): Promise<void> {
   const env = { ...process.env, ROOT, CACHE };
-  execFileSync('bash', ['-ec', commands], { cwd, env, stdio: 'pipe' });
+  await promisify(execFile)('bash', ['-ec', commands], { cwd, env });
 }
 
 export const isTestable = ({ check }: Language) => spawnSync('bash', ['-c', check], { cwd: ROOT }).status === 0;
@@ -69,13 +70,13 @@ export function sourceOf(language: Language, program: string): string {
 }
 
 /** Copies the examples of a language into an empty folder, and installs and builds them there. */
-export function installExamples({ source, install }: Language, folder: string): void {
+export async function installExamples({ source, install }: Language, folder: string): Promise<void> {
   const [name = ''] = source('').split('/');
   const examples = path.join(ROOT, 'examples', name);
   const isOurs = (file: string) => !/node_modules|\.tgz$|__pycache__|venv/.test(path.relative(examples, file));
   cpSync(examples, folder, { recursive: true, filter: isOurs });
   mkdirSync(CACHE, { recursive: true });
-  sh(install, folder);
+  await sh(install, folder);
 }
 
 /** Runs an example to its end, in the folder where it is installed; without a request, without arguments. */
