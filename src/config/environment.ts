@@ -44,23 +44,18 @@ export function findEnvironmentProblems(env: Env): string[] {
   const problems: string[] = [];
   const [pair, another] = findCredentials(env);
   if (pair && another) {
-    problems.push(
-      `both ${pair.id} (service account) and ${another.id} (API key) are in the environment: unset one pair`,
-    );
+    problems.push(`both ${pair.id} (service account) and ${another.id} (API key) are set: unset one pair`);
   }
   const [set, unset] = env[DEPLOYMENT_NAME] ? [DEPLOYMENT_NAME, BUILD_ID] : [BUILD_ID, DEPLOYMENT_NAME];
   if (env[set] && !env[unset]) {
-    problems.push(
-      `environment variable ${set} is set and ${unset} is not: set both for a versioned worker, or neither`,
-    );
+    problems.push(`environment variable ${set} is set without ${unset}: set both, for a versioned worker, or neither`);
   }
   for (const name of PROXIES) {
     try {
       if (env[name]) new ProxyAgent(env[name]);
     } catch (error) {
       problems.push(
-        `environment variable ${name} is not the address of a proxy, such as http://proxy:3128` +
-          ` (${(error as Error).message})`,
+        `environment variable ${name} is not a proxy's address, such as http://proxy:3128 (${(error as Error).message})`,
       );
     }
   }

@@ -51,9 +51,7 @@ function collectNames(content: unknown, env: Env) {
 
 function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct its name, or remove it`,
-    );
+    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`);
   }
   const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
   return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];

@@ -29,14 +29,11 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
 }
 
 async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise<Finding[]> {
+  const checks = ['Temporal', 'list of runs', `task queue ${taskQueue}`];
   const results = await connectAndCheck(env, taskQueue).catch((error: unknown) => [
     failedCheck((error as Error).message),
   ]);
-  const checks = ['Temporal', 'list of runs', `task queue ${taskQueue}`];
-  return checks.map((check, index) => ({
-    check,
-    ...(results[index] ?? unchecked('Temporal cannot be reached')),
-  }));
+  return checks.map((check, index) => ({ check, ...(results[index] ?? unchecked('Temporal cannot be reached')) }));
 }
 
 /** @throws Error when Temporal's settings are wrong or it cannot be reached. */

@@ -67,9 +67,7 @@ export function validateEntry(text: string): ValidatedEntry {
   }
 
   const refused = [first.range(), last.range()].find((range) => !PERMITTED_RANGES.has(range));
-  if (refused !== undefined) {
-    return { problem: `is in a range that is not public (${refused}): ${LIST_THE_SOURCE}` };
-  }
+  if (refused) return { problem: `is in a range that is not public (${refused}): ${LIST_THE_SOURCE}` };
   // Compressed lower-case IPv6 (RFC 5952), and no mask on a single address.
   const entry = prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
   if (first.toString() !== address.toString()) return { problem: `has host bits set: write ${entry}` };

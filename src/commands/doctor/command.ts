@@ -30,16 +30,13 @@ function report(found: readonly Finding[], output: Output, worker?: string): voi
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
   const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
-  const counts = [
-    formatCount(findings.length, 'check'),
-    formatCount(count('error'), 'error'),
-    formatCount(count('warning'), 'warning'),
-  ].join(', ');
-  const summary = `${counts}; nothing was changed, and no link-token was created`;
-  if (count('error') === 0) {
-    output.print({ findings, worker }, [...lines, summary]);
-    return;
+  const errors = count('error');
+  const problems = `${formatCount(errors, 'error')}, ${formatCount(count('warning'), 'warning')}`;
+  const checks = formatCount(findings.length, 'check');
+  const summary = `${checks}, ${problems}; nothing was changed, and no link-token was created`;
+  if (errors > 0) {
+    output.say(...lines);
+    throw new CommandError(summary, EXIT_CODES.failed, { findings, worker });
   }
-  output.say(...lines);
-  throw new CommandError(summary, EXIT_CODES.failed, { findings, worker });
+  output.print({ findings, worker }, [...lines, summary]);
 }

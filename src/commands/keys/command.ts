@@ -16,9 +16,7 @@ export const keysCommand = ({ output }: ProgramContext) =>
 
 async function makeKeys(file: string, rotate: true | undefined, output: Output): Promise<void> {
   const current = await readFileIfPresent(file).catch((error: unknown) => {
-    throw new CommandError(
-      `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run this as its owner`,
-    );
+    throw new CommandError(`${file} cannot be read (${systemErrorCode(error)}): correct its path, or run as its owner`);
   });
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
@@ -38,9 +36,7 @@ async function makeKeys(file: string, rotate: true | undefined, output: Output):
   const key = makeKey(new Date());
   const keys = [key, ...others];
   await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch((error: unknown) => {
-    throw new CommandError(
-      `${file} cannot be written (${systemErrorCode(error)}): name a file in a folder that you can write to`,
-    );
+    throw new CommandError(`${file} cannot be written (${systemErrorCode(error)}): name one in a writable folder`);
   });
   const next = rotate
     ? 'give the file to every worker, then restart them one at a time'

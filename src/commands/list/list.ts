@@ -216,14 +216,11 @@ async function printRequests({ client, output }: CommandContext, runs: AsyncIter
     if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
   }
   const read = (run: ListedRun) => readStartable(client, run);
-  const requests = (await pMap(newest.values(), read, { concurrency: READ_CONCURRENCY })).filter(
-    (request) => request !== null,
-  );
+  const found = await pMap(newest.values(), read, { concurrency: READ_CONCURRENCY });
+  const requests = found.filter((request) => request !== null);
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
-  if (left > 0) {
-    output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
-  }
+  if (left > 0) output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
 }
 
 /** Reads the request of a run, if a start of this pair can repeat it. */

@@ -43,9 +43,7 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     throw refuse('delivered', 'delivered its token: there is nothing to recover');
   }
-  if (!token) {
-    throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
-  }
+  if (!token) throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
   if ((await findDeliveredIds(client, workflowId)).has(token.deliveryId)) {
     throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
   }

@@ -18,9 +18,7 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
       ),
     )
     .action(async ({ sink, all, ...options }) => {
-      const workflowId = all ? null : resolveWorkflowId(options);
+      const id = all ? null : resolveWorkflowId(options);
       const { redeliver, redeliverAll } = await import('./redeliver.js');
-      await withTemporal((context) =>
-        workflowId === null ? redeliverAll(context, sink) : redeliver(context, workflowId, sink),
-      );
+      await withTemporal((context) => (id === null ? redeliverAll(context, sink) : redeliver(context, id, sink)));
     });

@@ -66,9 +66,8 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 
 export function toDelivered(receipt: Receipt): RunOutcome {
   const { location, unconfirmedTokens } = receipt;
-  const reason =
-    unconfirmedTokens > 0 ? `${location}; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : location;
-  return { action: 'delivered', reason, receipt };
+  const unconfirmed = unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
+  return { action: 'delivered', reason: `${location}${unconfirmed}`, receipt };
 }
 
 export function toFailed(error: unknown): RunOutcome {

@@ -88,21 +88,20 @@ export function toEndingError(
   if (known) return known;
   const facts = { workflowId };
   if (cause instanceof CancelledFailure) {
-    return new CommandError(
-      'the run was cancelled before it created or delivered a token',
-      EXIT_CODES.cancelled,
-      facts,
-    );
+    const message = 'the run was cancelled before it created or delivered a token';
+    return new CommandError(message, EXIT_CODES.cancelled, facts);
   }
-  const lines =
-    cause instanceof TerminatedFailure || cause instanceof TimeoutFailure
-      ? [
-          `the run ${cause instanceof TimeoutFailure ? 'timed out' : 'was terminated'}: ${cause.message}`,
-          `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
-          'if a request was in progress, Atlas may have created a token that no run counts:' +
-            ' look in Atlas for an API key created when the run ended, and delete it',
-        ]
-      : `the run failed: ${cause?.message ?? 'unknown'}`;
+  const reason = cause?.message ?? 'unknown';
+  const isTimeout = cause instanceof TimeoutFailure;
+  if (!isTimeout && !(cause instanceof TerminatedFailure)) {
+    return new CommandError(`the run failed: ${reason}`, EXIT_CODES.failed, facts);
+  }
+  const lines = [
+    `the run ${isTimeout ? 'timed out' : 'was terminated'}: ${reason}`,
+    `if it held a token: ${commandLine('recover', workflowId, '--run-id', runId)}`,
+    'if a request was in progress, Atlas may have created a token that no run counts:' +
+      ' look in Atlas for an API key created when the run ended, and delete it',
+  ];
   return new CommandError(lines, EXIT_CODES.failed, facts);
 }
 

@@ -69,9 +69,8 @@ export async function follow(
     // A run without a task waits for a time or for an Update.
     const status = task ? null : await readStatus(client, handle);
     // Without a worker that responds to the Query, the memo says it.
-    if (!task && (status ?? readMemo(run.memo)).step === 'undelivered') {
-      throw toUndeliveredError(workflowId, status);
-    }
+    const { step } = status ?? readMemo(run.memo);
+    if (!task && step === 'undelivered') throw toUndeliveredError(workflowId, status);
     progress = describeProgress(run, status) ?? progress;
     const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
     const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
@@ -92,9 +91,7 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   throw new CommandError(
     `${workflowId} completed with a result that is not a receipt: see its result and its token in its history`,
     EXIT_CODES.failed,
-    {
-      workflowId,
-    },
+    { workflowId },
   );
 }
 

@@ -1,4 +1,4 @@
-import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest } from '../../contract/schemas';
 import { differingFields } from '../../shared/compare-requests';
@@ -15,11 +15,8 @@ import { describeReceipt } from './endings';
  *
  * @throws CommandError when it has another workflow type.
  */
-export async function describePrepareRun(
-  client: Client,
-  { workflowId, runId }: { workflowId: string; runId?: string },
-): Promise<WorkflowExecutionDescription & { isOpen: boolean }> {
-  const run = await client.workflow.getHandle(workflowId, runId).describe();
+export async function describePrepareRun(client: Client, target: { workflowId: string; runId?: string }) {
+  const run = await client.workflow.getHandle(target.workflowId, target.runId).describe();
   refuseOtherWorkflowType(run);
   return { ...run, isOpen: isOpen(run) };
 }
@@ -44,14 +41,11 @@ export async function refuseIfDifferent(client: Client, open: RunRef, request: P
   const running = await readRequest(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
-  const describe = (of: unknown, field: string) =>
-    truncate(JSON.stringify(toObject(of)[field] ?? null), MAX_VALUE_LENGTH);
+  const describe = (of: unknown, key: string) => truncate(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
   throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
-      ...fields.map(
-        (field) => `  ${field}: ${describe(running, field)} in the open run, ${describe(request, field)} in yours`,
-      ),
+      ...fields.map((key) => `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`),
       'wait for it to end, or cancel it',
     ],
     { workflowId, type: 'DifferentRequest', fields },

@@ -53,9 +53,7 @@ export async function startMany(
   if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
   output.note(missingWorker);
   if (!dryRun) {
-    output.setFollowUp(
-      'the started runs go on; repeat the command to start the rest; to list runs: live-migration-prep list',
-    );
+    output.setFollowUp('started runs go on; repeat the command for the rest; to list runs: live-migration-prep list');
   }
 
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {

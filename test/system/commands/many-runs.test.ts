@@ -61,7 +61,7 @@ describe('start --from', () => {
     const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain('\nthe started runs go on; repeat the command to start the rest; to list runs:');
+    expect(stopped.stderr).toContain('\nstarted runs go on; repeat the command for the rest; to list runs:');
     expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;

@@ -29,7 +29,7 @@ describe('the credential of the environment', () => {
 
   test('is refused when it is both a service account and an API key', () => {
     expect(problemsOf(SINKS, API_KEY_ENV)).toEqual([
-      `both ${ID} (service account) and MONGODB_ATLAS_PUBLIC_API_KEY (API key) are in the environment: unset one pair`,
+      `both ${ID} (service account) and MONGODB_ATLAS_PUBLIC_API_KEY (API key) are set: unset one pair`,
     ]);
   });
 });
@@ -58,15 +58,15 @@ test('the base URL of Atlas in the file takes precedence', () => {
 
 const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
 const SERVER = "is not a server's address: write one such as https://cloud.mongodb.com";
-const PROXY = 'is not the address of a proxy';
+const PROXY = "is not a proxy's address";
 
 const variable = (problem: string) => expect.stringMatching(`(^|: )environment variable ${problem}`);
 
 it.each([
   [ID, SECRET, `${SECRET} is not set or empty: set it`],
   [SECRET, ID, `${ID} is not set or empty: set it`],
-  [NAME, BUILD, `${NAME} is set and ${BUILD} is not: set both for a versioned worker, or neither`],
-  [BUILD, NAME, `${BUILD} is set and ${NAME} is not`],
+  [NAME, BUILD, `${NAME} is set without ${BUILD}: set both, for a versioned worker, or neither`],
+  [BUILD, NAME, `${BUILD} is set without ${NAME}`],
 ])('the variable %s is refused without %s', (name, other, problem) => {
   expect(problemsOf(SINKS, { [name]: 'x', [other]: '' })).toEqual([variable(problem)]);
 });

@@ -17,7 +17,7 @@ const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}
 
 it.each<[problem: string, yaml: string, env?: Env]>([
   [
-    'retries.deliver.giveUpAfterMs: is not a setting: correct its name, or remove it',
+    'retries.deliver.giveUpAfterMs: is not a setting: correct or remove it',
     'retries: {deliver: {giveUpAfterMs: 1000}}',
   ],
   [
