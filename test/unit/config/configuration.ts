@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { z } from 'zod';
 import { ConfigError, loadConfig, type Config } from '../../../src/config';
 import { makeKey } from '../../../src/secrets/sealing';
 import { temporaryFiles } from '../temporary-folder';
@@ -36,4 +37,24 @@ export function problemsOf(yaml: string, env: Env = {}): string[] {
     return [...(error as ConfigError).problems];
   }
   return [];
+}
+
+interface Node {
+  default?: string | number | boolean | object | null;
+  properties?: Record<string, Node>;
+  required?: string[];
+}
+
+/** Every setting of a schema with its default, as pages write them. A map, such as `sinks`, is one setting. */
+export function documentedSettings(schema: z.ZodType): [name: string, value: string][] {
+  const settingsIn = ({ properties = {}, required = [] }: Node, parent = ''): [string, string][] =>
+    Object.entries(properties).flatMap(([key, node]) => {
+      const name = `${parent}${key}`;
+      if (node.properties) return settingsIn(node, `${name}.`);
+      const { default: value } = node;
+      const isShown = value !== undefined && value !== null && typeof value !== 'object';
+      if (isShown) return [[`\`${name}\``, `\`${value}\``]];
+      return [[`\`${name}\``, required.includes(key) ? 'required' : 'none']];
+    });
+  return settingsIn(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Node);
 }

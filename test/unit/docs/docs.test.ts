@@ -3,10 +3,12 @@ import path from 'node:path';
 import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
+import { settingsSchema } from '../../../src/config/settings';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
 import * as markdown from '../../support/markdown';
 import { matchesIn, page, tableBelow } from '../../support/markdown';
+import { KEYS, documentedSettings, fileIn, problemsOf, write } from '../config/configuration';
 
 /** The help of each command by its name in full, such as `schedule create`, and that of the program by ``. */
 const helps = new Map<string, string>();
@@ -103,6 +105,24 @@ it('docs/architecture.md says what the code does after a response of each status
   expect(documented).toEqual(classified);
   const classes = documented.map(([status]) => Math.floor(Number(status) / 100));
   expect(new Set(classes)).toEqual(new Set([2, 3, 4, 5]));
+});
+
+describe('docs/configuration.md', () => {
+  const configuration = page('docs/configuration.md');
+
+  it('has each setting, with its default', () => {
+    const context = { env: {}, baseDirectory: '/', warn: () => undefined };
+    const rows = tableBelow(configuration, 'Settings').map(([name, value]) => [name, value]);
+    expect(rows).toEqual(documentedSettings(settingsSchema(context, { credentials: [], sinks: [] })));
+  });
+
+  it('has an example without a problem', () => {
+    const [example = ''] = markdown.codeBlocks(configuration, 'yaml');
+    for (const name of ['payments-client-secret', 'archive-private-key']) write(name, 'secret');
+    write('sealing-keys.json', KEYS);
+    const yaml = example.replaceAll('/run/secrets/', fileIn('/'));
+    expect(problemsOf(yaml)).toEqual([]);
+  });
 });
 
 function parses(json: string): boolean {

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
 import { VERSION } from '../../../src/version';
 import { closeLater } from '../../support/clean-up';
-import { certificateFor, serveHttp, serveHttps, serveSocket, type HttpHandler } from '../../support/servers';
+import * as servers from '../../support/servers';
 import { rejectionWithoutCanary } from '../rejection';
 
 const REQUEST: Omit<HttpRequest, 'url'> = {
@@ -28,11 +28,11 @@ function sendTo(server: { url: string }, timeoutMs = 30_000): Send {
 }
 
 /** Sends to a server that responds so. */
-const sendToHttp = async (respond: HttpHandler) => sendTo(await serveHttp(respond));
+const sendToHttp = async (respond: servers.HttpHandler) => sendTo(await servers.serveHttp(respond));
 
 /** The same, below HTTP. */
 const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs = 30_000) =>
-  sendTo(await serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
+  sendTo(await servers.serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
 
 const failureOf = (work: Promise<unknown>) => rejectionWithoutCanary(work, HttpError);
 
@@ -101,7 +101,7 @@ describe('a request counts as not written when', () => {
     ['resets', /^ECONNRESET$/, (socket) => socket.resetAndDestroy()],
     ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
   ])('the server %s instead of a TLS handshake', async (_what, code, onConnect) => {
-    const server = await serveSocket((socket, text) => text === null && onConnect(socket));
+    const server = await servers.serveSocket((socket, text) => text === null && onConnect(socket));
     const error = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, timeoutFor(code))());
     expect([error.written, error.code]).toEqual([false, expect.stringMatching(code)]);
     // Ends the connection attempt, for which the sender would wait when it closes.
@@ -109,7 +109,7 @@ describe('a request counts as not written when', () => {
   });
 
   it('the certificate is not trusted, or the connection is refused', async () => {
-    const server = await serveHttps(await certificateFor(), () => undefined);
+    const server = await servers.serveHttps(await servers.certificateFor(), () => undefined);
     const untrusted = { written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
     expect(await failureOf(sendTo(server)())).toMatchObject(untrusted);
     await server.close();
@@ -163,7 +163,7 @@ it.each([
 /** Sends a request whose response the test sends, once the request is there. */
 async function sendAndHold(options?: SendOptions) {
   const arrivals = new EventEmitter();
-  const server = await serveHttp((_request, response) => void arrivals.emit('request', response));
+  const server = await servers.serveHttp((_request, response) => void arrivals.emit('request', response));
   const sender = closeLater(createSender(30_000));
   const sent = sender.send({ ...REQUEST, url: server.url }, options);
   const [response] = (await once(arrivals, 'request')) as [ServerResponse];
@@ -210,4 +210,58 @@ it('closing ends a request under way, which counts as written', async () => {
   const failure = failureOf(sent);
   await sender.close();
   expect(await failure).toMatchObject({ written: true });
+});
+
+const { env } = process;
+afterEach(() => void (process.env = env));
+
+/** Sends a request by a sender that finds these variables. */
+function sendWith(variables: NodeJS.ProcessEnv, { url }: { url: string }, options?: SendOptions) {
+  process.env = variables;
+  const sender = closeLater(createSender(5000));
+  return sender.send({ method: 'POST', url, headers: {}, body: '{}' }, options);
+}
+
+const serveTarget = () => servers.serveHttp((_request, response) => void response.writeHead(204).end());
+
+it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async () => {
+  const [proxy, target] = [await servers.serveConnectProxy(), await serveTarget()];
+  expect(await sendWith({ HTTP_PROXY: proxy.url }, target)).toMatchObject({ status: 204 });
+  expect(proxy.tunnels).toEqual([target.address]);
+  const past = { HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' };
+  expect(await sendWith(past, target)).toMatchObject({ status: 204 });
+  expect(proxy.tunnels).toHaveLength(1);
+});
+
+it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
+  ['refuses a tunnel', (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'), { written: false }],
+  ['closes the connection', (socket) => socket.destroy(), { written: false, code: 'ECONNRESET' }],
+])('a proxy that %s is asked once, and the request counts as not written', async (_does, respond, error) => {
+  let asked = 0;
+  const proxy = await servers.serveSocket((socket, text) => {
+    if (text === null) return;
+    asked += 1;
+    respond(socket);
+  });
+  const target = await serveTarget();
+  await expect(sendWith({ HTTP_PROXY: proxy.url }, target)).rejects.toMatchObject(error);
+  expect(asked).toBe(1);
+});
+
+it('a request is not written if abortUntilWritten is aborted while its connection is made', async () => {
+  const [stop, reason] = [new AbortController(), new Error('stopped')];
+  let written = '';
+  const proxy = await servers.serveSocket((socket, text) => {
+    if (text?.startsWith('CONNECT')) {
+      stop.abort(reason);
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    } else if (text) {
+      written += text;
+      socket.end('HTTP/1.1 204 No Content\r\n\r\n');
+    }
+  });
+  const options = { abortUntilWritten: stop.signal };
+  const sent = sendWith({ HTTP_PROXY: proxy.url }, { url: 'http://atlas.test' }, options);
+  await expect(sent).rejects.toBe(reason);
+  expect(written).toBe('');
 });

@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
-import { SINK_TYPES } from '../../../src/sinks';
+import { SINK_TYPES, sinkConfigSchema } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../../support/markdown';
-import { load } from '../config/configuration';
+import { documentedSettings, load } from '../config/configuration';
 
 /** Makes `aws-secrets-manager` of `awsSecretsManager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -24,11 +23,6 @@ function envOf(yaml: string): Record<string, string> {
   return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
 }
 
-interface Properties {
-  properties?: Record<string, { default?: string | number | boolean | object }>;
-  required?: string[];
-}
-
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
   const { type } = sinkType;
   const found = page(`docs/sinks/${nameOf(type)}.md`);
@@ -40,17 +34,15 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
 
   it('has a page with its settings, their defaults and what it stores', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    const schema = z.toJSONSchema(sinkType.configSchema(context), { io: 'input', unrepresentable: 'any' });
-    const { properties = {}, required = [] } = schema as Properties;
-    const rows = tableBelow(found, `Sink \`${type}\``);
-    const settings = rows.flatMap(([names = '', value]) =>
-      names.split(', ').map((name) => [name.replaceAll('`', ''), value]),
+    const settings = tableBelow(found, `Sink \`${type}\``).flatMap(([names = '', value]) =>
+      names.split(', ').map((name) => [name, value]),
     );
-    const defaults = Object.entries(properties).map(([name, { default: value }]): [string, unknown] => {
-      if (value !== undefined && typeof value !== 'object') return [name, `\`${value}\``];
-      return [name, required.includes(name) ? 'required' : expect.not.stringMatching(/`|required/)];
-    });
-    expect(Object.fromEntries(settings)).toEqual(Object.fromEntries(defaults));
+    const described = expect.not.stringMatching(/`|required/) as unknown;
+    const expected = documentedSettings(sinkType.configSchema(context)).map(([name, value]) => [
+      name,
+      value === 'none' ? described : value,
+    ]);
+    expect(settings.sort()).toEqual(expected.sort());
     expect(sectionBelow(found, 'What the sink stores')).toMatch(/\w/);
   });
 
@@ -69,4 +61,62 @@ it('docs/sinks/webhook.md shows an event that its schema accepts, with every fie
   const [event = ''] = codeBlocks(page('docs/sinks/webhook.md'), 'json');
   const shown: unknown = JSON.parse(event);
   expect(linkTokenCreatedSchema.parse(shown)).toEqual(shown);
+});
+
+const TYPES = SINK_TYPES.map(({ type }) => type);
+const env = {
+  SIGNING_SECRET: `whsec_${Buffer.alloc(32, 7).toString('base64')}`,
+  TOKEN: 'canary-token',
+  SPACED: 'canary with spaces',
+};
+
+const [secret, token] = [{ env: 'SIGNING_SECRET' }, { env: 'TOKEN' }];
+const webhook = { type: 'webhook', url: 'https://a/', signingSecrets: [secret] };
+const auth = { method: 'token', token };
+const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', auth };
+const role = { method: 'appRole', roleId: 'role', secretId: 'canary' };
+const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
+const cloudManager = { type: 'cloudManager', publicKey: 'public', privateKey: token };
+const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
+
+const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
+const vaultAt = (path: string) => ({ ...vault, path });
+const vaultWith = (change: object) => ({ ...vault, auth: { ...auth, ...change } });
+
+it.each<[what: string, config: object, problem: string | RegExp]>([
+  ['no type', {}, 'type: name the type of the sink'],
+  ['an unknown type', { type: 'ftp' }, `type: is not a type of sink: write one of ${TYPES.join(', ')}`],
+  ['a malformed URL', { ...webhook, url: 'hooks' }, 'url: is not a URL'],
+  ['credentials in the URL', { ...webhook, url: 'https://me:pw@a/' }, 'url: contains credentials'],
+  ['http without permission', { ...webhook, url: 'http://a/' }, /^url: is http: .* allowHttp: true/],
+  ['Vault by http', { ...vault, address: 'http://a/' }, 'address: is http'],
+  ['AWS by http', { ...aws, endpoint: 'http://a/' }, 'endpoint: is http'],
+  ['Cloud Manager by http', { ...cloudManager, baseUrl: 'http://a/' }, 'baseUrl: is http'],
+  ['no signing secret', signedBy(), 'signingSecrets: is empty'],
+  ['three signing secrets', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
+  ['a signing secret that is too short', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
+  [
+    'an unknown method of authentication',
+    vaultWith({ method: 'ldap' }),
+    /^auth.method: .*method: token or method: appRole$/,
+  ],
+  ['a secret as text', { ...vault, auth: role }, 'auth.secretId: is not a ref'],
+  ['a token with spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
+  ['an unknown placeholder', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
+  ['a path that climbs within', vaultAt('a/../{orgId}'), 'path: is not a path below its root'],
+  ['a path from the root', vaultAt('/a/{orgId}'), 'path: is not a path below its root'],
+  ['an encoded path', vaultAt('%2e%2e/{orgId}'), 'path: contains characters other than'],
+  ['the same path for all', vaultAt('a/b'), 'path: is the same for every token'],
+  ['a malformed AWS region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
+  ['a tag that AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
+  ['a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
+  ['too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
+  ['a long syncTimeoutMs', { ...cloudManager, syncTimeoutMs: 240_001 }, 'syncTimeoutMs: is longer than 240000 ms: one'],
+  ['a long timeoutMs', { ...webhook, timeoutMs: 60_001 }, 'timeoutMs: is longer than 60000 ms: one attempt'],
+])('a sink with %s is refused', (_what, config, problem) => {
+  const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(config);
+  const problems = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  const isExpected = problem instanceof RegExp ? expect.stringMatching(problem) : expect.stringContaining(problem);
+  expect(problems).toEqual([isExpected]);
+  expect(problems?.join()).not.toContain('canary');
 });
