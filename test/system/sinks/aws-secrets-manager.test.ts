@@ -12,7 +12,7 @@ import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, sinkError, successorOf } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { toolPath } from '../../support/tools';
-import { testContract } from './contract';
+import { testContract, testRun } from './contract';
 
 const REGION = 'eu-central-1';
 /** The SDK's default chain finds it in the environment. */
@@ -68,6 +68,7 @@ const fixture = testContract(async () => {
     write: /secretsmanager\.(CreateSecret|PutSecretValue)/i,
   };
 });
+testRun(fixture);
 
 const aws = (overrides: object = {}) => makeSink({ ...fixture().configFor(), ...overrides });
 

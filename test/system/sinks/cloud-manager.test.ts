@@ -2,7 +2,7 @@ import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../..
 import { closeLater } from '../../support/clean-up';
 import { makeSink, newDelivery, sinkError, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
-import { testContract } from './contract';
+import { testContract, testRun } from './contract';
 
 const PRIVATE_KEY = 'canary-0000-private-key';
 const sourceOrgIds = new Set<string>();
@@ -56,6 +56,7 @@ const fixture = testContract(async () => {
     write: /^POST [^]*authorization: Digest/i,
   };
 });
+testRun(fixture);
 
 /** Makes a token of a source organization of its own, and a sink for it. */
 async function cloudManager(overrides: object = {}) {

@@ -9,7 +9,7 @@ import { codeBlocks, page } from '../../support/markdown';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, sinkError, successorOf, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
-import { testContract } from './contract';
+import { testContract, testRun } from './contract';
 
 const [POLICY = ''] = codeBlocks(page('docs/sinks/vault.md'), 'hcl');
 const TOKEN = { method: 'token', token: { env: 'VAULT_TOKEN' } };
@@ -56,6 +56,7 @@ const fixture = testContract(async () => {
     write: /^POST \/v1\/secret\/data/,
   };
 });
+testRun(fixture);
 
 /** Holds a valid credential of each kind; tests spoil a copy. */
 const vault = (overrides: object = {}, env = fixture().env) =>
