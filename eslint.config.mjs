@@ -139,14 +139,14 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off' },
   },
   {
-    files: ['src/workflows/**', 'src/shared/**', 'src/contract/{definitions,names,limits}.ts'],
+    files: ['src/workflows/**', 'src/shared/!(activities).ts', 'src/contract/{definitions,names,limits}.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',
         {
           patterns: [
             {
-              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|memo|index)',
+              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|memo|index)|/activities$',
               allowTypeImports: true,
               message: 'workflow code loads neither packages nor schemas, only their types',
             },

@@ -4,7 +4,7 @@ import { classifyAtlasError } from '../atlas/outcomes';
 import type { Organizations } from '../config/organizations';
 import { workflowIdFor } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
-import type { Activities } from '../shared/activities';
+import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import type { Sink } from '../sinks/sink';
@@ -14,7 +14,6 @@ import { describeRun } from '../temporal/visibility';
 import { repeatableCallFailure, temporalUnavailable } from './failures';
 import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { linkCheckSchema } from './inputs';
 
 /**
  * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of the source

@@ -8,12 +8,11 @@ import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
 import { validateAccessList } from '../requests/access-list';
 import type { Sealer } from '../secrets/sealing';
-import type { Activities, CreateInput, CreateRetries } from '../shared/activities';
+import { createInputSchema, type Activities, type CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
 import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { createInputSchema } from './inputs';
 import { createReceivedTokens } from './received-tokens';
 
 const TOO_LATE = "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
@@ -49,7 +48,7 @@ export function createLinkTokenActivity(
 ): Activities['createLinkToken'] {
   const received = createReceivedTokens();
 
-  return async function createLinkToken(input: CreateInput): Promise<SealedToken> {
+  return async function createLinkToken(input) {
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);

@@ -4,14 +4,13 @@ import type { Organizations } from '../config/organizations';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
-import type { Activities, DeliverRetries } from '../shared/activities';
+import { deliverInputSchema, type Activities, type DeliverRetries } from '../shared/activities';
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
 import { parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
-import { deliverInputSchema } from './inputs';
 
 /**
  * Makes the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the

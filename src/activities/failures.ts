@@ -1,8 +1,7 @@
 import type { ApplicationFailure } from '@temporalio/common';
 import type { AtlasOutcome } from '../atlas/outcomes';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
-import { WORKER_CHECK_FAILED } from '../contract/names';
-import type { CheckReport, FieldProblem } from '../contract/schemas';
+import type { FieldProblem } from '../contract/schemas';
 import { describeProblems } from '../requests/validate-fields';
 import type { AttemptDetails, Backoff } from '../shared/activities';
 import { TOKEN_UNCONFIRMED, applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
@@ -99,15 +98,5 @@ export function invalidRequest(problems: readonly FieldProblem[], report: object
   return terminalFailure('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
     ...report,
     fields: (more > 0 ? [...listed, rest] : listed).map(cutProblem),
-  });
-}
-
-export function workerCheckFailed(report: CheckReport, retryable: boolean): ApplicationFailure {
-  const errors = report.findings.filter(({ state }) => state === 'error');
-  return applicationFailure({
-    type: WORKER_CHECK_FAILED,
-    message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
-    nonRetryable: !retryable,
-    details: [report],
   });
 }

@@ -1,13 +1,15 @@
 import { Context } from '@temporalio/activity';
 import type { Services } from '../config/services';
+import { WORKER_CHECK_FAILED } from '../contract/names';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Scope } from '../doctor/check-result';
 import { checkRunList } from '../doctor/temporal-checks';
 import { runAll, wholeWorker, workerChecks } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import type { Activities } from '../shared/activities';
+import { applicationFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
-import { invalidRequest, workerCheckFailed } from './failures';
+import { invalidRequest } from './failures';
 
 const NO_REQUEST = { request: null, problems: [] };
 
@@ -39,11 +41,15 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
       request: fields.length > 0 ? null : request,
       fields,
     };
-    if (report.fields.length > 0) throw invalidRequest(report.fields, report);
+    if (fields.length > 0) throw invalidRequest(fields, report);
     const errors = found.filter(({ state }) => state === 'error');
-    const isRetryable = errors.every(({ retryable }) => retryable);
-    if (errors.length > 0) throw workerCheckFailed(report, isRetryable);
-    return report;
+    if (errors.length === 0) return report;
+    throw applicationFailure({
+      type: WORKER_CHECK_FAILED,
+      message: errors.map(({ check, message }) => `${check}: ${message}`).join('; '),
+      nonRetryable: !errors.every(({ retryable }) => retryable),
+      details: [report],
+    });
   };
 }
 

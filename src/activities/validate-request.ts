@@ -1,10 +1,11 @@
+import { Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { Organizations } from '../config/organizations';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
-import type { Activities, Retries, RunOptions } from '../shared/activities';
+import type { Activities, Retries } from '../shared/activities';
 import { toObject } from '../shared/object';
 import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
@@ -13,7 +14,7 @@ import { invalidRequest } from './failures';
  * Makes the activity that validates a request before any cost. One failure names all problems. It also returns the
  * retries, since workflow code reads no configuration.
  *
- * A retry is safe: the activity is pure.
+ * A retry is safe: it only computes.
  */
 export function validateRequestActivity(
   organizations: Organizations,
@@ -21,14 +22,14 @@ export function validateRequestActivity(
   retries: Retries,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
-  return async function validateRequest(input, recovery, run) {
+  return async function validateRequest(input, recovery, refusedOptions) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
     const checked = validateAgainstConfig(
       recovery ? { ...toObject(input), accessListIps: [] } : input,
       organizations,
       sinks,
     );
-    const runProblems = findRunProblems(checked.request, run);
+    const runProblems = [...refusedOptions.map(toOptionProblem), ...findIdProblems(checked.request)];
     const found = [...checked.problems, ...findRecoveryProblems(recovery), ...runProblems];
     if (!checked.request || found.length > 0) throw invalidRequest(found);
     const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
@@ -44,17 +45,18 @@ function findRecoveryProblems(recovery: unknown): FieldProblem[] {
   return recoveryArgumentSchema.safeParse({ recovery }).error?.issues.map(toFieldProblem) ?? [];
 }
 
-/** Checks the workflow id and the start options: Temporal must neither end nor repeat a run. */
-function findRunProblems(request: ValidRequest | null, { workflowId, refusedOptions }: RunOptions): FieldProblem[] {
-  const problems = refusedOptions.map((field) => ({
-    field,
-    description:
-      field === 'memo'
-        ? 'is not plain JSON of at most 16 KB: start the run without it'
-        : 'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without this option',
-  }));
+/** Temporal must neither end nor repeat a run. */
+function toOptionProblem(field: string): FieldProblem {
+  const description =
+    field === 'memo'
+      ? 'is not plain JSON of at most 16 KB: start the run without it'
+      : 'is not allowed: a run that Temporal ends or repeats leaves a token behind; start it without this option';
+  return { field, description };
+}
+
+function findIdProblems(request: ValidRequest | null): FieldProblem[] {
   const expected = request && workflowIdFor(request.orgId, request.sourceOrgId);
-  if (expected === null || workflowId === expected) return problems;
+  if (expected === null || Context.current().info.workflowExecution?.workflowId === expected) return [];
   const description = `must be ${expected}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
-  return [...problems, { field: 'workflowId', description }];
+  return [{ field: 'workflowId', description }];
 }

@@ -1,4 +1,22 @@
-import type { CheckReport, PrepareRequest, Receipt, Recovery, SealedToken, ValidRequest } from '../contract/schemas';
+import { z } from 'zod';
+import {
+  organizationId,
+  sealedTokenSchema,
+  sinkName,
+  timestamp,
+  validRequestSchema,
+  type CheckReport,
+  type PrepareRequest,
+  type Receipt,
+  type Recovery,
+  type SealedToken,
+  type ValidRequest,
+} from '../contract/schemas';
+
+/*
+ * The activities, with their inputs and results. Workflows import only the types. Anyone who may start work in the
+ * namespace can call an activity, so each parses its input.
+ */
 
 export interface Backoff {
   initialIntervalMs: number;
@@ -24,12 +42,6 @@ export interface DeliverRetries extends ActivityRetries {
   maximumPauseMs: number;
 }
 
-export interface RunOptions {
-  workflowId: string;
-  /** Names of the start options, such as `workflowRunTimeout`, that were set and are refused. */
-  refusedOptions: string[];
-}
-
 /** The settings `retries`, with the timeouts of an attempt. */
 export interface Retries {
   create: CreateRetries;
@@ -42,24 +54,28 @@ export interface ValidatedRequest {
   retries: Retries;
 }
 
-export interface CreateInput {
-  request: ValidRequest;
-  unconfirmedTokens: number;
+export const createInputSchema = z.object({
+  request: validRequestSchema,
+  unconfirmedTokens: z.int().min(0),
   /** Counts the activities of the run that create, from 1: delays grow from each to the next. */
-  activityNumber: number;
+  activityNumber: z.int().min(1),
   /** No attempt starts after this time (milliseconds since the epoch). */
-  deadlineAtMs: number;
-}
+  deadlineAtMs: z.number(),
+});
+
+export type CreateInput = z.output<typeof createInputSchema>;
 
 /** Each round writes this to the history, so it is small. */
-export type DeliverInput = Pick<SealedToken, 'jwe'>;
+export const deliverInputSchema = sealedTokenSchema.pick({ jwe: true });
 
-export interface LinkCheck {
-  orgId: string;
-  sourceOrgId: string | null;
-  sink: string;
-  lastTokenAt: string | null;
-}
+export type DeliverInput = z.output<typeof deliverInputSchema>;
+
+export const linkCheckSchema = z.object({
+  orgId: organizationId,
+  sourceOrgId: organizationId.nullable(),
+  sink: sinkName,
+  lastTokenAt: timestamp.nullable(),
+});
 
 /** The part of a failed attempt's details that only the workflow reads. */
 export interface AttemptDetails {
@@ -84,7 +100,12 @@ export interface LinkState {
 }
 
 export interface Activities {
-  validateRequest(request: PrepareRequest, recovery: Recovery | null, run: RunOptions): Promise<ValidatedRequest>;
+  /** @param refusedOptions names of the run's start options, such as `workflowRunTimeout`, that may not be set. */
+  validateRequest(
+    request: PrepareRequest,
+    recovery: Recovery | null,
+    refusedOptions: string[],
+  ): Promise<ValidatedRequest>;
   /**
    * @param request not validated yet.
    * @param startedAtMs when the run began to look: Core's timers between local retries start that time anew.
@@ -93,7 +114,7 @@ export interface Activities {
   findToken(request: unknown, startedAtMs: number): Promise<void>;
   createLinkToken(input: CreateInput): Promise<SealedToken>;
   deliverLinkToken(sealedToken: DeliverInput, sink: string): Promise<Omit<Receipt, 'alsoTried'>>;
-  checkLink(check: LinkCheck): Promise<LinkState>;
+  checkLink(check: z.output<typeof linkCheckSchema>): Promise<LinkState>;
   /** @param request not validated yet; null to check the worker alone. */
   runChecks(request: unknown): Promise<CheckReport>;
 }

@@ -1,7 +1,7 @@
 import { ApplicationFailure, CancelledFailure, setDefaultSignalHandler, workflowInfo } from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
-import type { RunOptions, ValidatedRequest } from '../shared/activities';
+import type { ValidatedRequest } from '../shared/activities';
 import { fitsAsJson } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
 import { findToken, validateRequest } from './activity-proxies';
@@ -61,7 +61,7 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
   // An activity would copy it several times, and an open run keeps it.
   if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw oversizedRequest();
   const [validated, searched] = await Promise.allSettled([
-    validateRequest(request, recovery ?? null, getRunOptions()),
+    validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),
   ]);
   // The cancellation comes before what the validation found, and that before what the search found.
@@ -91,8 +91,8 @@ function toRunFailure(error: unknown, fallbackType: FailureType, work: string): 
 }
 
 /** Finds what the caller chose for the run, where that could create a second token or abandon one. */
-function getRunOptions(): RunOptions {
-  const { workflowId, executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
+function findRefusedOptions(): string[] {
+  const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
   const refused = {
     workflowExecutionTimeout: isTooShort(executionTimeoutMs),
     // The server sets it to the execution timeout where the caller set none.
@@ -101,10 +101,7 @@ function getRunOptions(): RunOptions {
     cronSchedule,
     memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
   };
-  return {
-    workflowId,
-    refusedOptions: Object.entries(refused).flatMap(([name, value]) => (value ? [name] : [])),
-  };
+  return Object.entries(refused).flatMap(([name, value]) => (value ? [name] : []));
 }
 
 /** @param timeoutMs 0 means no timeout. */

@@ -10,7 +10,7 @@ import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { ACTIVITY_RETRIES, ORG, failureOf, organizations, type Untyped } from './attempt';
+import { ACTIVITY_RETRIES, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -135,7 +135,7 @@ const MAX_FAILURE_BYTES = 256 * 1024;
 const validate = validateRequestActivity(organizations, new Map(), {} as Retries) as Untyped;
 
 const refusalOf = (request: unknown, recovery: unknown = null) =>
-  failureOf(validate(request, recovery, { workflowId: 'any', refusedOptions: [] }));
+  failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request, recovery, []));
 
 function expectBoundedAndPrintable({ type, message, details }: ApplicationFailure): void {
   expect(type).toBe('InvalidRequest');

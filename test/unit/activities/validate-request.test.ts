@@ -1,7 +1,6 @@
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest, SealedToken } from '../../../src/contract/schemas';
-import type { RunOptions } from '../../../src/shared/activities';
 import { sinkConfigSchema } from '../../../src/sinks';
 import type { Sink } from '../../../src/sinks/sink';
 import {
@@ -10,6 +9,7 @@ import {
   ACTIVITY_RETRIES,
   SOURCE_ORG,
   UNMAPPED_ORG,
+  attemptIn,
   organizations,
   problemsOf,
   refusedFields,
@@ -27,11 +27,18 @@ const SINKS = new Map<string, Sink>([
   ['source', { needsSourceOrgId: true, deliver }],
 ]);
 
-const activity = validateRequestActivity(organizations, SINKS, RETRIES) as Untyped;
+interface Run {
+  workflowId?: string;
+  refusedOptions?: string[];
+}
 
 /** Validates anything that a caller may send, in the run of `ORG`. */
-const validate = (request: unknown, run: Partial<RunOptions> = {}, recovery: unknown = null) =>
-  activity(request, recovery, { workflowId: workflowIdFor(ORG), refusedOptions: [], ...run });
+function validate(request: unknown, run: Run = {}, recovery: unknown = null, sinks = SINKS) {
+  const { workflowId = workflowIdFor(ORG), refusedOptions = [] } = run;
+  const activity = validateRequestActivity(organizations, sinks, RETRIES) as Untyped;
+  const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
+  return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery, refusedOptions);
+}
 
 test('a valid request is returned with the credential of its organization and the retries', async () => {
   const leftOut = { sourceOrgId: null, requestedBy: null, changeReference: null, warnings: [] };
@@ -41,17 +48,16 @@ test('a valid request is returned with the credential of its organization and th
 
 test('a request with an access list for Cloud Manager gets a warning with the reason', async () => {
   const pair = { sink: 'source', sourceOrgId: SOURCE_ORG };
-  const run = { workflowId: workflowIdFor(ORG, SOURCE_ORG), refusedOptions: [] };
   const context = { env: { KEY: 'key' }, baseDirectory: '/', warn: jest.fn() };
   const keys = { publicKey: { env: 'KEY' }, privateKey: { env: 'KEY' } };
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
-  const linking = validateRequestActivity(organizations, new Map([['source', sink]]), RETRIES) as Untyped;
+  const validateAccessList = (accessListIps: string[]) =>
+    validate({ ...REQUEST, ...pair, accessListIps }, OTHER_PAIR, null, new Map([['source', sink]]));
   const warning =
     /^accessListIps is not empty, but sink source .* only a source in Ops Manager needs an access list, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
-  await expect(linking({ ...REQUEST, ...pair }, null, run)).resolves.toMatchObject({ request: { warnings } });
-  const skipped = linking({ ...REQUEST, ...pair, accessListIps: [] }, null, run);
-  await expect(skipped).resolves.toMatchObject({ request: { warnings: [] } });
+  await expect(validateAccessList(REQUEST.accessListIps)).resolves.toMatchObject({ request: { warnings } });
+  await expect(validateAccessList([])).resolves.toMatchObject({ request: { warnings: [] } });
 });
 
 const UNSERVED = workflowIdFor(UNMAPPED_ORG);
@@ -65,7 +71,7 @@ const WITH_TIME = { workflowId: `${workflowIdFor(ORG)}-2026-11-25T06:00:00Z` };
 const WITH_RETRIES = { refusedOptions: ['retryPolicy'] };
 const NO_RETRIES = expect.stringContaining('start it without');
 
-it.each<[what: string, field: string, change: object, run: Partial<RunOptions>, description: unknown]>([
+it.each<[what: string, field: string, change: object, run: Run, description: unknown]>([
   ['an unknown sink', 'sink', { sink: 'nope' }, {}, `"nope" ${NO_SINK}`],
   ['a sink that is not permitted', 'sink', { sink: 'secret' }, {}, `"secret" ${NO_SINK}`],
   ['a sink that is named like a method', 'sink', { sink: 'constructor' }, {}, `"constructor" ${NO_SINK}`],

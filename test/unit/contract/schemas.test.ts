@@ -4,11 +4,11 @@ import Ajv from 'ajv/dist/2020';
 import addFormats from 'ajv-formats';
 import { z } from 'zod';
 import { JSON_SCHEMAS, SCHEMAS_FOLDER } from '../../../dev/schemas';
-import * as inputs from '../../../src/activities/inputs';
 import { MAX_ACCESS_LIST_ENTRIES } from '../../../src/contract/limits';
 import * as memo from '../../../src/contract/memo';
 import * as schemas from '../../../src/contract/schemas';
 import { validateFields } from '../../../src/requests/validate-fields';
+import * as inputs from '../../../src/shared/activities';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { codeBlocks, page } from '../../support/markdown';
 
