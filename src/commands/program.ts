@@ -130,8 +130,6 @@ function toCommandError(error: unknown, followUp: readonly string[]): CommandErr
   }
   const { message } = error as Error;
   if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));
-  const isHelp = error.code === 'commander.help';
-  return usageError(
-    isHelp ? 'name a command: live-migration-prep --help lists them' : message.replace(/^error: /, '').split('\n'),
-  );
+  if (error.code === 'commander.help') return usageError('name a command: live-migration-prep --help lists them');
+  return usageError(message.replace(/^error: /, '').split('\n'));
 }

@@ -4,9 +4,6 @@ import { MAX_ENTRY_LENGTH } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
 import { quote } from '../shared/text';
 
-/** A checked entry of the access list: its normalised form for Atlas, or its problem. */
-export type ValidatedEntry = { entry: string; warning?: string } | { problem: string };
-
 /** Prefix lengths: of an address, and those below which a block is refused or gets a warning. */
 const WIDTHS = {
   ipv4: { address: 32, refusedBelow: 8, warnedBelow: 16 },
@@ -53,7 +50,8 @@ export function validateAccessList(list: readonly unknown[]) {
   return { entries: [...entries], problems, warnings };
 }
 
-export function validateEntry(text: string): ValidatedEntry {
+/** Checks an entry of the access list. Returns its normalised form for Atlas, or its problem. */
+export function validateEntry(text: string): { entry: string; warning?: string } | { problem: string } {
   const block = parseBlock(text);
   if (!block) return { problem: NO_BLOCK };
   const { address, prefixLength, width, first, last } = block;

@@ -33,10 +33,8 @@ export function validateFields(input: unknown): { request: ValidFields | null; p
 
 /** Keeps the message of a failure readable: the first ten problems, and the number of the others. */
 export function describeProblems(problems: readonly FieldProblem[]): string {
-  return listFirst(
-    problems.map(({ field, description }) => `${field} ${description}`),
-    '; ',
-  );
+  const descriptions = problems.map(({ field, description }) => `${field} ${description}`);
+  return listFirst(descriptions, '; ');
 }
 
 function listFirst(items: readonly string[], separator: string): string {

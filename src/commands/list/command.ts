@@ -16,10 +16,7 @@ const createCommand = () =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option(
-      '--unconfirmed',
-      'runs with tokens that Atlas may have created and no run received; lists each request that may have created one',
-    )
+    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received, with their times')
     .addOption(
       new Option(
         '--recoverable',
@@ -39,9 +36,6 @@ const createCommand = () =>
     )
     .option('--details', 'print the request of each run, and its failure or its receipt, on the same line')
     .addOption(
-      new Option(
-        '--requests',
-        'print only the request of the newest matching run of each pair, as start --from reads it',
-      ).conflicts('details'),
+      new Option('--requests', 'print only the newest request of each pair, for start --from').conflicts('details'),
     )
     .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'));

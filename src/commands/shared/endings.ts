@@ -10,6 +10,7 @@ import {
 import { failureDetailsSchema, type Receipt } from '../../contract/schemas';
 import { commandLine, reportCommand } from '../../shared/command-line';
 import { formatCount } from '../../shared/text';
+import type { RunRef } from '../../temporal/run-history';
 import { CommandError, EXIT_CODES, type ExitCode } from '../cli/command-error';
 import { describeRows, type TableRow } from '../cli/output';
 
@@ -80,10 +81,7 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
-export function toEndingError(
-  cause: Error | undefined,
-  { workflowId, runId }: { workflowId: string; runId: string },
-): CommandError {
+export function toEndingError(cause: Error | undefined, { workflowId, runId }: RunRef): CommandError {
   const known = toFailureError(cause, workflowId);
   if (known) return known;
   const facts = { workflowId };

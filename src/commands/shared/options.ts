@@ -12,15 +12,9 @@ export function requestCommand(name: string) {
     .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
     .option('--sink <name>', "name of a sink in the workers' configuration (required)")
     .option('--ip <address>', 'public address or CIDR block of an Ops Manager instance; repeatable', collect)
-    .option(
-      '--ips-file <file>',
-      'file with an address or CIDR block on each line, - for standard input; # starts a comment',
-    )
+    .option('--ips-file <file>', 'file with an address or block per line, - for standard input; # starts a comment')
     .addOption(
-      new Option(
-        '--no-access-list',
-        'create the token without an access list, as for every source in Cloud Manager',
-      ).conflicts(['ip', 'ipsFile']),
+      new Option('--no-access-list', 'no access list: for every source in Cloud Manager').conflicts(['ip', 'ipsFile']),
     )
     .option('--source-org <id>', 'Cloud Manager organization that will use the token')
     .option('--requested-by <text>', 'who requested it, kept for the audit trail')

@@ -61,16 +61,11 @@ async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, s
   const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
   const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
   if (addresses.length > 0 || !accessList) return addresses;
-  throw usageError(
-    'no address: pass --no-access-list for a source in Cloud Manager,' +
-      ' or name the Ops Manager instances with --ip or --ips-file',
-  );
+  throw usageError('no address: pass --no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager');
 }
 
-export interface NumberedRequest extends PairRequest {
-  /** The line of the file that has the request. */
-  line: number;
-}
+/** A request with its line in a file. */
+export type NumberedRequest = PairRequest & { line: number };
 
 /** All lines of a binary file are wrong. */
 const MAX_LINES_LISTED = 100;

@@ -18,7 +18,7 @@ const IP = '--ip 192.31.196.7';
 const PAIR = `${ORG} --sink files`;
 const REQUEST = `${PAIR} ${IP}`;
 const FROM = '--from requests.jsonl';
-const NO_ADDRESS = 'no address: pass --no-access-list for a source in Cloud Manager, or name';
+const NO_ADDRESS = 'no address: pass --no-access-list for Cloud Manager, or --ip';
 const INVALID_REQUEST = 'nothing was started: the request has 1 problem\n  orgId is not 24';
 
 const invalid = (option: string, value: string, remedy: string) =>

@@ -49,7 +49,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['nope.json cannot be read (ENOENT): correct its path, or for a first', 'sealing: {keys: {file: nope.json}}'],
 
   [`is missing: with several credentials (default, a), ${SUCH_AS}`, credentials(`a: ${apiKey}`), KEY_PAIR],
-  ['atlas.organizations: is empty, so no organization would be served', 'atlas: {organizations: {}}'],
+  ['atlas.organizations: is empty, so it serves no organization', 'atlas: {organizations: {}}'],
   [`${ORG}.sinks: Too small`, organization('credential: default, sinks: []')],
   [`${ORG}.credential: nope is not configured`, organization('credential: nope, sinks: [drop]')],
 ])('a configuration is refused: %s', (problem, yaml, env = {}) => {
