@@ -1,8 +1,10 @@
 import path from 'node:path';
+import type { z } from 'zod';
 import type { Env } from '../secrets/references';
 import { formatCount } from '../shared/text';
-import { findEnvironmentProblems, readDeployment } from './environment';
-import { readSettings } from './settings';
+import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
+import { settingsSchema } from './settings';
+import { readYamlFile, type YamlFile } from './yaml-file';
 
 export const DEFAULT_CONFIG_FILE = 'live-migration-prep.yaml';
 
@@ -24,8 +26,30 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: Env, file?: string) {
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
-  const { values, problems, warnings } = readSettings(configFile, env);
-  problems.push(...findEnvironmentProblems(env));
-  if (!values || problems.length > 0) throw new ConfigError(problems);
-  return { ...values, deployment: readDeployment(env), warnings };
+  const yaml = readYamlFile(configFile);
+  const ofEnvironment = findEnvironmentProblems(env);
+  if (yaml.problems.length > 0) throw new ConfigError([...yaml.problems, ...ofEnvironment]);
+  const warnings: string[] = [];
+  const context = { env, baseDirectory: path.dirname(configFile), warn: (text: string) => warnings.push(text) };
+  const { data, error } = settingsSchema(context, collectNames(yaml.content, env)).safeParse(yaml.content);
+  const ofSettings = error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
+  const problems = [...ofSettings, ...ofEnvironment];
+  if (!data || problems.length > 0) throw new ConfigError(problems);
+  return { ...data, deployment: readDeployment(env), warnings };
+}
+
+function collectNames(content: unknown, env: Env) {
+  const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
+  return {
+    credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
+    sinks: Object.keys(sinks ?? {}),
+  };
+}
+
+function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`);
+  }
+  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
+  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
 }

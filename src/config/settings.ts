@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { z } from 'zod';
 import { credentialSchema } from '../atlas/credential';
 import { MAX_TEXT_LENGTH } from '../contract/limits';
@@ -7,7 +6,6 @@ import { organizationId } from '../contract/schemas';
 import {
   textOrReference,
   secretReference,
-  type Env,
   type ReferenceContext,
   type Secret,
   type SecretFormat,
@@ -16,7 +14,6 @@ import { HOW_TO_MAKE_KEYS, createSealer, sealingKeysFormat } from '../secrets/se
 import { escapeControls } from '../shared/text';
 import { sinkConfigSchema } from '../sinks';
 import { environmentDefaults } from './environment';
-import { readYamlFile, type YamlFile } from './yaml-file';
 
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -25,36 +22,10 @@ const WEEK_MS = 7 * 24 * HOUR_MS;
 /** Exceeds any outage, and stays far below what a date can hold. */
 const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
-export type Settings = z.output<ReturnType<typeof settingsSchema>>;
-
-/** @returns every problem at once, each with its place in the file; `values` is null when there is one. */
-export function readSettings(file: string, env: Env) {
-  const yaml = readYamlFile(file);
-  if (yaml.problems.length > 0) return { values: null, problems: yaml.problems, warnings: [] };
-  const warnings: string[] = [];
-  const context = { env, baseDirectory: path.dirname(file), warn: (text: string) => warnings.push(text) };
-  const parsed = settingsSchema(context, collectNames(yaml.content, env)).safeParse(yaml.content);
-  const problems = parsed.error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
-  return { values: parsed.data ?? null, problems, warnings };
-}
-
-type Names = ReturnType<typeof collectNames>;
-
-/** Collects the names that `atlas.organizations` may use, also of credentials and sinks with problems. */
-function collectNames(content: unknown, env: Env) {
-  const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
-  return {
-    credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
-    sinks: Object.keys(sinks ?? {}),
-  };
-}
-
-function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`);
-  }
-  const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
-  return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];
+/** The names that `atlas.organizations` may use, also of credentials and sinks with problems. */
+interface Names {
+  credentials: string[];
+  sinks: string[];
 }
 
 /** Makes the schema of the file. What the environment has is a default: the file's own value takes precedence. */
@@ -182,10 +153,7 @@ function organizationMapSchema({ credentials, sinks }: Names) {
   };
   return z
     .record(organizationId, z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }))
-    .refine(
-      (organizations) => Object.keys(organizations).length > 0,
-      'is empty, so no organization would be served: name one, or remove it',
-    )
+    .refine((named) => Object.keys(named).length > 0, 'is empty, so it serves no organization: name one, or remove it')
     .transform((organizations) => new Map(Object.entries(organizations)))
     .nullable()
     .default(null)
