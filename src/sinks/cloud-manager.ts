@@ -4,7 +4,7 @@ import { createDigest } from '../http/digest';
 import type { HttpResponse } from '../http/response';
 import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { createSinkSend, isSuccess, joinUrl, statusError } from './utils/http';
+import { createSinkSend, isSuccess, joinUrl, statusError, type Advice } from './utils/http';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';
 
 const configSchema = (context: ReferenceContext) =>
@@ -32,79 +32,78 @@ export const cloudManagerSink: SinkType<'cloudManager', Config> = {
 const ORGS = '/api/public/v1.0/orgs';
 const linkSchema = z.object({ status: z.enum(['SYNCED', 'NOT_SYNCED']) });
 
+const ADVICE: Advice = {
+  400: 'it does not accept the link-token: if its API key was deleted in Atlas, cancel the run, then start --again',
+  401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
+  403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",
+  404: 'there is no such organization: correct baseUrl and restart the workers, or start with another sourceOrgId',
+};
+
 function createCloudManagerSink(config: Config): Sink {
   const { syncTimeoutMs, pollIntervalMs } = config;
   const server = `Cloud Manager at ${config.baseUrl.origin}`;
   const send = createSinkSend(server, config.timeoutMs);
   const withDigest = createDigest(config.publicKey, config.privateKey);
 
-  function call(path: string, signal: AbortSignal, body?: object): Promise<HttpResponse> {
+  async function call(path: string, signal: AbortSignal, body?: object): Promise<HttpResponse> {
     const method = body ? 'POST' : 'GET';
     const url = joinUrl(config.baseUrl, path);
     const unsigned = { accept: 'application/json', 'content-type': 'application/json' };
-    return withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
+    const response = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
       send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal),
     );
+    if (!isSuccess(response)) throw statusError(`${server}, ${path}`, response, ADVICE);
+    return response;
   }
 
   async function isSynced(path: string, signal: AbortSignal, body?: object): Promise<boolean> {
-    const response = await call(path, signal, body);
-    if (!isSuccess(response)) throw refusalError(`${server}, ${path}`, response);
-    const parsed = linkSchema.safeParse(response.json);
+    const { status, json } = await call(path, signal, body);
+    const parsed = linkSchema.safeParse(json);
     if (parsed.success) return parsed.data.status === 'SYNCED';
-    throw new SinkRejectedError(
-      `${server}, ${path} responded with ${response.status} and without the status of the link: ` +
-        'check that baseUrl is Cloud Manager or Ops Manager',
-    );
+    const problem = `${server}, ${path} responded with ${status} and without the status of the link`;
+    throw new SinkRejectedError(`${problem}: check that baseUrl is Cloud Manager or Ops Manager`);
+  }
+
+  function isLinked(sourceOrgId: string, signal: AbortSignal): Promise<boolean> {
+    return isSynced(`${linkPath(sourceOrgId)}/status`, signal);
   }
 
   return {
     needsSourceOrgId: true,
     skipsAccessList: true,
+    isLinked,
 
     /** Posts in every attempt: the status names no token. That a repetition changes nothing is not documented. */
     async deliver({ sourceOrgId, linkToken }, signal) {
-      const link = linkPath(sourceOrgId ?? '');
+      const organization = sourceOrgId ?? '';
       const deadlineMs = Date.now() + syncTimeoutMs;
-      let synced = await isSynced(link, signal, { linkToken });
+      let synced = await isSynced(linkPath(organization), signal, { linkToken });
       while (!synced) {
         if (Date.now() + pollIntervalMs > deadlineMs) {
           throw new SinkUnavailableError(
             `${server} accepted the token but did not report SYNCED within ${syncTimeoutMs} ms: ` +
-              `check Live Migration in the settings of organization ${sourceOrgId}, ` +
+              `check Live Migration in the settings of organization ${organization}, ` +
               `and that ${config.baseUrl.host} can reach Atlas`,
           );
         }
         await sleep(pollIntervalMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        synced = await isSynced(`${link}/status`, signal);
+        synced = await isLinked(organization, signal);
       }
-      return `${server}, organization ${sourceOrgId}: connected to Atlas (SYNCED)`;
+      return `${server}, organization ${organization}: connected to Atlas (SYNCED)`;
     },
-
-    isLinked: (sourceOrgId, signal) => isSynced(`${linkPath(sourceOrgId)}/status`, signal),
 
     async check(target, signal) {
       const sourceOrgId = target?.sourceOrgId ?? null;
-      if (sourceOrgId !== null) {
-        await isSynced(`${linkPath(sourceOrgId)}/status`, signal);
-        return `${server} accepts the API key for organization ${sourceOrgId}`;
+      if (sourceOrgId === null) {
+        await call(ORGS, signal);
+        return `${server} accepts the API key`;
       }
-      const response = await call(ORGS, signal);
-      if (!isSuccess(response)) throw refusalError(`${server}, ${ORGS}`, response);
-      return `${server} accepts the API key`;
+      await isLinked(sourceOrgId, signal);
+      return `${server} accepts the API key for organization ${sourceOrgId}`;
     },
   };
 }
 
 function linkPath(sourceOrgId: string): string {
   return `${ORGS}/${sourceOrgId}/liveExport/migrationLink`;
-}
-
-function refusalError(what: string, response: HttpResponse) {
-  return statusError(what, response, {
-    400: 'it does not accept the link-token: if its API key was deleted in Atlas, cancel the run, then start --again',
-    401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
-    403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",
-    404: 'there is no such organization: correct baseUrl and restart the workers, or start with another sourceOrgId',
-  });
 }

@@ -15,8 +15,7 @@ export interface DeliveryOutcome {
 /** Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is retried. */
 export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SealedTokenUnreadableError) {
-    const { message, retryable } = error;
-    return { type: 'SealedTokenUnreadable', retryable, message };
+    return { type: 'SealedTokenUnreadable', retryable: error.retryable, message: error.message };
   }
   if (error instanceof SinkRejectedError) {
     return { type: 'SinkRejected', retryable: false, message: error.message };
@@ -28,15 +27,10 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    const message = 'the attempt was stopped before the sink had confirmed the token; the run tries again';
-    return { ...unavailable, message };
+    return { ...unavailable, message: 'stopped before the sink had confirmed the token; the run tries again' };
   }
   // The message of a library may hold a secret.
   const name = error instanceof Error ? error.name : typeof error;
-  return {
-    ...unavailable,
-    message:
-      `the worker failed with an unexpected error (${name}): ` +
-      'if it recurs, report it as an issue of live-migration-prep',
-  };
+  const problem = `the worker failed with an unexpected error (${name})`;
+  return { ...unavailable, message: `${problem}: if it recurs, report it as an issue of live-migration-prep` };
 }

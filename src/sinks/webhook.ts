@@ -28,9 +28,6 @@ const configSchema = (context: ReferenceContext) =>
 const SIGNATURE_REFUSED = 'check that the receiver knows one of signingSecrets';
 const ADVICE = { 401: SIGNATURE_REFUSED, 403: SIGNATURE_REFUSED };
 
-/** Statuses of a proxy whose receiver is down. */
-const GATEWAY_ERRORS: readonly number[] = [502, 503, 504];
-
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /**
@@ -77,7 +74,8 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
       const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });
-      if (GATEWAY_ERRORS.includes(response.status)) throw statusError(server, response);
+      // These come from a proxy whose receiver is down.
+      if ([502, 503, 504].includes(response.status)) throw statusError(server, response);
       return `${server} responds; only a delivery shows whether it accepts a token`;
     },
   };

@@ -73,14 +73,11 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const name = secretName.fill(delivery);
       const location = `version ${deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
       // The id of the version is the delivery id, so that AWS itself ignores a repetition.
-      const version = {
-        ClientRequestToken: deliveryId,
-        SecretString: JSON.stringify(toStoredToken(delivery)),
-      };
+      const version = { ClientRequestToken: deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
       const secret = {
         Name: name,
         KmsKeyId: kmsKeyId,
-        Tags: toTagList({ ...config.tags, ...ownerTags(delivery) }),
+        Tags: Object.entries({ ...config.tags, ...ownerTags(delivery) }).map(([Key, Value]) => ({ Key, Value })),
         ...version,
       };
       const created = await call('CreateSecret', name, signal, (options) =>
@@ -125,10 +122,6 @@ function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> 
     [OWNER_TAGS.orgId]: orgId,
     ...(sourceOrgId !== null && { [OWNER_TAGS.sourceOrgId]: sourceOrgId }),
   };
-}
-
-function toTagList(tags: Record<string, string>): SecretsManager.Tag[] {
-  return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }
 
 /** @throws SinkRejectedError when the tags of a secret do not name the organizations. */

@@ -85,12 +85,10 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
 function folderError(error: unknown, directory: string): Error {
   if (error instanceof SinkRejectedError) return error;
   const code = systemErrorCode(error);
-  return code === 'ENOTDIR'
-    ? new SinkRejectedError(
-        `the directory ${directory} of the sink is not a directory: correct its path and restart the workers`,
-      )
-    : new SinkUnavailableError(
-        `the directory ${directory} of the sink cannot be written (${code}): ` +
-          'create it, free space or grant the worker access',
-      );
+  const folder = `the directory ${directory} of the sink`;
+  if (code === 'ENOTDIR') {
+    return new SinkRejectedError(`${folder} is not a directory: correct its path and restart the workers`);
+  }
+  const remedy = 'create it, free space or grant the worker access';
+  return new SinkUnavailableError(`${folder} cannot be written (${code}): ${remedy}`);
 }

@@ -26,9 +26,7 @@ export const templateSchema = z
     }
     if (!PERMITTED.test(filled)) issues.addIssue(NOT_PERMITTED);
     if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
-    if (found.length === 0) {
-      issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
-    }
+    if (found.length === 0) issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
   })
   .transform(createTemplate);
 

@@ -10,30 +10,18 @@ export interface VaultRequest {
   body?: object;
 }
 
-export interface VaultClient {
-  /** Name for messages, such as `Vault at https://…`. */
-  server: string;
-  /** The address and the namespace: what a login is valid for. */
-  target: string;
-  /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
-  send: (request: VaultRequest, signal: AbortSignal) => Promise<HttpResponse>;
-}
+export type VaultClient = ReturnType<typeof createVaultClient>;
 
-export function createVaultClient({
-  address,
-  namespace,
-  timeoutMs,
-}: {
-  address: URL;
-  namespace?: string | undefined;
-  timeoutMs: number;
-}): VaultClient {
+export function createVaultClient(address: URL, namespace: string | undefined, timeoutMs: number) {
   const server = `Vault at ${address.origin}`;
   const send = createSinkSend(server, timeoutMs);
   return {
+    /** Name for messages, such as `Vault at https://…`. */
     server,
+    /** The address and the namespace: what a login is valid for. */
     target: JSON.stringify([address.href, namespace]),
-    send({ method, path, token, body }, signal) {
+    /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
+    send: ({ method, path, token, body }: VaultRequest, signal: AbortSignal): Promise<HttpResponse> => {
       const headers = {
         'content-type': 'application/json',
         // A Vault Agent may require it, against forged requests.

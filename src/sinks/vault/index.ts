@@ -21,8 +21,8 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 /** Stores each token in HashiCorp Vault or OpenBao, in a key/value engine of version 2. */
 export const vaultSink: SinkType<'vault', Config> = { type: 'vault', configSchema, create: createVaultSink };
 
-function createVaultSink({ mount, path: template, auth, ...connection }: Config): Sink {
-  const client = createVaultClient(connection);
+function createVaultSink({ address, namespace, mount, path: template, auth, timeoutMs }: Config): Sink {
+  const client = createVaultClient(address, namespace, timeoutMs);
   const { server } = client;
   const kv = createKv(client, mount, createVaultIdentity(client, auth));
 
