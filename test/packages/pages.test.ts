@@ -1,0 +1,225 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { compactDecrypt, importJWK, type JWK } from 'jose';
+import type { SeedInput } from '../../dev/atlas-emulator';
+import { devServerEnv } from '../../dev/temporal/dev-server-env';
+import { cleanUpLater } from '../support/clean-up';
+import { eventually } from '../support/eventually';
+import { newAddress, newOrgId } from '../support/ids';
+import type { Handle } from '../support/installation';
+import { codeBlocks, codeSpans, page, sectionBelow } from '../support/markdown';
+import { objectsIn } from '../support/run-command';
+import { end, endingOf, redeliver, untilStep } from '../support/runs';
+import { runEvery } from '../support/schedules';
+import { CLIENT, createShell } from '../support/shell';
+import { untilListed } from '../support/temporal';
+import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
+
+it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
+  const { atlas, deployment, sh } = await createShell({ sinks: { drop: { type: 'file', directory: 'tokens' } } });
+  await sh(`ln -s ${deployment.folder}/tokens tokens`);
+  const text = page('docs/acceptance.md');
+  const blocks = codeBlocks(text, 'sh');
+  const [lookAgain = ''] = (blocks[1] ?? '').trimEnd().split('\n').slice(-1);
+  const [disconnect = ''] = codeSpans(text).filter((span) => span.endsWith('-X DELETE'));
+  const script = [...blocks.toSpliced(5, 0, `${lookAgain}\n`), disconnect];
+  const output = (await sh(script.join('echo; echo END\n'))).map((line) => line.join('\t')).join('\n');
+  const [names, look, create, find, paste, linked, again, remove] = output.split(/^END$/m).map((part) => part.trim());
+
+  const [first, second] = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+  expect(names).toBe('');
+  expect(look).toMatch(/\n\[\]$/);
+  expect(create).toContain('token is in');
+  expect(find).toContain(`${first}\tLive Migration link-token\tORG_OWNER\n{"links":[],"results":[],"totalCount":0}`);
+  expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
+  expect(paste).toContain('{"status":"SYNCED"}');
+  expect(linked).toContain(`"projectId":"${atlas.account.sourceOrgId}"`);
+  expect(again).toMatch(new RegExp(`\n *2 ${first}\n *1 ${second}$`));
+  expect(remove).toMatch(/\n0$/);
+  expect(atlas.state().migrationLinks).toEqual([]);
+  expect(atlas.createdTokens()).toMatchObject([{ removedAt: expect.any(String) }, { removedAt: expect.any(String) }]);
+});
+
+it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
+  const { address, atlas, deployment, sh } = await createShell();
+  const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
+  const [make = '', rehearse = '', check = '', start = ''] = codeBlocks(section, 'sh');
+  const [list = ''] = codeBlocks(section, 'json');
+  const another = { name: 'archive', orgId: newOrgId(), sourceOrgId: newOrgId(), clientId: 'mdb_sa_id_archive' };
+  await sh(`jq '. + [${JSON.stringify(another)}]' > orgs.json <<'END'\n${list}END`);
+  const [[folder = ''] = []] = await sh('pwd');
+
+  const [npm = '', ...others] = rehearse.trimEnd().split('\n').reverse();
+  expect(npm).toBe('npm run atlas -- --seed seed.json');
+  await sh(make + others.reverse().join('\n'));
+  const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
+  atlas.seed(seed);
+
+  // The stand-in for the Atlas CLI has the key of another organization.
+  const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
+  expect(check).toMatch(/\nlive-migration-prep-worker\n$/);
+  const findings = await sh(withoutKey + check.replace('live-migration-prep-worker\n', ''));
+  // A worker of the examples may poll the default task queue, of which the second warning is.
+  expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
+
+  await deployment.workers[0]?.stop();
+  await sh("jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml");
+  const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url };
+  const worker = startWorkerProcess(path.join(folder, 'worker.yaml'), path.join(folder, 'worker.log'), env);
+  cleanUpLater(() => worker.stop());
+  await untilRunning(worker);
+
+  const receipts = (await sh(start)).map(([line = '']) => JSON.parse(line) as object);
+  expect(receipts).toMatchObject([
+    { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
+    { changeReference: 'CHG-1042', credential: expect.stringMatching(/payments|archive/) },
+  ]);
+  expect(atlas.createdTokens()).toHaveLength(2);
+  const repeated = await sh(start.replace('--wait ', ''));
+  expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(expect.arrayContaining(receipts));
+  expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([['skipped'], ['skipped']]);
+});
+
+it('the logs name each token once, with its place, by the command of docs/production.md', async () => {
+  const [command = ''] = codeBlocks(sectionBelow(page('docs/production.md'), 'Keep a record'), 'sh');
+  const { deployment, sh } = await createShell();
+  const [worker] = deployment.workers as [WorkerProcess];
+  const accessListIps = Array.from({ length: 21 }, newAddress);
+  const requests = ['files', 'blocked', 'blocked'].map((sink) =>
+    deployment.newRequest({ sink, accessListIps, requestedBy: 'ada', changeReference: 'CHG-1' }),
+  );
+  for (const request of requests) await deployment.start(request);
+  const [delivered, redelivered] = requests.map(deployment.handleOf) as [Handle, Handle];
+  const first = await endingOf(delivered);
+  await eventually('both failures', () => worker.logged('link-token not delivered').length === 2);
+  await eventually('the delivery', () => worker.logged('link-token delivered').length === 1);
+  await worker.kill();
+  const survivor = await deployment.startWorker();
+  const { receipt } = await redeliver(redelivered, { sink: 'files' });
+  await eventually('its line', () => survivor.logged('link-token delivered').length === 1);
+
+  const logged = { ...receipt, accessListIps: accessListIps.slice(0, 20) };
+  expect(survivor.logged('link-token delivered')).toEqual([expect.objectContaining(logged)]);
+  const { location, deliveredAt: _, alsoTried: __, ...created } = logged;
+  const known = expect.objectContaining({ ...created, sink: 'blocked' }) as unknown;
+  expect(worker.logged('link-token created')).toContainEqual(known);
+  expect(worker.logged('link-token not delivered')).toContainEqual(known);
+
+  // A kill can leave the first half of a line.
+  const prepare = `cd ${deployment.folder}; printf '{"msg":"link-token' > worker-3.log;`;
+  const found = await sh(prepare + command.replace('2026-11', '20'));
+  const places = [first.receipt?.location, location, 'not delivered'];
+  const rows = requests.map(({ orgId, sourceOrgId }, i) => [orgId, sourceOrgId, 'ada', 'CHG-1', places[i]]);
+  expect(found.map(([, ...row]) => row).sort()).toEqual(rows.sort());
+  expect(await sh(prepare + command.replace('2026-11', '1999-12'))).toEqual([['']]);
+});
+
+describe('the commands of docs/runbook.md', () => {
+  const commandsBelow = (heading: string) => codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
+
+  it('find exactly the keys of unconfirmed tokens, and delete them', async () => {
+    const { atlas, client, deployment, replaceClient, sh } = await createShell();
+    const [find = '', remove = ''] = commandsBelow('Find and delete an API key');
+    // What Atlas creates is lost three times; then the run waits.
+    atlas.faults([
+      { on: 'linkTokens', status: 503, afterCreating: true, times: 3 },
+      { on: 'linkTokens', status: 429, headers: { 'retry-after': '3000' } },
+    ]);
+    const run = await deployment.start();
+    await eventually('a wait', () => atlas.posts().length === 4);
+    await untilListed(`WorkflowId = '${run.workflowId}'`, 1);
+    const lost = atlas.createdTokens().map(({ apiKey: { id } }) => [id, 'Live Migration link-token']);
+    expect(await sh(find)).toEqual(lost);
+
+    const [search] = objectsIn(await client('--json', 'list', '--unconfirmed'));
+    const windows = search?.['windows'] as object[];
+    const received = windows.map((window) => ({ ...window, deliveryId: 'of-another-run' }));
+    replaceClient(`echo '${JSON.stringify({ ...search, received })}'`);
+    const mayBeInUse = lost.map(([id, description]) => [id, 'of-another-run', description]);
+    expect(await sh(find + remove)).toEqual(mayBeInUse);
+
+    replaceClient(CLIENT);
+    expect(await sh(find + remove)).toEqual([...lost, ...lost.map(([id]) => [`API Key '${id}' deleted`])]);
+    expect(await sh(find)).toEqual([['']]);
+  });
+
+  it('find the key of a delivered token, delete and note it, and remove a link', async () => {
+    const { atlas, deployment, sh } = await createShell();
+    const [list = '', find = '', remove = ''] = commandsBelow('End the life of a key');
+    const { receipt } = await endingOf(await deployment.start());
+    const { deliveryId = '', createdAt, orgId, sourceOrgId, location } = receipt ?? {};
+    await deployment.workers[0]?.untilOutput(/link-token delivered/);
+    await sh(`cp ${deployment.folder}/worker-1.log .`);
+    expect(await sh(list)).toEqual([[deliveryId, createdAt, orgId, sourceOrgId, location]]);
+
+    const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] = atlas.createdTokens();
+    const accessList = `atlas organizations apiKeys accessLists list ${apiKey.id} --orgId ${orgId}`;
+    expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
+    const madeAt = new Date(parseInt(apiKey.id.slice(0, 8), 16) * 1000).toISOString().replace('.000', '');
+    const found = [apiKey.id, madeAt, 'Live Migration link-token'];
+    expect(await sh(find.replace(/(?<=token=)\S+/, deliveryId))).toEqual([found]);
+    await sh(remove.replace(/(?<=key=)\S+/, apiKey.id));
+    const removed = { removedAt: expect.any(String) };
+    expect(atlas.createdTokens()).toMatchObject([removed]);
+    expect(await sh(list)).toEqual([['']]);
+
+    await endingOf(await deployment.start());
+    const [removeLink = ''] = commandsBelow('Remove a link');
+    expect(await sh(removeLink)).toEqual([['link deleted']]);
+    expect(atlas.createdTokens()).toMatchObject([removed, removed]);
+  });
+
+  it('unpause the schedules that a failed run paused, and no other', async () => {
+    const { deployment, sh, temporal } = await createShell();
+    const [unpause = ''] = commandsBelow('A schedule is paused');
+    const request = deployment.newRequest();
+    const failing = await runEvery('1s', deployment.taskQueue, { request: { ...request, sink: 'nowhere' } });
+    const held = await runEvery('1000s', deployment.taskQueue, { request });
+    await held.pause('wave 3 waits');
+    await eventually('a listed pause', async () => {
+      for await (const { scheduleId } of temporal.schedule.list({ query: 'TemporalSchedulePaused = true' })) {
+        if (scheduleId === failing.scheduleId) return true;
+      }
+      return false;
+    });
+
+    await sh(unpause);
+
+    // It fails again.
+    await eventually('another run', async () => (await failing.describe()).info.numActionsTaken === 2);
+    expect((await held.describe()).state.paused).toBe(true);
+  });
+
+  it('count the tokens that need a key, and find what opens one', async () => {
+    const [rotate = '', count = ''] = commandsBelow('Rotate the sealing key');
+    const [openByHand = ''] = commandsBelow('Open a sealed token by hand');
+    const { atlas, client, deployment, sh } = await createShell();
+    const { folder, keysFile } = deployment;
+    const startUndelivered = async () => {
+      const run = await deployment.start(deployment.newRequest({ sink: 'blocked' }));
+      await untilStep(run, 'undelivered');
+      return run;
+    };
+
+    await end(await startUndelivered(), 'cancel');
+    await startUndelivered();
+    await sh(`cd ${folder}; ${rotate}`);
+    await deployment.workers[0]?.stop();
+    await deployment.startWorker();
+    await startUndelivered();
+    const { keys } = JSON.parse(readFileSync(keysFile, 'utf8')) as { keys: { kid: string }[] };
+    const lists = async (filter: string, runs: number) =>
+      (await client('list', filter)).stdout.includes(`\n${runs} run`);
+    await eventually('two undelivered runs', () => lists('--undelivered', 2));
+    await eventually('a recoverable run', () => lists('--recoverable', 1));
+    const counts = (await sh(count)).map(([line = '']) => line.trim());
+    expect(counts.sort()).toEqual([`1 ${keys[0]?.kid}`, `2 ${keys[1]?.kid}`]);
+
+    // npm has no command for JOSE: this does what the last line of the page does.
+    const findToken = openByHand.replace(/^jose .*$/m, '');
+    const [jwe = '', key = ''] = (await sh(`ln -s ${keysFile} .; ${findToken} cat token.jwe; jq -c . key.jwk`)).flat();
+    const { plaintext } = await compactDecrypt(jwe, await importJWK(JSON.parse(key) as JWK));
+    const { linkToken } = JSON.parse(new TextDecoder().decode(plaintext)) as { linkToken: string };
+    expect(atlas.createdTokens().map((token) => token.linkToken)).toContain(linkToken);
+  });
+});
