@@ -11,6 +11,7 @@ const LONGEST = [
   'unit/workflows/random-sequences',
   'packages/examples',
   'packages/readme',
+  'packages/pages',
 ];
 
 /** @param {{ path: string }} test */

@@ -80,12 +80,7 @@ describe('no sink gets a token', () => {
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([
     ['the organization may not use the sink', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
-    [
-      'the sink needs the source organization, and the request names none',
-      'source',
-      null,
-      'the request named none: redeliver to another sink',
-    ],
+    ['the sink needs the source, and the request names none', 'source', null, 'named none: redeliver to another sink'],
   ])('if %s', async (_what, sink, sourceOrgId, message) => {
     const workflowId = workflowIdFor(ORG, sourceOrgId);
     const info = { workflowExecution: { workflowId, runId: 'run' } };

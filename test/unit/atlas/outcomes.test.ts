@@ -1,16 +1,10 @@
 import type { Endpoint } from '../../../src/atlas/credential';
-import {
-  ENDPOINT_RULES,
-  classifyAtlasError,
-  connectionError,
-  credentialNotConfigured,
-  responseError,
-} from '../../../src/atlas/outcomes';
+import * as outcomes from '../../../src/atlas/outcomes';
 import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets/references';
 
 function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
-  return responseError(endpoint, { status, json, retryAfterMs }).outcome;
+  return outcomes.responseError(endpoint, { status, json, retryAfterMs }).outcome;
 }
 
 /** Holds the type of each outcome, whether it is retried, and whether a token may exist. */
@@ -61,7 +55,7 @@ it.each<Row>([
   }
 });
 
-it.each(Object.entries(ENDPOINT_RULES))(
+it.each(Object.entries(outcomes.ENDPOINT_RULES))(
   'no row of the table for %s is dead: each applies to some response',
   (_endpoint, { rows }) => {
     const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
@@ -150,7 +144,7 @@ describe('a connection that failed', () => {
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
   ])('with %s %s the request to %s was written %s: %s', (code, when, endpoint, name, message) => {
     const [type, retryable, tokenMayExist] = OUTCOMES[name];
-    const { outcome } = connectionError(endpoint, when === 'after', code, 'https://atlas.test');
+    const { outcome } = outcomes.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
     expect(outcome).toEqual({
       ...{ type, retryable, tokenMayExist, details: { reason: code } },
       message: expect.stringContaining(message),
@@ -163,9 +157,9 @@ describe('an error of the worker itself', () => {
 
   it.each([
     ['a secret', new SecretUnavailableError('file a is empty'), 'cannot use the credential for Atlas: file a is empty'],
-    ['a credential', credentialNotConfigured('payments'), NOT_CONFIGURED],
+    ['a credential', outcomes.credentialNotConfigured('payments'), NOT_CONFIGURED],
   ])('about %s comes before any request: it is retried, and no token can exist', (_what, error, message) => {
-    const outcome = classifyAtlasError(error, 'linkTokens');
+    const outcome = outcomes.classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
     expect(outcome.message).toContain(message);
   });
@@ -175,10 +169,10 @@ describe('an error of the worker itself', () => {
     ['a string', 'CANARY'],
     ['null', null],
   ])('that is %s is TokenLost for linkTokens, AtlasResponseInvalid for orgs, and never quoted', (_what, error) => {
-    const outcome = classifyAtlasError(error, 'linkTokens');
+    const outcome = outcomes.classifyAtlasError(error, 'linkTokens');
     expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
     expect(JSON.stringify(outcome)).not.toContain('CANARY');
     const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
-    expect(classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
+    expect(outcomes.classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
   });
 });

@@ -13,17 +13,12 @@ const NOT_ASCII = { ...NO_CREDENTIAL, P: 'public', Q: `${CANARY}ü` };
 const apiKey = '{type: apiKey, publicKey: {env: P}, privateKey: {env: Q}}';
 const keyWith = (id: string, secret: string) => `a: {type: apiKey, publicKey: ${id}, privateKey: ${secret}}`;
 const credentials = (list: string) => `atlas: {credentials: {${list}}}`;
+const SECRET_AS_ID = credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}'));
 const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
 
 it.each<[problem: string, yaml: string, env?: Env]>([
-  [
-    'retries.deliver.giveUpAfterMs: is not a setting: correct or remove it',
-    'retries: {deliver: {giveUpAfterMs: 1000}}',
-  ],
-  [
-    'sinks.a/b: is not a valid name of a sink: write letters, digits and . _ - only',
-    '  a/b: {type: file, directory: d}',
-  ],
+  ['retries.deliver.giveUpAfterMs: is not a setting: correct or remove it', 'retries: {deliver: {giveUpAfterMs: 1}}'],
+  ['sinks.a/b: is not a valid name of a sink: write letters, digits and . _', '  a/b: {type: file, directory: d}'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
   ['Too big: expected string to have <=200', credentials(`${'a'.repeat(201)}: ${apiKey}`), ONLY_FILE],
@@ -36,11 +31,7 @@ it.each<[problem: string, yaml: string, env?: Env]>([
 
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
-  [
-    'a.publicKey: is not an id or an address: write it in',
-    credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}')),
-    ONLY_FILE,
-  ],
+  ['a.publicKey: is not an id or an address: write it', SECRET_AS_ID, ONLY_FILE],
   ['a.privateKey: is not a reference', credentials(keyWith('id', CANARY)), NO_CREDENTIAL],
   ['a.type: is not a type of credential: write', credentials(`a: {type: ${CANARY}}`), NO_CREDENTIAL],
   ["atlas.baseUrl: is not a server's address", 'atlas: {baseUrl: cloud.mongodb.com}'],

@@ -47,6 +47,7 @@ const [CREDENTIAL, ROLE] = ['credential acme', 'role of credential acme'];
 const ORGANIZATION = `organization ${ORG}`;
 const DEFAULT_ROLE = 'role of credential default';
 const MAY = 'may create link-tokens';
+const MAY_IN_ORG = ok(`${MAY} in ${ORG}`);
 const NO_CREDENTIAL = unchecked('credential acme cannot be used');
 const NO_CHECK = unchecked('configured; only a delivery can tell whether it works');
 const NO_SOURCE = unchecked('this sink needs the source organization, and the request names none');
@@ -60,6 +61,7 @@ const WITH_SOURCE = { scope: { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOUR
 const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
 const ABSENT = { visible: () => Promise.reject(absent) };
 const NO_CONNECTION = failedCheck(including('no connection to Atlas at https://atlas.test ('), true);
+const NO_ATLAS = { ...REQUEST, ...ABSENT };
 const HOST = { onHost: true };
 const OPEN = { openCircuit: 'this worker sends no request', ...REQUEST };
 const WITH_OPEN = warning(`accepted by Atlas; but ${OPEN.openCircuit}`);
@@ -79,22 +81,12 @@ it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding:
   ['a credential without a connection to Atlas is a retryable error', CREDENTIAL, ABSENT, NO_CONNECTION],
   ['a credential whose circuit is open is a warning', CREDENTIAL, OPEN, WITH_OPEN],
   ['the check of a role is ok, with the number of organizations', ROLE, {}, ok(`${MAY} in 1 organization`)],
-  ["on the worker's host, the check of a role names the organizations", ROLE, HOST, ok(`${MAY} in ${ORG}`)],
-  [
-    'without a map of organizations, the role is checked in the visible one',
-    DEFAULT_ROLE,
-    UNMAPPED,
-    ok(`${MAY} in ${ORG}`),
-  ],
+  ["on the worker's host, the check of a role names the organizations", ROLE, HOST, MAY_IN_ORG],
+  ['without a map of organizations, a role is checked in the visible one', DEFAULT_ROLE, UNMAPPED, MAY_IN_ORG],
   ['without any visible organization, the check of a role is a warning', DEFAULT_ROLE, NONE, NONE_VISIBLE],
   ['without a connection to Atlas, the role stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
   ['the organization of a request is ok if the role suffices', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
-  [
-    'without a connection to Atlas, the organization of a request stays unchecked',
-    ORGANIZATION,
-    { ...REQUEST, ...ABSENT },
-    NO_CREDENTIAL,
-  ],
+  ['without a connection to Atlas, the organization stays unchecked', ORGANIZATION, NO_ATLAS, NO_CREDENTIAL],
   ['sealing keys are ok, with the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
   ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
   ['a sink that is down is a retryable error', 'sink drop', SINK_DOWN, failedCheck('down', true)],
@@ -148,15 +140,11 @@ it('the role is checked in 10 organizations at a time: in all configured, else i
     inProgress.delete(orgId);
   };
   const ids = Array.from({ length: 25 }, (_, index) => `org-${index}`);
-  const { 'role of credential default': found } = await runChecks({
-    ...listing(...ids),
-    role,
-    served: unmapped,
-  });
-  expect(found).toEqual(ok('may create link-tokens in 10 organizations'));
-  const served = { ...organizations, servedBy: () => ids };
-  const { 'role of credential acme': all } = await runChecks({ ...listing(...ids), role, served });
-  expect([all, most]).toEqual([ok('may create link-tokens in 25 organizations'), 10]);
+  const visible = { ...listing(...ids), role };
+  const { [DEFAULT_ROLE]: found } = await runChecks({ ...visible, served: unmapped });
+  expect(found).toEqual(ok(`${MAY} in 10 organizations`));
+  const { [ROLE]: all } = await runChecks({ ...visible, served: { ...organizations, servedBy: () => ids } });
+  expect([all, most]).toEqual([ok(`${MAY} in 25 organizations`), 10]);
 });
 
 it('a check without a result after 10 s is a retryable error, or a warning if the check says so', async () => {

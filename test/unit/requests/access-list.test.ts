@@ -15,11 +15,7 @@ describe('validateEntry', () => {
           /24 192.31.196.0/24/24 192.31.196.0/024 192.31.196.0/33 192.31.196.0/255.255.255.0 2001:4:112::/129`),
       ],
     ],
-    [
-      'an IPv4-mapped IPv6 address',
-      /^is an IPv4-mapped IPv6 address: write the IPv4/,
-      ['::ffff:192.31.196.7', '::ffff:0:0/96'],
-    ],
+    ['an IPv4-mapped address', /^is an IPv4-mapped IPv6 address: write the/, textsIn('::ffff:1.2.3.4 ::ffff:0:0/96')],
     ['the whole Internet', /^lets in the whole Internet: write the public/, ['0.0.0.0/0', '192.31.196.7/0', '::/0']],
     ['an IPv4 block wider than /8', /^is too wide .*, or a block of \/16 or narrower$/, ['16.0.0.0/7']],
     ['an IPv6 block wider than /20', /^is too wide .*, or a block of \/32 or narrower$/, ['2600:2000::/19']],
@@ -46,11 +42,7 @@ describe('validateEntry', () => {
     ],
     ['a block of one IPv4 address as that address', { entry: '192.31.196.7' }, ['192.31.196.7/32']],
     ['an IPv6 address in its shortest form', { entry: '2001:4:112::a' }, ['2001:0004:112:0::A', '2001:4:112::a/128']],
-    [
-      'a wide block with a warning',
-      { warning: wide },
-      ['17.0.0.0/8', '17.2.0.0/15', '2600:1000::/20', '2600:1000::/31'],
-    ],
+    ['a wide block with a warning', { warning: wide }, textsIn('17.0.0.0/8 17.2.0.0/15 2600:1000::/20 2600:1000::/31')],
   ])('accepts %s', (_what, change, texts) => {
     for (const text of texts) expect([text, validateEntry(text)]).toEqual([text, { entry: text, ...change }]);
   });

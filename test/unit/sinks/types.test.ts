@@ -95,11 +95,7 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['no signing secret', signedBy(), 'signingSecrets: is empty'],
   ['three signing secrets', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
   ['a signing secret that is too short', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
-  [
-    'an unknown method of authentication',
-    vaultWith({ method: 'ldap' }),
-    /^auth.method: .*method: token or method: appRole$/,
-  ],
+  ['an unknown method of auth', vaultWith({ method: 'ldap' }), /^auth.method: .*method: token or method: appRole$/],
   ['a secret as text', { ...vault, auth: role }, 'auth.secretId: is not a ref'],
   ['a token with spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
   ['an unknown placeholder', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],

@@ -49,22 +49,14 @@ describe('the settings for Temporal', () => {
   });
 
   const URL_WITH_SECRET = `http://user:${CANARY}@temporal:7233`;
+  const NO_TABLE = `[profile]\ndefault = "${CANARY}"`;
   const UNQUOTED = `[profile.default]\napi_key = "${CANARY}\nnamespace = "n"`;
 
   it.each<[what: string, error: RegExp, variables: Record<string, string>, profiles?: string]>([
-    [
-      'an address that is a URL',
-      /^TEMPORAL_ADDRESS, .*is not an address: write host:port$/,
-      { ADDRESS: URL_WITH_SECRET },
-    ],
+    ['a URL for an address', /^TEMPORAL_ADDRESS, .*is not an address: write host:port$/, { ADDRESS: URL_WITH_SECRET }],
     ['a malformed flag', /^TEMPORAL_TLS is neither true nor false: write one of the two$/, { TLS: 'maybe' }],
     ['a file that is not TOML', / \S+temporal\.toml in line 2: Invalid TOML document: \D+$/, {}, UNQUOTED],
-    [
-      'a profile that is not a table',
-      /: write tables such as \[profile\.default\]$/,
-      {},
-      `[profile]\ndefault = "${CANARY}"`,
-    ],
+    ['a profile that is not a table', /: write tables such as \[profile\.default\]$/, {}, NO_TABLE],
     ['a missing file', / the profile file \/nowhere\.toml: ENOENT: /, { CONFIG_FILE: '/nowhere.toml' }],
     ['a missing profile', / temporalio\/temporal\.toml: .*cloud.* not found/, { PROFILE: 'cloud' }],
   ])('with %s are refused with the reason, and no secret is quoted', (_what, message, variables, ...[profiles]) => {

@@ -4,6 +4,7 @@ import { closeLater } from '../../support/clean-up';
 
 const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const ready = () => Promise.resolve(null);
+const fails = () => Promise.reject(new TypeError('CANARY'));
 
 const start = async (findProblem: () => Promise<string | null>, options = ANY_PORT) =>
   closeLater(await startHealth(options, findProblem));
@@ -17,12 +18,7 @@ describe('health', () => {
   it.each<[what: string, findProblem: () => Promise<string | null>, status: number, text: string]>([
     ['is ok while the worker can take work', ready, 200, 'ok'],
     ['is 503 with the reason while it cannot', () => Promise.resolve('it is DRAINING'), 503, 'it is DRAINING'],
-    [
-      'is 503 when the check itself fails',
-      () => Promise.reject(new TypeError('CANARY')),
-      503,
-      'cannot tell (TypeError)',
-    ],
+    ['is 503 when the check itself fails', fails, 503, 'cannot tell (TypeError)'],
   ])('readiness %s; liveness is ok in every case', async (_what, findProblem, status, text) => {
     const { url } = await start(findProblem);
     expect(await get(`${url}/readyz`)).toEqual([status, `${text}\n`]);
@@ -61,7 +57,7 @@ it.each<[problem: string, status: Partial<WorkerStatus>, call: () => Promise<obj
   ['the worker is DRAINING', { runState: 'DRAINING' }, responds],
   ['the workflow poller is FAILED', { workflowPollerState: 'FAILED' }, responds],
   ['the activity poller is FAILED', { activityPollerState: 'FAILED' }, responds],
-  ['Temporal does not respond', {}, () => Promise.reject(new Error('CANARY'))],
+  ['Temporal does not respond', {}, fails],
 ])('a worker is not ready: %s', async (problem, status, getSystemInfo) => {
   expect(await findProblem(status, getSystemInfo)).toBe(problem);
 });

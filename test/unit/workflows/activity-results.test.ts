@@ -8,13 +8,7 @@ import fc from 'fast-check';
 import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
 import { failureDetailsSchema, type ValidRequest } from '../../../src/contract/schemas';
 import { fitsAsJson } from '../../../src/shared/object';
-import {
-  parseFailure,
-  parseLinkState,
-  parseReceipt,
-  parseReport,
-  parseToken,
-} from '../../../src/workflows/activity-results';
+import * as results from '../../../src/workflows/activity-results';
 
 const REQUEST: ValidRequest = {
   ...{ orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], sink: 'drop' },
@@ -31,21 +25,21 @@ const LINK_STATE = { linked: false, recentToken: false, lastTokenAt: null, token
 
 describe('what an activity returns', () => {
   it('is taken if it is of this run, even if it is as large as permitted', () => {
-    expect(parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
-    expect(parseToken(TOKEN, REQUEST, 4)).not.toBeNull();
-    expect(parseToken(TOKEN, REQUEST, 1)).toBeNull();
-    expect(parseToken({ ...TOKEN, orgId: 'x' }, REQUEST, 2)).toBeNull();
-    expect(parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
-    expect(parseReceipt(RECEIPT, REQUEST, 'other', null)).toBeNull();
-    expect(parseLinkState({ ...LINK_STATE, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(LINK_STATE);
-    expect(parseLinkState({ recentToken: false })).toBeNull();
+    expect(results.parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
+    expect(results.parseToken(TOKEN, REQUEST, 4)).not.toBeNull();
+    expect(results.parseToken(TOKEN, REQUEST, 1)).toBeNull();
+    expect(results.parseToken({ ...TOKEN, orgId: 'x' }, REQUEST, 2)).toBeNull();
+    expect(results.parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
+    expect(results.parseReceipt(RECEIPT, REQUEST, 'other', null)).toBeNull();
+    expect(results.parseLinkState({ ...LINK_STATE, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(LINK_STATE);
+    expect(results.parseLinkState({ recentToken: false })).toBeNull();
   });
 
   it.each<[what: string, valid: object, parse: (input: unknown) => unknown]>([
-    ['token', TOKEN, (input) => parseToken(input, REQUEST, 2)],
-    ['receipt', RECEIPT, (input) => parseReceipt(input, REQUEST, 'drop', null)],
-    ['link state', LINK_STATE, parseLinkState],
-    ['report', { findings: [], request: null, fields: [] }, parseReport],
+    ['token', TOKEN, (input) => results.parseToken(input, REQUEST, 2)],
+    ['receipt', RECEIPT, (input) => results.parseReceipt(input, REQUEST, 'drop', null)],
+    ['link state', LINK_STATE, results.parseLinkState],
+    ['report', { findings: [], request: null, fields: [] }, results.parseReport],
   ])('is read as a %s of bounded size or null, for any input and value of a field', (_what, valid, parse) => {
     const parseBounded = (input: unknown) => {
       const parsed = parse(input);
@@ -71,14 +65,14 @@ describe('what an activity fails with', () => {
     const fields = [{ field: 'f', description: 'd' }];
     const details = { status: 403, errorCode: 'X', reason: 'r', detail: 'd', fields };
     const given = { ...details, other: 'x', retryAfterMs: 5, tokenMayExist: false, runMayRetry: true };
-    expect(parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given))).toEqual({
+    expect(results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given))).toEqual({
       ...{ how: 'failed', type: 'AtlasRequestRejected', message: 'no', details, runMayRetry: true },
       ...{ retryAfterMs: 5, tokenMayExist: false, sinkTried: true },
     });
   });
 
   it('is final for the run, and a token may exist, if it is non-retryable and has no details', () => {
-    const failure = parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'));
+    const failure = results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'));
     expect(failure).toMatchObject({ tokenMayExist: true, runMayRetry: false, sinkTried: true });
   });
 
@@ -87,7 +81,7 @@ describe('what an activity fails with', () => {
     const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
     timeout.failure = { cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter) };
     const lost = { how: 'lost', message: '429', retryAfterMs: undefined, tokenMayExist: true };
-    expect(parseFailure(timeout)).toMatchObject(lost);
+    expect(results.parseFailure(timeout)).toMatchObject(lost);
   });
 
   it('is cut to what the contract permits, whatever its message, wait and details', () => {
@@ -100,7 +94,7 @@ describe('what an activity fails with', () => {
     const details = fc.oneof(fc.anything(), fc.record(bounded));
     fc.assert(
       fc.property(text, text, details, (type, message, first) => {
-        const failure = parseFailure(ApplicationFailure.create({ type, message, details: [first] }));
+        const failure = results.parseFailure(ApplicationFailure.create({ type, message, details: [first] }));
         expect(fitsAsJson(failure, 300_000)).toBe(true);
         const given = failureDetailsSchema.safeParse({ ...failure.details, unconfirmedTokens: 0 });
         expect(given.error).toBeUndefined();

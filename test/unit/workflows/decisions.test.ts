@@ -28,6 +28,7 @@ const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
 describe('after a failed attempt to create a token', () => {
   const REJECTED = failure({ type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false });
   const NOT_CREATED = failure({ type: 'AtlasUnavailable', tokenMayExist: false });
+  const NOT_SENT = { ...NOT_CREATED, runMayRetry: false };
   const PREVIOUS = failure({ message: 'the one before' });
   const LATE = { retryAfterMs: 60_000 };
   const SOON = { deadlineAtMs: 60_000 };
@@ -43,11 +44,7 @@ describe('after a failed attempt to create a token', () => {
     ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
     ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
     ['nothing was created, and no time is left', NOT_CREATED],
-    [
-      'it started after the deadline and sent nothing',
-      { ...NOT_CREATED, runMayRetry: false },
-      { startedLate: true, previous: PREVIOUS },
-    ],
+    ['it started after the deadline and sent nothing', NOT_SENT, { startedLate: true, previous: PREVIOUS }],
     ['it started after the deadline', failure({}), { startedLate: true }],
     ['a token may exist, and the wait passes the deadline', failure(LATE), SOON],
     ['the attempt was lost, and the wait passes the deadline', failure({ how: 'lost', ...LATE }), SOON],

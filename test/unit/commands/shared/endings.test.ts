@@ -1,10 +1,4 @@
-import {
-  ApplicationFailure,
-  CancelledFailure,
-  TerminatedFailure,
-  TimeoutFailure,
-  TimeoutType,
-} from '@temporalio/common';
+import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
 import { toEndingError, toFailureError } from '../../../../src/commands/shared/endings';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES } from '../../../../src/contract/names';
 
@@ -36,18 +30,15 @@ it('the details of a failure are printed as facts, and unconfirmed tokens with t
 });
 
 const RECOVER = 'if it held a token: live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id run';
-const TIMEOUT = new TimeoutFailure('too long', undefined, TimeoutType.START_TO_CLOSE);
+const TIMEOUT = new TimeoutFailure('too long', undefined, 'START_TO_CLOSE');
+const TERMINATED = new TerminatedFailure('by mistake');
 const MAY_EXIST = expect.stringMatching(/^if a request was in progress, Atlas may have created a token .*: look in/);
 
 it.each<[what: string, exitCode: number, cause: Error, ...lines: unknown[]]>([
   ['a cancel', 7, new CancelledFailure('cancelled'), 'the run was cancelled before it created or delivered a token'],
   ['a timeout', 1, TIMEOUT, 'the run timed out: too long', RECOVER, MAY_EXIST],
+  ['a termination', 1, TERMINATED, 'the run was terminated: by mistake', RECOVER, MAY_EXIST],
   ['a failure of another type', 1, failure('TooManyWaiting'), 'the run failed: why'],
 ])('%s of a run gives exit code %i, and the message says what happened', (_what, exitCode, cause, ...lines) => {
   expect(toEndingError(cause, RUN)).toMatchObject({ exitCode, lines });
-});
-
-it('a termination of a run gives exit code 1, and the message says what happened and what may be left', () => {
-  const lines = ['the run was terminated: by mistake', RECOVER, MAY_EXIST];
-  expect(toEndingError(new TerminatedFailure('by mistake'), RUN)).toMatchObject({ exitCode: 1, lines });
 });
