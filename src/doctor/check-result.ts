@@ -26,8 +26,7 @@ export type Check = [
 export const ok = (message: string): CheckResult => ({ state: 'ok', message });
 export const unchecked = (message: string): CheckResult => ({ state: 'unchecked', message });
 export const warning = (message: string): CheckResult => ({ state: 'warning', message });
-export const failedCheck = (message: string, retryable = false): CheckResult => ({
-  state: 'error',
-  message,
-  retryable,
-});
+
+export function failedCheck(message: string, retryable = false): CheckResult {
+  return { state: 'error', message, retryable };
+}

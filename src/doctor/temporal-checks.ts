@@ -59,9 +59,7 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
     const reason = escapeControls(findGrpcError(error)?.details || (error as Error).message);
     const what = `list the runs of namespace ${namespace} (${reason})`;
     const refusal = findListRefusal(error);
-    if (refusal !== null) {
-      return failedCheck(`Temporal refuses to ${what}: ${refusal}; without the list no run creates a token`);
-    }
+    if (refusal) return failedCheck(`Temporal refuses to ${what}: ${refusal}; without the list no run creates a token`);
     return failedCheck(
       `Temporal did not ${what}: check its visibility store and the limit frontend.namespaceRPS.visibility;` +
         ' until it lists runs, new runs wait',
@@ -99,13 +97,9 @@ export async function checkTaskQueue(
   }
 }
 
-async function checkPollers(
-  { workflowService, options: { namespace } }: Client,
-  taskQueue: string,
-  expiresMs: number,
-): Promise<CheckResult> {
-  const queue = { namespace, taskQueue: { name: taskQueue } };
-  const { pollers } = await workflowService.describeTaskQueue(queue);
+async function checkPollers(client: Client, taskQueue: string, expiresMs: number): Promise<CheckResult> {
+  const { namespace } = client.options;
+  const { pollers } = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } });
   const lastMs = Math.max(0, ...pollers.map(({ lastAccessTime }) => toMs(lastAccessTime)));
   if (lastMs > Math.max(0, Date.now() - expiresMs)) return ok('a worker polls it');
   const last = lastMs > 0 ? ` (the last poll was at ${new Date(lastMs).toISOString()})` : '';

@@ -1,16 +1,14 @@
 import type { Organizations } from '../config/organizations';
-import { organizationId, type FieldProblem, type ValidRequest } from '../contract/schemas';
+import { organizationId, type FieldProblem } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
 import type { Sink } from '../sinks/sink';
 import { validateFields, type ValidFields } from './validate-fields';
 
+type Sinks = ReadonlyMap<string, Sink>;
+
 /** Checks a request by all rules, including those that need the worker's configuration. */
-export function validateAgainstConfig(
-  input: unknown,
-  organizations: Organizations,
-  sinks: ReadonlyMap<string, Sink>,
-): { request: ValidRequest | null; problems: FieldProblem[] } {
+export function validateAgainstConfig(input: unknown, organizations: Organizations, sinks: Sinks) {
   const { request, problems: found } = validateFields(input);
   const problems = [
     ...found,
@@ -19,38 +17,29 @@ export function validateAgainstConfig(
   ];
   const credential = request && organizations.credentialFor(request.orgId);
   if (!credential) return { request: null, problems };
-  const isListUnused = request.accessListIps.length > 0 && sinks.get(request.sink)?.skipsAccessList;
-  const warnings = [...request.warnings, ...(isListUnused ? [describeUnusedList(request.sink)] : [])];
+  const warnings = [...request.warnings];
+  if (request.accessListIps.length > 0 && sinks.get(request.sink)?.skipsAccessList) {
+    warnings.push(`accessListIps is not needed: sink ${request.sink} delivers to Cloud Manager, so write []`);
+  }
   return { request: { ...request, credential, warnings }, problems };
 }
 
-function describeUnusedList(sink: string): string {
-  const problem = `accessListIps is not empty, but sink ${sink} delivers to Cloud Manager`;
-  return `${problem}: only a source in Ops Manager needs an access list, so write []`;
-}
-
-function findSourceProblems(request: ValidFields | null, sinks: ReadonlyMap<string, Sink>): FieldProblem[] {
+function findSourceProblems(request: ValidFields | null, sinks: Sinks): FieldProblem[] {
   if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
   const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
   return [{ field: 'sourceOrgId', description }];
 }
 
 /** Checks the organization and the sink, even if other fields are wrong. */
-function findOrganizationProblems(
-  input: unknown,
-  organizations: Organizations,
-  sinks: ReadonlyMap<string, Sink>,
-): FieldProblem[] {
+function findOrganizationProblems(input: unknown, organizations: Organizations, sinks: Sinks): FieldProblem[] {
   const { orgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
   const isServed = org !== undefined && organizations.credentialFor(org) !== null;
   const problems: FieldProblem[] = [];
   if (org !== undefined && !isServed) {
     const problem = `${org} has no credential in the worker's configuration`;
-    problems.push({
-      field: 'orgId',
-      description: `${problem}: name one under atlas.organizations, and restart the workers`,
-    });
+    const description = `${problem}: name one under atlas.organizations, and restart the workers`;
+    problems.push({ field: 'orgId', description });
   }
   // Only a caller that names a served organization learns which sinks it may use.
   const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];

@@ -72,11 +72,8 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   return printRuns(context, all, options);
 }
 
-interface Listed {
-  run: ListedRun;
-  /** True when the run matches every filter. */
-  isMatch: boolean;
-}
+/** A run, and whether it matches every filter. */
+type Listed = { run: ListedRun; isMatch: boolean };
 
 function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
   return [

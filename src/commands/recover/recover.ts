@@ -1,5 +1,5 @@
 import { WorkflowExecutionAlreadyStartedError, type Client } from '@temporalio/client';
-import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findDeliveredIds } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
@@ -48,6 +48,5 @@ async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
     throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
   }
   const { again: _, ...own } = request as PrepareRequest;
-  const recovery: Recovery = { sealedToken: token, sinksTried };
-  return { taskQueue: run.taskQueue, request: own, recovery };
+  return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };
 }

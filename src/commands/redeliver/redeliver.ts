@@ -50,8 +50,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     if (findGrpcError(error)?.details.includes(UPDATES_USED_UP)) {
       throw refusalError(
         [
-          `${workflowId} has had all the Updates that Temporal accepts in one run (2,000):` +
-            ' cancel it, then recover its token',
+          `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
           commandLine('cancel', workflowId),
           commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
         ],

@@ -54,7 +54,6 @@ async function createSchedule(
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
   const { checkRequestRemotely } = await import('../shared/remote-check.js');
   await checkRequestRemotely(context, request, 'no schedule was created');
-  const args: [ScheduledRequest] = [{ request, ...(always && { always }) }];
   const schedule = await client.schedule
     .create({
       scheduleId,
@@ -70,7 +69,7 @@ async function createSchedule(
         // No pair of organizations has such an id.
         workflowId: `${workflowId}/schedule`,
         taskQueue,
-        args,
+        args: [{ request, ...(always && { always }) }] satisfies [ScheduledRequest],
       },
       // Any other policy would create several tokens, at once or one after another.
       policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },

@@ -53,8 +53,7 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
   const validateAccessList = (accessListIps: string[]) =>
     validate({ ...REQUEST, ...pair, accessListIps }, OTHER_PAIR, null, new Map([['source', sink]]));
-  const warning =
-    /^accessListIps is not empty, but sink source .* only a source in Ops Manager needs an access list, so write \[\]$/;
+  const warning = /^accessListIps is not needed: sink source delivers to Cloud Manager, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
   await expect(validateAccessList(REQUEST.accessListIps)).resolves.toMatchObject({ request: { warnings } });
   await expect(validateAccessList([])).resolves.toMatchObject({ request: { warnings: [] } });

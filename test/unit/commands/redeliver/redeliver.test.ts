@@ -24,7 +24,7 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
   await expect(redeliver(context, workflowId)).rejects.toMatchObject({
     exitCode: 6,
     lines: [
-      `${workflowId} has had all the Updates that Temporal accepts in one run (2,000): cancel it, then recover its token`,
+      `${workflowId} has had the 2,000 Updates that Temporal accepts in one run: cancel it, then recover its token`,
       'live-migration-prep cancel --org 64f1c0ffee5eed0000000a71',
       'live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id <id of the cancelled run>',
     ],
