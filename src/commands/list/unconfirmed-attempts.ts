@@ -10,11 +10,7 @@ const CLOCK_TOLERANCE_MS = 10_000;
 /** A span of time, and the first eight digits of the ids of API keys that were made in it. */
 type Span = Record<'from' | 'to' | 'keyIdFrom' | 'keyIdTo', string>;
 
-interface ReceivedToken {
-  deliveryId: string;
-  requestedAt: string;
-  createdAt: string;
-}
+type ReceivedToken = Record<'deliveryId' | 'requestedAt' | 'createdAt', string>;
 
 /** Prints, for each organization, the times at which Atlas may have created API keys that nobody uses. */
 export async function printWindows(
@@ -46,11 +42,7 @@ export async function printWindows(
 }
 
 /** Reads the tokens that runs of an organization received, if the runs were open at this time or later. */
-async function readReceivedTokens(
-  { client, taskQueue }: CommandContext,
-  orgId: string,
-  since: string,
-): Promise<ReceivedToken[]> {
+async function readReceivedTokens({ client, taskQueue }: CommandContext, orgId: string, since: string) {
   const ofOrganization = `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
   const infos = listRuns(client, taskQueue, ofOrganization, `(CloseTime IS NULL OR CloseTime >= '${since}')`);
   // As many as readRun reads at a time.

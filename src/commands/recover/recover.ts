@@ -23,10 +23,8 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw refusalError(`another run of ${workflowId} is open: wait for it to end, or cancel it`, {
-      workflowId,
-      refused: 'open',
-    });
+    const message = `another run of ${workflowId} is open: wait for it to end, or cancel it`;
+    throw refusalError(message, { workflowId, refused: 'open' });
   });
   const { deliveryId } = recovery.sealedToken;
   output.say(`delivering token ${deliveryId} of run ${runId} to sink ${recovered.sink}`);

@@ -69,8 +69,6 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const newest = await describeRun(client, workflowId);
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
-  throw refusalError(`no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`, {
-    workflowId,
-    refused: 'nothingToDeliver',
-  });
+  const message = `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`;
+  throw refusalError(message, { workflowId, refused: 'nothingToDeliver' });
 }

@@ -43,10 +43,8 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
       const { action, reason } = outcome;
       done += 1;
       counts.set(action, (counts.get(action) ?? 0) + 1);
-      output.print(
-        { ...(line !== undefined && { line }), workflowId, ...outcome },
-        `${done}/${items.length}  ${action}  ${workflowId}: ${reason}`,
-      );
+      const text = `${done}/${items.length}  ${action}  ${workflowId}: ${reason}`;
+      output.print({ ...(line !== undefined && { line }), workflowId, ...outcome }, text);
     },
     { concurrency, signal: output.signal },
   );

@@ -1,10 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  WorkflowFailedError,
-  type Client,
-  type WorkflowExecutionDescription,
-  type WorkflowHandle,
-} from '@temporalio/client';
+import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { readMemo } from '../../contract/memo';
 import { receiptSchema, type Receipt, type Status } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/temporal-checks';
@@ -88,11 +83,8 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   });
   // The receipt may have fields that this release does not know.
   if (receiptSchema.safeParse(result).success) return result as Receipt;
-  throw new CommandError(
-    `${workflowId} completed with a result that is not a receipt: see its result and its token in its history`,
-    EXIT_CODES.failed,
-    { workflowId },
-  );
+  const message = `${workflowId} completed with a result that is not a receipt: its history has both it and the token`;
+  throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 
 function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
@@ -109,7 +101,7 @@ function toUndeliveredError(workflowId: string, status: Status | null): CommandE
 }
 
 /** Describes the pending activity with its attempts, which only the server knows, or else the status. */
-function describeProgress({ raw }: WorkflowExecutionDescription, status: Status | null): string | null {
+function describeProgress({ raw }: Awaited<ReturnType<typeof describePrepareRun>>, status: Status | null) {
   const [activity] = raw.pendingActivities ?? [];
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';

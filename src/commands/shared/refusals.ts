@@ -64,11 +64,6 @@ export async function refuseEarlierToken(
 ): Promise<never> {
   const { state, runId, receipt, deliveryId } = token;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  throw refusalError([message, ...(receipt ? describeReceipt(receipt) : [])], {
-    workflowId,
-    runId,
-    deliveryId,
-    refused: state,
-    ...(state === 'delivered' && { receipt }),
-  });
+  const facts = { workflowId, runId, deliveryId, refused: state, ...(state === 'delivered' && { receipt }) };
+  throw refusalError([message, ...(receipt ? describeReceipt(receipt) : [])], facts);
 }

@@ -23,10 +23,8 @@ const REPORT_TIMEOUT_MS = 90_000;
  *
  * @throws CommandError when no worker reports.
  */
-export async function requestWorkerCheck(
-  { client, taskQueue, output }: CommandContext,
-  request?: PrepareRequest,
-): Promise<CheckReport> {
+export async function requestWorkerCheck(context: CommandContext, request?: PrepareRequest): Promise<CheckReport> {
+  const { client, taskQueue, output } = context;
   // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
   const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
   const { state, message } = await checkTaskQueue(client, taskQueue, polled);

@@ -40,10 +40,7 @@ export async function startOrJoin(
  * @returns `open`, the open run of an equal request, which a start joins; null without one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
-export async function requireStartable(
-  client: Client,
-  { workflowId, request }: PairRequest,
-): Promise<{ open: Awaited<ReturnType<typeof describeRun>>; workflowIdReusePolicy: WorkflowIdReusePolicy }> {
+export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {
   const again = request.again !== undefined;
   const newest = await describeRun(client, workflowId);
   const open = newest && isOpen(newest) ? newest : null;
@@ -56,10 +53,9 @@ export async function requireStartable(
   }
   // A run of another workflow type that completed delivered nothing.
   const hasOtherType = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
-  return {
-    open,
-    workflowIdReusePolicy: again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-  };
+  const workflowIdReusePolicy: WorkflowIdReusePolicy =
+    again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
+  return { open, workflowIdReusePolicy };
 }
 
 /** @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another. */

@@ -100,7 +100,7 @@ describe('follow', () => {
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [
-      `${workflowId} completed with a result that is not a receipt: see its result and its token in its history`,
+      `${workflowId} completed with a result that is not a receipt: its history has both it and the token`,
     ];
     expect((await followed([], null)).error).toMatchObject({ exitCode: 1, lines });
   });
