@@ -32,10 +32,8 @@ export async function withTimeout<T>(
   abort?.throwIfAborted();
   const ending = new AbortController();
   const stop = () => ending.abort(abort?.reason);
-  const timer = setTimeout(
-    () => ending.abort(new DOMException(`no response within ${timeoutMs} ms`, 'TimeoutError')),
-    timeoutMs,
-  );
+  const timeout = new DOMException(`no response within ${timeoutMs} ms`, 'TimeoutError');
+  const timer = setTimeout(() => ending.abort(timeout), timeoutMs);
   abort?.addEventListener('abort', stop, { once: true });
   try {
     return await work(ending.signal);

@@ -4,7 +4,7 @@ import { firstEntries, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
-import type { ApiKeyConfig, AtlasRequest, Credential, CredentialConfig, Endpoint, Send } from './credential';
+import type { AtlasRequest, Credential, CredentialConfig, Endpoint, Send } from './credential';
 import { connectionError, credentialNotConfigured, responseError } from './outcomes';
 import { redactCredentials } from './redact';
 import { createServiceAccount } from './service-account';
@@ -17,9 +17,7 @@ const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const MAX_ORGANIZATIONS = 500;
-const visibleOrganizationsSchema = z.object({
-  results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS),
-});
+const organizationsSchema = z.object({ results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS) });
 const projectsSchema = z.array(z.unknown());
 const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
 
@@ -76,7 +74,11 @@ export function createAdminApi(options: AdminApiOptions) {
 
   function createCredential(config: CredentialConfig): Credential {
     const sendOnce: Send = (request) => send(request, config);
-    return config.type === 'apiKey' ? createApiKey(config, sendOnce) : createServiceAccount(config, sendOnce);
+    if (config.type === 'serviceAccount') return createServiceAccount(config, sendOnce);
+    const withDigest = createDigest(config.publicKey, config.privateKey);
+    return {
+      send: (request) => withDigest({ ...request, uri: request.path }, (headers) => sendOnce({ ...request, headers })),
+    };
   }
 
   function findCredential(name: string) {
@@ -144,7 +146,7 @@ export function createAdminApi(options: AdminApiOptions) {
     async visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]> {
       if (token === 'new') await findCredential(credentialName).renew?.();
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
-      const { results } = await read(credentialName, { endpoint: 'orgs', path }, visibleOrganizationsSchema);
+      const { results } = await read(credentialName, { endpoint: 'orgs', path }, organizationsSchema);
       return results.map(({ id }) => id);
     },
 
@@ -190,13 +192,6 @@ export function createAdminApi(options: AdminApiOptions) {
 
 function liveMigrations(orgId: string): string {
   return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
-}
-
-function createApiKey({ publicKey, privateKey }: ApiKeyConfig, send: Send): Credential {
-  const withDigest = createDigest(publicKey, privateKey);
-  return {
-    send: (request) => withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
-  };
 }
 
 /** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */

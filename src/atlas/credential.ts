@@ -17,7 +17,6 @@ export function credentialSchema(context: ReferenceContext) {
 
 export type CredentialConfig = z.output<ReturnType<typeof credentialSchema>>;
 export type ServiceAccountConfig = Extract<CredentialConfig, { type: 'serviceAccount' }>;
-export type ApiKeyConfig = Extract<CredentialConfig, { type: 'apiKey' }>;
 
 export type Endpoint = 'linkTokens' | 'availableProjects' | 'oauthToken' | 'orgs';
 

@@ -32,14 +32,12 @@ const errorBodySchema = z.object({
 });
 
 export function parseErrorBody(json: unknown): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
-  const parsed = errorBodySchema.safeParse(json);
-  if (!parsed.success) return {};
-  const { errorCode, error, reason, detail, error_description, badRequestDetail } = parsed.data;
-  const known = {
-    errorCode: errorCode ?? error,
-    reason,
-    detail: detail ?? error_description,
-    fields: badRequestDetail?.fields.filter((field) => field !== null),
+  const { data } = errorBodySchema.safeParse(json);
+  if (!data) return {};
+  return {
+    errorCode: data.errorCode ?? data.error,
+    reason: data.reason,
+    detail: data.detail ?? data.error_description,
+    fields: data.badRequestDetail?.fields.filter((field) => field !== null),
   };
-  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
 }

@@ -81,14 +81,8 @@ const COMMON_ROWS: readonly Row[] = [
 ];
 
 const OWNER_ROWS: readonly Row[] = [
-  rejected(
-    oneOf(401),
-    'check that the credential is correct, has not expired, and is Organization Owner of this organization',
-  ),
-  rejected(
-    isForbidden,
-    "give the credential the Organization Owner role, and add the worker's IP address to its API access list",
-  ),
+  rejected(oneOf(401), 'check that the credential is valid, unexpired and Organization Owner of this organization'),
+  rejected(isForbidden, "make the credential Organization Owner, and put the worker's address on its API access list"),
 ];
 
 /** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */

@@ -122,7 +122,7 @@ export function createSealer(readKeySet: () => string) {
           contentEncryptionAlgorithms: ['A256GCM'],
         });
         const payload: unknown = JSON.parse(new TextDecoder().decode(plaintext));
-        requireOwnVersion(payload);
+        requireOwnVersion(toObject(payload)['version']);
         const { version: _, ...openedToken } = payloadSchema.parse(payload);
         return openedToken;
       } catch (error) {
@@ -135,8 +135,7 @@ export function createSealer(readKeySet: () => string) {
 }
 
 /** Refuses a payload of another release as retryable: after a rollback, newer workers may still be there. */
-function requireOwnVersion(payload: unknown): void {
-  const { version } = toObject(payload);
+function requireOwnVersion(version: unknown): void {
   if (!Number.isInteger(version) || version === PAYLOAD_VERSION) return;
   throw new SealedTokenUnreadableError(
     `the token was sealed by another release (version ${String(version)} of the payload, not ${PAYLOAD_VERSION}): ` +

@@ -13,9 +13,7 @@ export function retryDelayMs(backoff: Backoff, failures: number, retryAfterMs?: 
 }
 
 /** Computes the shortest delay: half of the backoff. */
-export function leastRetryDelayMs(
-  { initialIntervalMs, backoffCoefficient, maximumIntervalMs }: Backoff,
-  failures: number,
-): number {
+export function leastRetryDelayMs(backoff: Backoff, failures: number): number {
+  const { initialIntervalMs, backoffCoefficient, maximumIntervalMs } = backoff;
   return Math.min(initialIntervalMs * backoffCoefficient ** (failures - 1), maximumIntervalMs) / 2;
 }

@@ -32,14 +32,11 @@ export function sinkConfigSchema(context: ReferenceContext) {
         });
         return z.NEVER;
       }
-      const parsed = sinkType.configSchema(context).safeParse(rest);
-      if (!parsed.success) {
-        // The configuration makes its messages from the codes of these issues.
-        issues.issues.push(...parsed.error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue));
-        return z.NEVER;
-      }
-      const config = parsed.data;
-      return async () => sinkType.create(config);
+      const { data: config, error } = sinkType.configSchema(context).safeParse(rest);
+      if (!error) return async () => sinkType.create(config);
+      // The configuration makes its messages from the codes of these issues.
+      issues.issues.push(...error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue));
+      return z.NEVER;
     });
 }
 

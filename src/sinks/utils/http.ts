@@ -49,19 +49,10 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
  * Makes the error for a response. It does not quote the body, in which a server may echo the request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
- * @param temporaryReason why the same request may succeed later, although the status alone does not say so.
  */
-export function statusError(
-  what: string,
-  { status, retryAfterMs }: HttpResponse,
-  advice: Advice = {},
-  temporaryReason: string | null = null,
-): SinkRejectedError | SinkUnavailableError {
-  const remedy = temporaryReason ?? advice[status] ?? ADVICE[status] ?? chooseRemedy(status);
-  const message = `${what} responded with ${status}: ${remedy}`;
-  return temporaryReason !== null || isTemporary(status)
-    ? new SinkUnavailableError(message, retryAfterMs)
-    : new SinkRejectedError(message);
+export function statusError(what: string, { status, retryAfterMs }: HttpResponse, advice: Advice = {}): Error {
+  const message = `${what} responded with ${status}: ${advice[status] ?? ADVICE[status] ?? chooseRemedy(status)}`;
+  return isTemporary(status) ? new SinkUnavailableError(message, retryAfterMs) : new SinkRejectedError(message);
 }
 
 /** 408 is Request Timeout, 425 Too Early, 429 Too Many Requests. */

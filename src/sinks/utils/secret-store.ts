@@ -56,7 +56,6 @@ export function completeIds(target: CheckTarget | null): Ids {
 }
 
 /** Leaves out what is not known. The result is the same for the same delivery: stores compare it. */
-export function toStoredToken(delivery: Delivery): Record<string, string> {
-  const known = (field: [string, string | null]): field is [string, string] => field[1] !== null;
-  return Object.fromEntries(Object.entries(delivery).filter(known));
+export function toStoredToken(delivery: Delivery): object {
+  return Object.fromEntries(Object.entries(delivery).filter(([, value]) => value !== null));
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { firstEntries, type HttpResponse } from '../../http/response';
+import { SinkUnavailableError } from '../sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/http';
 
 export interface VaultRequest {
@@ -36,11 +37,13 @@ export function createVaultClient(address: URL, namespace: string | undefined, t
 }
 
 /** Makes the error for a response of Vault; see `statusError`. */
-export function vaultError(what: string, response: HttpResponse, advice: Advice) {
-  return statusError(what, response, advice, findTemporaryReason(response));
+export function vaultError(what: string, response: HttpResponse, advice: Advice): Error {
+  const reason = findTemporaryReason(response);
+  if (reason === null) return statusError(what, response, advice);
+  return new SinkUnavailableError(`${what} responded with ${response.status}: ${reason}`, response.retryAfterMs);
 }
 
-/** Finds why a refusal may end without a change to the sink, or null. */
+/** Finds why a refusal may end without a change to the sink, although its status alone does not say so; or null. */
 function findTemporaryReason(response: HttpResponse): string | null {
   const { status } = response;
   // A redirect would send the token to an address that no operator configured.

@@ -1,13 +1,7 @@
 import { z } from 'zod';
 import { raceSignal } from '../../abort';
 import { createTokenCache } from '../../http/token-cache';
-import {
-  headerFormat,
-  textOrReference,
-  secretReference,
-  type ReferenceContext,
-  type Secret,
-} from '../../secrets/references';
+import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../../secrets/references';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
 import { plainPath } from '../utils/secret-store';
@@ -32,6 +26,7 @@ export function vaultAuthSchema(context: ReferenceContext) {
 }
 
 type VaultAuthConfig = z.output<ReturnType<typeof vaultAuthSchema>>;
+type AuthBy<Method extends string> = Extract<VaultAuthConfig, { method: Method }>;
 
 export interface VaultIdentity {
   /** Description for messages, such as `the token from environment variable VAULT_TOKEN`. */
@@ -46,12 +41,12 @@ export interface VaultIdentity {
 /** @param isCheck true to log in once, even soon after a refusal, which is then a SinkRejectedError. */
 export function createVaultIdentity(client: VaultClient, config: VaultAuthConfig, isCheck = false): VaultIdentity {
   return config.method === 'token'
-    ? createTokenIdentity(client.server, config.token)
+    ? createTokenIdentity(client.server, config)
     : createAppRoleIdentity(client, config, isCheck);
 }
 
 /** Reads the token for each request: others renew or replace it. */
-function createTokenIdentity(server: string, secret: Secret): VaultIdentity {
+function createTokenIdentity(server: string, { token: secret }: AuthBy<'token'>): VaultIdentity {
   const description = `the token from ${secret.source}`;
   return {
     description,
@@ -78,7 +73,7 @@ const loginSchema = z.object({
 
 function createAppRoleIdentity(
   { server, target, send }: VaultClient,
-  { mount, roleId, secretId }: Extract<VaultAuthConfig, { method: 'appRole' }>,
+  { mount, roleId, secretId }: AuthBy<'appRole'>,
   isCheck: boolean,
 ): VaultIdentity {
   const description = `the AppRole from ${roleId.source} and ${secretId.source}`;
