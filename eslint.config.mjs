@@ -146,7 +146,7 @@ export default defineConfig(
         {
           patterns: [
             {
-              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|memo|index)|/activities$',
+              regex: '^(?!\\.|@temporalio/(workflow|common))|contract/(schemas|index)|/activities$',
               allowTypeImports: true,
               message: 'workflow code loads neither packages nor schemas, only their types',
             },

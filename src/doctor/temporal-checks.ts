@@ -3,8 +3,7 @@ import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { escapeControls, formatHours, shellQuote } from '../shared/text';
 import { findGrpcError, toMs } from '../temporal/grpc';
-import { readRetentionMs } from '../temporal/namespace';
-import { findListRefusal, visibilityQuery } from '../temporal/visibility';
+import { findListRefusal, readRetentionMs, visibilityQuery } from '../temporal/visibility';
 import { failedCheck, ok, unchecked, warning, type CheckResult } from './check-result';
 
 /** Retention that leaves time to recover a token over a weekend. */

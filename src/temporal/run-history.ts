@@ -21,7 +21,6 @@ const CLOSE_EVENT_ONLY = { historyEventFilterType: 2 };
 
 type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
 type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
-type Failed = NonNullable<HistoryEvent['activityTaskFailedEventAttributes']>;
 type Payloads = { payloads?: Payload[] | null } | null | undefined;
 
 export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
@@ -179,7 +178,9 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     if (activity?.type === 'deliverLinkToken') {
       deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     }
-    if (activity?.sink && failed && isSinkUntouched(failed)) delete activity.sink;
+    const [details] = decodePayloads(failed?.failure?.applicationFailureInfo?.details);
+    const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
+    if (activity?.sink && sinkTried === false) delete activity.sink;
     const count = modified?.upsertedMemo?.fields?.['unconfirmedTokens'];
     // The workflow counts an attempt in its memo before it does anything else, so it is the one that ended last. It
     // writes a lower count when the token of a lost attempt was found.
@@ -203,12 +204,4 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
     sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
   };
-}
-
-/** Tells whether a failed delivery says that it did not call its sink. */
-function isSinkUntouched({ failure }: Failed): boolean {
-  const details: Partial<Record<keyof AttemptDetails, unknown>> = toObject(
-    decodePayloads(failure?.applicationFailureInfo?.details)[0],
-  );
-  return details.sinkTried === false;
 }

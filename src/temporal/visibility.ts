@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { readMemo, type RunMemo } from '../contract/memo';
 import { WORKFLOW_TYPES } from '../contract/names';
+import { readMemo, type RunMemo } from '../contract/schemas';
 import { payloadConverter } from '../shared/payload-converter';
 import { GRPC, findGrpcCode, isResponseTooLarge, nullIfNotFound, toMs, withReadTimeout } from './grpc';
 
@@ -42,6 +42,13 @@ export async function describeRun(client: Client, workflowId: string, runId?: st
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
   return listExecutions(client, visibilityQuery(fields, ...conditions));
+}
+
+/** Reads for how long Temporal keeps closed runs. */
+export async function readRetentionMs(client: Client): Promise<number> {
+  const { namespace } = client.options;
+  const { config } = await client.workflowService.describeNamespace({ namespace });
+  return toMs(config?.workflowExecutionRetentionTtl);
 }
 
 /** The most that a server returns at once. The limit of ten lists a second belongs to the whole namespace. */

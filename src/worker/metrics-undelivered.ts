@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger, MetricMeter } from '@temporalio/common';
 import { listRuns } from '../temporal/visibility';
@@ -7,12 +8,14 @@ const INTERVAL_MS = 60_000;
 /**
  * Measures the undelivered runs of the task queue, now and every minute. It reads the memo of open runs, so the gauges
  * survive a restart, and include a run that pauses for hours between rounds.
+ *
+ * @throws AbortError
  */
-export function watchUndelivered(
+export async function watchUndelivered(
   client: Client,
   meter: MetricMeter,
-  { taskQueue, logger }: { taskQueue: string; logger: Logger },
-): { close(): void } {
+  { taskQueue, logger, signal }: { taskQueue: string; logger: Logger; signal: AbortSignal },
+): Promise<never> {
   const runs = meter.createGauge(
     'link_token_undelivered_runs',
     'int',
@@ -30,7 +33,6 @@ export function watchUndelivered(
     undefined,
     'Attempts to list undelivered runs, by outcome',
   );
-  let closed = false;
   let refused = false;
 
   async function check(): Promise<void> {
@@ -48,7 +50,7 @@ export function watchUndelivered(
       checks.add(1, { outcome: 'ok' });
       refused = false;
     } catch (error) {
-      if (closed) return;
+      if (signal.aborted) return;
       checks.add(1, { outcome: 'failed' });
       if (!refused) {
         logger.warn(
@@ -61,15 +63,8 @@ export function watchUndelivered(
     }
   }
 
-  // One check at a time.
-  let checking = check();
-  const timer = setInterval(() => {
-    checking = checking.then(check);
-  }, INTERVAL_MS);
-  return {
-    close() {
-      clearInterval(timer);
-      closed = true;
-    },
-  };
+  for (;;) {
+    await check();
+    await sleep(INTERVAL_MS, undefined, { signal });
+  }
 }

@@ -44,17 +44,15 @@ export async function runWorker(config: Config): Promise<void> {
   });
   if (deployment) logger.info(describeActivation(namespace, deployment));
   startRunCounters(meter, { namespace, taskQueue });
-  const undelivered = config.metrics && watchUndelivered(client, meter, { taskQueue, logger });
   const drained = new AbortController();
+  const { signal } = drained;
+  if (config.metrics) void watchUndelivered(client, meter, { taskQueue, logger, signal }).catch(() => undefined);
   const { credentialCheckDelayMs: delayMs } = config.worker;
-  if (delayMs !== null) {
-    void logCredentialChecks(services, logger, delayMs, drained.signal).catch(() => undefined);
-  }
+  if (delayMs !== null) void logCredentialChecks(services, logger, delayMs, signal).catch(() => undefined);
 
   await runUntilDrained(worker, logger);
 
   drained.abort();
-  undelivered?.close();
   await Promise.all([services.atlas.close(), health.close()]);
   await connection.close();
   logger.info('worker stopped');

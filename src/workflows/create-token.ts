@@ -7,7 +7,7 @@ import { cancellationFailure, isCancelled } from './cancellation';
 import { decideCreation, isTooLate } from './decisions';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
-import { summarizeCreation } from './run-texts';
+import { describePair } from './run-texts';
 
 const COMPLETED_BY_OTHER_CLIENT = {
   type: 'TokenLost',
@@ -39,7 +39,8 @@ export async function createToken(
     const { unconfirmedTokens } = status.current;
     status.showCreating(request, activityNumber);
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
-    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summarizeCreation(request));
+    const summary = `create a link-token in ${describePair(request)}`;
+    const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     return settle(
       createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
       (result) => parseToken(result, request, unconfirmedTokens),

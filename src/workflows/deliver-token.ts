@@ -9,7 +9,7 @@ import { decideDeliveryKind, decideDelivery, type DeliveryKind, type RoundPace }
 import type { DeliveryChannel } from './delivery-channel';
 import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
-import { summarizeDelivery } from './run-texts';
+import { describePair } from './run-texts';
 
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
@@ -30,7 +30,7 @@ export async function deliverToken(
 
   const runActivity = (kind: DeliveryKind, sink: string) => {
     status.showDelivering(sealedToken, sink);
-    const summary = summarizeDelivery(request, sealedToken, sink);
+    const summary = `deliver token ${sealedToken.deliveryId} of ${describePair(request)} to sink ${sink}`;
     const deliverLinkToken = proxyDeliverLinkToken(retries, kind !== 'round', request.orgId, summary);
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
     return settle(

@@ -10,7 +10,7 @@ import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
-import { createFailure, firstDetails, oversizedRequest } from './run-failures';
+import { createFailure, firstDetails, invalidRequest } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
@@ -59,7 +59,10 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  */
 async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
   // An activity would copy it several times, and an open run keeps it.
-  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) throw oversizedRequest();
+  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) {
+    const description = 'is larger than 512 KB: remove what does not belong in it';
+    throw invalidRequest([{ field: 'request', description }]);
+  }
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),
@@ -87,7 +90,7 @@ function toRunFailure(error: unknown, fallbackType: FailureType, work: string): 
     return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
   }
   const message = `the worker could not ${work}, and created nothing: ${parseFailure(error).message}; start again`;
-  return createFailure(fallbackType, message, { unconfirmedTokens: 0 });
+  return createFailure(fallbackType, message);
 }
 
 /** Finds what the caller chose for the run, where that could create a second token or abandon one. */

@@ -24,7 +24,7 @@ import { parseFailure, parseLinkState } from './activity-results';
 import { isCancelled } from './cancellation';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
-import { createFailure, firstDetails } from './run-failures';
+import { createFailure, firstDetails, invalidRequest } from './run-failures';
 
 /** Keeps the message of a failure readable. */
 const MAX_UNKNOWN_FIELDS = 10;
@@ -113,14 +113,13 @@ function fromChildFailure(error: unknown): unknown {
     return terminalFailure(String(cause.type), cause.message, ...(cause.details ?? []));
   }
   if (cause instanceof CancelledFailure && !isCancelled()) {
-    const message = 'the run that this schedule started was cancelled';
-    return createFailure('Cancelled', message, { unconfirmedTokens: 0 });
+    return createFailure('Cancelled', 'the run that this schedule started was cancelled');
   }
   if (error instanceof ChildWorkflowFailure && cause instanceof TerminatedFailure) {
     const { workflowId, runId } = error.execution;
     const command = commandLine('recover', String(workflowId), '--run-id', String(runId));
     const message = `the run that this schedule started was terminated; if it held a token: \`${command}\``;
-    return createFailure('Cancelled', message, { unconfirmedTokens: 0 });
+    return createFailure('Cancelled', message);
   }
   return error;
 }
@@ -131,10 +130,7 @@ function parseScheduledRequest(input: unknown): PrepareRequest {
   const { orgId, sourceOrgId, again } = toObject(request);
   const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
     .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
-    .map(([name]) => ({
-      field: `request.${name}`,
-      description: NOT_AN_ORGANIZATION_ID,
-    }));
+    .map(([name]) => ({ field: `request.${name}`, description: NOT_AN_ORGANIZATION_ID }));
   const report = (field: string, description: string) => problems.push({ field, description });
   if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');
   if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
@@ -144,8 +140,6 @@ function parseScheduledRequest(input: unknown): PrepareRequest {
       report(truncate(name), 'is not a field of a scheduled request: remove it');
     }
   }
-  if (problems.length === 0) return request as PrepareRequest;
-  const sentence = problems.map(({ field, description }) => `${field} ${description}`).join('; ');
-  const details = { fields: problems, unconfirmedTokens: 0 };
-  throw createFailure('InvalidRequest', `the request is not valid: ${sentence}`, details);
+  if (problems.length > 0) throw invalidRequest(problems);
+  return request as PrepareRequest;
 }

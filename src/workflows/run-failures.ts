@@ -1,5 +1,5 @@
 import type { ApplicationFailure } from '@temporalio/workflow';
-import type { FailureDetails } from '../contract/schemas';
+import type { FailureDetails, FieldProblem } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { toObject } from '../shared/object';
 
@@ -7,7 +7,7 @@ import { toObject } from '../shared/object';
 export const DO_NOT_RESET = 'do not reset this run: that would create another token';
 
 /** Makes the failure of a run or of a delivery: a type, a message that stands alone, and details. */
-export function createFailure(type: string, message: string, details: FailureDetails): ApplicationFailure {
+export function createFailure(type: string, message: string, details: FailureDetails = { unconfirmedTokens: 0 }) {
   return terminalFailure(type, message, details);
 }
 
@@ -16,10 +16,7 @@ export function firstDetails({ details }: ApplicationFailure): object {
 }
 
 /** Refuses a request that no activity gets. */
-export function oversizedRequest(): ApplicationFailure {
-  const description = 'is larger than 512 KB: remove what does not belong in it';
-  return createFailure('InvalidRequest', `the request is not valid: it ${description}`, {
-    fields: [{ field: 'request', description }],
-    unconfirmedTokens: 0,
-  });
+export function invalidRequest(fields: FieldProblem[]): ApplicationFailure {
+  const problems = fields.map(({ field, description }) => `${field} ${description}`).join('; ');
+  return createFailure('InvalidRequest', `the request is not valid: ${problems}`, { fields, unconfirmedTokens: 0 });
 }

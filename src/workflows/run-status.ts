@@ -8,15 +8,14 @@ import {
 } from '@temporalio/workflow';
 import { statusQuery } from '../contract/definitions';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
-import type { RunMemo } from '../contract/memo';
 import type { Step } from '../contract/names';
-import type { Receipt, Status, ValidRequest } from '../contract/schemas';
+import type { Receipt, RunMemo, Status, ValidRequest } from '../contract/schemas';
 import { cut } from '../shared/text';
 import type { ParsedFailure, RunToken } from './activity-results';
 import { formatCurrentDetails } from './current-details';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 import { createFailure, firstDetails } from './run-failures';
-import { describeCreation, getFacts } from './run-texts';
+import { describePair, getFacts } from './run-texts';
 
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
@@ -58,7 +57,9 @@ export function createRunStatus() {
     },
 
     showCreating(valid: ValidRequest, activityNumber: number): void {
-      show('creating', describeCreation(valid, activityNumber));
+      const { credential, accessListIps } = valid;
+      const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
+      show('creating', `creating a link-token in ${describePair(valid)} ${means} (activity ${activityNumber})`);
     },
 
     countUnconfirmed(): void {
@@ -109,7 +110,7 @@ export function createRunStatus() {
       if (failure instanceof CancelledFailure) {
         show('cancelled', failure.message);
         countRun('cancelledWithoutToken');
-        return createFailure('Cancelled', failure.message, { unconfirmedTokens: 0 });
+        return createFailure('Cancelled', failure.message);
       }
       const type = String(failure.type);
       const level = ONLY_FOR_CALLERS.includes(type) ? 'warn' : 'error';

@@ -1,18 +1,7 @@
 import type { Receipt, ValidRequest } from '../contract/schemas';
-import type { RunToken } from './activity-results';
 
-/** Summarizes an activity for the Temporal UI. */
-export function summarizeCreation(pair: Pair): string {
-  return `create ${describeToken(pair)}`;
-}
-
-export function summarizeDelivery(pair: Pair, { deliveryId }: RunToken, sink: string): string {
-  return `deliver token ${deliveryId} of ${describePair(pair)} to sink ${sink}`;
-}
-
-export function describeCreation({ credential, accessListIps, ...pair }: ValidRequest, activityNumber: number): string {
-  const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
-  return `creating ${describeToken(pair)} ${means} (activity ${activityNumber})`;
+export function describePair({ orgId, sourceOrgId }: ValidRequest): string {
+  return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
 }
 
 const LOGGED_FACTS = [
@@ -29,14 +18,4 @@ export function getFacts(known: Partial<Receipt>): Partial<Receipt> {
     return [name, Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value];
   });
   return Object.fromEntries(facts) as Partial<Receipt>;
-}
-
-type Pair = Pick<ValidRequest, 'orgId' | 'sourceOrgId'>;
-
-function describeToken(pair: Pair): string {
-  return `a link-token in ${describePair(pair)}`;
-}
-
-function describePair({ orgId, sourceOrgId }: Pair): string {
-  return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
 }

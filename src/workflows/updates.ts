@@ -34,10 +34,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
           throw refused('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
         }
         if (isCancelled()) {
-          throw refused(
-            'NothingToDeliver',
-            'the run is cancelled: wait until it ends, then recover the token that it leaves, if any',
-          );
+          throw refused('NothingToDeliver', 'the run is cancelled: wait until it ends, then recover its token, if any');
         }
         if (channel.redelivery) {
           throw refused('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
@@ -75,7 +72,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
         if (waiting >= MAX_WAITING) {
           throw refused(
             'TooManyWaiting',
-            `${MAX_WAITING} callers are waiting for this delivery: wait for the result of the run instead`,
+            `${MAX_WAITING} callers wait already: wait for the result of the run instead`,
           );
         }
       },

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { readMemo } from '../../contract/memo';
-import { receiptSchema, type Receipt, type Status } from '../../contract/schemas';
+import { readMemo, receiptSchema, type Receipt, type Status } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/temporal-checks';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';

@@ -5,7 +5,6 @@ import addFormats from 'ajv-formats';
 import { z } from 'zod';
 import { JSON_SCHEMAS, SCHEMAS_FOLDER } from '../../../dev/schemas';
 import { MAX_ACCESS_LIST_ENTRIES } from '../../../src/contract/limits';
-import * as memo from '../../../src/contract/memo';
 import * as schemas from '../../../src/contract/schemas';
 import { validateFields } from '../../../src/requests/validate-fields';
 import * as inputs from '../../../src/shared/activities';
@@ -75,7 +74,7 @@ function findUnbounded(schema: JsonSchema, place = ''): string[] {
 
 const unboundedIn = (schema: z.ZodType) => findUnbounded(z.toJSONSchema(schema, { io: 'input' }));
 
-const exported = Object.entries({ ...schemas, ...inputs, ...memo, linkTokenCreatedSchema }).flatMap(
+const exported = Object.entries({ ...schemas, ...inputs, linkTokenCreatedSchema }).flatMap(
   ([name, value]): [string, z.ZodType][] => (value instanceof z.ZodType ? [[name, value]] : []),
 );
 
@@ -114,11 +113,11 @@ it.each([
   ['an empty memo', {}],
   ['a malformed memo', FOREIGN],
 ])('%s counts as a memo without facts', (_what, given) => {
-  expect(memo.readMemo(given)).toEqual(NOTHING);
+  expect(schemas.readMemo(given)).toEqual(NOTHING);
 });
 
 it('the memo of an undelivered run is read', () => {
   const deliveryId = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
   const given = { step: 'undelivered', sink: 'drop', deliveryId, tokenSha256: 'b', unconfirmedTokens: 2 };
-  expect(memo.readMemo(given)).toEqual(given);
+  expect(schemas.readMemo(given)).toEqual(given);
 });

@@ -12,6 +12,10 @@ const run = (ageS: number, memo: object = {}) =>
   });
 const undelivered = (ageS: number) => run(ageS, { step: 'undelivered' });
 
+jest.mock('node:timers/promises', () => ({
+  setTimeout: (ms: number, _value: unknown, { signal }: { signal: AbortSignal }) =>
+    new Promise((resolve, reject) => setTimeout(() => (signal.aborted ? reject(new Error()) : resolve(null)), ms)),
+}));
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
@@ -36,12 +40,11 @@ function watch(listRuns: () => object[]) {
   });
   const warnings: LogEntry[] = [];
   const logger = new DefaultLogger('INFO', (line) => warnings.push(line));
-  const watching = watchUndelivered(client, meter as unknown as MetricMeter, {
-    taskQueue: 'prep',
-    logger,
-  });
+  const stop = new AbortController();
+  const options = { taskQueue: 'prep', logger, signal: stop.signal };
+  watchUndelivered(client, meter as unknown as MetricMeter, options).catch(() => undefined);
   const minutes = (n: number) => jest.advanceTimersByTimeAsync(n * 60_000);
-  return { metrics, queries, warnings, close: () => watching.close(), minutes };
+  return { metrics, queries, warnings, close: () => stop.abort(), minutes };
 }
 
 const [COUNT, AGE] = ['link_token_undelivered_runs', 'link_token_undelivered_oldest_run_age_seconds'];
