@@ -1,13 +1,11 @@
 import { Context, log } from '@temporalio/activity';
-import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/outcomes';
-import type { Organizations } from '../config/organizations';
+import type { Services } from '../config/services';
 import { workflowIdFor } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/outcomes';
-import type { Sink } from '../sinks/sink';
 import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
 import { readReceipt } from '../temporal/run-history';
 import { describeRun } from '../temporal/visibility';
@@ -22,9 +20,7 @@ import { withHeartbeats } from './heartbeat';
  * A retry is safe: it only reads.
  */
 export function checkLinkActivity(
-  atlas: AdminApi,
-  sinks: ReadonlyMap<string, Sink>,
-  organizations: Organizations,
+  { atlas, sinks, organizations }: Pick<Services, 'atlas' | 'sinks' | 'organizations'>,
   minimumTokenAgeMs: number,
 ): Activities['checkLink'] {
   return async function checkLink(input) {

@@ -1,13 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
-import type { AdminApi } from '../atlas/admin-api';
 import { classifyAtlasError, notSent, tokenLost, type AtlasOutcome } from '../atlas/outcomes';
-import type { Organizations } from '../config/organizations';
+import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import type { SealedToken } from '../contract/schemas';
 import { validateAccessList } from '../requests/access-list';
-import type { Sealer } from '../secrets/sealing';
 import { createInputSchema, type Activities, type CreateRetries } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
 import { creationFailure, invalidRequest } from './failures';
@@ -41,9 +39,7 @@ const TOKEN_TOO_LARGE = tokenLost(
  * was written: its response may hold a token.
  */
 export function createLinkTokenActivity(
-  atlas: AdminApi,
-  sealer: Sealer,
-  organizations: Organizations,
+  { atlas, sealer, organizations }: Pick<Services, 'atlas' | 'sealer' | 'organizations'>,
   retries: CreateRetries,
 ): Activities['createLinkToken'] {
   const received = createReceivedTokens();

@@ -1,9 +1,8 @@
 import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
-import type { Organizations } from '../config/organizations';
+import type { Services } from '../config/services';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
-import type { Sealer } from '../secrets/sealing';
 import { deliverInputSchema, type Activities, type DeliverRetries } from '../shared/activities';
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
@@ -19,9 +18,7 @@ import { withHeartbeats } from './heartbeat';
  * A retry is safe: the sink stores each delivery id once.
  */
 export function deliverLinkTokenActivity(
-  sealer: Sealer,
-  sinks: ReadonlyMap<string, Sink>,
-  organizations: Organizations,
+  { sealer, sinks, organizations }: Pick<Services, 'sealer' | 'sinks' | 'organizations'>,
   retries: DeliverRetries,
 ): Activities['deliverLinkToken'] {
   return async function deliverLinkToken(sealedToken, sinkInput) {

@@ -9,13 +9,12 @@ import { validateRequestActivity } from './validate-request';
 
 /** @param minimumTokenAgeMs age of the pair's last token from which a schedule creates another. */
 export function createActivities(services: Services, retries: Retries, minimumTokenAgeMs: number): Activities {
-  const { atlas, sealer, sinks, organizations } = services;
   return {
-    validateRequest: validateRequestActivity(organizations, sinks, retries),
+    validateRequest: validateRequestActivity(services, retries),
     findToken: findTokenActivity(retries.create.giveUpAfterMs),
-    createLinkToken: createLinkTokenActivity(atlas, sealer, organizations, retries.create),
-    deliverLinkToken: deliverLinkTokenActivity(sealer, sinks, organizations, retries.deliver),
-    checkLink: checkLinkActivity(atlas, sinks, organizations, minimumTokenAgeMs),
+    createLinkToken: createLinkTokenActivity(services, retries.create),
+    deliverLinkToken: deliverLinkTokenActivity(services, retries.deliver),
+    checkLink: checkLinkActivity(services, minimumTokenAgeMs),
     runChecks: runChecksActivity(services),
   };
 }

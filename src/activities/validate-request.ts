@@ -1,13 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
-import type { Organizations } from '../config/organizations';
+import type { Services } from '../config/services';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
 import { validateAgainstConfig } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, Retries } from '../shared/activities';
 import { toObject } from '../shared/object';
-import type { Sink } from '../sinks/sink';
 import { invalidRequest } from './failures';
 
 /**
@@ -17,8 +16,7 @@ import { invalidRequest } from './failures';
  * A retry is safe: it only computes.
  */
 export function validateRequestActivity(
-  organizations: Organizations,
-  sinks: ReadonlyMap<string, Sink>,
+  { organizations, sinks }: Pick<Services, 'organizations' | 'sinks'>,
   retries: Retries,
 ): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection

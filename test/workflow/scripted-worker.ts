@@ -57,7 +57,7 @@ const RETRIES: Retries = {
 const SINKS = new Map<string, Sink>(
   ['files', 'other', 'third'].map((name) => [name, { deliver: () => Promise.resolve('unused') }]),
 );
-const ORGANIZATIONS = createOrganizations({
+const organizations = createOrganizations({
   organizations: null,
   credentials: new Map([['default', null]]),
   sinks: SINKS,
@@ -87,7 +87,7 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   };
 
   const activities: Partial<Activities> = {
-    validateRequest: (...args) => validateRequestActivity(ORGANIZATIONS, SINKS, ofRun().retries)(...args),
+    validateRequest: (...args) => validateRequestActivity({ organizations, sinks: SINKS }, ofRun().retries)(...args),
     runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async findToken() {

@@ -30,7 +30,8 @@ it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: objec
   ['the sink rejects', 'source', notLinked, { type: 'SinkRejected', nonRetryable: true }],
   ['Temporal denies reading runs', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
 ])('the check of a link fails when %s', async (_what, sink, atlas, failure) => {
-  const activity = checkLinkActivity({ isLinked: atlas } as AdminApi, SINKS, organizations, 0) as Untyped;
+  const services = { atlas: { isLinked: atlas } as AdminApi, sinks: SINKS, organizations };
+  const activity = checkLinkActivity(services, 0) as Untyped;
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };
   const logger = new DefaultLogger('ERROR', () => undefined);
   const attempt = new MockActivityEnvironment({}, { client, logger });

@@ -38,7 +38,7 @@ function worker(seal = sealer) {
   post.mockResolvedValue('CANARY-token');
   const atlas = { createLinkToken: post } as unknown as AdminApi;
   const retries = { ...ACTIVITY_RETRIES, giveUpAfterMs: HOUR_MS };
-  const activity = createLinkTokenActivity(atlas, seal, organizations, retries) as Untyped;
+  const activity = createLinkTokenActivity({ atlas, sealer: seal, organizations }, retries) as Untyped;
   const attempt = (change: object = {}, info: Partial<Info> = {}, env = attemptIn(info)) =>
     env.run<unknown[], unknown, Untyped>(activity, { ...INPUT, ...change }) as Promise<SealedToken>;
   return { post, attempt };

@@ -40,7 +40,7 @@ function worker(token: unknown = seal()) {
     ['secret', { deliver }],
     ['source', { deliver, needsSourceOrgId: true }],
   ]);
-  const activity = deliverLinkTokenActivity(sealer, sinks, organizations, DELIVER_RETRIES) as Untyped;
+  const activity = deliverLinkTokenActivity({ sealer, sinks, organizations }, DELIVER_RETRIES) as Untyped;
   const attempt = async (info: Partial<Info> = {}, sink: unknown = 'drop', env = attemptIn(info)) =>
     env.run(activity, await token, sink);
   return { deliver, attempt };

@@ -132,7 +132,7 @@ it.each([
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
-const validate = validateRequestActivity(organizations, new Map(), {} as Retries) as Untyped;
+const validate = validateRequestActivity({ organizations, sinks: new Map() }, {} as Retries) as Untyped;
 
 const refusalOf = (request: unknown, recovery: unknown = null) =>
   failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request, recovery, []));

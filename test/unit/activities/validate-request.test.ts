@@ -35,7 +35,7 @@ interface Run {
 /** Validates anything that a caller may send, in the run of `ORG`. */
 function validate(request: unknown, run: Run = {}, recovery: unknown = null, sinks = SINKS) {
   const { workflowId = workflowIdFor(ORG), refusedOptions = [] } = run;
-  const activity = validateRequestActivity(organizations, sinks, RETRIES) as Untyped;
+  const activity = validateRequestActivity({ organizations, sinks }, RETRIES) as Untyped;
   const attempt = attemptIn({ workflowExecution: { workflowId, runId: 'run' } });
   return attempt.run<unknown[], unknown, Untyped>(activity, request, recovery, refusedOptions);
 }
