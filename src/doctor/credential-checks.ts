@@ -5,8 +5,7 @@ import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
 import { failedCheck, ok, unchecked, warning, type Check, type CheckResult, type Scope } from './check-result';
 
-/** Role checks of a credential at a time. */
-const CONCURRENCY = 10;
+const ROLE_CHECKS_AT_A_TIME = 10;
 /** Organizations that are checked where the configuration names none. */
 const MAX_UNNAMED = 10;
 
@@ -42,7 +41,7 @@ export function credentialChecks(
       if (target) return checkOne(target.orgId);
       const served = organizations.servedBy(name);
       const wanted = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
-      return summarize(wanted, await pMap(wanted, checkOne, { concurrency: CONCURRENCY }), onHost);
+      return summarize(wanted, await pMap(wanted, checkOne, { concurrency: ROLE_CHECKS_AT_A_TIME }), onHost);
     }
 
     return [

@@ -158,7 +158,7 @@ async function printRuns(
     count += 1;
     const recoverableUntil = findRecoverableUntil(run, retentionMs);
     output.print({ ...run, recoverableUntil }, [
-      formatRow(startedAt, state, workflowId, describeRun(run, recoverableUntil, details)),
+      formatRow(startedAt, state, workflowId, describeListed(run, recoverableUntil, details)),
       ...unconfirmed.map((attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`),
     ]);
   }
@@ -181,7 +181,7 @@ function findRecoverableUntil({ closedAt, deliveryId }: ListedRun, retentionMs: 
   return new Date(Date.parse(closedAt) + retentionMs).toISOString();
 }
 
-function describeRun(run: ListedRun, recoverableUntil: string | null, details?: true): string {
+function describeListed(run: ListedRun, recoverableUntil: string | null, details?: true): string {
   const { workflowId, runId, sink, status, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
   const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';
