@@ -29,6 +29,7 @@ beforeAll(async () => {
   client = temporal.client;
 });
 
+const PROGRAMS = ['smallest', 'join', 'failures'];
 const REQUEST = JSON.parse(page('examples/request.json')) as PrepareRequest;
 
 const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
@@ -93,17 +94,15 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
 
     it('every program refuses an empty source organization', async () => {
       const request = newRequest({ sourceOrgId: '' });
-      const programs = ['smallest', 'join', 'failures'];
-      const exits = await Promise.all(programs.map((program) => run(program, request)));
+      const exits = await Promise.all(PROGRAMS.map((program) => run(program, request)));
       const refused = { code: 1, stdout: '', stderr: expect.stringContaining('sourceOrgId is empty') };
       expect(exits).toEqual([refused, refused, refused]);
     });
 
     it('every program says its usage without a request', async () => {
-      const programs = ['smallest', 'join', 'failures'];
-      const exits = await Promise.all(programs.map((program) => run(program, null)));
+      const exits = await Promise.all(PROGRAMS.map((program) => run(program, null)));
       const told = (program: string) => expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
-      expect(exits).toEqual(programs.map((program) => ({ code: 1, stdout: '', stderr: told(program) })));
+      expect(exits).toEqual(PROGRAMS.map((program) => ({ code: 1, stdout: '', stderr: told(program) })));
     });
 
     it('failures: a request that is not valid, with each field, and one that Atlas rejects', async () => {

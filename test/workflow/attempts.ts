@@ -134,10 +134,15 @@ export function afterCancel(creation: Creation): Creation {
   };
 }
 
+/** An attempt of any activity that fails. */
+export function failing(error: Error): () => never {
+  return () => {
+    throw error;
+  };
+}
+
 /** An attempt that is cancelled before its request is sent. */
-export const cancelledBeforeSending = afterCancel(() => {
-  throw new CancelledFailure('cancelled');
-});
+export const cancelledBeforeSending = afterCancel(failing(new CancelledFailure('cancelled')));
 
 /** A text just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);

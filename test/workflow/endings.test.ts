@@ -23,6 +23,7 @@ import {
   cancelledBeforeSending,
   created,
   createdByOtherClient,
+  failing,
   foundAgain,
   hanging,
   invalidResponse,
@@ -105,12 +106,8 @@ it.concurrent('a pause until after the deadline: AtlasUnavailable, one unconfirm
 
 describe('a run calls nothing, and fails, for', () => {
   const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
-  const tokenExists = () => {
-    throw terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS);
-  };
-  const notListed = () => {
-    throw temporalUnavailable(new Error('away'), 'id', true);
-  };
+  const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
+  const notListed = failing(temporalUnavailable(new Error('away'), 'id', true));
   const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
   const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 

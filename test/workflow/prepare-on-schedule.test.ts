@@ -9,7 +9,7 @@ import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
 import { setUp } from '../support/set-up';
-import { afterCancel, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
+import { afterCancel, failing, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
 import { startScriptedWorker, type Script } from './scripted-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
@@ -74,9 +74,7 @@ describe('after the check of the link, a schedule', () => {
   });
 
   it.concurrent('fails as the check does, and starts no run', async () => {
-    const checkLink = () => {
-      throw terminalFailure('SinkRejected', '403', { status: 403 });
-    };
+    const checkLink = failing(terminalFailure('SinkRejected', '403', { status: 403 }));
     const { calls, scheduled } = await schedule({ checkLink });
     const details = { status: 403, unconfirmedTokens: 0 };
     expect(await end(scheduled)).toMatchObject({ type: 'SinkRejected', message: '403', details });
@@ -85,9 +83,7 @@ describe('after the check of the link, a schedule', () => {
 });
 
 it.concurrent('with always: true a schedule starts a run without a check', async () => {
-  const checkLink = () => {
-    throw new Error('it was checked');
-  };
+  const checkLink = failing(new Error('it was checked'));
   const { request, run, scheduled } = await schedule({ checkLink }, { always: true });
   expect(await scheduled.result()).toMatchObject({ outcome: 'prepared' });
   expect(await requestOf(run)).toEqual({ ...request, again: true });
@@ -113,9 +109,7 @@ describe('a schedule ends after the run that it started', () => {
 
   it.concurrent('has found a newer token, as recentToken with its time', async () => {
     const details = { state: 'delivered', receipt: { createdAt: LAST_TOKEN_AT }, unconfirmedTokens: 0 };
-    const find = () => {
-      throw terminalFailure('TokenExists', 'it has a token', details);
-    };
+    const find = failing(terminalFailure('TokenExists', 'it has a token', details));
     const { scheduled } = await schedule({ find });
     const expected = { outcome: 'recentToken', lastTokenAt: LAST_TOKEN_AT, receipt: null };
     expect(await scheduled.result()).toEqual(expected);

@@ -1,12 +1,10 @@
 import type { Client } from '@temporalio/client';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import { checkLinkActivity } from '../../../src/activities/check-link';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { responseError } from '../../../src/atlas/outcomes';
 import { SinkRejectedError, type Sink } from '../../../src/sinks/sink';
 import { GRPC } from '../../../src/temporal/grpc';
-import { ORG, SOURCE_ORG, failureOf, organizations, type Untyped } from './attempt';
+import { ORG, SOURCE_ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 const deliver = () => Promise.resolve('');
 const isLinked = () => Promise.reject(new SinkRejectedError('the sink wants another role'));
@@ -33,8 +31,6 @@ it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: objec
   const services = { atlas: { isLinked: atlas } as AdminApi, sinks: SINKS, organizations };
   const activity = checkLinkActivity(services, 0) as Untyped;
   const input = { orgId: ORG, sourceOrgId: SOURCE_ORG, sink, lastTokenAt: null };
-  const logger = new DefaultLogger('ERROR', () => undefined);
-  const attempt = new MockActivityEnvironment({}, { client, logger });
-  const check = attempt.run<unknown[], unknown, Untyped>(activity, input);
+  const check = attemptIn({}, client).run<unknown[], unknown, Untyped>(activity, input);
   expect(await failureOf(check)).toMatchObject(failure);
 });

@@ -63,21 +63,16 @@ describe('Atlas is not called', () => {
   const inRunOf = (workflowId: string) => ({ workflowExecution: { workflowId, runId: 'run' } });
   const outside: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
 
-  it.each<[where: string, info: Partial<Info>]>([
-    ['from outside of any workflow', outside],
-    ['from another workflow type', { workflowType: 'mine' }],
-    ['from a run with another id', inRunOf(`${OWN_ID}-2`)],
-  ])('%s', async (_where, info) => {
-    expect(await refusedFields(attemptWithoutCall({}, info))).toEqual(['workflowId']);
-  });
-
-  it.each<[field: string, change: object]>([
-    ['request.orgId', { orgId: `${ORG}/apiKeys?x=` }],
-    ['accessListIps[0]', { accessListIps: ['0.0.0.0/0'] }],
-    ['request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
-    ['request.warnings', { warnings: Array<string>(101).fill('x') }],
-  ])('for a request whose %s is invalid', async (field, change) => {
-    const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } });
+  it.each<[when: string, field: string, change: object, info?: Partial<Info>]>([
+    ['from outside of any workflow', 'workflowId', {}, outside],
+    ['from another workflow type', 'workflowId', {}, { workflowType: 'mine' }],
+    ['from a run with another id', 'workflowId', {}, inRunOf(`${OWN_ID}-2`)],
+    ['with a path for an organization', 'request.orgId', { orgId: `${ORG}/apiKeys?x=` }],
+    ['for the whole Internet', 'accessListIps[0]', { accessListIps: ['0.0.0.0/0'] }],
+    ['with a warning of 1 MB', 'request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
+    ['with 101 warnings', 'request.warnings', { warnings: Array<string>(101).fill('x') }],
+  ])('%s, and the failure names %s', async (_when, field, change, ...[info]) => {
+    const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } }, info);
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 

@@ -112,8 +112,9 @@ test('an invalid request fails with its first hundred problems and the number of
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   const more = { field: 'request', description: 'has 400 more problems: correct these first' };
   expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), more] }]);
-  expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*; and 490 more$/);
+  expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*f9 is wrong; and 490 more$/);
   expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([{ fields: problems.slice(0, 100) }]);
+  expect(failures.invalidRequest(problems.slice(0, 10)).message).toMatch(/f9 is wrong$/);
 });
 
 it.each([
@@ -150,12 +151,12 @@ function expectBoundedAndPrintable({ type, message, details }: ApplicationFailur
 }
 
 describe('a failure InvalidRequest is bounded and printable', () => {
-  const unprintable = ['\u001b[2J', '\u009b', '\u202e'];
+  const odd = ['\u001b[2J', '\u009b', '\u202e', '__proto__', 'constructor', 'toString'];
   const nearlyValid = ['10.0.0.1/8', '1.2.3.4 ', 'fe80::1%eth0', '010.0.0.1', ORG];
   const short = fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 4 });
   const text = fc.oneof(
     fc.string({ unit: ANY_CHARACTER }),
-    fc.constantFrom(...unprintable, ...nearlyValid),
+    fc.constantFrom(...odd, ...nearlyValid),
     short.map((unit) => unit.repeat(20_000)),
   );
   const manyOnes = fc

@@ -89,22 +89,19 @@ async function countRejectedAfter(error: AtlasError): Promise<number> {
   return (await rejected()).length;
 }
 
-it.each([
-  ['408', responded(408)],
-  ['a connection that closes after the request', lost(true)],
-  ['a refused connection', lost(false)],
-  ['500 to the access-token request', responded(500, undefined, 'oauthToken')],
-  ['429 with Retry-After', responded(429, 60_000)],
-])('%s opens the circuit', async (_what, error) => {
-  expect(await countRejectedAfter(error)).toBe(IN_FLIGHT);
-});
+const NO_MORE_TOKENS = responded(403, undefined, 'oauthToken', { error: 'access_denied' });
 
 it.each([
-  ['429 without Retry-After', responded(429)],
-  ['2xx without a token', responded(200)],
-  ['a refusal of another access token', responded(403, undefined, 'oauthToken', { error: 'access_denied' })],
-])('%s leaves the circuit closed', async (_what, error) => {
-  expect(await countRejectedAfter(error)).toBe(0);
+  ['408', 'opens the circuit', responded(408)],
+  ['a connection that closes after the request', 'opens the circuit', lost(true)],
+  ['a refused connection', 'opens the circuit', lost(false)],
+  ['500 to the access-token request', 'opens the circuit', responded(500, undefined, 'oauthToken')],
+  ['429 with Retry-After', 'opens the circuit', responded(429, 60_000)],
+  ['429 without Retry-After', 'leaves the circuit closed', responded(429)],
+  ['2xx without a token', 'leaves the circuit closed', responded(200)],
+  ['a refusal of another access token', 'leaves the circuit closed', NO_MORE_TOKENS],
+])('%s %s', async (_what, outcome, error) => {
+  expect(await countRejectedAfter(error)).toBe(outcome === 'opens the circuit' ? IN_FLIGHT : 0);
 });
 
 it.each([

@@ -1,5 +1,5 @@
 import { workflowIdFor } from '../../../src/contract/names';
-import { validateFields, describeProblems } from '../../../src/requests/validate-fields';
+import { validateFields } from '../../../src/requests/validate-fields';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
@@ -89,12 +89,6 @@ describe('validateFields', () => {
     'refuses an organization id that is %j',
     (id) => expect(Object.keys(problemsOf({ ...GOOD, orgId: id }))).toEqual(['orgId']),
   );
-});
-
-it('ten of many problems are described, and the others counted', () => {
-  const problems = Array.from({ length: 12 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
-  expect(describeProblems(problems)).toMatch(/^f0 is wrong; .*f9 is wrong; and 2 more$/);
-  expect(describeProblems(problems.slice(0, 10))).toMatch(/f9 is wrong$/);
 });
 
 it('the workflow id names the pair of organizations, and an empty sourceOrgId is refused', () => {

@@ -1,16 +1,11 @@
 import { rmSync } from 'node:fs';
-import {
-  SecretUnavailableError,
-  headerFormat,
-  secretReference,
-  textOrReference,
-} from '../../../src/secrets/references';
+import * as references from '../../../src/secrets/references';
 import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
 function refer(reference: unknown, env: Env = {}) {
   const warnings: string[] = [];
   const context = { env, baseDirectory: fileIn(), warn: (message: string) => warnings.push(message) };
-  const parsed = secretReference(context, () => null).safeParse(reference);
+  const parsed = references.secretReference(context, () => null).safeParse(reference);
   return { secret: parsed.data, problems: parsed.error?.issues.map(({ message }) => message), warnings };
 }
 
@@ -22,7 +17,7 @@ describe('a reference to a secret', () => {
     write('secret', 'after');
     expect(secret?.read()).toBe('after');
     rmSync(file);
-    expect(() => secret?.read()).toThrow(SecretUnavailableError);
+    expect(() => secret?.read()).toThrow(references.SecretUnavailableError);
     expect(() => secret?.read()).toThrow(`file ${file} cannot be read (ENOENT)`);
   });
 
@@ -63,6 +58,6 @@ it.each(['abcdefgh', '12345678', '2c130c23-e6b6-4da8-a93f-a8bf33218830', 'jane.d
   'the id %s may be written as text, without a reference',
   (id) => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
-    expect(textOrReference(context, headerFormat).parse(id).read()).toBe(id);
+    expect(references.textOrReference(context, references.headerFormat).parse(id).read()).toBe(id);
   },
 );
