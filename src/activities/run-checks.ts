@@ -21,9 +21,8 @@ const NO_REQUEST = { request: null, problems: [] };
  */
 export function runChecksActivity(services: Services): Activities['runChecks'] {
   return async function runChecks(input) {
-    const { organizations, sinks } = services;
     const isGiven = input !== null;
-    const { request, problems } = isGiven ? validateAgainstConfig(input, organizations, sinks) : NO_REQUEST;
+    const { request, problems } = isGiven ? validateAgainstConfig(input, services) : NO_REQUEST;
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const found = await runAll([

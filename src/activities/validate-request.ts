@@ -1,9 +1,8 @@
 import { Context } from '@temporalio/activity';
 import { z } from 'zod';
-import type { Services } from '../config/services';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
 import { recoverySchema, type FieldProblem, type ValidRequest } from '../contract/schemas';
-import { validateAgainstConfig } from '../requests/validate-against-config';
+import { validateAgainstConfig, type Permissions } from '../requests/validate-against-config';
 import { toFieldProblem } from '../requests/validate-fields';
 import type { Activities, Retries } from '../shared/activities';
 import { toObject } from '../shared/object';
@@ -15,18 +14,11 @@ import { invalidRequest } from './failures';
  *
  * A retry is safe: it only computes.
  */
-export function validateRequestActivity(
-  { organizations, sinks }: Pick<Services, 'organizations' | 'sinks'>,
-  retries: Retries,
-): Activities['validateRequest'] {
+export function validateRequestActivity(permissions: Permissions, retries: Retries): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, refusedOptions) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
-    const checked = validateAgainstConfig(
-      recovery ? { ...toObject(input), accessListIps: [] } : input,
-      organizations,
-      sinks,
-    );
+    const checked = validateAgainstConfig(recovery ? { ...toObject(input), accessListIps: [] } : input, permissions);
     const runProblems = [...refusedOptions.map(toOptionProblem), ...findIdProblems(checked.request)];
     const found = [...checked.problems, ...findRecoveryProblems(recovery), ...runProblems];
     if (!checked.request || found.length > 0) throw invalidRequest(found);

@@ -1,5 +1,3 @@
-export type Organizations = ReturnType<typeof createOrganizations>;
-
 /**
  * A worker with a map serves only the organizations in it, by their ids. Without a map, the only credential serves
  * every organization, with every sink.

@@ -1,20 +1,17 @@
-import type { Organizations } from '../config/organizations';
+import type { Services } from '../config/services';
 import { organizationId, type FieldProblem } from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { quote } from '../shared/text';
-import type { Sink } from '../sinks/sink';
 import { validateFields, type ValidFields } from './validate-fields';
 
-type Sinks = ReadonlyMap<string, Sink>;
+/** The part of the services that decides which requests may run. */
+export type Permissions = Pick<Services, 'organizations' | 'sinks'>;
 
 /** Checks a request by all rules, including those that need the worker's configuration. */
-export function validateAgainstConfig(input: unknown, organizations: Organizations, sinks: Sinks) {
+export function validateAgainstConfig(input: unknown, permissions: Permissions) {
+  const { organizations, sinks } = permissions;
   const { request, problems: found } = validateFields(input);
-  const problems = [
-    ...found,
-    ...findOrganizationProblems(input, organizations, sinks),
-    ...findSourceProblems(request, sinks),
-  ];
+  const problems = [...found, ...findOrganizationProblems(input, permissions), ...findSourceProblems(request, sinks)];
   const credential = request && organizations.credentialFor(request.orgId);
   if (!credential) return { request: null, problems };
   const warnings = [...request.warnings];
@@ -24,14 +21,14 @@ export function validateAgainstConfig(input: unknown, organizations: Organizatio
   return { request: { ...request, credential, warnings }, problems };
 }
 
-function findSourceProblems(request: ValidFields | null, sinks: Sinks): FieldProblem[] {
+function findSourceProblems(request: ValidFields | null, sinks: Services['sinks']): FieldProblem[] {
   if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
   const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
   return [{ field: 'sourceOrgId', description }];
 }
 
 /** Checks the organization and the sink, even if other fields are wrong. */
-function findOrganizationProblems(input: unknown, organizations: Organizations, sinks: Sinks): FieldProblem[] {
+function findOrganizationProblems(input: unknown, { organizations, sinks }: Permissions): FieldProblem[] {
   const { orgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
   const isServed = org !== undefined && organizations.credentialFor(org) !== null;
