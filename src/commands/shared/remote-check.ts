@@ -78,8 +78,6 @@ export async function checkRequestRemotely(
     fields.length > 0
       ? ['InvalidRequest', describeInvalidRequest(consequence, fields)]
       : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
-  throw new CommandError([...lines, ...describeFindings(errors).map((line) => `  ${line}`)], EXIT_CODES.failed, {
-    type,
-    ...report,
-  });
+  const facts = { type, ...report };
+  throw new CommandError([...lines, ...describeFindings(errors).map((line) => `  ${line}`)], EXIT_CODES.failed, facts);
 }
