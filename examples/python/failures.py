@@ -21,7 +21,7 @@ REACTIONS = {
     "AtlasRequestRejected": ("failed", 1, "let the operator fix the credential"),
     "AtlasResponseInvalid": ("failed", 1, "look for a stray key in Atlas"),
     "AtlasUnavailable": ("failed", 1, "start again later"),
-    "TokenLost": ("failed", 1, "remove its key in Atlas, then start again"),
+    "TokenLost": ("failed", 1, "delete its API key in Atlas, then start again"),
     "Cancelled": ("cancelled", 7, "look for a recoverable token"),
     # The run stays open and tries again by itself.
     "SinkRejected": ("undelivered", 5, "let the operator fix the sink"),

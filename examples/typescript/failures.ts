@@ -47,7 +47,7 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator fix the credential' },
   AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
-  TokenLost: { outcome: 'failed', exitCode: 1, next: 'remove its key in Atlas, then start again' },
+  TokenLost: { outcome: 'failed', exitCode: 1, next: 'delete its API key in Atlas, then start again' },
   Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a recoverable token' },
   // The run stays open and tries again by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },

@@ -41,6 +41,6 @@ function describeToken({ deliveryId }: RunToken, sinksTried: readonly string[]):
   const command = commandLine('recover', workflowId, '--run-id', runId);
   return (
     `token ${deliveryId} is not confirmed as delivered${tried}: ` +
-    `remove its key in Atlas, or deliver it with \`${command}\``
+    `delete its API key in Atlas, or deliver it with \`${command}\``
   );
 }

@@ -13,7 +13,7 @@ const COMPLETED_BY_OTHER_CLIENT = {
   type: 'TokenLost',
   message:
     'the creation was completed without a sealed token of this request, by somebody other than a worker: ' +
-    'if Atlas created a token, remove its key there, then start again',
+    'if Atlas created a token, delete its API key there, then start again',
 };
 
 /**

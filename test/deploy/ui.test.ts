@@ -29,7 +29,7 @@ it('an operator who opens an undelivered run in the UI finds the cause, the reme
 it('who opens a cancelled run with a recoverable token finds how to deliver it', async () => {
   const page = await runs.open(`${await runs.bringTo('cancelled')}/user-metadata`);
   const details = await untilDetails(page, 'is not confirmed as delivered');
-  expect(details).toContain('remove its key in Atlas');
+  expect(details).toContain('delete its API key in Atlas');
   expect(details).toMatch(/recover --org \w+ --source-org \w+ --run-id/);
 });
 
