@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Client, WorkflowHandle } from '@temporalio/client';
@@ -9,9 +10,10 @@ import { workflowIdFor } from '../../src/contract/names';
 import type { PrepareRequest, Status } from '../../src/contract/schemas';
 import { cleanUpLater, closeLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
-import { LANGUAGES, installExamples, isTestable, runExample } from '../support/examples';
+import { CACHE, LANGUAGES, installExamples, isTestable } from '../support/examples';
 import { newOrgId } from '../support/ids';
 import { ROOT, codeBlocks, page } from '../support/markdown';
+import { runToEnd } from '../support/run-command';
 import { sharedTemporal, untilClosedAreListed } from '../support/temporal';
 
 let env: NodeJS.ProcessEnv;
@@ -52,8 +54,13 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     installed?.catch(() => undefined);
     beforeAll(() => installed);
 
-    const run = (program: string, request: PrepareRequest | null, ...options: string[]) =>
-      runExample(language, folder, env, program, request, ...options);
+    /** Runs a program to its end; without a request, without arguments. */
+    function run(program: string, request: PrepareRequest | null, ...options: string[]) {
+      const file = path.join(folder, `request-${newOrgId()}.json`);
+      if (request) writeFileSync(file, JSON.stringify(request));
+      const args = ['-c', `${language.run} "$@"`, program, ...(request ? [file] : []), ...options];
+      return runToEnd('bash', args, { ...env, CACHE, PROGRAM: program }, folder);
+    }
 
     /** The exit code, and the outcome: what is before the colon. */
     async function outcome(...args: Parameters<typeof run>) {

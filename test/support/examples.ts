@@ -1,13 +1,10 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { PrepareRequest } from '../../src/contract/schemas';
-import { newOrgId } from './ids';
-import { runToEnd } from './run-command';
+import { ROOT } from './markdown';
 
-const ROOT = path.join(__dirname, '../..');
-const CACHE = path.join(ROOT, '.cache/examples');
+export const CACHE = path.join(ROOT, '.cache/examples');
 
 /** Installs the tarball that `npm pack` makes, and nothing beside it. */
 export const INSTALL_PACKAGE = `
@@ -77,19 +74,4 @@ export async function installExamples({ source, install }: Language, folder: str
   cpSync(examples, folder, { recursive: true, filter: isOurs });
   mkdirSync(CACHE, { recursive: true });
   await sh(install, folder);
-}
-
-/** Runs an example to its end, in the folder where it is installed; without a request, without arguments. */
-export function runExample(
-  { run }: Language,
-  folder: string,
-  env: NodeJS.ProcessEnv,
-  program: string,
-  request: PrepareRequest | null,
-  ...options: string[]
-) {
-  const file = path.join(folder, `request-${newOrgId()}.json`);
-  if (request) writeFileSync(file, JSON.stringify(request));
-  const args = ['-c', `${run} "$@"`, program, ...(request ? [file] : []), ...options];
-  return runToEnd('bash', args, { ...env, CACHE, PROGRAM: program }, folder);
 }
