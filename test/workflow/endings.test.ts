@@ -104,21 +104,19 @@ it.concurrent('a pause until after the deadline: AtlasUnavailable, one unconfirm
   expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1 });
 });
 
-describe('a run calls nothing, and fails, for', () => {
-  const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
-  const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
-  const notListed = failing(temporalUnavailable(new Error('away'), 'id', true));
-  const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
-  const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
+const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
+const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
+const notListed = failing(temporalUnavailable(new Error('away'), 'id', true));
+const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
+const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 
-  it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
-    ['an invalid request, even with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
-    ['an earlier token, whose run it names', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
-    ['runs that Temporal does not list', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
-  ])('%s', async (_what, find, change, type, details) => {
-    const ended = await end(await worker().start({ find }, change));
-    expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
-  });
+it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
+  ['an invalid request, even with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
+  ['an earlier token, whose run it names', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
+  ['runs that Temporal does not list', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
+])('a run calls nothing, and fails, for %s', async (_what, find, change, type, details) => {
+  const ended = await end(await worker().start({ find }, change));
+  expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
 });
 
 it.concurrent('a receipt of another token, or of 2 MB, makes the run deliver its token again', async () => {

@@ -179,25 +179,23 @@ describe('the run of a schedule', () => {
   });
 });
 
-describe('malformed input is an InvalidRequest that names', () => {
-  const request = { orgId: newOrgId(), sourceOrgId: newOrgId(), accessListIps: [], sink: 'files' };
-  const other = { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] };
+const request = { orgId: newOrgId(), sourceOrgId: newOrgId(), accessListIps: [], sink: 'files' };
+const other = { ...request, orgId: newOrgId(), accessListIps: ['10.1.2.3'] };
 
-  it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
-    ['request.orgId', 'no input'],
-    // Its own fields, which are not those of a scheduled request, are not listed.
-    ['request.orgId', 'a plain request', request],
-    ['request.sourceOrgId', 'a path for an id', { request: { ...request, sourceOrgId: '../x' } }],
-    ['always', 'a text for a flag', { request, always: 'yes' }],
-    ['request.again', 'a field of plain requests', { request: { ...request, again: true } }],
-    ['alwys', 'a misspelled field', { request, alwys: true }],
-    ['sink', 'an unknown sink', { request: { ...request, sink: 'nowhere' } }],
-    ['accessListIps[0]', 'a private address', { request: other }],
-  ])('%s for %s', async (field, _what, ...args) => {
-    const scheduled = await startScheduled(worker().deployment.taskQueue, ...args);
-    const { type, message, details } = await end(scheduled);
-    expect(type).toBe('InvalidRequest');
-    expect(details?.fields?.map((problem) => problem.field)).toEqual([field]);
-    expect(message).toContain(`the request is not valid: ${field} `);
-  });
+it.concurrent.each<[field: string, what: string, ...args: unknown[]]>([
+  ['request.orgId', 'no input'],
+  // Its own fields, which are not those of a scheduled request, are not listed.
+  ['request.orgId', 'a plain request', request],
+  ['request.sourceOrgId', 'a path for an id', { request: { ...request, sourceOrgId: '../x' } }],
+  ['always', 'a text for a flag', { request, always: 'yes' }],
+  ['request.again', 'a field of plain requests', { request: { ...request, again: true } }],
+  ['alwys', 'a misspelled field', { request, alwys: true }],
+  ['sink', 'an unknown sink', { request: { ...request, sink: 'nowhere' } }],
+  ['accessListIps[0]', 'a private address', { request: other }],
+])('malformed input is an InvalidRequest that names %s for %s', async (field, _what, ...args) => {
+  const scheduled = await startScheduled(worker().deployment.taskQueue, ...args);
+  const { type, message, details } = await end(scheduled);
+  expect(type).toBe('InvalidRequest');
+  expect(details?.fields?.map((problem) => problem.field)).toEqual([field]);
+  expect(message).toContain(`the request is not valid: ${field} `);
 });

@@ -90,21 +90,19 @@ describe('no sink gets a token', () => {
   });
 });
 
-describe('a failed attempt says whether its sink was tried:', () => {
-  /** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
-  const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
-  const absent = { type: 'SinkUnavailable', nonRetryable: false };
+/** `temporal activity reset` sets the attempt number back, but not the time of the first schedule. */
+const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 5000 };
+const absent = { type: 'SinkUnavailable', nonRetryable: false };
 
-  it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, failure: object]>([
-    ['no, if there is no such sink', {}, 'down', false, absent],
-    ['yes, if it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
-    ['yes, after an earlier attempt', { attempt: 2 }, 'down', true, absent],
-    ['yes, after an attempt before a reset of the activity', reset, 'down', true, absent],
-  ])('%s', async (_what, info, sink, sinkTried, failure) => {
-    const { deliver, attempt } = worker();
-    deliver.mockRejectedValue(new SinkRejectedError('no'));
-    expect(await failureOf(attempt(info, sink))).toMatchObject({ ...failure, details: [{ sinkTried }] });
-  });
+it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, failure: object]>([
+  ['no, if there is no such sink', {}, 'down', false, absent],
+  ['yes, if it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
+  ['yes, after an earlier attempt', { attempt: 2 }, 'down', true, absent],
+  ['yes, after an attempt before a reset of the activity', reset, 'down', true, absent],
+])('a failed attempt says whether its sink was tried: %s', async (_what, info, sink, sinkTried, failure) => {
+  const { deliver, attempt } = worker();
+  deliver.mockRejectedValue(new SinkRejectedError('no'));
+  expect(await failureOf(attempt(info, sink))).toMatchObject({ ...failure, details: [{ sinkTried }] });
 });
 
 test('an attempt that a cancel stops during delivery is cancelled; one that a shutdown stops is retried', async () => {

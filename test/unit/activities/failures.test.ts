@@ -150,37 +150,35 @@ function expectBoundedAndPrintable({ type, message, details }: ApplicationFailur
   expect(texts).toBe(escapeControls(texts));
 }
 
-describe('a failure InvalidRequest is bounded and printable', () => {
-  const odd = ['\u001b[2J', '\u009b', '\u202e', '__proto__', 'constructor', 'toString'];
-  const nearlyValid = ['10.0.0.1/8', '1.2.3.4 ', 'fe80::1%eth0', '010.0.0.1', ORG];
-  const short = fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 4 });
-  const text = fc.oneof(
-    fc.string({ unit: ANY_CHARACTER }),
-    fc.constantFrom(...odd, ...nearlyValid),
-    short.map((unit) => unit.repeat(20_000)),
-  );
-  const manyOnes = fc
-    .tuple(text, fc.integer({ min: 900, max: 1100 }))
-    .map(([entry, count]) => Array<string>(count).fill(entry));
-  const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), manyOnes);
-  /** Objects with these fields, or some of them, and others. */
-  const like = (...fields: string[]) =>
-    fc.dictionary(fc.oneof(fc.constantFrom(...fields), text), anything, {
-      noNullPrototype: true,
-      maxKeys: 20,
-    });
-  const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
-  const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
-  const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
-  const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
-
-  const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
-
-  it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
-    ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
-    ['recovery', recovery, (input) => refusalOf(valid, input)],
-    ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
-  ])('for every %s', async (_what, inputs, refuse) => {
-    await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
+const odd = ['\u001b[2J', '\u009b', '\u202e', '__proto__', 'constructor', 'toString'];
+const nearlyValid = ['10.0.0.1/8', '1.2.3.4 ', 'fe80::1%eth0', '010.0.0.1', ORG];
+const short = fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 4 });
+const text = fc.oneof(
+  fc.string({ unit: ANY_CHARACTER }),
+  fc.constantFrom(...odd, ...nearlyValid),
+  short.map((unit) => unit.repeat(20_000)),
+);
+const manyOnes = fc
+  .tuple(text, fc.integer({ min: 900, max: 1100 }))
+  .map(([entry, count]) => Array<string>(count).fill(entry));
+const anything = fc.oneof(fc.jsonValue(), text, fc.array(text, { maxLength: 20 }), manyOnes);
+/** Objects with these fields, or some of them, and others. */
+const like = (...fields: string[]) =>
+  fc.dictionary(fc.oneof(fc.constantFrom(...fields), text), anything, {
+    noNullPrototype: true,
+    maxKeys: 20,
   });
+const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
+const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
+const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
+const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
+
+const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
+
+it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
+  ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
+  ['recovery', recovery, (input) => refusalOf(valid, input)],
+  ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
+])('a failure InvalidRequest is bounded and printable for every %s', async (_what, inputs, refuse) => {
+  await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
 });

@@ -126,31 +126,32 @@ describe("Atlas's own message", () => {
   });
 });
 
-describe('a connection that failed', () => {
-  const noConnection = 'no connection to Atlas at https://atlas.test';
-  const untrusted = 'the TLS certificate of Atlas is not trusted';
-  const lost = 'the connection to Atlas closed before the full response to the ';
-  const late = 'Atlas did not respond to the link-token request within atlas.requestTimeoutMs';
+const noConnection = 'no connection to Atlas at https://atlas.test';
+const untrusted = 'the TLS certificate of Atlas is not trusted';
+const lost = 'the connection to Atlas closed before the full response to the ';
+const late = 'Atlas did not respond to the link-token request within atlas.requestTimeoutMs';
 
-  it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: string]>([
-    ['TIMEOUT', 'after', 'linkTokens', 'is retried, and a token may exist', late],
-    ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', `${lost}link-token request arrived`],
-    ['CERT_HAS_EXPIRED', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
-    ['TIMEOUT', 'before', 'linkTokens', 'is retried', noConnection],
-    ['EPROTO', 'before', 'linkTokens', 'is retried', noConnection],
-    ['ECONNRESET', 'after', 'orgs', 'is retried', `${lost}organizations request arrived`],
-    ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
-    ['CERT_HAS_EXPIRED', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
-  ])('with %s %s the request to %s was written %s: %s', (code, when, endpoint, name, message) => {
+it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: string]>([
+  ['TIMEOUT', 'after', 'linkTokens', 'is retried, and a token may exist', late],
+  ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', `${lost}link-token request arrived`],
+  ['CERT_HAS_EXPIRED', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
+  ['TIMEOUT', 'before', 'linkTokens', 'is retried', noConnection],
+  ['EPROTO', 'before', 'linkTokens', 'is retried', noConnection],
+  ['ECONNRESET', 'after', 'orgs', 'is retried', `${lost}organizations request arrived`],
+  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+  ['CERT_HAS_EXPIRED', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+])(
+  'a connection that failed with %s %s the request to %s was written %s: %s',
+  (code, when, endpoint, name, message) => {
     const [type, retryable, tokenMayExist] = OUTCOMES[name];
     const { outcome } = outcomes.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
     expect(outcome).toEqual({
       ...{ type, retryable, tokenMayExist, details: { reason: code } },
       message: expect.stringContaining(message),
     });
-  });
-});
+  },
+);
 
 describe('an error of the worker itself', () => {
   const NOT_CONFIGURED = 'the worker has no credential named "payments": configure it';

@@ -75,22 +75,20 @@ describe('after a failed attempt to create a token', () => {
   });
 });
 
-describe('before an attempt to deliver a token', () => {
-  const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
+const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
 
-  it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", () => {
-    const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
-      ['has its token, or the time of the next round has come', true, false, false],
-      ['accepted a `redeliver`', false, false, true],
-      ['was cancelled while its token was being created', true, true, false],
-      ['was cancelled while undelivered', false, true, false],
-      ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
-    ];
-    const next = (kind: ReturnType<typeof decideDeliveryKind>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
-    expect(runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))])).toEqual(
-      tableBelow(ARCHITECTURE, 'Before a delivery'),
-    );
-  });
+it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", () => {
+  const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
+    ['has its token, or the time of the next round has come', true, false, false],
+    ['accepted a `redeliver`', false, false, true],
+    ['was cancelled while its token was being created', true, true, false],
+    ['was cancelled while undelivered', false, true, false],
+    ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
+  ];
+  const next = (kind: ReturnType<typeof decideDeliveryKind>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
+  expect(runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))])).toEqual(
+    tableBelow(ARCHITECTURE, 'Before a delivery'),
+  );
 });
 
 describe('after a failed attempt to deliver a token', () => {
