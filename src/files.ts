@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
@@ -30,7 +29,7 @@ export function readFileIfPresent(file: string): Promise<string | null> {
 
 /** Makes a renamed file of a directory survive a crash. */
 export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  const handle = await open(directory);
   try {
     await handle.sync();
   } finally {

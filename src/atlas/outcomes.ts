@@ -150,10 +150,8 @@ export function responseError(
 }
 
 /** @returns such as: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
-function describeResponse(
-  endpoint: Endpoint,
-  { status, errorCode, detail, reason, fields }: AtlasOutcome['details'] & { status: number },
-): string {
+function describeResponse(endpoint: Endpoint, details: AtlasOutcome['details'] & { status: number }): string {
+  const { status, errorCode, detail, reason, fields } = details;
   const { request, content } = ENDPOINT_RULES[endpoint];
   const without = status >= 200 && status < 300 ? `, without ${content}` : '';
   const text = detail ?? reason;
@@ -204,8 +202,7 @@ export function tokenLost(message: string): AtlasOutcome {
 }
 
 export function credentialNotConfigured(name: string): AtlasError {
-  const remedy =
-    'configure it under atlas.credentials, or correct its name under atlas.organizations, then restart the worker';
+  const remedy = 'configure it under atlas.credentials, or correct atlas.organizations, then restart the worker';
   return new AtlasError(notSent(`the worker has no credential named ${quote(name)}: ${remedy}`));
 }
 

@@ -29,9 +29,8 @@ class LenientPayloadConverter extends DefaultPayloadConverter {
 
 function isDeeperThan(levels: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  return (
-    levels === 0 || ArrayBuffer.isView(value) || Object.values(value).some((part) => isDeeperThan(levels - 1, part))
-  );
+  if (levels === 0 || ArrayBuffer.isView(value)) return true;
+  return Object.values(value).some((part) => isDeeperThan(levels - 1, part));
 }
 
 export const payloadConverter = new LenientPayloadConverter();

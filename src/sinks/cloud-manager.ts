@@ -23,7 +23,7 @@ type Config = z.output<ReturnType<typeof configSchema>>;
  *
  * @see https://www.mongodb.com/docs/cloud-manager/reference/api/cloud-migration/link-the-organization-with-atlas
  */
-export const cloudManagerSink: SinkType<'cloudManager', Config> = {
+export const cloudManagerSink: SinkType<Config> = {
   type: 'cloudManager',
   configSchema,
   create: createCloudManagerSink,

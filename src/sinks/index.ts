@@ -8,13 +8,13 @@ import { vaultSink } from './vault';
 import { webhookSink } from './webhook';
 
 /** The configuration, its messages, the contract test and the docs check derive from this list. */
-export const SINK_TYPES = [
+export const SINK_TYPES: readonly SinkType[] = [
   fileSink,
   webhookSink,
   vaultSink,
   awsSecretsManagerSink,
   cloudManagerSink,
-] as const satisfies readonly SinkType[];
+];
 
 type SinkFactory = () => Promise<Sink>;
 
@@ -23,13 +23,10 @@ export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })
     .transform(({ type, ...rest }, issues): SinkFactory => {
-      const sinkType: SinkType | undefined = SINK_TYPES.find((candidate) => candidate.type === type);
+      const sinkType = SINK_TYPES.find((candidate) => candidate.type === type);
       if (!sinkType) {
-        issues.addIssue({
-          code: 'custom',
-          path: ['type'],
-          message: `is not a type of sink: write one of ${SINK_TYPES.map(({ type }) => type).join(', ')}`,
-        });
+        const message = `is not a type of sink: write one of ${SINK_TYPES.map(({ type }) => type).join(', ')}`;
+        issues.addIssue({ code: 'custom', path: ['type'], message });
         return z.NEVER;
       }
       const { data: config, error } = sinkType.configSchema(context).safeParse(rest);

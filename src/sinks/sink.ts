@@ -60,8 +60,8 @@ export class SinkRejectedError extends Error {
   override readonly name = 'SinkRejectedError';
 }
 
-export interface SinkType<Type extends string = string, Config = unknown> {
-  type: Type;
+export interface SinkType<Config = unknown> {
+  type: string;
   /** Makes the schema of the configuration, without `type`. Secrets are references. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;
   /** Makes the sink. A library that only this type needs is imported here, so that no other type loads it. */

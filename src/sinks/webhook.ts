@@ -34,7 +34,7 @@ type Config = z.output<ReturnType<typeof configSchema>>;
  * POSTs each token to a URL, signed as Standard Webhooks specify (standardwebhooks.com). `webhook-id` is the delivery
  * id, by which the receiver recognises a repetition.
  */
-export const webhookSink: SinkType<'webhook', Config> = {
+export const webhookSink: SinkType<Config> = {
   type: 'webhook',
   configSchema,
   async create(config) {

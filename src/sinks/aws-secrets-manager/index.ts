@@ -31,7 +31,7 @@ const configSchema = () =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /** Stores each token in AWS Secrets Manager. Credentials come from the SDK's default chain. */
-export const awsSecretsManagerSink: SinkType<'awsSecretsManager', Config> = {
+export const awsSecretsManagerSink: SinkType<Config> = {
   type: 'awsSecretsManager',
   configSchema,
   async create(config) {
@@ -51,18 +51,16 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     maxAttempts: 1,
   });
 
-  async function call<Output>(
-    action: string,
-    name: string,
-    signal: AbortSignal,
-    send: (options: { abortSignal: AbortSignal }) => Promise<Output>,
-  ): Promise<Output> {
-    try {
-      return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw callError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
-    }
+  /** Makes the function that calls AWS about one secret. */
+  function callsFor(name: string, signal: AbortSignal) {
+    return async <Output>(action: string, send: (options: { abortSignal: AbortSignal }) => Promise<Output>) => {
+      try {
+        return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
+      } catch (error) {
+        signal.throwIfAborted();
+        throw callError(`secretsmanager:${action} for secret ${name} in ${region}`, error);
+      }
+    };
   }
 
   return {
@@ -71,6 +69,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     async deliver(delivery, signal) {
       const { deliveryId } = delivery;
       const name = secretName.fill(delivery);
+      const call = callsFor(name, signal);
       const location = `version ${deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
       // The id of the version is the delivery id, so that AWS itself ignores a repetition.
       const version = { ClientRequestToken: deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
@@ -80,25 +79,21 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
         Tags: Object.entries({ ...config.tags, ...ownerTags(delivery) }).map(([Key, Value]) => ({ Key, Value })),
         ...version,
       };
-      const created = await call('CreateSecret', name, signal, (options) =>
+      const created = await call('CreateSecret', (options) =>
         client.createSecret(secret, options).catch(nullIf(sdk.ResourceExistsException)),
       );
       if (created) return location;
-      const found = await call('DescribeSecret', name, signal, (options) =>
-        client.describeSecret({ SecretId: name }, options),
-      );
+      const found = await call('DescribeSecret', (options) => client.describeSecret({ SecretId: name }, options));
       if (found.VersionIdsToStages?.[deliveryId]) return location;
       requireOwnTags(name, delivery, found.Tags);
-      await call('PutSecretValue', name, signal, (options) =>
-        client.putSecretValue({ SecretId: name, ...version }, options),
-      );
+      await call('PutSecretValue', (options) => client.putSecretValue({ SecretId: name, ...version }, options));
       return location;
     },
 
     /** Describes the secret. "Not found" passes, since AWS answers it only to those with permission. */
     async check(target, signal) {
       const name = secretName.fill(completeIds(target));
-      const found = await call('DescribeSecret', name, signal, (options) =>
+      const found = await callsFor(name, signal)('DescribeSecret', (options) =>
         client.describeSecret({ SecretId: name }, options).catch(nullIf(sdk.ResourceNotFoundException)),
       );
       if (found && target) requireOwnTags(name, target, found.Tags);

@@ -9,10 +9,7 @@ const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js
 /** The number of folders that may hang before others wait. Each file sink uses at most one thread. */
 const THREADS = 64;
 
-const ENDED = {
-  message: 'the process of the worker that writes files ended; the next attempt starts another',
-  isRejected: false,
-};
+const ENDED = { message: 'the process that writes files ended; the next attempt starts another', isRejected: false };
 
 let folderProcess: ChildProcess | null = null;
 let lastId = 0;

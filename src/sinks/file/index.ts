@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import type { ReferenceContext } from '../../secrets/references';
-import type { Delivery, Sink, SinkType } from '../sink';
+import type { Sink, SinkType } from '../sink';
 import { callFolderProcess } from './call-folder-process';
 import { createQueue } from './queue';
 
@@ -16,20 +16,17 @@ const configSchema = ({ baseDirectory }: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /** Writes each token into a file of its own in one directory: the token and nothing else, mode 0600. */
-export const fileSink: SinkType<'file', Config> = { type: 'file', configSchema, create: createFileSink };
+export const fileSink: SinkType<Config> = { type: 'file', configSchema, create: createFileSink };
 
 function createFileSink({ directory }: Config): Sink {
   const runInTurn = createQueue(directory);
   return {
-    async deliver(delivery, signal) {
-      const file = path.join(directory, formatFileName(delivery));
-      await runInTurn(() => callFolderProcess('storeToken', file, delivery.linkToken), signal);
+    async deliver({ orgId, sourceOrgId, deliveryId, linkToken }, signal) {
+      const parts = [orgId, sourceOrgId, deliveryId, 'link-token'].filter((part) => part !== null);
+      const file = path.join(directory, parts.join('.'));
+      await runInTurn(() => callFolderProcess('storeToken', file, linkToken), signal);
       return `file ${file} on the worker's host`;
     },
     check: (_target, signal) => runInTurn(() => callFolderProcess('checkFolder', directory), signal),
   };
-}
-
-function formatFileName({ orgId, sourceOrgId, deliveryId }: Delivery): string {
-  return [orgId, sourceOrgId, deliveryId, 'link-token'].filter((part) => part !== null).join('.');
 }

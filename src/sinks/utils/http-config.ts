@@ -20,16 +20,13 @@ export const httpUrl = z.string('name its URL').transform((text, issues): URL =>
 
 /** Makes the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without `allowHttp`. */
 export function httpConfig<Shape extends z.ZodRawShape>(urlField: keyof Shape & string, shape: Shape) {
-  const fields = {
-    ...shape,
-    allowHttp: z.boolean().default(false),
-    timeoutMs: durationMs(100, 60_000).default(30_000),
-  };
   const isEncrypted = (config: unknown) => {
     const { allowHttp, [urlField]: url } = config as { allowHttp: boolean } & Record<string, URL | undefined>;
     return allowHttp || url?.protocol !== 'http:';
   };
-  return z.strictObject(fields).refine(isEncrypted, {
+  const allowHttp = z.boolean().default(false);
+  const timeoutMs = durationMs(100, 60_000).default(30_000);
+  return z.strictObject({ ...shape, allowHttp, timeoutMs }).refine(isEncrypted, {
     path: [urlField],
     error: 'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
     // This check runs even if other fields have problems, so that all are reported at once.

@@ -8,8 +8,7 @@ type Ids = Pick<Delivery, IdField>;
 /** Characters that AWS permits in the name of a secret, and Vault in a path. */
 const PERMITTED = /^[\w/+=.@-]+$/;
 const NOT_PERMITTED = 'contains characters other than letters, digits and / _ + = . @ -';
-const LEAVES_ROOT =
-  'is not a path below its root: use no empty segment, no "." or "..", and no "/" at its start or end';
+const LEAVES_ROOT = 'is not a path below its root: write no "//", "." or "..", and no "/" at its start or end';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
@@ -28,7 +27,10 @@ export const templateSchema = z
     if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
     if (found.length === 0) issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
   })
-  .transform(createTemplate);
+  .transform((template) => ({
+    uses: (field: IdField) => template.includes(`{${field}}`),
+    fill: (ids: Ids) => template.replace(PLACEHOLDER, (_placeholder, field: IdField) => ids[field] ?? ''),
+  }));
 
 export const plainPath = z
   .string()
@@ -39,20 +41,10 @@ function leavesRoot(path: string): boolean {
   return path.split('/').some((segment) => ['', '.', '..'].includes(segment));
 }
 
-function createTemplate(template: string) {
-  return {
-    uses: (field: IdField) => template.includes(`{${field}}`),
-    fill: (ids: Ids) => template.replace(PLACEHOLDER, (_placeholder, field: IdField) => ids[field] ?? ''),
-  };
-}
-
 /** Completes the ids for a check, which delivers nothing: unknown ids are zeros. */
 export function completeIds(target: CheckTarget | null): Ids {
   const unknown = '0'.repeat(24);
-  return {
-    ...(target ?? { orgId: unknown, sourceOrgId: unknown }),
-    deliveryId: '00000000-0000-0000-0000-000000000000',
-  };
+  return { orgId: unknown, sourceOrgId: unknown, ...target, deliveryId: '00000000-0000-0000-0000-000000000000' };
 }
 
 /** Leaves out what is not known. The result is the same for the same delivery: stores compare it. */

@@ -19,7 +19,7 @@ const configSchema = (context: ReferenceContext) =>
 type Config = z.output<ReturnType<typeof configSchema>>;
 
 /** Stores each token in HashiCorp Vault or OpenBao, in a key/value engine of version 2. */
-export const vaultSink: SinkType<'vault', Config> = { type: 'vault', configSchema, create: createVaultSink };
+export const vaultSink: SinkType<Config> = { type: 'vault', configSchema, create: createVaultSink };
 
 function createVaultSink({ address, namespace, mount, path: template, auth, timeoutMs }: Config): Sink {
   const client = createVaultClient(address, namespace, timeoutMs);
@@ -55,23 +55,20 @@ function createVaultSink({ address, namespace, mount, path: template, auth, time
 }
 
 /** @returns null for an older token of the same organizations. */
-function findReasonToKeep(
-  data: Readonly<Record<string, unknown>>,
-  { orgId, sourceOrgId, createdAt }: Delivery,
-): string | null {
+function findReasonToKeep(data: Record<string, unknown>, delivery: Delivery): string | null {
   if (typeof data['deliveryId'] !== 'string') {
     return (
       'holds a value that was not written by this sink: ' +
       'move it away, or correct path and restart the workers; then redeliver'
     );
   }
-  if (data['orgId'] !== orgId || (data['sourceOrgId'] ?? null) !== sourceOrgId) {
+  if (data['orgId'] !== delivery.orgId || (data['sourceOrgId'] ?? null) !== delivery.sourceOrgId) {
     return (
       'holds the token of other organizations: ' +
       'put {orgId} and {sourceOrgId} into path, restart the workers, then redeliver'
     );
   }
-  if (Date.parse(String(data['createdAt'])) > Date.parse(createdAt)) {
+  if (Date.parse(String(data['createdAt'])) > Date.parse(delivery.createdAt)) {
     return 'holds a newer token of these organizations: use that one, or redeliver this one to another sink';
   }
   return null;

@@ -5,13 +5,6 @@ import { isSuccess } from '../utils/http';
 import { parseErrors, vaultError, type VaultClient, type VaultRequest } from './client';
 import type { VaultIdentity } from './identity';
 
-interface KvSecret {
-  /** Number of the newest version; 0 if there is none. */
-  version: number;
-  /** Data of the newest version; null if it is deleted or destroyed, or there is none. */
-  data: Readonly<Record<string, unknown>> | null;
-}
-
 const readSchema = z.object({
   data: z.object({
     data: z.record(z.string(), z.unknown()).nullable(),
@@ -75,8 +68,11 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
   return {
     requireVersion2,
 
-    /** @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError */
-    async read(path: string, signal: AbortSignal): Promise<KvSecret> {
+    /**
+     * @returns the newest version, with its number: 0 if there is none. `data` is null if it is deleted or destroyed.
+     * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
+     */
+    async read(path: string, signal: AbortSignal) {
       const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
       // Vault responds with 404 to a deleted version too, and with its number.
