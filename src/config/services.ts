@@ -6,10 +6,8 @@ import { createOrganizations } from './organizations';
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Creates the services that activities use and `doctor` checks. The caller closes `atlas`. */
-export async function createServices(
-  { atlas, retries, sealing: sealer, sinks }: Config,
-  onRequest?: AdminApiOptions['onRequest'],
-) {
+export async function createServices(config: Config, onRequest?: AdminApiOptions['onRequest']) {
+  const { atlas, retries, sealing: sealer, sinks } = config;
   return {
     atlas: createAdminApi({ ...atlas, backoff: retries.create, ...(onRequest && { onRequest }) }),
     sealer,

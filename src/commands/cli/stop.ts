@@ -11,7 +11,7 @@ export function createStop() {
     /** Aborted with the CommandError that ends the command. */
     signal: stopped.signal,
     /** Sets the lines that say what goes on after a stop, and which command follows it. */
-    setFollowUp(...lines: string[]): void {
+    setFollowUp: (...lines: string[]): void => {
       followUp = lines;
     },
     followUp: () => followUp,

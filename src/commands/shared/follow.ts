@@ -25,11 +25,8 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
  * @param run without a run id, the newest of its workflow id.
  * @param facts printed beside the receipt.
  */
-export async function watch(
-  { client, output }: CommandContext,
-  run: { workflowId: string; runId?: string },
-  facts: object = {},
-): Promise<void> {
+export async function watch(context: CommandContext, run: { workflowId: string; runId?: string }, facts = {}) {
+  const { client, output } = context;
   const { workflowId } = run;
   const at = () => new Date().toISOString();
   const receipt = await follow(client, run, (progress) => {

@@ -63,11 +63,7 @@ export async function requestWorkerCheck(context: CommandContext, request?: Prep
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem of the request and every error of the worker.
  */
-export async function checkRequestRemotely(
-  context: CommandContext,
-  request: PrepareRequest,
-  consequence: string,
-): Promise<CheckReport> {
+export async function checkRequestRemotely(context: CommandContext, request: PrepareRequest, consequence: string) {
   const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
   // A finding about a field says the same as the field's problem.

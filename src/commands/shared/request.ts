@@ -20,11 +20,7 @@ export interface PairRequest {
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
-export async function makeRequest(
-  options: RequestOptions & { again?: boolean },
-  consequence: string,
-  stdin: Stdin,
-): Promise<PairRequest> {
+export async function makeRequest(options: RequestOptions & { again?: true }, consequence: string, stdin: Stdin) {
   const request: PrepareRequest = {
     orgId: getRequiredOption('--org <id>', options.org),
     sink: getRequiredOption('--sink <name>', options.sink),

@@ -17,11 +17,8 @@ const MAX_ATTEMPTS = 5;
  * @returns the task queue of the run; an open one may be on another.
  * @throws CommandError when the runs of the id do not allow a start.
  */
-export async function startOrJoin(
-  { client, taskQueue }: CommandContext,
-  pair: PairRequest,
-  beforeStart?: () => void,
-): Promise<RunRef & { joined: boolean; taskQueue: string }> {
+export async function startOrJoin(context: CommandContext, pair: PairRequest, beforeStart?: () => void) {
+  const { client, taskQueue } = context;
   const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
     const { open, workflowIdReusePolicy } = await requireStartable(client, pair);
