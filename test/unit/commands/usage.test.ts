@@ -86,34 +86,33 @@ it('doctor names every problem of a configuration, checks nothing else, and ends
   expect(stderr).toMatch(/ problems:\n[^]*lmp\.yaml:2 sinks\.drop\.type: [^]*lmp\.yaml:1 colour: /);
 });
 
+const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'];
+
 it('--help names every command and every exit code, and ends with exit code 0', async () => {
   const { code, stdout, stderr } = await run('--help');
   expect({ code, stderr }).toEqual({ code: EXIT_CODES.done, stderr: '' });
-  const commands = 'start watch list cancel redeliver recover doctor keys schedule'.split(' ');
+  const commands = COMMANDS.map((command) => command.replace(/ .*/, ''));
   for (const name of [...commands, ...Object.values(EXIT_CODES)]) {
     expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\S`, 'm'));
   }
 });
 
-it.each(['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'])(
-  'the examples in the help of %s have options that the command accepts',
-  async (command) => {
-    process.chdir(fileIn());
-    write('requests.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}');
-    const { stdout } = await run(`${command} --help`);
-    expect(stdout).not.toContain('default: false');
-    expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);
-    const examples = matchesIn(stdout, /^ {2}live-migration-prep (.+)$/gm);
-    expect(examples).not.toEqual([]);
-    for (const example of examples) {
-      const args = matchesIn(example, /("[^"]*"|\S+)/g).map((arg) => arg.replaceAll('"', ''));
-      expect(args.join(' ')).toMatch(new RegExp(`^${command} `));
-      // Settings that end a command before it connects.
-      const exit = await runWith(args, { ...NOWHERE, TEMPORAL_TLS: 'perhaps' });
-      expect(exit).not.toMatchObject({ code: EXIT_CODES.usage });
-    }
-  },
-);
+it.each(COMMANDS)('the examples in the help of %s have options that the command accepts', async (command) => {
+  process.chdir(fileIn());
+  write('requests.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}');
+  const { stdout } = await run(`${command} --help`);
+  expect(stdout).not.toContain('default: false');
+  expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);
+  const examples = matchesIn(stdout, /^ {2}live-migration-prep (.+)$/gm);
+  expect(examples).not.toEqual([]);
+  for (const example of examples) {
+    const args = matchesIn(example, /("[^"]*"|\S+)/g).map((arg) => arg.replaceAll('"', ''));
+    expect(args.join(' ')).toMatch(new RegExp(`^${command} `));
+    // Settings that end a command before it connects.
+    const exit = await runWith(args, { ...NOWHERE, TEMPORAL_TLS: 'perhaps' });
+    expect(exit).not.toMatchObject({ code: EXIT_CODES.usage });
+  }
+});
 
 it('--version prints the version of the package', async () => {
   expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
