@@ -50,8 +50,7 @@ export function createLinkTokenActivity(
     const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
-    const { sink: _, ...rest } = request;
-    const facts = { ...rest, accessListIps };
+    const { sink: _, ...facts } = { ...request, accessListIps };
     const { workflowId, runId } = requireRunOfPair(info, facts.orgId, facts.sourceOrgId);
     const failures = activityNumber - 1 + info.attempt;
     const fail = (outcome: AtlasOutcome): never => {

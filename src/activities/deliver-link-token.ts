@@ -39,9 +39,7 @@ export function deliverLinkTokenActivity(
       const location = cut(place, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
-      if (context.cancellationDetails?.cancelRequested) {
-        throw new CancelledFailure('cancelled during delivery');
-      }
+      if (context.cancellationDetails?.cancelRequested) throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
       const timing = { backoff: retries, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);

@@ -41,10 +41,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
   const { type, message, retryable, tokenMayExist, retryAfterMs } = outcome;
   const details: AttemptDetails = { ...outcome.details, tokenMayExist, runMayRetry: retryable };
   if (!retryable) return terminalFailure(type, message, details);
-  if (tokenMayExist) {
-    const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
-    return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, ...wait });
-  }
+  if (tokenMayExist) return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
   const failures = outcome.failures ?? timing.failures;
   const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {

@@ -1,10 +1,9 @@
 import { Context } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
-import type { ApplicationFailure } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
-import type { PrepareRequest } from '../contract/schemas';
 import type { Activities } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
+import { toObject } from '../shared/object';
 import { describeEarlierToken, findEarlierToken } from '../temporal/earlier-token';
 import { temporalUnavailable } from './failures';
 
@@ -29,10 +28,9 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
-    const fields = (typeof request === 'object' ? request : null) as Partial<PrepareRequest> | null;
     const known = searches.get(runId);
     clearTimeout(known?.expiry);
-    const outcome = known?.outcome ?? findRefusal(client, workflowId, fields);
+    const outcome = known?.outcome ?? findRefusal(client, workflowId, toObject(request));
     outcome.catch(() => undefined);
     const forget = () => searches.delete(runId);
     const expiry = setTimeout(forget, KEEP_UNREAD_MS).unref();
@@ -49,12 +47,8 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
   };
 }
 
-async function findRefusal(
-  client: Client,
-  workflowId: string,
-  request: Partial<PrepareRequest> | null,
-): Promise<ApplicationFailure | null> {
-  const again: unknown = request?.again;
+async function findRefusal(client: Client, workflowId: string, request: Record<string, unknown>) {
+  const { again } = request;
   const permitted = again === true || typeof again === 'string' ? again : undefined;
   const token = await findEarlierToken(client, workflowId, { permitted });
   if (!token) return null;

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
-import type { PrepareRequest, Receipt } from '../contract/schemas';
+import type { Receipt } from '../contract/schemas';
 import { commandLine } from '../shared/command-line';
 import { differingFields } from '../shared/compare-requests';
 import { truncate } from '../shared/text';
@@ -109,7 +109,7 @@ export async function describeEarlierToken(
   client: Client,
   workflowId: string,
   token: EarlierToken,
-  request: Partial<PrepareRequest> | null,
+  request: object | null,
 ): Promise<string> {
   const { runId, receipt } = token;
   const earlier = request && (await readRequest(client, { workflowId, runId }));

@@ -175,9 +175,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       const reason = completed ? 'completed without a token of this run' : (failed?.failure?.message ?? 'no result');
       lastEnded = { startedAt: activity.startedAt, endedAt: at, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
     }
-    if (activity?.type === 'deliverLinkToken') {
-      deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
-    }
+    if (activity?.type === 'deliverLinkToken') deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
     const [details] = decodePayloads(failed?.failure?.applicationFailureInfo?.details);
     const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
     if (activity?.sink && sinkTried === false) delete activity.sink;

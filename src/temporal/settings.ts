@@ -44,9 +44,7 @@ function loadSettings(variables: Record<string, string>): ReturnType<typeof load
     // A TypeError quotes values of the profile file, and the TOML parser quotes its lines after an empty line.
     const reason =
       error instanceof TypeError ? 'write tables such as [profile.default]' : message.replace(/\n[^]*/, '');
-    throw new Error(
-      `correct the TEMPORAL_* variables or the profile file ${file ?? 'temporalio/temporal.toml'}` +
-        `${place}: ${reason}`,
-    );
+    const name = file ?? 'temporalio/temporal.toml';
+    throw new Error(`correct the TEMPORAL_* variables or the profile file ${name}${place}: ${reason}`);
   }
 }

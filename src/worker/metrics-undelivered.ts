@@ -16,16 +16,10 @@ export async function watchUndelivered(
   meter: MetricMeter,
   { taskQueue, logger, signal }: { taskQueue: string; logger: Logger; signal: AbortSignal },
 ): Promise<never> {
-  const runs = meter.createGauge(
-    'link_token_undelivered_runs',
-    'int',
-    undefined,
-    'Open runs whose last round of delivery failed',
-  );
-  const oldest = meter.createGauge(
+  const createGauge = (name: string, description: string) => meter.createGauge(name, 'int', undefined, description);
+  const runs = createGauge('link_token_undelivered_runs', 'Open runs whose last round of delivery failed');
+  const oldest = createGauge(
     'link_token_undelivered_oldest_run_age_seconds',
-    'int',
-    undefined,
     'Time since the oldest of these runs started; 0 without one',
   );
   const checks = meter.createCounter(

@@ -86,9 +86,7 @@ function getCause(error: unknown): unknown {
 }
 
 function describeOther(cause: unknown): string {
-  if (cause instanceof TimeoutFailure) {
-    return 'an attempt ended without a result (a timeout, or its worker was lost)';
-  }
+  if (cause instanceof TimeoutFailure) return 'an attempt ended without a result (a timeout, or a lost worker)';
   return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
 }
 

@@ -11,6 +11,9 @@ import { createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
 import { describePair } from './run-texts';
 
+const COMPLETED_BY_OTHER_CLIENT =
+  'the delivery was completed without a receipt of this request, by somebody other than a worker';
+
 /**
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
  * at once.
@@ -36,7 +39,7 @@ export async function deliverToken(
     return settle(
       kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runActivity(call),
       (result) => parseReceipt(result, request, sink, recovery ? null : sealedToken.deliveryId),
-      completedByOtherClient(sink),
+      { type: 'SinkUnavailable', message: `${COMPLETED_BY_OTHER_CLIENT}: the token may be in sink ${sink}` },
     );
   };
   const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
@@ -79,15 +82,6 @@ export async function deliverToken(
     report(decision.type, failure, sink);
     await waitForNextRound();
   }
-}
-
-function completedByOtherClient(sink: string) {
-  return {
-    type: 'SinkUnavailable',
-    message:
-      'the delivery was completed without a receipt of this request, by somebody other than a worker: ' +
-      `the token may be in sink ${sink}`,
-  };
 }
 
 /** Names the failure of the request's sink too, for which the run keeps waiting. */

@@ -58,22 +58,15 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
         if (typeof other !== 'object' || other === null) {
           throw refused('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
         }
-        const differing = differingFields(request, other);
-        if (differing.length > 0) {
-          throw refused(
-            'DifferentRequest',
-            `the run was started with a different request (${differing.join(', ')}): ` +
-              'wait for it to end, or cancel it',
-          );
+        const fields = differingFields(request, other).join(', ');
+        if (fields) {
+          throw refused('DifferentRequest', `the run has a different request (${fields}): let it end, or cancel it`);
         }
         const failure = channel.getLastFailure();
         // No refusal: the caller gets the last failure at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
-          throw refused(
-            'TooManyWaiting',
-            `${MAX_WAITING} callers wait already: wait for the result of the run instead`,
-          );
+          throw refused('TooManyWaiting', `${MAX_WAITING} callers wait already: wait for the result of the run`);
         }
       },
     },
