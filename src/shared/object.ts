@@ -5,7 +5,7 @@ export function toObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
-/** Bounds the characters of a value as JSON: nothing larger may enter a history again. */
+/** Tells whether a value is short enough, in characters of its JSON, to enter a history again. */
 export function fitsAsJson(value: object, maxLength = MAX_RECEIPT_LENGTH): boolean {
   return JSON.stringify(value).length <= maxLength;
 }

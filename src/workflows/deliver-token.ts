@@ -54,9 +54,8 @@ export async function deliverToken(
     // 0 means no timeout.
     const waitMs = Math.max(1, pace.nextRoundAtMs - Date.now());
     // A cancel ends the wait too.
-    return condition(() => channel.redelivery !== null, waitMs, {
-      summary: 'pause before the next round',
-    }).catch(() => undefined);
+    const options = { summary: 'pause before the next round' };
+    return condition(() => channel.redelivery !== null, waitMs, options).catch(() => undefined);
   };
 
   for (let isFirst = true; ; isFirst = false) {
