@@ -42,7 +42,12 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
   unreadable: attempts.unreadable,
   noSuchSink: attempts.noSuchSink,
 };
-const RETRIES = { deliver: { roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS } };
+/** Attempts may never reach the worker on a busy machine. Temporal takes them for lost then, and their runs go on. */
+const heartbeatTimeoutMs = 60_000;
+const RETRIES = {
+  create: { heartbeatTimeoutMs },
+  deliver: { heartbeatTimeoutMs, roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS },
+};
 
 const worker = setUp(startScriptedWorker);
 
@@ -87,7 +92,10 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
 
   await worker().deployment.start(request);
   const ending = await Promise.race([endingOf(handle), sleep(END_TIMEOUT_MS, null, { ref: false })]);
-  if (ending === null) throw new Error('the run did not end');
+  if (ending === null) {
+    const { raw } = await handle.describe();
+    throw new Error(`the run did not end; activities under way: ${JSON.stringify(raw.pendingActivities)}`);
+  }
   await Promise.all(updates);
 
   // On a busy machine Temporal takes other attempts for lost, too.
