@@ -155,6 +155,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       workflowPropertiesModifiedEventAttributes: modified,
     } = event;
     const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    const ended = completed ?? failed ?? event.activityTaskCanceledEventAttributes;
     const at = new Date(toMs(event.eventTime)).toISOString();
     const begun = event.workflowExecutionStartedEventAttributes;
     if (begun) input = decodePayloads(begun.input);
@@ -164,10 +165,10 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
       const sink = typeof name === 'string' && name !== UNREADABLE ? truncate(name, MAX_TEXT_LENGTH) : undefined;
       activities.set(String(event.eventId), { type, startedAt: at, sink });
     }
-    const activity = activities.get(String((started ?? completed ?? failed)?.scheduledEventId));
+    const activity = activities.get(String((started ?? ended)?.scheduledEventId));
     if (activity && started) activity.startedAt = at;
     const [result] = decodePayloads(completed?.result);
-    if (activity?.type === 'createLinkToken' && (completed ?? failed)) {
+    if (activity?.type === 'createLinkToken' && ended) {
       created = sealedTokenSchema.safeParse(result).data;
       // The count in a token that a later attempt found is that from before the lost attempt that received it.
       const lost = created && unconfirmedAttempts[created.unconfirmedTokens];

@@ -59,20 +59,22 @@ it('a token that a later attempt found was requested at the start of the attempt
   expect(await readRun(client, RUN)).toMatchObject({ token: TOKEN, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
 });
 
+const completed = (result: unknown) => ({
+  activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
+});
+
 it.each([
-  ['without a token', { jwe: 5 }],
-  ['with a token that the run did not accept, and counted', TOKEN],
-])('a creation that another client completed %s is an unconfirmed attempt', async (_what, result) => {
+  ['completed without a token', completed({ jwe: 5 }), 'completed without a token of this run'],
+  ['completed with a token that the run refused', completed(TOKEN), 'completed without a token of this run'],
+  ['cancelled', { activityTaskCanceledEventAttributes: { scheduledEventId: 5 } }, 'no result'],
+])('a creation that another client %s is an unconfirmed attempt, if the run counted it', async (_how, end, reason) => {
   const { client } = serve([
     { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
-    {
-      eventTime: { seconds: 20 },
-      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
-    },
+    { eventTime: { seconds: 20 }, ...end },
     { workflowPropertiesModifiedEventAttributes: COUNTED },
   ]);
   const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-  const unconfirmedAttempts = [{ startedAt, endedAt, reason: 'completed without a token of this run' }];
+  const unconfirmedAttempts = [{ startedAt, endedAt, reason }];
   expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
 });
 
