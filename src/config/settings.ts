@@ -22,7 +22,7 @@ const WEEK_MS = 7 * 24 * HOUR_MS;
 /** Exceeds any outage, and stays far below what a date can hold. */
 const LONGEST_WAIT_MS = 30 * 24 * HOUR_MS;
 
-/** The names that `atlas.organizations` may use, also of credentials and sinks with problems. */
+/** The names that `atlas.organizations` may use, including those of credentials and sinks with problems. */
 interface Names {
   credentials: string[];
   sinks: string[];

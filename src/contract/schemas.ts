@@ -116,9 +116,7 @@ export type TokenFacts = z.output<typeof tokenFactsSchema>;
 /** A token to deliver, with the facts that a sink stores beside it. */
 export const deliverySchema = tokenFactsSchema
   .omit({ accessListIps: true, credential: true, warnings: true, unconfirmedTokens: true })
-  .extend({
-    linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential'),
-  });
+  .extend({ linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential') });
 
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are

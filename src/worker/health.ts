@@ -27,10 +27,8 @@ export async function startHealth(
   });
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {
-    throw new Error(
-      `cannot listen on ${hostPort(host, port)} (${systemErrorCode(error)}):` +
-        ' set health.port to a free port, or correct health.host',
-    );
+    const place = `${hostPort(host, port)} (${systemErrorCode(error)})`;
+    throw new Error(`cannot listen on ${place}: set health.port to a free port, or correct health.host`);
   });
   // A failed connection must not end a worker.
   server.on('error', () => undefined);

@@ -10,11 +10,8 @@ const MARGIN_MS = 10_000;
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 
 /** Adds the timeouts of an attempt to the settings `retries`. */
-export function buildRetries({
-  retries,
-  atlas,
-  worker: { heartbeatTimeoutMs },
-}: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
+export function buildRetries({ retries, atlas, worker }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
+  const { heartbeatTimeoutMs } = worker;
   return {
     create: {
       ...retries.create,
