@@ -15,7 +15,7 @@ const servers = {
 };
 
 const common = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.cjs',
   // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
   roots: ['<rootDir>/src', '<rootDir>/dev', '<rootDir>/test'],
   transform: {
