@@ -13,7 +13,7 @@ import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
-import type { ListOptions } from './command';
+import type { ListOptions } from './options';
 import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
