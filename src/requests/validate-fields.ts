@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
 import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from '../contract/schemas';
 import { toObject } from '../shared/object';
+import { UNREADABLE } from '../shared/payload-converter';
 import { truncate } from '../shared/text';
 import { validateAccessList } from './access-list';
 
@@ -12,6 +13,10 @@ export type ValidFields = Omit<ValidRequest, 'credential'>;
 
 /** Checks a request by every rule that needs no configuration. */
 export function validateFields(input: unknown): { request: ValidFields | null; problems: FieldProblem[] } {
+  if (input === UNREADABLE) {
+    const description = `is ${String(UNREADABLE)}: send plain JSON, without an encryption codec`;
+    return { request: null, problems: [{ field: 'request', description }] };
+  }
   const parsed = prepareRequestSchema.safeParse(input);
   const list = validateAccessList(getAccessList(input));
   const problems = [...(parsed.error?.issues.map(toFieldProblem) ?? []), ...list.problems];

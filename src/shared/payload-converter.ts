@@ -6,8 +6,13 @@ import {
 } from '@temporalio/common';
 
 /** Placeholder for a payload that cannot be used. No input, result or detail is valid as a text. */
-export const UNREADABLE: unknown = 'a payload that is not plain JSON (json/plain), or is nested too deeply';
+export const UNREADABLE: unknown =
+  'a payload that is not plain JSON (json/plain), is larger than 512 KB, or is nested too deeply';
 
+/** Twice the largest valid value, which is a recovery. */
+const MAX_BYTES = 512 * 1024;
+/** The largest valid value, a report, has 2,000. A few hundred KB of nested lists take seconds to parse. */
+const MAX_BRACKETS = 10_000;
 /** Far more than any valid value has. `JSON.stringify` and `String` fail on thousands, which would end a worker. */
 const MAX_DEPTH = 50;
 
@@ -18,6 +23,8 @@ const MAX_DEPTH = 50;
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {
   override fromPayload<T>(payload: Payload, context?: SerializationContext, hint?: ConverterHint<T>): T {
+    // Before it is parsed: a client that starts many runs with 2 MB of nested lists each would end every worker.
+    if (isTooLarge(payload.data ?? NO_BYTES)) return UNREADABLE as T;
     try {
       const value: unknown = super.fromPayload(payload, context, hint);
       return (isDeeperThan(MAX_DEPTH, value) ? UNREADABLE : value) as T;
@@ -25,6 +32,19 @@ class LenientPayloadConverter extends DefaultPayloadConverter {
       return UNREADABLE as T;
     }
   }
+}
+
+const NO_BYTES = new Uint8Array();
+const OPENING_BRACKET = 0x5b;
+const OPENING_BRACE = 0x7b;
+
+function isTooLarge(data: Uint8Array): boolean {
+  if (data.length > MAX_BYTES) return true;
+  let brackets = 0;
+  for (const byte of data) {
+    if (byte === OPENING_BRACKET || byte === OPENING_BRACE) brackets += 1;
+  }
+  return brackets > MAX_BRACKETS;
 }
 
 function isDeeperThan(levels: number, value: unknown): boolean {

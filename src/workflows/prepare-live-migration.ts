@@ -10,14 +10,12 @@ import { isCancelled } from './cancellation';
 import { createToken } from './create-token';
 import { deliverToken } from './deliver-token';
 import { createDeliveryChannel } from './delivery-channel';
-import { createFailure, firstDetails, invalidRequest } from './run-failures';
+import { createFailure, firstDetails } from './run-failures';
 import { createRunStatus } from './run-status';
 import { handleUpdates } from './updates';
 
 /** A server may give every run a long timeout of its own: ten years on the time-skipping test server. */
 const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
-/** Twice the largest valid request and recovery, in characters of JSON. */
-const MAX_INPUT_LENGTH = 512 * 1024;
 /** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
 const MAX_MEMO_LENGTH = 16 * 1024;
 
@@ -37,7 +35,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
   setDefaultSignalHandler(() => undefined);
   try {
     const valid = await validateStart(request, recovery);
-    const deadlineAtMs = Date.now() + valid.retries.create.giveUpAfterMs;
+    const deadlineAtMs = Date.now() + valid.retries.giveUpAfterMs;
     status.setRequest(valid.request, deadlineAtMs);
     const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid, deadlineAtMs);
     status.setToken(sealedToken, !recovery);
@@ -58,11 +56,6 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  * nothing, so no earlier token forbids it.
  */
 async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
-  // An activity would copy it several times, and an open run keeps it.
-  if (!fitsAsJson([request, recovery], MAX_INPUT_LENGTH)) {
-    const description = 'is larger than 512 KB: remove what does not belong in it';
-    throw invalidRequest([{ field: 'request', description }]);
-  }
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),

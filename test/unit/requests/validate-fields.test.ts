@@ -1,5 +1,6 @@
 import { workflowIdFor } from '../../../src/contract/names';
 import { validateFields } from '../../../src/requests/validate-fields';
+import { UNREADABLE } from '../../../src/shared/payload-converter';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
@@ -41,6 +42,14 @@ describe('validateFields', () => {
     const accessListIps = Array<string>(1001).fill('not an address, and not checked');
     expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
       accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
+    });
+  });
+
+  it('refuses a payload that could not be read, and says what a caller must send', () => {
+    expect(problemsOf(UNREADABLE)).toEqual({
+      request: expect.stringMatching(
+        /^is a payload that is not plain JSON .*: send plain JSON, without an encryption codec$/,
+      ),
     });
   });
 
