@@ -11,7 +11,7 @@ const [RUNS = 1000, UNDELIVERED = RUNS] = process.argv.slice(2).map(Number);
 const LIST_INTERVAL_MS = 10_000;
 const CONCURRENT_RUNS = 100;
 const CONFIG = `retries:
-  deliver: {roundMs: 1000}
+  roundMs: 1000
 `;
 
 async function main(): Promise<void> {

@@ -39,7 +39,7 @@ const options = new Command('npm run soak --')
     FAULTS,
   )
   .option('--faults-for <seconds>', 'time after which Atlas no longer fails', Number, Infinity)
-  .option('--config <yaml>', "more of the workers' configuration: 'worker: {maxCachedWorkflows: 500}'", '')
+  .option('--config <yaml>', "more of the workers' configuration: 'worker: {maxConcurrentActivities: 500}'", '')
   .option('--external', 'use the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
   .option('--every <seconds>', 'interval at which progress is printed', Number, 10)
   .parse()

@@ -22,8 +22,8 @@ const CONFIG = `sinks:
 sealing:
   keys: {file: ./sealing-keys.json}
 retries:
-  create: {initialIntervalMs: 60000}
-  deliver: {roundMs: 1000}
+  initialIntervalMs: 60000
+  roundMs: 1000
 health: {port: 0}
 `;
 

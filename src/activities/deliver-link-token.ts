@@ -3,7 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { Services } from '../config/services';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
-import { deliverInputSchema, type Activities, type DeliverRetries } from '../shared/activities';
+import { deliverInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { cut, quote } from '../shared/text';
 import { classifyDeliveryError } from '../sinks/outcomes';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
@@ -19,7 +19,7 @@ import { withHeartbeats } from './heartbeat';
  */
 export function deliverLinkTokenActivity(
   { sealer, sinks, organizations }: Pick<Services, 'sealer' | 'sinks' | 'organizations'>,
-  retries: DeliverRetries,
+  backoff: Backoff,
 ): Activities['deliverLinkToken'] {
   return async function deliverLinkToken(sealedToken, sinkInput) {
     const context = Context.current();
@@ -41,7 +41,7 @@ export function deliverLinkTokenActivity(
     } catch (error) {
       if (context.cancellationDetails?.cancelRequested) throw new CancelledFailure('cancelled during delivery');
       if (error instanceof ApplicationFailure) throw error;
-      const timing = { backoff: retries, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
+      const timing = { backoff, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
     }
   };

@@ -11,9 +11,9 @@ import { validateRequestActivity } from './validate-request';
 export function createActivities(services: Services, retries: Retries, minimumTokenAgeMs: number): Activities {
   return {
     validateRequest: validateRequestActivity(services, retries),
-    findToken: findTokenActivity(retries.create.giveUpAfterMs),
-    createLinkToken: createLinkTokenActivity(services, retries.create),
-    deliverLinkToken: deliverLinkTokenActivity(services, retries.deliver),
+    findToken: findTokenActivity(retries.giveUpAfterMs),
+    createLinkToken: createLinkTokenActivity(services, retries),
+    deliverLinkToken: deliverLinkTokenActivity(services, retries),
     checkLink: checkLinkActivity(services, minimumTokenAgeMs),
     runChecks: runChecksActivity(services),
   };

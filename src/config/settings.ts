@@ -64,30 +64,22 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       .transform(({ keys }) => createSealer(() => keys.read())),
     retries: z
       .strictObject({
-        create: z
-          .strictObject({ ...backoff, giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }) })
-          .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
-          .prefault({}),
-        deliver: z
-          .strictObject({
-            ...backoff,
-            // One round of attempts. The pause between rounds doubles from the first to the maximum.
-            roundMs: timeMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
-            firstPauseMs: z.int().min(1).default(MINUTE_MS),
-            maximumPauseMs: timeMs({ min: 1, default: 6 * HOUR_MS }),
-          })
-          .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
-          .refine(...ordered('firstPauseMs', 'maximumPauseMs'))
-          .prefault({}),
+        // Delays between attempts to create, and between those of a round of deliveries.
+        initialIntervalMs: z.int().min(1).default(SECOND_MS),
+        maximumIntervalMs: timeMs({ min: 1, default: MINUTE_MS }),
+        giveUpAfterMs: timeMs({ min: SECOND_MS, default: HOUR_MS }),
+        roundMs: timeMs({ min: SECOND_MS, default: 2 * MINUTE_MS }),
+        // The pause between rounds doubles from `maximumIntervalMs` to this.
+        maximumPauseMs: timeMs({ min: 1, default: 6 * HOUR_MS }),
       })
+      .refine(...ordered('initialIntervalMs', 'maximumIntervalMs'))
+      .refine(...ordered('maximumIntervalMs', 'maximumPauseMs'))
       .prefault({}),
     worker: z
       .strictObject({
         maxConcurrentActivities: z.int().min(1).max(10_000).default(100),
-        maxActivitiesPerSecond: z.number().positive().optional(),
-        maxCachedWorkflows: z.int().min(2).optional(),
-        heartbeatTimeoutMs: z.int().min(3000).default(10_000),
-        credentialCheckDelayMs: z.int().min(0).max(HOUR_MS).nullable().default(30_000),
+        // Of an attempt to create. An outage of Temporal of up to ten seconds less costs no token.
+        heartbeatTimeoutMs: z.int().min(3000).default(MINUTE_MS),
       })
       .prefault({}),
     schedules: z.strictObject({ minimumTokenAgeMs: z.int().min(0).default(WEEK_MS) }).prefault({}),
@@ -175,13 +167,6 @@ function sinksSchema(context: ReferenceContext) {
 function timeMs({ min, default: fallback }: { min: number; default: number }) {
   return z.int().min(min).max(LONGEST_WAIT_MS).default(fallback);
 }
-
-/** The settings by which Temporal spaces the attempts of one activity. */
-const backoff = {
-  initialIntervalMs: z.int().min(1).default(SECOND_MS),
-  backoffCoefficient: z.number().min(1).default(2),
-  maximumIntervalMs: timeMs({ min: 1, default: MINUTE_MS }),
-};
 
 /** Makes arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {

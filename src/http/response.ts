@@ -1,6 +1,7 @@
 import { constants, gunzipSync } from 'node:zlib';
 import type { Dispatcher } from 'undici';
 import { z } from 'zod';
+import { MAX_REQUESTED_WAIT_MS } from '../contract/limits';
 
 export interface HttpResponse {
   status: number;
@@ -20,8 +21,6 @@ export const MAX_BODY_BYTES = 1024 * 1024;
 export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number) {
   return z.preprocess((list) => (Array.isArray(list) ? list.slice(0, max) : list), z.array(entry));
 }
-
-const MAX_RETRY_AFTER_MS = 24 * 3_600_000;
 
 /**
  * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
@@ -80,9 +79,9 @@ export function parseRetryAfterMs(header: string | null, now: Date): number | un
   // Some servers send fractions. Several headers arrive joined: the longest wait counts.
   if (/^\d+(\.\d+)?(\s*,\s*\d+(\.\d+)?)*$/.test(value)) {
     const seconds = Math.max(...value.split(',').map(Number));
-    return Math.min(Math.ceil(seconds * 1000), MAX_RETRY_AFTER_MS);
+    return Math.min(Math.ceil(seconds * 1000), MAX_REQUESTED_WAIT_MS);
   }
   // Date.parse alone would read "-5" as a date.
   const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
-  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_RETRY_AFTER_MS);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_REQUESTED_WAIT_MS);
 }

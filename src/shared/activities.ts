@@ -18,34 +18,28 @@ import {
  * namespace can call an activity, so each parses its input.
  */
 
+/** Delays between attempts; each is twice the one before. */
 export interface Backoff {
   initialIntervalMs: number;
-  backoffCoefficient: number;
   maximumIntervalMs: number;
 }
 
-export interface ActivityRetries extends Backoff {
+export interface AttemptTimeouts {
   /** Exceeds the longest attempt, so that an attempt ends by itself. */
   attemptTimeoutMs: number;
   heartbeatTimeoutMs: number;
 }
 
-export interface CreateRetries extends ActivityRetries {
+/** The settings `retries`, with the timeouts of an attempt. Both loops of a run have the same backoff. */
+export interface Retries extends Backoff {
+  create: AttemptTimeouts;
   /** Creation ends this long after its first attempt. */
   giveUpAfterMs: number;
-}
-
-export interface DeliverRetries extends ActivityRetries {
+  deliver: AttemptTimeouts;
+  /** Length of a round of deliveries. */
   roundMs: number;
-  /** The pause after the first failed round; it doubles up to `maximumPauseMs`. */
-  firstPauseMs: number;
+  /** The longest pause between rounds. The first is `maximumIntervalMs`; each is twice the one before. */
   maximumPauseMs: number;
-}
-
-/** The settings `retries`, with the timeouts of an attempt. */
-export interface Retries {
-  create: CreateRetries;
-  deliver: DeliverRetries;
 }
 
 /** A valid request with the retries of its run: workflow code reads no configuration. */

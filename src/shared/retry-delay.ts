@@ -1,5 +1,8 @@
 import type { Backoff } from './activities';
 
+/** The factor from each delay to the next. */
+export const BACKOFF_COEFFICIENT = 2;
+
 /**
  * Computes exponential backoff with jitter, which Temporal's retry policy lacks.
  *
@@ -14,6 +17,6 @@ export function retryDelayMs(backoff: Backoff, failures: number, retryAfterMs?: 
 
 /** Computes the shortest delay: half of the backoff. */
 export function leastRetryDelayMs(backoff: Backoff, failures: number): number {
-  const { initialIntervalMs, backoffCoefficient, maximumIntervalMs } = backoff;
-  return Math.min(initialIntervalMs * backoffCoefficient ** (failures - 1), maximumIntervalMs) / 2;
+  const { initialIntervalMs, maximumIntervalMs } = backoff;
+  return Math.min(initialIntervalMs * BACKOFF_COEFFICIENT ** (failures - 1), maximumIntervalMs) / 2;
 }

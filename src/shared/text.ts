@@ -29,6 +29,16 @@ export function formatCount(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+interface Pair {
+  orgId: string;
+  sourceOrgId?: string | null | undefined;
+}
+
+/** Names the organizations of a token, such as `64f1… for source organization 64f1…`. */
+export function describePair({ orgId, sourceOrgId }: Pair): string {
+  return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
+}
+
 /** Formats a time in hours, such as `72 h`. */
 export function formatHours(ms: number): string {
   return `${Math.round(ms / 360_000) / 10} h`;

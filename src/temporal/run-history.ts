@@ -90,10 +90,7 @@ interface RunHistory {
   tokenRequestedAt: string | null;
   /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
   deliveredId: string | null;
-  /**
-   * The attempts that may have created another token: as many as the run counts, without those that a recovered run
-   * repeats, and without one whose token was found.
-   */
+  /** The attempts that may have created another token, without those that a recovered run repeats. */
   unconfirmedAttempts: UnconfirmedAttempt[];
   /** Sinks that may have the token, 100 at most. */
   sinksTried: string[];
@@ -170,9 +167,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     const [result] = decodePayloads(completed?.result);
     if (activity?.type === 'createLinkToken' && ended) {
       created = sealedTokenSchema.safeParse(result).data;
-      // The count in a token that a later attempt found is that from before the lost attempt that received it.
-      const lost = created && unconfirmedAttempts[created.unconfirmedTokens];
-      tokenRequestedAt = (lost ?? activity).startedAt;
+      tokenRequestedAt = activity.startedAt;
       const reason = completed ? 'completed without a token of this run' : (failed?.failure?.message ?? 'no result');
       lastEnded = { startedAt: activity.startedAt, endedAt: at, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
     }
@@ -181,8 +176,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
     if (activity?.sink && sinkTried === false) delete activity.sink;
     const count = modified?.upsertedMemo?.fields?.['unconfirmedTokens'];
-    // The workflow counts an attempt in its memo before it does anything else, so it is the one that ended last. It
-    // writes a lower count when the token of a lost attempt was found.
+    // The workflow counts an attempt in its memo before it does anything else, so it is the one that ended last.
     if (lastEnded && count && Number(payloadConverter.fromPayload(count)) > unconfirmedAttempts.length) {
       unconfirmedAttempts.push(lastEnded);
       created = undefined;
@@ -200,7 +194,7 @@ async function collectEvents(events: AsyncIterable<HistoryEvent>): Promise<RunHi
     token,
     tokenRequestedAt: recovery ? null : tokenRequestedAt,
     deliveredId: deliveredId ?? null,
-    unconfirmedAttempts: unconfirmedAttempts.slice(0, token?.unconfirmedTokens),
+    unconfirmedAttempts,
     sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
   };
 }

@@ -2,11 +2,11 @@ import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
-import { heartbeatIntervalMs } from '../activities/heartbeat';
+import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
+import { buildRetries } from '../config/retries';
 import { createServices } from '../config/services';
 import { countAttempts, timeAtlasRequests } from './metrics';
-import { buildRetries } from './retries';
 
 /** Makes a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
 export async function createWorker(
@@ -25,9 +25,9 @@ export async function createWorker(
     activities: createActivities(services, retries, config.schedules.minimumTokenAgeMs),
     interceptors: { activity: [countAttempts(meter)] },
     ...versioning(config),
-    ...limits(config),
+    maxConcurrentActivityTaskExecutions: config.worker.maxConcurrentActivities,
     // A cancellation reaches an attempt with the response to a heartbeat: do not hold heartbeats back.
-    maxHeartbeatThrottleInterval: heartbeatIntervalMs(config.worker.heartbeatTimeoutMs),
+    maxHeartbeatThrottleInterval: HEARTBEAT_INTERVAL_MS,
     // A draining worker cancels no attempt before this time, so it cuts off no POST in progress.
     shutdownGraceTime: retries.create.attemptTimeoutMs,
   });
@@ -44,18 +44,5 @@ function versioning({ deployment }: Config): Pick<WorkerOptions, 'workerDeployme
       useWorkerVersioning: true,
       defaultVersioningBehavior: 'AUTO_UPGRADE',
     },
-  };
-}
-
-function limits({ worker: { maxConcurrentActivities, maxActivitiesPerSecond, maxCachedWorkflows } }: Config) {
-  return {
-    maxConcurrentActivityTaskExecutions: maxConcurrentActivities,
-    // The SDK derives its default from the limit of the heap.
-    ...(maxCachedWorkflows !== undefined && { maxCachedWorkflows }),
-    ...(maxActivitiesPerSecond !== undefined && {
-      maxActivitiesPerSecond,
-      // The limit applies to polls, and an eager activity arrives without one (temporalio/sdk-rust#669).
-      maxEagerActivityReservationsPerWorkflowTask: 0,
-    }),
   };
 }

@@ -6,12 +6,12 @@ import { shellQuote } from '../shared/text';
 import { connectWorker } from '../temporal/connection';
 import { VERSION } from '../version';
 import { createWorker } from './create-worker';
-import { logCredentialChecks } from './credential-log';
 import { findReadinessProblem, startHealth } from './health';
 import { drainOnSignals, runUntilDrained } from './lifecycle';
+import { logCredentialChecks } from './log-credential-checks';
 import { createLogger, logNodeWarnings } from './logger';
 import { startRunCounters } from './metrics';
-import { watchUndelivered } from './metrics-undelivered';
+import { watchOverdueRuns } from './overdue-runs';
 import { installRuntime } from './runtime';
 
 /** Long enough for a start on a node that is starting much else. */
@@ -46,9 +46,11 @@ export async function runWorker(config: Config): Promise<void> {
   startRunCounters(meter, { namespace, taskQueue });
   const drained = new AbortController();
   const { signal } = drained;
-  if (config.metrics) void watchUndelivered(client, meter, { taskQueue, logger, signal }).catch(() => undefined);
-  const { credentialCheckDelayMs: delayMs } = config.worker;
-  if (delayMs !== null) void logCredentialChecks(services, logger, delayMs, signal).catch(() => undefined);
+  if (config.metrics) {
+    const { giveUpAfterMs } = config.retries;
+    void watchOverdueRuns(client, meter, { giveUpAfterMs, logger, signal }).catch(() => undefined);
+  }
+  void logCredentialChecks(services, logger, signal).catch(() => undefined);
 
   await runUntilDrained(worker, logger);
 

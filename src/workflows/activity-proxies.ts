@@ -4,7 +4,8 @@ import {
   proxyLocalActivities,
   type RetryPolicy,
 } from '@temporalio/workflow';
-import type { Activities, ActivityRetries, CreateRetries, DeliverRetries } from '../shared/activities';
+import type { Activities, AttemptTimeouts, Backoff, Retries } from '../shared/activities';
+import { BACKOFF_COEFFICIENT } from '../shared/retry-delay';
 
 /** Pure and quick. A bug in it must not be retried unseen for ever. */
 export const { validateRequest } = proxyLocalActivities<Activities>({
@@ -42,45 +43,52 @@ export const { checkLink } = proxyActivities<Activities>({
 
 /** An attempt that vanished may have created a token, so it comes back to the workflow. */
 export function proxyCreateLinkToken(
-  retries: CreateRetries,
+  retries: Retries,
   remainingMs: number,
   orgId: string,
   summary: string,
 ): Activities['createLinkToken'] {
-  // The server's names for these timeouts.
-  const nonRetryableErrorTypes = ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'];
-  return proxyAttempts(retries, remainingMs, { nonRetryableErrorTypes }, { orgId, summary }).createLinkToken;
+  const retry = {
+    ...retryPolicy(retries),
+    // The server's names for these timeouts.
+    nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'],
+  };
+  return proxyAttempts(retries.create, remainingMs, retry, { orgId, summary }).createLinkToken;
 }
 
 /** @param once one attempt: someone requested it now, or the run is being cancelled. */
 export function proxyDeliverLinkToken(
-  retries: DeliverRetries,
+  retries: Retries,
   once: boolean,
   orgId: string,
   summary: string,
 ): Activities['deliverLinkToken'] {
-  const retry = once ? { maximumAttempts: 1 } : {};
-  return proxyAttempts(retries, once ? 0 : retries.roundMs, retry, { orgId, summary }).deliverLinkToken;
+  const roundMs = once ? 0 : retries.roundMs;
+  const retry = once ? { maximumAttempts: 1 } : retryPolicy(retries);
+  return proxyAttempts(retries.deliver, roundMs, retry, { orgId, summary }).deliverLinkToken;
+}
+
+/** An attempt that reports its failure sets the next delay itself, with jitter. This is for the others. */
+function retryPolicy({ initialIntervalMs, maximumIntervalMs }: Backoff): RetryPolicy {
+  return {
+    initialInterval: initialIntervalMs,
+    backoffCoefficient: BACKOFF_COEFFICIENT,
+    maximumInterval: maximumIntervalMs,
+  };
 }
 
 /** @param durationMs time in which attempts start; the last one may take its whole time beyond it. */
 function proxyAttempts(
-  retries: ActivityRetries,
+  { attemptTimeoutMs, heartbeatTimeoutMs }: AttemptTimeouts,
   durationMs: number,
   retry: RetryPolicy,
   { orgId, summary }: { orgId: string; summary: string },
 ) {
   return proxyActivities<Activities>({
-    startToCloseTimeout: retries.attemptTimeoutMs,
-    heartbeatTimeout: retries.heartbeatTimeoutMs,
-    scheduleToCloseTimeout: durationMs + retries.attemptTimeoutMs,
-    // An attempt that reports its failure sets the next delay itself, with jitter. This is for the others.
-    retry: {
-      initialInterval: retries.initialIntervalMs,
-      backoffCoefficient: retries.backoffCoefficient,
-      maximumInterval: retries.maximumIntervalMs,
-      ...retry,
-    },
+    startToCloseTimeout: attemptTimeoutMs,
+    heartbeatTimeout: heartbeatTimeoutMs,
+    scheduleToCloseTimeout: durationMs + attemptTimeoutMs,
+    retry,
     // The result of a cancelled attempt says what was created or delivered.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     // On a server that has fairness, the queued tasks of one organization do not delay those of another.

@@ -1,34 +1,23 @@
 import { defaultFailureConverter } from '@temporalio/common';
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
-import {
-  MAX_DETAIL_LENGTH,
-  MAX_FIELDS,
-  MAX_JWE_LENGTH,
-  MAX_MESSAGE_LENGTH,
-  MAX_TIME_LENGTH,
-  SHA256,
-  UUID,
-} from '../contract/limits';
-import type { CheckReport, FailureDetails, Receipt, SealedToken, ValidRequest } from '../contract/schemas';
-import type { AttemptDetails, LinkState } from '../shared/activities';
-import { fitsAsJson, toObject } from '../shared/object';
+import { MAX_DETAIL_LENGTH, MAX_FIELDS, MAX_MESSAGE_LENGTH, MAX_REQUESTED_WAIT_MS } from '../contract/limits';
+import type { FailureDetails } from '../contract/schemas';
+import type { AttemptDetails } from '../shared/activities';
+import { toObject } from '../shared/object';
 import { payloadConverter } from '../shared/payload-converter';
 import { cut } from '../shared/text';
 
 /*
- * Results and failures of activities enter the workflows here only. Anyone who may start work in the
- * namespace can complete or fail an activity, with anything: what passes is bounded and has the
- * expected shape, so the code behind trusts its types. Temporal refuses a workflow task of more than 2 MiB
- * for ever.
+ * Results and failures of activities enter the workflows here only. Results are those of our own activities, and are
+ * trusted: whoever may complete an activity by hand may also terminate its run. Failures also come from Temporal and
+ * from its SDK, so they are brought into one shape.
  */
-
-const MAX_REQUESTED_WAIT_MS = 24 * 3_600_000;
 
 type AtlasDetails = Pick<FailureDetails, 'status' | 'errorCode' | 'reason' | 'detail' | 'fields'>;
 
 export interface ParsedFailure {
-  /** `lost`: the attempt ended without a result, since it timed out or its worker was lost. */
-  how: 'failed' | 'cancelled' | 'lost' | 'scheduleToClose';
+  /** `failed` also if the attempt ended without a result, since it timed out or its worker was lost. */
+  how: 'failed' | 'cancelled' | 'scheduleToClose';
   /** Type of an ApplicationFailure; null for one without, and for any other failure. */
   type: string | null;
   message: string;
@@ -42,23 +31,6 @@ export interface ParsedFailure {
   sinkTried: boolean;
 }
 
-/** The part of a sealed token that delivery needs. */
-export type RunToken = Pick<SealedToken, 'jwe' | 'deliveryId' | 'tokenSha256' | 'createdAt' | 'unconfirmedTokens'>;
-
-/** Waits for an activity. A result that does not pass `parse` is the failure that is given for it. */
-export async function settle<Result>(
-  result: Promise<unknown>,
-  parse: (result: unknown) => Result | null,
-  unreadable: Pick<ParsedFailure, 'type' | 'message'>,
-): Promise<{ result: Result } | { failure: ParsedFailure }> {
-  try {
-    const parsed = parse(await result);
-    return parsed === null ? { failure: { ...NOTHING_KNOWN, ...unreadable } } : { result: parsed };
-  } catch (error) {
-    return { failure: parseFailure(error) };
-  }
-}
-
 const NOTHING_KNOWN = {
   how: 'failed',
   details: {},
@@ -68,6 +40,27 @@ const NOTHING_KNOWN = {
   sinkTried: true,
 } as const;
 
+/**
+ * Waits for an activity.
+ *
+ * @param field of the result that must be a string. An operator can complete an activity by hand, with any result
+ *   (`temporal activity complete`), which would lose a token unseen.
+ * @param otherwise what a result without this field counts as.
+ */
+export async function settle<Result>(
+  activity: Promise<Result>,
+  field: keyof Result & string,
+  otherwise: Pick<ParsedFailure, 'type' | 'message'>,
+): Promise<{ result: Result } | { failure: ParsedFailure }> {
+  try {
+    const result = await activity;
+    if (typeof toObject(result)[field] === 'string') return { result };
+    return { failure: { ...NOTHING_KNOWN, ...otherwise } };
+  } catch (error) {
+    return { failure: parseFailure(error) };
+  }
+}
+
 export function parseFailure(error: unknown): ParsedFailure {
   const cause = getCause(error);
   const failure = findApplicationFailure(error);
@@ -76,7 +69,7 @@ export function parseFailure(error: unknown): ParsedFailure {
     : { ...NOTHING_KNOWN, type: null, runMayRetry: true, message: describeOther(cause) };
   if (cause instanceof CancelledFailure) return { ...parsed, how: 'cancelled' };
   if (!(cause instanceof TimeoutFailure)) return parsed;
-  const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'lost';
+  const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'failed';
   // Temporal has observed the wait that the attempt before this one was asked for.
   return { ...parsed, how, runMayRetry: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
 }
@@ -101,9 +94,8 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 }
 
 function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
-  const details = toObject(failure.details?.[0]);
-  const given: Partial<Record<keyof AttemptDetails, unknown>> = details;
-  const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = given;
+  const details: Partial<Record<keyof AttemptDetails | keyof AtlasDetails, unknown>> = toObject(failure.details?.[0]);
+  const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = details;
   return {
     how: 'failed',
     type: failure.type ? cut(failure.type, MAX_DETAIL_LENGTH) : null,
@@ -117,93 +109,26 @@ function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
   };
 }
 
+/** Leaves out what has another type than expected: JSON drops what is undefined. */
 function parseDetails({ status, errorCode, reason, detail, fields }: Record<string, unknown>): AtlasDetails {
   return {
-    ...(isCount(status) && { status }),
-    ...(typeof errorCode === 'string' && { errorCode: asText(errorCode) }),
-    ...(typeof reason === 'string' && { reason: asText(reason) }),
-    ...(typeof detail === 'string' && { detail: asText(detail) }),
-    ...(Array.isArray(fields) && { fields: fields.slice(0, MAX_FIELDS).map(parseFieldProblem) }),
+    status: isCount(status) ? status : undefined,
+    errorCode: toDetail(errorCode),
+    reason: toDetail(reason),
+    detail: toDetail(detail),
+    fields: Array.isArray(fields) ? fields.slice(0, MAX_FIELDS).map(parseFieldProblem) : undefined,
   };
 }
 
 function parseFieldProblem(input: unknown) {
   const { field, description } = toObject(input);
-  return { field: asText(field), description: asText(description) };
+  return { field: toDetail(field) ?? '', description: toDetail(description) ?? '' };
 }
 
-/** @param countBefore count of unconfirmed tokens: with the token of a lost attempt a worker returns less. */
-export function parseToken(input: unknown, request: ValidRequest, countBefore: number): RunToken | null {
-  const { jwe, orgId, sourceOrgId, deliveryId, tokenSha256, createdAt, unconfirmedTokens } = toObject(input);
-  const isWhole =
-    isText(jwe, MAX_JWE_LENGTH) &&
-    orgId === request.orgId &&
-    sourceOrgId === request.sourceOrgId &&
-    isMatch(deliveryId, UUID) &&
-    isMatch(tokenSha256, SHA256) &&
-    isTime(createdAt) &&
-    isCount(unconfirmedTokens) &&
-    unconfirmedTokens <= countBefore;
-  return isWhole ? { jwe, deliveryId, tokenSha256, createdAt, unconfirmedTokens } : null;
-}
-
-/**
- * Parses a receipt. Fields that this release does not know stay: releases mix in a rollout.
- *
- * @param deliveryId null in a recovery, whose readable copy of the id anyone may have written.
- */
-export function parseReceipt(
-  input: unknown,
-  { orgId, sourceOrgId }: ValidRequest,
-  sink: string,
-  deliveryId: string | null,
-): Omit<Receipt, 'alsoTried'> | null {
-  const receipt = toObject(input);
-  const isWhole =
-    receipt['orgId'] === orgId &&
-    receipt['sourceOrgId'] === sourceOrgId &&
-    receipt['sink'] === sink &&
-    isMatch(receipt['deliveryId'], UUID) &&
-    (deliveryId === null || receipt['deliveryId'] === deliveryId) &&
-    isText(receipt['location'], MAX_MESSAGE_LENGTH) &&
-    isTime(receipt['createdAt']) &&
-    fitsAsJson(receipt);
-  return isWhole ? (receipt as unknown as Receipt) : null;
-}
-
-export function parseLinkState(input: unknown): LinkState | null {
-  const { linked, recentToken, lastTokenAt, tokenRunId } = toObject(input);
-  if (typeof linked !== 'boolean' || typeof recentToken !== 'boolean') return null;
-  return {
-    linked,
-    recentToken,
-    lastTokenAt: isTime(lastTokenAt) ? lastTokenAt : null,
-    tokenRunId: isMatch(tokenRunId, UUID) ? tokenRunId : null,
-  };
-}
-
-export function parseReport(input: unknown): CheckReport | null {
-  const report = toObject(input);
-  const isWhole = Array.isArray(report['findings']) && Array.isArray(report['fields']) && fitsAsJson(report);
-  return isWhole ? (report as unknown as CheckReport) : null;
-}
-
-function asText(value: unknown): string {
-  return typeof value === 'string' ? cut(value, MAX_DETAIL_LENGTH) : '';
-}
-
-function isText(value: unknown, maxLength: number): value is string {
-  return typeof value === 'string' && value.length <= maxLength;
-}
-
-function isMatch(value: unknown, pattern: RegExp): value is string {
-  return typeof value === 'string' && pattern.test(value);
+function toDetail(value: unknown): string | undefined {
+  return typeof value === 'string' ? cut(value, MAX_DETAIL_LENGTH) : undefined;
 }
 
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 0;
-}
-
-function isTime(value: unknown): value is string {
-  return isText(value, MAX_TIME_LENGTH) && !Number.isNaN(Date.parse(value));
 }

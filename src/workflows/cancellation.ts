@@ -1,7 +1,6 @@
 import { CancellationScope, CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
-import type { Status } from '../contract/schemas';
+import type { SealedToken, Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
-import type { RunToken } from './activity-results';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 
 export function isCancelled(): boolean {
@@ -16,7 +15,7 @@ export function isCancelled(): boolean {
  */
 export function cancellationFailure(
   { unconfirmedTokens }: Pick<Status, 'unconfirmedTokens'>,
-  token: RunToken | null,
+  token: SealedToken | null,
   sinksTried: readonly string[],
 ): CancelledFailure | ApplicationFailure {
   if (unconfirmedTokens === 0 && !token) return new CancelledFailure('cancelled; no token was created');
@@ -35,7 +34,7 @@ export function cancellationFailure(
   });
 }
 
-function describeToken({ deliveryId }: RunToken, sinksTried: readonly string[]): string {
+function describeToken({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
   const { workflowId, runId } = workflowInfo();
   const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
   const command = commandLine('recover', workflowId, '--run-id', runId);

@@ -3,7 +3,7 @@ import { WORKER_CHECK_FAILED } from '../contract/names';
 import type { CheckReport } from '../contract/schemas';
 import { terminalFailure } from '../shared/application-failure';
 import { runChecks } from './activity-proxies';
-import { findApplicationFailure, parseFailure, parseReport } from './activity-results';
+import { findApplicationFailure, parseFailure } from './activity-results';
 import { firstDetails } from './run-failures';
 
 const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
@@ -15,15 +15,12 @@ const NO_REPORT: CheckReport = { findings: [], request: null, fields: [] };
  */
 export async function checkWorker(request?: unknown): Promise<CheckReport> {
   try {
-    const report = parseReport(await runChecks(request ?? null));
-    if (report) return report;
+    return await runChecks(request ?? null);
   } catch (error) {
     if (isCancellation(error)) throw error;
     const failure = findApplicationFailure(error);
     const { type, message } = parseFailure(failure ?? error);
-    const report = parseReport({ ...NO_REPORT, ...(failure && firstDetails(failure)) });
-    const isInvalid = type === 'InvalidRequest';
-    throw terminalFailure(isInvalid ? type : WORKER_CHECK_FAILED, message, report ?? NO_REPORT);
+    const report = failure ? firstDetails(failure) : {};
+    throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, { ...NO_REPORT, ...report });
   }
-  throw terminalFailure(WORKER_CHECK_FAILED, 'the check was completed without a report', NO_REPORT);
 }

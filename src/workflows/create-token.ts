@@ -1,18 +1,20 @@
 import { sleep } from '@temporalio/workflow';
+import type { FailureType } from '../contract/names';
+import type { SealedToken } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
 import { formatGaveUp } from '../shared/application-failure';
+import { describePair } from '../shared/text';
 import { proxyCreateLinkToken } from './activity-proxies';
-import { parseToken, settle, type ParsedFailure, type RunToken } from './activity-results';
+import { settle, type ParsedFailure } from './activity-results';
 import { cancellationFailure, isCancelled } from './cancellation';
-import { decideCreation, isTooLate } from './decisions';
+import { decideCreation } from './decisions';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 import type { RunStatus } from './run-status';
-import { describePair } from './run-texts';
 
-const COMPLETED_BY_OTHER_CLIENT = {
+const COMPLETED_BY_HAND = {
   type: 'TokenLost',
   message:
-    'the creation was completed without a sealed token of this request, by somebody other than a worker: ' +
+    'the creation was completed without a sealed token, by somebody other than a worker: ' +
     'if Atlas created a token, delete its API key there, then start again',
 };
 
@@ -24,53 +26,52 @@ const COMPLETED_BY_OTHER_CLIENT = {
  */
 export async function createToken(
   status: RunStatus,
-  { request, retries: { create: retries } }: ValidatedRequest,
+  { request, retries }: ValidatedRequest,
   deadlineAtMs: number,
-): Promise<RunToken> {
-  const fail = (type: string, message: string, { details }: ParsedFailure) => {
+): Promise<SealedToken> {
+  let previous: ParsedFailure | null = null;
+  for (let activityNumber = 1; ; activityNumber += 1) {
+    // The pause may end late, when no worker was running.
+    if (previous && Date.now() >= deadlineAtMs) throw gaveUp(status, previous);
     const { unconfirmedTokens } = status.current;
-    const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
-    return createFailure(type, text, { ...details, unconfirmedTokens });
-  };
-  const giveUp = (because: ParsedFailure) => fail('AtlasUnavailable', formatGaveUp(because.message), because);
-  const cancelled = () => cancellationFailure(status.current, null, []);
-
-  const runActivity = (activityNumber: number) => {
-    const { unconfirmedTokens } = status.current;
-    status.showCreating(request, activityNumber);
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
     const summary = `create a link-token in ${describePair(request)}`;
     const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
-    return settle(
-      createLinkToken({ request, unconfirmedTokens, activityNumber, deadlineAtMs }),
-      (result) => parseToken(result, request, unconfirmedTokens),
-      COMPLETED_BY_OTHER_CLIENT,
-    );
-  };
-  const wait = (failure: ParsedFailure, waitMs: number) => {
-    status.showWaitingToCreate(failure, Date.now() + waitMs);
-    return sleep(waitMs, { summary: 'pause before the next attempt to create' }).catch(() => {
-      throw cancelled();
-    });
-  };
-
-  let previous: ParsedFailure | null = null;
-  for (let activityNumber = 1; ; activityNumber += 1) {
-    const startedLate = Date.now() >= deadlineAtMs;
-    // The timer may fire late, when no worker was running.
-    if (previous && isTooLate(previous, Date.now(), deadlineAtMs)) throw giveUp(previous);
-    const outcome = await runActivity(activityNumber);
+    status.showCreating(request, activityNumber);
+    const input = { request, unconfirmedTokens, activityNumber, deadlineAtMs };
+    const outcome = await settle(createLinkToken(input), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;
 
     const { failure } = outcome;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
-    if (failure.tokenMayExist && !(failure.how === 'cancelled' && isCancelled())) status.countUnconfirmed();
-    const moment = { isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
-    const decision = decideCreation(failure, { activityNumber, startedLate, previous, ...moment }, retries);
-    if (decision.next === 'fail') throw fail(decision.type, failure.message, failure);
-    if (decision.next === 'giveUp') throw giveUp(decision.because);
-    if (decision.next === 'cancelled') throw cancelled();
-    await wait(failure, decision.waitMs);
+    const wasNotSent = failure.how === 'cancelled' && isCancelled();
+    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed();
+    const situation = { activityNumber, isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
+    const decision = decideCreation(failure, situation, retries);
+    if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);
+    if (decision.next === 'giveUp') throw gaveUp(status, failure);
+    if (decision.next === 'cancelled') throw cancellationFailure(status.current, null, []);
+    await pause(status, failure, decision.waitMs);
     previous = failure;
+  }
+}
+
+function gaveUp(status: RunStatus, failure: ParsedFailure) {
+  return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message), failure);
+}
+
+function runFailure(status: RunStatus, type: FailureType, message: string, { details }: ParsedFailure) {
+  const { unconfirmedTokens } = status.current;
+  const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
+  return createFailure(type, text, { ...details, unconfirmedTokens });
+}
+
+/** @throws the ending of a cancelled run. */
+async function pause(status: RunStatus, failure: ParsedFailure, waitMs: number): Promise<void> {
+  status.showWaitingToCreate(failure, Date.now() + waitMs);
+  try {
+    await sleep(waitMs, { summary: 'pause before the next attempt to create' });
+  } catch {
+    throw cancellationFailure(status.current, null, []);
   }
 }

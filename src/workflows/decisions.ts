@@ -1,5 +1,5 @@
 import { isDeliveryFailureType, isRunFailureType, type DeliveryFailureType, type FailureType } from '../contract/names';
-import type { Backoff, DeliverRetries } from '../shared/activities';
+import type { Backoff, Retries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { ParsedFailure } from './activity-results';
 
@@ -7,19 +7,12 @@ export interface CreationSituation {
   /** Counts the activities of the run that create, from 1. */
   activityNumber: number;
   isCancelled: boolean;
-  /** True if the activity began after the deadline: it only looked for the token of a lost attempt. */
-  startedLate: boolean;
-  /** Failure of the activity before; null at the first. */
-  previous: ParsedFailure | null;
   nowMs: number;
   deadlineAtMs: number;
 }
 
 export type CreationDecision =
-  | { next: 'fail'; type: FailureType }
-  | { next: 'giveUp'; because: ParsedFailure }
-  | { next: 'cancelled' }
-  | { next: 'wait'; waitMs: number };
+  { next: 'fail'; type: FailureType } | { next: 'giveUp' } | { next: 'cancelled' } | { next: 'wait'; waitMs: number };
 
 /**
  * Decides what follows from a failed activity that creates a token. Temporal retries an attempt that created
@@ -27,28 +20,19 @@ export type CreationDecision =
  */
 export function decideCreation(
   failure: ParsedFailure,
-  { activityNumber, isCancelled, startedLate, previous, nowMs, deadlineAtMs }: CreationSituation,
+  { activityNumber, isCancelled, nowMs, deadlineAtMs }: CreationSituation,
   backoff: Backoff,
 ): CreationDecision {
   if (!failure.runMayRetry) {
-    // An activity that sent nothing says less than the one before.
-    if (startedLate && !failure.tokenMayExist) return { next: 'giveUp', because: previous ?? failure };
-    return { next: 'fail', type: isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable' };
+    const type = isRunFailureType(failure.type) ? failure.type : 'AtlasUnavailable';
+    return { next: 'fail', type };
   }
   if (isCancelled || failure.how === 'cancelled') return { next: 'cancelled' };
   // Schedule-to-close leaves no time for another attempt.
-  if (!failure.tokenMayExist || startedLate || failure.how === 'scheduleToClose') {
-    return { next: 'giveUp', because: failure };
-  }
+  if (!failure.tokenMayExist || failure.how === 'scheduleToClose') return { next: 'giveUp' };
   const waitMs = retryDelayMs(backoff, activityNumber, failure.retryAfterMs);
-  return isTooLate(failure, nowMs + waitMs, deadlineAtMs)
-    ? { next: 'giveUp', because: failure }
-    : { next: 'wait', waitMs };
-}
-
-/** The worker of a lost attempt may hold its token: one more attempt looks for it even after the deadline. */
-export function isTooLate(failure: ParsedFailure, atMs: number, deadlineAtMs: number): boolean {
-  return atMs >= deadlineAtMs && failure.how !== 'lost';
+  if (nowMs + waitMs >= deadlineAtMs) return { next: 'giveUp' };
+  return { next: 'wait', waitMs };
 }
 
 /** Names a way to deliver; `final` is the only attempt of a run that was cancelled while its token was created. */
@@ -89,7 +73,7 @@ export function decideDelivery(
   failure: ParsedFailure,
   { kind, isCancelled, isSuperseded, isElsewhere, nowMs, random }: DeliverySituation,
   { pauseMs, nextRoundAtMs }: RoundPace,
-  { maximumPauseMs }: Pick<DeliverRetries, 'maximumPauseMs'>,
+  { maximumPauseMs }: Pick<Retries, 'maximumPauseMs'>,
 ): DeliveryDecision {
   if (isCancelled || kind === 'final') return { next: 'cancelled' };
   // The failure of a delivery that was stopped says nothing.

@@ -1,6 +1,5 @@
 import { metricMeter } from '@temporalio/workflow';
-import type { Receipt } from '../contract/schemas';
-import type { RunToken } from './activity-results';
+import type { Receipt, SealedToken } from '../contract/schemas';
 
 // Temporal's meter for workflows is silent on replay. Labels name no organization. src/worker/metrics.ts starts three
 // of these counters at 0; a description in one place only would make Core serve each series twice.
@@ -24,7 +23,7 @@ export function countUnconfirmedToken(): void {
 }
 
 /** Counts a failed round or redelivery with the age of its token. */
-export function countFailedDelivery(type: string, { createdAt }: RunToken): void {
+export function countFailedDelivery(type: string, { createdAt }: SealedToken): void {
   const ageS = Math.max(0, Date.now() - Date.parse(createdAt)) / 1000;
   metricMeter.createHistogram('link_token_age_at_failed_delivery_seconds', 'float').record(ageS, { type });
 }

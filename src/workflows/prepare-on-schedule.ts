@@ -20,7 +20,7 @@ import { commandLine } from '../shared/command-line';
 import { toObject } from '../shared/object';
 import { truncate } from '../shared/text';
 import { checkLink } from './activity-proxies';
-import { parseFailure, parseLinkState } from './activity-results';
+import { parseFailure } from './activity-results';
 import { isCancelled } from './cancellation';
 import { countScheduledRun } from './metrics';
 import { prepareLiveMigration } from './prepare-live-migration';
@@ -89,11 +89,10 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
   // Temporal passes on the result of the schedule's previous run.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
-  const unknown = { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
-  if (always) return unknown;
+  if (always) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   const { orgId, sourceOrgId = null, sink } = request;
   try {
-    return parseLinkState(await checkLink({ orgId, sourceOrgId, sink, lastTokenAt })) ?? unknown;
+    return await checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
   } catch (error) {
     // Temporal does not retry in a cancelled run, so there the failure of the last attempt says little.
     if (isCancellation(error) || isCancelled()) throw new CancelledFailure('cancelled');

@@ -9,13 +9,32 @@ import {
 import { statusQuery } from '../contract/definitions';
 import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import type { Step } from '../contract/names';
-import type { Receipt, RunMemo, Status, ValidRequest } from '../contract/schemas';
-import { cut } from '../shared/text';
-import type { ParsedFailure, RunToken } from './activity-results';
+import type { Receipt, RunMemo, SealedToken, Status, ValidRequest } from '../contract/schemas';
+import { cut, describePair } from '../shared/text';
+import type { ParsedFailure } from './activity-results';
 import { formatCurrentDetails } from './current-details';
 import { countDelivery, countFailedDelivery, countRun, countUnconfirmedToken } from './metrics';
 import { createFailure, firstDetails } from './run-failures';
-import { describePair, getFacts } from './run-texts';
+
+/** Names what the log says of a token. The log outlives the run, whose history Temporal deletes. */
+const LOGGED_FACTS = [
+  'orgId',
+  'sourceOrgId',
+  'accessListIps',
+  'credential',
+  'warnings',
+  'requestedBy',
+  'changeReference',
+  'deliveryId',
+  'tokenSha256',
+  'createdAt',
+  'unconfirmedTokens',
+  'sink',
+  'location',
+  'deliveredAt',
+  'alsoTried',
+] as const satisfies (keyof Receipt)[];
+const MAX_LOGGED_ENTRIES = 20;
 
 /** Operators can do nothing about a mistake in a request, or a start that would create a second token. */
 const ONLY_FOR_CALLERS: readonly string[] = ['InvalidRequest', 'TokenExists'];
@@ -33,7 +52,7 @@ export function createRunStatus() {
   };
   let request: ValidRequest | null = null;
   let createUntil = '';
-  let token: RunToken | null = null;
+  let token: SealedToken | null = null;
   /** True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo. */
   let isListed = false;
 
@@ -73,17 +92,16 @@ export function createRunStatus() {
     },
 
     /** @param isNew false for the token of a closed run. */
-    setToken(sealedToken: RunToken, isNew: boolean): void {
+    setToken(sealedToken: SealedToken, isNew: boolean): void {
       token = sealedToken;
-      const { deliveryId, unconfirmedTokens } = sealedToken;
-      // The worker found the token of an attempt that was counted. A recovery repeats the count of the closed run,
-      // whose memo has it: `list` would count it twice.
-      if (unconfirmedTokens < status.unconfirmedTokens) writeMemo({ unconfirmedTokens });
+      const { deliveryId } = sealedToken;
+      // A recovery repeats the count of the closed run, whose memo has it: `list` would count it twice.
+      const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
       if (isNew) log.info('link-token created', getFacts({ ...request, ...token }));
     },
 
-    showDelivering({ deliveryId }: RunToken, sink: string): void {
+    showDelivering({ deliveryId }: SealedToken, sink: string): void {
       show('delivering', `delivering token ${deliveryId} to sink ${sink}`);
     },
 
@@ -128,6 +146,17 @@ function writeMemo(fields: Partial<RunMemo>): void {
   upsertMemo(fields);
 }
 
-function getTokenIds({ deliveryId, tokenSha256 }: RunToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
+function getTokenIds({ deliveryId, tokenSha256 }: SealedToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
   return { deliveryId, tokenSha256 };
+}
+
+/** Picks what the log says of a token, with long lists cut. */
+function getFacts(receipt: Partial<Receipt>): Record<string, unknown> {
+  const facts: Record<string, unknown> = {};
+  for (const name of LOGGED_FACTS) {
+    const value: unknown = receipt[name];
+    if (value === undefined) continue;
+    facts[name] = Array.isArray(value) ? value.slice(0, MAX_LOGGED_ENTRIES) : value;
+  }
+  return facts;
 }

@@ -27,19 +27,14 @@ const TEST_CONFIG = {
   sinks: { files: FILE_SINKS.files },
   sealing: { keys: { file: 'sealing-keys.json' } },
   atlas: { requestTimeoutMs: 60_000 },
-  // Requests of the check at start would meet the faults of tests.
-  worker: { heartbeatTimeoutMs: 60_000, credentialCheckDelayMs: null },
-  retries: {
-    create: { initialIntervalMs: 20, maximumIntervalMs: 100 },
-    deliver: { initialIntervalMs: 20, maximumIntervalMs: 400, roundMs: 1500, firstPauseMs: 600_000 },
-  },
+  // The longest delay is the first pause between rounds, which no test sees the end of.
+  retries: { initialIntervalMs: 20, maximumIntervalMs: 600_000, roundMs: 1500 },
   health: { port: 0 },
 } satisfies Config;
 
-const { retries } = TEST_CONFIG;
 /** Makes a first round outlast every test that watches it. */
 export const LONG_ROUNDS: Config = {
-  retries: { ...retries, deliver: { ...retries.deliver, roundMs: 600_000 } },
+  retries: { ...TEST_CONFIG.retries, maximumIntervalMs: 400, roundMs: 600_000 },
 };
 
 export type Installation = Awaited<ReturnType<typeof startInstallation>>;
@@ -90,13 +85,7 @@ export async function deploy({ atlas: { url, account }, config = {}, env = {}, t
 
   /** Writes the configuration anew, for the workers that start from now on. JSON is YAML too. */
   const configure = (settings: Config) =>
-    writeFileSync(
-      configFile,
-      JSON.stringify({
-        ...{ ...TEST_CONFIG, taskQueue, ...settings },
-        worker: { ...TEST_CONFIG.worker, ...(settings['worker'] as object) },
-      }),
-    );
+    writeFileSync(configFile, JSON.stringify({ ...TEST_CONFIG, taskQueue, ...settings }));
   configure(config);
 
   /** Starts a worker and does not wait for it. */

@@ -2,6 +2,7 @@ import {
   WithStartWorkflowOperation,
   WorkflowFailedError,
   WorkflowUpdateFailedError,
+  type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure, CancelledFailure, defaultPayloadConverter } from '@temporalio/common';
@@ -104,8 +105,8 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
 }
 
 /** Does what `temporal activity` does to a run's one activity under way; the command gives up on a busy machine. */
-export async function operate(handle: Operable, verb: 'pause' | 'unpause' | 'reset'): Promise<void> {
-  const { workflowService: service } = (await sharedTemporal()).client;
+export async function operate(handle: Operable, verb: 'pause' | 'unpause' | 'reset', client?: Client): Promise<void> {
+  const { workflowService: service } = client ?? (await sharedTemporal()).client;
   const target = await activityUnderWay(handle);
   const calls = {
     pause: () => service.pauseActivity(target),

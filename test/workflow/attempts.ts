@@ -4,21 +4,17 @@ import { CancelledFailure } from '@temporalio/common';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import type { AtlasOutcome } from '../../src/atlas/outcomes';
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
-import type { CreateInput, CreateRetries, DeliverInput, DeliverRetries } from '../../src/shared/activities';
+import type { Backoff, CreateInput, DeliverInput } from '../../src/shared/activities';
 import type { DeliveryOutcome } from '../../src/sinks/outcomes';
 import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
-export type Creation = (input: CreateInput, retries: CreateRetries) => SealedToken | Promise<SealedToken>;
+export type Creation = (input: CreateInput, backoff: Backoff) => SealedToken | Promise<SealedToken>;
 
 type SinkReceipt = Omit<Receipt, 'alsoTried'>;
 
 /** One attempt to deliver a token. */
-export type Delivery = (
-  input: DeliverInput,
-  sink: string,
-  retries: DeliverRetries,
-) => SinkReceipt | Promise<SinkReceipt>;
+export type Delivery = (input: DeliverInput, sink: string, backoff: Backoff) => SinkReceipt | Promise<SinkReceipt>;
 
 /** Holds an attempt until a test lets it go on. */
 export class Gate {
@@ -60,9 +56,6 @@ function sealedToken({ sink: _, ...request }: CreateInput['request'], unconfirme
 /** Atlas creates a token, and the worker receives it. */
 export const created: Creation = ({ request, unconfirmedTokens }) => sealedToken(request, unconfirmedTokens);
 
-/** The worker has the token of the attempt before, which was lost and counted. */
-export const foundAgain: Creation = ({ request, unconfirmedTokens }) => sealedToken(request, unconfirmedTokens - 1);
-
 /** A time of the server by the clock of this process: the server may skip time. */
 function deadlineHere(deadlineAtMs: number): number {
   return Date.now() + deadlineAtMs - Context.current().info.currentAttemptScheduledTimestampMs;
@@ -75,9 +68,9 @@ function failedCreation(
   more: Partial<AtlasOutcome> = {},
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
-  return ({ activityNumber, deadlineAtMs }, retries) => {
+  return ({ activityNumber, deadlineAtMs }, backoff) => {
     const failures = activityNumber - 1 + Context.current().info.attempt;
-    throw creationFailure(outcome, { backoff: retries, failures, deadlineAtMs: deadlineHere(deadlineAtMs) });
+    throw creationFailure(outcome, { backoff, failures, deadlineAtMs: deadlineHere(deadlineAtMs) });
   };
 }
 
@@ -98,9 +91,6 @@ export const rejectedWith = (message: string) => failedCreation('AtlasRequestRej
 export const rejected = rejectedWith('Atlas returned 403');
 export const invalidResponse = failedCreation('AtlasResponseInvalid', true, '201 without a token');
 export const notSealed = failedCreation('TokenLost', true, 'the worker could not seal the token');
-
-/** An attempt that finds no token of a lost attempt after the deadline, and sends nothing. */
-export const tooLate = failedCreation('AtlasUnavailable', false, 'the retry deadline passed');
 
 type Timeout = 'heartbeatTimeout' | 'startToCloseTimeout';
 
@@ -147,8 +137,8 @@ export const cancelledBeforeSending = afterCancel(failing(new CancelledFailure('
 /** A text just below the 2 MiB that Temporal takes in one payload. */
 export const HUGE = 'x'.repeat(1_900_000);
 
-/** A creation that another client completes with something other than a token. */
-export const createdByOtherClient: Creation = ({ request, unconfirmedTokens }) => ({
+/** A creation that somebody completes by hand, with something other than a token. */
+export const completedByHand: Creation = ({ request, unconfirmedTokens }) => ({
   ...sealedToken(request, unconfirmedTokens),
   deliveryId: HUGE,
 });
@@ -162,9 +152,9 @@ export function stored({ jwe }: DeliverInput, sink: string): SinkReceipt {
 /** A delivery that hangs until it is cancelled. */
 export const hanging = deliveryAfter(() => new Promise(() => undefined), stored);
 
-/** A delivery that another client completes, with another receipt. */
-export function storedByOtherClient(change: Partial<Receipt>): Delivery {
-  return (input, sink) => ({ ...stored(input, sink), ...change });
+/** A delivery that somebody completes by hand, with this location. */
+export function deliveredByHand(location: unknown): Delivery {
+  return (input, sink) => ({ ...stored(input, sink), location: location as string });
 }
 
 /** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */
@@ -173,12 +163,12 @@ function failedDelivery(
   message: string,
   { callsSink = true, ...more }: Partial<DeliveryOutcome> & { callsSink?: boolean } = {},
 ): Delivery {
-  return (_input, _sink, retries) => {
+  return (_input, _sink, backoff) => {
     const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = Context.current().info;
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
-      { backoff: retries, failures: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
+      { backoff, failures: attempt, deadlineAtMs: deadlineHere(roundEndMs) },
       callsSink || attempt > 1,
     );
   };

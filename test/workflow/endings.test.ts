@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { temporalUnavailable } from '../../src/activities/failures';
 import type { PrepareRequest, Recovery, SealedToken } from '../../src/contract/schemas';
@@ -22,17 +21,15 @@ import {
   afterCancel,
   cancelledBeforeSending,
   created,
-  createdByOtherClient,
+  completedByHand,
   failing,
-  foundAgain,
   hanging,
   invalidResponse,
   lost,
   notCreated,
   rejected,
   sinkRejects,
-  storedByOtherClient,
-  tooLate,
+  deliveredByHand,
   tooSlow,
   unconfirmed,
   unreadable,
@@ -67,22 +64,21 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
   const slow: Creation = async (...args) => sleep(50).then(() => created(...args));
 
   it.concurrent.each<[what: string, create: Creation[], changed: object, ...Counted]>([
-    ['503, lost, then its token', [unconfirmed(), lost, foundAgain], {}, 'delivered', 1, 3],
-    ['too slow, then its token', [tooSlow, foundAgain], {}, 'delivered', 0, 2],
+    ['503, lost, then a token', [unconfirmed(), lost, created], {}, 'delivered', 2, 3],
+    ['too slow, then a token', [tooSlow, created], {}, 'delivered', 1, 2],
     ['429, lost, 201 without a token', [notCreated(), lost, invalidResponse], {}, INVALID, 2, 3],
-    ['503, then 2 MB by another client', [unconfirmed(), createdByOtherClient], {}, 'TokenLost', 2, 2],
+    ['503, then 2 MB by hand', [unconfirmed(), completedByHand], {}, 'TokenLost', 2, 2],
     ['429 until after the deadline', [notCreated(TWO_HOURS_MS)], {}, 'AtlasUnavailable', 0, 1],
     ['a token at the deadline', [slow], LATE, 'delivered', 0, 1],
-    ['lost at the deadline, then its token', [lost, foundAgain], LATE, 'delivered', 0, 2],
-    ['lost at the deadline, and no token', [lost, tooLate], LATE, 'AtlasUnavailable', 1, 2],
+    ['lost at the deadline', [lost], LATE, 'AtlasUnavailable', 1, 1],
   ])('%s', async (_what, create, changed, type, unconfirmedTokens, creations) => {
-    const ended = await end(await worker().start({ create, retries: { create: changed } }));
+    const ended = await end(await worker().start({ create, retries: changed }));
     expect(ended).toMatchObject({ type, unconfirmedTokens, creations });
     expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
   it.concurrent('a 503 whose wait passes the deadline, with the reason and no further attempt', async () => {
-    const run = await worker().start({ create: [unconfirmed()], retries: { create: LATE } });
+    const run = await worker().start({ create: [unconfirmed()], retries: LATE });
     const { message, ...ended } = await end(run);
     const details = { status: 503, unconfirmedTokens: 1 };
     expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
@@ -119,9 +115,9 @@ it.concurrent.each<[what: string, find: () => never, change: object, type: Endin
   expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
 });
 
-it.concurrent('a receipt of another token, or of 2 MB, makes the run deliver its token again', async () => {
-  const deliver = [{ deliveryId: randomUUID() }, { location: HUGE }].map(storedByOtherClient);
-  const retries = { deliver: { firstPauseMs: 1, maximumPauseMs: 1 } };
+it.concurrent('a receipt without a location, or of 2 MB, makes the run deliver its token again', async () => {
+  const deliver = [undefined, HUGE].map(deliveredByHand);
+  const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
   expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
     type: 'delivered',
     receipt: { sink: 'files', location: 'place of files', alsoTried: [] },

@@ -43,10 +43,13 @@ const deliveries: Record<keyof typeof DELIVERIES, attempts.Delivery> = {
   noSuchSink: attempts.noSuchSink,
 };
 /** Attempts may never reach the worker on a busy machine. Temporal takes them for lost then, and their runs go on. */
-const heartbeatTimeoutMs = 60_000;
+const TIMEOUTS = { attemptTimeoutMs: 600_000, heartbeatTimeoutMs: 60_000 };
 const RETRIES = {
-  create: { heartbeatTimeoutMs },
-  deliver: { heartbeatTimeoutMs, roundMs: 10, firstPauseMs: PAUSE_MS, maximumPauseMs: PAUSE_MS },
+  maximumIntervalMs: PAUSE_MS,
+  create: TIMEOUTS,
+  deliver: TIMEOUTS,
+  roundMs: 10,
+  maximumPauseMs: PAUSE_MS,
 };
 
 const worker = setUp(startScriptedWorker);
@@ -77,15 +80,15 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
     }
   };
   worker().setScript(request, {
-    create: create.map((outcome) => async (input, retries) => {
+    create: create.map((outcome) => async (input, backoff) => {
       if (CREATIONS[outcome]) uncertain.add(Context.current().info.activityId);
       await disturbed();
-      return creations[outcome](input, retries);
+      return creations[outcome](input, backoff);
     }),
-    deliver: deliver.map((outcome) => async (input, sink, retries) => {
+    deliver: deliver.map((outcome) => async (input, sink, backoff) => {
       if (DELIVERIES[outcome]) called.add(sink);
       await disturbed();
-      return deliveries[outcome](input, sink, retries);
+      return deliveries[outcome](input, sink, backoff);
     }),
     retries: RETRIES,
   });

@@ -83,7 +83,7 @@ describe('redeliver', () => {
     ["a round in Temporal's back-off", sinkUnavailable(600_000)],
     ['an attempt that hangs', hanging],
   ])('stops %s, and the receipt names its sink', async (_what, attempt) => {
-    const retries = { deliver: { roundMs: 3_600_000 } };
+    const retries = { roundMs: 3_600_000 };
     const { handle, calls } = await worker().start({ deliver: [attempt], retries });
     await eventually('an attempt', () => calls.sinks.length === 1);
     const { receipt } = await redeliver(handle, { sink: 'other' });
@@ -92,7 +92,7 @@ describe('redeliver', () => {
   });
 
   it.concurrent('goes on with a round that an operator paused', async () => {
-    const retries = { deliver: { roundMs: 3_600_000 } };
+    const retries = { roundMs: 3_600_000 };
     const { handle } = await worker().start({ deliver: [sinkUnavailable(600_000)], retries });
     await untilDeliveryFails(handle);
     await operate(handle, 'pause');

@@ -1,6 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowIdReusePolicy } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
+import { describePair } from '../../shared/text';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/run-history';
 import { describeRun, isOpen } from '../../temporal/visibility';
@@ -66,12 +67,11 @@ export async function startRun(
     workflowIdReusePolicy: WorkflowIdReusePolicy;
   },
 ): Promise<RunRef> {
-  const [{ orgId, sourceOrgId }, recovery] = options.args;
-  const source = sourceOrgId ? ` for source organization ${sourceOrgId}` : '';
+  const [request, recovery] = options.args;
   const { workflowId, firstExecutionRunId } = await client.workflow.start(WORKFLOW_TYPES.prepare, {
     ...options,
-    staticSummary: `${recovery ? 'recover' : 'create'} a link-token of ${orgId}${source}`,
-    priority: { fairnessKey: orgId },
+    staticSummary: `${recovery ? 'recover' : 'create'} a link-token of ${describePair(request)}`,
+    priority: { fairnessKey: request.orgId },
     workflowIdConflictPolicy: 'FAIL',
   });
   return { workflowId, runId: firstExecutionRunId };

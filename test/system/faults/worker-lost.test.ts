@@ -25,9 +25,9 @@ const createsAndHangs: Fault = { on, delayMs: LONG_MS, afterCreating: true };
 const tooManyRequests: Fault = { on, status: 429, headers: { 'Retry-After': `${RETRY_AFTER_S}` } };
 
 it('a run whose next attempt starts after the deadline names the failure of the last one', async () => {
-  const create = { initialIntervalMs: 4000, maximumIntervalMs: 4000, giveUpAfterMs: 6000 };
+  const retries = { initialIntervalMs: 4000, giveUpAfterMs: 6000 };
   const atlas = await startAtlas();
-  const deployment = await deploy({ atlas, config: { retries: { create } } });
+  const deployment = await deploy({ atlas, config: { retries } });
   const worker = await deployment.startWorker();
   atlas.faults({ on, status: 429 });
   const handle = await deployment.start();
@@ -36,7 +36,7 @@ it('a run whose next attempt starts after the deadline names the failure of the 
     const { status } = await handle.describe();
     return status.name !== 'RUNNING' || (await pendingActivity(handle))?.attempt === 2;
   });
-  const deadlineAtMs = Date.now() + create.giveUpAfterMs;
+  const deadlineAtMs = Date.now() + retries.giveUpAfterMs;
   await worker.stop();
   await eventually('the deadline', () => Date.now() > deadlineAtMs);
   await deployment.startWorker();

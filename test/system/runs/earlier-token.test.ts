@@ -113,7 +113,7 @@ it.concurrent('a run whose list Temporal throttles for too long fails with Tempo
   const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
   const throttled = await deploy({
     atlas: installation.atlas,
-    config: { retries: { create: { giveUpAfterMs: 3000 } } },
+    config: { retries: { giveUpAfterMs: 3000 } },
   });
   await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
   lists.isRejected = true;

@@ -22,10 +22,13 @@ describe('the log of a worker at level trace', () => {
       config: {
         log: { level: 'trace' },
         atlas: { credentials: { wrong }, organizations },
-        worker: { credentialCheckDelayMs: 0 },
         sinks: { files: FILE_SINKS.files, one: aws, two: aws },
       },
-      env: { WRONG_SECRET: 'wrong', AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'false' },
+      env: {
+        CREDENTIAL_CHECKS: 'now',
+        WRONG_SECRET: 'wrong',
+        AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'false',
+      },
     });
   });
 

@@ -122,8 +122,8 @@ describe('the metrics of a worker', () => {
   it('include what each alert selects', () => {
     const selectors = alertRules().flatMap(({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? []);
     const missing = selectors.filter((selector) => !last.some((sample) => isSelected(sample, selector)));
-    // Temporal has not refused the list.
-    expect(missing).toEqual(['link_token_undelivered_checks_total{outcome="failed"}']);
+    // Temporal has not refused the count.
+    expect(missing).toEqual(['link_token_overdue_checks_total{outcome="failed"}']);
   });
 
   it('are those that docs/production.md lists, and nothing else of ours', () => {
@@ -143,13 +143,13 @@ describe('the metrics of a worker', () => {
     expect(ids).toEqual([]);
   });
 
-  it('say that undelivered runs cannot be listed', async () => {
+  it('say that overdue runs cannot be counted', async () => {
     const { address } = await sharedTemporal();
-    const refusing = await serveRejectingGrpcProxy(address, /\/ListWorkflowExecutions$/, FAILED_PRECONDITION);
+    const refusing = await serveRejectingGrpcProxy(address, /\/CountWorkflowExecutions$/, FAILED_PRECONDITION);
     const port = await freePort();
     deployment.configure({ sinks: FILE_SINKS, metrics: { port } });
     await deployment.startWorker({ TEMPORAL_ADDRESS: refusing.address });
-    await untilScraped(port, 'link_token_undelivered_checks_total', { outcome: 'failed' });
+    await untilScraped(port, 'link_token_overdue_checks_total', { outcome: 'failed' });
   });
 });
 

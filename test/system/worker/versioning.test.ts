@@ -16,8 +16,8 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   const { client } = await sharedTemporal();
   const atlas = await startAtlas();
   const sinks = { files: { type: 'file', directory: 'nas' } };
-  const deliver = { initialIntervalMs: 2000, roundMs: 1000, firstPauseMs: 2000, maximumPauseMs: 2000 };
-  const deployment = await deploy({ atlas, config: { sinks, retries: { deliver } } });
+  const retries = { initialIntervalMs: 2000, maximumIntervalMs: 2000, roundMs: 1000, maximumPauseMs: 2000 };
+  const deployment = await deploy({ atlas, config: { sinks, retries } });
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${deployment.taskQueue}`;
 

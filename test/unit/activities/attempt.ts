@@ -15,13 +15,7 @@ export const SOURCE_ORG = '64f1c0ffee5eed0000005c01';
 export const OWN_ID = workflowIdFor(ORG, SOURCE_ORG);
 
 /** The backoff of a third attempt is 2 to 4 s. */
-export const ACTIVITY_RETRIES = {
-  initialIntervalMs: 1000,
-  backoffCoefficient: 2,
-  maximumIntervalMs: 60_000,
-  attemptTimeoutMs: 60_000,
-  heartbeatTimeoutMs: 10_000,
-};
+export const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
 
 /** Facts of a request for `ORG` and `SOURCE_ORG`. */
 export const FACTS = {

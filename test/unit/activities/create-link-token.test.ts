@@ -1,17 +1,17 @@
 import type { Info } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { createLinkTokenActivity } from '../../../src/activities/create-link-token';
-import { createReceivedTokens } from '../../../src/activities/received-tokens';
 import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError } from '../../../src/atlas/outcomes';
 import { workflowIdFor } from '../../../src/contract/names';
 import type { SealedToken } from '../../../src/contract/schemas';
-import { rejectionOf, rejectionWithoutCanary } from '../rejection';
+import { rejectionWithoutCanary } from '../rejection';
+import { clientOf } from '../temporal/scripted-server';
 import {
   FACTS,
   ORG,
   OWN_ID,
-  ACTIVITY_RETRIES,
+  BACKOFF,
   SOURCE_ORG,
   UNMAPPED_ORG,
   attemptIn,
@@ -32,14 +32,16 @@ const INPUT = {
   deadlineAtMs: Date.now() + HOUR_MS,
 };
 
+/** Takes the heartbeat of an attempt that holds a token. */
+const TEMPORAL = clientOf({ recordHeartbeat: () => ({}) });
+
 /** A worker whose calls of Atlas return a token, unless a test says otherwise. */
 function worker(seal = sealer) {
   const post = jest.fn<Promise<string>, Parameters<AdminApi['createLinkToken']>>();
   post.mockResolvedValue('CANARY-token');
   const atlas = { createLinkToken: post } as unknown as AdminApi;
-  const retries = { ...ACTIVITY_RETRIES, giveUpAfterMs: HOUR_MS };
-  const activity = createLinkTokenActivity({ atlas, sealer: seal, organizations }, retries) as Untyped;
-  const attempt = (change: object = {}, info: Partial<Info> = {}, env = attemptIn(info)) =>
+  const activity = createLinkTokenActivity({ atlas, sealer: seal, organizations }, BACKOFF) as Untyped;
+  const attempt = (change: object = {}, info: Partial<Info> = {}, env = attemptIn(info, TEMPORAL)) =>
     env.run<unknown[], unknown, Untyped>(activity, { ...INPUT, ...change }) as Promise<SealedToken>;
   return { post, attempt };
 }
@@ -106,7 +108,7 @@ test('backoff grows across activities: attempt 2 of activity 2 backs off like a 
 test('an attempt that a cancel stops before its POST is cancelled; one that a shutdown stops is retried', async () => {
   const stopped = (details: object) => {
     const { post, attempt } = worker();
-    const env = attemptIn();
+    const env = attemptIn({}, TEMPORAL);
     post.mockImplementation((_org, _list, _credential, signal) => stopDuring(env, details)(signal));
     return failureOf(attempt({}, {}, env));
   };
@@ -119,53 +121,4 @@ test('a token that cannot be sealed is lost, and shown nowhere', async () => {
   const { attempt } = worker({ ...sealer, seal: (token) => Promise.reject(new Error(token)) });
   const failure = await rejectionWithoutCanary(attempt(), ApplicationFailure);
   expect(failure).toMatchObject({ type: 'TokenLost', nonRetryable: true });
-});
-
-describe('a token that its attempt did not report', () => {
-  it('is returned by each later attempt without another request, even after the deadline', async () => {
-    const { post, attempt } = worker();
-    const token = await attempt();
-    const deadlineAtMs = Date.now() - 1;
-    for (const unconfirmedTokens of [3, 3, 4, 5]) {
-      expect(await attempt({ unconfirmedTokens, deadlineAtMs })).toEqual(token);
-    }
-    expect(post).toHaveBeenCalledTimes(1);
-  });
-
-  it('is awaited by the next attempt while its request is under way', async () => {
-    const { post, attempt } = worker();
-    let respond!: (token: string) => void;
-    post.mockReturnValue(new Promise((resolve) => (respond = resolve)));
-    const lost = attempt();
-    while (post.mock.calls.length === 0) await new Promise(setImmediate);
-    const next = attempt({ unconfirmedTokens: 3, activityNumber: 2 });
-    respond('CANARY-token');
-    expect(await next).toEqual(await lost);
-    expect(post).toHaveBeenCalledTimes(1);
-  });
-
-  it.each([
-    ['to another run', 3, 'another run'],
-    ["if the run's count of unconfirmed tokens has not grown", 2, 'run'],
-    ['if that count has grown by two, once for another worker', 4, 'run'],
-  ])('is not returned %s: Atlas creates another', async (_what, unconfirmedTokens, runId) => {
-    const { post, attempt } = worker();
-    const { deliveryId } = await attempt();
-    const info = { workflowExecution: { workflowId: OWN_ID, runId } };
-    expect((await attempt({ unconfirmedTokens }, info)).deliveryId).not.toBe(deliveryId);
-    expect(post).toHaveBeenCalledTimes(2);
-  });
-
-  it('is kept for the last thousand runs that received one', async () => {
-    const received = createReceivedTokens();
-    const tokenOf = (run: number) => ({ deliveryId: `${run}` }) as SealedToken;
-    const fail = (run: string) => rejectionOf(received.keep(run, 0, Promise.reject(new Error('refused'))));
-    for (let run = 0; run <= 1000; run += 1) {
-      await fail(`failed ${run}`);
-      await received.keep(`run ${run}`, 0, Promise.resolve(tokenOf(run)));
-    }
-    await fail('failed last');
-    expect(await received.find('run 1', 1)).toEqual(tokenOf(1));
-    expect(await received.find('run 0', 1)).toBeNull();
-  });
 });

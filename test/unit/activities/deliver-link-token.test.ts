@@ -9,7 +9,7 @@ import {
   FACTS,
   ORG,
   OWN_ID,
-  ACTIVITY_RETRIES,
+  BACKOFF,
   SOURCE_ORG,
   attemptIn,
   failureOf,
@@ -21,12 +21,6 @@ import {
 } from './attempt';
 
 const ROUND_MS = 60_000;
-const DELIVER_RETRIES = {
-  ...ACTIVITY_RETRIES,
-  roundMs: ROUND_MS,
-  firstPauseMs: ROUND_MS,
-  maximumPauseMs: ROUND_MS,
-};
 
 const seal = (facts: object = {}, workflowId = OWN_ID) =>
   sealer.seal('CANARY-token', { ...FACTS, unconfirmedTokens: 2, ...facts }, workflowId);
@@ -40,7 +34,7 @@ function worker(token: unknown = seal()) {
     ['secret', { deliver }],
     ['source', { deliver, needsSourceOrgId: true }],
   ]);
-  const activity = deliverLinkTokenActivity({ sealer, sinks, organizations }, DELIVER_RETRIES) as Untyped;
+  const activity = deliverLinkTokenActivity({ sealer, sinks, organizations }, BACKOFF) as Untyped;
   const attempt = async (info: Partial<Info> = {}, sink: unknown = 'drop', env = attemptIn(info)) =>
     env.run(activity, await token, sink);
   return { deliver, attempt };

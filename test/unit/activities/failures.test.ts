@@ -10,14 +10,14 @@ import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { ACTIVITY_RETRIES, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
+import { BACKOFF, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
 
 const HOUR_MS = 3_600_000;
 const timing = (leftMs: number) => ({
-  backoff: ACTIVITY_RETRIES,
+  backoff: BACKOFF,
   failures: 3,
   deadlineAtMs: Date.now() + leftMs,
 });

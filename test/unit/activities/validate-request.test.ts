@@ -6,7 +6,7 @@ import type { Sink } from '../../../src/sinks/sink';
 import {
   FACTS,
   ORG,
-  ACTIVITY_RETRIES,
+  BACKOFF,
   SOURCE_ORG,
   UNMAPPED_ORG,
   attemptIn,
@@ -17,9 +17,14 @@ import {
 } from './attempt';
 
 const REQUEST: PrepareRequest = { orgId: ORG, accessListIps: ['192.31.196.7'], sink: 'drop' };
+const TIMEOUTS = { attemptTimeoutMs: 4, heartbeatTimeoutMs: 5 };
 const RETRIES = {
-  create: { ...ACTIVITY_RETRIES, giveUpAfterMs: 6 },
-  deliver: { ...ACTIVITY_RETRIES, roundMs: 7, firstPauseMs: 8, maximumPauseMs: 9 },
+  ...BACKOFF,
+  create: TIMEOUTS,
+  giveUpAfterMs: 6,
+  deliver: TIMEOUTS,
+  roundMs: 7,
+  maximumPauseMs: 9,
 };
 const deliver = () => Promise.resolve('');
 const SINKS = new Map<string, Sink>([

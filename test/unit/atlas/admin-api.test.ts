@@ -31,7 +31,7 @@ function atlasAt({ url }: { url: string }, kind: Kind, options?: Options): Admin
     requestTimeoutMs: 60_000,
     envelope: false,
     pretty: false,
-    backoff: { initialIntervalMs: 0, backoffCoefficient: 1, maximumIntervalMs: 0 },
+    backoff: { initialIntervalMs: 0, maximumIntervalMs: 0 },
     credentials: new Map([['default', CREDENTIALS[kind]]]),
     ...options,
   });
@@ -125,7 +125,7 @@ describe('createLinkToken', () => {
 
   it('sends nothing while the circuit of its credential is open, and goes on with another credential', async () => {
     const credentials = new Map(Object.entries(CREDENTIALS));
-    const backoff = { initialIntervalMs: 600_000, backoffCoefficient: 1, maximumIntervalMs: 600_000 };
+    const backoff = { initialIntervalMs: 600_000, maximumIntervalMs: 600_000 };
     const [atlas, emulator] = await start('apiKey', { credentials, backoff });
     emulator.faults({ on: 'linkTokens', status: 503 });
     const createBy = (credential: string) => create(atlas, undefined, credential);

@@ -4,7 +4,7 @@ import { connectionError, responseError, type AtlasError } from '../../../src/at
 
 const IN_FLIGHT = 20;
 /** The first probe follows after half of the initial interval, the next after all of it. */
-const BACKOFF = { initialIntervalMs: 60_000, backoffCoefficient: 2, maximumIntervalMs: 600_000 };
+const BACKOFF = { initialIntervalMs: 60_000, maximumIntervalMs: 600_000 };
 
 const NOW = Date.parse('2026-01-02T03:04:05Z');
 beforeEach(() => void jest.useFakeTimers({ now: NOW }));

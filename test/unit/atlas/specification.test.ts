@@ -111,7 +111,7 @@ async function start(seed: SeedInput = {}) {
   const atlas = closeLater(
     createAdminApi({
       ...{ baseUrl: proxy.url, requestTimeoutMs: 60_000, envelope: false, pretty: false },
-      backoff: { initialIntervalMs: 0, backoffCoefficient: 1, maximumIntervalMs: 0 },
+      backoff: { initialIntervalMs: 0, maximumIntervalMs: 0 },
       credentials: new Map([['default', { type: 'apiKey', ...withKey(apiKey) }]]),
     }),
   );

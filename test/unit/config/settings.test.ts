@@ -17,7 +17,7 @@ const SECRET_AS_ID = credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}'));
 const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
 
 it.each<[problem: string, yaml: string, env?: Env]>([
-  ['retries.deliver.giveUpAfterMs: is not a setting: correct or remove it', 'retries: {deliver: {giveUpAfterMs: 1}}'],
+  ['retries.giveUpMs: is not a setting: correct or remove it', 'retries: {giveUpMs: 1}'],
   ['sinks.a/b: is not a valid name of a sink: write letters, digits and . _', '  a/b: {type: file, directory: d}'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
@@ -25,9 +25,8 @@ it.each<[problem: string, yaml: string, env?: Env]>([
   ['metrics.host: is not an IP address', 'metrics: {host: localhost}'],
 
   // Temporal would refuse these.
-  [`retries.create.maximumIntervalMs: ${SHORTER}`, 'retries: {create: {initialIntervalMs: 60001}}'],
-  [`retries.deliver.maximumIntervalMs: ${SHORTER}`, 'retries: {deliver: {initialIntervalMs: 60001}}'],
-  ['retries.deliver.maximumPauseMs: is less than', 'retries: {deliver: {firstPauseMs: 21600001}}'],
+  [`retries.maximumIntervalMs: ${SHORTER}`, 'retries: {initialIntervalMs: 60001}'],
+  ['retries.maximumPauseMs: is less than maximumIntervalMs: raise it', 'retries: {maximumIntervalMs: 21600001}'],
 
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
   ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
@@ -59,9 +58,8 @@ it.each([
 const LEAST = `
 atlas: {requestTimeoutMs: 100}
 retries:
-  create: {initialIntervalMs: 1, backoffCoefficient: 1, giveUpAfterMs: 1000}
-  deliver: {roundMs: 1000, firstPauseMs: 1}
-worker: {maxConcurrentActivities: 1, maxActivitiesPerSecond: 1, maxCachedWorkflows: 2, heartbeatTimeoutMs: 3000, credentialCheckDelayMs: 0}
+  {initialIntervalMs: 1, giveUpAfterMs: 1000, roundMs: 1000}
+worker: {maxConcurrentActivities: 1, heartbeatTimeoutMs: 3000}
 schedules: {minimumTokenAgeMs: 0}
 health: {port: 0}
 metrics: {port: 1}
@@ -69,9 +67,8 @@ metrics: {port: 1}
 const GREATEST = `
 atlas: {requestTimeoutMs: 300000}
 retries:
-  create: {maximumIntervalMs: 2592000000, giveUpAfterMs: 2592000000}
-  deliver: {maximumIntervalMs: 2592000000, roundMs: 2592000000, maximumPauseMs: 2592000000}
-worker: {maxConcurrentActivities: 10000, credentialCheckDelayMs: 3600000}
+  {maximumIntervalMs: 2592000000, giveUpAfterMs: 2592000000, roundMs: 2592000000, maximumPauseMs: 2592000000}
+worker: {maxConcurrentActivities: 10000}
 health: {port: 65535}
 metrics: {port: 65535}
 `;

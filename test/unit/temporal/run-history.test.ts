@@ -48,17 +48,6 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
-it('a token that a later attempt found was requested at the start of the attempt that timed out', async () => {
-  const { client } = serve([
-    { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
-    { eventTime: { seconds: 20 }, activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
-    { workflowPropertiesModifiedEventAttributes: COUNTED },
-    { ...scheduled(9, 'createLinkToken'), eventTime: { seconds: 30 } },
-    { activityTaskCompletedEventAttributes: { scheduledEventId: 9, result: payloads(TOKEN) } },
-  ]);
-  expect(await readRun(client, RUN)).toMatchObject({ token: TOKEN, tokenRequestedAt: '1970-01-01T00:00:10.000Z' });
-});
-
 const completed = (result: unknown) => ({
   activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
 });

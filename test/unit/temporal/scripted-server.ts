@@ -9,17 +9,19 @@ export type HistoryRequest = {
 
 /** Returns what a test needs of the response to each call. */
 interface Script {
-  list: (request: ListRequest) => object | Promise<object>;
+  list?: (request: ListRequest) => object | Promise<object>;
   readHistory?: (request: HistoryRequest) => object | Promise<object>;
+  recordHeartbeat?: (request: { taskToken: Uint8Array }) => object | Promise<object>;
 }
 
 /** Makes a client of a server that answers by a script. */
-export function clientOf({ list, readHistory = () => ({}) }: Script): Client {
+export function clientOf({ list = () => ({}), readHistory = () => ({}), recordHeartbeat }: Script): Client {
   const workflowService = {
     listWorkflowExecutions: async (request: ListRequest) => ({
       nextPageToken: Buffer.alloc(0),
       ...(await list(request)),
     }),
+    recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) => recordHeartbeat?.(request),
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
   };
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();

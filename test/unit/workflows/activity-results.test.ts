@@ -5,58 +5,31 @@ import {
   defaultPayloadConverter,
 } from '@temporalio/common';
 import fc from 'fast-check';
-import { MAX_JWE_LENGTH } from '../../../src/contract/limits';
-import { failureDetailsSchema, type ValidRequest } from '../../../src/contract/schemas';
+import { failureDetailsSchema } from '../../../src/contract/schemas';
 import { fitsAsJson } from '../../../src/shared/object';
+import { UNREADABLE } from '../../../src/shared/payload-converter';
 import * as results from '../../../src/workflows/activity-results';
 
-const REQUEST: ValidRequest = {
-  ...{ orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], sink: 'drop' },
-  ...{ credential: 'default', warnings: [], requestedBy: null, changeReference: null },
-};
-const FACTS = {
-  ...{ deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f', tokenSha256: 'a'.repeat(64) },
-  ...{ createdAt: '2026-11-25T01:19:24.628Z', unconfirmedTokens: 2 },
-};
-const PAIR = { orgId: REQUEST.orgId, sourceOrgId: null };
-const TOKEN = { ...PAIR, ...FACTS, jwe: 'x'.repeat(MAX_JWE_LENGTH) };
-const RECEIPT = { ...PAIR, ...FACTS, sink: 'drop', location: 'there', fieldOfANewerRelease: 1 };
-const LINK_STATE = { linked: false, recentToken: false, lastTokenAt: null, tokenRunId: null };
+const OTHERWISE = { type: 'TokenLost', message: 'completed by hand' };
 
 describe('what an activity returns', () => {
-  it('is taken if it is of this run, even if it is as large as permitted', () => {
-    expect(results.parseToken(TOKEN, REQUEST, 2)).toEqual({ ...FACTS, jwe: TOKEN.jwe });
-    expect(results.parseToken(TOKEN, REQUEST, 4)).not.toBeNull();
-    expect(results.parseToken(TOKEN, REQUEST, 1)).toBeNull();
-    expect(results.parseToken({ ...TOKEN, orgId: 'x' }, REQUEST, 2)).toBeNull();
-    expect(results.parseReceipt(RECEIPT, REQUEST, 'drop', null)).toEqual(RECEIPT);
-    expect(results.parseReceipt(RECEIPT, REQUEST, 'other', null)).toBeNull();
-    expect(results.parseLinkState({ ...LINK_STATE, lastTokenAt: 'x', tokenRunId: 'x' })).toEqual(LINK_STATE);
-    expect(results.parseLinkState({ recentToken: false })).toBeNull();
+  const settleToken = (result: unknown) => results.settle(Promise.resolve(result as { jwe: string }), 'jwe', OTHERWISE);
+
+  it('is taken as it is if it has the field that must be a string', async () => {
+    const token = { jwe: 'x', fieldOfANewerRelease: 1 };
+    expect(await settleToken(token)).toEqual({ result: token });
   });
 
-  it.each<[what: string, valid: object, parse: (input: unknown) => unknown]>([
-    ['token', TOKEN, (input) => results.parseToken(input, REQUEST, 2)],
-    ['receipt', RECEIPT, (input) => results.parseReceipt(input, REQUEST, 'drop', null)],
-    ['link state', LINK_STATE, results.parseLinkState],
-    ['report', { findings: [], request: null, fields: [] }, results.parseReport],
-  ])('is read as a %s of bounded size or null, for any input and value of a field', (_what, valid, parse) => {
-    const parseBounded = (input: unknown) => {
-      const parsed = parse(input);
-      expect(!parsed || fitsAsJson(parsed, 200_000)).toBe(true);
-      return parsed;
-    };
-    expect(parseBounded(valid)).not.toBeNull();
-    const fields = Object.keys(valid);
-    /** A time to `Date.parse`. */
-    const huge = `2026 (${'x'.repeat(1_900_000)})`;
-    for (const field of fields) parseBounded({ ...valid, [field]: huge });
-    fc.assert(
-      fc.property(fc.anything(), fc.constantFrom(...fields), (value, field) => {
-        parseBounded(value);
-        parseBounded({ ...valid, [field]: value });
-      }),
-    );
+  it.each([
+    ['null', null],
+    ['a payload that cannot be read', UNREADABLE],
+    ['a list', [{ jwe: 'x' }]],
+    ['an object without the field', {}],
+    ['a field of another type', { jwe: 5 }],
+  ])('is a failure that is final for the run if somebody completed it by hand with %s', async (_what, result) => {
+    expect(await settleToken(result)).toMatchObject({
+      failure: { ...OTHERWISE, runMayRetry: false, tokenMayExist: true, sinkTried: true },
+    });
   });
 });
 
@@ -80,7 +53,7 @@ describe('what an activity fails with', () => {
     const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', { retryAfterMs: 60_000 });
     const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
     timeout.failure = { cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter) };
-    const lost = { how: 'lost', message: '429', retryAfterMs: undefined, tokenMayExist: true };
+    const lost = { how: 'failed', message: '429', retryAfterMs: undefined, tokenMayExist: true };
     expect(results.parseFailure(timeout)).toMatchObject(lost);
   });
 

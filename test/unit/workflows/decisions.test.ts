@@ -3,14 +3,13 @@ import {
   decideDeliveryKind,
   decideCreation,
   decideDelivery,
-  isTooLate,
   type CreationSituation,
   type DeliverySituation,
 } from '../../../src/workflows/decisions';
 import { page, tableBelow } from '../../support/markdown';
 
 const ARCHITECTURE = page('docs/architecture.md');
-const BACKOFF = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
+const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
 const HOUR_MS = 3_600_000;
 
 const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
@@ -28,14 +27,12 @@ const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
 describe('after a failed attempt to create a token', () => {
   const REJECTED = failure({ type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false });
   const NOT_CREATED = failure({ type: 'AtlasUnavailable', tokenMayExist: false });
-  const NOT_SENT = { ...NOT_CREATED, runMayRetry: false };
-  const PREVIOUS = failure({ message: 'the one before' });
   const LATE = { retryAfterMs: 60_000 };
   const SOON = { deadlineAtMs: 60_000 };
 
   const ATTEMPTS: [what: string, failed: ParsedFailure, situation?: Partial<CreationSituation>][] = [
     ['a token may exist', failure({})],
-    ['the attempt was lost', failure({ how: 'lost', type: null })],
+    ['the attempt was lost', failure({ type: null })],
     ['Atlas rejected it', REJECTED],
     ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
     ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
@@ -44,34 +41,21 @@ describe('after a failed attempt to create a token', () => {
     ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
     ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
     ['nothing was created, and no time is left', NOT_CREATED],
-    ['it started after the deadline and sent nothing', NOT_SENT, { startedLate: true, previous: PREVIOUS }],
-    ['it started after the deadline', failure({}), { startedLate: true }],
     ['a token may exist, and the wait passes the deadline', failure(LATE), SOON],
-    ['the attempt was lost, and the wait passes the deadline', failure({ how: 'lost', ...LATE }), SOON],
   ];
 
   function describeNext(failed: ParsedFailure, more: Partial<CreationSituation> = {}): string {
-    const situation = { activityNumber: 1, isCancelled: false, startedLate: false, previous: null };
-    const times = { nowMs: 0, deadlineAtMs: HOUR_MS };
-    const decision = decideCreation(failed, { ...situation, ...times, ...more }, BACKOFF);
+    const situation = { activityNumber: 1, isCancelled: false, nowMs: 0, deadlineAtMs: HOUR_MS };
+    const decision = decideCreation(failed, { ...situation, ...more }, BACKOFF);
     if (decision.next === 'fail') return `fails: \`${decision.type}\``;
     if (decision.next === 'cancelled') return 'ends as cancelled';
-    if (decision.next === 'wait') return 'waits, then tries again';
-    if (decision.because === failed) return 'fails: `AtlasUnavailable`';
-    expect(decision.because).toBe(PREVIOUS);
-    return 'fails: `AtlasUnavailable`, with the reason of the one before';
+    return decision.next === 'wait' ? 'waits, then tries again' : 'fails: `AtlasUnavailable`';
   }
 
   it("each row of the table 'After a failed creation' in docs/architecture.md gives the run's next step", () => {
     expect(ATTEMPTS.map(([what, ...attempt]) => [what, describeNext(...attempt)])).toEqual(
       tableBelow(ARCHITECTURE, 'After a failed creation'),
     );
-  });
-
-  it('no attempt starts at the deadline, except after a lost attempt', () => {
-    expect(isTooLate(failure({}), HOUR_MS - 1, HOUR_MS)).toBe(false);
-    expect(isTooLate(failure({}), HOUR_MS, HOUR_MS)).toBe(true);
-    expect(isTooLate(failure({ how: 'lost' }), HOUR_MS, HOUR_MS)).toBe(false);
   });
 });
 

@@ -61,14 +61,11 @@ beforeAll(() => {
 });
 afterAll(() => void jest.restoreAllMocks());
 
-const backoff = { initialIntervalMs: 1000, backoffCoefficient: 2, maximumIntervalMs: 60_000 };
+const backoff = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
 const REQUEST = { orgId: 'org', sourceOrgId: null, accessListIps: [], sink: 'files' };
 const VALID = {
   request: REQUEST,
-  retries: {
-    create: { ...backoff, giveUpAfterMs: 600_000 },
-    deliver: { firstPauseMs: 60_000, maximumPauseMs: 600_000 },
-  },
+  retries: { ...backoff, giveUpAfterMs: 600_000, maximumPauseMs: 600_000 },
 };
 const TOKEN = {
   ...REQUEST,

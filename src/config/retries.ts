@@ -1,4 +1,4 @@
-import type { Config } from '../config';
+import type { Config } from '.';
 import type { Retries } from '../shared/activities';
 
 /** Maximum: access token, POST, and both again after a 401; or a POST and three after challenges. */
@@ -9,15 +9,20 @@ const MARGIN_MS = 10_000;
 /** Allows for a sink that waits until another system has accepted the token. */
 const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 
+/** A delivery is idempotent, so a lost attempt is repeated soon. */
+const DELIVER_HEARTBEAT_TIMEOUT_MS = 10_000;
+
 /** Adds the timeouts of an attempt to the settings `retries`. */
 export function buildRetries({ retries, atlas, worker }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
-  const { heartbeatTimeoutMs } = worker;
   return {
+    ...retries,
     create: {
-      ...retries.create,
-      heartbeatTimeoutMs,
       attemptTimeoutMs: MAX_REQUESTS_PER_ATTEMPT * atlas.requestTimeoutMs + MARGIN_MS,
+      heartbeatTimeoutMs: worker.heartbeatTimeoutMs,
     },
-    deliver: { ...retries.deliver, heartbeatTimeoutMs, attemptTimeoutMs: DELIVER_ATTEMPT_TIMEOUT_MS },
+    deliver: {
+      attemptTimeoutMs: DELIVER_ATTEMPT_TIMEOUT_MS,
+      heartbeatTimeoutMs: DELIVER_HEARTBEAT_TIMEOUT_MS,
+    },
   };
 }

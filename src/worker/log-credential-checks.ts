@@ -6,20 +6,17 @@ import { credentialChecks } from '../doctor/credential-checks';
 import { runAll } from '../doctor/worker-checks';
 
 const CONCURRENCY = 5;
+/** Workers that start together must not reach Atlas's limit of requests. */
+const MAX_DELAY_MS = 30_000;
 
 /**
- * Checks each credential once, after a random delay, with the access token that the next run will use, and logs what
- * `doctor` would say.
+ * Checks each credential once, after a random delay of at most half a minute, with the access token that the next run
+ * will use, and logs what `doctor` would say.
  *
  * @throws AbortError
  */
-export async function logCredentialChecks(
-  services: Services,
-  logger: Logger,
-  maximumDelayMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  await sleep(Math.random() * maximumDelayMs, undefined, { signal });
+export async function logCredentialChecks(services: Services, logger: Logger, signal: AbortSignal): Promise<void> {
+  await sleep(Math.random() * MAX_DELAY_MS, undefined, { signal });
   const checkOne = async (name: string) => {
     const scope = { credentials: [name], target: null };
     const checks = credentialChecks(services, scope, { token: 'cached', onHost: true });

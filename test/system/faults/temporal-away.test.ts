@@ -1,0 +1,91 @@
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startDevServer } from '../../../dev/temporal/dev-server';
+import { freePort } from '../../../dev/temporal/free-port';
+import type { PrepareRequest } from '../../../src/contract/schemas';
+import { cleanUpLater, newFolder } from '../../support/clean-up';
+import { eventually } from '../../support/eventually';
+import { startInstallation, type Handle, type Installation } from '../../support/installation';
+import { endingOf, operate, redeliver, untilStep } from '../../support/runs';
+import { serveRejectingGrpcProxy } from '../../support/servers';
+import { sharedTemporal } from '../../support/temporal';
+import type { WorkerProcess } from '../../support/worker-process';
+
+/** Exceeds the time for which Temporal's Core tries to report a result. */
+const OUTAGE_MS = 15_000;
+const NEVER_MS = 300_000;
+const UNAVAILABLE = 14;
+
+/** Starts runs whose token Atlas creates, and whose response comes once the faults are cleared. */
+async function startPosts({ atlas, deployment }: Installation, count: number) {
+  atlas.faults(Array(count).fill({ on: 'linkTokens', delayMs: NEVER_MS, afterCreating: true }));
+  const requests = Array.from({ length: count }, () => deployment.newRequest());
+  const handles = await Promise.all(requests.map((request) => deployment.start(request)));
+  await eventually('the tokens', () => requests.every((request) => atlas.created(request) === 1));
+  return { requests, handles };
+}
+
+/** Lets Atlas respond, waits until the workers hold all tokens, and for longer than Core would report them. */
+async function receiveTokens({ atlas }: Installation, workers: WorkerProcess[], count: number): Promise<void> {
+  atlas.clearFaults();
+  const received = () => workers.flatMap((worker) => worker.logged('link-token received')).length;
+  await eventually('the responses', () => received() === count);
+  await sleep(OUTAGE_MS);
+}
+
+it('tokens that arrive while Temporal is away are delivered, also by a cancelled, a reset and a stopped run', async () => {
+  const folder = newFolder();
+  const server = {
+    port: await freePort(),
+    logFile: path.join(folder, 'temporal.log'),
+    databaseFile: path.join(folder, 'temporal.db'),
+  };
+  const before = await startDevServer(server);
+  const installation = await startInstallation({
+    temporal: before,
+    config: { atlas: { requestTimeoutMs: NEVER_MS }, worker: { heartbeatTimeoutMs: NEVER_MS } },
+  });
+  const { atlas, deployment, worker } = installation;
+  const workers = [worker, await deployment.startWorker()];
+  const rejected = deployment.newRequest({ sink: 'rejects' });
+  await untilStep(await deployment.start(rejected), 'undelivered');
+
+  const { requests, handles } = await startPosts(installation, 6);
+  const [cancelled, reset] = handles as [Handle, Handle];
+  await cancelled.cancel();
+  await operate(reset, 'reset', before.client);
+  await before.stop();
+  const drained = worker.stop();
+  await receiveTokens(installation, workers, 1 + requests.length);
+  const after = await startDevServer(server);
+  cleanUpLater(() => after.stop());
+  const handleOf = (request: PrepareRequest): Handle =>
+    after.client.workflow.getHandle(deployment.handleOf(request).workflowId);
+
+  for (const request of requests) {
+    expect(await endingOf(handleOf(request))).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+    expect(atlas.created(request)).toBe(1);
+  }
+  expect(await drained).toEqual({ code: 0, signal: null });
+  const { receipt } = await redeliver(handleOf(rejected), { sink: 'files' });
+  expect(await endingOf(handleOf(rejected))).toMatchObject({ receipt, unconfirmedTokens: 0 });
+});
+
+it("tokens that arrive while Temporal's frontend responds, but cannot write, are delivered", async () => {
+  const { address, client } = await sharedTemporal();
+  let isLocked = false;
+  const writes = { test: (call: string) => isLocked && /\/(RecordActivityTask|RespondActivityTask)/.test(call) };
+  const proxy = await serveRejectingGrpcProxy(address, writes, UNAVAILABLE);
+  const installation = await startInstallation({
+    temporal: { address: proxy.address, client },
+    config: { atlas: { requestTimeoutMs: NEVER_MS }, worker: { heartbeatTimeoutMs: NEVER_MS } },
+  });
+  const { requests, handles } = await startPosts(installation, 3);
+  isLocked = true;
+  await receiveTokens(installation, [installation.worker], requests.length);
+  isLocked = false;
+  for (const handle of handles) {
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+  }
+  expect(requests.map((request) => installation.atlas.created(request))).toEqual([1, 1, 1]);
+});
