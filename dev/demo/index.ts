@@ -17,7 +17,7 @@ const CLIENT = path.join(__dirname, '../../dist/client.js');
 const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
   { title: 'a clean run', faults: [], exitCode: 0 },
   {
-    title: 'Atlas responds 500 twice, so the run tries again and counts two tokens that may exist',
+    title: 'Atlas responds 500 twice, so the run makes further attempts and counts two tokens that may exist',
     faults: [{ on: 'linkTokens', times: 2, status: 500 }],
     exitCode: 0,
   },

@@ -11,9 +11,9 @@ const NAVIGATION_HEIGHT = 50;
 /** Text that the current details of a run show once they are there. */
 const DETAILS = {
   delivered: 'the token is in',
-  retrying: 'Next try',
-  undelivered: 'Next try',
-  cancelled: 'is not confirmed as delivered',
+  retrying: 'Next attempt',
+  undelivered: 'Next attempt',
+  cancelled: 'may not have arrived',
 };
 
 async function takePictures(): Promise<void> {

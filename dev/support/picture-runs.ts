@@ -81,7 +81,7 @@ export async function startPictureRuns(): Promise<PictureRuns> {
           while (!isThere(await handle.query(statusQuery))) await sleep(POLL_INTERVAL_MS);
         };
         if (state === 'delivered') await handle.result();
-        else await until(({ nextTryAt }) => nextTryAt !== null);
+        else await until(({ nextAttemptAt }) => nextAttemptAt !== null);
         if (state === 'cancelled') {
           await handle.cancel();
           await handle.result().catch(() => undefined);

@@ -49,7 +49,7 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
   TokenLost: { outcome: 'failed', exitCode: 1, next: 'delete its API key in Atlas, then start again' },
   Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a recoverable token' },
-  // The run stays open and tries again by itself.
+  // The run stays open and makes further rounds by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
   SealedTokenUnreadable: { outcome: 'undelivered', exitCode: 5, next: 'let the operator restore the key' },

@@ -1,18 +1,40 @@
-import type { Info } from '@temporalio/activity';
+import { Context, type Info } from '@temporalio/activity';
 import type { z } from 'zod';
 import { WORKFLOW_TYPES, workflowIdFor } from '../contract/names';
-import { toFieldProblem } from '../requests/validate-fields';
+import { describeProblems, toFieldProblem } from '../requests/validate-fields';
 import type { AttemptDetails } from '../shared/activities';
+import { applicationFailure } from '../shared/application-failure';
 import { invalidRequest } from './failures';
 
 /** Details of an attempt that a guard ended: it did nothing. */
 export const NOTHING_DONE: AttemptDetails = { tokenMayExist: false };
 
-/** @throws ApplicationFailure of type InvalidRequest. */
+const OWN_WORKFLOW_TYPES: readonly (string | undefined)[] = Object.values(WORKFLOW_TYPES);
+
+/** Bounds the attempts: with the default delays they take a quarter of an hour, longer than a rollout. */
+const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
+
+/**
+ * Parses the input of an activity. A run of our own workflow types passes valid input, so what this worker cannot read
+ * is that of another release: for 20 attempts a worker of that release may take it.
+ *
+ * @throws ApplicationFailure of type InvalidRequest.
+ */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
-  throw invalidRequest(parsed.error.issues.map(toFieldProblem), NOTHING_DONE);
+  const { workflowType, attempt } = Context.current().info;
+  const problems = parsed.error.issues.map(toFieldProblem);
+  const isOfOtherRelease = OWN_WORKFLOW_TYPES.includes(workflowType) && attempt <= MAX_ATTEMPTS_FOR_OTHER_RELEASE;
+  const failure = invalidRequest(problems, NOTHING_DONE);
+  if (!isOfOtherRelease) throw failure;
+  throw applicationFailure({
+    type: 'InvalidRequest',
+    message:
+      `this worker cannot read the input of the activity (${describeProblems(problems)}): ` +
+      'a worker of another release scheduled it; a worker of that release must take one of the next attempts',
+    details: failure.details ?? [],
+  });
 }
 
 /**

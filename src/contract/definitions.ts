@@ -14,7 +14,7 @@ import type {
  * definitions are what `defineUpdate` and `defineQuery` return: written as plain objects, they load nothing.
  */
 
-/** The workflow `WORKFLOW_TYPES.prepare`. */
+/** The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave it out. */
 export type PrepareLiveMigration = (request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>;
 
 /** The workflow `WORKFLOW_TYPES.prepareOnSchedule`. */

@@ -70,6 +70,10 @@ export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 /** The form of a sink's name in a worker's configuration. */
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
+export function isSinkName(name: unknown): name is string {
+  return typeof name === 'string' && SINK_NAME.test(name);
+}
+
 /**
  * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
  *

@@ -132,7 +132,7 @@ export const receiptSchema = z
     ...tokenFacts,
     sink: sinkName.describe('Name of the sink that has the token'),
     location: message.describe('Where the token is, in terms that an operator can follow'),
-    deliveredAt: timestamp.describe('When the sink confirmed the token (RFC 3339, UTC)'),
+    deliveredAt: timestamp.describe('When the sink accepted the token (RFC 3339, UTC)'),
     alsoTried: sinksTried.describe('Every other sink that was tried: the token may be there too'),
   })
   .meta({
@@ -173,7 +173,9 @@ export const statusSchema = z.object({
   description: message.describe('One sentence that an operator can act on'),
   unconfirmedTokens: count,
   deliveryId: z.uuid().nullable().describe('Of the token, once it exists'),
-  nextTryAt: timestamp.nullable().describe('When creation or delivery is tried again, while the run waits'),
+  nextAttemptAt: timestamp
+    .nullable()
+    .describe('When the next attempt to create or to deliver starts, while the run waits'),
 });
 
 export type Status = z.output<typeof statusSchema>;

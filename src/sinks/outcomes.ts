@@ -27,7 +27,7 @@ export function classifyDeliveryError(error: unknown): DeliveryOutcome {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    return { ...unavailable, message: 'stopped before the sink had confirmed the token; the run tries again' };
+    return { ...unavailable, message: 'stopped before the sink had accepted the token; another attempt follows' };
   }
   // The message of a library may hold a secret.
   const name = error instanceof Error ? error.name : typeof error;

@@ -52,7 +52,7 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
       const now = new Date();
       const event: z.output<typeof linkTokenCreatedSchema> = {
         type: 'link-token.created',
-        timestamp: now.toISOString(),
+        timestamp: delivery.createdAt,
         data: delivery,
       };
       const body = JSON.stringify(event);
@@ -84,7 +84,7 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
 export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
-    timestamp: timestamp.describe('When this request was sent (RFC 3339, UTC); new on every attempt'),
+    timestamp: timestamp.describe('When Atlas returned the token (RFC 3339, UTC); the same in every attempt'),
     data: deliverySchema.describe('The token and what is known of it'),
   })
   .meta({

@@ -123,7 +123,7 @@ export async function describeEarlierToken(
   }
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return (
-    `run ${runId} ended with token ${token.deliveryId}, which no sink has confirmed.${difference}` +
+    `run ${runId} ended with token ${token.deliveryId}, which may not have arrived.${difference}` +
     ` Deliver it with \`${recover}\`. ${again}`
   );
 }

@@ -88,7 +88,7 @@ interface RunHistory {
   token: SealedToken | null;
   /** The start of the attempt that received the token; null for a recovered one. */
   tokenRequestedAt: string | null;
-  /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
+  /** The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's input. */
   deliveredId: string | null;
   /** The attempts that may have created another token, without those that a recovered run repeats. */
   unconfirmedAttempts: UnconfirmedAttempt[];

@@ -1,6 +1,7 @@
 import { CancellationScope, CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
 import type { SealedToken, Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
+import { formatCount } from '../shared/text';
 import { DO_NOT_RESET, createFailure } from './run-failures';
 
 export function isCancelled(): boolean {
@@ -11,7 +12,7 @@ export function isCancelled(): boolean {
  * Makes the ending of a cancelled run: CANCELLED when nothing can be left. Otherwise FAILED with type `Cancelled`,
  * since Temporal's TypeScript SDK cannot put details on CANCELLED, and someone must check what is left.
  *
- * @param token that exists and is not confirmed as delivered.
+ * @param token that exists and may not have arrived.
  */
 export function cancellationFailure(
   { unconfirmedTokens }: Pick<Status, 'unconfirmedTokens'>,
@@ -22,8 +23,8 @@ export function cancellationFailure(
   const remains = [
     token && describeToken(token, sinksTried),
     unconfirmedTokens > 0 &&
-      `Atlas may have created up to ${unconfirmedTokens} unconfirmed tokens, which the run never received; ` +
-        `see when: \`${reportCommand(workflowInfo().workflowId)}\``,
+      `Atlas may have created up to ${formatCount(unconfirmedTokens, 'unconfirmed token')}, ` +
+        `which the run never received; see when: \`${reportCommand(workflowInfo().workflowId)}\``,
     DO_NOT_RESET,
   ];
   return createFailure('Cancelled', `cancelled; ${remains.filter(Boolean).join('; ')}`, {
@@ -36,10 +37,10 @@ export function cancellationFailure(
 
 function describeToken({ deliveryId }: SealedToken, sinksTried: readonly string[]): string {
   const { workflowId, runId } = workflowInfo();
-  const tried = sinksTried.length > 0 ? ` (it may be in ${sinksTried.join(', ')})` : '';
+  const tried = sinksTried.length > 0 ? ` (sinks tried: ${sinksTried.join(', ')})` : '';
   const command = commandLine('recover', workflowId, '--run-id', runId);
   return (
-    `token ${deliveryId} is not confirmed as delivered${tried}: ` +
+    `token ${deliveryId} may not have arrived${tried}: ` +
     `delete its API key in Atlas, or deliver it with \`${command}\``
   );
 }

@@ -37,7 +37,7 @@ export async function createToken(
     const remainingMs = Math.max(0, deadlineAtMs - Date.now());
     const summary = `create a link-token in ${describePair(request)}`;
     const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
-    status.showCreating(request, activityNumber);
+    status.showCreating(request);
     const input = { request, unconfirmedTokens, activityNumber, deadlineAtMs };
     const outcome = await settle(createLinkToken(input), 'jwe', COMPLETED_BY_HAND);
     if ('result' in outcome) return outcome.result;

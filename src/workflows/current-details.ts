@@ -5,7 +5,7 @@ import { escapeControls } from '../shared/text';
 
 /** Formats what the Temporal UI shows of a run, in Markdown. */
 export function formatCurrentDetails(
-  { step, description, unconfirmedTokens, nextTryAt }: Status,
+  { step, description, unconfirmedTokens, nextAttemptAt }: Status,
   request: ValidRequest | null,
   createUntil: string,
 ): string {
@@ -15,7 +15,7 @@ export function formatCurrentDetails(
   const paragraphs = [
     `**${step}**: ${escapeMarkup(description)}`,
     step === 'undelivered' && `Once the cause is fixed: \`${redeliver}\` (with \`--sink <name>\` to another sink)`,
-    nextTryAt && `Next try: ${nextTryAt}`,
+    nextAttemptAt && `Next attempt: ${nextAttemptAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
     request && `Unconfirmed tokens: ${unconfirmedTokens}${explanation}`,
     request && formatRequest(request),

@@ -15,7 +15,7 @@ import type { RunStatus } from './run-status';
  * Delivers a token, however long that takes: a round of attempts, a pause, the next round; a redelivery is one attempt
  * at once.
  *
- * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is confirmed as delivered.
+ * @throws ApplicationFailure of type `Cancelled` when the run is cancelled before the token is delivered.
  */
 export async function deliverToken(
   { status, channel }: { status: RunStatus; channel: DeliveryChannel },

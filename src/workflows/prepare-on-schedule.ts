@@ -12,7 +12,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { NOT_AN_ORGANIZATION_ID } from '../contract/limits';
-import { ORGANIZATION_ID, isDeliveryFailureType, isRunFailureType, workflowIdFor } from '../contract/names';
+import { ORGANIZATION_ID, isDeliveryFailureType, isRunFailureType, isSinkName, workflowIdFor } from '../contract/names';
 import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
@@ -89,8 +89,9 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
   // Temporal passes on the result of the schedule's previous run.
   const last = workflowInfo().lastResult as Partial<ScheduledResult> | null | undefined;
   const lastTokenAt = last?.lastTokenAt ?? null;
-  if (always) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   const { orgId, sourceOrgId = null, sink } = request;
+  // The run that follows names all problems of its request at once, such as a malformed name of a sink.
+  if (always || !isSinkName(sink)) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
   try {
     return await checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
   } catch (error) {

@@ -48,7 +48,7 @@ export function createRunStatus() {
     description: 'validating the request',
     unconfirmedTokens: 0,
     deliveryId: null,
-    nextTryAt: null,
+    nextAttemptAt: null,
   };
   let request: ValidRequest | null = null;
   let createUntil = '';
@@ -56,9 +56,9 @@ export function createRunStatus() {
   /** True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo. */
   let isListed = false;
 
-  function show(step: Step, description: string, nextTryAtMs?: number): void {
-    const nextTryAt = nextTryAtMs === undefined ? null : new Date(nextTryAtMs).toISOString();
-    status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextTryAt };
+  function show(step: Step, description: string, nextAttemptAtMs?: number): void {
+    const nextAttemptAt = nextAttemptAtMs === undefined ? null : new Date(nextAttemptAtMs).toISOString();
+    status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextAttemptAt };
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
 
@@ -75,10 +75,10 @@ export function createRunStatus() {
       createUntil = new Date(deadlineAtMs).toISOString();
     },
 
-    showCreating(valid: ValidRequest, activityNumber: number): void {
+    showCreating(valid: ValidRequest): void {
       const { credential, accessListIps } = valid;
       const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
-      show('creating', `creating a link-token in ${describePair(valid)} ${means} (activity ${activityNumber})`);
+      show('creating', `creating a link-token in ${describePair(valid)} ${means}`);
     },
 
     countUnconfirmed(): void {
@@ -87,8 +87,8 @@ export function createRunStatus() {
       countUnconfirmedToken();
     },
 
-    showWaitingToCreate({ message }: ParsedFailure, nextTryAtMs: number): void {
-      show('creating', `${message}; Atlas may have created a token all the same`, nextTryAtMs);
+    showWaitingToCreate({ message }: ParsedFailure, nextAttemptAtMs: number): void {
+      show('creating', `${message}; Atlas may have created a token all the same`, nextAttemptAtMs);
     },
 
     /** @param isNew false for the token of a closed run. */

@@ -1,6 +1,6 @@
 import { setHandler, type ApplicationFailure } from '@temporalio/workflow';
 import { awaitDeliveryUpdate, redeliverUpdate } from '../contract/definitions';
-import { SINK_NAME, type RefusalType } from '../contract/names';
+import { isSinkName, type RefusalType } from '../contract/names';
 import { terminalFailure } from '../shared/application-failure';
 import { differingFields } from '../shared/compare-requests';
 import { isCancelled } from './cancellation';
@@ -76,9 +76,7 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
 function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (input === undefined || input === null) return true;
   if (typeof input !== 'object' || Array.isArray(input)) return false;
-  return Object.entries(input).every(
-    ([name, value]) => name === 'sink' && (value == null || (typeof value === 'string' && SINK_NAME.test(value))),
-  );
+  return Object.entries(input).every(([name, value]) => name === 'sink' && (value == null || isSinkName(value)));
 }
 
 function refused(type: RefusalType, message: string): ApplicationFailure {

@@ -14,21 +14,21 @@ beforeAll(async () => {
   undelivered = await runs.bringTo('undelivered');
 });
 
-it('an operator who opens an undelivered run in the UI finds the cause, the remedy and the next try', async () => {
+it('an operator who opens an undelivered run in the UI finds the cause, the remedy and the next attempt', async () => {
   const page = await runs.open(`${undelivered}/user-metadata`);
-  const details = await untilDetails(page, 'Next try');
+  const details = await untilDetails(page, 'Next attempt');
   expect(details).toContain('undelivered');
   expect(details).toMatch(/SinkUnavailable: the directory \/mnt\/nas\/link-tokens .* cannot be written \(ENOENT\)/);
   expect(details).toMatch(
     /live-migration-prep redeliver --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed000000\w+/,
   );
-  expect(details).toMatch(/Next try: 20\d\d-\d\d-\d\dT/);
+  expect(details).toMatch(/Next attempt: 20\d\d-\d\d-\d\dT/);
   await page.getByText('Running', { exact: false }).first().waitFor();
 });
 
 it('who opens a cancelled run with a recoverable token finds how to deliver it', async () => {
   const page = await runs.open(`${await runs.bringTo('cancelled')}/user-metadata`);
-  const details = await untilDetails(page, 'is not confirmed as delivered');
+  const details = await untilDetails(page, 'may not have arrived');
   expect(details).toContain('delete its API key in Atlas');
   expect(details).toMatch(/recover --org \w+ --source-org \w+ --run-id/);
 });

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { temporalUnavailable } from '../../src/activities/failures';
 import type { PrepareRequest, Recovery, SealedToken } from '../../src/contract/schemas';
 import { terminalFailure } from '../../src/shared/application-failure';
+import { formatCount } from '../../src/shared/text';
 import { eventually } from '../support/eventually';
 import {
   createdToken,
@@ -144,8 +145,9 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
     if (type !== 'Cancelled') return;
     const { deliveryId } = await statusOf(run.handle);
     expect(ended).toMatchObject({ step: 'cancelled', details: { deliveryId, sinksTried: ended.sinks } });
-    expect(ended.message).toContain('unconfirmed tokens');
-    expect(ended.message.includes('not confirmed as delivered')).toBe(deliveryId !== null);
+    const count = formatCount(ended.unconfirmedTokens, 'unconfirmed token');
+    expect(ended.message).toContain(`up to ${count}, which the run never received`);
+    expect(ended.message.includes('may not have arrived')).toBe(deliveryId !== null);
   });
 });
 

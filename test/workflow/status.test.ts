@@ -30,7 +30,7 @@ describe('status, current details and summaries say', () => {
     const deliveryId = receipt?.deliveryId ?? '';
     const description = `the token is in ${receipt?.location}`;
     expect(await currentDetails(handle)).toEqual([`**delivered**: ${description}`, ...requestDetails(request)]);
-    const status = { step: 'delivered', unconfirmedTokens: 0, nextTryAt: null };
+    const status = { step: 'delivered', unconfirmedTokens: 0, nextAttemptAt: null };
     expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
     const fairnessKeys = (await scheduledActivities(handle)).map(({ fairnessKey }) => fairnessKey);
     expect(fairnessKeys).toEqual([request.orgId, request.orgId]);
@@ -51,7 +51,7 @@ describe('status, current details and summaries say', () => {
     const { description } = await untilStep(handle, 'creating');
     const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
     const means = 'with credential default and an access list of length 1';
-    expect(description).toBe(`creating a link-token in ${pair} ${means} (activity 1)`);
+    expect(description).toBe(`creating a link-token in ${pair} ${means}`);
     const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
     const details = [`**creating**: ${description}`, GIVES_UP, ...requestDetails(request, '0', ...caller)];
     expect(await currentDetails(handle)).toEqual(details);
@@ -69,34 +69,34 @@ describe('status, current details and summaries say', () => {
 
   it.concurrent('of an undelivered token: how to deliver it; once cancelled, which token is left', async () => {
     const { request, handle } = await worker().start({ deliver: [sinkRejects] });
-    const { deliveryId, nextTryAt } = await untilStep(handle, 'undelivered');
+    const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
     const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
     const redeliver = `\`live-migration-prep redeliver ${target}\``;
     expect(await currentDetails(handle)).toEqual([
       '**undelivered**: SinkRejected: the sink rejects it',
       `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
-      `Next try: ${nextTryAt}`,
+      `Next attempt: ${nextAttemptAt}`,
       ...requestDetails(request),
     ]);
 
     await handle.cancel();
     const { message } = await endingOf(handle);
     const { runId } = await handle.describe();
-    expect(message).toContain(`token ${deliveryId} is not confirmed as delivered`);
+    expect(message).toContain(`token ${deliveryId} may not have arrived`);
     expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
     const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
     expect(await currentDetails(handle)).toEqual(details);
   });
 
-  it.concurrent('of a token that may exist: the reason, the count and the next try', async () => {
+  it.concurrent('of a token that may exist: the reason, the count and the next attempt', async () => {
     const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });
-    const { nextTryAt } = await eventually('a wait for the next try', async () => {
+    const { nextAttemptAt } = await eventually('a wait for the next attempt', async () => {
       const status = await statusOf(handle);
-      return status.nextTryAt !== null && status;
+      return status.nextAttemptAt !== null && status;
     });
     expect(await currentDetails(handle)).toEqual([
       '**creating**: Atlas returned 503; Atlas may have created a token all the same',
-      `Next try: ${nextTryAt}`,
+      `Next attempt: ${nextAttemptAt}`,
       GIVES_UP,
       ...requestDetails(request, '1 (Atlas may have created them; the run never received them)'),
     ]);

@@ -42,11 +42,11 @@ async function startUndelivered(next: Delivery[] = [], request: Partial<PrepareR
 describe('redeliver', () => {
   it.concurrent('without a sink makes one attempt at the sink of the request', async () => {
     const { handle, calls } = await startUndelivered(Array(4).fill(sinkRejects) as Delivery[]);
-    const { nextTryAt } = await statusOf(handle);
+    const { nextAttemptAt } = await statusOf(handle);
     for (const args of [[], [null], [{}], [{ sink: null }]]) {
       expect(await redeliver(handle, ...args)).toMatchObject({ type: 'SinkRejected' });
       // It postpones no round.
-      expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', nextTryAt });
+      expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', nextAttemptAt });
     }
     expect(calls.sinks).toEqual(Array(5).fill('files'));
   });

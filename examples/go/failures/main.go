@@ -56,7 +56,7 @@ var reactions = map[string]Reaction{
 	"AtlasUnavailable":     {"failed", 1, "start again later"},
 	"TokenLost":            {"failed", 1, "delete its API key in Atlas, then start again"},
 	"Cancelled":            {"cancelled", 7, "look for a recoverable token"},
-	// The run stays open and tries again by itself.
+	// The run stays open and makes further rounds by itself.
 	"SinkRejected":          {"undelivered", 5, "let the operator fix the sink"},
 	"SinkUnavailable":       {"undelivered", 5, "call again: it joins the run"},
 	"SealedTokenUnreadable": {"undelivered", 5, "let the operator restore the key"},

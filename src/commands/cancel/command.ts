@@ -23,7 +23,7 @@ async function cancel({ client, output }: CommandContext, workflowId: string): P
         `${workflowId} has ended (${status.name}): there is nothing to cancel`,
         `see how it ended, and what may be left: ${commandLine('watch', workflowId)}`,
       ],
-      { workflowId, runId, status: status.name, refused: 'ended' },
+      { workflowId, runId, status: status.name, state: 'ended' },
     );
   }
   await client.workflow.getHandle(workflowId, runId).cancel();

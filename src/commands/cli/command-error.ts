@@ -13,12 +13,12 @@ export const EXIT_CODES = {
 
 export type ExitCode = (typeof EXIT_CODES)[keyof typeof EXIT_CODES];
 
-/** Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `refused`. */
+/** Facts that `--json` prints beside the message of an error. Scripts branch on `type` and `state`. */
 export interface Facts {
-  /** Type of the run's failure. */
+  /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
-  /** State of the runs that does not allow the command. */
-  refused?: string;
+  /** State of a run that does not allow the command. */
+  state?: 'delivered' | 'recoverable' | 'open' | 'ended';
   [name: string]: unknown;
 }
 

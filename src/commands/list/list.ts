@@ -190,7 +190,7 @@ function describeListed(run: ListedRun, recoverableUntil: string | null, details
     sink !== null && `for sink ${sink}`,
     status === null && 'no worker responds',
     status && (details ? status.description : (findFailureType(status.description) ?? status.step)),
-    status?.nextTryAt && `next try at ${status.nextTryAt}`,
+    status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
     closedAt && deliveryId && `token recoverable${until}: ${recover}`,
     unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
     failure && `${failure.type}: ${failure.message}`,

@@ -3,7 +3,7 @@ import type { PrepareRequest } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findDeliveredIds } from '../../temporal/earlier-token';
 import { readRun, type RunRef } from '../../temporal/run-history';
-import { refusalError } from '../cli/command-error';
+import { refusalError, type Facts } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { watch } from '../shared/follow';
 import { describePrepareRun } from '../shared/refusals';
@@ -24,7 +24,7 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const message = `another run of ${workflowId} is open: wait for it to end, or cancel it`;
-    throw refusalError(message, { workflowId, refused: 'open' });
+    throw refusalError(message, { workflowId, state: 'open' });
   });
   const { deliveryId } = recovery.sealedToken;
   output.say(`delivering token ${deliveryId} of run ${runId} to sink ${recovered.sink}`);
@@ -33,17 +33,21 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
 
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
-  const refuse = (refused: string, why: string) => refusalError(`run ${runId} ${why}`, { workflowId, runId, refused });
+  const refuse = (facts: Facts, why: string) => refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
 
   const run = await describePrepareRun(client, { workflowId, runId });
-  if (run.isOpen) throw refuse('open', `is open: deliver its token with ${commandLine('redeliver', workflowId)}`);
+  if (run.isOpen) {
+    throw refuse({ state: 'open' }, `is open: deliver its token with ${commandLine('redeliver', workflowId)}`);
+  }
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
-    throw refuse('delivered', 'delivered its token: there is nothing to recover');
+    throw refuse({ state: 'delivered' }, 'delivered its token: there is nothing to recover');
   }
-  if (!token) throw refuse('nothingToDeliver', `(${run.status.name}) has no token: there is nothing to recover`);
+  if (!token) {
+    throw refuse({ type: 'NothingToDeliver' }, `(${run.status.name}) has no token: there is nothing to recover`);
+  }
   if ((await findDeliveredIds(client, workflowId)).has(token.deliveryId)) {
-    throw refuse('delivered', `has token ${token.deliveryId}, which a later run delivered`);
+    throw refuse({ state: 'delivered' }, `has token ${token.deliveryId}, which a later run delivered`);
   }
   const { again: _, ...own } = request as PrepareRequest;
   return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };

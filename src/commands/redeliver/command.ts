@@ -5,7 +5,7 @@ import { resolveWorkflowId, targetCommand } from '../shared/options';
 
 export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
   targetCommand('redeliver')
-    .description('try now to deliver the token of an undelivered run')
+    .description('make one attempt now to deliver the token of an undelivered run')
     .option('--sink <name>', "deliver to this sink instead of the request's; with --all, every token goes there")
     .addOption(
       new Option('--all', 'every undelivered run of the task queue').conflicts(['org', 'sourceOrg', 'workflowId']),

@@ -54,7 +54,7 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
           commandLine('cancel', workflowId),
           commandLine('recover', workflowId, '--run-id <id of the cancelled run>'),
         ],
-        { workflowId, refused: 'updatesUsedUp' },
+        { workflowId, type: 'UpdatesUsedUp' },
       );
     }
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
@@ -70,5 +70,5 @@ async function refuseClosed(client: Client, workflowId: string): Promise<never> 
   const token = await findEarlierToken(client, workflowId, { newest });
   if (token) return refuseEarlierToken(client, workflowId, token, null);
   const message = `no run of ${workflowId} is open, and no closed run has a token: nothing to deliver`;
-  throw refusalError(message, { workflowId, refused: 'nothingToDeliver' });
+  throw refusalError(message, { workflowId, type: 'NothingToDeliver' });
 }

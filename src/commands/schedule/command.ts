@@ -84,7 +84,7 @@ async function createSchedule(
       throw refusalError(
         `schedule ${scheduleId} exists: to change it, delete it first with:` +
           ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
-        { scheduleId, refused: 'scheduleExists' },
+        { scheduleId, type: 'ScheduleExists' },
       );
     });
   const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;

@@ -13,7 +13,7 @@ const MAX_REASON_LENGTH = 1000;
 /** `skipped` and `refused` did nothing; after `refused`, somebody has to act. */
 type Action = 'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
 
-/** The outcome of one run. `--json` adds the facts of its error: `type`, `refused`, `details`. */
+/** The outcome of one run. `--json` adds the facts of its error: `type`, `state`, `details`. */
 export interface RunOutcome {
   action: Action;
   reason: string;
@@ -71,7 +71,7 @@ export function toDelivered(receipt: Receipt): RunOutcome {
 export function toFailed(error: unknown): RunOutcome {
   if (!(error instanceof CommandError)) return { action: 'failed', reason: describeSdkError(error) };
   const { exitCode, facts, lines } = error;
-  const isDone = facts.refused === 'delivered' || facts.type === 'NothingToDeliver';
+  const isDone = facts.state === 'delivered' || facts.type === 'NothingToDeliver';
   const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
   // The fields that differ, or are wrong, are on lines of their own.
   const shown = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);

@@ -45,7 +45,7 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
       ...(type === 'Cancelled' ? [] : describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId)),
     ],
     exitCode,
-    { workflowId, type, ...(details?.state && { refused: details.state }), ...(details && { details }) },
+    { workflowId, type, ...(details?.state && { state: details.state }), ...(details && { details }) },
   );
 }
 
@@ -57,9 +57,9 @@ export function describeUnconfirmed(tokens: number, workflowId: string): string[
   ];
 }
 
-export function describeUndelivered(workflowId: string, nextTryAt?: string | null): string[] {
+export function describeUndelivered(workflowId: string, nextAttemptAt?: string | null): string[] {
   return [
-    `the token is kept, encrypted, and the run goes on${nextTryAt ? `; next try at ${nextTryAt}` : ''}`,
+    `the token is kept, encrypted, and the run goes on${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`,
     `once the cause is fixed: ${commandLine('redeliver', workflowId)}   (--sink <name> for another sink)`,
   ];
 }

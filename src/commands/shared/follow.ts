@@ -84,11 +84,11 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
 }
 
 function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
-  const { description = '', nextTryAt, unconfirmedTokens = 0 } = status ?? {};
+  const { description = '', nextAttemptAt, unconfirmedTokens = 0 } = status ?? {};
   return new CommandError(
     [
       status ? description : 'undelivered: no worker responds, so only the history has the reason: start a worker',
-      ...describeUndelivered(workflowId, nextTryAt),
+      ...describeUndelivered(workflowId, nextAttemptAt),
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
@@ -106,6 +106,6 @@ function describeProgress({ raw }: Awaited<ReturnType<typeof describePrepareRun>
   }
   if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
   if (!status) return null;
-  const { step, description, nextTryAt } = status;
-  return `${step}: ${description}${nextTryAt ? `; next try at ${nextTryAt}` : ''}`;
+  const { step, description, nextAttemptAt } = status;
+  return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
 }

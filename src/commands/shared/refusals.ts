@@ -28,7 +28,7 @@ export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { 
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
       ` look at it with temporal workflow describe --workflow-id ${shellQuote(workflowId)},` +
       ' and cancel or terminate it if it is open',
-    { workflowId, runId, refused: 'otherWorkflowType' },
+    { workflowId, runId, type: 'OtherWorkflowType' },
   );
 }
 
@@ -64,6 +64,6 @@ export async function refuseEarlierToken(
 ): Promise<never> {
   const { state, runId, receipt, deliveryId } = token;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  const facts = { workflowId, runId, deliveryId, refused: state, ...(state === 'delivered' && { receipt }) };
+  const facts = { workflowId, runId, deliveryId, state, ...(state === 'delivered' && { receipt }) };
   throw refusalError([message, ...(receipt ? describeReceipt(receipt) : [])], facts);
 }

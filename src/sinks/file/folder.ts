@@ -77,7 +77,7 @@ async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
       if ((await lstat(file)).mtimeMs < expired) await rm(file, { force: true });
     }
   } catch {
-    // A later delivery tries again.
+    // A later delivery removes them.
   }
 }
 

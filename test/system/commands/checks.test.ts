@@ -210,7 +210,7 @@ describe('schedule create', () => {
 
     const second = await fixture().client(...create, '--json');
     expect(second.code).toBe(6);
-    expect(objectIn(second)).toMatchObject({ refused: 'scheduleExists', scheduleId: workflowId });
+    expect(objectIn(second)).toMatchObject({ type: 'ScheduleExists', scheduleId: workflowId });
     expect(second.stderr).toContain(
       `schedule ${workflowId} exists: to change it, delete it first with: temporal schedule delete --schedule-id ${workflowId};`,
     );

@@ -52,10 +52,10 @@ async function ranOtherType(completes: boolean): Promise<Earlier> {
   return { ...target, sink: 'files', runId: forged.runId };
 }
 
-const DELIVERED = { refused: 'delivered', receipt: { deliveryId: says(/^[\da-f-]{36}$/) } };
-const RECOVERABLE = { refused: 'recoverable' };
+const DELIVERED = { state: 'delivered', receipt: { deliveryId: says(/^[\da-f-]{36}$/) } };
+const RECOVERABLE = { state: 'recoverable' };
 const OTHER_TYPE = {
-  refused: 'otherWorkflowType',
+  type: 'OtherWorkflowType',
   error: says(/ is the id of a run of workflow type other, not prepareLiveMigration: /),
 };
 const REJECTED = { type: 'SinkRejected', error: says(/^SinkRejected: .* is not a directory/) };
@@ -89,15 +89,15 @@ commandsOn('that delivered', 2, () => ran('files'), [
   ['start', refused, DELIVERED, /^run \S+ delivered a token .* it is in file .*start --org .* --again/],
   ['start --dry-run', refused, DELIVERED],
   ['watch', done, TO_FILES],
-  ['cancel', refused, { refused: 'ended', status: 'COMPLETED' }, /\nsee .*: live-migration-prep watch /],
+  ['cancel', refused, { state: 'ended', status: 'COMPLETED' }, /\nsee .*: live-migration-prep watch /],
   ['redeliver', refused, DELIVERED],
-  ['recover', refused, { refused: 'delivered' }, / delivered its token: there is nothing to/],
+  ['recover', refused, { state: 'delivered' }, / delivered its token: there is nothing to/],
   ['start --wait --again', done, { joined: false, ...TO_FILES }],
 ]);
 
 commandsOn('that failed', 1, () => ran('none'), [
-  ['redeliver', refused, { refused: 'nothingToDeliver' }, /: nothing to deliver$/],
-  ['recover', refused, { refused: 'nothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
+  ['redeliver', refused, { type: 'NothingToDeliver' }, /: nothing to deliver$/],
+  ['recover', refused, { type: 'NothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
   ['start --wait --sink files', done, TO_FILES],
 ]);
 
@@ -108,7 +108,7 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
   ['redeliver', undelivered, REJECTED],
   ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-  ['recover', refused, { refused: 'open' }, / is open: deliver its token with live-migration-prep redeliver --org/],
+  ['recover', refused, { state: 'open' }, / is open: deliver its token with live-migration-prep redeliver --org/],
   ['redeliver --sink files', done, TO_FILES],
 ]);
 
@@ -119,9 +119,9 @@ commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'),
   ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
   ['start', refused, RECOVERABLE],
   ['recover', undelivered, REJECTED],
-  ['recover', refused, { refused: 'open' }, /^another run of \S+ is open: wait for it to end/],
+  ['recover', refused, { state: 'open' }, /^another run of \S+ is open: wait for it to end/],
   ['redeliver --sink files', done, AFTER_BLOCKED],
-  ['recover', refused, { refused: 'delivered' }, / has token .*, which a later run delivered$/],
+  ['recover', refused, { state: 'delivered' }, / has token .*, which a later run delivered$/],
   ['start', refused, DELIVERED],
 ]);
 
@@ -178,7 +178,7 @@ it.concurrent('recover goes by the delivery, and not by what a caller says of it
   const sealedToken = { ...(await tokenOf(first)), deliveryId };
   await (await fixture().deployment.start(request, { sealedToken, sinksTried: [] })).result();
   await untilClosedAreListed(first.workflowId, 3);
-  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, refused: 'delivered' });
+  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
   expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
 });
 

@@ -68,7 +68,7 @@ beforeAll(async () => {
 
   atlas.faults({ on, status: 503, headers: { 'retry-after': '3000' } });
   const waiting = await start('waiting after a loss');
-  await eventually('a wait', async () => (await statusOf(waiting)).nextTryAt);
+  await eventually('a wait', async () => (await statusOf(waiting)).nextAttemptAt);
   await end(await start('terminated without a token'), 'terminate');
 
   const query = `TaskQueue = '${deployment.taskQueue}'`;
@@ -107,10 +107,10 @@ describe('list', () => {
       /\nnote: not counted, since still creating a token or delivering it for the first time: 1 open run\n/,
     );
     expect(stdout).toMatch(
-      /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next try at 2\S+Z\n1 run\n$/,
+      /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next attempt at 2\S+Z\n1 run\n$/,
     );
     const detailed = await fixture.client('list', '--undelivered', '--details');
-    expect(detailed.stdout).toMatch(/for sink blocked; SinkRejected: .* is not a directory.*; next try at 2/);
+    expect(detailed.stdout).toMatch(/for sink blocked; SinkRejected: .* is not a directory.*; next attempt at 2/);
     const cancelled = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
     expect(cancelled.stdout).toMatch(
       /failed +\S+ +token recoverable until about \S+: live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+; Cancelled: .*\n/,

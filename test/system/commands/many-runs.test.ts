@@ -88,10 +88,10 @@ describe('start --from', () => {
     blockedSink.block();
     expect(dryRun.code).toBe(6);
     expect(outcomesIn(dryRun)).toMatchObject([
-      { action: 'skipped', refused: 'delivered' },
+      { action: 'skipped', state: 'delivered' },
       { action: 'would start', reason: 'into sink files' },
       { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
-      { action: 'refused', refused: 'recoverable' },
+      { action: 'refused', state: 'recoverable' },
     ]);
     const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run').exited;
     expect(wrong.code).toBe(1);
@@ -103,10 +103,10 @@ describe('start --from', () => {
     const waited = await startFrom(requests, '--wait').exited;
     expect(waited.code).toBe(5);
     expect(outcomesIn(waited)).toMatchObject([
-      { action: 'skipped', refused: 'delivered' },
+      { action: 'skipped', state: 'delivered' },
       { action: 'delivered', runId: expect.any(String), receipt: { sink: 'files' } },
       { action: 'undelivered', type: 'SinkRejected' },
-      { action: 'refused', refused: 'recoverable' },
+      { action: 'refused', state: 'recoverable' },
     ]);
     const joined = await startFrom([open]).exited;
     expect(outcomesIn(joined)).toMatchObject([{ action: 'skipped', runId: expect.any(String) }]);

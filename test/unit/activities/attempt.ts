@@ -65,6 +65,9 @@ export function attemptIn(info: Partial<Info> = {}, client?: Client): MockActivi
   );
 }
 
+/** An attempt for which an input that cannot be read is no longer that of another release. */
+export const LATE_ATTEMPT = { attempt: 21 };
+
 /** A request under way, in which the attempt is stopped. It ends with its signal. */
 export function stopDuring(env: MockActivityEnvironment, details: object) {
   return (signal: AbortSignal) =>

@@ -12,6 +12,7 @@ import {
   ORG,
   OWN_ID,
   BACKOFF,
+  LATE_ATTEMPT,
   SOURCE_ORG,
   UNMAPPED_ORG,
   attemptIn,
@@ -74,13 +75,23 @@ describe('Atlas is not called', () => {
     ['with a warning of 1 MB', 'request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
     ['with 101 warnings', 'request.warnings', { warnings: Array<string>(101).fill('x') }],
   ])('%s, and the failure names %s', async (_when, field, change, ...[info]) => {
-    const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } }, info);
+    const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } }, { ...LATE_ATTEMPT, ...info });
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 
-  it('for a request that is not valid, whose failure says that no token can exist', async () => {
-    const failure = await failureOf(attemptWithoutCall({ request: {} }));
-    expect(failure).toMatchObject({ nonRetryable: true, details: [{ tokenMayExist: false }] });
+  it.each([
+    ['for 20 attempts, since a worker of another release may read it', 20, false],
+    ['no more after that', 21, true],
+  ])('for an input that cannot be read, and Temporal retries it %s', async (_when, attempt, nonRetryable) => {
+    const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
+    expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable, details: [{ tokenMayExist: false }] });
+    const reason = nonRetryable ? 'the request is not valid' : 'a worker of another release scheduled it';
+    expect(failure.message).toContain(reason);
+  });
+
+  it('for an input of another workflow type that cannot be read, and Temporal never retries it', async () => {
+    const failure = await failureOf(attemptWithoutCall({ request: {} }, { workflowType: 'mine' }));
+    expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   });
 
   it('for an organization without a configured credential, and the attempt is retried', async () => {

@@ -10,6 +10,7 @@ import {
   ORG,
   OWN_ID,
   BACKOFF,
+  LATE_ATTEMPT,
   SOURCE_ORG,
   attemptIn,
   failureOf,
@@ -68,8 +69,8 @@ describe('no sink gets a token', () => {
     ['from another workflow type', 'workflowId', { workflowType: 'mine' }],
     ['if its JWE is too large', 'jwe', {}, 'drop', { jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
     ["if the sink's name is not a string", 'request', {}, { name: 'drop' }],
-  ])('%s', async (_when, field, ...args) => {
-    expect(await refusedFields(attemptWithoutDelivery(...args))).toEqual([field]);
+  ])('%s', async (_when, field, info, ...args) => {
+    expect(await refusedFields(attemptWithoutDelivery({ ...LATE_ATTEMPT, ...info }, ...args))).toEqual([field]);
   });
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([

@@ -10,7 +10,7 @@ import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { BACKOFF, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
+import { BACKOFF, LATE_ATTEMPT, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -173,12 +173,15 @@ const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 
-const parse = (input: unknown) => Promise.resolve().then(() => parseInput(validRequestSchema, input));
+/** Parses an input that another release may have scheduled, or that has been tried too often for that. */
+const parse = (input: unknown, info: object = {}) =>
+  attemptIn(info).run(() => Promise.resolve(parseInput(validRequestSchema, input)));
 
 it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
   ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
   ['recovery', recovery, (input) => refusalOf(valid, input)],
-  ['input of another activity', fc.oneof(anything, request), (input) => failureOf(parse(input))],
+  ['input of another release', fc.oneof(anything, request), (input) => failureOf(parse(input))],
+  ['input of an activity', fc.oneof(anything, request), (input) => failureOf(parse(input, LATE_ATTEMPT))],
 ])('a failure InvalidRequest is bounded and printable for every %s', async (_what, inputs, refuse) => {
   await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
 });

@@ -49,7 +49,7 @@ describe('after a failed attempt to create a token', () => {
     const decision = decideCreation(failed, { ...situation, ...more }, BACKOFF);
     if (decision.next === 'fail') return `fails: \`${decision.type}\``;
     if (decision.next === 'cancelled') return 'ends as cancelled';
-    return decision.next === 'wait' ? 'waits, then tries again' : 'fails: `AtlasUnavailable`';
+    return decision.next === 'wait' ? 'waits, then another activity' : 'fails: `AtlasUnavailable`';
   }
 
   it("each row of the table 'After a failed creation' in docs/architecture.md gives the run's next step", () => {

@@ -28,7 +28,7 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
       'live-migration-prep cancel --org 64f1c0ffee5eed0000000a71',
       'live-migration-prep recover --org 64f1c0ffee5eed0000000a71 --run-id <id of the cancelled run>',
     ],
-    facts: { refused: 'updatesUsedUp' },
+    facts: { type: 'UpdatesUsedUp' },
   });
   expect(context.printed).toEqual([expect.stringMatching(/^note: no worker polls task queue its own: start one/)]);
 });

@@ -20,7 +20,7 @@ async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promis
 }
 
 const delivered = (unconfirmedTokens: number) => toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
-const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, { refused: 'delivered' });
+const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, { state: 'delivered' });
 const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, { type: 'DifferentRequest' });
 const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
 

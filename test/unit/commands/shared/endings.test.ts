@@ -23,7 +23,7 @@ it.each([
 it('the details of a failure are printed as facts, and unconfirmed tokens with the command that lists them', () => {
   const details = { unconfirmedTokens: 2, status: 403, state: 'recoverable' };
   const { lines, facts } = toEndingError(failure('AtlasRequestRejected', details), RUN);
-  expect(facts).toMatchObject({ refused: 'recoverable', details });
+  expect(facts).toMatchObject({ state: 'recoverable', details });
   expect(lines[1]).toMatch(/^Atlas may have created 2 tokens that the run never received; see when, .*: live-mig/);
   // The message of a cancelled run has the count.
   expect(toEndingError(failure('Cancelled', details), RUN).lines).toEqual(['Cancelled: why']);

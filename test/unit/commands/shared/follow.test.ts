@@ -6,13 +6,13 @@ import { contextWith, polledAgo } from './context';
 
 const ORG = '64f1c0ffee5eed0000000a71';
 const workflowId = `live-migration-prep/${ORG}`;
-const NEXT_TRY = '2026-11-25T09:14:50.000Z';
+const NEXT_ATTEMPT = '2026-11-25T09:14:50.000Z';
 const STATUS: Status = {
   step: 'creating',
   description: 'it waits',
   unconfirmedTokens: 2,
   deliveryId: null,
-  nextTryAt: NEXT_TRY,
+  nextAttemptAt: NEXT_ATTEMPT,
 };
 
 /** Constants of Temporal's API: a task waits for a worker or its time, or a worker has it. */
@@ -67,7 +67,7 @@ describe('follow', () => {
       'waiting for a worker',
       'working, attempt 1',
       'creating, attempt 3; last failure: Atlas returned 429',
-      `creating: it waits; next try at ${NEXT_TRY}`,
+      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
       'delivering, attempt 2; last failure: away',
     ]);
   });
@@ -85,7 +85,7 @@ describe('follow', () => {
     const status = { ...STATUS, ...UNDELIVERED };
     const lines = [
       'it waits',
-      `${KEPT}; next try at ${NEXT_TRY}`,
+      `${KEPT}; next attempt at ${NEXT_ATTEMPT}`,
       REDELIVER,
       expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; see when, /),
     ];
