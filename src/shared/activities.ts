@@ -10,7 +10,6 @@ import {
   type Receipt,
   type Recovery,
   type SealedToken,
-  type ValidRequest,
 } from '../contract/schemas';
 
 /*
@@ -18,35 +17,39 @@ import {
  * namespace can call an activity, so each parses its input.
  */
 
-/** Delays between attempts; each is twice the one before. */
-export interface Backoff {
-  initialIntervalMs: number;
-  maximumIntervalMs: number;
-}
+const ms = z.number().min(0);
 
-export interface AttemptTimeouts {
+/** Delays between attempts; each is twice the one before. */
+const backoffSchema = z.object({ initialIntervalMs: ms, maximumIntervalMs: ms });
+
+export type Backoff = z.output<typeof backoffSchema>;
+
+const attemptTimeoutsSchema = z.object({
   /** Exceeds the longest attempt, so that an attempt ends by itself. */
-  attemptTimeoutMs: number;
-  heartbeatTimeoutMs: number;
-}
+  attemptTimeoutMs: ms,
+  heartbeatTimeoutMs: ms,
+});
+
+export type AttemptTimeouts = z.output<typeof attemptTimeoutsSchema>;
 
 /** The settings `retries`, with the timeouts of an attempt. Both loops of a run have the same backoff. */
-export interface Retries extends Backoff {
-  create: AttemptTimeouts;
+const retriesSchema = backoffSchema.extend({
+  create: attemptTimeoutsSchema,
   /** Creation ends this long after its first attempt. */
-  giveUpAfterMs: number;
-  deliver: AttemptTimeouts;
+  giveUpAfterMs: ms,
+  deliver: attemptTimeoutsSchema,
   /** Length of a round of deliveries. */
-  roundMs: number;
+  roundMs: ms,
   /** The longest pause between rounds. The first is `maximumIntervalMs`; each is twice the one before. */
-  maximumPauseMs: number;
-}
+  maximumPauseMs: ms,
+});
+
+export type Retries = z.output<typeof retriesSchema>;
 
 /** A valid request with the retries of its run: workflow code reads no configuration. */
-export interface ValidatedRequest {
-  request: ValidRequest;
-  retries: Retries;
-}
+export const validatedRequestSchema = z.object({ request: validRequestSchema, retries: retriesSchema });
+
+export type ValidatedRequest = z.output<typeof validatedRequestSchema>;
 
 export const createInputSchema = z.object({
   request: validRequestSchema,
@@ -72,26 +75,30 @@ export const linkCheckSchema = z.object({
 });
 
 /** The part of a failed attempt's details that only the workflow reads. */
-export interface AttemptDetails {
+export const attemptDetailsSchema = z.object({
   /** False when the attempt created nothing. */
-  tokenMayExist?: boolean;
-  /** True when the run may try again, even after a failure that Temporal may not retry. */
-  runMayRetry?: boolean;
+  tokenMayExist: z.boolean().optional(),
+  /** True when the run may schedule another activity, even after a failure that Temporal may not retry. */
+  runMayRetry: z.boolean().optional(),
   /** False when the only attempt ended before it called the sink, which then cannot have the token. */
-  sinkTried?: boolean;
+  sinkTried: z.boolean().optional(),
   /** The wait that Atlas or the sink requested. */
-  retryAfterMs?: number;
-}
+  retryAfterMs: ms.optional(),
+});
 
-export interface LinkState {
-  linked: boolean;
+export type AttemptDetails = z.output<typeof attemptDetailsSchema>;
+
+export const linkStateSchema = z.object({
+  linked: z.boolean(),
   /** True when the pair's last token is too young for another one. */
-  recentToken: boolean;
+  recentToken: z.boolean(),
   /** The later one of what the schedule knew and what Temporal's list of runs has. */
-  lastTokenAt: string | null;
+  lastTokenAt: timestamp.nullable(),
   /** The newest closed run of the pair that has a token, delivered or recoverable. */
-  tokenRunId: string | null;
-}
+  tokenRunId: z.uuid().nullable(),
+});
+
+export type LinkState = z.output<typeof linkStateSchema>;
 
 export interface Activities {
   /** @param refusedOptions names of the run's start options, such as `workflowRunTimeout`, that may not be set. */

@@ -73,7 +73,8 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
   );
 }
 
-function isRedelivery(input: unknown): input is Redelivery | null | undefined {
+/** Tells whether an input of the Update `redeliver` is nothing, {} or {sink}. */
+export function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (input === undefined || input === null) return true;
   if (typeof input !== 'object' || Array.isArray(input)) return false;
   return Object.entries(input).every(([name, value]) => name === 'sink' && (value == null || isSinkName(value)));

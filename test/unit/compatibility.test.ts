@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
+import { createActivities } from '../../src/activities';
+import { createLinkTokenActivity } from '../../src/activities/create-link-token';
+import { deliverLinkTokenActivity } from '../../src/activities/deliver-link-token';
+import { creationFailure, deliveryFailure } from '../../src/activities/failures';
+import { validateRequestActivity } from '../../src/activities/validate-request';
+import type { AdminApi } from '../../src/atlas/admin-api';
+import { responseError } from '../../src/atlas/outcomes';
+import { buildRetries } from '../../src/config/retries';
+import type { Services } from '../../src/config/services';
+import * as definitions from '../../src/contract/definitions';
+import * as names from '../../src/contract/names';
+import * as contract from '../../src/contract/schemas';
+import type { Receipt } from '../../src/contract/schemas';
+import { createSealer } from '../../src/secrets/sealing';
+import * as shared from '../../src/shared/activities';
+import type { Sink } from '../../src/sinks/sink';
+import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
+import { parseFailure } from '../../src/workflows/activity-results';
+import { isRedelivery } from '../../src/workflows/updates';
+import { BACKOFF, ORG, SOURCE_ORG, attemptIn, organizations, type Untyped } from './activities/attempt';
+import { SINKS, load } from './config/configuration';
+import { clientOf } from './temporal/scripted-server';
+
+/*
+ * What histories, memos, sealed tokens and callers hold on to, as each release wrote it. The values are in JSON, which
+ * no renaming in the code touches, and each is compared with itself. CONTRIBUTING.md says when to add a file.
+ */
+
+/** Makes the retries of the default settings. */
+const defaultRetries = () => buildRetries(load(SINKS));
+/** The stored deadline is an hour later. */
+const BEFORE_THE_DEADLINE = Date.parse('2026-11-29T12:00:00Z');
+
+const FOLDER = path.join(__dirname, 'compatibility');
+const read = (file: string) => readFileSync(path.join(FOLDER, file), 'utf8');
+const RELEASES = readdirSync(FOLDER)
+  .filter((file) => file !== 'checksums.json')
+  .map((file) => path.basename(file, '.json'));
+
+/** An activity with the arguments of its input. */
+interface StoredActivity {
+  input: unknown[];
+  result?: unknown;
+}
+
+interface Stored {
+  names: Record<string, unknown> & { workflowId: string };
+  arguments: Record<'prepareLiveMigration' | 'prepareOnSchedule', unknown[]>;
+  updates: Record<'awaitDelivery' | 'redeliver', unknown[]>;
+  status: unknown;
+  memo: Record<string, unknown>;
+  activities: Record<keyof shared.Activities, StoredActivity>;
+  attemptFailures: Record<'creation' | 'delivery', Record<string, unknown>>;
+  failureDetails: Record<string, unknown>;
+  sealedToken: { keySet: unknown; workflowId: string; jwe: string; opens: unknown };
+  receipt: { location: string };
+  scheduledResults: Record<string, unknown>;
+  linkTokenCreated: unknown;
+}
+
+it('a stored value is never changed: the values of each release have the checksum in checksums.json', () => {
+  const checksums = RELEASES.map((release) => {
+    const values = read(`${release}.json`);
+    return [release, createHash('sha256').update(values).digest('hex')];
+  });
+  expect(Object.fromEntries(checksums)).toEqual(JSON.parse(read('checksums.json')));
+});
+
+describe.each(RELEASES)('what release %s wrote', (release) => {
+  const stored = JSON.parse(read(`${release}.json`)) as Stored;
+  const { activities, sealedToken } = stored;
+  const sealer = createSealer(() => JSON.stringify(sealedToken.keySet));
+  const sinks = new Map<string, Sink>([['drop', { deliver: () => Promise.resolve(stored.receipt.location) }]]);
+  const info = { workflowExecution: { workflowId: stored.names.workflowId, runId: 'run' } };
+
+  /** Runs an activity of this release with stored input. */
+  const run = (activity: unknown, input: unknown[]) =>
+    attemptIn(info, clientOf({})).run<unknown[], unknown, Untyped>(activity as Untyped, ...input);
+
+  const all = (what: string, values: object, schema: Schema): Row[] =>
+    Object.entries(values).map(([name, value]: [string, unknown]) => [`${what} (${name})`, schema, value]);
+
+  it.each<Row>([
+    ['the request of a caller', contract.prepareRequestSchema, stored.arguments.prepareLiveMigration[0]],
+    ['the recovery of a run', contract.recoverySchema, stored.arguments.prepareLiveMigration[1]],
+    ['the input of a schedule', contract.scheduledRequestSchema, stored.arguments.prepareOnSchedule[0]],
+    ['the request of awaitDelivery', contract.prepareRequestSchema, stored.updates.awaitDelivery[0]],
+    ['the status', contract.statusSchema, stored.status],
+    ['the memo', contract.runMemoSchema, stored.memo],
+    ['a receipt', contract.receiptSchema, stored.receipt],
+    ['the event of the webhook', linkTokenCreatedSchema, stored.linkTokenCreated],
+    ['the report of checkWorker', contract.checkReportSchema, activities.runChecks.result],
+    ['the result of validateRequest', shared.validatedRequestSchema, activities.validateRequest.result],
+    ['the input of createLinkToken', shared.createInputSchema, activities.createLinkToken.input[0]],
+    ['the result of createLinkToken', contract.sealedTokenSchema, activities.createLinkToken.result],
+    ['the input of deliverLinkToken', shared.deliverInputSchema, activities.deliverLinkToken.input[0]],
+    ['the input of checkLink', shared.linkCheckSchema, activities.checkLink.input[0]],
+    ['the result of checkLink', shared.linkStateSchema, activities.checkLink.result],
+    ...all('details of a failure', stored.failureDetails, contract.failureDetailsSchema),
+    ...all('a result of a schedule', stored.scheduledResults, contract.scheduledResultSchema),
+  ])('is read: %s', (_what, schema, value) => {
+    expect(schema.parse(value)).toEqual(value);
+  });
+
+  it.each(Object.entries(stored.attemptFailures))('is read: the details of a failed attempt (%s)', (_what, details) => {
+    const failure = ApplicationFailure.nonRetryable('', 'AtlasUnavailable', details);
+    const { details: ofAtlas, ...ofAttempt } = parseFailure(failure);
+    expect({ ...ofAtlas, ...ofAttempt }).toMatchObject(details);
+  });
+
+  it('is read: a sealed token', async () => {
+    expect(await sealer.open(sealedToken.jwe, sealedToken.workflowId)).toEqual(sealedToken.opens);
+  });
+
+  it('is accepted: a redelivery', () => {
+    expect(isRedelivery(stored.updates.redeliver[0])).toBe(true);
+  });
+
+  it('is what this release writes: names', () => {
+    const { awaitDeliveryUpdate, redeliverUpdate, statusQuery } = definitions;
+    const services = { atlas: {}, sealer, sinks, organizations } as unknown as Services;
+    expect({
+      workflowTypes: Object.values(names.WORKFLOW_TYPES),
+      updates: [awaitDeliveryUpdate.name, redeliverUpdate.name],
+      query: statusQuery.name,
+      activities: Object.keys(createActivities(services, defaultRetries(), 0)),
+      steps: names.STEPS,
+      failureTypes: names.FAILURE_TYPES,
+      deliveryFailureTypes: names.DELIVERY_FAILURE_TYPES,
+      refusalTypes: names.REFUSAL_TYPES,
+      workflowId: names.workflowIdFor(ORG, SOURCE_ORG),
+    }).toEqual(stored.names);
+  });
+
+  it('is what this release writes: the result of validateRequest', async () => {
+    const validateRequest = validateRequestActivity({ organizations, sinks }, defaultRetries());
+    const { input, result } = activities.validateRequest;
+    expect(await run(validateRequest, input)).toEqual(result);
+  });
+
+  it('is what this release writes: the result of createLinkToken, with values of its own', async () => {
+    const atlas = { createLinkToken: () => Promise.resolve('mdb-link-token') } as unknown as AdminApi;
+    const createLinkToken = createLinkTokenActivity({ atlas, sealer, organizations }, BACKOFF);
+    const { input, result } = activities.createLinkToken;
+    jest.spyOn(Date, 'now').mockReturnValue(BEFORE_THE_DEADLINE);
+    const created = await run(createLinkToken, input).finally(() => jest.restoreAllMocks());
+    expect(keysOf(created)).toEqual(keysOf(result));
+  });
+
+  it('is what this release writes: the result of deliverLinkToken, with a time of its own', async () => {
+    const deliverLinkToken = deliverLinkTokenActivity({ sealer, sinks, organizations }, BACKOFF);
+    const { input, result } = activities.deliverLinkToken;
+    const { deliveredAt: _, ...receipt } = (await run(deliverLinkToken, input)) as Receipt;
+    expect(result).toMatchObject(receipt);
+    expect(keysOf(result)).toEqual([...keysOf(receipt), 'deliveredAt'].sort());
+  });
+
+  it('is what this release writes: the details of failed attempts', () => {
+    const timing = { backoff: BACKOFF, failures: 1, deadlineAtMs: Infinity };
+    const response = { status: 503, json: null, retryAfterMs: 60_000 };
+    const creation = creationFailure(responseError('linkTokens', response).outcome, timing);
+    const unavailable = { type: 'SinkUnavailable', message: '', retryable: true, retryAfterMs: 60_000 } as const;
+    const delivery = deliveryFailure(unavailable, timing, false);
+    const keys = [creation, delivery].flatMap(({ details }) => keysOf(details?.[0]));
+    const { creation: storedCreation, delivery: storedDelivery } = stored.attemptFailures;
+    expect([...keysOf(storedCreation), ...keysOf(storedDelivery)]).toEqual(expect.arrayContaining(keys));
+    expect(keys).toEqual(expect.arrayContaining(keysOf(storedDelivery)));
+  });
+});
+
+type Schema = { parse: (value: unknown) => unknown };
+type Row = [what: string, schema: Schema, value: unknown];
+
+const keysOf = (value: unknown) => Object.keys(value as object).sort();
