@@ -13,7 +13,7 @@ interface BaoResponse {
 
 const ROOT_TOKEN = 'root-of-the-tests';
 
-/** Starts a real OpenBao with a key/value engine of version 2 at `secret`, and AppRoles. */
+/** Starts a real OpenBao with a key/value engine of version 2 at `secret`. */
 export async function startBao() {
   const program = toolPath('bao');
   const host = `127.0.0.1:${await freePort()}`;
@@ -38,12 +38,18 @@ export async function startBao() {
     return text ? (JSON.parse(text) as BaoResponse) : null;
   }
 
-  await ask('POST', 'sys/auth/approle', { type: 'approle' });
   return {
     program,
     host,
     rootToken: ROOT_TOKEN,
     ask,
+    /** Starts OpenBao's own agent; it is gone after the last test. */
+    startAgent(configFile: string) {
+      const logFile = path.join(newFolder(), 'agent.log');
+      const agent = startChildProcess(program, ['agent', `-config=${configFile}`], { env: process.env, logFile });
+      cleanUpLater(() => agent.end('SIGKILL'));
+      return agent;
+    },
     seal: () => ask('PUT', 'sys/seal'),
     /** Resolves once it is active, some moments later. */
     async unseal() {

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { firstEntries, type HttpResponse } from '../../http/response';
+import type { HttpRequest } from '../../http/send';
+import type { Secret } from '../../secrets/references';
 import { SinkUnavailableError } from '../sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from '../utils/http';
 
@@ -7,31 +9,45 @@ export interface VaultRequest {
   method: 'GET' | 'POST';
   /** Path below `/v1/`. */
   path: string;
-  token?: string;
   body?: object;
 }
 
 export type VaultClient = ReturnType<typeof createVaultClient>;
 
-export function createVaultClient(address: URL, namespace: string | undefined, timeoutMs: number) {
+/**
+ * Makes a client that sends the Vault token as it is at the time of each request: a file of it may be replaced.
+ *
+ * @param timeoutMs limit for one request, its response included.
+ */
+export function createVaultClient(address: URL, namespace: string | undefined, token: Secret, timeoutMs: number) {
   const server = `Vault at ${address.origin}`;
   const send = createSinkSend(server, timeoutMs);
+
+  function makeHeaders(): Record<string, string> {
+    const headers: Record<string, string> = {
+      'content-type': 'application/json',
+      // A Vault Agent or Proxy may require it, against forged requests.
+      'x-vault-request': 'true',
+      'x-vault-token': token.read(),
+    };
+    if (namespace !== undefined) headers['x-vault-namespace'] = namespace;
+    return headers;
+  }
+
   return {
     /** Name for messages, such as `Vault at https://…`. */
     server,
-    /** The address and the namespace: what a login is valid for. */
-    target: JSON.stringify([address.href, namespace]),
-    /** @throws SinkUnavailableError when no complete response arrives, or the reason of `signal`. */
-    send: ({ method, path, token, body }: VaultRequest, signal: AbortSignal): Promise<HttpResponse> => {
-      const headers = {
-        'content-type': 'application/json',
-        // A Vault Agent may require it, against forged requests.
-        'x-vault-request': 'true',
-        ...(token !== undefined && { 'x-vault-token': token }),
-        ...(namespace !== undefined && { 'x-vault-namespace': namespace }),
-      };
+    /** Name for messages, such as `the token from file /run/vault-token`. */
+    identity: `the token from ${token.source}`,
+    /**
+     * @throws SecretUnavailableError when the token cannot be read, SinkUnavailableError when no complete response
+     *   arrives, or the reason of `signal`.
+     */
+    send: async ({ method, path, body }: VaultRequest, signal: AbortSignal): Promise<HttpResponse> => {
       const url = joinUrl(address, `/v1/${path}`);
-      return send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal);
+      const request: HttpRequest = { method, url, headers: makeHeaders() };
+      if (body) request.body = JSON.stringify(body);
+      return send(request, signal);
     },
   };
 }

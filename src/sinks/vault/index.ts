@@ -1,10 +1,9 @@
 import type { z } from 'zod';
-import type { ReferenceContext } from '../../secrets/references';
+import { headerFormat, secretReference, type ReferenceContext } from '../../secrets/references';
 import { SinkRejectedError, type Delivery, type Sink, type SinkType } from '../sink';
 import { httpConfig, httpUrl } from '../utils/http-config';
 import { completeIds, plainPath, templateSchema, toStoredToken } from '../utils/secret-store';
 import { createVaultClient } from './client';
-import { createVaultIdentity, vaultAuthSchema } from './identity';
 import { createKv } from './kv';
 
 const configSchema = (context: ReferenceContext) =>
@@ -13,7 +12,7 @@ const configSchema = (context: ReferenceContext) =>
     namespace: plainPath.optional(),
     mount: plainPath.default('secret'),
     path: templateSchema,
-    auth: vaultAuthSchema(context),
+    token: secretReference(context, headerFormat),
   });
 
 type Config = z.output<ReturnType<typeof configSchema>>;
@@ -21,10 +20,10 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 /** Stores each token in HashiCorp Vault or OpenBao, in a key/value engine of version 2. */
 export const vaultSink: SinkType<Config> = { type: 'vault', configSchema, create: createVaultSink };
 
-function createVaultSink({ address, namespace, mount, path: template, auth, timeoutMs }: Config): Sink {
-  const client = createVaultClient(address, namespace, timeoutMs);
-  const { server } = client;
-  const kv = createKv(client, mount, createVaultIdentity(client, auth));
+function createVaultSink({ address, namespace, mount, path: template, token, timeoutMs }: Config): Sink {
+  const client = createVaultClient(address, namespace, token, timeoutMs);
+  const { server, identity } = client;
+  const kv = createKv(client, mount);
 
   return {
     needsSourceOrgId: template.uses('sourceOrgId'),
@@ -44,12 +43,11 @@ function createVaultSink({ address, namespace, mount, path: template, auth, time
 
     async check(target, signal) {
       const path = template.fill(completeIds(target));
-      // A new login tests the current credentials.
-      const identity = createVaultIdentity(client, auth, true);
-      const checked = createKv(client, mount, identity);
+      // It asks for the version of the engine again.
+      const checked = createKv(client, mount);
       await checked.read(path, signal);
       await checked.requireVersion2(signal);
-      return `${server} accepts ${identity.description}, which may read ${mount}/${path}`;
+      return `${server} accepts ${identity}, which may read ${mount}/${path}`;
     },
   };
 }

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import type { HttpResponse } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 import { isSuccess } from '../utils/http';
-import { parseErrors, vaultError, type VaultClient, type VaultRequest } from './client';
-import type { VaultIdentity } from './identity';
+import { parseErrors, vaultError, type VaultClient } from './client';
 
 const readSchema = z.object({
   data: z.object({
@@ -21,21 +20,22 @@ const mountSchema = z.object({
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
 /** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
-export function createKv({ server, send }: VaultClient, mount: string, identity: VaultIdentity) {
-  /** Sends with a token, and after a 403 once more with another one, which may succeed. */
-  async function sendAuthenticated(request: Omit<VaultRequest, 'token'>, signal: AbortSignal): Promise<HttpResponse> {
-    const token = await identity.token(signal);
-    const response = await send({ ...request, token }, signal);
-    if (response.status !== 403) return response;
-    return send({ ...request, token: await identity.token(signal, token) }, signal);
-  }
-
+export function createKv({ server, identity, send }: VaultClient, mount: string) {
   function errorAt(path: string, response: HttpResponse): Error {
+    if (response.status === 403) return refusedToken(path);
     return vaultError(`${server}, ${mount}/data/${path}`, response, {
-      403: `the policy denies it; grant create, read and update on ${mount}/data/… to the worker`,
       404: `there is no key/value engine at ${mount} in this namespace; correct mount or namespace`,
       405: `${mount} is not a key/value engine; correct mount`,
     });
+  }
+
+  /** Vault responds with 403 to an invalid token and to a denied path, which an operator corrects while a run waits. */
+  function refusedToken(path: string): SinkUnavailableError {
+    return new SinkUnavailableError(
+      `${server} responded with 403 to ${identity}, at ${mount}/data/${path}: ` +
+        'the token is wrong, expired or revoked, or its policy denies the path; ' +
+        'replace it (the log of Vault Agent says why a login fails), or grant create, read and update on the path',
+    );
   }
 
   let isVersion2 = false;
@@ -48,8 +48,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
   async function requireVersion2(signal: AbortSignal): Promise<void> {
     if (isVersion2) return;
     const path = `sys/internal/ui/mounts/${mount}`;
-    // A read has just succeeded with this token.
-    const response = await send({ method: 'GET', path, token: await identity.token(signal) }, signal);
+    const response = await send({ method: 'GET', path }, signal);
     const engine = mountSchema.safeParse(response.json).data?.data;
     if (!isSuccess(response) || !engine) {
       const problem = `${server}, ${path} responded with ${response.status} but did not name the version of the engine`;
@@ -73,7 +72,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
      * @throws SinkUnavailableError, SinkRejectedError, SecretUnavailableError
      */
     async read(path: string, signal: AbortSignal) {
-      const response = await sendAuthenticated({ method: 'GET', path: `${mount}/data/${path}` }, signal);
+      const response = await send({ method: 'GET', path: `${mount}/data/${path}` }, signal);
       const found = readSchema.safeParse(response.json);
       // Vault responds with 404 to a deleted version too, and with its number.
       if (found.success && [200, 404].includes(response.status)) {
@@ -95,7 +94,7 @@ export function createKv({ server, send }: VaultClient, mount: string, identity:
       await requireVersion2(signal);
       const body = { options: { cas }, data };
       const request = { method: 'POST', path: `${mount}/data/${path}`, body } as const;
-      const response = await sendAuthenticated(request, signal);
+      const response = await send(request, signal);
       const isConflict = parseErrors(response)?.some((error) => error.includes('did not match'));
       if (response.status === 400 && isConflict) {
         throw new SinkUnavailableError(

@@ -1,22 +1,28 @@
 import { execFileSync } from 'node:child_process';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import type { PrepareRequest } from '../../../src/contract/schemas';
 import { SinkUnavailableError, type Delivery } from '../../../src/sinks/sink';
 import { startBao } from '../../support/bao';
 import { newFolder } from '../../support/clean-up';
 import { eventually } from '../../support/eventually';
+import { LONG_ROUNDS, startInstallation } from '../../support/installation';
 import { codeBlocks, page } from '../../support/markdown';
+import { endingOf, untilDeliveryFails } from '../../support/runs';
+import { findSecrets, textPlace } from '../../support/secrecy';
 import { serveHttp } from '../../support/servers';
 import { makeSink, newDelivery, sinkError, successorOf, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
 import { testContract, testRun } from './contract';
 
-const [POLICY = ''] = codeBlocks(page('docs/sinks/vault.md'), 'hcl');
-const TOKEN = { method: 'token', token: { env: 'VAULT_TOKEN' } };
-const ROOT = { method: 'token', token: { env: 'ROOT' } };
-const APP_ROLE = { method: 'appRole', roleId: { env: 'ROLE_ID' }, secretId: { env: 'SECRET_ID' } };
+const PAGE = page('docs/sinks/vault.md');
+const [APP_ROLE_AGENT = '', , POLICY = ''] = codeBlocks(PAGE, 'hcl');
+const TOKEN = { env: 'VAULT_TOKEN' };
+const ROOT = { env: 'ROOT' };
 
-const pathOf = ({ orgId, sourceOrgId }: Delivery) => `live-migration/${orgId}/${sourceOrgId}`;
+type Organizations = Pick<PrepareRequest, 'orgId' | 'sourceOrgId'>;
+
+const pathOf = ({ orgId, sourceOrgId }: Organizations) => `live-migration/${orgId}/${sourceOrgId}`;
 
 /** OpenBao, in which the policy of docs/sinks/vault.md permits what the sink does. */
 const fixture = testContract(async () => {
@@ -25,14 +31,9 @@ const fixture = testContract(async () => {
   await bao.ask('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
   await bao.ask('PUT', 'sys/policies/acl/worker', { policy: POLICY });
   const created = await bao.ask('POST', 'auth/token/create', { policies: ['worker'] });
-  await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl: '1h' });
-  const role = await bao.ask('GET', 'auth/approle/role/worker/role-id');
-  const secret = await bao.ask('POST', 'auth/approle/role/worker/secret-id');
   const env: Env = {
     ROOT: bao.rootToken,
     VAULT_TOKEN: String(created?.auth.client_token),
-    ROLE_ID: String(role?.data['role_id']),
-    SECRET_ID: String(secret?.data['secret_id']),
   };
   return {
     bao,
@@ -42,7 +43,7 @@ const fixture = testContract(async () => {
       address: `http://${proxy.address}`,
       allowHttp: true,
       path: 'live-migration/{orgId}/{sourceOrgId}',
-      auth: TOKEN,
+      token: TOKEN,
     }),
     env,
     canaries: Object.values(env),
@@ -58,7 +59,7 @@ const fixture = testContract(async () => {
 });
 testRun(fixture);
 
-/** Holds a valid credential of each kind; tests spoil a copy. */
+/** Holds valid tokens; tests spoil a copy. */
 const vault = (overrides: object = {}, env = fixture().env) =>
   makeSink({ ...fixture().configFor(), ...overrides }, env);
 
@@ -127,168 +128,41 @@ describe('a path', () => {
 });
 
 const REFUSED_TOKEN =
-  /responded with 403 to the token from environment variable VAULT_TOKEN: it is wrong, expired or revoked, or its policy denies the path; .* grant it create, read and update/;
-const REFUSED_LOGIN = /login at auth\/approle responded with 400.*variable SECRET_ID/;
+  /responded with 403 to the token from environment variable VAULT_TOKEN, at secret\/data\/\S+: the token is wrong, expired or revoked, or its policy denies the path; .* grant create, read and update on the path$/;
 
-it.each([
-  ['a token', TOKEN, REFUSED_TOKEN],
-  ['an AppRole', APP_ROLE, REFUSED_LOGIN],
-])('waits while %s is wrong, and uses the right one without a restart', async (_what, auth, message) => {
-  const env = { ...fixture().env, VAULT_TOKEN: 'canary-wrong', SECRET_ID: 'canary-wrong' };
-  const { deliver } = await vault({ auth }, env);
-  const failing = deliver(newDelivery());
-  await expect(failing).rejects.toMatchObject(sinkError('Unavailable', message));
-  await expect(failing).rejects.not.toThrow('canary');
+it('waits while its token is wrong, expired or denied the path, and uses the right one without a restart', async () => {
+  const env = { ...fixture().env, VAULT_TOKEN: 'canary-wrong' };
+  const { deliver, check } = await vault({}, env);
+  for (const work of [() => deliver(newDelivery()), () => check()]) {
+    await expect(work()).rejects.toMatchObject(sinkError('Unavailable', REFUSED_TOKEN));
+    await expect(work()).rejects.not.toThrow('canary');
+  }
   Object.assign(env, fixture().env);
   await deliver(newDelivery());
+  const elsewhere = await vault({ path: 'elsewhere/{orgId}' });
+  await expect(elsewhere.deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', REFUSED_TOKEN));
 });
 
-describe('an AppRole', () => {
-  /** Lists the tokens that are valid; a login gets one. */
-  async function accessors(): Promise<string[]> {
-    const list = await fixture().bao.ask('LIST', 'auth/token/accessors');
-    return list?.data['keys'] as string[];
+it('waits while Vault is sealed, and so does a check', async () => {
+  const { bao } = fixture();
+  const { deliver, check } = await vault();
+  const delivery = newDelivery();
+  await bao.seal();
+  const sealed = /responded with 503: it is sealed or down: unseal it/;
+  try {
+    await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Unavailable', sealed));
+    await expect(check()).rejects.toThrow(sealed);
+  } finally {
+    await bao.unseal();
   }
+  await deliver(delivery);
+});
 
-  it.each([
-    ['100s', 90],
-    ['1h', 59 * 60],
-  ])(
-    'logs in for a lease of %s once in %i s, and again in the same attempt after a 403',
-    async (token_ttl, renewAfterS) => {
-      const { bao } = fixture();
-      await bao.ask('POST', 'auth/approle/role/worker', { token_policies: 'worker', token_ttl });
-      const before = await accessors();
-      const logins = async () => (await accessors()).filter((accessor) => !before.includes(accessor));
-      const { deliver } = await vault({ auth: APP_ROLE });
-      const startMs = Date.now();
-      const loginsAfter = async (seconds: number) => {
-        const now = jest.spyOn(Date, 'now').mockReturnValue(startMs + seconds * 1000);
-        await deliver(newDelivery()).finally(() => now.mockRestore());
-        return (await logins()).length;
-      };
-      for (const seconds of [0, renewAfterS - 1]) expect(await loginsAfter(seconds)).toBe(1);
-      expect(await loginsAfter(renewAfterS)).toBe(2);
-      for (const accessor of await logins()) {
-        await bao.ask('POST', 'auth/token/revoke-accessor', { accessor });
-      }
-      expect(await loginsAfter(renewAfterS)).toBe(1);
-    },
+it('a check reads a path of made-up ids', async () => {
+  const { check } = await vault({ path: 'live-migration/{orgId}' });
+  expect(await check()).toBe(
+    `Vault at http://${fixture().proxy.address} accepts the token from environment variable VAULT_TOKEN, which may read secret/live-migration/${'0'.repeat(24)}`,
   );
-
-  it('that is refused is sent again after 15 minutes, a change or by a check, so that Vault does not lock it', async () => {
-    const { bao, proxy } = fixture();
-    await bao.ask('POST', 'auth/approle/role/lockable', { token_policies: 'worker' });
-    const role = await bao.ask('GET', 'auth/approle/role/lockable/role-id');
-    const secret = await bao.ask('POST', 'auth/approle/role/lockable/secret-id');
-    const env = { ROLE_ID: String(role?.data['role_id']), SECRET_ID: 'canary-refused' };
-    const [one, other] = [await vault({ auth: APP_ROLE }, env), await vault({ auth: APP_ROLE }, env)];
-    const before = proxy.requests.length;
-    const logins = () => proxy.requests.slice(before).filter((line) => line.includes('/login ')).length;
-    const startMs = Date.now();
-    const nowIs = (minutes: number) => jest.spyOn(Date, 'now').mockReturnValue(startMs + minutes * 60_000);
-    const refusal = (status: number, minutes: number) => {
-      const until = new Date(startMs + minutes * 60_000).toISOString();
-      return new RegExp(`responded with ${status}: .*; no delivery tries these values again before ${until}, but`);
-    };
-    try {
-      nowIs(0);
-      const ten = Array.from({ length: 10 }, (_, index) => (index % 2 ? one : other).deliver(newDelivery()));
-      for (const outcome of await Promise.allSettled(ten)) {
-        expect(outcome).toMatchObject({ reason: sinkError('Unavailable', refusal(400, 15)) });
-      }
-      nowIs(14);
-      await expect(one.deliver(newDelivery())).rejects.toThrow(refusal(400, 15));
-      expect(logins()).toBe(1);
-      nowIs(15);
-      await expect(other.deliver(newDelivery())).rejects.toThrow(refusal(400, 30));
-      expect(logins()).toBe(2);
-      // Two checks at once, as of two sinks, send one login.
-      for (const sent of [3, 4, 5]) {
-        for (const outcome of await Promise.allSettled([one.check(), other.check()])) {
-          expect(outcome).toMatchObject({ reason: sinkError('Rejected', refusal(400, 30)) });
-        }
-        expect(logins()).toBe(sent);
-      }
-
-      env.SECRET_ID = String(secret?.data['secret_id']);
-      const locked = /has locked the role after failed logins.* sys\/locked-users\/<accessor/;
-      await expect(one.deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', locked));
-      const methods = await bao.ask('GET', 'sys/auth');
-      const { accessor } = methods?.data['approle/'] as { accessor: string };
-      execFileSync(bao.program, ['write', '-force', `sys/locked-users/${accessor}/unlock/${env.ROLE_ID}`], {
-        env: { VAULT_ADDR: `http://${bao.host}`, VAULT_TOKEN: bao.rootToken },
-      });
-      await expect(other.deliver(newDelivery())).rejects.toThrow(refusal(403, 30));
-      expect(logins()).toBe(6);
-      await other.check();
-      await one.deliver(newDelivery());
-      expect(logins()).toBe(8);
-    } finally {
-      jest.restoreAllMocks();
-    }
-  });
-
-  it('is rejected, after one more login, when its policy denies the path', async () => {
-    const before = await accessors();
-    const { deliver } = await vault({ auth: APP_ROLE, path: 'elsewhere/{orgId}' });
-    const denied = /responded with 403: the policy denies it; grant create, read and update on secret\/data/;
-    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', denied));
-    expect(await accessors()).toHaveLength(before.length + 2);
-  });
-
-  it('waits while Vault is sealed, and so does a check', async () => {
-    const { bao } = fixture();
-    const { deliver, check } = await vault({ auth: APP_ROLE });
-    const delivery = newDelivery();
-    await bao.seal();
-    const sealed = /login at auth\/approle responded with 503: it is sealed.*; it used the AppRole/;
-    try {
-      await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Unavailable', sealed));
-      await expect(check()).rejects.toThrow(sealed);
-    } finally {
-      await bao.unseal();
-    }
-    await deliver(delivery);
-  });
-
-  it('is not that of another namespace, or of another path of the same server', async () => {
-    const logins: string[] = [];
-    const server = await serveHttp(({ url = '', headers }, response) => {
-      if (url.endsWith('/login')) {
-        logins.push(`${String(headers['x-vault-namespace'])} ${url}`);
-        response.writeHead(400).end('{"errors":[]}');
-      }
-    });
-    for (const place of [
-      { address: server.url, namespace: 'a' },
-      { address: server.url, namespace: 'b' },
-      { address: `${server.url}/below`, namespace: 'b' },
-    ]) {
-      const { deliver } = await vault({ auth: APP_ROLE, ...place });
-      await expect(deliver(newDelivery())).rejects.toThrow('login at auth/approle responded with 400');
-    }
-    expect(logins).toEqual(['a /v1/auth/approle/login', 'b /v1/auth/approle/login', 'b /below/v1/auth/approle/login']);
-  });
-
-  it('that gets a token which no header can hold waits, and says that this is not Vault', async () => {
-    const login = { auth: { client_token: 'canary\ntoken', lease_duration: 60 } };
-    const { url } = await serveHttp((_request, response) => response.end(JSON.stringify(login)));
-    const { deliver } = await vault({ auth: APP_ROLE, address: url });
-    const message = /login at auth\/approle responded with 200: this is not the expected response; check its add/;
-    await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', message));
-  });
-
-  it('logs in anew for a check, which reads a path of made-up ids', async () => {
-    const env = { ...fixture().env };
-    const { deliver, check } = await vault({ auth: APP_ROLE, path: 'live-migration/{orgId}' }, env);
-    await deliver(newDelivery());
-    expect(await check()).toBe(
-      `Vault at http://${fixture().proxy.address} accepts the AppRole from environment variable ROLE_ID and environment variable SECRET_ID, which may read secret/live-migration/${'0'.repeat(24)}`,
-    );
-    env['SECRET_ID'] = 'wrong';
-    await expect(check()).rejects.toThrow(REFUSED_LOGIN);
-  });
 });
 
 const VERSION_2 = '{"data":{"type":"kv","options":{"version":"2"}}}';
@@ -318,12 +192,12 @@ describe('the server', () => {
     ['a mount that is not there', { mount: 'nowhere' }, /no key\/value engine at nowhere/],
     ['a namespace that is not there', { namespace: 'nowhere' }, /correct mount or namespace/],
   ])('rejects %s', async (_what, overrides, message) => {
-    const { deliver } = await vault({ ...overrides, auth: ROOT });
+    const { deliver } = await vault({ ...overrides, token: ROOT });
     await expect(deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
   it('rejects an engine of version 1, in a check too, and writes nothing', async () => {
-    const { deliver, check } = await vault({ mount: 'old', auth: ROOT });
+    const { deliver, check } = await vault({ mount: 'old', token: ROOT });
     const message = /type kv, version 1, at old: run vault kv enable-versioning old, or correct mount/;
     const delivery = newDelivery();
     await expect(check()).rejects.toMatchObject(sinkError('Rejected', message));
@@ -336,7 +210,7 @@ describe('the server', () => {
   it('says what to delete when an engine of version 1 took the place of one of version 2', async () => {
     const { bao } = fixture();
     await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '2' } });
-    const sink = await vault({ mount: 'replaced', auth: ROOT });
+    const sink = await vault({ mount: 'replaced', token: ROOT });
     await deliverAtLast(sink, newDelivery());
     await bao.ask('DELETE', 'sys/mounts/replaced');
     await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '1' } });
@@ -356,7 +230,7 @@ describe('the server', () => {
         response.end('{"data":{"version":1}}');
       } else response.writeHead(404).end('{"errors":[]}');
     });
-    const sink = await vault({ address: server.url, auth: TOKEN });
+    const sink = await vault({ address: server.url });
     for ([status, body] of [
       [403, '{"errors":["permission denied"]}'],
       [404, '{"errors":[]}'],
@@ -384,30 +258,81 @@ describe('the server', () => {
   });
 });
 
-it('the commands of docs/sinks/vault.md, in a namespace, create an AppRole that can deliver there', async () => {
-  const { bao } = fixture();
-  await bao.ask('POST', 'sys/namespaces/team');
-  const folder = newFolder();
-  symlinkSync(bao.program, path.join(folder, 'vault'));
-  writeFileSync(path.join(folder, 'live-migration-prep.hcl'), POLICY);
-  const [commands = ''] = codeBlocks(page('docs/sinks/vault.md'), 'sh');
-  const output = execFileSync('sh', ['-euc', `${commands}\nprintenv VAULT_ROLE_ID VAULT_SECRET_ID`], {
-    cwd: folder,
-    encoding: 'utf8',
-    env: {
-      PATH: `${folder}:${process.env['PATH']}`,
-      HOME: folder,
-      VAULT_ADDR: `http://${bao.host}`,
-      VAULT_NAMESPACE: 'team',
-      VAULT_TOKEN: bao.rootToken,
-    },
+describe('docs/sinks/vault.md', () => {
+  const inNamespace = { 'x-vault-namespace': 'platform' };
+  let folder: string;
+
+  /** Runs the commands of the page in a namespace of their own, in OpenBao. */
+  beforeAll(async () => {
+    const { bao } = fixture();
+    await bao.ask('POST', 'sys/namespaces/platform');
+    folder = newFolder();
+    symlinkSync(bao.program, path.join(folder, 'vault'));
+    writeFileSync(path.join(folder, 'live-migration-prep.hcl'), POLICY);
+    execFileSync('sh', ['-euc', codeBlocks(PAGE, 'sh').join('')], {
+      cwd: folder,
+      env: {
+        PATH: `${folder}:${process.env['PATH']}`,
+        HOME: folder,
+        VAULT_ADDR: `http://${bao.host}`,
+        VAULT_NAMESPACE: 'platform',
+        VAULT_TOKEN: bao.rootToken,
+      },
+    });
   });
-  const [ROLE_ID = '', SECRET_ID = ''] = output.trim().split('\n').slice(-2);
-  const sink = await vault({ namespace: 'team', auth: APP_ROLE }, { ROLE_ID, SECRET_ID });
-  const delivery = newDelivery();
-  // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
-  expect(await deliverAtLast(sink, delivery)).toContain('version 1');
-  const [at, inTeam] = [`secret/data/${pathOf(delivery)}`, { 'x-vault-namespace': 'team' }];
-  const written = await bao.ask('GET', at, undefined, inTeam);
-  expect(written?.data['data']).toMatchObject({ linkToken: delivery.linkToken });
+
+  /** Reads the token that the namespace holds for a delivery. */
+  async function heldInNamespace(organizations: Organizations): Promise<unknown> {
+    const secret = await fixture().bao.ask('GET', `secret/data/${pathOf(organizations)}`, undefined, inNamespace);
+    return (secret?.data['data'] as Record<string, unknown>)['linkToken'];
+  }
+
+  it('has commands that create a periodic token, with which the sink delivers', async () => {
+    const sink = await vault({ namespace: 'platform', token: { file: path.join(folder, 'vault-token') } });
+    const delivery = newDelivery();
+    // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
+    expect(await deliverAtLast(sink, delivery)).toContain('version 1');
+    expect(await heldInNamespace(delivery)).toBe(delivery.linkToken);
+  });
+
+  it('has a configuration of an Agent, with whose next token a run delivers after the former expired', async () => {
+    const { bao } = fixture();
+    const tokenFile = path.join(folder, 'agent-token');
+    const configFile = path.join(folder, 'vault-agent.hcl');
+    const config = APP_ROLE_AGENT.replace('https://vault.example.com:8200', `http://${bao.host}`)
+      .replace('/run/live-migration-prep/vault-token', tokenFile)
+      .replaceAll('/etc/vault-agent', folder);
+    writeFileSync(configFile, config);
+    const setLifetime = (lifetime: string) => {
+      const role = { token_policies: 'live-migration-prep', token_ttl: lifetime, token_max_ttl: lifetime };
+      return bao.ask('POST', 'auth/approle/role/live-migration-prep', role, inNamespace);
+    };
+    const isExpired = async (token: string) => {
+      const headers = { ...inNamespace, 'x-vault-token': token };
+      const response = await fetch(`http://${bao.host}/v1/auth/token/lookup-self`, { headers });
+      return response.status === 403;
+    };
+
+    await setLifetime('1s');
+    const firstAgent = bao.startAgent(configFile);
+    await eventually('a token of the Agent', () => existsSync(tokenFile));
+    await firstAgent.end('SIGTERM');
+    const expired = readFileSync(tokenFile, 'utf8');
+    await eventually('the end of its life', () => isExpired(expired));
+
+    const sinks = { it: { ...fixture().configFor(), namespace: 'platform', token: { file: tokenFile } } };
+    const { atlas, deployment, worker } = await startInstallation({ config: { ...LONG_ROUNDS, sinks } });
+    const request = deployment.newRequest({ sink: 'it' });
+    const handle = await deployment.start(request);
+    expect(await untilDeliveryFails(handle)).toMatch(`403 to the token from file ${tokenFile}, at secret/data/live-`);
+
+    await setLifetime('1h');
+    bao.startAgent(configFile);
+    expect(await endingOf(handle)).toMatchObject({ type: 'delivered' });
+    const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
+    expect(await heldInNamespace(request)).toBe(linkToken);
+    const renewed = readFileSync(tokenFile, 'utf8');
+    const secrets = new Map([linkToken, expired, renewed].map((secret, index) => [`secret ${index}`, secret]));
+    expect(findSecrets([textPlace('the log', worker.output())], secrets)).toEqual([]);
+  });
 });

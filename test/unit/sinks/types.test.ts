@@ -4,7 +4,7 @@ import path from 'node:path';
 import { SINK_TYPES, sinkConfigSchema } from '../../../src/sinks';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../../support/markdown';
-import { documentedSettings, load } from '../config/configuration';
+import { documentedSettings, load, write } from '../config/configuration';
 
 /** Makes `aws-secrets-manager` of `awsSecretsManager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
@@ -21,6 +21,11 @@ it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])('%s has each type that
 function envOf(yaml: string): Record<string, string> {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
   return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
+}
+
+/** Writes each file that an example names, and returns the example with the paths of these files. */
+function withFiles(yaml: string): string {
+  return yaml.replace(/file: (\S+)/g, (_reference, name: string) => `file: ${write(path.basename(name), 'a-secret')}`);
 }
 
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
@@ -51,7 +56,7 @@ describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
     expect(examples.length).toBeGreaterThan(0);
     for (const yaml of examples) {
       expect(yaml).toContain(`type: ${type}\n`);
-      const { sinks } = load(yaml, envOf(yaml));
+      const { sinks } = load(withFiles(yaml), envOf(yaml));
       for (const make of sinks.values()) expect(await make()).toHaveProperty('deliver');
     }
   });
@@ -72,16 +77,13 @@ const env = {
 
 const [secret, token] = [{ env: 'SIGNING_SECRET' }, { env: 'TOKEN' }];
 const webhook = { type: 'webhook', url: 'https://a/', signingSecrets: [secret] };
-const auth = { method: 'token', token };
-const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', auth };
-const role = { method: 'appRole', roleId: 'role', secretId: 'canary' };
+const vault = { type: 'vault', address: 'https://a/', path: 'a/{orgId}', token };
 const aws = { type: 'awsSecretsManager', region: 'eu-central-1', secretName: 'a/{orgId}' };
 const cloudManager = { type: 'cloudManager', publicKey: 'public', privateKey: token };
 const tags = Object.fromEntries(Array.from({ length: 49 }, (_, i) => [`t${i}`, '']));
 
 const signedBy = (...signingSecrets: object[]) => ({ ...webhook, signingSecrets });
 const vaultAt = (path: string) => ({ ...vault, path });
-const vaultWith = (change: object) => ({ ...vault, auth: { ...auth, ...change } });
 
 it.each<[what: string, config: object, problem: string | RegExp]>([
   ['no type', {}, 'type: name the type of the sink'],
@@ -95,9 +97,8 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
   ['no signing secret', signedBy(), 'signingSecrets: is empty'],
   ['three signing secrets', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
   ['a signing secret that is too short', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
-  ['an unknown method of auth', vaultWith({ method: 'ldap' }), /^auth.method: .*method: token or method: appRole$/],
-  ['a secret as text', { ...vault, auth: role }, 'auth.secretId: is not a ref'],
-  ['a token with spaces', vaultWith({ token: { env: 'SPACED' } }), /^auth.token: .*SPACED is not a cred/],
+  ['a secret as text', { ...vault, token: 'canary' }, 'token: is not a ref'],
+  ['a token with spaces', { ...vault, token: { env: 'SPACED' } }, /^token: .*SPACED is not a cred/],
   ['an unknown placeholder', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
   ['a path that climbs within', vaultAt('a/../{orgId}'), 'path: is not a path below its root'],
   ['a path from the root', vaultAt('/a/{orgId}'), 'path: is not a path below its root'],
