@@ -34,7 +34,9 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
     return new SinkUnavailableError(
       `${server} responded with 403 to ${identity}, at ${mount}/data/${path}: ` +
         'the token is wrong, expired or revoked, or its policy denies the path; ' +
-        'replace it (the log of Vault Agent says why a login fails), or grant create, read and update on the path',
+        'replace it (the log of Vault Agent says why a login fails), or grant create, read and update on the path. ' +
+        'Then "live-migration-prep doctor --remote" checks the token at once, ' +
+        'and "live-migration-prep redeliver" delivers',
     );
   }
 
