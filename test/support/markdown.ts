@@ -58,7 +58,7 @@ export function sectionBelow(text: string, heading: string): string {
 }
 
 /** The rows of every table: the text of each cell. */
-export function tableRows(text: string): string[][] {
+function tableRows(text: string): string[][] {
   const rows = matchesIn(withoutBlocks(text), /^ *\| (.*) \|$/gm);
   return rows.map((row) => row.split('|').map((cell) => cell.trim()));
 }
