@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { MAX_ACCESS_LIST_ENTRIES } from '../contract/limits';
-import { prepareRequestSchema, type FieldProblem, type PrepareRequest, type ValidRequest } from '../contract/schemas';
+import {
+  organizationId,
+  prepareRequestSchema,
+  type FieldProblem,
+  type PrepareRequest,
+  type ValidRequest,
+} from '../contract/schemas';
 import { toObject } from '../shared/object';
 import { UNREADABLE } from '../shared/payload-converter';
 import { truncate } from '../shared/text';
@@ -19,7 +25,8 @@ export function validateFields(input: unknown): { request: ValidFields | null; p
   }
   const parsed = prepareRequestSchema.safeParse(input);
   const list = validateAccessList(getAccessList(input));
-  const problems = [...(parsed.error?.issues.map(toFieldProblem) ?? []), ...list.problems];
+  const fieldProblems = parsed.error?.issues.map(toFieldProblem) ?? [];
+  const problems = [...fieldProblems, ...findSameOrganization(input), ...list.problems];
   if (!parsed.success || problems.length > 0) return { request: null, problems };
   const { orgId, sink, sourceOrgId, requestedBy, changeReference }: PrepareRequest = parsed.data;
   return {
@@ -45,6 +52,14 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
 function listFirst(items: readonly string[], separator: string): string {
   const more = items.length - MAX_LISTED;
   return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
+}
+
+/** Looks at ids that are well-formed, even when another field is wrong. */
+function findSameOrganization(input: unknown): FieldProblem[] {
+  const { orgId, sourceOrgId } = toObject(input);
+  if (orgId !== sourceOrgId || !organizationId.safeParse(orgId).success) return [];
+  const remedy = 'name the Cloud Manager organization that will use the token, or leave it out';
+  return [{ field: 'sourceOrgId', description: `is the Atlas organization itself: ${remedy}` }];
 }
 
 /** Gets the entries even when another field is wrong, so that one failure names every problem. */

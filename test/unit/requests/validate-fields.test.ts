@@ -84,6 +84,14 @@ describe('validateFields', () => {
     });
   });
 
+  it('refuses the Atlas organization as its own source, beside other problems', () => {
+    const sourceOrgId =
+      'is the Atlas organization itself: name the Cloud Manager organization that will use the token, or leave it out';
+    expect(problemsOf({ ...GOOD, sourceOrgId: ORG })).toEqual({ sourceOrgId });
+    expect(Object.keys(problemsOf({ ...GOOD, sourceOrgId: ORG, sink: '' }))).toEqual(['sink', 'sourceOrgId']);
+    expect(Object.keys(problemsOf({ ...GOOD, orgId: 'x', sourceOrgId: 'x' }))).toEqual(['orgId', 'sourceOrgId']);
+  });
+
   it('names every field that is missing, and refuses what is not an object', () => {
     expect(problemsOf({})).toEqual({
       orgId: 'is missing or not a string: write 24 lower-case hexadecimal digits',
