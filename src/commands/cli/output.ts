@@ -36,6 +36,10 @@ export function createOutput({ stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>, 
       // JSON escapes C0 control characters only, and has no character outside a string that is escaped here.
       write(json ? [JSON.stringify(value)] : [lines].flat());
     },
+    /** Prints how far the work is on standard error with `--json`; a person sees it in the lines of the outcomes. */
+    progress(text: string): void {
+      if (json && !signal.aborted) stderr.write(formatLines([text]));
+    },
     /** Prints lines that qualify the outcome on standard error, without those that are null. */
     note(...lines: (string | null)[]): void {
       const notes = lines.flatMap((line) => (line === null ? [] : [`note: ${line}`]));

@@ -43,8 +43,10 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
       const { action, reason } = outcome;
       done += 1;
       counts.set(action, (counts.get(action) ?? 0) + 1);
-      const text = `${done}/${items.length}  ${action}  ${workflowId}: ${reason}`;
-      output.print({ ...(line !== undefined && { line }), workflowId, ...outcome }, text);
+      const progress = `${done}/${items.length}`;
+      const facts = { ...(line !== undefined && { line }), workflowId, ...outcome };
+      output.print(facts, `${progress}  ${action}  ${workflowId}: ${reason}`);
+      output.progress(progress);
     },
     { concurrency, signal: output.signal },
   );

@@ -56,6 +56,14 @@ it('the worst outcome decides the exit code of a command for many runs, which co
   expect(await workOn([])).toEqual({ code: done, lines: ['0 requests'] });
 });
 
+it('with --json, a command for many runs prints n of all on standard error as each ends, and nothing else there', async () => {
+  const { output, printed, errors } = contextWith({}, true);
+  const items = ['run-0', 'run-1'].map((workflowId) => ({ workflowId }));
+  await runBulk(items, output, { noun: 'request' }, () => Promise.resolve(delivered(0)));
+  expect(errors).toEqual(['1/2\n', '2/2\n']);
+  expect(printed.map((line) => JSON.parse(line) as unknown)).toMatchObject([{}, {}, { total: 2 }]);
+});
+
 it('20 runs are worked on at a time, and the next once one has its outcome', async () => {
   const ends: (() => void)[] = [];
   const outcomes = Array<RunOutcome>(21).fill(delivered(0));

@@ -3,12 +3,17 @@ import { createOutput } from '../../../../src/commands/cli/output';
 import { createStop } from '../../../../src/commands/cli/stop';
 import { timestamp } from '../../temporal/scripted-server';
 
-/** The context of a command with a stub of Temporal's client. `printed` gets what the command prints. */
-export function contextWith(client: object) {
+/**
+ * The context of a command with a stub of Temporal's client. `printed` gets what the command prints; with `json`, what
+ * it prints on standard error is in `errors`.
+ */
+export function contextWith(client: object, json = false) {
   const printed: string[] = [];
-  const print = { write: (text: string) => void printed.push(text) };
-  const output = createOutput({ stdout: print, stderr: print }, false, createStop());
-  return { client: client as Client, taskQueue: 'prep', isTaskQueueGiven: false, output, printed };
+  const errors: string[] = json ? [] : printed;
+  const stdout = { write: (text: string) => void printed.push(text) };
+  const stderr = { write: (text: string) => void errors.push(text) };
+  const output = createOutput({ stdout, stderr }, json, createStop());
+  return { client: client as Client, taskQueue: 'prep', isTaskQueueGiven: false, output, printed, errors };
 }
 
 /** A task queue's pollers: a worker that polled this long ago. */
