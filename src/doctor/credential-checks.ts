@@ -48,7 +48,7 @@ export function credentialChecks(
       [`credential ${name}`, () => readVisible().then(describeAccepted, toRefused)],
       [
         target ? `organization ${target.orgId}` : `role of credential ${name}`,
-        () => readVisible().then(checkRoles, () => unchecked(`credential ${name} cannot be used`)),
+        () => readVisible().then(checkRoles, () => unchecked('the credential cannot be used')),
         warning,
       ],
     ];

@@ -1,5 +1,5 @@
 import type { Finding } from '../../contract/schemas';
-import { escapeControls } from '../../shared/text';
+import { escapeControls, formatCount } from '../../shared/text';
 import type { CommandError } from './command-error';
 import type { Stop } from './stop';
 
@@ -64,6 +64,21 @@ export function describeRows(rows: readonly TableRow[]): string[] {
   return rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
 }
 
+const MAX_CHECKS_NAMED = 10;
+
+/** Describes findings, one line for all with the same state and message: sixty credentials fail alike without Atlas. */
 export function describeFindings(findings: readonly Finding[]): string[] {
-  return findings.map(({ check, state, message }) => `${state.padEnd(10)}${check}: ${message}`);
+  const groups = new Map<string, { state: string; message: string; checks: string[] }>();
+  for (const { check, state, message } of findings) {
+    const key = JSON.stringify([state, message]);
+    const group = groups.get(key) ?? { state, message, checks: [] };
+    group.checks.push(check);
+    groups.set(key, group);
+  }
+  return [...groups.values()].map(({ state, message, checks }) => {
+    const names = checks.slice(0, MAX_CHECKS_NAMED).join(', ');
+    const more = checks.length - MAX_CHECKS_NAMED;
+    const others = more > 0 ? ` and ${formatCount(more, 'more check')}` : '';
+    return `${state.padEnd(10)}${names}${others}: ${message}`;
+  });
 }

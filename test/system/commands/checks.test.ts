@@ -94,7 +94,7 @@ describe('doctor', () => {
     const { code, stdout } = await doctor(['--namespace', 'nowhere']);
     expect(code).toBe(1);
     expect(stdout).toMatch(
-      /^error +Temporal: (no access to|cannot reach) Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*\nunchecked +list of runs: .*\nunchecked .*\nok +sealing keys: .*\nok +credential default: .*\nok +role of .*\nok +sink files: /m,
+      /^error +Temporal: (no access to|cannot reach) Temporal at .*, namespace nowhere, .*not found.*: .*TEMPORAL_NAMESPACE.*\nunchecked +list of runs, task queue .*: Temporal cannot be reached\nok +sealing keys: .*\nok +credential default: .*\nok +role of .*\nok +sink files: /m,
     );
   });
 

@@ -48,7 +48,7 @@ const ORGANIZATION = `organization ${ORG}`;
 const DEFAULT_ROLE = 'role of credential default';
 const MAY = 'may create link-tokens';
 const MAY_IN_ORG = ok(`${MAY} in ${ORG}`);
-const NO_CREDENTIAL = unchecked('credential acme cannot be used');
+const NO_CREDENTIAL = unchecked('the credential cannot be used');
 const NO_CHECK = unchecked('configured; only a delivery can tell whether it works');
 const NO_SOURCE = unchecked('this sink needs the source organization, and the request names none');
 
