@@ -36,7 +36,9 @@ const ADVICE: Advice = {
   400: 'it does not accept the link-token: if its API key was deleted in Atlas, cancel the run, then start --again',
   401: 'it does not accept the API key, or the key lacks the role Organization Owner there',
   403: "that organization's API access list lacks the worker's address, or the key lacks the role Organization Owner",
-  404: 'there is no such organization: correct baseUrl and restart the workers, or start with another sourceOrgId',
+  404:
+    'there is no such organization: correct baseUrl and restart the workers, ' +
+    'or cancel the run, then start with another sourceOrgId',
 };
 
 function createCloudManagerSink(config: Config): Sink {

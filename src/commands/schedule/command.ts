@@ -87,8 +87,10 @@ async function createSchedule(
         { scheduleId, type: 'ScheduleExists' },
       );
     });
-  const seeIt = `temporal schedule describe --schedule-id ${shellQuote(scheduleId)}`;
-  output.setFollowUp(`schedule ${scheduleId} was created; see it: ${seeIt}`);
+  // `temporal schedule describe` names no run that has ended.
+  const query = `TemporalScheduledById = ${JSON.stringify(scheduleId)}`;
+  const seeRuns = `see its runs: temporal workflow list --query ${shellQuote(query)}`;
+  output.setFollowUp(`schedule ${scheduleId} was created; ${seeRuns}`);
   // Only the server reads the cron expressions.
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
@@ -102,6 +104,6 @@ async function createSchedule(
     always
       ? 'it creates a token each time, whether or not one is in use'
       : 'it creates a token when the source is not linked and has no recent token',
-    `see it and its runs: ${seeIt}`,
+    seeRuns,
   ]);
 }

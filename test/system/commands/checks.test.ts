@@ -194,6 +194,9 @@ describe('schedule create', () => {
     expect(created.stdout).toMatch(
       new RegExp(`^created schedule ${workflowId}\nnext time: 20\\d\\d-01-01T(06|18):00:\\d\\d\\.\\d{3}Z\n`),
     );
+    expect(created.stdout).toContain(
+      `\nsee its runs: temporal workflow list --query 'TemporalScheduledById = "${workflowId}"'\n`,
+    );
     const description = await schedule.describe();
     expect(description).toMatchObject({
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: 600_000, pauseOnFailure: true },
