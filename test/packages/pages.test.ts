@@ -169,13 +169,16 @@ describe('the commands of docs/runbook.md', () => {
     expect(atlas.createdTokens()).toMatchObject([removed, removed]);
   });
 
-  it('unpause the schedules that a failed run paused, and no other', async () => {
+  it('list the runs of a schedule, and unpause the schedules that a failed run paused, and no other', async () => {
     const { deployment, sh, temporal } = await createShell();
     const [unpause = ''] = commandsBelow('A schedule is paused');
     const request = deployment.newRequest();
     const failing = await runEvery('1s', deployment.taskQueue, { request: { ...request, sink: 'nowhere' } });
     const held = await runEvery('1000s', deployment.taskQueue, { request });
     await held.pause('wave 3 waits');
+    const [look = ''] = commandsBelow('A schedule creates nothing');
+    const [listRuns = ''] = look.replace(/"live-migration-prep[^"]*"/, `"${failing.scheduleId}"`).split('\n');
+    await eventually('a listed run', async () => (await sh(listRuns)).flat().join('\n').includes('prepareOnSchedule'));
     await eventually('a listed pause', async () => {
       for await (const { scheduleId } of temporal.schedule.list({ query: 'TemporalSchedulePaused = true' })) {
         if (scheduleId === failing.scheduleId) return true;
@@ -192,7 +195,7 @@ describe('the commands of docs/runbook.md', () => {
 
   it('count the tokens that need a key, and find what opens one', async () => {
     const [rotate = '', count = ''] = commandsBelow('Rotate the sealing key');
-    const [openByHand = ''] = commandsBelow('Open a sealed token by hand');
+    const [openByHand = '', readOneRun = ''] = commandsBelow('Open a sealed token by hand');
     const { atlas, client, deployment, sh } = await createShell();
     const { folder, keysFile } = deployment;
     const startUndelivered = async () => {
@@ -206,7 +209,7 @@ describe('the commands of docs/runbook.md', () => {
     await sh(`cd ${folder}; ${rotate}`);
     await deployment.workers[0]?.stop();
     await deployment.startWorker();
-    await startUndelivered();
+    const last = await startUndelivered();
     const { keys } = JSON.parse(readFileSync(keysFile, 'utf8')) as { keys: { kid: string }[] };
     const lists = async (filter: string, runs: number) =>
       (await client('list', filter)).stdout.includes(`\n${runs} run`);
@@ -221,5 +224,10 @@ describe('the commands of docs/runbook.md', () => {
     const { plaintext } = await compactDecrypt(jwe, await importJWK(JSON.parse(key) as JWK));
     const { linkToken } = JSON.parse(new TextDecoder().decode(plaintext)) as { linkToken: string };
     expect(atlas.createdTokens().map((token) => token.linkToken)).toContain(linkToken);
+
+    const { runId } = await last.describe();
+    const readLast = readOneRun.replace('<id>', last.workflowId).replace('<run id>', runId);
+    const [[header = ''] = []] = await sh(`${readLast}jq -rR 'split(".")[0] | @base64d' tokens.jwe`);
+    expect(JSON.parse(header)).toMatchObject({ kid: keys[0]?.kid });
   });
 });
