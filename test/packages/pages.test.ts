@@ -43,11 +43,16 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
 it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
   const { address, atlas, deployment, sh } = await createShell();
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
-  const [make = '', rehearse = '', check = '', start = ''] = codeBlocks(section, 'sh');
+  const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(section, 'sh');
   const [list = ''] = codeBlocks(section, 'json');
+  const [first] = JSON.parse(list) as [Record<string, string>];
   const another = { name: 'archive', orgId: newOrgId(), sourceOrgId: newOrgId(), clientId: 'mdb_sa_id_archive' };
-  await sh(`jq '. + [${JSON.stringify(another)}]' > orgs.json <<'END'\n${list}END`);
+  const rows = [Object.keys(first), Object.values(first), Object.values(another)].map((cells) => cells.join(','));
   const [[folder = ''] = []] = await sh('pwd');
+  await sh(`printf '${rows.join('\\r\\n')}' > orgs.csv; ${readCsv}`);
+  expect(await sh(`jq -c 'del(.[].orgId, .[].sourceOrgId)' orgs.json`)).toEqual([
+    [JSON.stringify([first, another].map(({ name, clientId }) => ({ name, clientId })))],
+  ]);
 
   const [npm = '', ...others] = rehearse.trimEnd().split('\n').reverse();
   expect(npm).toBe('npm run atlas -- --seed seed.json');
@@ -55,7 +60,11 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
   atlas.seed(seed);
 
-  // The stand-in for the Atlas CLI has the key of another organization.
+  const [variables = ''] = codeSpans(section).filter((span) => span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='));
+  const listKeys = `${variables} atlas organizations apiKeys list --orgId ${first['orgId']} | jq .totalCount`;
+  expect(await sh(listKeys)).toEqual([['1']]);
+
+  // A worker with these variables would have one more credential.
   const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
   expect(check).toMatch(/\nlive-migration-prep-worker\n$/);
   const findings = await sh(withoutKey + check.replace('live-migration-prep-worker\n', ''));
@@ -78,6 +87,14 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   const repeated = await sh(start.replace('--wait ', ''));
   expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(expect.arrayContaining(receipts));
   expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([['skipped'], ['skipped']]);
+
+  const [table = ''] = codeBlocks(sectionBelow(page('docs/production.md'), 'A table of all pairs'), 'sh');
+  const names = await eventually('a table of both pairs', async () => {
+    const lines = await sh(`${table}cat runs.csv`);
+    const cells = lines.map(([line = '']) => line.split(','));
+    return cells.length === 2 && cells.every(([, , state]) => state === '"delivered"') && cells.map(([name]) => name);
+  });
+  expect(names.sort()).toEqual(['"archive"', '"payments"']);
 });
 
 it('the logs name each token once, with its place, by the command of docs/production.md', async () => {
