@@ -40,6 +40,7 @@ export const FAULT_EXAMPLES: [what: string, fault: Fault][] = [
 ];
 
 const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
+const { memberAccount, secondSourceOrgId, secondSourceApiKey } = DEFAULTS;
 
 const examples = FAULT_EXAMPLES.map(([what, fault]) => `  ${what}:\n    ${JSON.stringify(fault)}`).join('\n');
 
@@ -49,8 +50,13 @@ What exists unless --seed says otherwise:
     service account    ${serviceAccount.clientId}
                        ${serviceAccount.clientSecret}
     API key            ${apiKey.publicKey}  ${apiKey.privateKey}
+    service account without the role Organization Owner
+                       ${memberAccount.clientId}
+                       ${memberAccount.clientSecret}
   source organization  ${sourceOrgId}
     API key            ${sourceApiKey.publicKey}  ${sourceApiKey.privateKey}
+  another source       ${secondSourceOrgId}
+    API key            ${secondSourceApiKey.publicKey}  ${secondSourceApiKey.privateKey}
 
 Seed, in FILE or by PUT. A top-level key left out keeps its default; an empty list means none:
   {"organizations": [{"id", "name"}], "sourceOrganizations": [{"id", "name"}],

@@ -13,8 +13,16 @@ export const DEFAULTS = {
   },
   apiKey: { publicKey: 'emulkeya', privateKey: '00000000-e3a1-4a7a-8a5e-0000000a7145' },
   sourceApiKey: { publicKey: 'emulkeys', privateKey: '00000000-e3a1-4a7a-8a5e-00000050fce0' },
+  /** Service account without the role Organization Owner. */
+  memberAccount: {
+    clientId: 'mdb_sa_id_64f1c0ffee5eed0000005a02',
+    clientSecret: 'mdb_sa_sk_emulatorOnly_member_0123456789abcdefghij',
+  },
+  secondSourceOrgId: '64f1c0ffee5eed0000005c02',
+  secondSourceApiKey: { publicKey: 'emulkeyt', privateKey: '00000000-e3a1-4a7a-8a5e-00000050fce1' },
 };
 const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
+const { memberAccount, secondSourceOrgId, secondSourceApiKey } = DEFAULTS;
 const roles = ['ORG_OWNER'];
 const owner = { orgId: organizationId, roles: z.array(z.string()).default(roles) };
 
@@ -50,17 +58,22 @@ const settings = z.strictObject({
 const seedSchema = z
   .strictObject({
     organizations: z.array(organization).default([{ id: orgId, name: 'Example-Atlas-organization' }]),
-    sourceOrganizations: z
-      .array(organization)
-      .default([{ id: sourceOrgId, name: 'Example Cloud Manager organization' }]),
+    sourceOrganizations: z.array(organization).default([
+      { id: sourceOrgId, name: 'Example Cloud Manager organization' },
+      { id: secondSourceOrgId, name: 'Second example Cloud Manager organization' },
+    ]),
     serviceAccounts: z
       .array(z.strictObject({ clientId: z.string().min(1), clientSecret: z.string().min(1), ...owner }))
-      .default([{ ...serviceAccount, orgId, roles }]),
+      .default([
+        { ...serviceAccount, orgId, roles },
+        { ...memberAccount, orgId, roles: ['ORG_MEMBER'] },
+      ]),
     apiKeys: z
       .array(z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }))
       .default([
         { ...apiKey, orgId, roles },
         { ...sourceApiKey, orgId: sourceOrgId, roles },
+        { ...secondSourceApiKey, orgId: secondSourceOrgId, roles },
       ]),
     settings: settings.prefault({}),
   })

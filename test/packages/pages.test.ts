@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { compactDecrypt, importJWK, type JWK } from 'jose';
-import type { SeedInput } from '../../dev/atlas-emulator';
+import { DEFAULTS, type SeedInput } from '../../dev/atlas-emulator';
 import { devServerEnv } from '../../dev/temporal/dev-server-env';
+import { credentialEnv, newAccount, seedOf } from '../support/atlas';
 import { cleanUpLater } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { newAddress, newOrgId } from '../support/ids';
@@ -17,27 +18,70 @@ import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support
 
 it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
   const { atlas, deployment, sh } = await createShell({ sinks: { drop: { type: 'file', directory: 'tokens' } } });
+  const { account } = atlas;
+  const [second, member] = [newAccount(), newAccount()];
+  const { serviceAccounts = [], ...seed } = seedOf([account, second]);
+  const { clientId, clientSecret } = member;
+  const withoutRole = { clientId, clientSecret, orgId: account.orgId, roles: ['ORG_MEMBER'] };
+  atlas.seed({ ...seed, serviceAccounts: [...serviceAccounts, withoutRole] });
+  const { memberAccount, secondSourceOrgId, secondSourceApiKey } = DEFAULTS;
+  const replacements = [
+    [secondSourceOrgId, second.sourceOrgId],
+    [secondSourceApiKey.publicKey, second.sourcePublicKey],
+    [secondSourceApiKey.privateKey, second.sourcePrivateKey],
+    [memberAccount.clientId, clientId],
+    [memberAccount.clientSecret, clientSecret],
+    ['task_queue=live-migration-prep', `task_queue=${deployment.taskQueue}`],
+    // The stand-in for the Atlas CLI has an API key, which would be a second credential of doctor.
+    [
+      '\nMONGODB_ATLAS_CLIENT_ID=',
+      '\nenv -u MONGODB_ATLAS_PUBLIC_API_KEY -u MONGODB_ATLAS_PRIVATE_API_KEY MONGODB_ATLAS_CLIENT_ID=',
+    ],
+  ] as const;
+  const variables = { ...credentialEnv(account), LIVE_MIGRATION_PREP_CONFIG: deployment.configFile };
+  const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${value}\n`);
+  const script = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
+    replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
+  );
   await sh(`ln -s ${deployment.folder}/tokens tokens`);
-  const text = page('docs/acceptance.md');
-  const blocks = codeBlocks(text, 'sh');
-  const [lookAgain = ''] = (blocks[1] ?? '').trimEnd().split('\n').slice(-1);
-  const [disconnect = ''] = codeSpans(text).filter((span) => span.endsWith('-X DELETE'));
-  const script = [...blocks.toSpliced(5, 0, `${lookAgain}\n`), disconnect];
-  const output = (await sh(script.join('echo; echo END\n'))).map((line) => line.join('\t')).join('\n');
-  const [names, look, create, find, paste, linked, again, remove] = output.split(/^END$/m).map((part) => part.trim());
+  const output = (await sh(exports.join('') + script.join('echo; echo END\n')))
+    .map((line) => line.join('\t'))
+    .join('\n');
+  const parts = output.split(/^END$/m).map((part) => part.trim());
+  const [names, look, create, find, decode, use, connect, replace, refuse, takeAway, remove] = parts;
 
-  const [first, second] = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+  const [first, ofSecond] = atlas.createdTokens().map(({ apiKey: { id } }) => id);
+  const synced = '{"status":"SYNCED"}';
+  const notSynced = '{"status":"NOT_SYNCED"}';
+  const project = (sourceOrgId: string) => `"projectId":"${sourceOrgId}"`;
+  expect(parts).toHaveLength(11);
   expect(names).toBe('');
   expect(look).toMatch(/\n\[\]$/);
-  expect(create).toContain('token is in');
-  expect(find).toContain(`${first}\tLive Migration link-token\tORG_OWNER\n{"links":[],"results":[],"totalCount":0}`);
+  expect(create).toMatch(/^file .*\.link-token on the worker's host$/);
+  expect(find).toMatch(new RegExp(`^${first}\t(\\S+)Z\t\\1\\.\\d+Z\tLive Migration link-token\tORG_OWNER\n`));
+  expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
   expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
-  expect(paste).toContain('{"status":"SYNCED"}');
-  expect(linked).toContain(`"projectId":"${atlas.account.sourceOrgId}"`);
-  expect(again).toMatch(new RegExp(`\n *2 ${first}\n *1 ${second}$`));
-  expect(remove).toMatch(/\n0$/);
+  expect(decode).toBe('0');
+  expect(use).toMatch(new RegExp(`^${synced}\n${synced}\n.*${project(account.sourceOrgId)}`));
+  expect(connect?.split('\n').slice(0, 3)).toEqual([synced, synced, synced]);
+  expect(connect).toMatch(new RegExp(`\n *2 ${first}\n *1 ${ofSecond}$`));
+  expect(replace?.split('\n')).toEqual([synced, synced, synced, synced]);
+  expect(refuse).toMatch(/\nerror +role of credential default: .* cannot create link-tokens .* 401 NOT_ORG_OWNER/);
+  expect(refuse).toMatch(/\nHTTP\/1\.1 401 [^\n]*\nNOT_ORG_OWNER\nHTTP\/1\.1 201 [^\n]*\n/);
+  expect(takeAway?.split('\n')).toEqual([
+    'alreadyLinked',
+    `API Key '${first}' deleted`,
+    notSynced,
+    synced,
+    'link deleted',
+    notSynced,
+    '[]',
+    'recentToken',
+  ]);
+  expect(remove).toBe('0');
   expect(atlas.state().migrationLinks).toEqual([]);
-  expect(atlas.createdTokens()).toMatchObject([{ removedAt: expect.any(String) }, { removedAt: expect.any(String) }]);
+  const removed = { removedAt: expect.any(String) };
+  expect(atlas.createdTokens()).toMatchObject([removed, removed, removed, removed]);
 });
 
 it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
