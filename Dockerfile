@@ -4,7 +4,7 @@ FROM ${NODE_IMAGE} AS source
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY tsconfig.json tsconfig.build.json tsconfig.contract.json ./
+COPY tsconfig.json tsconfig.build.json ./
 COPY dev dev
 COPY src src
 

@@ -14,12 +14,9 @@ const stamp = buildStamp();
 if (contentOf('dist/.stamp') === stamp) process.exit(0);
 
 rmSync('dist', { recursive: true, force: true });
-// The second makes the declaration files of the package entry `live-migration-prep/contract`.
-for (const project of ['tsconfig.build.json', 'tsconfig.contract.json']) {
-  const tsc = ['node_modules/typescript/bin/tsc', '-p', project];
-  const { status } = spawnSync(process.execPath, tsc, { stdio: 'inherit' });
-  if (status !== 0) process.exit(1);
-}
+const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
+const { status } = spawnSync(process.execPath, tsc, { stdio: 'inherit' });
+if (status !== 0) process.exit(1);
 
 const { code } = await bundleWorkflowCode({
   workflowsPath: path.resolve('dist/workflows/index.js'),

@@ -16,7 +16,7 @@ export function stampOf(paths, ...facts) {
 /** Stamp of everything that dist/ is built from. */
 export function buildStamp() {
   return stampOf([
-    ...['src', 'dev/setup/build.mjs', 'tsconfig.json', 'tsconfig.build.json', 'tsconfig.contract.json'],
+    ...['src', 'dev/setup/build.mjs', 'tsconfig.json', 'tsconfig.build.json'],
     ...['package.json', 'package-lock.json'],
   ]);
 }

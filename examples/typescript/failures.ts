@@ -24,7 +24,7 @@ import {
   type PrepareRequest,
   type Receipt,
   type RefusalType,
-} from 'live-migration-prep/contract';
+} from 'live-migration-prep-contract';
 
 const [file, ...options] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx failures.ts request.json [--again]');

@@ -21,7 +21,7 @@ import {
   type PrepareLiveMigration,
   type PrepareRequest,
   type Receipt,
-} from 'live-migration-prep/contract';
+} from 'live-migration-prep-contract';
 
 const [file] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx join.ts request.json');

@@ -8,7 +8,7 @@ import {
   workflowIdFor,
   type PrepareLiveMigration,
   type PrepareRequest,
-} from 'live-migration-prep/contract';
+} from 'live-migration-prep-contract';
 
 const [file] = process.argv.slice(2);
 if (file === undefined) throw new Error('usage: npx tsx smallest.ts request.json');

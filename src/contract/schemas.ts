@@ -180,16 +180,16 @@ export const statusSchema = z.object({
 
 export type Status = z.output<typeof statusSchema>;
 
-const fieldProblem = z.object({
+export const fieldProblemSchema = z.object({
   field: detail.describe('Path of the field, such as accessListIps[3]'),
   description: detail.describe('What is wrong, and what to write instead'),
 });
 
-export type FieldProblem = z.output<typeof fieldProblem>;
+export type FieldProblem = z.output<typeof fieldProblemSchema>;
 
-const fields = z.array(fieldProblem).max(MAX_FIELDS);
+const fields = z.array(fieldProblemSchema).max(MAX_FIELDS);
 
-const findingSchema = z.object({
+export const findingSchema = z.object({
   check: detail.describe('What was checked, such as `sink drop`'),
   state: z.enum(['ok', 'unchecked', 'warning', 'error']),
   message: message.describe('What works, or what is wrong and what to do'),

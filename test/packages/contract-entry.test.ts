@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import * as definitions from '../../src/contract/definitions';
 import * as names from '../../src/contract/names';
 import { newFolder } from '../support/clean-up';
-import { INSTALL_PACKAGE, sh } from '../support/examples';
+import { INSTALL_CONTRACT, sh } from '../support/examples';
 import { ROOT, codeBlocks, page } from '../support/markdown';
 
-const ENTRY = 'live-migration-prep/contract';
+const ENTRY = 'live-migration-prep-contract';
 
 const PUBLIC = Object.keys({ ...names, ...definitions });
 
@@ -19,24 +19,35 @@ function evaluate(inputType: string, expression: string): unknown {
   return JSON.parse(execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' }));
 }
 
-// The tarball and nothing else: anything an entry imports beyond itself is missing.
-beforeAll(() => sh(INSTALL_PACKAGE, folder));
+// The tarball and nothing else: anything it imports beyond itself is missing.
+beforeAll(() => sh(INSTALL_CONTRACT, folder));
 
 it.each([
   ['commonjs', `require('${ENTRY}')`],
   ['module', `await import('${ENTRY}')`],
-])('the entry has every public name for %s, without a dependency installed', (inputType, entry) => {
+])('has every public name for %s, with nothing else installed', (inputType, entry) => {
   const found = evaluate(inputType, `Object.keys(${entry})`);
   expect(found).toEqual(expect.arrayContaining(PUBLIC));
 });
 
-it('the package gives access to its JSON Schemas, and to no other file', () => {
-  const load = (file: string) => evaluate('commonjs', `require('live-migration-prep/${file}')`);
+it('gives access to its JSON Schemas, and to no other file', () => {
+  const load = (file: string) => evaluate('commonjs', `require('${ENTRY}/${file}')`);
   expect(load('schemas/receipt.schema.json')).toMatchObject({ title: 'Receipt' });
-  expect(() => load('dist/client.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
+  expect(() => load('names.js')).toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED');
 });
 
-it('the types of the entry serve CommonJS, ECMAScript modules, README and examples, and find mistakes', () => {
+it('depends on @temporalio/common only, for its types', () => {
+  const description = evaluate('commonjs', `require('${ENTRY}/package.json')`);
+  expect(description).toHaveProperty('peerDependencies', { '@temporalio/common': expect.any(String) });
+  expect(description).not.toHaveProperty('dependencies');
+});
+
+it('describes the fields of its types', () => {
+  const types = readFileSync(path.join(folder, 'node_modules', ENTRY, 'schemas.d.ts'), 'utf8');
+  expect(types).toMatch(/\/\*\* Name of a sink .*\*\/\n +sink: string;/);
+});
+
+it('types CommonJS, ECMAScript modules, README and examples without zod, and finds mistakes', () => {
   const caller = `
     import type { WorkflowHandle } from '@temporalio/client';
     import {
@@ -52,13 +63,16 @@ it('the types of the entry serve CommonJS, ECMAScript modules, README and exampl
     ];
     export const find = (type: string): FailureType | null => (isRunFailureType(type) ? type : null);
     export const located = ({ location }: Receipt): string => location + id;`;
-  const mistake = caller.replace("sink: 'drop'", "sinks: 'drop'");
-  for (const name of ['zod', '@temporalio', '@types']) {
+  const mistakes = {
+    wrongName: caller.replace("sink: 'drop'", "sinks: 'drop'"),
+    wrongType: caller.replace("orgId: 'a'", 'orgId: 1'),
+  };
+  for (const name of ['@temporalio', '@types']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
   }
   for (const type of ['cts', 'mts']) {
     writeFileSync(path.join(folder, `caller.${type}`), caller);
-    writeFileSync(path.join(folder, `mistake.${type}`), mistake);
+    for (const [name, text] of Object.entries(mistakes)) writeFileSync(path.join(folder, `${name}.${type}`), text);
   }
   writeFileSync(path.join(folder, 'readme.mts'), codeBlocks(page('README.md'), 'ts').join(''));
   for (const program of ['smallest', 'join', 'failures']) {
@@ -68,5 +82,10 @@ it('the types of the entry serve CommonJS, ECMAScript modules, README and exampl
   const command = `${tsc} --module nodenext --target es2023 --types node *.cts *.mts`;
   const { stdout } = spawnSync(command, { cwd: folder, shell: true, encoding: 'utf8' });
   const errors = stdout.match(/^\S+\.[cm]ts.*error TS\d+/gm);
-  expect(errors).toEqual(['cts', 'mts'].map((type) => expect.stringMatching(`^mistake.${type}.*TS2561$`)));
+  expect(errors).toEqual([
+    expect.stringMatching(/^wrongName.cts.*TS2561$/),
+    expect.stringMatching(/^wrongName.mts.*TS2561$/),
+    expect.stringMatching(/^wrongType.cts.*TS2322$/),
+    expect.stringMatching(/^wrongType.mts.*TS2322$/),
+  ]);
 });

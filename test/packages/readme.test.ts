@@ -80,7 +80,10 @@ it('every block of README works, in its order', async () => {
   for (const name of ['@temporalio', 'tsx']) {
     symlinkSync(path.join(ROOT, 'node_modules', name), path.join(modules, name));
   }
-  symlinkSync(path.join(prefix, 'lib/node_modules/live-migration-prep'), path.join(modules, 'live-migration-prep'));
+  const contract = path.join(modules, 'live-migration-prep-contract');
+  mkdirSync(contract);
+  const tarball = (await sh('npm run pack:contract')).trim().split('\n').at(-1) ?? '';
+  await sh(`tar -xzf "${tarball}" -C "${contract}" --strip-components=1`);
   const node = (program: string) => {
     writeFileSync(path.join(caller, 'start.mts'), program);
     return sh('node --import tsx start.mts', caller);

@@ -6,10 +6,11 @@ import { ROOT } from './markdown';
 
 export const CACHE = path.join(ROOT, '.cache/examples');
 
-/** Installs the tarball that `npm pack` makes, and nothing beside it. */
-export const INSTALL_PACKAGE = `
-  mkdir -p node_modules/live-migration-prep
-  tar -xzf "$(npm pack --silent "$ROOT")" -C node_modules/live-migration-prep --strip-components=1`;
+/** Installs the package for callers, and nothing beside it. */
+export const INSTALL_CONTRACT = `
+  mkdir -p node_modules/live-migration-prep-contract
+  tarball=$(npm run --prefix "$ROOT" pack:contract "$PWD" | tail -n 1)
+  tar -xzf "$tarball" -C node_modules/live-migration-prep-contract --strip-components=1`;
 
 /** The examples of one language: where they are, and shell commands, which run in a copy of their folder. */
 interface Language {
@@ -26,7 +27,7 @@ export const LANGUAGES: Record<string, Language> = {
   TypeScript: {
     source: (program) => `typescript/${program}.ts`,
     check: 'true',
-    install: `${INSTALL_PACKAGE}
+    install: `${INSTALL_CONTRACT}
       ln -s "$ROOT/node_modules/@temporalio" "$ROOT/node_modules/tsx" node_modules`,
     run: 'NODE_NO_WARNINGS=1 exec node --import tsx "$PROGRAM.ts"',
   },

@@ -142,7 +142,7 @@ it('the TypeScript examples pin the versions of this package', () => {
       devDependencies: Record<string, string>;
     };
   const { version, dependencies, devDependencies } = packageIn('.');
-  const tarball = { 'live-migration-prep': `file:live-migration-prep-${version}.tgz` };
+  const tarball = { 'live-migration-prep-contract': `file:live-migration-prep-contract-${version}.tgz` };
   const theirs = packageIn('examples/typescript').dependencies;
   expect({ ...dependencies, ...devDependencies, ...tarball }).toMatchObject(theirs);
 });

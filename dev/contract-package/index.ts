@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import ts from 'typescript';
+import { writeTypes } from './write-types';
+
+/*
+ * Packs `live-migration-prep-contract`, the package for callers in TypeScript: the compiled files of src/contract but its
+ * schemas, whose types are written out, and the JSON Schemas. Prints the path of the tarball. The argument is the folder
+ * for it, by default that of the project.
+ */
+
+const ROOT = path.join(__dirname, '../..');
+const ENTRY = path.join(ROOT, 'src/contract/index.ts');
+const SCHEMAS = path.join(ROOT, 'src/contract/schemas.ts');
+
+/** Versions of Temporal's SDK that a caller may have. The first is the oldest with Update-with-Start. */
+const SDK_VERSIONS = '^1.11.7';
+
+/** Writes the package into an empty folder. @throws Error when a file does not compile. */
+function writePackage(folder: string): void {
+  const program = createProgram(folder);
+  const declarations: string[] = [];
+  for (const file of program.getSourceFiles()) {
+    const isOurs = path.dirname(file.fileName) === path.dirname(ENTRY) && file.fileName !== SCHEMAS;
+    if (!isOurs) continue;
+    program.emit(file, (name, text) => {
+      writeFileSync(name, text);
+      if (name.endsWith('.d.ts')) declarations.push(text);
+    });
+  }
+  const isUsed = (name: string) => declarations.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+  writeFileSync(path.join(folder, 'schemas.d.ts'), writeTypes(program, SCHEMAS, isUsed));
+  writeDescription(folder);
+  for (const name of ['LICENSE', 'schemas']) {
+    cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
+  }
+}
+
+function createProgram(outDir: string): ts.Program {
+  const config = ts.readConfigFile(path.join(ROOT, 'tsconfig.build.json'), (file) => readFileSync(file, 'utf8'));
+  const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, ROOT);
+  Object.assign(options, { rootDir: path.dirname(ENTRY), outDir, declaration: true, sourceMap: false });
+  const program = ts.createProgram([ENTRY], options);
+  const [error] = ts.getPreEmitDiagnostics(program);
+  if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
+  return program;
+}
+
+/** Writes package.json and README.md. */
+function writeDescription(folder: string): void {
+  const project = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const { version, homepage, bugs, license, author, repository, engines } = project;
+  const description = {
+    name: 'live-migration-prep-contract',
+    version,
+    description: 'Types, names and JSON Schemas for callers of live-migration-prep.',
+    keywords: ['temporal', 'mongodb', 'atlas', 'live-migration', 'link-token'],
+    homepage,
+    bugs,
+    license,
+    author,
+    repository,
+    engines,
+    type: 'commonjs',
+    main: './index.js',
+    types: './index.d.ts',
+    exports: {
+      '.': { types: './index.d.ts', default: './index.js' },
+      './schemas/*.json': './schemas/*.json',
+      './package.json': './package.json',
+    },
+    peerDependencies: { '@temporalio/common': SDK_VERSIONS },
+  };
+  const readme = `# live-migration-prep-contract
+
+What a caller of live-migration-prep needs in TypeScript or JavaScript: the names of its workflows, Updates, Query and
+failure types, the types of a request and of a receipt, and their JSON Schemas. It loads no other package.
+
+See [the documentation of live-migration-prep](${String(homepage)}), Callers.
+`;
+  writeFileSync(path.join(folder, 'package.json'), `${JSON.stringify(description, null, 2)}\n`);
+  writeFileSync(path.join(folder, 'README.md'), readme);
+}
+
+function pack(destination: string): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'contract-package-'));
+  try {
+    writePackage(folder);
+    const command = ['pack', folder, '--silent', '--pack-destination', destination];
+    return path.join(destination, execFileSync('npm', command, { encoding: 'utf8' }).trim());
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+console.log(pack(path.resolve(ROOT, process.argv[2] ?? '.')));
