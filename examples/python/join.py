@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+from ipaddress import ip_network
 
 from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -20,6 +21,15 @@ def workflow_id_for(request: dict) -> str:
     if source == "":
         raise ValueError("sourceOrgId is empty: leave it out or write null")
     return "/".join(["live-migration-prep", request["orgId"], *filter(None, [source])])
+
+
+def normalize(entry: str) -> str:
+    """Writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed."""
+    try:
+        network = ip_network(entry)
+    except ValueError:
+        return entry
+    return str(network.network_address if network.num_addresses == 1 else network)
 
 
 # docs/callers.md refers to this function.
@@ -41,7 +51,7 @@ async def start_or_join(client: Client, workflow_id: str, request: dict) -> dict
     except WorkflowAlreadyStartedError:
         receipt = await client.get_workflow_handle(workflow_id).result()
     # The newest run of this id delivered its token, perhaps for another request.
-    is_same_list = set(receipt["accessListIps"]) == set(request["accessListIps"])
+    is_same_list = set(receipt["accessListIps"]) == set(map(normalize, request["accessListIps"]))
     if receipt["sink"] == request["sink"] and is_same_list:
         return receipt
     message = f"a token was delivered to sink {receipt['sink']} for {receipt['accessListIps']}"

@@ -3,6 +3,7 @@
  * npx tsx join.ts request.json
  */
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import {
   ApplicationFailure,
   Client,
@@ -32,6 +33,14 @@ const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
+/** Writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed. */
+function normalize(entry: string): string {
+  const [address = '', prefixLength] = entry.split('/');
+  const shortest = isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address;
+  const isAddress = prefixLength === undefined || prefixLength === (isIPv6(address) ? '128' : '32');
+  return isAddress ? shortest : `${shortest}/${prefixLength}`;
+}
+
 // docs/callers.md refers to this function.
 async function startOrJoin(): Promise<Receipt> {
   try {
@@ -51,7 +60,7 @@ async function startOrJoin(): Promise<Receipt> {
   // The newest run of this id delivered its token, perhaps for another request.
   const receipt = await client.workflow.getHandle<PrepareLiveMigration>(workflowId).result();
   const sorted = (entries: string[]) => [...new Set(entries)].sort().join();
-  const isSameList = sorted(receipt.accessListIps) === sorted(request.accessListIps);
+  const isSameList = sorted(receipt.accessListIps) === sorted(request.accessListIps.map(normalize));
   if (receipt.sink === request.sink && isSameList) return receipt;
   const message = `a token was delivered to sink ${receipt.sink} for [${receipt.accessListIps.join()}]`;
   throw ApplicationFailure.nonRetryable(message, 'DifferentRequest');

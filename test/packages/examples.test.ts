@@ -79,6 +79,22 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       expect(atlas.createdTokens()).toHaveLength(tokens + 1);
     });
 
+    it('join takes the receipt of its own request when an entry of the access list is not in its shortest form', async () => {
+      const accessListIps = [
+        '192.31.196.7/32',
+        '2001:0004:112:0::A',
+        '2001:4:112:0:0:0:0:b/128',
+        '2001:4:112:1:0::/64',
+      ];
+      const request = newRequest({ accessListIps: [...accessListIps, '192.31.196.7', '192.31.196.128/25'] });
+      expect(await outcome('join', request)).toEqual([0, 'delivered', '']);
+      expect(await outcome('join', request)).toEqual([0, 'delivered', '']);
+      for (const changed of ['192.31.196.7/31', 'not an address']) {
+        const other = { ...request, accessListIps: [changed, ...accessListIps] };
+        expect(await outcome('join', other)).toEqual([1, 'failed (DifferentRequest)', '']);
+      }
+    });
+
     it('no program takes the receipt of another request for its own; failures creates a second token only with --again', async () => {
       const request = newRequest();
       const delivered = {

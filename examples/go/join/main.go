@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -42,6 +43,21 @@ func workflowIDFor(request Request) string {
 	return id + "/" + *request.SourceOrgID
 }
 
+// normalize writes an entry of an access list as a receipt has it: an address without a mask, IPv6 compressed.
+func normalize(entry string) string {
+	if address, err := netip.ParseAddr(entry); err == nil {
+		return address.String()
+	}
+	prefix, err := netip.ParsePrefix(entry)
+	if err != nil {
+		return entry
+	}
+	if prefix.IsSingleIP() {
+		return prefix.Addr().String()
+	}
+	return prefix.String()
+}
+
 // docs/callers.md refers to this function.
 func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt Receipt, err error) {
 	workflowID := workflowIDFor(request)
@@ -71,8 +87,12 @@ func startOrJoin(ctx context.Context, c client.Client, request Request) (receipt
 	if err := c.GetWorkflow(ctx, workflowID, "").Get(ctx, &receipt); err != nil {
 		return receipt, err
 	}
+	var entries []string
+	for _, entry := range request.AccessListIPs {
+		entries = append(entries, normalize(entry))
+	}
 	sorted := func(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
-	if receipt.Sink == request.Sink && slices.Equal(sorted(receipt.AccessListIPs), sorted(request.AccessListIPs)) {
+	if receipt.Sink == request.Sink && slices.Equal(sorted(receipt.AccessListIPs), sorted(entries)) {
 		return receipt, nil
 	}
 	message := fmt.Sprintf("a token was delivered to sink %s for %v", receipt.Sink, receipt.AccessListIPs)
