@@ -1,11 +1,13 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { FILES_WITH_VERSION, versionPattern } from '../../../dev/set-version';
 import { responseError } from '../../../src/atlas/outcomes';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
 import { settingsSchema } from '../../../src/config/settings';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, REFUSAL_TYPES } from '../../../src/contract/names';
 import { receiptSchema } from '../../../src/contract/schemas';
+import { VERSION } from '../../../src/version';
 import { LANGUAGES, sourceOf } from '../../support/examples';
 import * as markdown from '../../support/markdown';
 import { matchesIn, page, tableBelow } from '../../support/markdown';
@@ -145,6 +147,19 @@ it('the TypeScript examples pin the versions of this package', () => {
   const tarball = { 'live-migration-prep-contract': `file:live-migration-prep-contract-${version}.tgz` };
   const theirs = packageIn('examples/typescript').dependencies;
   expect({ ...dependencies, ...devDependencies, ...tarball }).toMatchObject(theirs);
+});
+
+it('every file that names the version of the program is changed by npm version', () => {
+  const folders = ['.github', 'deploy', 'docker', 'docs', 'examples'].flatMap((folder) =>
+    readdirSync(path.join(markdown.ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+      path.join(folder, name),
+    ),
+  );
+  const isText = (name: string) =>
+    /(\.(json|md|mod|py|toml|ts|txt|ya?ml)|file)$/.test(name) && !/node_modules|venv|package-lock|CHANGELOG/.test(name);
+  const names = [...readdirSync(markdown.ROOT), ...folders].filter(isText);
+  const pattern = versionPattern(VERSION);
+  expect(names.filter((name) => page(name).match(pattern)).sort()).toEqual([...FILES_WITH_VERSION].sort());
 });
 
 function parses(json: string): boolean {
