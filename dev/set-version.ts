@@ -13,13 +13,17 @@ export const FILES_WITH_VERSION = [
   'deploy/kubernetes/README.md',
   'deploy/kubernetes/overlays/deployment/kustomization.yaml',
   'deploy/kubernetes/overlays/worker-controller/kustomization.yaml',
+  'deploy/kubernetes/pod/kustomization.yaml',
   'examples/typescript/package.json',
 ];
 
 /** Matches a version of the program, not an equal one of another program: the text before it is the first group. */
 export function versionPattern(version: string): RegExp {
   const escaped = version.replaceAll('.', '\\.');
-  return new RegExp(`(live-migration-prep\\b.*?(?<![\\d.]))${escaped}(?!\\.?\\d)`, 'g');
+  return new RegExp(
+    `((?:live-migration-prep|app\\.kubernetes\\.io/version)\\b.*?(?<![\\d.]))${escaped}(?!\\.?\\d)`,
+    'g',
+  );
 }
 
 function main(before: string, after: string): void {

@@ -6,6 +6,7 @@ import { parse, parseAllDocuments, stringify } from 'yaml';
 import { loadConfig } from '../../src/config';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { makeKey } from '../../src/secrets/sealing';
+import { VERSION } from '../../src/version';
 import { alertRules } from '../support/alerts';
 import { newFolder } from '../support/clean-up';
 
@@ -30,7 +31,7 @@ interface Template {
 interface Manifest {
   apiVersion: string;
   kind: string;
-  metadata: { name: string; namespace?: string };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
   data: Record<string, string>;
   spec: { replicas: number; template: Template; jobLabel: string };
 }
@@ -102,6 +103,17 @@ describe.each([
       },
     });
     expect(container.env.filter(({ value }) => value === undefined)).toEqual([]);
+  });
+
+  it('has the labels that Kubernetes recommends, with the version of the program', () => {
+    const recommended = {
+      ...LABELS,
+      'app.kubernetes.io/version': VERSION,
+      'app.kubernetes.io/component': 'worker',
+      'app.kubernetes.io/part-of': 'live-migration-prep',
+    };
+    expect(template.metadata.labels).toEqual(recommended);
+    expect(manifests.map(({ metadata: { labels } }) => labels)).toEqual(manifests.map(() => recommended));
   });
 
   it('puts everything into one namespace', () => {
