@@ -1,3 +1,4 @@
+import os from 'node:os';
 import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
 import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
@@ -6,6 +7,7 @@ import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
 import { buildRetries } from '../config/retries';
 import { createServices } from '../config/services';
+import { VERSION } from '../version';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
 /** Makes a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
@@ -18,6 +20,8 @@ export async function createWorker(
   const worker = await Worker.create({
     connection,
     namespace,
+    // As by default, with the version: `temporal worker list` tells the workers of two releases apart.
+    identity: `${process.pid}@${os.hostname()}@${VERSION}`,
     taskQueue: config.taskQueue,
     workflowBundle: { codePath: path.join(__dirname, '../workflow-bundle.js') },
     // The workflow bundle has its own copy.

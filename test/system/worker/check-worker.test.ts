@@ -2,6 +2,7 @@ import type { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
 import { checkReportSchema } from '../../../src/contract/schemas';
+import { VERSION } from '../../../src/version';
 import { newOrgId } from '../../support/ids';
 import { startInstallation } from '../../support/installation';
 import { setUp } from '../../support/set-up';
@@ -47,7 +48,8 @@ describe('checkWorker', () => {
     atlas.faults({ on: 'orgs', status: 503 });
     const warnings = [expect.stringMatching(/^accessListIps\[0\] "17\.2\.0\.0\/15" /)];
     const prepared = { ...request, credential: 'default', warnings };
-    const completed = { type: 'completed', attempts: 2, fields: [] };
+    const worker = expect.stringMatching(new RegExp(`^\\d+@.+@${VERSION}$`));
+    const completed = { type: 'completed', attempts: 2, fields: [], worker };
     expect(await check(request)).toMatchObject({ ...completed, request: prepared });
   });
 
