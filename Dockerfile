@@ -1,6 +1,7 @@
-ARG NODE_IMAGE=node:24-trixie-slim
+# Not in a variable, since Dependabot does not update one (dependabot/dependabot-core#2057).
+FROM node:24-trixie-slim AS base
 
-FROM ${NODE_IMAGE} AS source
+FROM base AS source
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
@@ -23,7 +24,7 @@ RUN cd node_modules/@temporalio/core-bridge \
 # Temporal's client trusts the system's certificates. The slim image has none; Node carries Mozilla's.
 RUN node -p 'tls.rootCertificates.join("\n")' > ca-certificates.crt
 
-FROM ${NODE_IMAGE}
+FROM base
 ARG VERSION=unreleased
 ARG REVISION=unknown
 ARG CREATED=unknown
