@@ -15,6 +15,9 @@ interface StoredHistory {
   history: unknown;
 }
 
+/** Characters of a history that is stored. The larger ones have refused inputs, and are nine tenths of all. */
+const MAX_STORED_LENGTH = 200_000;
+
 /** Fetches the history of each run of a task queue, as JSON that names neither this machine nor this process. */
 export async function fetchHistories({ workflow }: Client, taskQueue: string): Promise<StoredHistory[]> {
   const histories: StoredHistory[] = [];
@@ -33,10 +36,12 @@ export function fileOfVersion(): string {
   return path.join(RELEASES, VERSION, `${path.basename(testPath, '.test.ts')}.jsonl`);
 }
 
-/** Writes a file with one history a line. */
+/** Writes a file with one history a line, without those that are large. */
 export function storeHistories(file: string, histories: StoredHistory[]): void {
+  const lines = histories.map((history) => JSON.stringify(history));
+  const stored = lines.filter((line) => line.length <= MAX_STORED_LENGTH);
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, histories.map((history) => `${JSON.stringify(history)}\n`).join(''));
+  writeFileSync(file, stored.map((line) => `${line}\n`).join(''));
 }
 
 /** Reads the histories of every file below a folder. */
