@@ -10,11 +10,11 @@ import { duration } from './cli/option-parsers';
 import { createOutput, type Io } from './cli/output';
 import { createStop, type Stop } from './cli/stop';
 import { doctorCommand } from './doctor/command';
-import { keysCommand } from './keys/command';
 import { listCommand } from './list/command';
 import { recoverCommand } from './recover/command';
 import { redeliverCommand } from './redeliver/command';
 import { scheduleCommand } from './schedule/command';
+import { sealingKeysCommand } from './sealing-keys/command';
 import { startCommand } from './start/command';
 import { watchCommand } from './watch/command';
 
@@ -26,7 +26,7 @@ const COMMANDS = [
   cancelCommand,
   redeliverCommand,
   recoverCommand,
-  keysCommand,
+  sealingKeysCommand,
   doctorCommand,
   scheduleCommand,
 ];

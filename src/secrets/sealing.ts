@@ -31,7 +31,7 @@ const payloadSchema = tokenFactsSchema.extend({
 
 /** New keys open no token that is sealed already. */
 export const HOW_TO_MAKE_KEYS =
-  'for a first installation, make the keys with: live-migration-prep keys --file sealing-keys.json';
+  'for a first installation, make the keys with: live-migration-prep sealing-keys --file sealing-keys.json';
 const HOW_TO_RESTORE_KEYS =
   'restore them from another worker, since only they open the tokens that are sealed with them; ' + HOW_TO_MAKE_KEYS;
 
@@ -53,7 +53,7 @@ export type Sealer = ReturnType<typeof createSealer>;
 /**
  * Makes what seals and opens tokens.
  *
- * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep keys` writes it. It is read again when
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys` writes it. It is read again when
  *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
  */

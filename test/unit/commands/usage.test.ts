@@ -86,7 +86,17 @@ it('doctor names every problem of a configuration, checks nothing else, and ends
   expect(stderr).toMatch(/ problems:\n[^]*lmp\.yaml:2 sinks\.drop\.type: [^]*lmp\.yaml:1 colour: /);
 });
 
-const COMMANDS = ['start', 'watch', 'list', 'cancel', 'redeliver', 'recover', 'keys', 'doctor', 'schedule create'];
+const COMMANDS = [
+  'start',
+  'watch',
+  'list',
+  'cancel',
+  'redeliver',
+  'recover',
+  'sealing-keys',
+  'doctor',
+  'schedule create',
+];
 
 it('--help names every command and every exit code, and ends with exit code 0', async () => {
   const { code, stdout, stderr } = await run('--help');

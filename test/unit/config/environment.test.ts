@@ -73,7 +73,7 @@ it.each([
 
 it.each([
   [SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
-  [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON: restore them .*; for a first .* keys --file'],
+  [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON: restore them .*; for a first .* sealing-keys --file'],
   [BASE_URL, 'cloud.mongodb.com', SERVER],
   [BASE_URL, 'ftp://cloud.mongodb.com', SERVER],
   [BASE_URL, 'https://cloud.mongodb.com/api/atlas/v2', SERVER],

@@ -21,7 +21,7 @@ async function readHelp(...command: string[]): Promise<void> {
   const stream = { write: (chunk: string) => (text += chunk) };
   await runProgram({ env: {}, stdout: stream, stderr: stream }, [...command, '--help']);
   const [, list = ''] = text.split(/^Commands:$/m);
-  const names = matchesIn(list, /^ {2}(?!help\b)([a-z]+)/gm);
+  const names = matchesIn(list, /^ {2}(?!help\b)([a-z]+(?:-[a-z]+)*)/gm);
   // A command that has subcommands is a group.
   if (names.length === 0 || command.length === 0) helps.set(command.join(' '), text);
   for (const name of names) await readHelp(...command, name);
@@ -184,7 +184,7 @@ function invocationsIn(text: string): string[] {
 
 /** Tells whether the command and all its options exist. */
 function exists(invocation: string): boolean {
-  const command = /^(?: [a-z]+)*/.exec(invocation)?.[0].trim() ?? '';
+  const command = /^(?: [a-z]+(?:-[a-z]+)*)*/.exec(invocation)?.[0].trim() ?? '';
   const name = [...helps.keys()].find((known) => known !== '' && `${command} `.startsWith(`${known} `)) ?? '';
   const options = matchesIn(invocation, / (--[a-z][a-z-]*)/g);
   const help = `${helps.get('')} ${helps.get(name)}`;

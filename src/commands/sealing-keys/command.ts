@@ -6,12 +6,15 @@ import type { ProgramContext } from '../cli/context';
 import { formatExamples } from '../cli/help';
 import type { Output } from '../cli/output';
 
-export const keysCommand = ({ output }: ProgramContext) =>
-  new Command('keys')
+export const sealingKeysCommand = ({ output }: ProgramContext) =>
+  new Command('sealing-keys')
     .description('create the keys that seal tokens in histories')
     .requiredOption('--file <file>', 'file to write, mode 0600 (required)')
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them')
-    .addHelpText('after', formatExamples('keys --file sealing-keys.json', 'keys --file sealing-keys.json --rotate'))
+    .addHelpText(
+      'after',
+      formatExamples('sealing-keys --file sealing-keys.json', 'sealing-keys --file sealing-keys.json --rotate'),
+    )
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 async function makeKeys(file: string, rotate: true | undefined, output: Output): Promise<void> {

@@ -9,7 +9,7 @@ beforeEach(() => void (file = fileIn('sealing-keys.json')));
 
 /** No output may hold a key. */
 async function keys(...args: string[]) {
-  const exit = await run(['keys', '--file', file, ...args]);
+  const exit = await run(['sealing-keys', '--file', file, ...args]);
   if (exit.code !== 0) return exit;
   const written = JSON.parse(readFileSync(file, 'utf8')) as { keys: { k: string }[] };
   expect(written.keys).not.toEqual([]);
@@ -20,7 +20,7 @@ async function keys(...args: string[]) {
 const keyIds = () => createSealer(() => readFileSync(file, 'utf8')).keyIds();
 const mode = () => statSync(file).mode & 0o777;
 
-describe('keys', () => {
+describe('sealing-keys', () => {
   it('writes a key that seals, for its owner alone, and with --rotate a new one before it', async () => {
     const exit = await keys('--json');
     const before = keyIds();
