@@ -53,8 +53,8 @@ export type Sealer = ReturnType<typeof createSealer>;
 /**
  * Makes what seals and opens tokens.
  *
- * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys` writes it. It is read again when
- *   a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
+ * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys` writes it. It is read
+ *   again when a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
  * @throws Error that describes the problem of the set, without its content.
  */
 export function createSealer(readKeySet: () => string) {
