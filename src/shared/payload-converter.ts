@@ -54,3 +54,11 @@ function isDeeperThan(levels: number, value: unknown): boolean {
 }
 
 export const payloadConverter = new LenientPayloadConverter();
+
+/** Payloads as Temporal's API has them. */
+export type Payloads = { payloads?: Payload[] | null } | null | undefined;
+
+/** Decodes payloads; one that cannot be read is `UNREADABLE`. */
+export function decodePayloads(payloads: Payloads): unknown[] {
+  return (payloads?.payloads ?? []).map((payload) => payloadConverter.fromPayload(payload));
+}

@@ -1,33 +1,17 @@
-import {
-  Client,
-  Connection,
-  defaultGrpcRetryOptions,
-  makeGrpcRetryInterceptor,
-  type ConnectionLike,
-} from '@temporalio/client';
+import { Client, Connection, type ConnectionLike } from '@temporalio/client';
 import { raceSignal, withTimeout } from '../abort';
 import { escapeControls } from '../shared/text';
-import { GRPC, RESPONSE_TOO_LARGE, findGrpcCode, findGrpcError } from './grpc';
+import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
 /** Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix. */
 const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
 
-const RETRIES = defaultGrpcRetryOptions();
-/** A response that is too large stays too large: the SDK would read it again for a minute. */
-const isRetryable: typeof RETRIES.retryableDecider = (attempt, status) =>
-  !RESPONSE_TOO_LARGE.test(status.details) && RETRIES.retryableDecider(attempt, status);
-
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
   return connect(env, async (options) => {
     await tryConnection(options, timeoutMs);
-    return Connection.connect({
-      ...options,
-      connectTimeout: timeoutMs,
-      channelArgs: CHANNEL_ARGS,
-      interceptors: [makeGrpcRetryInterceptor({ ...RETRIES, retryableDecider: isRetryable })],
-    });
+    return Connection.connect({ ...options, connectTimeout: timeoutMs, channelArgs: CHANNEL_ARGS });
   });
 }
 

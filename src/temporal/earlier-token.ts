@@ -75,6 +75,9 @@ export async function findDeliveredIds(client: Client, workflowId: string): Prom
   return ids;
 }
 
+/** A worker may look for tokens of many workflow ids at once, and each run may have a memo of 2 MB. */
+const RUNS_OF_A_PAGE = 5;
+
 /** Yields the closed runs of `prepareLiveMigration` with a workflow id, newest first, as Temporal lists them. */
 export async function* listClosedRuns(client: Client, workflowId: string, newest?: RunInfo | null) {
   // A run that was open when it was described may have closed since.
@@ -82,7 +85,9 @@ export async function* listClosedRuns(client: Client, workflowId: string, newest
   if (closed) yield closed;
   const fields = { WorkflowId: workflowId, WorkflowType: WORKFLOW_TYPES.prepare };
   const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
-  for await (const run of listExecutions(client, query)) if (run.runId !== closed?.runId) yield run;
+  for await (const run of listExecutions(client, query, RUNS_OF_A_PAGE)) {
+    if (run.runId !== closed?.runId) yield run;
+  }
 }
 
 async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | null> {

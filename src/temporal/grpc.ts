@@ -5,7 +5,6 @@ export const GRPC = {
   deadlineExceeded: 4,
   notFound: 5,
   permissionDenied: 7,
-  resourceExhausted: 8,
   unimplemented: 12,
   unavailable: 14,
   unauthenticated: 16,
@@ -29,13 +28,6 @@ export function findGrpcError(error: unknown) {
 /** @returns null when the error is not one of Temporal's API. */
 export function findGrpcCode(error: unknown): number | null {
   return findGrpcError(error)?.code ?? null;
-}
-
-/** Words of grpc-js, and of Core with and without compression, for a response that they refuse to read. */
-export const RESPONSE_TOO_LARGE = /larger than max|length too large|exceeded while decompressing/;
-
-export function isResponseTooLarge(error: unknown): boolean {
-  return RESPONSE_TOO_LARGE.test(findGrpcError(error)?.message ?? '');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { pMapIterable } from 'p-map';
 import { ORGANIZATION_ID, workflowIdFor } from '../../contract/names';
-import { readRun, type UnconfirmedAttempt } from '../../temporal/run-history';
+import { readRun } from '../../temporal/run-history';
+import type { UnconfirmedAttempt } from '../../temporal/run-record';
 import { listRuns } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 
@@ -45,7 +46,7 @@ export async function printWindows(
 async function readReceivedTokens({ client, taskQueue }: CommandContext, orgId: string, since: string) {
   const ofOrganization = `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`;
   const infos = listRuns(client, taskQueue, ofOrganization, `(CloseTime IS NULL OR CloseTime >= '${since}')`);
-  // As many as readRun reads at a time.
+  // Each history may have 50 MB.
   const runs = pMapIterable(infos, (info) => readRun(client, info), { concurrency: 2 });
   const tokens = new Map<string, ReceivedToken>();
   for await (const { token, tokenRequestedAt } of runs) {

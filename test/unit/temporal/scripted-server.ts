@@ -1,11 +1,15 @@
 import { Client, type ConnectionLike } from '@temporalio/client';
 
-export type ListRequest = { query: string; pageSize: number; nextPageToken: Uint8Array };
-export type HistoryRequest = {
+export interface ListRequest {
+  query: string;
+  pageSize: number;
+  nextPageToken: Uint8Array;
+}
+interface HistoryRequest {
   execution: { runId: string };
   maximumPageSize?: number;
   nextPageToken?: Uint8Array;
-};
+}
 
 /** Returns what a test needs of the response to each call. */
 interface Script {
@@ -41,6 +45,7 @@ export function listedRun(runId: string, change: object = {}) {
     execution: { workflowId: 'live-migration-prep/pair', runId },
     type: { name: 'prepareLiveMigration' },
     status: STATUS.terminated,
+    historyLength: { toNumber: () => 1 },
     startTime: timestamp(Date.now()),
     ...change,
   };
@@ -48,4 +53,4 @@ export function listedRun(runId: string, change: object = {}) {
 
 /** Makes the error of a call that gRPC rejects. */
 export const grpcError = (code: number, message: string) =>
-  Object.assign(new Error(message), { code, details: '', metadata: {} });
+  Object.assign(new Error(message), { code, details: '', metadata: { get: () => [] } });

@@ -1,0 +1,168 @@
+import type { Client } from '@temporalio/client';
+import type { Payload } from '@temporalio/common';
+import { z } from 'zod';
+import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
+import { failureDetailsSchema, recoverySchema, sealedTokenSchema, type SealedToken } from '../contract/schemas';
+import type { AttemptDetails } from '../shared/activities';
+import { toObject } from '../shared/object';
+import { UNREADABLE, decodePayloads, payloadConverter, type Payloads } from '../shared/payload-converter';
+import { truncate } from '../shared/text';
+import { toMs } from './grpc';
+
+type HistoryPage = Awaited<ReturnType<Client['workflowService']['getWorkflowExecutionHistory']>>;
+export type HistoryEvent = NonNullable<NonNullable<HistoryPage['history']>['events']>[number];
+type Attributes<Name extends keyof HistoryEvent> = NonNullable<HistoryEvent[Name]>;
+
+/** An attempt that may have created a token and returned none. */
+export interface UnconfirmedAttempt {
+  startedAt: string;
+  endedAt: string;
+  reason: string;
+}
+
+/** The token of a run of `prepareLiveMigration`, its attempts and its deliveries, as its history has them. */
+export interface RunHistory {
+  /** The first argument, as the caller sent it. */
+  request: object;
+  /** The token that the run created, or was given to recover. */
+  token: SealedToken | null;
+  /** The start of the attempt that received the token; null for a recovered one. */
+  tokenRequestedAt: string | null;
+  /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
+  deliveredId: string | null;
+  /** Attempts of this run that may have created another token: as many as the run counts in its memo. */
+  unconfirmedAttempts: UnconfirmedAttempt[];
+  /** Sinks that may have the token, 100 at most. */
+  sinksTried: string[];
+}
+
+/** An activity, which counts as started when it was scheduled until Temporal has an event of its start. */
+interface ActivityRecord {
+  type: string;
+  startedAt: string;
+  /** Name of the sink that a delivery may have called. */
+  sink?: string | undefined;
+}
+
+const deliveredSchema = z.object({ deliveryId: z.uuid() });
+
+/** Collects what is used of the events of a run, in their order, and keeps none of them: each may have 2 MB. */
+export class RunRecord {
+  private input: unknown[] = [];
+  private readonly activities = new Map<string, ActivityRecord>();
+  private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
+  /** The creation that ended last. */
+  private lastCreation: UnconfirmedAttempt | undefined;
+  private created: { token: SealedToken; requestedAt: string } | undefined;
+  private deliveredId: string | undefined;
+  /** The sinks that the failure of the run names. */
+  private namedSinks: string[] | undefined;
+
+  add(event: HistoryEvent): void {
+    const at = new Date(toMs(event.eventTime)).toISOString();
+    const {
+      workflowExecutionStartedEventAttributes: runStarted,
+      activityTaskScheduledEventAttributes: scheduled,
+      activityTaskStartedEventAttributes: started,
+      activityTaskCompletedEventAttributes: completed,
+      activityTaskCanceledEventAttributes: cancelled,
+      workflowPropertiesModifiedEventAttributes: modified,
+      workflowExecutionFailedEventAttributes: runFailed,
+    } = event;
+    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    if (runStarted) this.input = decodePayloads(runStarted.input);
+    if (scheduled) this.addScheduled(String(event.eventId), scheduled, at);
+    if (started) this.addStarted(started, at);
+    if (completed) this.addCompleted(completed, at);
+    if (failed) this.addFailed(failed, at);
+    if (cancelled) this.addCancelled(cancelled, at);
+    if (modified) this.addMemo(modified.upsertedMemo?.fields ?? {});
+    if (runFailed) this.addRunFailure(runFailed.failure?.applicationFailureInfo?.details);
+  }
+
+  toHistory(): RunHistory {
+    const recovery = recoverySchema.safeParse(this.input[1]).data;
+    const called = [...this.activities.values()].flatMap(({ sink }) => sink ?? []);
+    const sinksTried = this.namedSinks ?? [...new Set([...(recovery?.sinksTried ?? []), ...called])];
+    return {
+      request: toObject(this.input[0]),
+      token: recovery?.sealedToken ?? this.created?.token ?? null,
+      tokenRequestedAt: recovery ? null : (this.created?.requestedAt ?? null),
+      deliveredId: this.deliveredId ?? null,
+      unconfirmedAttempts: this.unconfirmedAttempts,
+      sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
+    };
+  }
+
+  private find({ scheduledEventId }: { scheduledEventId?: unknown }): ActivityRecord | undefined {
+    return this.activities.get(String(scheduledEventId));
+  }
+
+  private addScheduled(
+    eventId: string,
+    { activityType, input }: Attributes<'activityTaskScheduledEventAttributes'>,
+    at: string,
+  ): void {
+    const activity: ActivityRecord = { type: activityType?.name ?? '', startedAt: at };
+    if (activity.type === 'deliverLinkToken') {
+      const [, sink] = decodePayloads(input);
+      const isName = typeof sink === 'string' && sink !== UNREADABLE;
+      if (isName) activity.sink = truncate(sink, MAX_TEXT_LENGTH);
+    }
+    this.activities.set(eventId, activity);
+  }
+
+  private addStarted(started: Attributes<'activityTaskStartedEventAttributes'>, at: string): void {
+    const activity = this.find(started);
+    if (activity) activity.startedAt = at;
+  }
+
+  private addCompleted(completed: Attributes<'activityTaskCompletedEventAttributes'>, at: string): void {
+    const activity = this.find(completed);
+    const [result] = decodePayloads(completed.result);
+    if (activity?.type === 'createLinkToken') {
+      // Counted only if the run refuses the result.
+      this.addCreation(activity, at, 'completed without a token of this run');
+      const token = sealedTokenSchema.safeParse(result).data;
+      if (token) this.created = { token, requestedAt: activity.startedAt };
+    }
+    if (activity?.type === 'deliverLinkToken') {
+      this.deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;
+    }
+  }
+
+  private addFailed(
+    failed: Attributes<'activityTaskFailedEventAttributes'> | Attributes<'activityTaskTimedOutEventAttributes'>,
+    at: string,
+  ): void {
+    const activity = this.find(failed);
+    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, failed.failure?.message ?? 'no result');
+    const [details] = decodePayloads(failed.failure?.applicationFailureInfo?.details);
+    const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
+    if (activity && sinkTried === false) activity.sink = undefined;
+  }
+
+  private addCancelled(cancelled: Attributes<'activityTaskCanceledEventAttributes'>, at: string): void {
+    const activity = this.find(cancelled);
+    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, 'no result');
+  }
+
+  private addCreation({ startedAt }: ActivityRecord, endedAt: string, reason: string): void {
+    this.lastCreation = { startedAt, endedAt, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
+    this.created = undefined;
+  }
+
+  /** The workflow counts an attempt in its memo before it does anything else, so it is the creation that ended last. */
+  private addMemo({ unconfirmedTokens }: Record<string, Payload>): void {
+    if (!unconfirmedTokens || !this.lastCreation) return;
+    const count = Number(payloadConverter.fromPayload(unconfirmedTokens));
+    if (count <= this.unconfirmedAttempts.length) return;
+    this.unconfirmedAttempts.push(this.lastCreation);
+    this.created = undefined;
+  }
+
+  /** Only the failure of a cancelled run names the sinks that may have the token. */
+  private addRunFailure(details: Payloads): void {
+    this.namedSinks = failureDetailsSchema.safeParse(decodePayloads(details)[0]).data?.sinksTried;
+  }
+}
