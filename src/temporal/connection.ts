@@ -4,8 +4,12 @@ import { escapeControls } from '../shared/text';
 import { GRPC, findGrpcCode, findGrpcError } from './grpc';
 import { readTemporalSettings, type TemporalSettings } from './settings';
 
-/** Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix. */
-const CHANNEL_ARGS = { 'grpc.max_receive_message_length': 128 * 1024 * 1024 };
+const CHANNEL_ARGS = {
+  // Allows for a large page of a history. gRPC's default is 4 MiB, and SDK 1.24.0 sets the option without its prefix.
+  'grpc.max_receive_message_length': 128 * 1024 * 1024,
+  // Otherwise grpc-js follows https_proxy and its like in lower case, as the worker's Core does not.
+  'grpc.enable_http_proxy': 0,
+};
 
 /** @throws Error that says how to reach Temporal, and quotes no secret. */
 export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
@@ -22,7 +26,7 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
  */
 async function tryConnection(options: TemporalSettings['connectionOptions'], timeoutMs: number): Promise<void> {
   // Without the interceptor that retries until the deadline.
-  const connection = Connection.lazy({ ...options, interceptors: [] });
+  const connection = Connection.lazy({ ...options, channelArgs: CHANNEL_ARGS, interceptors: [] });
   try {
     await connection.withDeadline(Date.now() + timeoutMs, () => connection.workflowService.getSystemInfo({}));
   } catch (error) {

@@ -11,6 +11,7 @@ import { NOWHERE } from '../../support/run-command';
 import { sharedTemporal } from '../../support/temporal';
 
 const CLIENT = path.join(__dirname, '../../../dist/client.js');
+const UNREACHABLE = 'http://127.0.0.1:1';
 const REQUEST = ['--org', newOrgId(), '--no-access-list', '--sink', 'files'];
 
 function startClient(args: string[], env = NOWHERE, stdout: 'pipe' | number = 'pipe'): ChildProcess {
@@ -45,6 +46,13 @@ describe('the built client', () => {
         /^live-migration-prep: interrupted\nthe run goes on; follow it: live-migration-prep watch /,
       ),
     });
+  });
+
+  it('reaches Temporal past the proxies that environment variables name, as a worker does', async () => {
+    const { address } = await sharedTemporal();
+    const proxies = { grpc_proxy: UNREACHABLE, https_proxy: UNREACHABLE, http_proxy: UNREACHABLE };
+    const child = startClient(['list', '--task-queue', newOrgId()], { ...devServerEnv(address), ...proxies });
+    expect(await endOf(child)).toEqual({ code: 0, errors: expect.stringMatching(/^note: the list may lag/) });
   });
 
   it('keeps its exit code when nobody reads its output', async () => {
