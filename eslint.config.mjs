@@ -27,7 +27,7 @@ const zones = [
         .flat()
         .filter((other) => other !== module)
         .map((other) => `./src/${other}`),
-      message: 'imports run one way: see docs/architecture.md, Modules',
+      message: 'imports run one way: see docs/architecture.md, The folders of src/',
     })),
   ),
   {
