@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Env } from '../secrets/references';
 import { formatCount } from '../shared/text';
 import { environmentDefaults, findEnvironmentProblems, readDeployment } from './environment';
+import { installSettingMessages } from './setting-messages';
 import { settingsSchema } from './settings';
 import { readYamlFile, type YamlFile } from './yaml-file';
 
@@ -25,6 +26,7 @@ export class ConfigError extends Error {
  * @throws ConfigError
  */
 export function loadConfig(env: Env, file?: string) {
+  installSettingMessages();
   const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
   const yaml = readYamlFile(configFile);
   const ofEnvironment = findEnvironmentProblems(env);
