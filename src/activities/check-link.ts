@@ -1,11 +1,11 @@
 import { Context, log } from '@temporalio/activity';
-import { classifyAtlasError } from '../atlas/outcomes';
+import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
 import { workflowIdFor } from '../contract/names';
 import type { Receipt } from '../contract/schemas';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
-import { classifyDeliveryError } from '../sinks/outcomes';
+import { classifyDeliveryError } from '../sinks/failures';
 import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
 import { readReceipt } from '../temporal/run-history';
 import { describeRun } from '../temporal/visibility';

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { raceSignal, withTimeout } from '../abort';
-import { classifyAtlasError, notSent, tokenLost, type AtlasOutcome } from '../atlas/outcomes';
+import { classifyAtlasError, notSent, tokenLost, type AtlasFailure } from '../atlas/failures';
 import type { Services } from '../config/services';
 import { MAX_LINK_TOKEN_BYTES } from '../contract/limits';
 import { validateAccessList } from '../requests/access-list';
@@ -53,8 +53,8 @@ export function createLinkTokenActivity(
     const { orgId, sourceOrgId } = requestFacts;
     const { workflowId } = requireRunOfPair(info, orgId, sourceOrgId);
     const failures = activityNumber - 1 + info.attempt;
-    const fail = (outcome: AtlasOutcome): never => {
-      throw creationFailure(outcome, { failures, deadlineAtMs, backoff });
+    const fail = (failure: AtlasFailure): never => {
+      throw creationFailure(failure, { failures, deadlineAtMs, backoff });
     };
 
     const credential = organizations.credentialFor(orgId);

@@ -5,7 +5,7 @@ import { MAX_MESSAGE_LENGTH } from '../contract/limits';
 import { deliverySchema, sinkName, tokenFactsSchema, type TokenFacts } from '../contract/schemas';
 import { deliverInputSchema, type Activities, type Backoff } from '../shared/activities';
 import { cut, quote } from '../shared/text';
-import { classifyDeliveryError } from '../sinks/outcomes';
+import { classifyDeliveryError } from '../sinks/failures';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../sinks/sink';
 import { deliveryFailure } from './failures';
 import { parseInput, requireRunOfPair } from './guards';

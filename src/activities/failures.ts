@@ -1,5 +1,5 @@
 import type { ApplicationFailure } from '@temporalio/common';
-import type { AtlasOutcome } from '../atlas/outcomes';
+import type { AtlasFailure } from '../atlas/failures';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
 import { describeProblems } from '../requests/validate-fields';
@@ -7,20 +7,20 @@ import type { AttemptDetails, Backoff } from '../shared/activities';
 import { TOKEN_UNCONFIRMED, applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { cut } from '../shared/text';
-import type { DeliveryOutcome } from '../sinks/outcomes';
+import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/visibility';
 
 /** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure(
-  outcome: DeliveryOutcome | Omit<AtlasOutcome, 'tokenMayExist'>,
+  failure: DeliveryFailure | Omit<AtlasFailure, 'tokenMayExist'>,
 ): ApplicationFailure {
-  const { type, message, retryable, retryAfterMs } = outcome;
+  const { type, message, retryable, retryAfterMs } = failure;
   return applicationFailure({
     type,
     message,
     nonRetryable: !retryable,
-    ...('details' in outcome && { details: [outcome.details] }),
+    ...('details' in failure && { details: [failure.details] }),
     ...(retryable && retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
   });
 }
@@ -37,12 +37,12 @@ interface RetryTiming {
  * Makes the failure of an attempt to create a token. Temporal retries it only if the attempt created nothing. If a
  * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
-export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): ApplicationFailure {
-  const { type, message, retryable, tokenMayExist, retryAfterMs } = outcome;
-  const details: AttemptDetails = { ...outcome.details, tokenMayExist, runMayRetry: retryable };
+export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
+  const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
+  const details: AttemptDetails = { ...failure.details, tokenMayExist, runMayRetry: retryable };
   if (!retryable) return terminalFailure(type, message, details);
   if (tokenMayExist) return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
-  const failures = outcome.failures ?? timing.failures;
+  const failures = failure.failures ?? timing.failures;
   const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
     const why = 'the retry deadline passes before the next attempt';
@@ -53,7 +53,7 @@ export function creationFailure(outcome: AtlasOutcome, timing: RetryTiming): App
 
 /** A wait past the end of the round ends the round immediately. */
 export function deliveryFailure(
-  { type, message, retryable, retryAfterMs }: DeliveryOutcome,
+  { type, message, retryable, retryAfterMs }: DeliveryFailure,
   { backoff, failures, deadlineAtMs }: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {

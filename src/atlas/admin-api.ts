@@ -1,13 +1,12 @@
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
-import { firstEntries, type HttpResponse } from '../http/response';
-import { HttpError, createSender } from '../http/send';
+import { firstEntries, isSuccess } from '../http/response';
 import type { Backoff } from '../shared/activities';
 import { createCircuitBreaker } from './circuit-breaker';
-import type { AtlasRequest, Credential, CredentialConfig, Endpoint, Send } from './credential';
-import { connectionError, credentialNotConfigured, responseError } from './outcomes';
-import { redactCredentials } from './redact';
+import type { AtlasRequest, Credential, CredentialConfig } from './credential';
+import { credentialNotConfigured, responseError } from './failures';
 import { createServiceAccount } from './service-account';
+import { createTransport, type TransportOptions } from './transport';
 
 /** The published version of the operation; Atlas resolves a later date to it. */
 const MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
@@ -19,18 +18,10 @@ const createdSchema = z.object({ linkToken: z.string().min(1) });
 const MAX_ORGANIZATIONS = 500;
 const organizationsSchema = z.object({ results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS) });
 const projectsSchema = z.array(z.unknown());
-const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
 
-export interface AdminApiOptions {
-  /** Scheme, host and port, without a slash at the end. */
-  baseUrl: string;
-  requestTimeoutMs: number;
-  /** Requests responses in an envelope, whose status then decides. */
-  envelope: boolean;
+export interface AdminApiOptions extends TransportOptions {
   pretty: boolean;
   credentials: ReadonlyMap<string, CredentialConfig>;
-  /** Called after each request; `status` is null when no complete response arrived. */
-  onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
   /** Interval between the probes of a credential while its circuit is open. */
   backoff: Backoff;
 }
@@ -42,49 +33,18 @@ export type AdminApi = ReturnType<typeof createAdminApi>;
 
 /** Makes a client for the used part of the Atlas Administration API. Each call is one attempt. */
 export function createAdminApi(options: AdminApiOptions) {
-  const { baseUrl, requestTimeoutMs, envelope, pretty, backoff, onRequest } = options;
-  const sender = createSender(requestTimeoutMs);
-  const credentials = new Map(
-    [...options.credentials].map(([name, config]) => [
-      name,
-      { circuit: createCircuitBreaker(name, backoff), ...createCredential(config) },
-    ]),
-  );
-  const flags = Object.entries({ envelope, pretty }).flatMap(([name, isOn]) => (isOn ? `${name}=true` : []));
-  const query = flags.length > 0 ? `?${flags.join('&')}` : '';
-
-  async function send({ endpoint, path, abortUntilWritten, ...request }: AtlasRequest, config: CredentialConfig) {
-    const startedAtMs = performance.now();
-    const ended = (status: number | null) =>
-      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
-    try {
-      const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
-      const response = envelope ? unwrap(received) : received;
-      ended(response.status);
-      // A success may hold a token, which must stay as it is.
-      if (response.status < 300) return response;
-      const secret = config.type === 'apiKey' ? config.privateKey : config.clientSecret;
-      return redactCredentials(response, request.headers['Authorization'], secret);
-    } catch (error) {
-      ended(null);
-      if (!(error instanceof HttpError)) throw error;
-      throw connectionError(endpoint, error.written, error.code, baseUrl);
-    }
+  const transport = createTransport(options);
+  const query = formatFlags(options);
+  const credentials = new Map<string, Access>();
+  for (const [name, config] of options.credentials) {
+    const credential = createCredential(config, transport);
+    credentials.set(name, { credential, circuit: createCircuitBreaker(name, options.backoff) });
   }
 
-  function createCredential(config: CredentialConfig): Credential {
-    const sendOnce: Send = (request) => send(request, config);
-    if (config.type === 'serviceAccount') return createServiceAccount(config, sendOnce);
-    const withDigest = createDigest(config.publicKey, config.privateKey);
-    return {
-      send: (request) => withDigest({ ...request, uri: request.path }, (headers) => sendOnce({ ...request, headers })),
-    };
-  }
-
-  function findCredential(name: string) {
-    const credential = credentials.get(name);
-    if (!credential) throw credentialNotConfigured(name);
-    return credential;
+  function findAccess(name: string): Access {
+    const access = credentials.get(name);
+    if (!access) throw credentialNotConfigured(name);
+    return access;
   }
 
   async function read<Content extends z.ZodType>(
@@ -93,7 +53,8 @@ export function createAdminApi(options: AdminApiOptions) {
     content: Content,
   ): Promise<z.output<Content>> {
     const headers = { Accept: MEDIA_TYPE };
-    const response = await findCredential(credentialName).send({ ...request, method: 'GET', headers });
+    const { credential } = findAccess(credentialName);
+    const response = await credential.send({ ...request, method: 'GET', headers });
     const parsed = response.status === 200 ? content.safeParse(response.json) : null;
     if (!parsed?.success) throw responseError(request.endpoint, response);
     return parsed.data;
@@ -118,8 +79,8 @@ export function createAdminApi(options: AdminApiOptions) {
       abortUntilWritten: AbortSignal,
     ): Promise<string> {
       abortUntilWritten.throwIfAborted();
-      const credential = findCredential(credentialName);
-      return credential.circuit.send(async () => {
+      const { credential, circuit } = findAccess(credentialName);
+      return circuit.run(async () => {
         const response = await credential.send({
           endpoint: 'linkTokens',
           method: 'POST',
@@ -129,9 +90,8 @@ export function createAdminApi(options: AdminApiOptions) {
           abortUntilWritten,
         });
         // Any 2xx with a token is a success: the published page says 200, and Atlas was recorded with 201.
-        const created = response.status >= 200 && response.status <= 299;
         const parsed = createdSchema.safeParse(response.json);
-        if (!created || !parsed.success) throw responseError('linkTokens', response);
+        if (!isSuccess(response) || !parsed.success) throw responseError('linkTokens', response);
         return parsed.data.linkToken;
       });
     },
@@ -144,7 +104,7 @@ export function createAdminApi(options: AdminApiOptions) {
      * @throws AtlasError, SecretUnavailableError
      */
     async visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]> {
-      if (token === 'new') await findCredential(credentialName).renew?.();
+      if (token === 'new') await findAccess(credentialName).credential.renew?.();
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
       const { results } = await read(credentialName, { endpoint: 'orgs', path }, organizationsSchema);
       return results.map(({ id }) => id);
@@ -178,14 +138,14 @@ export function createAdminApi(options: AdminApiOptions) {
      *
      * @throws AtlasError when the credential is not configured.
      */
-    describeOpenCircuit: (credentialName: string) => findCredential(credentialName).circuit.describe(),
+    describeOpenCircuit: (credentialName: string) => findAccess(credentialName).circuit.describe(),
 
     /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
     async close(): Promise<void> {
-      const closed = Promise.all([...credentials.values()].map(async (credential) => credential.close?.()));
+      const revoked = Promise.all([...credentials.values()].map(async ({ credential }) => credential.close?.()));
       const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
-      await Promise.race([closed, timeout]);
-      await sender.close();
+      await Promise.race([revoked, timeout]);
+      await transport.close();
     },
   };
 }
@@ -194,9 +154,26 @@ function liveMigrations(orgId: string): string {
   return `/api/atlas/v2/orgs/${encodeURIComponent(orgId)}/liveMigrations`;
 }
 
-/** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */
-function unwrap(response: HttpResponse): HttpResponse {
-  const parsed = envelopeSchema.safeParse(response.json);
-  if (!parsed.success) return response;
-  return { ...response, status: parsed.data.status, json: parsed.data.content ?? null };
+/** A credential, with the circuit breaker of its link-token requests. */
+interface Access {
+  credential: Credential;
+  circuit: ReturnType<typeof createCircuitBreaker>;
+}
+
+function createCredential(config: CredentialConfig, transport: ReturnType<typeof createTransport>): Credential {
+  if (config.type === 'serviceAccount') {
+    return createServiceAccount(config, transport.createSend(config.clientSecret));
+  }
+  const send = transport.createSend(config.privateKey);
+  const withDigest = createDigest(config.publicKey, config.privateKey);
+  return {
+    send: (request) => withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
+  };
+}
+
+/** @returns such as `?envelope=true`; empty without a flag. */
+function formatFlags(flags: Pick<AdminApiOptions, 'envelope' | 'pretty'>): string {
+  const names = (['envelope', 'pretty'] as const).filter((name) => flags[name]);
+  if (names.length === 0) return '';
+  return `?${names.map((name) => `${name}=true`).join('&')}`;
 }

@@ -1,6 +1,6 @@
 import type { Backoff } from '../shared/activities';
 import { leastRetryDelayMs } from '../shared/retry-delay';
-import { AtlasError, notSent, type AtlasOutcome } from './outcomes';
+import { AtlasError, notSent, type AtlasFailure } from './failures';
 
 /** A probe waits no longer, even if Atlas requested that. */
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
@@ -15,7 +15,7 @@ const MAX_PROBE_WAIT_MS = 15 * 60_000;
 export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
   /** Consecutive failures. The circuit is open while there is one. */
   let failures = 0;
-  let lastFailure: Pick<AtlasOutcome, 'message' | 'details'> = { message: '', details: {} };
+  let lastFailure: Pick<AtlasFailure, 'message' | 'details'> = { message: '', details: {} };
   /** Time of the clock of `performance`, which cannot be set back. */
   let nextProbeAtMs = 0;
   let isProbing = false;
@@ -33,15 +33,15 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
     return `this worker sends ${when}, after this error: ${lastFailure.message}`;
   }
 
-  function recordFailure(outcome: AtlasOutcome, isProbe: boolean): void {
-    if (opensCircuit(outcome)) {
+  function recordFailure(failure: AtlasFailure, isProbe: boolean): void {
+    if (opensCircuit(failure)) {
       // Requests that were under way together count as one failure.
       if (isProbe || failures === 0) failures += 1;
-      lastFailure = outcome;
-      const requestedMs = Math.min(outcome.retryAfterMs ?? 0, MAX_PROBE_WAIT_MS);
+      lastFailure = failure;
+      const requestedMs = Math.min(failure.retryAfterMs ?? 0, MAX_PROBE_WAIT_MS);
       const pauseMs = Math.max(requestedMs, leastRetryDelayMs(backoff, failures));
       nextProbeAtMs = Math.max(nextProbeAtMs, performance.now() + pauseMs);
-    } else if (isProbe && outcome.details.status !== undefined) {
+    } else if (isProbe && failure.details.status !== undefined) {
       failures = 0;
     }
   }
@@ -50,7 +50,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
     describe,
 
     /** @throws AtlasError immediately while the circuit is open, or the error of the request. */
-    async send<T>(request: () => Promise<T>): Promise<T> {
+    async run<T>(request: () => Promise<T>): Promise<T> {
       const isProbe = failures > 0;
       if (isProbe && (isProbing || remainingMs() > 0)) {
         const { details } = lastFailure;
@@ -65,7 +65,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
         return response;
       } catch (error) {
         // Any other error shows nothing about Atlas: the request was stopped, or a secret could not be read.
-        if (error instanceof AtlasError) recordFailure(error.outcome, isProbe);
+        if (error instanceof AtlasError) recordFailure(error.failure, isProbe);
         throw error;
       } finally {
         if (isProbe) isProbing = false;
@@ -75,7 +75,7 @@ export function createCircuitBreaker(credentialName: string, backoff: Backoff) {
 }
 
 /** Tells whether the next request is likely to fail too, and may leave another unconfirmed token. */
-function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasOutcome): boolean {
+function opensCircuit({ retryable, tokenMayExist, details, retryAfterMs }: AtlasFailure): boolean {
   const { status } = details;
   if (!retryable) return false;
   // No complete response arrived.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { createTokenCache } from '../http/token-cache';
 import { headerFormat } from '../secrets/references';
 import type { AtlasRequest, Credential, Send, ServiceAccountConfig } from './credential';
-import { responseError } from './outcomes';
+import { responseError } from './failures';
 
 /** Time before expiry at which a token is renewed, so that it does not expire during a usual request. */
 const ACCESS_TOKEN_MARGIN_MS = 60_000;
@@ -20,9 +20,9 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));
 
   async function revokeQuietly(token: Promise<AccessToken> | null): Promise<void> {
-    const known = await token?.catch(() => null);
-    if (!known) return;
-    const form = { token: known.value, token_type_hint: 'access_token' };
+    const accessToken = await token?.catch(() => null);
+    if (!accessToken) return;
+    const form = { token: accessToken.value, token_type_hint: 'access_token' };
     await sendForm('/api/oauth/revoke', form, config, send).catch(() => undefined);
   }
 
@@ -31,10 +31,10 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
       const cached = accessTokens.peek();
       const token = await accessTokens.get();
       const response = await send(withBearer(request, token));
-      // A 401 to a token that this call fetched is final: the token has not expired.
-      const mayHaveExpired =
-        !request.followsSuccess && response.status === 401 && (await cached?.catch(() => null)) === token;
-      if (!mayHaveExpired) return response;
+      if (response.status !== 401 || request.followsSuccess) return response;
+      // A token that this call fetched has not expired, so its 401 is final.
+      const wasCached = (await cached?.catch(() => null)) === token;
+      if (!wasCached) return response;
       const renewed = await accessTokens.get((current) => current === token);
       return send(withBearer(request, renewed));
     },

@@ -1,6 +1,6 @@
 import pMap from 'p-map';
 import type { AdminApi, TokenUse } from '../atlas/admin-api';
-import { classifyAtlasError } from '../atlas/outcomes';
+import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
 import { failedCheck, ok, unchecked, warning, type Check, type CheckResult, type Scope } from './check-result';

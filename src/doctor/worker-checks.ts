@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Services } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
-import { classifyDeliveryError } from '../sinks/outcomes';
+import { classifyDeliveryError } from '../sinks/failures';
 import type { CheckTarget, Sink } from '../sinks/sink';
 import { failedCheck, ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';

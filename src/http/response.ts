@@ -14,6 +14,11 @@ export interface HttpResponse {
   retryAfterMs: number | undefined;
 }
 
+/** Tells whether the status is one of success (2xx). */
+export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
+  return status >= 200 && status <= 299;
+}
+
 /** A bound above every response that we use. undici ends a request whose response is longer. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 

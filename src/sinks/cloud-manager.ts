@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
-import type { HttpResponse } from '../http/response';
+import { isSuccess, type HttpResponse } from '../http/response';
 import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
-import { createSinkSend, isSuccess, joinUrl, statusError, type Advice } from './utils/http';
+import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';
 
 const configSchema = (context: ReferenceContext) =>

@@ -1,9 +1,10 @@
 import type * as StandardWebhooks from 'standardwebhooks';
 import { z } from 'zod';
 import { deliverySchema, timestamp } from '../contract/schemas';
+import { isSuccess } from '../http/response';
 import { secretReference, type ReferenceContext, type SecretFormat } from '../secrets/references';
 import type { Sink, SinkType } from './sink';
-import { createSinkSend, isSuccess, statusError } from './utils/http';
+import { createSinkSend, statusError } from './utils/http';
 import { httpConfig, httpUrl } from './utils/http-config';
 
 /** Checks a signing secret: `whsec_` and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme"). */

@@ -8,7 +8,7 @@ import { deliverLinkTokenActivity } from '../../src/activities/deliver-link-toke
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
 import { validateRequestActivity } from '../../src/activities/validate-request';
 import type { AdminApi } from '../../src/atlas/admin-api';
-import { responseError } from '../../src/atlas/outcomes';
+import { responseError } from '../../src/atlas/failures';
 import { buildRetries } from '../../src/config/retries';
 import type { Services } from '../../src/config/services';
 import * as definitions from '../../src/contract/definitions';
@@ -162,7 +162,7 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   it('is what this release writes: the details of failed attempts', () => {
     const timing = { backoff: BACKOFF, failures: 1, deadlineAtMs: Infinity };
     const response = { status: 503, json: null, retryAfterMs: 60_000 };
-    const creation = creationFailure(responseError('linkTokens', response).outcome, timing);
+    const creation = creationFailure(responseError('linkTokens', response).failure, timing);
     const unavailable = { type: 'SinkUnavailable', message: '', retryable: true, retryAfterMs: 60_000 } as const;
     const delivery = deliveryFailure(unavailable, timing, false);
     const keys = [creation, delivery].flatMap(({ details }) => keysOf(details?.[0]));

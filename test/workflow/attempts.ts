@@ -2,10 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { CancelledFailure } from '@temporalio/common';
 import { creationFailure, deliveryFailure } from '../../src/activities/failures';
-import type { AtlasOutcome } from '../../src/atlas/outcomes';
+import type { AtlasFailure } from '../../src/atlas/failures';
 import type { Receipt, SealedToken } from '../../src/contract/schemas';
 import type { Backoff, CreateInput, DeliverInput } from '../../src/shared/activities';
-import type { DeliveryOutcome } from '../../src/sinks/outcomes';
+import type { DeliveryFailure } from '../../src/sinks/failures';
 import { sharedTemporal } from '../support/temporal';
 
 /** One attempt to create a token: it returns or throws what the real activity does. */
@@ -62,10 +62,10 @@ function deadlineHere(deadlineAtMs: number): number {
 }
 
 function failedCreation(
-  type: AtlasOutcome['type'],
+  type: AtlasFailure['type'],
   tokenMayExist: boolean,
   message: string,
-  more: Partial<AtlasOutcome> = {},
+  more: Partial<AtlasFailure> = {},
 ): Creation {
   const outcome = { type, tokenMayExist, message, retryable: false, details: {}, ...more };
   return ({ activityNumber, deadlineAtMs }, backoff) => {
@@ -159,9 +159,9 @@ export function deliveredByHand(location: unknown): Delivery {
 
 /** @param callsSink whether the attempt calls its sink; an earlier attempt of the activity may have called it, too. */
 function failedDelivery(
-  type: DeliveryOutcome['type'],
+  type: DeliveryFailure['type'],
   message: string,
-  { callsSink = true, ...more }: Partial<DeliveryOutcome> & { callsSink?: boolean } = {},
+  { callsSink = true, ...more }: Partial<DeliveryFailure> & { callsSink?: boolean } = {},
 ): Delivery {
   return (_input, _sink, backoff) => {
     const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = Context.current().info;

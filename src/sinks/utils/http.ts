@@ -41,10 +41,6 @@ const ADVICE: Advice = {
   413: 'the request body is too large for it; raise its limit',
 };
 
-export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
-  return status >= 200 && status <= 299;
-}
-
 /**
  * Makes the error for a response. It does not quote the body, in which a server may echo the request.
  *

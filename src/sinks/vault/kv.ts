@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../../http/response';
+import { isSuccess } from '../../http/response';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
-import { isSuccess } from '../utils/http';
 import { parseErrors, vaultError, type VaultClient } from './client';
 
 const readSchema = z.object({

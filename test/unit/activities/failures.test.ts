@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import * as failures from '../../../src/activities/failures';
 import { parseInput } from '../../../src/activities/guards';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
-import type { AtlasOutcome } from '../../../src/atlas/outcomes';
+import type { AtlasFailure } from '../../../src/atlas/failures';
 import { failureDetailsSchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
 import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
-import type { DeliveryOutcome } from '../../../src/sinks/outcomes';
+import type { DeliveryFailure } from '../../../src/sinks/failures';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
 import { BACKOFF, LATE_ATTEMPT, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
@@ -22,13 +22,13 @@ const timing = (leftMs: number) => ({
   deadlineAtMs: Date.now() + leftMs,
 });
 
-function creation(change: Partial<AtlasOutcome>, leftMs = HOUR_MS): ApplicationFailure {
+function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const message = 'Atlas returned 429';
   const outcome = { type: 'AtlasUnavailable', message, retryable: true, tokenMayExist: false } as const;
   return failures.creationFailure({ ...outcome, details: STATUS, ...change }, timing(leftMs));
 }
 
-function delivery(change: Partial<DeliveryOutcome>, leftMs = HOUR_MS): ApplicationFailure {
+function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const outcome = { type: 'SinkUnavailable', retryable: true, message: 'the sink is down' } as const;
   return failures.deliveryFailure({ ...outcome, ...change }, timing(leftMs), true);
 }
@@ -42,7 +42,7 @@ const NEITHER = { tokenMayExist: false, runMayRetry: false };
 const LOST = { type: 'TokenLost', retryable: false, tokenMayExist: true } as const;
 const REFUSED = { type: 'AtlasRequestRejected', retryable: false } as const;
 
-it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
+it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
   ['without Retry-After', 3000, {}],
   ['with Retry-After', 62_000, WAIT],
   // The pace is that of the probes.
@@ -53,7 +53,7 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasOutcome>]>([
   expect(failure.details).toEqual([{ ...STATUS, tokenMayExist: false, runMayRetry: true }]);
 });
 
-it.each<[what: string, type: string, change: Partial<AtlasOutcome>, details: object]>([
+it.each<[what: string, type: string, change: Partial<AtlasFailure>, details: object]>([
   ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, NEITHER],
   ['after which a token may exist', 'TokenUnconfirmed', UNCONFIRMED, AGAIN],
   ['with Retry-After, and a possible token', 'TokenUnconfirmed', { ...UNCONFIRMED, ...WAIT }, { ...AGAIN, ...WAIT }],
@@ -76,7 +76,7 @@ it.each([
   expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
 });
 
-it.each<[what: string, type: string, change: Partial<DeliveryOutcome>]>([
+it.each<[what: string, type: string, change: Partial<DeliveryFailure>]>([
   ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
   ['that the sink rejects', 'SinkRejected', { type: 'SinkRejected', retryable: false }],
 ])('a delivery attempt %s fails as %s, which Temporal does not retry', (_what, type, change) => {

@@ -1,7 +1,7 @@
 import { DEFAULTS, startAtlasEmulator, type AtlasEmulator, type Fault } from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
-import type { AtlasOutcome } from '../../../src/atlas/outcomes';
+import type { AtlasFailure } from '../../../src/atlas/failures';
 import { redactCredentials } from '../../../src/atlas/redact';
 import { closeLater } from '../../support/clean-up';
 import { serveHttp } from '../../support/servers';
@@ -52,7 +52,7 @@ function create(atlas: AdminApi, signal = new AbortController().signal, credenti
 const fifty = <T>(work: () => Promise<T>) => Promise.all(Array.from({ length: 50 }, work));
 
 /** The part of an AtlasError that says so. */
-const failedWith = (details: AtlasOutcome['details']) => ({ outcome: { details } });
+const failedWith = (details: AtlasFailure['details']) => ({ failure: { details } });
 
 const counts = (emulator: AtlasEmulator) => ({
   accessTokens: emulator.requestsOn('oauth').length,
@@ -194,7 +194,7 @@ describe('a service account', () => {
     const faults: Omit<Fault, 'on'>[] = [{ status: 500 }, noToken, unusable, { reset: 'before-body' }];
     for (const fault of faults) {
       emulator.faults({ on: 'oauth', ...fault });
-      await expect(create(atlas)).rejects.toMatchObject({ outcome: { tokenMayExist: false } });
+      await expect(create(atlas)).rejects.toMatchObject({ failure: { tokenMayExist: false } });
     }
     await create(atlas);
     expect(counts(emulator)).toEqual({ accessTokens: faults.length + 1, posts: 1, created: 1 });
@@ -272,6 +272,6 @@ it('requireOwnerRole fails for another role, and reuses the access token', async
   emulator.seed({ serviceAccounts: [{ ...ACCOUNT, roles: ['ORG_READ_ONLY'] }] });
   const refusal = { status: 401, errorCode: 'NOT_ORG_OWNER' };
   const refused = atlas.requireOwnerRole(ORG, 'default');
-  await expect(refused).rejects.toMatchObject({ outcome: { details: refusal } });
+  await expect(refused).rejects.toMatchObject({ failure: { details: refusal } });
   expect(counts(emulator).accessTokens).toBe(1);
 });

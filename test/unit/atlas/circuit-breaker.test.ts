@@ -1,6 +1,6 @@
 import { createCircuitBreaker } from '../../../src/atlas/circuit-breaker';
 import type { Endpoint } from '../../../src/atlas/credential';
-import { connectionError, responseError, type AtlasError } from '../../../src/atlas/outcomes';
+import { connectionError, responseError, type AtlasError } from '../../../src/atlas/failures';
 
 const IN_FLIGHT = 20;
 /** The first probe follows after half of the initial interval, the next after all of it. */
@@ -23,16 +23,16 @@ function start() {
   /** Sends one request that fails so, or creates a token. Returns why it was not sent, or null. */
   const request = (error: Error | null = null) =>
     circuit
-      .send(() => sent(error))
+      .run(() => sent(error))
       .then(
         () => null,
-        (thrown: unknown) => (thrown === error ? null : (thrown as AtlasError).outcome),
+        (thrown: unknown) => (thrown === error ? null : (thrown as AtlasError).failure),
       );
 
   /** Sends requests at the same time. Returns why those were not sent that were not. */
   async function rejected(error: Error | null = null) {
     const ended = await Promise.all(Array.from({ length: IN_FLIGHT }, () => request(error)));
-    return ended.filter((outcome) => outcome !== null);
+    return ended.filter((failure) => failure !== null);
   }
   return { request, rejected, sent, describeState: circuit.describe };
 }
@@ -43,12 +43,12 @@ test('a failure rejects all further requests until a stated time, even if the cl
   expect(await rejected(responded(503))).toEqual([]);
   expect(sent).toHaveBeenCalledTimes(IN_FLIGHT);
 
-  const outcomes = await rejected();
-  expect(outcomes).toHaveLength(IN_FLIGHT);
+  const rejections = await rejected();
+  expect(rejections).toHaveLength(IN_FLIGHT);
   expect(sent).toHaveBeenCalledTimes(IN_FLIGHT);
   const why =
     'this worker sends no link-token request with credential acme until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
-  expect(outcomes[0]).toMatchObject({
+  expect(rejections[0]).toMatchObject({
     ...{ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false },
     ...{ details: { status: 503 }, retryAfterMs: 30_000 },
     message: expect.stringContaining(`not sent: ${why}`),
@@ -68,9 +68,9 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
     elapse(intervalMs - 1);
     expect(await rejected(responded(503))).toHaveLength(IN_FLIGHT);
     elapse(1);
-    const outcomes = await rejected(responded(503));
-    expect(outcomes).toHaveLength(IN_FLIGHT - 1);
-    expect(outcomes[0]).toMatchObject({
+    const rejections = await rejected(responded(503));
+    expect(rejections).toHaveLength(IN_FLIGHT - 1);
+    expect(rejections[0]).toMatchObject({
       failures: 1 + probe,
       message: expect.stringContaining('sends one link-token request at a time with credential acme'),
     });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { FILES_WITH_VERSION, versionPattern } from '../../../dev/set-version';
-import { responseError } from '../../../src/atlas/outcomes';
+import { responseError } from '../../../src/atlas/failures';
 import { EXIT_CODES } from '../../../src/commands/cli/command-error';
 import { runProgram } from '../../../src/commands/program';
 import { settingsSchema } from '../../../src/config/settings';
@@ -101,7 +101,7 @@ it('docs/architecture.md says what the code does after a response of each status
   );
   const classified = documented.map(([status]) => {
     const response = { status: Number(status), json: null, retryAfterMs: undefined };
-    const { retryable, type, tokenMayExist } = responseError('linkTokens', response).outcome;
+    const { retryable, type, tokenMayExist } = responseError('linkTokens', response).failure;
     return [status, retryable ? 'retried' : `fails: \`${type}\``, tokenMayExist ? 'yes' : 'no'];
   });
   expect(documented).toEqual(classified);

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { AdminApi } from '../../../src/atlas/admin-api';
-import { connectionError, responseError } from '../../../src/atlas/outcomes';
+import { connectionError, responseError } from '../../../src/atlas/failures';
 import type { Services } from '../../../src/config/services';
 import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
 import { checkTaskQueue, isDefective } from '../../../src/doctor/temporal-checks';

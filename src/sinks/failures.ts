@@ -4,7 +4,7 @@ import { SecretUnavailableError } from '../secrets/references';
 import { SealedTokenUnreadableError } from '../secrets/sealing';
 import { SinkRejectedError, SinkUnavailableError } from './sink';
 
-export interface DeliveryOutcome {
+export interface DeliveryFailure {
   type: DeliveryFailureType;
   retryable: boolean;
   message: string;
@@ -13,7 +13,7 @@ export interface DeliveryOutcome {
 }
 
 /** Classifies an error of opening or delivering a token. Delivery is idempotent: in doubt, it is retried. */
-export function classifyDeliveryError(error: unknown): DeliveryOutcome {
+export function classifyDeliveryError(error: unknown): DeliveryFailure {
   if (error instanceof SealedTokenUnreadableError) {
     return { type: 'SealedTokenUnreadable', retryable: error.retryable, message: error.message };
   }

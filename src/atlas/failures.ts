@@ -1,13 +1,13 @@
 import type { FailureType } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
-import type { HttpResponse } from '../http/response';
+import { isSuccess, type HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets/references';
 import { quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';
 
 /** The meaning of one failed call of the Admin API. */
-export interface AtlasOutcome {
+export interface AtlasFailure {
   type: FailureType;
   /** True if a later attempt can succeed, whoever makes it. */
   retryable: boolean;
@@ -26,8 +26,8 @@ export interface AtlasOutcome {
 export class AtlasError extends Error {
   override readonly name = 'AtlasError';
 
-  constructor(readonly outcome: AtlasOutcome) {
-    super(outcome.message);
+  constructor(readonly failure: AtlasFailure) {
+    super(failure.message);
   }
 }
 
@@ -50,7 +50,7 @@ const oneOf = (...statuses: number[]): Condition => {
 const between = (from: number, to: number): Condition => {
   return (status) => status >= from && status <= to;
 };
-const is2xx = between(200, 299);
+const is2xx: Condition = (status) => isSuccess({ status });
 const isServerError = between(500, 599);
 const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
@@ -150,10 +150,10 @@ export function responseError(
 }
 
 /** @returns such as: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
-function describeResponse(endpoint: Endpoint, details: AtlasOutcome['details'] & { status: number }): string {
+function describeResponse(endpoint: Endpoint, details: AtlasFailure['details'] & { status: number }): string {
   const { status, errorCode, detail, reason, fields } = details;
   const { request, content } = ENDPOINT_RULES[endpoint];
-  const without = status >= 200 && status < 300 ? `, without ${content}` : '';
+  const without = isSuccess({ status }) ? `, without ${content}` : '';
   const text = detail ?? reason;
   const corrections = fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return [
@@ -189,15 +189,15 @@ export function connectionError(endpoint: Endpoint, written: boolean, code: stri
   return new AtlasError({ type: 'AtlasUnavailable', retryable: true, tokenMayExist, message, details });
 }
 
-/** Makes the outcome of a request that was not sent. By default it is retryable. */
+/** Makes the failure of a request that was not sent. By default it is retryable. */
 export function notSent(
   message: string,
-  more: Partial<Pick<AtlasOutcome, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},
-): AtlasOutcome {
+  more: Partial<Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},
+): AtlasFailure {
   return { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false, message, details: {}, ...more };
 }
 
-export function tokenLost(message: string): AtlasOutcome {
+export function tokenLost(message: string): AtlasFailure {
   return { type: 'TokenLost', retryable: false, tokenMayExist: true, message, details: {} };
 }
 
@@ -207,8 +207,8 @@ export function credentialNotConfigured(name: string): AtlasError {
 }
 
 /** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
-export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasOutcome {
-  if (error instanceof AtlasError) return error.outcome;
+export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFailure {
+  if (error instanceof AtlasError) return error.failure;
   if (error instanceof SecretUnavailableError) return notSent(`cannot use the credential for Atlas: ${error.message}`);
   // The message of such an error may hold a token or a secret.
   const name = error instanceof Error ? error.name : typeof error;

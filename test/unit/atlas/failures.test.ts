@@ -1,10 +1,10 @@
 import type { Endpoint } from '../../../src/atlas/credential';
-import * as outcomes from '../../../src/atlas/outcomes';
+import * as failures from '../../../src/atlas/failures';
 import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets/references';
 
 function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
-  return outcomes.responseError(endpoint, { status, json, retryAfterMs }).outcome;
+  return failures.responseError(endpoint, { status, json, retryAfterMs }).failure;
 }
 
 /** Holds the type of each outcome, whether it is retried, and whether a token may exist. */
@@ -42,10 +42,10 @@ it.each<Row>([
   for (const status of statuses) {
     // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
     const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
-    const outcome = responded(endpoint, status, json, 7000);
-    const { type, retryable, tokenMayExist, details, message } = outcome;
+    const failure = responded(endpoint, status, json, 7000);
+    const { type, retryable, tokenMayExist, details, message } = failure;
     expect([status, type, retryable, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
-    expect(outcome.retryAfterMs).toBe(retryable ? 7000 : undefined);
+    expect(failure.retryAfterMs).toBe(retryable ? 7000 : undefined);
     expect(details).toEqual({ status, ...(status >= 300 && json) });
     expect(message.includes('a detail')).toBe(status >= 300);
     // It says what to do exactly where no retry helps, and sends nobody to look for a token that was not requested.
@@ -55,7 +55,7 @@ it.each<Row>([
   }
 });
 
-it.each(Object.entries(outcomes.ENDPOINT_RULES))(
+it.each(Object.entries(failures.ENDPOINT_RULES))(
   'no row of the table for %s is dead: each applies to some response',
   (_endpoint, { rows }) => {
     const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
@@ -67,9 +67,9 @@ it.each(Object.entries(outcomes.ENDPOINT_RULES))(
 );
 
 it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
-  const outcome = responded('oauthToken', 403, { error: 'access_denied', error_description: 'Too many.' });
-  expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
-  expect(outcome.message).toBe('Atlas returned 403 access_denied to the access-token request: "Too many."');
+  const failure = responded('oauthToken', 403, { error: 'access_denied', error_description: 'Too many.' });
+  expect(failure).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
+  expect(failure.message).toBe('Atlas returned 403 access_denied to the access-token request: "Too many."');
   expect(responded('oauthToken', 403, { error: 'invalid_client' }).retryable).toBe(false);
 });
 
@@ -145,8 +145,8 @@ it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: stri
   'a connection that failed with %s %s the request to %s was written %s: %s',
   (code, when, endpoint, name, message) => {
     const [type, retryable, tokenMayExist] = OUTCOMES[name];
-    const { outcome } = outcomes.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
-    expect(outcome).toEqual({
+    const { failure } = failures.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
+    expect(failure).toEqual({
       ...{ type, retryable, tokenMayExist, details: { reason: code } },
       message: expect.stringContaining(message),
     });
@@ -158,11 +158,11 @@ describe('an error of the worker itself', () => {
 
   it.each([
     ['a secret', new SecretUnavailableError('file a is empty'), 'cannot use the credential for Atlas: file a is empty'],
-    ['a credential', outcomes.credentialNotConfigured('payments'), NOT_CONFIGURED],
+    ['a credential', failures.credentialNotConfigured('payments'), NOT_CONFIGURED],
   ])('about %s comes before any request: it is retried, and no token can exist', (_what, error, message) => {
-    const outcome = outcomes.classifyAtlasError(error, 'linkTokens');
-    expect(outcome).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
-    expect(outcome.message).toContain(message);
+    const failure = failures.classifyAtlasError(error, 'linkTokens');
+    expect(failure).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
+    expect(failure.message).toContain(message);
   });
 
   it.each([
@@ -170,10 +170,10 @@ describe('an error of the worker itself', () => {
     ['a string', 'CANARY'],
     ['null', null],
   ])('that is %s is TokenLost for linkTokens, AtlasResponseInvalid for orgs, and never quoted', (_what, error) => {
-    const outcome = outcomes.classifyAtlasError(error, 'linkTokens');
-    expect(outcome).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
-    expect(JSON.stringify(outcome)).not.toContain('CANARY');
+    const failure = failures.classifyAtlasError(error, 'linkTokens');
+    expect(failure).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
+    expect(JSON.stringify(failure)).not.toContain('CANARY');
     const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
-    expect(outcomes.classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
+    expect(failures.classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
   });
 });

@@ -1,6 +1,6 @@
 import { SecretUnavailableError } from '../../../src/secrets/references';
 import { SealedTokenUnreadableError } from '../../../src/secrets/sealing';
-import { classifyDeliveryError } from '../../../src/sinks/outcomes';
+import { classifyDeliveryError } from '../../../src/sinks/failures';
 import { SinkRejectedError, SinkUnavailableError } from '../../../src/sinks/sink';
 
 const unreadable = (retryable: boolean) => new SealedTokenUnreadableError('why', retryable);
