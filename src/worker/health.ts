@@ -4,6 +4,12 @@ import type { AddressInfo } from 'node:net';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { systemErrorCode } from '../files';
 
+/** A probe needs one. Each connection is an open file, and a process without a free one aborts. */
+const MAX_CONNECTIONS = 100;
+
+/** Closes connections that send no request: they would keep probes from being answered. A probe sends it at once. */
+const TIMEOUTS = { headersTimeout: 2000, requestTimeout: 3000, connectionsCheckingInterval: 1000 };
+
 /**
  * Serves `/livez` (200 as long as the process runs) and `/readyz` (200 when it can take work, else 503 and the reason).
  *
@@ -13,7 +19,7 @@ export async function startHealth(
   { host, port }: { host: string; port: number },
   findProblem: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = createServer(({ url }, response) => {
+  const server = createServer(TIMEOUTS, ({ url }, response) => {
     const respond = (status: number, text: string) =>
       response.writeHead(status, { 'content-type': 'text/plain' }).end(`${text}\n`);
     const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
@@ -25,6 +31,7 @@ export async function startHealth(
         .then((problem) => respond(problem === null ? 200 : 503, problem ?? 'ok'));
     }
   });
+  server.maxConnections = MAX_CONNECTIONS;
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {
     const place = `${hostPort(host, port)} (${systemErrorCode(error)})`;
