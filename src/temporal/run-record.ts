@@ -155,8 +155,9 @@ export class RunRecord {
   /** The workflow counts an attempt in its memo before it does anything else, so it is the creation that ended last. */
   private addMemo({ unconfirmedTokens }: Record<string, Payload>): void {
     if (!unconfirmedTokens || !this.lastCreation) return;
-    const count = Number(payloadConverter.fromPayload(unconfirmedTokens));
-    if (count <= this.unconfirmedAttempts.length) return;
+    const count: unknown = payloadConverter.fromPayload(unconfirmedTokens);
+    // Anyone in the namespace may write a memo, with an object that cannot become a number.
+    if (typeof count !== 'number' || count <= this.unconfirmedAttempts.length) return;
     this.unconfirmedAttempts.push(this.lastCreation);
     this.created = undefined;
   }

@@ -61,6 +61,20 @@ it.each([
   expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
 });
 
+it.each([
+  ['an object that is no number', { toString: 0, valueOf: 0 }],
+  ['a string', '1'],
+  ['null', null],
+])('%s in the memo counts no attempt, and the run is read', async (_what, count) => {
+  const [unconfirmedTokens] = payloads(count).payloads;
+  const client = serve([
+    scheduled(5, 'createLinkToken'),
+    { activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
+    { workflowPropertiesModifiedEventAttributes: { upsertedMemo: { fields: { unconfirmedTokens } } } },
+  ]);
+  expect(await readRun(client, RUN)).toMatchObject({ unconfirmedAttempts: [] });
+});
+
 it('a terminated run may have its token in the sinks that it called, at most 100 of them', async () => {
   const client = serve([
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, 'no-such-sink'),
