@@ -31,10 +31,11 @@ export async function createToken(
 ): Promise<SealedToken> {
   let previous: ParsedFailure | null = null;
   for (let activityNumber = 1; ; activityNumber += 1) {
+    const startedAtMs = Date.now();
     // The pause may end late, when no worker was running.
-    if (previous && Date.now() >= deadlineAtMs) throw gaveUp(status, previous);
+    if (previous && startedAtMs >= deadlineAtMs) throw gaveUp(status, previous);
     const { unconfirmedTokens } = status.current;
-    const remainingMs = Math.max(0, deadlineAtMs - Date.now());
+    const remainingMs = Math.max(0, deadlineAtMs - startedAtMs);
     const summary = `create a link-token in ${describePair(request)}`;
     const createLinkToken = proxyCreateLinkToken(retries, remainingMs, request.orgId, summary);
     status.showCreating(request);
@@ -45,7 +46,7 @@ export async function createToken(
     const { failure } = outcome;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     const wasNotSent = failure.how === 'cancelled' && isCancelled();
-    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed();
+    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed(failure, startedAtMs);
     const situation = { activityNumber, isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
     const decision = decideCreation(failure, situation, retries);
     if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);

@@ -81,10 +81,13 @@ export function createRunStatus() {
       show('creating', `creating a link-token in ${describePair(valid)} ${means}`);
     },
 
-    countUnconfirmed(): void {
+    /** @param startedAtMs when the activity was scheduled that may have created a token. It ended now. */
+    countUnconfirmed({ message }: ParsedFailure, startedAtMs: number): void {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
+      const [startedAt, endedAt] = [startedAtMs, Date.now()].map((ms) => new Date(ms).toISOString());
+      log.warn('link-token unconfirmed', { ...getFacts({ ...request }), startedAt, endedAt, reason: message });
     },
 
     showWaitingToCreate({ message }: ParsedFailure, nextAttemptAtMs: number): void {

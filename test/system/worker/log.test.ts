@@ -70,6 +70,19 @@ describe('the log of a worker at level trace', () => {
     expect(ours.filter((line) => 'taskToken' in line)).toEqual([]);
   });
 
+  it('has a line for each attempt that may have created a token, with its times', async () => {
+    const { atlas, deployment } = installation;
+    atlas.faults({ on: 'linkTokens', status: 503 });
+    const handle = await deployment.start();
+    const lines = (await logOf(handle)).filter(({ msg }) => msg === 'link-token unconfirmed');
+    expect(lines).toMatchObject([
+      { level: 'warn', orgId: atlas.account.orgId, credential: 'default', reason: expect.stringContaining('503') },
+    ]);
+    const [{ startedAt, endedAt } = {}] = lines;
+    const lost = atlas.posts().find(({ status }) => status === 503)?.startedAt;
+    expect([startedAt, lost, endedAt]).toEqual([startedAt, lost, endedAt].toSorted());
+  });
+
   it('shows what a terminal executes, or what reorders text, as escapes', async () => {
     const requestedBy = 'Ada\u009b2J\u202e';
     const { deployment, worker } = installation;
