@@ -6,6 +6,7 @@ import type { Receipt } from '../contract/schemas';
 import { linkCheckSchema, type Activities } from '../shared/activities';
 import { commandLine } from '../shared/command-line';
 import { classifyDeliveryError } from '../sinks/failures';
+import type { Sink } from '../sinks/sink';
 import { findEarlierToken, listClosedRuns, type EarlierToken } from '../temporal/earlier-token';
 import { readReceipt } from '../temporal/run-history';
 import { describeRun } from '../temporal/visibility';
@@ -24,22 +25,22 @@ export function checkLinkActivity(
   minimumTokenAgeMs: number,
 ): Activities['checkLink'] {
   return async function checkLink(input) {
-    const { orgId, sourceOrgId, sink: name, lastTokenAt: known } = parseInput(linkCheckSchema, input);
+    const check = parseInput(linkCheckSchema, input);
+    const { orgId, sourceOrgId } = check;
     const credential = organizations.credentialFor(orgId);
-    const sink = organizations.sinksFor(orgId).includes(name) ? sinks.get(name) : undefined;
+    const isPermitted = organizations.sinksFor(orgId).includes(check.sink);
+    const sink = isPermitted ? sinks.get(check.sink) : undefined;
     // The next run reports all problems of the request at once.
     if (credential === null || !sink) {
-      return { linked: false, recentToken: false, lastTokenAt: known, tokenRunId: null };
+      return { linked: false, recentToken: false, lastTokenAt: check.lastTokenAt, tokenRunId: null };
     }
 
     return withHeartbeats(async () => {
-      const linked =
-        sourceOrgId !== null && sink.isLinked
-          ? await sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(throwSinkFailure)
-          : await atlas.isLinked(orgId, credential).catch(throwAtlasFailure);
+      const linked = await readLink(orgId, sourceOrgId, credential, sink);
       const workflowId = workflowIdFor(orgId, sourceOrgId);
       const { token, times } = await readTokens(workflowId);
-      const lastTokenAt = findLatest(known === null ? times : [known, ...times]);
+      if (check.lastTokenAt !== null) times.push(check.lastTokenAt);
+      const lastTokenAt = findLatest(times);
       const isRecent = (time: string) => Date.now() - Date.parse(time) < minimumTokenAgeMs;
       // No `lastTokenAt`, which later runs get: its key may be deleted meanwhile.
       const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
@@ -51,6 +52,13 @@ export function checkLinkActivity(
       return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };
+
+  async function readLink(orgId: string, sourceOrgId: string | null, credential: string, sink: Sink) {
+    if (sourceOrgId !== null && sink.isLinked) {
+      return sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(throwSinkFailure);
+    }
+    return atlas.isLinked(orgId, credential).catch(throwAtlasFailure);
+  }
 }
 
 /** More than one: the newest delivered run may have recovered an older token. */

@@ -1,4 +1,4 @@
-import type { ApplicationFailure } from '@temporalio/common';
+import type { ApplicationFailure, ApplicationFailureOptions } from '@temporalio/common';
 import type { AtlasFailure } from '../atlas/failures';
 import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
@@ -16,13 +16,9 @@ export function repeatableCallFailure(
   failure: DeliveryFailure | Omit<AtlasFailure, 'tokenMayExist'>,
 ): ApplicationFailure {
   const { type, message, retryable, retryAfterMs } = failure;
-  return applicationFailure({
-    type,
-    message,
-    nonRetryable: !retryable,
-    ...('details' in failure && { details: [failure.details] }),
-    ...(retryable && retryAfterMs !== undefined && { nextRetryDelay: retryAfterMs }),
-  });
+  const details = 'details' in failure ? [failure.details] : [];
+  if (!retryable) return terminalFailure(type, message, ...details);
+  return retryableFailure(type, message, details, retryAfterMs);
 }
 
 interface RetryTiming {
@@ -48,7 +44,7 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
     const why = 'the retry deadline passes before the next attempt';
     return terminalFailure(type, formatGaveUp(message, why), { ...details, runMayRetry: false });
   }
-  return applicationFailure({ type, message, details: [details], nextRetryDelay });
+  return retryableFailure(type, message, [details], nextRetryDelay);
 }
 
 /** A wait past the end of the round ends the round immediately. */
@@ -57,12 +53,11 @@ export function deliveryFailure(
   { backoff, failures, deadlineAtMs }: RetryTiming,
   sinkTried: boolean,
 ): ApplicationFailure {
-  const details: AttemptDetails = { sinkTried, ...(retryAfterMs !== undefined && { retryAfterMs }) };
+  const details: AttemptDetails = { sinkTried, retryAfterMs };
   const nextRetryDelay = retryDelayMs(backoff, failures, retryAfterMs);
   const isLast = !retryable || Date.now() + nextRetryDelay >= deadlineAtMs;
-  return isLast
-    ? terminalFailure(type, message, details)
-    : applicationFailure({ type, message, details: [details], nextRetryDelay });
+  if (isLast) return terminalFailure(type, message, details);
+  return retryableFailure(type, message, [details], nextRetryDelay);
 }
 
 /**
@@ -85,15 +80,26 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
 }
 
 export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
-  const listed = problems.length > MAX_FIELDS ? problems.slice(0, MAX_FIELDS - 1) : problems;
-  const more = problems.length - listed.length;
-  const rest = { field: 'request', description: `has ${more} more problems: correct these first` };
-  const cutProblem = ({ field, description }: FieldProblem): FieldProblem => ({
+  const message = `the request is not valid: ${describeProblems(problems)}`;
+  return terminalFailure('InvalidRequest', message, { ...report, fields: boundFields(problems) });
+}
+
+/** Bounds the number of problems and their texts. Of more problems, the last entry gives the number. */
+function boundFields(problems: readonly FieldProblem[]): FieldProblem[] {
+  const fields = problems.slice(0, MAX_FIELDS);
+  if (problems.length > MAX_FIELDS) {
+    const more = problems.length - (MAX_FIELDS - 1);
+    fields[MAX_FIELDS - 1] = { field: 'request', description: `has ${more} more problems: correct these first` };
+  }
+  return fields.map(({ field, description }) => ({
     field: cut(field, MAX_DETAIL_LENGTH),
     description: cut(description, MAX_DETAIL_LENGTH),
-  });
-  return terminalFailure('InvalidRequest', `the request is not valid: ${describeProblems(problems)}`, {
-    ...report,
-    fields: (more > 0 ? [...listed, rest] : listed).map(cutProblem),
-  });
+  }));
+}
+
+/** @param delayMs the next delay; without it, Temporal's retry policy sets one. */
+function retryableFailure(type: string, message: string, details: unknown[], delayMs?: number) {
+  const options: ApplicationFailureOptions = { type, message, details };
+  if (delayMs !== undefined) options.nextRetryDelay = delayMs;
+  return applicationFailure(options);
 }

@@ -23,21 +23,21 @@ const KEEP_UNREAD_MS = 5 * 60_000;
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
   /** Searches by run id. A search outlives the attempt that started it: the next one reads its outcome. */
-  const searches = new Map<string, { outcome: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }>();
+  const searches = new Map<string, { refusal: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }>();
 
   return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
     const { workflowId, runId } = info.workflowExecution ?? { workflowId: '', runId: '' };
-    const known = searches.get(runId);
-    clearTimeout(known?.expiry);
-    const outcome = known?.outcome ?? findRefusal(client, workflowId, toObject(request));
-    outcome.catch(() => undefined);
+    const earlierSearch = searches.get(runId);
+    clearTimeout(earlierSearch?.expiry);
+    const search = earlierSearch?.refusal ?? findRefusal(client, workflowId, toObject(request));
+    search.catch(() => undefined);
     const forget = () => searches.delete(runId);
     const expiry = setTimeout(forget, KEEP_UNREAD_MS).unref();
-    searches.set(runId, { outcome, expiry });
+    searches.set(runId, { refusal: search, expiry });
 
     const read = (signal: AbortSignal) =>
-      raceSignal(() => outcome, signal).finally(() => {
+      raceSignal(() => search, signal).finally(() => {
         if (!signal.aborted) forget();
       });
     const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, read).catch((error: unknown) => {

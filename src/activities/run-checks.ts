@@ -25,23 +25,23 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     const { request, problems } = isGiven ? validateAgainstConfig(input, services) : NO_REQUEST;
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
-    const found = await runAll([
+    const results = await runAll([
       ['list of runs', () => checkRunList(client)],
       // A check of the worker must notice a client secret that was replaced.
       ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);
-    const fields = [
-      ...problems,
-      ...found.flatMap(({ field, message }) => (field ? [{ field, description: message }] : [])),
-    ];
+    const fields = [...problems];
+    for (const { field, message } of results) {
+      if (field) fields.push({ field, description: message });
+    }
     const report: CheckReport = {
-      findings: found.map(({ check, state, message }) => ({ check, state, message })),
+      findings: results.map(({ check, state, message }) => ({ check, state, message })),
       worker: client.options.identity,
       request: fields.length > 0 ? null : request,
       fields,
     };
     if (fields.length > 0) throw invalidRequest(fields, report);
-    const errors = found.filter(({ state }) => state === 'error');
+    const errors = results.filter(({ state }) => state === 'error');
     if (errors.length === 0) return report;
     throw applicationFailure({
       type: WORKER_CHECK_FAILED,

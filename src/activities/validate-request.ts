@@ -18,12 +18,14 @@ export function validateRequestActivity(permissions: Permissions, retries: Retri
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, refusedOptions) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.
-    const checked = validateAgainstConfig(recovery ? { ...toObject(input), accessListIps: [] } : input, permissions);
-    const runProblems = [...refusedOptions.map(toOptionProblem), ...findIdProblems(checked.request)];
-    const found = [...checked.problems, ...findRecoveryProblems(recovery), ...runProblems];
-    if (!checked.request || found.length > 0) throw invalidRequest(found);
-    const accessListIps = recovery?.sealedToken.accessListIps ?? checked.request.accessListIps;
-    return { request: { ...checked.request, accessListIps }, retries };
+    const asked = recovery ? { ...toObject(input), accessListIps: [] } : input;
+    const { request, problems } = validateAgainstConfig(asked, permissions);
+    problems.push(...findRecoveryProblems(recovery));
+    problems.push(...refusedOptions.map(toOptionProblem));
+    problems.push(...findIdProblems(request));
+    if (!request || problems.length > 0) throw invalidRequest(problems);
+    const accessListIps = recovery?.sealedToken.accessListIps ?? request.accessListIps;
+    return { request: { ...request, accessListIps }, retries };
   };
 }
 
@@ -45,8 +47,9 @@ function toOptionProblem(field: string): FieldProblem {
 }
 
 function findIdProblems(request: ValidRequest | null): FieldProblem[] {
-  const expected = request && workflowIdFor(request.orgId, request.sourceOrgId);
-  if (expected === null || Context.current().info.workflowExecution?.workflowId === expected) return [];
-  const description = `must be ${expected}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
+  if (!request) return [];
+  const workflowId = workflowIdFor(request.orgId, request.sourceOrgId);
+  if (Context.current().info.workflowExecution?.workflowId === workflowId) return [];
+  const description = `must be ${workflowId}: one run of ${WORKFLOW_TYPES.prepare} for each pair of organizations`;
   return [{ field: 'workflowId', description }];
 }

@@ -137,7 +137,7 @@ export function responseError(
   const { type, remedy } = rows.find(({ when }) => when(status, texts.errorCode)) ?? NO_HTTP_STATUS;
   const retryable = remedy === undefined;
   // A failure that is retried has no fields: Temporal keeps 4 KB of it, and the caller need not correct them.
-  const details = { status, ...texts, ...(!retryable && fields && { fields }) };
+  const details = { status, ...texts, fields: retryable ? undefined : fields };
   return new AtlasError({
     type,
     retryable,

@@ -13,7 +13,7 @@ export interface TransportOptions {
   /** True if responses come in an envelope, whose status then decides. */
   envelope: boolean;
   /** Called after each request; `status` is null when no complete response arrived. */
-  onRequest?: (request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void;
+  onRequest?: ((request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void) | undefined;
 }
 
 /** Makes what sends requests to Atlas, each once. A response that is not a success quotes no secret. */

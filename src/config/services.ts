@@ -9,7 +9,7 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(config: Config, onRequest?: AdminApiOptions['onRequest']) {
   const { atlas, retries, sealing: sealer, sinks } = config;
   return {
-    atlas: createAdminApi({ ...atlas, backoff: retries, ...(onRequest && { onRequest }) }),
+    atlas: createAdminApi({ ...atlas, backoff: retries, onRequest }),
     sealer,
     sinks: await createSinks(sinks),
     organizations: createOrganizations({ ...atlas, sinks }),

@@ -67,6 +67,10 @@ export const WORKER_CHECK_FAILED = 'WorkerCheckFailed';
 /** 24 lower-case hexadecimal digits (pattern from the published Atlas Administration API). */
 export const ORGANIZATION_ID = /^[a-f0-9]{24}$/;
 
+export function isOrganizationId(id: unknown): id is string {
+  return typeof id === 'string' && ORGANIZATION_ID.test(id);
+}
+
 /** The form of a sink's name in a worker's configuration. */
 export const SINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 

@@ -23,7 +23,11 @@ export function createDigest(username: Secret, password: Secret) {
     request: SignedPart,
     send: (headers: Record<string, string>) => Promise<Response>,
   ): Promise<Response> => {
-    const sendSigned = () => send({ ...request.headers, ...(sign && { authorization: sign(request) }) });
+    const sendSigned = () => {
+      const headers = { ...request.headers };
+      if (sign) headers['authorization'] = sign(request);
+      return send(headers);
+    };
     let response = await sendSigned();
     for (let challenges = 0; challenges < MAX_CHALLENGES; challenges++) {
       const challenge = response.status === 401 ? parseChallenge(response.challenge) : null;
@@ -64,9 +68,11 @@ function createSignature(username: string, password: string, { realm, nonce, opa
     const cnonce = randomBytes(16).toString('hex');
     const response = md5(ha1, nonce, nc, cnonce, 'auth', md5(method, uri));
     const escaped = username.replace(/["\\]/g, '\\$&');
-    const quoted = { username: escaped, realm, nonce, uri, cnonce, response, ...(opaque !== undefined && { opaque }) };
-    const parameters = Object.entries(quoted).map(([name, value]) => `${name}="${value}"`);
-    return `Digest ${[...parameters, `nc=${nc}`, 'qop=auth', 'algorithm=MD5'].join(', ')}`;
+    const parameters = Object.entries({ username: escaped, realm, nonce, uri, cnonce, response, opaque })
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => `${name}="${value}"`);
+    parameters.push(`nc=${nc}`, 'qop=auth', 'algorithm=MD5');
+    return `Digest ${parameters.join(', ')}`;
   };
 }
 

@@ -27,24 +27,28 @@ const LIST_THE_SOURCE = 'write the public address of an Ops Manager instance';
 export function validateAccessList(list: readonly unknown[]) {
   const entries = new Set<string>();
   const problems: FieldProblem[] = [];
-  /** Keys are warnings: a thousand addresses of one network get one. */
-  const warned = new Map<string, string[]>();
-  const warn = (entry: string, warning: string) => warned.set(warning, [...(warned.get(warning) ?? []), entry]);
+  /** The entries of each warning: a thousand addresses of one network get one. */
+  const entriesByWarning = new Map<string, string[]>();
+  const warn = (entry: string, warning: string) => {
+    const entriesBefore = entriesByWarning.get(warning) ?? [];
+    entriesByWarning.set(warning, [...entriesBefore, entry]);
+  };
   list.forEach((text, index) => {
     // The schema refuses the others.
     if (typeof text !== 'string' || text.length > MAX_ENTRY_LENGTH) return;
     const field = `accessListIps[${index}]`;
-    const checked = validateEntry(text);
-    if ('problem' in checked) {
-      problems.push({ field, description: `${quote(text)} ${checked.problem}` });
+    const validation = validateEntry(text);
+    if ('problem' in validation) {
+      problems.push({ field, description: `${quote(text)} ${validation.problem}` });
       return;
     }
-    const entry = `${field} ${quote(text)}`;
-    if (entries.has(checked.entry)) warn(entry, 'is a duplicate: it is sent once');
-    else if (checked.warning) warn(entry, checked.warning);
-    entries.add(checked.entry);
+    const { entry, warning } = validation;
+    const place = `${field} ${quote(text)}`;
+    if (entries.has(entry)) warn(place, 'is a duplicate: it is sent once');
+    else if (warning) warn(place, warning);
+    entries.add(entry);
   });
-  const warnings = [...warned].map(([warning, [first = '', ...more]]) =>
+  const warnings = [...entriesByWarning].map(([warning, [first = '', ...more]]) =>
     more.length > 0 ? `${first} (and ${more.length} more) ${warning}` : `${first} ${warning}`,
   );
   return { entries: [...entries], problems, warnings };
@@ -64,8 +68,8 @@ export function validateEntry(text: string): { entry: string; warning?: string }
     return { problem: `is too wide to be a source: ${LIST_THE_SOURCE}, or ${narrow}` };
   }
 
-  const refused = [first.range(), last.range()].find((range) => !PERMITTED_RANGES.has(range));
-  if (refused) return { problem: `is in a range that is not public (${refused}): ${LIST_THE_SOURCE}` };
+  const privateRange = [first.range(), last.range()].find((range) => !PERMITTED_RANGES.has(range));
+  if (privateRange) return { problem: `is in a range that is not public (${privateRange}): ${LIST_THE_SOURCE}` };
   // Compressed lower-case IPv6 (RFC 5952), and no mask on a single address.
   const entry = prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
   if (first.toString() !== address.toString()) return { problem: `has host bits set: write ${entry}` };
@@ -84,6 +88,7 @@ function parseBlock(text: string) {
   if (prefixLength > width.address) return null;
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
   const cidr = `${address.toString()}/${prefixLength}`;
-  const [first, last] = [family.networkAddressFromCIDR(cidr), family.broadcastAddressFromCIDR(cidr)];
+  const first = family.networkAddressFromCIDR(cidr);
+  const last = family.broadcastAddressFromCIDR(cidr);
   return { address, prefixLength, width, first, last };
 }

@@ -10,8 +10,9 @@ export type Permissions = Pick<Services, 'organizations' | 'sinks'>;
 /** Checks a request by all rules, including those that need the worker's configuration. */
 export function validateAgainstConfig(input: unknown, permissions: Permissions) {
   const { organizations, sinks } = permissions;
-  const { request, problems: found } = validateFields(input);
-  const problems = [...found, ...findOrganizationProblems(input, permissions), ...findSourceProblems(request, sinks)];
+  const { request, problems } = validateFields(input);
+  problems.push(...findOrganizationProblems(input, permissions));
+  problems.push(...findSourceProblems(request, sinks));
   const credential = request && organizations.credentialFor(request.orgId);
   if (!credential) return { request: null, problems };
   const warnings = [...request.warnings];
@@ -39,10 +40,11 @@ function findOrganizationProblems(input: unknown, { organizations, sinks }: Perm
     problems.push({ field: 'orgId', description });
   }
   // Only a caller that names a served organization learns which sinks it may use.
-  const known = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
-  if (typeof sink !== 'string' || known.includes(sink)) return problems;
+  const sinkNames = isServed ? organizations.sinksFor(org) : [...sinks.keys()];
+  if (typeof sink !== 'string' || sinkNames.includes(sink)) return problems;
   const description = isServed
-    ? `is not a sink of this organization: write one of ${known.join(', ')}`
+    ? `is not a sink of this organization: write one of ${sinkNames.join(', ')}`
     : 'is not a configured sink: name one';
-  return [...problems, { field: 'sink', description: `${quote(sink)} ${description}` }];
+  problems.push({ field: 'sink', description: `${quote(sink)} ${description}` });
+  return problems;
 }

@@ -50,8 +50,10 @@ export function describeProblems(problems: readonly FieldProblem[]): string {
 }
 
 function listFirst(items: readonly string[], separator: string): string {
-  const more = items.length - MAX_LISTED;
-  return [...items.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(separator);
+  const first = items.slice(0, MAX_LISTED);
+  const more = items.length - first.length;
+  if (more > 0) first.push(`and ${more} more`);
+  return first.join(separator);
 }
 
 /** Looks at ids that are well-formed, even when another field is wrong. */

@@ -4,11 +4,14 @@ const USUAL_ID = /^live-migration-prep\/([a-f0-9]{24})(?:\/([a-f0-9]{24}))?$/;
 
 /** Formats a command for one run, to paste into a shell. */
 export function commandLine(command: string, workflowId: string, ...options: string[]): string {
+  return ['live-migration-prep', command, ...targetOptions(workflowId), ...options].join(' ');
+}
+
+function targetOptions(workflowId: string): string[] {
   const [, org, sourceOrg] = USUAL_ID.exec(workflowId) ?? [];
-  const target = org
-    ? ['--org', org, ...(sourceOrg ? ['--source-org', sourceOrg] : [])]
-    : ['--workflow-id', shellQuote(workflowId)];
-  return ['live-migration-prep', command, ...target, ...options].join(' ');
+  if (!org) return ['--workflow-id', shellQuote(workflowId)];
+  if (!sourceOrg) return ['--org', org];
+  return ['--org', org, '--source-org', sourceOrg];
 }
 
 export function reportCommand(workflowId: string): string {

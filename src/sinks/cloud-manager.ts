@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { createDigest } from '../http/digest';
 import { isSuccess, type HttpResponse } from '../http/response';
+import type { HttpRequest } from '../http/send';
 import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http';
@@ -51,9 +52,11 @@ function createCloudManagerSink(config: Config): Sink {
     const method = body ? 'POST' : 'GET';
     const url = joinUrl(config.baseUrl, path);
     const unsigned = { accept: 'application/json', 'content-type': 'application/json' };
-    const response = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) =>
-      send({ method, url, headers, ...(body && { body: JSON.stringify(body) }) }, signal),
-    );
+    const response = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) => {
+      const request: HttpRequest = { method, url, headers };
+      if (body) request.body = JSON.stringify(body);
+      return send(request, signal);
+    });
     if (!isSuccess(response)) throw statusError(`${server}, ${path}`, response, ADVICE);
     return response;
   }

@@ -16,6 +16,8 @@ import { handleUpdates } from './updates';
 
 /** A server may give every run a long timeout of its own: ten years on the time-skipping test server. */
 const SHORTEST_PERMITTED_TIMEOUT_MS = 365 * 24 * 3_600_000;
+const CANCELLED_RECOVERY =
+  'cancelled before the delivery began; the token is still recoverable from the closed run that has it';
 /** The server terminates a run whose memo exceeds 2 MiB when the run adds to it. */
 const MAX_MEMO_LENGTH = 16 * 1024;
 
@@ -37,7 +39,7 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
     const valid = await validateStart(request, recovery);
     const deadlineAtMs = Date.now() + valid.retries.giveUpAfterMs;
     status.setRequest(valid.request, deadlineAtMs);
-    const sealedToken = recovery ? recovery.sealedToken : await createToken(status, valid, deadlineAtMs);
+    const sealedToken = recovery?.sealedToken ?? (await createToken(status, valid, deadlineAtMs));
     status.setToken(sealedToken, !recovery);
     const receipt = await deliverToken({ status, channel }, valid, sealedToken, recovery);
     status.reportDelivered(receipt);
@@ -61,13 +63,8 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
     recovery ? undefined : findToken(request, Date.now()),
   ]);
   // The cancellation comes before what the validation found, and that before what the search found.
-  if (isCancelled()) {
-    throw new CancelledFailure(
-      recovery
-        ? 'cancelled before the delivery began; the token is still recoverable from the closed run that has it'
-        : 'cancelled; no token was created',
-    );
-  }
+  if (isCancelled() && recovery) throw new CancelledFailure(CANCELLED_RECOVERY);
+  if (isCancelled()) throw new CancelledFailure('cancelled; no token was created');
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
   if (validated.status === 'rejected') throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');
   if (searched.status === 'rejected') {
@@ -89,7 +86,7 @@ function toRunFailure(error: unknown, fallbackType: FailureType, work: string): 
 /** Finds what the caller chose for the run, where that could create a second token or abandon one. */
 function findRefusedOptions(): string[] {
   const { executionTimeoutMs, runTimeoutMs, retryPolicy, cronSchedule, memo } = workflowInfo();
-  const refused = {
+  const isRefused = {
     workflowExecutionTimeout: isTooShort(executionTimeoutMs),
     // The server sets it to the execution timeout where the caller set none.
     workflowRunTimeout: isTooShort(runTimeoutMs) && runTimeoutMs !== executionTimeoutMs,
@@ -97,7 +94,7 @@ function findRefusedOptions(): string[] {
     cronSchedule,
     memo: memo && (Object.values(memo).includes(UNREADABLE) || !fitsAsJson(memo, MAX_MEMO_LENGTH)),
   };
-  return Object.entries(refused).flatMap(([name, value]) => (value ? [name] : []));
+  return Object.entries(isRefused).flatMap(([name, value]) => (value ? [name] : []));
 }
 
 /** @param timeoutMs 0 means no timeout. */

@@ -12,8 +12,20 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { NOT_AN_ORGANIZATION_ID } from '../contract/limits';
-import { ORGANIZATION_ID, isDeliveryFailureType, isRunFailureType, isSinkName, workflowIdFor } from '../contract/names';
-import type { FailureDetails, PrepareRequest, ScheduledRequest, ScheduledResult } from '../contract/schemas';
+import {
+  isDeliveryFailureType,
+  isOrganizationId,
+  isRunFailureType,
+  isSinkName,
+  workflowIdFor,
+} from '../contract/names';
+import type {
+  FailureDetails,
+  FieldProblem,
+  PrepareRequest,
+  ScheduledRequest,
+  ScheduledResult,
+} from '../contract/schemas';
 import type { LinkState } from '../shared/activities';
 import { terminalFailure } from '../shared/application-failure';
 import { commandLine } from '../shared/command-line';
@@ -80,8 +92,8 @@ async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Pr
     }
     const failure = fromChildFailure(error);
     if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
-    const { receipt: earlier }: Partial<FailureDetails> = firstDetails(failure);
-    return { outcome: 'recentToken', lastTokenAt: earlier?.createdAt ?? lastTokenAt, receipt: null };
+    const details: Partial<FailureDetails> = firstDetails(failure);
+    return { outcome: 'recentToken', lastTokenAt: details.receipt?.createdAt ?? lastTokenAt, receipt: null };
   }
 }
 
@@ -128,10 +140,10 @@ function fromChildFailure(error: unknown): unknown {
 function parseScheduledRequest(input: unknown): PrepareRequest {
   const { request, always, ...otherFields } = toObject(input);
   const { orgId, sourceOrgId, again } = toObject(request);
-  const problems = Object.entries({ orgId, ...(sourceOrgId != null && { sourceOrgId }) })
-    .filter(([, id]) => typeof id !== 'string' || !ORGANIZATION_ID.test(id))
-    .map(([name]) => ({ field: `request.${name}`, description: NOT_AN_ORGANIZATION_ID }));
+  const problems: FieldProblem[] = [];
   const report = (field: string, description: string) => problems.push({ field, description });
+  if (!isOrganizationId(orgId)) report('request.orgId', NOT_AN_ORGANIZATION_ID);
+  if (sourceOrgId != null && !isOrganizationId(sourceOrgId)) report('request.sourceOrgId', NOT_AN_ORGANIZATION_ID);
   if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');
   if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
   // Otherwise a caller that passes the bare request would get each of its fields listed.

@@ -34,9 +34,9 @@ const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */
 export function callError(what: string, error: unknown): SinkRejectedError | SinkUnavailableError {
-  const { name: given = '', code, $metadata } = error as SdkError;
+  const { name: exception = '', code, $metadata } = error as SdkError;
   // The server chooses the name, and could quote the token in it.
-  const name = EXCEPTION_NAME.test(given) ? given : undefined;
+  const name = EXCEPTION_NAME.test(exception) ? exception : undefined;
   const status = $metadata?.httpStatusCode;
   const { retryable, meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
   const outcome = status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');

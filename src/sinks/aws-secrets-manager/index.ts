@@ -41,15 +41,16 @@ export const awsSecretsManagerSink: SinkType<Config> = {
 
 function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   const { region, secretName, kmsKeyId, endpoint, timeoutMs } = config;
-  const client = new sdk.SecretsManager({
+  const settings: SecretsManager.SecretsManagerClientConfig = {
     region,
-    ...(endpoint && { endpoint: endpoint.href }),
     // Tokens go only to the address that the configuration names.
     ignoreConfiguredEndpointUrls: true,
     customUserAgent: [['live-migration-prep', VERSION]],
     // Temporal retries; two layers would multiply.
     maxAttempts: 1,
-  });
+  };
+  if (endpoint) settings.endpoint = endpoint.href;
+  const client = new sdk.SecretsManager(settings);
 
   /** Makes the function that calls AWS about one secret. */
   function callsFor(name: string, signal: AbortSignal) {
@@ -83,9 +84,9 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
         client.createSecret(secret, options).catch(nullIf(sdk.ResourceExistsException)),
       );
       if (created) return location;
-      const found = await call('DescribeSecret', (options) => client.describeSecret({ SecretId: name }, options));
-      if (found.VersionIdsToStages?.[deliveryId]) return location;
-      requireOwnTags(name, delivery, found.Tags);
+      const existing = await call('DescribeSecret', (options) => client.describeSecret({ SecretId: name }, options));
+      if (existing.VersionIdsToStages?.[deliveryId]) return location;
+      requireOwnTags(name, delivery, existing.Tags);
       await call('PutSecretValue', (options) => client.putSecretValue({ SecretId: name, ...version }, options));
       return location;
     },
@@ -93,10 +94,11 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
     /** Describes the secret. "Not found" passes, since AWS answers it only to those with permission. */
     async check(target, signal) {
       const name = secretName.fill(completeIds(target));
-      const found = await callsFor(name, signal)('DescribeSecret', (options) =>
+      const call = callsFor(name, signal);
+      const existing = await call('DescribeSecret', (options) =>
         client.describeSecret({ SecretId: name }, options).catch(nullIf(sdk.ResourceNotFoundException)),
       );
-      if (found && target) requireOwnTags(name, target, found.Tags);
+      if (existing && target) requireOwnTags(name, target, existing.Tags);
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
     },
   };
@@ -113,26 +115,25 @@ function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null
 const OWNER_TAGS = { orgId: 'live-migration-prep/orgId', sourceOrgId: 'live-migration-prep/sourceOrgId' };
 
 function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> {
-  return {
-    [OWNER_TAGS.orgId]: orgId,
-    ...(sourceOrgId !== null && { [OWNER_TAGS.sourceOrgId]: sourceOrgId }),
-  };
+  const tags = { [OWNER_TAGS.orgId]: orgId };
+  if (sourceOrgId !== null) tags[OWNER_TAGS.sourceOrgId] = sourceOrgId;
+  return tags;
 }
 
 /** @throws SinkRejectedError when the tags of a secret do not name the organizations. */
 function requireOwnTags(name: string, target: CheckTarget, tags: SecretsManager.Tag[] = []): void {
-  const present = new Map(tags.map(({ Key, Value }) => [Key, Value]));
-  const wanted = ownerTags(target);
-  if (Object.values(OWNER_TAGS).every((key) => present.get(key) === wanted[key])) return;
-  if (present.has(OWNER_TAGS.orgId)) {
+  const tagsOfSecret = new Map(tags.map(({ Key, Value }) => [Key, Value]));
+  const tagsOfTarget = ownerTags(target);
+  if (Object.values(OWNER_TAGS).every((key) => tagsOfSecret.get(key) === tagsOfTarget[key])) return;
+  if (tagsOfSecret.has(OWNER_TAGS.orgId)) {
     throw new SinkRejectedError(
       `secret ${name} holds the token of other organizations: ` +
         'put {orgId} and {sourceOrgId} into secretName, restart the workers, then redeliver',
     );
   }
-  const wantedTags = Object.entries(wanted).map(([key, value]) => `${key}=${value}`);
+  const pairs = Object.entries(tagsOfTarget).map(([key, value]) => `${key}=${value}`);
   throw new SinkRejectedError(
     `secret ${name} was not created by this sink: correct secretName and restart the workers, ` +
-      `or tag the secret ${wantedTags.join(' and ')} to let this sink write it, then redeliver`,
+      `or tag the secret ${pairs.join(' and ')} to let this sink write it, then redeliver`,
   );
 }

@@ -27,7 +27,8 @@ export async function callFolderProcess(operation: Call['operation'], ...args: s
   const outcome = await new Promise<CallOutcome>((resolve) => pending.set(id, resolve));
   pending.delete(id);
   if ('result' in outcome) return outcome.result;
-  throw new (outcome.isRejected ? SinkRejectedError : SinkUnavailableError)(outcome.message);
+  if (outcome.isRejected) throw new SinkRejectedError(outcome.message);
+  throw new SinkUnavailableError(outcome.message);
 }
 
 /** Starts the process, which lets this one end and ends with it. */

@@ -49,9 +49,9 @@ export async function checkFolder(directory: string): Promise<string> {
 }
 
 async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
-  const found = await readFileIfPresent(file);
-  if (found === null) return false;
-  if (found === token) return true;
+  const content = await readFileIfPresent(file);
+  if (content === null) return false;
+  if (content === token) return true;
   throw new SinkRejectedError(`${file} exists and was not written by this sink: move it away, then redeliver`);
 }
 

@@ -17,15 +17,16 @@ const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
 export const templateSchema = z
   .string('write a template, such as live-migration/{orgId}')
   .superRefine((template, issues) => {
-    const found = template.match(PLACEHOLDER) ?? [];
-    const unknown = found.filter((placeholder) => !PLACEHOLDERS.includes(placeholder));
+    const placeholders = template.match(PLACEHOLDER) ?? [];
+    const unknown = placeholders.filter((placeholder) => !PLACEHOLDERS.includes(placeholder));
     const filled = template.replace(PLACEHOLDER, 'x');
     if (unknown.length > 0) {
       issues.addIssue(`names ${unknown.join(', ')}: the placeholders are ${PLACEHOLDERS.join(', ')}`);
     }
     if (!PERMITTED.test(filled)) issues.addIssue(NOT_PERMITTED);
     if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
-    if (found.length === 0) issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
+    if (placeholders.length === 0)
+      {issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);}
   })
   .transform((template) => ({
     uses: (field: IdField) => template.includes(`{${field}}`),

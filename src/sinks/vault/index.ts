@@ -31,22 +31,20 @@ function createVaultSink({ address, namespace, mount, path: template, token, tim
     /** Writes only over the version that it read: a retry after a lost response writes nothing. */
     async deliver(delivery, signal) {
       const path = template.fill(delivery);
-      const found = await kv.read(path, signal);
-      let { version } = found;
-      if (found.data?.['deliveryId'] !== delivery.deliveryId) {
-        const reason = found.data && findReasonToKeep(found.data, delivery);
-        if (reason !== null) throw new SinkRejectedError(`${mount}/${path} ${reason}`);
-        version = await kv.write(path, toStoredToken(delivery), found.version, signal);
-      }
-      return `${mount}/${path} version ${version} in ${server}`;
+      const { data, version } = await kv.read(path, signal);
+      const locate = (ofVersion: number) => `${mount}/${path} version ${ofVersion} in ${server}`;
+      if (data?.['deliveryId'] === delivery.deliveryId) return locate(version);
+      const reason = data && findReasonToKeep(data, delivery);
+      if (reason !== null) throw new SinkRejectedError(`${mount}/${path} ${reason}`);
+      return locate(await kv.write(path, toStoredToken(delivery), version, signal));
     },
 
     async check(target, signal) {
       const path = template.fill(completeIds(target));
       // It asks for the version of the engine again.
-      const checked = createKv(client, mount);
-      await checked.read(path, signal);
-      await checked.requireVersion2(signal);
+      const newKv = createKv(client, mount);
+      await newKv.read(path, signal);
+      await newKv.requireVersion2(signal);
       return `${server} accepts ${identity}, which may read ${mount}/${path}`;
     },
   };

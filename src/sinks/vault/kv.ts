@@ -75,10 +75,10 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
      */
     async read(path: string, signal: AbortSignal) {
       const response = await send({ method: 'GET', path: `${mount}/data/${path}` }, signal);
-      const found = readSchema.safeParse(response.json);
+      const parsed = readSchema.safeParse(response.json);
       // Vault responds with 404 to a deleted version too, and with its number.
-      if (found.success && [200, 404].includes(response.status)) {
-        const { data, metadata } = found.data.data;
+      if (parsed.success && [200, 404].includes(response.status)) {
+        const { data, metadata } = parsed.data.data;
         return { version: metadata.version, data };
       }
       if (response.status === 404 && parseErrors(response)?.length === 0) return { version: 0, data: null };
@@ -104,8 +104,8 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
         );
       }
       if (!isSuccess(response)) throw errorAt(path, response);
-      const written = writtenSchema.safeParse(response.json);
-      if (written.success) return written.data.data.version;
+      const parsed = writtenSchema.safeParse(response.json);
+      if (parsed.success) return parsed.data.data.version;
       throw new SinkRejectedError(
         `${server} now has another engine at ${mount}: delete what was written to ${mount}/data/${path}, ` +
           'correct mount, restart the workers, then redeliver',

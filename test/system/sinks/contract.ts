@@ -79,7 +79,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
 
     it('a check changes nothing', async () => {
       const delivery = newDelivery();
-      await deliver(delivery);
+      expect(await deliver(delivery)).toBe(fixture.locationOf(delivery));
       const sink = await sinkFor(delivery);
       for (const target of [null, delivery]) look(await sink.check(target));
       expect(await fixture.held(delivery)).toEqual([delivery.linkToken]);
