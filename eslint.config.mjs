@@ -17,7 +17,18 @@ const LAYERS = [
 ];
 
 /** The folder of each command; `shared` and `cli` have what they share. */
-const COMMANDS = ['cancel', 'doctor', 'list', 'recover', 'redeliver', 'schedule', 'sealing-keys', 'start', 'watch'];
+const COMMANDS = [
+  'api-keys',
+  'cancel',
+  'doctor',
+  'list',
+  'recover',
+  'redeliver',
+  'schedule',
+  'sealing-keys',
+  'start',
+  'watch',
+];
 
 const zones = [
   ...LAYERS.flatMap((layer, index) =>

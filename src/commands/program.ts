@@ -2,6 +2,7 @@ import { Command, CommanderError } from '@commander-js/extra-typings';
 import { raceSignal } from '../abort';
 import { DEFAULT_TASK_QUEUE } from '../contract/names';
 import { VERSION } from '../version';
+import { apiKeysCommand } from './api-keys/command';
 import { cancelCommand } from './cancel/command';
 import { CommandError, EXIT_CODES, type ExitCode, usageError } from './cli/command-error';
 import type { ProgramContext } from './cli/context';
@@ -26,6 +27,7 @@ const COMMANDS = [
   cancelCommand,
   redeliverCommand,
   recoverCommand,
+  apiKeysCommand,
   sealingKeysCommand,
   doctorCommand,
   scheduleCommand,

@@ -28,7 +28,11 @@ export interface RunHistory {
   token: SealedToken | null;
   /** The start of the attempt that received the token; null for a recovered one. */
   tokenRequestedAt: string | null;
-  /** The id of the token that a sink confirmed. It is from inside the seal, unlike that of a recovery's input. */
+  /** The end of that attempt. */
+  tokenReturnedAt: string | null;
+  /** The time at which a creation was scheduled that has no end in the history; null for none. */
+  creatingSince: string | null;
+  /** The id of the token that was delivered. It is from inside the seal, unlike that of a recovery's input. */
   deliveredId: string | null;
   /** Attempts of this run that may have created another token: as many as the run counts in its memo. */
   unconfirmedAttempts: UnconfirmedAttempt[];
@@ -53,7 +57,8 @@ export class RunRecord {
   private readonly unconfirmedAttempts: UnconfirmedAttempt[] = [];
   /** The creation that ended last. */
   private lastCreation: UnconfirmedAttempt | undefined;
-  private created: { token: SealedToken; requestedAt: string } | undefined;
+  private created: { token: SealedToken; requestedAt: string; returnedAt: string } | undefined;
+  private creatingSince: string | null = null;
   private deliveredId: string | undefined;
   /** The sinks that the failure of the run names. */
   private namedSinks: string[] | undefined;
@@ -88,6 +93,8 @@ export class RunRecord {
       request: toObject(this.input[0]),
       token: recovery?.sealedToken ?? this.created?.token ?? null,
       tokenRequestedAt: recovery ? null : (this.created?.requestedAt ?? null),
+      tokenReturnedAt: recovery ? null : (this.created?.returnedAt ?? null),
+      creatingSince: this.creatingSince,
       deliveredId: this.deliveredId ?? null,
       unconfirmedAttempts: this.unconfirmedAttempts,
       sinksTried: sinksTried.slice(0, MAX_SINKS_TRIED),
@@ -104,6 +111,7 @@ export class RunRecord {
     at: string,
   ): void {
     const activity: ActivityRecord = { type: activityType?.name ?? '', startedAt: at };
+    if (activity.type === 'createLinkToken') this.creatingSince = at;
     if (activity.type === 'deliverLinkToken') {
       const [, sink] = decodePayloads(input);
       const isName = typeof sink === 'string' && sink !== UNREADABLE;
@@ -124,7 +132,7 @@ export class RunRecord {
       // Counted only if the run refuses the result.
       this.addCreation(activity, at, 'completed without a token of this run');
       const token = sealedTokenSchema.safeParse(result).data;
-      if (token) this.created = { token, requestedAt: activity.startedAt };
+      if (token) this.created = { token, requestedAt: activity.startedAt, returnedAt: at };
     }
     if (activity?.type === 'deliverLinkToken') {
       this.deliveredId ??= deliveredSchema.safeParse(result).data?.deliveryId;

@@ -9,10 +9,9 @@ import { eventually } from '../support/eventually';
 import { newAddress, newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { codeBlocks, codeSpans, page, sectionBelow } from '../support/markdown';
-import { objectsIn } from '../support/run-command';
 import { end, endingOf, redeliver, untilStep } from '../support/runs';
 import { runEvery } from '../support/schedules';
-import { CLIENT, createShell } from '../support/shell';
+import { createShell } from '../support/shell';
 import { untilListed } from '../support/temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
@@ -178,51 +177,51 @@ it('the logs name each token once, with its place, by the command of docs/produc
 describe('the commands of docs/runbook.md', () => {
   const commandsBelow = (heading: string) => codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
+  const [findKeys = '', findAllKeys = '', deleteKey = '', deleteUnused = ''] = commandsBelow('API keys');
+  /** Ids of keys at the beginning of lines. */
+  const idsIn = (lines: string[][]) => lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
+
   it('find exactly the keys of unconfirmed tokens, and delete them', async () => {
-    const { atlas, client, deployment, replaceClient, sh } = await createShell();
-    const [find = '', remove = ''] = commandsBelow('Find and delete an API key');
-    // What Atlas creates is lost three times; then the run waits.
+    const { atlas, deployment, sh } = await createShell();
+    // What Atlas creates is lost three times; then it rejects the request.
     atlas.faults([
       { on: 'linkTokens', status: 503, afterCreating: true, times: 3 },
-      { on: 'linkTokens', status: 429, headers: { 'retry-after': '3000' } },
+      { on: 'linkTokens', status: 403 },
     ]);
     const run = await deployment.start();
-    await eventually('a wait', () => atlas.posts().length === 4);
-    await untilListed(`WorkflowId = '${run.workflowId}'`, 1);
-    const lost = atlas.createdTokens().map(({ apiKey: { id } }) => [id, 'Live Migration link-token']);
-    expect(await sh(find)).toEqual(lost);
-
-    const [search] = objectsIn(await client('--json', 'list', '--unconfirmed'));
-    const windows = search?.['windows'] as object[];
-    const received = windows.map((window) => ({ ...window, deliveryId: 'of-another-run' }));
-    replaceClient(`echo '${JSON.stringify({ ...search, received })}'`);
-    const mayBeInUse = lost.map(([id, description]) => [id, 'of-another-run', description]);
-    expect(await sh(find + remove)).toEqual(mayBeInUse);
-
-    replaceClient(CLIENT);
-    expect(await sh(find + remove)).toEqual([...lost, ...lost.map(([id]) => [`API Key '${id}' deleted`])]);
-    expect(await sh(find)).toEqual([['']]);
+    await endingOf(run);
+    await untilListed(`WorkflowId = '${run.workflowId}' AND CloseTime IS NOT NULL`, 1);
+    await sh(`cp ${deployment.folder}/worker-1.log .`);
+    const lost = atlas.createdTokens().map(({ apiKey }) => apiKey.id);
+    const found = await sh(findKeys);
+    expect(idsIn(found).sort()).toEqual(lost.toSorted());
+    expect(found.flat().join('\n')).toMatch(/: no token uses it\n/);
+    const deleted = (await sh(`org=${atlas.account.orgId}\n${deleteUnused}`)).flat();
+    expect(deleted.sort()).toEqual(lost.map((id) => `API Key '${id}' deleted`).sort());
+    expect(idsIn(await sh(findKeys))).toEqual([]);
   });
 
-  it('find the key of a delivered token, delete and note it, and remove a link', async () => {
+  it('find the key of a delivered token, of one organization or of each, delete it, and remove a link', async () => {
     const { atlas, deployment, sh } = await createShell();
-    const [list = '', find = '', remove = ''] = commandsBelow('End the life of a key');
+    const { name, clientId, clientSecret, orgId } = { name: 'payments', ...atlas.account };
     const { receipt } = await endingOf(await deployment.start());
-    const { deliveryId = '', createdAt, orgId, sourceOrgId, location } = receipt ?? {};
     await deployment.workers[0]?.untilOutput(/link-token delivered/);
-    await sh(`cp ${deployment.folder}/worker-1.log .`);
-    expect(await sh(list)).toEqual([[deliveryId, createdAt, orgId, sourceOrgId, location]]);
+    await sh(`cp ${deployment.folder}/worker-1.log .; mkdir secrets; printf ${clientSecret} > secrets/${name}`);
+    await sh(`echo '${JSON.stringify([{ name, orgId, clientId }])}' > orgs.json`);
 
     const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] = atlas.createdTokens();
     const accessList = `atlas organizations apiKeys accessLists list ${apiKey.id} --orgId ${orgId}`;
     expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
-    const madeAt = new Date(parseInt(apiKey.id.slice(0, 8), 16) * 1000).toISOString().replace('.000', '');
-    const found = [apiKey.id, madeAt, 'Live Migration link-token'];
-    expect(await sh(find.replace(/(?<=token=)\S+/, deliveryId))).toEqual([found]);
-    await sh(remove.replace(/(?<=key=)\S+/, apiKey.id));
+    const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
+    for (const command of [findKeys, withoutKey + findAllKeys]) {
+      const found = await sh(command);
+      expect(idsIn(found)).toEqual([apiKey.id]);
+      expect(found.flat().join('\n')).toMatch(new RegExp(`token ${receipt?.deliveryId} of \\S+, delivered to `));
+    }
+    await sh(`org=${orgId}\n${deleteKey.replace(/(?<=key=)\S+/, apiKey.id)}`);
     const removed = { removedAt: expect.any(String) };
     expect(atlas.createdTokens()).toMatchObject([removed]);
-    expect(await sh(list)).toEqual([['']]);
+    expect((await sh(findKeys)).flat().join('\n')).toContain(`without a key (deleted, or a clock was wrong): token `);
 
     await endingOf(await deployment.start());
     const [removeLink = ''] = commandsBelow('Remove a link');

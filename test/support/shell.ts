@@ -9,17 +9,14 @@ import { createCommandFixture } from './command-line';
 import type { Config } from './installation';
 import { ROOT } from './markdown';
 
-export const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
+const CLIENT = `exec ${process.execPath} ${ROOT}/dist/client.js --task-queue "$TASK_QUEUE" "$@"`;
 
 /** Prepares a shell for the commands of a page, with `live-migration-prep`, `temporal` and a stand-in for the Atlas CLI. */
 export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
   const { account, url } = fixture.atlas;
   const folder = newFolder();
-  /** Makes the program `live-migration-prep`, which runs a command. */
-  const replaceClient = (command: string) =>
-    writeFileSync(path.join(folder, 'live-migration-prep'), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
-  replaceClient(CLIENT);
+  writeFileSync(path.join(folder, 'live-migration-prep'), `#!/bin/sh\n${CLIENT}\n`, { mode: 0o755 });
   const env = {
     ...devServerEnv(fixture.address),
     PATH: [folder, `${ROOT}/dev/atlas-emulator/bin`, `${ROOT}/.cache/bin`, process.env['PATH']].join(':'),
@@ -38,7 +35,6 @@ export async function createShell(config?: Config) {
   ] as const;
   return {
     ...fixture,
-    replaceClient,
     /** Runs commands of a page, for the organizations of the fixture. Returns lines of tab-separated fields. */
     sh: async (commands: string): Promise<string[][]> => {
       const script = replacements.reduce((text, [from, to]) => text.replaceAll(from, to), commands);

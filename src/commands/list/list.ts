@@ -15,7 +15,6 @@ import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
 import type { ListOptions } from './options';
-import { printWindows } from './unconfirmed-attempts';
 
 const READ_CONCURRENCY = 20;
 const MAX_UNREADABLE_LENGTH = 200;
@@ -64,12 +63,7 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   };
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   const runs = pMapIterable(infos, read, { concurrency });
-  if (options.requests) return printRequests(context, runs);
-  if (!options.unconfirmed) return printRuns(context, runs, options);
-  const all: Listed[] = [];
-  for await (const listed of runs) all.push(listed);
-  await printWindows(context, all);
-  return printRuns(context, all, options);
+  return options.requests ? printRequests(context, runs) : printRuns(context, runs, options);
 }
 
 /** A run, and whether it matches every filter. */
@@ -140,7 +134,7 @@ function toListedRun(info: RunInfo) {
 
 async function printRuns(
   { client, output }: CommandContext,
-  runs: AsyncIterable<Listed> | readonly Listed[],
+  runs: AsyncIterable<Listed>,
   { unconfirmed: isUnconfirmed, undelivered, details }: ListOptions,
 ): Promise<void> {
   // Unknown without the permission to describe the namespace, which a list of runs does not need.
@@ -231,7 +225,7 @@ function describeTerminated(count: number): string | null {
   if (count === 0) return null;
   return (
     `not shown: ${formatCount(count, 'terminated run')}.` +
-    ' A request in progress at the termination may have created a token that no run counts.' +
-    ' To see when each was terminated: live-migration-prep list --json | grep terminated'
+    ' A request in progress at the termination may have created a token that no run counts:' +
+    ' live-migration-prep api-keys finds its API key'
   );
 }

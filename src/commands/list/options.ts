@@ -9,7 +9,7 @@ export const createCommand = () =>
   new Command('list')
     .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received, with their times')
+    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received, with each attempt')
     .addOption(
       new Option('--recoverable', 'closed runs with a token that no run delivered; reads histories').conflicts(
         'undelivered',

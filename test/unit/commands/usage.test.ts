@@ -93,6 +93,7 @@ const COMMANDS = [
   'cancel',
   'redeliver',
   'recover',
+  'api-keys',
   'sealing-keys',
   'doctor',
   'schedule create',
@@ -110,6 +111,7 @@ it('--help names every command and every exit code, and ends with exit code 0', 
 it.each(COMMANDS)('the examples in the help of %s have options that the command accepts', async (command) => {
   process.chdir(fileIn());
   write('requests.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}');
+  write('keys.json', '{"results": [], "totalCount": 0}');
   const { stdout } = await run(`${command} --help`);
   expect(stdout).not.toContain('default: false');
   expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);

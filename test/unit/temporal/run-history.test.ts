@@ -42,6 +42,19 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
+it('a creation has its end, or the time since which the run waits for it', async () => {
+  const times = (seconds: number) => ({ eventTime: { seconds } });
+  const events = [
+    { ...scheduled(5, 'createLinkToken'), ...times(10) },
+    { ...times(20), activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(TOKEN) } },
+  ];
+  const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
+  const ended = { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt, creatingSince: null };
+  expect(await readRun(serve(events), RUN)).toMatchObject(ended);
+  const unended = { token: null, tokenRequestedAt: null, tokenReturnedAt: null, creatingSince: startedAt };
+  expect(await readRun(serve(events.slice(0, 1)), RUN)).toMatchObject(unended);
+});
+
 const completed = (result: unknown) => ({
   activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(result) },
 });

@@ -1,0 +1,90 @@
+import { commandLine } from '../../shared/command-line';
+import { formatCount, quote, truncate } from '../../shared/text';
+import type { CommandContext } from '../cli/context';
+import { madeAtMs, matchKeys, stateOf, type Origin } from './match-keys';
+import type { ApiKey } from './read-keys';
+import { readRecord } from './read-record';
+import { readRuns } from './read-runs';
+
+const MAX_REASON_LENGTH = 40;
+
+/** Characters of a date at the beginning of a time. */
+const DATE_LENGTH = 10;
+
+/** Prints which token or unconfirmed attempt of an organization each of its API keys may come from. */
+export async function apiKeys(
+  context: CommandContext,
+  orgId: string,
+  keys: readonly ApiKey[],
+  record: readonly string[],
+): Promise<void> {
+  const { output } = context;
+  const origins = await readOrigins(context, orgId, record);
+  const { matches, withoutKey } = matchKeys(keys, origins);
+  const ours = matches.filter((match) => match.origins.length > 0).length;
+  output.say(`organization ${orgId}: ${formatCount(keys.length, 'key')}, ${ours} of this job`);
+  let previous = '';
+  for (const { key, origins: ofKey } of matches) {
+    const madeAt = formatSeconds(madeAtMs(key.id));
+    const state = stateOf(ofKey);
+    const description = describeOrigins(ofKey, madeAt.slice(0, DATE_LENGTH));
+    const text = description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
+    previous = description;
+    output.print(
+      { orgId, keyId: key.id, madeAt, description: key.desc, state, origins: ofKey.map(withoutSpan) },
+      state === 'other' ? [] : `${key.id}  ${madeAt}  ${quote(key.desc)}  ${text}`,
+    );
+  }
+  const total = { orgId, keys: keys.length, ofThisJob: ours, withoutKey: withoutKey.map(withoutSpan) };
+  output.print(total, describeTotal(keys.length - ours, withoutKey));
+}
+
+/** Joins what Temporal and the record know. Of a run that Temporal has, the record knows nothing more. */
+async function readOrigins(context: CommandContext, orgId: string, record: readonly string[]): Promise<Origin[]> {
+  const recorded = await readRecord(record, orgId);
+  const runs = await readRuns(context, orgId);
+  const attempts = recorded.attempts.filter(({ runId }) => runId === null || !runs.runIds.has(runId));
+  const tokens = new Map([...recorded.tokens, ...runs.tokens]);
+  return [...tokens.values(), ...runs.attempts, ...attempts];
+}
+
+/** @param date of the key: it is left out of the times of that day. */
+function describeOrigins(origins: readonly Origin[], date: string): string {
+  const isUnused = stateOf(origins) === 'unconfirmed' ? ': no token uses it' : '';
+  const oneOf = origins.length > 1 ? `1 of ${origins.length}: ` : '';
+  return oneOf + origins.map((origin) => describeOrigin(origin, date)).join('; ') + isUnused;
+}
+
+function describeOrigin(origin: Origin, date: string): string {
+  const format = (time: string) => (date !== '' && time.startsWith(date) ? time.slice(DATE_LENGTH + 1, -1) : time);
+  if (origin.type === 'token') {
+    return `token ${origin.deliveryId} of ${format(origin.createdAt)}, ${describeState(origin)}`;
+  }
+  const { state, startedAt, endedAt, reason } = origin;
+  if (state === 'inProgress') return `a request in progress since ${format(startedAt)}: look again later`;
+  return `unconfirmed, ${format(startedAt)} to ${format(endedAt)} (${truncate(reason, MAX_REASON_LENGTH)})`;
+}
+
+function describeState({ state, sink, workflowId, runId }: Extract<Origin, { type: 'token' }>): string {
+  if (state === 'delivered') return sink === null ? 'delivered' : `delivered to ${sink}`;
+  if (state === 'open') return `being delivered: ${commandLine('watch', workflowId)}`;
+  if (state === 'unknown') return 'of which the record has no delivery';
+  return `recoverable: ${commandLine('recover', workflowId, '--run-id', runId ?? '…')}`;
+}
+
+function describeTotal(others: number, withoutKey: readonly Origin[]): string[] {
+  const tokens = withoutKey.filter(({ type }) => type === 'token');
+  const attempts = withoutKey.filter(({ state }) => state === 'unconfirmed').length;
+  const lines = [formatCount(others, 'other key')];
+  for (const token of tokens) lines.push(`without a key (deleted, or a clock was wrong): ${describeOrigin(token, '')}`);
+  if (attempts > 0) {
+    lines.push(`without a key (deleted, or none was made): ${formatCount(attempts, 'unconfirmed attempt')}`);
+  }
+  return lines;
+}
+
+function withoutSpan({ span: _, ...origin }: Origin): object {
+  return origin;
+}
+
+const formatSeconds = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`;

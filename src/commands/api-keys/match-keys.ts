@@ -1,0 +1,91 @@
+/** Allows for a difference between the clocks of Temporal and Atlas, or of Temporal and a worker. */
+const CLOCK_TOLERANCE_MS = 10_000;
+/** Bounds the time from a request to the arrival of its token, where only the latter is known. */
+const MAX_REQUEST_MS = 60_000;
+
+/** The time in which Atlas may have made an API key. */
+export interface Span {
+  fromMs: number;
+  toMs: number;
+}
+
+/** The origin of a key: a token that arrived, or an attempt that may have created one. */
+export type Origin = TokenOrigin | AttemptOrigin;
+
+export interface TokenOrigin {
+  type: 'token';
+  /** `unknown`: only the record has it, and does not say that it was delivered. */
+  state: 'delivered' | 'open' | 'recoverable' | 'unknown';
+  deliveryId: string;
+  /** The time at which the token arrived, by the clock of the worker. */
+  createdAt: string;
+  /** The sink that has the token; null if none, or if its name is gone with the history. */
+  sink: string | null;
+  workflowId: string;
+  /** The run that delivered the token, or has it; null if only the record has the token. */
+  runId: string | null;
+  span: Span;
+}
+
+export interface AttemptOrigin {
+  type: 'attempt';
+  /** `inProgress`: a token that it creates will arrive. */
+  state: 'unconfirmed' | 'inProgress';
+  startedAt: string;
+  endedAt: string;
+  reason: string;
+  workflowId: string;
+  runId: string | null;
+  span: Span;
+}
+
+/**
+ * Finds the time in which Atlas made the key of an attempt, whose times are Temporal's. The worker's clock, which may
+ * be wrong, only shortens it: an attempt whose token cannot be reported to Temporal may last for minutes.
+ */
+export function spanOfAttempt(attempt: { startedAt: string; endedAt: string; createdAt?: string }): Span {
+  const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
+  const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
+  const arrivedMs = Date.parse(attempt.createdAt ?? '');
+  // One tolerance for the clocks of the worker and of Temporal, one for those of Temporal and of Atlas.
+  const isPlausible = arrivedMs >= fromMs && arrivedMs <= toMs;
+  return { fromMs, toMs: isPlausible ? Math.min(toMs, arrivedMs + 2 * CLOCK_TOLERANCE_MS) : toMs };
+}
+
+/** Finds the time in which Atlas made the key of a token of which only the arrival is known. */
+export function spanOfArrival(createdAt: string): Span {
+  const arrivedMs = Date.parse(createdAt);
+  return { fromMs: arrivedMs - MAX_REQUEST_MS, toMs: arrivedMs + CLOCK_TOLERANCE_MS };
+}
+
+/** @returns when a key was made: the first eight digits of an ObjectId are the seconds since 1970. */
+export function madeAtMs(keyId: string): number {
+  return parseInt(keyId.slice(0, 8), 16) * 1000;
+}
+
+/** Finds the origins that each key may have, and the origins that have no key. Both are in the order of time. */
+export function matchKeys<K extends { id: string }, O extends { span: Span }>(
+  keys: readonly K[],
+  origins: readonly O[],
+) {
+  const inOrder = origins.toSorted((a, b) => a.span.fromMs - b.span.fromMs);
+  const matches = keys
+    .map((key) => ({ key, origins: inOrder.filter(({ span }) => isMadeIn(span, key.id)) }))
+    .sort((a, b) => madeAtMs(a.key.id) - madeAtMs(b.key.id));
+  const withKey = new Set(matches.flatMap((match) => match.origins));
+  return { matches, withoutKey: inOrder.filter((origin) => !withKey.has(origin)) };
+}
+
+/** A key's id has whole seconds. */
+function isMadeIn({ fromMs, toMs }: Span, keyId: string): boolean {
+  const madeMs = madeAtMs(keyId);
+  return madeMs + 999 >= fromMs && madeMs <= toMs;
+}
+
+export type KeyState = Origin['state'] | 'mixed' | 'other';
+
+/** Tells the state that all origins of a key have: `mixed` if they differ, `other` if there are none. */
+export function stateOf(origins: readonly Origin[]): KeyState {
+  const [state = 'other', ...others] = new Set(origins.map((origin) => origin.state));
+  return others.length > 0 ? 'mixed' : state;
+}

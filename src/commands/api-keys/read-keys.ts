@@ -1,0 +1,46 @@
+import { readFile } from 'node:fs/promises';
+import { text as readText } from 'node:stream/consumers';
+import { z } from 'zod';
+import { systemErrorCode } from '../../files';
+import { usageError } from '../cli/command-error';
+import type { ProgramContext } from '../cli/context';
+
+/** The output of `atlas organizations apiKeys list --output json`. The id of a key has the time of its creation. */
+const keyList = z.object({
+  results: z.array(z.object({ id: z.string().regex(/^[\da-f]{24}$/), desc: z.string().catch('') })),
+  totalCount: z.int(),
+});
+
+export type ApiKey = z.output<typeof keyList>['results'][number];
+
+const HOW = 'atlas organizations apiKeys list --orgId … --limit 500 --output json';
+
+/**
+ * @param file `-` for standard input.
+ * @throws CommandError when it is not the whole list of an organization's API keys.
+ */
+export async function readKeys(file: string, stdin: ProgramContext['stdin']): Promise<ApiKey[]> {
+  const text = await readAll(file, stdin);
+  const { results, totalCount } = parseList(file, text);
+  if (totalCount <= results.length) return results;
+  throw usageError(
+    `--keys ${file} has only ${results.length} of ${totalCount} API keys: write all that this prints: ${HOW}`,
+  );
+}
+
+async function readAll(file: string, stdin: ProgramContext['stdin']): Promise<string> {
+  try {
+    // `readFile` of standard input fails with EAGAIN on a pipe.
+    return file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
+  } catch (error) {
+    throw usageError(`--keys ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
+  }
+}
+
+function parseList(file: string, text: string): z.output<typeof keyList> {
+  try {
+    return keyList.parse(JSON.parse(text));
+  } catch {
+    throw usageError(`--keys ${file} is not a list of API keys: write what this prints: ${HOW}`);
+  }
+}

@@ -1,0 +1,88 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { workflowIdFor } from '../../contract/names';
+import { organizationId, sinkName, timestamp } from '../../contract/schemas';
+import { systemErrorCode } from '../../files';
+import { usageError } from '../cli/command-error';
+import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
+
+const pair = { orgId: organizationId, sourceOrgId: organizationId.nullish(), runId: z.uuid().nullish() };
+
+/** The log lines of a token: `link-token created`, `not delivered` and `delivered`. Only the last has the location. */
+const tokenLine = z.object({
+  ...pair,
+  deliveryId: z.uuid(),
+  createdAt: timestamp,
+  sink: sinkName.nullish(),
+  location: z.string().nullish(),
+});
+
+const attemptLine = z.object({
+  ...pair,
+  msg: z.literal('link-token unconfirmed'),
+  startedAt: timestamp,
+  endedAt: timestamp,
+  reason: z.string().catch('no reason recorded'),
+});
+
+/**
+ * Reads the tokens and the unconfirmed attempts of an organization from the workers' log lines. It passes over lines
+ * that are not theirs, such as one that a killed worker left unfinished.
+ *
+ * @throws CommandError when a file cannot be read.
+ */
+export async function readRecord(files: readonly string[], orgId: string) {
+  const tokens = new Map<string, TokenOrigin>();
+  const attempts: AttemptOrigin[] = [];
+  for (const file of files) {
+    for await (const line of readLines(file)) {
+      // Spares the parsing of most lines.
+      const value = line.includes(orgId) ? parseJson(line) : null;
+      const token = tokenLine.safeParse(value).data;
+      if (token?.orgId === orgId) addToken(tokens, token);
+      const attempt = attemptLine.safeParse(value).data;
+      if (attempt?.orgId === orgId) attempts.push(toAttempt(attempt));
+    }
+  }
+  return { tokens, attempts };
+}
+
+async function* readLines(file: string): AsyncGenerator<string> {
+  try {
+    yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
+  } catch (error) {
+    throw usageError(`--record ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
+  }
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+/** Adds what a line says of a token, of which other lines may say more. */
+function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenLine>): void {
+  const { orgId, sourceOrgId, deliveryId, createdAt, runId = null, sink = null, location } = line;
+  if (!location && tokens.has(deliveryId)) return;
+  tokens.set(deliveryId, {
+    type: 'token',
+    state: location ? 'delivered' : 'unknown',
+    deliveryId,
+    createdAt,
+    sink: location ? sink : null,
+    workflowId: workflowIdFor(orgId, sourceOrgId),
+    runId,
+    span: spanOfArrival(createdAt),
+  });
+}
+
+function toAttempt({ orgId, sourceOrgId, runId = null, ...line }: z.output<typeof attemptLine>): AttemptOrigin {
+  const { startedAt, endedAt, reason } = line;
+  const workflowId = workflowIdFor(orgId, sourceOrgId);
+  const span = spanOfAttempt({ startedAt, endedAt });
+  return { type: 'attempt', state: 'unconfirmed', startedAt, endedAt, reason, workflowId, runId, span };
+}

@@ -1,0 +1,83 @@
+import { pMapIterable } from 'p-map';
+import { workflowIdFor } from '../../contract/names';
+import { readReceipt, readRun } from '../../temporal/run-history';
+import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
+import type { CommandContext } from '../cli/context';
+import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
+
+type Context = Pick<CommandContext, 'client' | 'taskQueue'>;
+
+/** `readRun` reads no more at a time. */
+const READ_CONCURRENCY = 2;
+
+/** Longest time after the end of a run in which Atlas carries out the request that its worker goes on with. */
+const MAX_REQUEST_MS = 60_000;
+
+/** Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of these runs. */
+export async function readRuns(context: Context, orgId: string) {
+  const infos = listRuns(context.client, context.taskQueue, `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`);
+  const read = (info: RunInfo) => readOrigins(context, info);
+  const runIds = new Set<string>();
+  const attempts: AttemptOrigin[] = [];
+  const tokens = new Map<string, TokenOrigin>();
+  for await (const run of pMapIterable(infos, read, { concurrency: READ_CONCURRENCY })) {
+    runIds.add(run.runId);
+    attempts.push(...run.attempts);
+    if (!run.token) continue;
+    const { token, isRecovery } = run;
+    const newer = tokens.get(token.deliveryId);
+    tokens.set(token.deliveryId, newer ? mergeTokens(newer, token, isRecovery) : token);
+  }
+  return { runIds, tokens, attempts };
+}
+
+/** Merges what two runs know of a token. Only the run that created it knows when that was requested. */
+function mergeTokens(newer: TokenOrigin, older: TokenOrigin, isOlderRecovery: boolean): TokenOrigin {
+  const known = older.state === 'delivered' ? older : newer;
+  return { ...known, span: isOlderRecovery ? newer.span : older.span };
+}
+
+async function readOrigins({ client }: Context, info: RunInfo) {
+  const { workflowId, runId } = info;
+  const history = await readRun(client, info);
+  const run = { workflowId, runId };
+  const attempts = history.unconfirmedAttempts.map((attempt): AttemptOrigin => ({
+    type: 'attempt',
+    state: 'unconfirmed',
+    ...attempt,
+    ...run,
+    span: spanOfAttempt(attempt),
+  }));
+  const unended = history.creatingSince && describeUnended(info, history.creatingSince);
+  if (unended) attempts.push({ type: 'attempt', ...unended, ...run, span: spanOfAttempt(unended) });
+  if (!history.token) return { runId, attempts, token: null, isRecovery: false };
+
+  const { deliveryId, createdAt } = history.token;
+  const { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt } = history;
+  const isKnown = startedAt !== null && endedAt !== null;
+  const span = isKnown ? spanOfAttempt({ startedAt, endedAt, createdAt }) : spanOfArrival(createdAt);
+  const receipt = info.status.name === 'COMPLETED' ? await readReceipt(client, info) : null;
+  const isDelivered = info.status.name === 'COMPLETED' || history.deliveredId === deliveryId;
+  const undelivered = isOpen(info) ? 'open' : 'recoverable';
+  const token: TokenOrigin = {
+    type: 'token',
+    state: isDelivered ? 'delivered' : undelivered,
+    deliveryId,
+    createdAt,
+    sink: receipt?.sink ?? null,
+    ...run,
+    span,
+  };
+  return { runId, attempts, token, isRecovery: !isKnown };
+}
+
+/** Describes a creation without an end in the history: in progress, or that of a run which Temporal ended meanwhile. */
+function describeUnended({ status, closeTime }: RunInfo, startedAt: string) {
+  if (!closeTime) {
+    const endedAt = new Date().toISOString();
+    return { state: 'inProgress' as const, startedAt, endedAt, reason: 'the run creates a token' };
+  }
+  const endedAt = new Date(closeTime.getTime() + MAX_REQUEST_MS).toISOString();
+  const reason = `the run was ${status.name.toLowerCase()} meanwhile`;
+  return { state: 'unconfirmed' as const, startedAt, endedAt, reason };
+}

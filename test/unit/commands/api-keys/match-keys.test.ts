@@ -1,0 +1,154 @@
+import fc from 'fast-check';
+import {
+  madeAtMs,
+  matchKeys,
+  spanOfArrival,
+  spanOfAttempt,
+  stateOf,
+  type Origin,
+  type Span,
+} from '../../../../src/commands/api-keys/match-keys';
+
+const START_MS = Date.parse('2026-11-25T09:00:00.500Z');
+const at = (seconds: number) => new Date(START_MS + seconds * 1000).toISOString();
+
+/** Makes the id of a key that Atlas made at a time. */
+const keyMadeAt = (ms: number) => ({ id: `${Math.floor(ms / 1000).toString(16)}0123456789abcdef` });
+const keyAt = (seconds: number) => keyMadeAt(START_MS + seconds * 1000);
+
+/** Tells the first and the last second at which a key may belong to a span, from START_MS. */
+function secondsOf(span: Span): string {
+  const seconds = Array.from({ length: 400 }, (_, index) => index - 100);
+  const inSpan = seconds.filter((second) => matchKeys([keyAt(second)], [{ span }]).withoutKey.length === 0);
+  return `${inSpan[0]} to ${inSpan.at(-1)}`;
+}
+
+it.each([
+  ['an attempt of a moment', { startedAt: at(0), endedAt: at(0) }, '-10 to 10'],
+  ['a long attempt', { startedAt: at(0), endedAt: at(50) }, '-10 to 60'],
+  ['a long attempt whose token arrived early', { startedAt: at(0), endedAt: at(50), createdAt: at(2) }, '-10 to 22'],
+  [
+    'a long attempt whose token arrived at its end',
+    { startedAt: at(0), endedAt: at(50), createdAt: at(49) },
+    '-10 to 60',
+  ],
+  ['a worker whose clock is ten minutes fast', { startedAt: at(0), endedAt: at(1), createdAt: at(601) }, '-10 to 11'],
+  ['a worker whose clock is ten minutes slow', { startedAt: at(0), endedAt: at(1), createdAt: at(-599) }, '-10 to 11'],
+])('the key of %s was made in the seconds around it', (_what, attempt, seconds) => {
+  expect(secondsOf(spanOfAttempt(attempt))).toBe(seconds);
+});
+
+it('the key of a token in the record was made in the minute before it arrived, or ten seconds after', () => {
+  expect(secondsOf(spanOfArrival(at(0)))).toBe('-60 to 10');
+});
+
+it('the first eight digits of a key’s id are the second of its creation', () => {
+  expect(new Date(madeAtMs('6925711d4f3c2b1a09876543')).toISOString()).toBe('2025-11-25T09:04:29.000Z');
+});
+
+describe('matchKeys', () => {
+  const origin = (name: string, from: number, to: number) => ({
+    name,
+    span: { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 },
+  });
+
+  it.each<[what: string, keys: number[], origins: [string, number, number][], matches: string[], without: string]>([
+    ['nothing', [], [], [], ''],
+    ['a key of nobody', [5], [], ['5:'], ''],
+    ['a token without a key', [], [['a', 0, 1]], [], 'a'],
+    ['one key of one token', [5], [['a', 0, 10]], ['5:a'], ''],
+    [
+      'keys in the order of time',
+      [50, 5],
+      [
+        ['b', 40, 60],
+        ['a', 0, 10],
+      ],
+      ['5:a', '50:b'],
+      '',
+    ],
+    [
+      'two tokens of one second',
+      [5, 6],
+      [
+        ['a', 0, 10],
+        ['b', 1, 11],
+      ],
+      ['5:ab', '6:ab'],
+      '',
+    ],
+    ['a key before, and one after', [-1, 11], [['a', 0, 10]], ['-1:', '11:'], 'a'],
+    ['the first and the last second', [0, 10], [['a', 0, 10]], ['0:a', '10:a'], ''],
+  ])('%s', (_what, keys, origins, expected, without) => {
+    const named = keys.map((second) => ({ second, ...keyAt(second) }));
+    const { matches, withoutKey } = matchKeys(
+      named,
+      origins.map((args) => origin(...args)),
+    );
+    const names = (list: { name: string }[]) => list.map(({ name }) => name).join('');
+    expect(matches.map(({ key, origins: ofKey }) => `${key.second}:${names(ofKey)}`)).toEqual(expected);
+    expect(names(withoutKey)).toBe(without);
+  });
+
+  /** A time of which an id has eight digits. */
+  const startMs = fc.integer({ min: Date.parse('2000-01-01'), max: Date.parse('2100-01-01') });
+  const iso = (ms: number) => new Date(ms).toISOString();
+
+  /** Tells whether the key is found that Atlas made when the token arrived. Clocks are wrong by milliseconds. */
+  function isFound(attempt: { startMs: number; createdMs: number; endMs: number }, atlasMs: number, workerMs: number) {
+    const { createdMs } = attempt;
+    const [startedAt, endedAt] = [iso(attempt.startMs), iso(attempt.endMs)];
+    const span = spanOfAttempt({ startedAt, endedAt, createdAt: iso(createdMs + workerMs) });
+    return matchKeys([keyMadeAt(createdMs + atlasMs)], [{ span }]).withoutKey.length === 0;
+  }
+
+  const attemptsUpTo = (longestMs: number) =>
+    fc.tuple(startMs, fc.nat(longestMs), fc.nat(longestMs)).map(([start, before, after]) => {
+      const createdMs = start + before;
+      return { startMs: start, createdMs, endMs: Math.min(createdMs + after, start + longestMs) };
+    });
+
+  it('finds the key of every attempt while each clock is wrong by ten seconds at most', () => {
+    const error = fc.integer({ min: -10_000, max: 10_000 });
+    fc.assert(
+      fc.property(attemptsUpTo(600_000), error, error, (attempt, atlasMs, workerMs) => {
+        expect(isFound(attempt, atlasMs, workerMs)).toBe(true);
+      }),
+    );
+  });
+
+  it('finds the key of an attempt of ten seconds at most, however wrong the worker’s clock is', () => {
+    const anyError = fc.integer({ min: -1e10, max: 1e10 });
+    fc.assert(
+      fc.property(attemptsUpTo(10_000), anyError, (attempt, workerMs) => {
+        expect(isFound(attempt, 0, workerMs)).toBe(true);
+      }),
+    );
+  });
+
+  it('gives each key and each origin once, and an origin without a key to no key', () => {
+    const spans = fc.tuple(fc.nat(1000), fc.nat(30)).map(([from, length]) => ({
+      span: { fromMs: START_MS + from * 1000, toMs: START_MS + (from + length) * 1000 },
+    }));
+    fc.assert(
+      fc.property(fc.array(fc.nat(1000)), fc.array(spans), (seconds, origins) => {
+        const keys = seconds.map(keyAt);
+        const { matches, withoutKey } = matchKeys(keys, origins);
+        expect(new Set(matches.map(({ key }) => key))).toEqual(new Set(keys));
+        const withKey = new Set(matches.flatMap((match) => match.origins));
+        expect(withoutKey.filter((one) => withKey.has(one))).toEqual([]);
+        expect(withoutKey.length + withKey.size).toBe(origins.length);
+      }),
+    );
+  });
+});
+
+it.each<[states: Origin['state'][], state: string]>([
+  [[], 'other'],
+  [['delivered'], 'delivered'],
+  [['delivered', 'delivered'], 'delivered'],
+  [['unconfirmed', 'unconfirmed'], 'unconfirmed'],
+  [['delivered', 'unconfirmed'], 'mixed'],
+])('a key whose origins are %j is %s', (states, expected) => {
+  expect(stateOf(states.map((state) => ({ state }) as Origin))).toBe(expected);
+});

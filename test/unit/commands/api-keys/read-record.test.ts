@@ -1,0 +1,70 @@
+import { readRecord } from '../../../../src/commands/api-keys/read-record';
+import { temporaryFiles } from '../../temporary-folder';
+
+const { fileIn, write } = temporaryFiles();
+
+const ORG = '64f1c0ffee5eed0000000a71';
+const SOURCE = '64f1c0ffee5eed0000005c01';
+const TOKEN = {
+  orgId: ORG,
+  sourceOrgId: SOURCE,
+  deliveryId: '8ffaa967-f367-493b-bb86-d0e9668a748f',
+  createdAt: '2026-11-25T09:00:00.500Z',
+  runId: '01a2124f-52f7-7310-b00d-722d91ad8ee7',
+};
+const CREATED = { ...TOKEN, msg: 'link-token created', sink: 'drop' };
+const UNDELIVERED = { ...CREATED, msg: 'link-token not delivered', type: 'SinkUnavailable' };
+const DELIVERED = { ...CREATED, msg: 'link-token delivered', location: 'file tokens/x.link-token' };
+const UNCONFIRMED = {
+  msg: 'link-token unconfirmed',
+  orgId: ORG,
+  sourceOrgId: null,
+  runId: TOKEN.runId,
+  startedAt: '2026-11-25T09:00:00.500Z',
+  endedAt: '2026-11-25T09:00:02.500Z',
+  reason: 'Atlas returned 503',
+};
+const ofAnother = (line: object) => ({ ...line, orgId: '64f1c0ffee5eed0000000a72', note: ORG });
+
+const toText = (lines: (object | string)[]) =>
+  lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
+
+it.each<[what: string, lines: (object | string)[], tokens: [state: string, sink: string | null][], attempts: number]>([
+  ['a token that was created', [CREATED], [['unknown', null]], 0],
+  ['one whose delivery failed', [CREATED, UNDELIVERED], [['unknown', null]], 0],
+  ['one that was delivered', [CREATED, UNDELIVERED, DELIVERED], [['delivered', 'drop']], 0],
+  ['one whose lines come in another order', [DELIVERED, CREATED], [['delivered', 'drop']], 0],
+  ['an unconfirmed attempt', [UNCONFIRMED], [], 1],
+  ['another organization', [ofAnother(DELIVERED), ofAnother(UNCONFIRMED)], [], 0],
+  ['other lines', ['', 'started', `{"msg":"link-token delivered","orgId":"${ORG}`, { orgId: ORG }, `"${ORG}"`], [], 0],
+  [
+    'a malformed time',
+    [
+      { ...CREATED, createdAt: 'today' },
+      { ...UNCONFIRMED, endedAt: 5 },
+    ],
+    [],
+    0,
+  ],
+])('reads %s', async (_what, lines, expected, expectedAttempts) => {
+  const { tokens, attempts } = await readRecord([write('worker-1.log', toText(lines))], ORG);
+  expect([...tokens.values()].map(({ state, sink }) => [state, sink])).toEqual(expected);
+  expect(attempts).toHaveLength(expectedAttempts);
+});
+
+it('reads several files, with the run and the time of each', async () => {
+  const files = [write('worker-1.log', toText([CREATED])), write('worker-2.log', toText([UNCONFIRMED, DELIVERED]))];
+  const { tokens, attempts } = await readRecord(files, ORG);
+  const atMs = Date.parse(TOKEN.createdAt);
+  expect([...tokens.values()]).toMatchObject([
+    { workflowId: `live-migration-prep/${ORG}/${SOURCE}`, runId: TOKEN.runId, span: { fromMs: atMs - 60_000 } },
+  ]);
+  expect(attempts).toMatchObject([
+    { workflowId: `live-migration-prep/${ORG}`, reason: 'Atlas returned 503', span: { toMs: atMs + 12_000 } },
+  ]);
+});
+
+it('names a file that cannot be read', async () => {
+  const file = fileIn('nowhere.log');
+  await expect(readRecord([file], ORG)).rejects.toThrow(`--record ${file} cannot be read (ENOENT): correct its path`);
+});
