@@ -80,22 +80,6 @@ const zones = [
   { target: './test/workflow', from: './test/system', message: 'workflow tests start no worker process' },
 ];
 
-/** Words that begin a clause without a subject: a docblock begins with its subject or a verb. */
-const CLAUSE =
-  /^\*[\s*]*(Of|As|What|Whether|Who|Whoever|By|With|Without|How|From|For|Where|When|Before|On|In|So|That|Why|Once|After|Until)\b/;
-
-/** @type {import('eslint').Rule.RuleModule} */
-const docblocks = {
-  create: (context) => ({
-    Program() {
-      for (const comment of context.sourceCode.getAllComments()) {
-        if (comment.type !== 'Block' || !CLAUSE.test(comment.value) || !comment.loc) continue;
-        context.report({ loc: comment.loc, message: 'Begin a docblock with its subject or a verb.' });
-      }
-    },
-  }),
-};
-
 export default defineConfig(
   { ignores: ['dist/', '.cache/', 'node_modules/'] },
   {
@@ -129,11 +113,6 @@ export default defineConfig(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },
-  },
-  {
-    files: ['src/**', 'dev/**', 'test/**'],
-    plugins: { local: { rules: { docblocks } } },
-    rules: { 'local/docblocks': 'error' },
   },
   {
     files: ['src/**'],

@@ -156,6 +156,7 @@ export class RunRecord {
   }
 
   private addCreation({ startedAt }: ActivityRecord, endedAt: string, reason: string): void {
+    this.creatingSince = null;
     this.lastCreation = { startedAt, endedAt, reason: truncate(reason, MAX_MESSAGE_LENGTH) };
     this.created = undefined;
   }
