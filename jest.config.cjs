@@ -1,4 +1,5 @@
 const os = require('node:os');
+const { findTestsToLeaveOut } = require('./test/support/groups.cjs');
 
 /**
  * A folder of tests that `npm test` leaves out: `packages` installs packages from scratch and runs the commands of pages,
@@ -16,6 +17,7 @@ const servers = {
 
 const common = {
   testEnvironment: '<rootDir>/test/support/environment.cjs',
+  testPathIgnorePatterns: ['/node_modules/', ...findTestsToLeaveOut(process.argv.slice(2))],
   // With src and dev in it, `jest -o` and `--findRelatedTests` find the tests of a changed file.
   roots: ['<rootDir>/src', '<rootDir>/dev', '<rootDir>/test'],
   transform: {

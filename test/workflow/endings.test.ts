@@ -16,7 +16,6 @@ import {
   untilStep,
   type Ending,
 } from '../support/runs';
-import { setUp } from '../support/set-up';
 import {
   HUGE,
   afterCancel,
@@ -37,13 +36,12 @@ import {
   type Creation,
   type Delivery,
 } from './attempts';
-import { startScriptedWorker, type ScriptedRun } from './scripted-worker';
+import type { ScriptedRun } from './scripted-worker';
+import { worker } from './shared-worker';
 
 const TWO_HOURS_MS = 2 * 3_600_000;
 /** The deadline passes during the first attempt. */
 const LATE = { giveUpAfterMs: 1 };
-
-const worker = setUp(startScriptedWorker);
 
 /** The ending of a run, what it says of itself, and what it called. */
 async function end({ handle, calls }: ScriptedRun) {

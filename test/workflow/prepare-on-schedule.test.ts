@@ -8,14 +8,12 @@ import { newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
-import { setUp } from '../support/set-up';
 import { afterCancel, failing, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
-import { startScriptedWorker, type Script } from './scripted-worker';
+import type { Script } from './scripted-worker';
+import { worker } from './shared-worker';
 
 const LAST_TOKEN_AT = '2026-11-01T00:00:00.000Z';
 const EARLIER_RUN = '8ffaa967-f367-493b-bb86-d0e9668a748f';
-
-const worker = setUp(startScriptedWorker);
 
 async function schedule(script: Script, input: Partial<ScheduledRequest> = {}) {
   const request = worker().deployment.newRequest();

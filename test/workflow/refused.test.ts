@@ -4,14 +4,11 @@ import { WORKFLOW_TYPES, workflowIdFor } from '../../src/contract/names';
 import { eventually } from '../support/eventually';
 import { newOrgId } from '../support/ids';
 import { endingOf } from '../support/runs';
-import { setUp } from '../support/set-up';
 import { sharedTemporal } from '../support/temporal';
 import { HUGE } from './attempts';
-import { startScriptedWorker } from './scripted-worker';
+import { worker } from './shared-worker';
 
 const { prepare, prepareOnSchedule, checkWorker } = WORKFLOW_TYPES;
-
-const worker = setUp(startScriptedWorker);
 
 /** Starts any workflow type with any arguments, as a caller in another language can. */
 async function start(workflowType: string, args: unknown[], options: Partial<WorkflowStartOptions> = {}) {

@@ -2,11 +2,8 @@ import type { PrepareRequest } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import type { Handle } from '../support/installation';
 import { activitySummaries, endingOf, scheduledActivities, statusOf, untilStep } from '../support/runs';
-import { setUp } from '../support/set-up';
 import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
-import { startScriptedWorker } from './scripted-worker';
-
-const worker = setUp(startScriptedWorker);
+import { worker } from './shared-worker';
 
 /** Reads the paragraphs of the current details that the Temporal UI shows. */
 async function currentDetails(handle: Handle): Promise<string[]> {

@@ -14,7 +14,6 @@ import {
   untilDeliveryFails,
   untilStep,
 } from '../support/runs';
-import { setUp } from '../support/set-up';
 import {
   Gate,
   afterCancel,
@@ -28,9 +27,7 @@ import {
   stored,
   type Delivery,
 } from './attempts';
-import { startScriptedWorker } from './scripted-worker';
-
-const worker = setUp(startScriptedWorker);
+import { worker } from './shared-worker';
 
 /** A run whose first attempt to deliver was rejected. */
 async function startUndelivered(next: Delivery[] = [], request: Partial<PrepareRequest> = {}) {
