@@ -2,30 +2,22 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { WORKFLOW_TYPES, workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import type { TestAtlas } from '../../support/atlas';
 import { startForgedRun } from '../../support/forged-run';
-import {
-  FILE_SINKS,
-  LONG_ROUNDS,
-  deploy,
-  startInstallation,
-  type Deployment,
-  type Handle,
-  type Installation,
-} from '../../support/installation';
+import { deploy, type Deployment, type Handle } from '../../support/installation';
 import { end, endingOf, startAndAwait, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
+import { installation } from './shared-installation';
 
 /** Status code of gRPC. */
 const RESOURCE_EXHAUSTED = 8;
 
-let installation: Installation;
+let atlas: TestAtlas;
 let deployment: Deployment;
 let client: Client;
 beforeAll(async () => {
-  const sinks = { ...FILE_SINKS, away: { type: 'file', directory: 'not-there' } };
-  installation = await startInstallation({ config: { ...LONG_ROUNDS, sinks } });
-  ({ deployment } = installation);
+  ({ atlas, deployment } = installation());
   ({ client } = await sharedTemporal());
 });
 
@@ -56,7 +48,7 @@ describe('a start with the default policies of a client', () => {
     // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
     await run({ ...request, sink: 'nowhere', again: true }, 2);
     expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(installation.atlas.created(request)).toBe(1);
+    expect(atlas.created(request)).toBe(1);
   });
 
   it.concurrent('ends TokenExists after the cancel of an undelivered run, and fails an Update', async () => {
@@ -68,7 +60,7 @@ describe('a start with the default policies of a client', () => {
     const details = { state: 'recoverable', runId, receipt: null, deliveryId };
     expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
     expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'TokenExists' });
-    expect(installation.atlas.created(request)).toBe(1);
+    expect(atlas.created(request)).toBe(1);
   });
 
   it.concurrent('ends TokenExists after a termination in the first round, by the history alone', async () => {
@@ -103,7 +95,7 @@ describe('a start with the default policies of a client', () => {
     // A run that Temporal does not know any more is older than every run that it knows.
     expect(await run({ ...request, again: randomUUID() }, 3)).toMatchObject(refused);
     expect((await run({ ...request, again: second.runId }, 4)).type).toBe('delivered');
-    expect(installation.atlas.created(request)).toBe(3);
+    expect(atlas.created(request)).toBe(3);
   });
 });
 
@@ -112,7 +104,7 @@ it.concurrent('a run whose list Temporal throttles for too long fails with Tempo
   const { address } = await sharedTemporal();
   const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
   const throttled = await deploy({
-    atlas: installation.atlas,
+    atlas,
     config: { retries: { giveUpAfterMs: 3000 } },
   });
   await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });

@@ -8,24 +8,16 @@ import {
 } from '../../../src/contract/limits';
 import { createSealer } from '../../../src/secrets/sealing';
 import { eventually } from '../../support/eventually';
-import { FILE_SINKS, startInstallation } from '../../support/installation';
 import { endingOf, eventsBesideTasks, untilStep } from '../../support/runs';
-import { setUp } from '../../support/set-up';
-import { startHangingWebhook } from '../../support/sinks';
 import { sharedTemporal, temporalCli } from '../../support/temporal';
+import { installation } from './shared-installation';
 
 const on = 'linkTokens';
 const NEVER_MS = 600_000;
 
-const shared = setUp(async () => {
-  const { sink: hangs, env, responses } = await startHangingWebhook();
-  const config = { sinks: { ...FILE_SINKS, hangs }, atlas: { requestTimeoutMs: 10_000 } };
-  return { ...(await startInstallation({ config, env })), responses };
-});
-
 /** `test/unit/atlas/outcomes.test.ts` has the statuses, `test/workflow` what follows. */
 it('a run counts each response after which a token may exist, and ends with one that is too large', async () => {
-  const { atlas, deployment } = shared();
+  const { atlas, deployment } = installation();
   atlas.faults([
     { on: 'oauth', status: 503, html: true },
     { on, status: 429 },
@@ -42,14 +34,14 @@ it('a run counts each response after which a token may exist, and ends with one 
 });
 
 it('a clean run has ten events beside tasks, and no memo', async () => {
-  const handle = await shared().deployment.start();
+  const handle = await installation().deployment.start();
   expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
   expect(await eventsBesideTasks(handle)).toHaveLength(10);
   expect((await handle.describe()).memo).toEqual({});
 });
 
 it("Temporal's own command line delivers an undelivered token", async () => {
-  const { deployment } = shared();
+  const { deployment } = installation();
   const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
   await untilStep(handle, 'undelivered');
   const { address } = await sharedTemporal();
@@ -61,8 +53,9 @@ it("Temporal's own command line delivers an undelivered token", async () => {
 
 /** `test/unit/activities` and `test/system/sinks` have that it stops then. */
 it('a cancel stops an attempt that hangs, with the response to a heartbeat', async () => {
-  const handle = await shared().deployment.start(shared().deployment.newRequest({ sink: 'hangs' }));
-  await eventually('an attempt', () => shared().responses.length > 0);
+  const { deployment, hangingResponses } = installation();
+  const handle = await deployment.start(deployment.newRequest({ sink: 'hangs' }));
+  await eventually('an attempt', () => hangingResponses.length > 0);
   await handle.cancel();
   expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['hangs'] } });
   // Temporal would take an attempt without heartbeats for lost.
@@ -71,7 +64,7 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
 });
 
 it('a token of the largest size, of the largest request, is recovered', async () => {
-  const { deployment } = shared();
+  const { deployment } = installation();
   const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
   const request = deployment.newRequest({ accessListIps: [], requestedBy: text, changeReference: text });
   const facts = {

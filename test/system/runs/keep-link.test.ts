@@ -7,12 +7,9 @@ import { startForgedRun } from '../../support/forged-run';
 import { FILE_SINKS, startInstallation, type Deployment } from '../../support/installation';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { runEvery, startScheduled } from '../../support/schedules';
-import { setUp } from '../../support/set-up';
 import { sharedTemporal, untilClosedAreListed } from '../../support/temporal';
 import { linesOf } from '../../support/worker-process';
-
-/** It serves the schedules that need nothing of their own. */
-const installation = setUp(startInstallation);
+import { installation } from './shared-installation';
 
 /** The results of the first runs of a schedule, at most ten. */
 async function firstResults(schedule: ScheduleHandle, count: number): Promise<ScheduledResult[]> {

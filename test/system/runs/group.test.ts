@@ -1,0 +1,8 @@
+// Loaded here, its hooks are those of this file, and not of the first member.
+import './shared-installation';
+
+describe('endings', () => void require('./endings.test'));
+describe('trust', () => void require('./trust.test'));
+describe('earlier-token', () => void require('./earlier-token.test'));
+// Its schedules go on until the last test.
+describe('keep-link', () => void require('./keep-link.test'));
