@@ -26,7 +26,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
     const scope = isGiven ? findScope(input, services) : wholeWorker(services);
     const { client } = Context.current();
     const results = await runAll([
-      ['list of runs', () => checkRunList(client)],
+      { name: 'list of runs', run: () => checkRunList(client) },
       // A check of the worker must notice a client secret that was replaced.
       ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);

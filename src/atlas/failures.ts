@@ -2,7 +2,7 @@ import type { FailureType } from '../contract/names';
 import type { FailureDetails } from '../contract/schemas';
 import { isSuccess, type HttpResponse } from '../http/response';
 import { SecretUnavailableError } from '../secrets/references';
-import { quote } from '../shared/text';
+import { nameOfError, quote } from '../shared/text';
 import type { Endpoint } from './credential';
 import { parseErrorBody } from './error-body';
 
@@ -211,7 +211,7 @@ export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFai
   if (error instanceof AtlasError) return error.failure;
   if (error instanceof SecretUnavailableError) return notSent(`cannot use the credential for Atlas: ${error.message}`);
   // The message of such an error may hold a token or a secret.
-  const name = error instanceof Error ? error.name : typeof error;
+  const name = nameOfError(error);
   const problem = `the worker failed with an unexpected error (${name}) while it called Atlas`;
   // The response may have arrived, and a retry would create another token.
   if (endpoint === 'linkTokens') return tokenLost(`${problem} for a link-token; ${FIND_KEY}`);

@@ -101,11 +101,10 @@ function createProgram(io: Io, stop: Stop) {
     output: () => createOutput(io, program.opts().json ?? false, stop),
     env() {
       const { address, namespace } = program.opts();
-      return {
-        ...io.env,
-        ...(address && { TEMPORAL_ADDRESS: address }),
-        ...(namespace && { TEMPORAL_NAMESPACE: namespace }),
-      };
+      const env = { ...io.env };
+      if (address) env['TEMPORAL_ADDRESS'] = address;
+      if (namespace) env['TEMPORAL_NAMESPACE'] = namespace;
+      return env;
     },
     async withTemporal(work) {
       const { withClient } = await import('./shared/with-client.js');

@@ -4,7 +4,8 @@ import type { Env } from '../secrets/references';
 const SERVICE_ACCOUNT = { id: 'MONGODB_ATLAS_CLIENT_ID', secret: 'MONGODB_ATLAS_CLIENT_SECRET' };
 const API_KEY = { id: 'MONGODB_ATLAS_PUBLIC_API_KEY', secret: 'MONGODB_ATLAS_PRIVATE_API_KEY' };
 /** The variables that Temporal's Worker Controller for Kubernetes sets. */
-const [DEPLOYMENT_NAME, BUILD_ID] = ['TEMPORAL_DEPLOYMENT_NAME', 'TEMPORAL_WORKER_BUILD_ID'];
+const DEPLOYMENT_NAME = 'TEMPORAL_DEPLOYMENT_NAME';
+const BUILD_ID = 'TEMPORAL_WORKER_BUILD_ID';
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /**
@@ -23,10 +24,10 @@ export function environmentDefaults(env: Env) {
 function defaultCredential(env: Env): { default?: object } {
   const [pair] = findCredentials(env);
   if (!pair) return {};
-  const [id, secret] = [{ env: pair.id }, { env: pair.secret }];
-  return pair === API_KEY
-    ? { default: { type: 'apiKey', publicKey: id, privateKey: secret } }
-    : { default: { type: 'serviceAccount', clientId: id, clientSecret: secret } };
+  const id = { env: pair.id };
+  const secret = { env: pair.secret };
+  if (pair === API_KEY) return { default: { type: 'apiKey', publicKey: id, privateKey: secret } };
+  return { default: { type: 'serviceAccount', clientId: id, clientSecret: secret } };
 }
 
 function findCredentials(env: Env) {
@@ -35,7 +36,8 @@ function findCredentials(env: Env) {
 
 /** Reads the version of the worker; null when it is not versioned. */
 export function readDeployment(env: Env): { name: string; buildId: string } | null {
-  const [name, buildId] = [env[DEPLOYMENT_NAME], env[BUILD_ID]];
+  const name = env[DEPLOYMENT_NAME];
+  const buildId = env[BUILD_ID];
   return name && buildId ? { name, buildId } : null;
 }
 
@@ -46,8 +48,9 @@ export function findEnvironmentProblems(env: Env): string[] {
   if (pair && another) {
     problems.push(`both ${pair.id} (service account) and ${another.id} (API key) are set: unset one pair`);
   }
-  const [set, unset] = env[DEPLOYMENT_NAME] ? [DEPLOYMENT_NAME, BUILD_ID] : [BUILD_ID, DEPLOYMENT_NAME];
-  if (env[set] && !env[unset]) {
+  if (Boolean(env[DEPLOYMENT_NAME]) !== Boolean(env[BUILD_ID])) {
+    const set = env[DEPLOYMENT_NAME] ? DEPLOYMENT_NAME : BUILD_ID;
+    const unset = env[DEPLOYMENT_NAME] ? BUILD_ID : DEPLOYMENT_NAME;
     problems.push(`environment variable ${set} is set without ${unset}: set both, for a versioned worker, or neither`);
   }
   for (const name of PROXIES) {

@@ -16,12 +16,13 @@ export type CheckResult = Omit<Finding, 'check'> & {
   field?: 'orgId';
 };
 
-export type Check = [
-  name: string,
-  run: (signal: AbortSignal) => Promise<CheckResult>,
+export interface Check {
+  /** Such as `sink drop`. */
+  name: string;
+  run: (signal: AbortSignal) => Promise<CheckResult>;
   /** Makes the result of a check that takes too long; by default a retryable error. */
-  timedOut?: (message: string) => CheckResult,
-];
+  onTimeout?: (message: string) => CheckResult;
+}
 
 export const ok = (message: string): CheckResult => ({ state: 'ok', message });
 export const unchecked = (message: string): CheckResult => ({ state: 'unchecked', message });

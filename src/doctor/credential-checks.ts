@@ -40,17 +40,18 @@ export function credentialChecks(
       const checkOne = (id: string) => checkRole(atlas, name, id, ids.includes(id));
       if (target) return checkOne(target.orgId);
       const served = organizations.servedBy(name);
-      const wanted = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
-      return summarize(wanted, await pMap(wanted, checkOne, { concurrency: ROLE_CHECKS_AT_A_TIME }), onHost);
+      const orgIds = served.length > 0 ? served : ids.slice(0, MAX_UNNAMED);
+      const results = await pMap(orgIds, checkOne, { concurrency: ROLE_CHECKS_AT_A_TIME });
+      return summarize(orgIds, results, onHost);
     }
 
     return [
-      [`credential ${name}`, () => readVisible().then(describeAccepted, toRefused)],
-      [
-        target ? `organization ${target.orgId}` : `role of credential ${name}`,
-        () => readVisible().then(checkRoles, () => unchecked('the credential cannot be used')),
-        warning,
-      ],
+      { name: `credential ${name}`, run: () => readVisible().then(describeAccepted, toRefused) },
+      {
+        name: target ? `organization ${target.orgId}` : `role of credential ${name}`,
+        run: () => readVisible().then(checkRoles, () => unchecked('the credential cannot be used')),
+        onTimeout: warning,
+      },
     ];
   });
 }

@@ -11,13 +11,18 @@ const CHECK_TIMEOUT_MS = 10_000;
 
 /** Runs checks at the same time, each for at most ten seconds. An error of a check is its result. */
 export function runAll(checks: readonly Check[]): Promise<(CheckResult & Finding)[]> {
-  return Promise.all(checks.map(async ([check, ...work]) => ({ check, ...(await runOne(...work)) })));
+  return Promise.all(
+    checks.map(async (check) => {
+      const result = await runOne(check);
+      return { check: check.name, ...result };
+    }),
+  );
 }
 
-async function runOne(run: Check[1], timedOut: Check[2] = retryableError): Promise<CheckResult> {
+async function runOne({ run, onTimeout = retryableError }: Check): Promise<CheckResult> {
   const timeout = AbortSignal.timeout(CHECK_TIMEOUT_MS);
   const expired = once(timeout, 'abort').then(() =>
-    timedOut(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`),
+    onTimeout(`no result within ${CHECK_TIMEOUT_MS / 1000} s: check that the worker can reach it`),
   );
   const result = run(timeout).catch((cause: unknown) => {
     const { message, retryable } = classifyDeliveryError(cause);
@@ -34,12 +39,13 @@ export function wholeWorker({ organizations, sinks }: Services): Scope {
 
 /** Makes checks that change nothing and create no link-token. */
 export function workerChecks(services: Services, scope: Scope, options: CredentialOptions): Check[] {
-  const sinks = [...services.sinks].filter(([name]) => scope.sinks.includes(name));
-  return [
-    ['sealing keys', () => Promise.resolve(checkKeys(services.sealer))],
-    ...credentialChecks(services, scope, options),
-    ...sinks.map(([name, sink]): Check => [`sink ${name}`, (signal) => checkSink(sink, scope.target, signal)]),
-  ];
+  const checks: Check[] = [{ name: 'sealing keys', run: () => Promise.resolve(checkKeys(services.sealer)) }];
+  checks.push(...credentialChecks(services, scope, options));
+  for (const [name, sink] of services.sinks) {
+    if (!scope.sinks.includes(name)) continue;
+    checks.push({ name: `sink ${name}`, run: (signal) => checkSink(sink, scope.target, signal) });
+  }
+  return checks;
 }
 
 function checkKeys(sealer: Sealer): CheckResult {

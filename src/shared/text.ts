@@ -39,6 +39,11 @@ export function describePair({ orgId, sourceOrgId }: Pair): string {
   return sourceOrgId ? `${orgId} for source organization ${sourceOrgId}` : orgId;
 }
 
+/** Names a thrown value without its message, which may hold a secret. */
+export function nameOfError(error: unknown): string {
+  return error instanceof Error ? error.name : typeof error;
+}
+
 /** Formats a time in hours, such as `72 h`. */
 export function formatHours(ms: number): string {
   return `${Math.round(ms / 360_000) / 10} h`;

@@ -2,6 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import type { DeliveryFailureType } from '../contract/names';
 import { SecretUnavailableError } from '../secrets/references';
 import { SealedTokenUnreadableError } from '../secrets/sealing';
+import { nameOfError } from '../shared/text';
 import { SinkRejectedError, SinkUnavailableError } from './sink';
 
 export interface DeliveryFailure {
@@ -30,7 +31,7 @@ export function classifyDeliveryError(error: unknown): DeliveryFailure {
     return { ...unavailable, message: 'stopped before the sink had accepted the token; another attempt follows' };
   }
   // The message of a library may hold a secret.
-  const name = error instanceof Error ? error.name : typeof error;
+  const name = nameOfError(error);
   const problem = `the worker failed with an unexpected error (${name})`;
   return { ...unavailable, message: `${problem}: if it recurs, report it as an issue of live-migration-prep` };
 }

@@ -87,11 +87,8 @@ function describeUnreachable(
   const reason = quotes
     ? 'the reason is not shown, since it quotes a credential, which may hold a line end or a character outside ASCII'
     : escapeControls(message);
-  const isDenied = DENIALS.has(findGrpcCode(error));
-  const how = tls ? 'with TLS' : 'without TLS';
-  return (
-    `${isDenied ? 'no access to' : 'cannot reach'} Temporal at ${address}, namespace ${namespace}, ${how}` +
-    ` (${reason}): ${isDenied ? 'grant it' : 'start it'}, or correct` +
-    ' TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables'
-  );
+  const server = `Temporal at ${address}, namespace ${namespace}, ${tls ? 'with' : 'without'} TLS (${reason})`;
+  const settings = 'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
+  if (DENIALS.has(findGrpcCode(error))) return `no access to ${server}: grant it, or correct ${settings}`;
+  return `cannot reach ${server}: start it, or correct ${settings}`;
 }

@@ -21,7 +21,7 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv) {
     namespace,
     connectionOptions: { ...connectionOptions, address },
     /** Texts that no message may quote. */
-    secrets: [...(apiKey === undefined ? [] : [apiKey]), ...Object.values(metadata)].map(String),
+    secrets: [apiKey, ...Object.values(metadata)].filter((secret) => secret !== undefined).map(String),
   };
 }
 

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { systemErrorCode } from '../files';
+import { nameOfError } from '../shared/text';
 
 /** A probe needs one. Each connection is an open file, and a process without a free one aborts. */
 const MAX_CONNECTIONS = 100;
@@ -19,17 +20,15 @@ export async function startHealth(
   { host, port }: { host: string; port: number },
   findProblem: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
+  const respondReady = async (response: ServerResponse) => {
+    const problem = await findProblem().catch((error: unknown) => `cannot tell (${nameOfError(error)})`);
+    if (problem === null) respond(response, 200, 'ok');
+    else respond(response, 503, problem);
+  };
   const server = createServer(TIMEOUTS, ({ url }, response) => {
-    const respond = (status: number, text: string) =>
-      response.writeHead(status, { 'content-type': 'text/plain' }).end(`${text}\n`);
-    const failed = (error: unknown) => `cannot tell (${error instanceof Error ? error.name : typeof error})`;
-    if (url === '/livez') respond(200, 'ok');
-    else if (url !== '/readyz') response.writeHead(404).end();
-    else {
-      void findProblem()
-        .catch(failed)
-        .then((problem) => respond(problem === null ? 200 : 503, problem ?? 'ok'));
-    }
+    if (url === '/livez') respond(response, 200, 'ok');
+    else if (url === '/readyz') void respondReady(response);
+    else response.writeHead(404).end();
   });
   server.maxConnections = MAX_CONNECTIONS;
   server.listen(port, host);
@@ -48,6 +47,10 @@ export async function startHealth(
       await once(server, 'close');
     },
   };
+}
+
+function respond(response: ServerResponse, status: number, text: string): void {
+  response.writeHead(status, { 'content-type': 'text/plain' }).end(`${text}\n`);
 }
 
 export function hostPort(host: string, port: number): string {

@@ -3,6 +3,7 @@ import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { AdminApiOptions } from '../atlas/admin-api';
 import { DELIVERY_FAILURE_TYPES, FAILURE_TYPES, WORKFLOW_TYPES } from '../contract/names';
 import { scheduledResultSchema } from '../contract/schemas';
+import { nameOfError } from '../shared/text';
 
 /**
  * Starts at 0 those counters of src/workflows/metrics.ts that alerts watch, under the labels that the SDK gives them:
@@ -42,7 +43,7 @@ export function countAttempts(meter: MetricMeter): ActivityInterceptorsFactory {
           return result;
         } catch (error) {
           if (error instanceof ApplicationFailure) count(String(error.type), !error.nonRetryable);
-          else count(error instanceof Error ? error.name : typeof error, true);
+          else count(nameOfError(error), true);
           throw error;
         }
       },

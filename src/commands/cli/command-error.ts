@@ -18,7 +18,7 @@ export interface Facts {
   /** Type of the run's failure, or of the refusal. */
   type?: string | null | undefined;
   /** State of a run that does not allow the command. */
-  state?: 'delivered' | 'recoverable' | 'open' | 'ended';
+  state?: 'delivered' | 'recoverable' | 'open' | 'ended' | undefined;
   [name: string]: unknown;
 }
 

@@ -33,7 +33,9 @@ export function duration(text: string): number {
 
 /** @returns NaN when the text is not a duration. */
 function parseMilliseconds(text: string): number {
-  const [, count, unit = ''] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text) ?? [];
+  const match = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text);
+  if (!match) return NaN;
+  const [, count, unit] = match;
   return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
 }
 

@@ -23,7 +23,9 @@ export type Output = ReturnType<typeof createOutput>;
 export function createOutput({ stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>, json: boolean, stop: Stop) {
   const { signal, setFollowUp } = stop;
   // A stopped command prints nothing more of the work that is still settling.
-  const write = (lines: readonly string[]) => signal.aborted || stdout.write(formatLines(lines));
+  const write = (lines: readonly string[]) => {
+    if (!signal.aborted) stdout.write(formatLines(lines));
+  };
   return {
     setFollowUp,
     signal,

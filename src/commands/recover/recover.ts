@@ -14,12 +14,12 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
   const { client, output } = context;
   const { workflowId, runId } = closed;
   const { taskQueue, request, recovery } = await readRecoverable(client, closed);
-  const recovered = { ...request, ...(sink !== undefined && { sink }) };
+  const ownRequest = { ...request, sink: sink ?? request.sink };
   output.setFollowUp(`a run may have been started; follow it: ${commandLine('watch', workflowId)}`);
   const run = await startRun(client, {
     workflowId,
     taskQueue: context.isTaskQueueGiven ? context.taskQueue : taskQueue,
-    args: [recovered, recovery],
+    args: [ownRequest, recovery],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
   }).catch((error: unknown) => {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
@@ -27,7 +27,7 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
     throw refusalError(message, { workflowId, state: 'open' });
   });
   const { deliveryId } = recovery.sealedToken;
-  output.say(`delivering token ${deliveryId} of run ${runId} to sink ${recovered.sink}`);
+  output.say(`delivering token ${deliveryId} of run ${runId} to sink ${ownRequest.sink}`);
   await watch(context, run);
 }
 

@@ -1,4 +1,5 @@
 import { Command } from '@commander-js/extra-typings';
+import type { ScheduleOptions, ScheduleSpec } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { ScheduledRequest } from '../../contract/schemas';
 import { shellQuote } from '../../shared/text';
@@ -18,7 +19,7 @@ export const scheduleCommand = ({ stdin, withTemporal }: ProgramContext) =>
     }),
   );
 
-type ScheduleOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
+type CreateOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 
 const createCommand = () =>
   requestCommand('create')
@@ -48,45 +49,44 @@ const CATCH_UP_MS = 600_000;
 async function createSchedule(
   context: CommandContext,
   { workflowId, request }: PairRequest,
-  { scheduleId = workflowId, cron, timezone, jitter, until, note, always }: ScheduleOptions,
+  { scheduleId = workflowId, cron, timezone, jitter, until, note, always }: CreateOptions,
 ): Promise<void> {
   const { client, taskQueue, output } = context;
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
   const { checkRequestRemotely } = await import('../shared/remote-check.js');
   await checkRequestRemotely(context, request, 'no schedule was created');
-  const schedule = await client.schedule
-    .create({
-      scheduleId,
-      spec: {
-        cronExpressions: cron,
-        ...(timezone && { timezone }),
-        ...(jitter !== undefined && { jitter }),
-        ...(until && { endAt: until }),
-      },
-      action: {
-        type: 'startWorkflow',
-        workflowType: WORKFLOW_TYPES.prepareOnSchedule,
-        // No pair of organizations has such an id.
-        workflowId: `${workflowId}/schedule`,
-        taskQueue,
-        args: [{ request, ...(always && { always }) }] satisfies [ScheduledRequest],
-      },
-      // Any other policy would create several tokens, at once or one after another.
-      policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
-      ...(note && { state: { note } }),
-    })
-    .catch((error: unknown) => {
-      // The SDK reports a schedule that the server refuses as a TypeError.
-      if (error instanceof TypeError) {
-        throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
-      }
-      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-      throw refusalError(
-        `schedule ${scheduleId} exists: to change it, delete it first with:` +
-          ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
-        { scheduleId, type: 'ScheduleExists' },
-      );
-    });
+  const spec: ScheduleSpec = { cronExpressions: cron };
+  if (timezone) spec.timezone = timezone;
+  if (jitter !== undefined) spec.jitter = jitter;
+  if (until) spec.endAt = until;
+  const scheduledRequest: ScheduledRequest = always ? { request, always } : { request };
+  const options: ScheduleOptions = {
+    scheduleId,
+    spec,
+    action: {
+      type: 'startWorkflow',
+      workflowType: WORKFLOW_TYPES.prepareOnSchedule,
+      // No pair of organizations has such an id.
+      workflowId: `${workflowId}/schedule`,
+      taskQueue,
+      args: [scheduledRequest],
+    },
+    // Any other policy would create several tokens, at once or one after another.
+    policies: { overlap: 'SKIP', catchupWindow: CATCH_UP_MS, pauseOnFailure: true },
+  };
+  if (note) options.state = { note };
+  const schedule = await client.schedule.create(options).catch((error: unknown) => {
+    // The SDK reports a schedule that the server refuses as a TypeError.
+    if (error instanceof TypeError) {
+      throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
+    }
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    throw refusalError(
+      `schedule ${scheduleId} exists: to change it, delete it first with:` +
+        ` temporal schedule delete --schedule-id ${shellQuote(scheduleId)}; or name another with --schedule-id`,
+      { scheduleId, type: 'ScheduleExists' },
+    );
+  });
   // `temporal schedule describe` names no run that has ended.
   const query = `TemporalScheduledById = ${JSON.stringify(scheduleId)}`;
   const seeRuns = `see its runs: temporal workflow list --query ${shellQuote(query)}`;

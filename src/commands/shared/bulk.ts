@@ -30,7 +30,7 @@ export interface RunOutcome {
 export async function runBulk<I extends { workflowId: string; line?: number }>(
   items: readonly I[],
   output: Output,
-  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number },
+  { noun, concurrency = MAX_CONCURRENCY }: { noun: string; concurrency?: number | undefined },
   work: (item: I) => Promise<RunOutcome>,
 ): Promise<void> {
   const counts = new Map<Action, number>();
@@ -44,14 +44,15 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
       done += 1;
       counts.set(action, (counts.get(action) ?? 0) + 1);
       const progress = `${done}/${items.length}`;
-      const facts = { ...(line !== undefined && { line }), workflowId, ...outcome };
-      output.print(facts, `${progress}  ${action}  ${workflowId}: ${reason}`);
+      // JSON drops a line that is undefined.
+      output.print({ line, workflowId, ...outcome }, `${progress}  ${action}  ${workflowId}: ${reason}`);
       output.progress(progress);
     },
     { concurrency, signal: output.signal },
   );
-  const list = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
-  const summary = `${formatCount(items.length, noun)}${list ? `: ${list}` : ''}`;
+  const countsByAction = [...counts].map(([action, count]) => `${count} ${action}`).join(', ');
+  const total = formatCount(items.length, noun);
+  const summary = countsByAction ? `${total}: ${countsByAction}` : total;
   const facts = { total: items.length, counts: Object.fromEntries(counts) };
   const exitCode = worstExitCode(counts);
   if (exitCode !== EXIT_CODES.done) throw new CommandError(summary, exitCode, facts);
@@ -76,8 +77,8 @@ export function toFailed(error: unknown): RunOutcome {
   const isDone = facts.state === 'delivered' || facts.type === 'NothingToDeliver';
   const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');
   // The fields that differ, or are wrong, are on lines of their own.
-  const shown = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
-  const reason = shown.map((line) => line.trim()).join('; ');
+  const reasons = action === 'refused' || action === 'failed' ? lines : lines.slice(0, 1);
+  const reason = reasons.map((line) => line.trim()).join('; ');
   return { ...facts, action, reason: truncate(reason, MAX_REASON_LENGTH) };
 }
 

@@ -37,16 +37,11 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
   const exitCode = EXIT_CODE_BY_TYPE.get(type);
   if (exitCode === undefined) return null;
   const details = failureDetailsSchema.safeParse(failure.details?.[0]).data;
-  return new CommandError(
-    [
-      `${type}: ${message}`,
-      ...(exitCode === EXIT_CODES.undelivered ? describeUndelivered(workflowId) : []),
-      // The message of a cancelled run has the count.
-      ...(type === 'Cancelled' ? [] : describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId)),
-    ],
-    exitCode,
-    { workflowId, type, ...(details?.state && { state: details.state }), ...(details && { details }) },
-  );
+  const lines = [`${type}: ${message}`];
+  if (exitCode === EXIT_CODES.undelivered) lines.push(...describeUndelivered(workflowId));
+  // The message of a cancelled run has the count.
+  if (type !== 'Cancelled') lines.push(...describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId));
+  return new CommandError(lines, exitCode, { workflowId, type, state: details?.state, details });
 }
 
 export function describeUnconfirmed(tokens: number, workflowId: string): string[] {

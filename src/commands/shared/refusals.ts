@@ -7,7 +7,7 @@ import { shellQuote, truncate } from '../../shared/text';
 import { describeEarlierToken, type EarlierToken } from '../../temporal/earlier-token';
 import { readRequest, type RunRef } from '../../temporal/run-history';
 import { isOpen } from '../../temporal/visibility';
-import { refusalError } from '../cli/command-error';
+import { refusalError, type Facts } from '../cli/command-error';
 import { describeReceipt } from './endings';
 
 /**
@@ -64,6 +64,9 @@ export async function refuseEarlierToken(
 ): Promise<never> {
   const { state, runId, receipt, deliveryId } = token;
   const message = await describeEarlierToken(client, workflowId, token, request);
-  const facts = { workflowId, runId, deliveryId, state, ...(state === 'delivered' && { receipt }) };
-  throw refusalError([message, ...(receipt ? describeReceipt(receipt) : [])], facts);
+  const lines = [message];
+  if (receipt) lines.push(...describeReceipt(receipt));
+  const facts: Facts = { workflowId, runId, deliveryId, state };
+  if (state === 'delivered') facts['receipt'] = receipt;
+  throw refusalError(lines, facts);
 }

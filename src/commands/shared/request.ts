@@ -25,11 +25,11 @@ export async function makeRequest(options: RequestOptions & { again?: true }, co
     orgId: getRequiredOption('--org <id>', options.org),
     sink: getRequiredOption('--sink <name>', options.sink),
     accessListIps: await readAddresses(options, stdin),
-    ...(options.sourceOrg && { sourceOrgId: options.sourceOrg }),
-    ...(options.requestedBy && { requestedBy: options.requestedBy }),
-    ...(options.changeReference && { changeReference: options.changeReference }),
-    ...(options.again && { again: true }),
   };
+  if (options.sourceOrg) request.sourceOrgId = options.sourceOrg;
+  if (options.requestedBy) request.requestedBy = options.requestedBy;
+  if (options.changeReference) request.changeReference = options.changeReference;
+  if (options.again) request.again = true;
   const { problems } = validateFields(request);
   if (problems.length > 0) throw usageError(describeInvalidRequest(consequence, problems));
   return toPair(request);
@@ -54,8 +54,11 @@ export function describeInvalidRequest(consequence: string, problems: readonly F
 
 /** Requires an option for an empty list: a source in Ops Manager cannot use such a token. */
 async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, stdin: Stdin) {
-  const lines = ipsFile === undefined ? [] : await readLines('--ips-file', ipsFile, stdin);
-  const addresses = [...ip, ...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean)];
+  const addresses = [...ip];
+  if (ipsFile !== undefined) {
+    const lines = await readLines('--ips-file', ipsFile, stdin);
+    addresses.push(...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean));
+  }
   if (addresses.length > 0 || !accessList) return addresses;
   throw usageError('no address: pass --no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager');
 }
@@ -95,7 +98,7 @@ export async function readRequests(file: string, stdin: Stdin): Promise<Numbered
 async function readLines(option: string, file: string, stdin: Stdin) {
   try {
     // `readFile` of standard input fails with EAGAIN on a pipe.
-    const content = file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
+    const content = await (file === '-' && stdin ? readText(stdin) : readFile(file, 'utf8'));
     const lines = content.split('\n').map((text, index) => ({ line: index + 1, text: text.trim() }));
     return lines.filter(({ text }) => text !== '');
   } catch (error) {

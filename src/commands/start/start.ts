@@ -19,7 +19,7 @@ export async function start(context: CommandContext, pair: PairRequest, wait?: t
   if (wait) return watch(context, { workflowId, runId }, { runId, joined });
   const warning = await describeMissingWorker(client, taskQueue);
   const lines = warning === null ? followIt : [warning, followIt];
-  output.print({ workflowId, runId, joined, ...(warning && { warning }) }, lines);
+  output.print({ workflowId, runId, joined, warning: warning ?? undefined }, lines);
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */
@@ -64,11 +64,15 @@ export async function startMany(
     }
     const { joined, ...run } = await startOrJoin(context, pair);
     const { runId } = run;
-    if (wait) return { ...(await follow(client, run).then(toDelivered, toFailed)), runId };
+    if (wait) {
+      const outcome = await follow(client, run).then(toDelivered, toFailed);
+      return { ...outcome, runId };
+    }
     return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
-  await runBulk(requests, output, { noun: 'request', ...(dryRun && { concurrency: CHECKS_AT_A_TIME }) }, startOne);
+  const concurrency = dryRun ? CHECKS_AT_A_TIME : undefined;
+  await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 
 function toSkipped(runId: string): RunOutcome {

@@ -25,8 +25,9 @@ export const templateSchema = z
     }
     if (!PERMITTED.test(filled)) issues.addIssue(NOT_PERMITTED);
     if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
-    if (placeholders.length === 0)
-      {issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);}
+    if (placeholders.length === 0) {
+      issues.addIssue(`is the same for every token: add one of ${PLACEHOLDERS.join(', ')}`);
+    }
   })
   .transform((template) => ({
     uses: (field: IdField) => template.includes(`{${field}}`),

@@ -152,8 +152,8 @@ it('a check without a result after 10 s is a retryable error, or a warning if th
   const timeoutAfter = jest.spyOn(AbortSignal, 'timeout').mockReturnValue(timeout.signal);
   const slow = jest.fn(() => new Promise<never>(() => undefined));
   const running = runAll([
-    ['slow', slow],
-    ['minor', slow, warning],
+    { name: 'slow', run: slow },
+    { name: 'minor', run: slow, onTimeout: warning },
   ]);
   timeout.abort();
   const noResult = 'no result within 10 s: check that the worker can reach it';
