@@ -23,13 +23,16 @@ export type DevServer = Awaited<ReturnType<typeof startDevServer>>;
 
 const OPTIONS = [
   // Not the environments that the user keeps for the Temporal CLI.
-  ...['--env', 'default', '--env-file', '/dev/null'],
-  ...['--ip', '127.0.0.1', '--log-format', 'pretty', '--log-level', 'warn'],
-  ...['--dynamic-config-value', 'frontend.enableServerVersionCheck=false'],
+  '--env=default',
+  '--env-file=/dev/null',
+  '--ip=127.0.0.1',
+  '--log-format=pretty',
+  '--log-level=warn',
+  '--dynamic-config-value=frontend.enableServerVersionCheck=false',
   // Each step waits for the transfer queue's next poll: 50 ms at the default 20 polls a second.
-  ...['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=10000'],
+  '--dynamic-config-value=history.transferProcessorMaxPollRPS=10000',
   // Otherwise a timer, such as that of a retry, may fire up to a second late.
-  ...['--dynamic-config-value', 'history.timerProcessorMaxTimeShift="10ms"'],
+  '--dynamic-config-value=history.timerProcessorMaxTimeShift="10ms"',
 ];
 
 /** Starts Temporal's development server. It ends with this process at the latest. */
@@ -37,12 +40,10 @@ export async function startDevServer(options: DevServerOptions = {}) {
   const { ui = false, databaseFile, logFile = '/dev/null', metricsPort } = options;
   const port = options.port ?? (await freePort());
   const uiPort = ui ? await freePort() : null;
-  const args = [
-    ...['server', 'start-dev', '--port', String(port), ...OPTIONS],
-    ...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort)]),
-    ...(databaseFile === undefined ? [] : ['--db-filename', databaseFile]),
-    ...(metricsPort === undefined ? [] : ['--metrics-port', String(metricsPort)]),
-  ];
+  const args = ['server', 'start-dev', `--port=${port}`, ...OPTIONS];
+  args.push(uiPort === null ? '--headless' : `--ui-port=${uiPort}`);
+  if (databaseFile !== undefined) args.push(`--db-filename=${databaseFile}`);
+  if (metricsPort !== undefined) args.push(`--metrics-port=${metricsPort}`);
   const server = startChildProcess(findProgram('temporal'), args, { env: process.env, logFile });
   const address = `127.0.0.1:${port}`;
   const connection = await connect(address, server);

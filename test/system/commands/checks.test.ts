@@ -185,8 +185,17 @@ describe('schedule create', () => {
     const { requestOptions, workflowId } = fixture().newTarget();
     const create = ['schedule', 'create', ...requestOptions(), '--cron', '0 6 1 1 *'];
     const created = await fixture().client(
-      ...[...create, '--cron', '0 18 1 1 *', '--timezone', 'Europe/Dublin'],
-      ...['--jitter', '30s', '--until', '2099-01-01T00:00:00Z', '--note', 'wave 3'],
+      ...create,
+      '--cron',
+      '0 18 1 1 *',
+      '--timezone',
+      'Europe/Dublin',
+      '--jitter',
+      '30s',
+      '--until',
+      '2099-01-01T00:00:00Z',
+      '--note',
+      'wave 3',
     );
     const schedule = fixture().temporal.schedule.getHandle(workflowId);
     cleanUpLater(() => schedule.delete());

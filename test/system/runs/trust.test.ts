@@ -32,9 +32,19 @@ it('a standalone activity does nothing for a valid request', async () => {
   ] as const) {
     const { code, stdout, stderr } = await temporalCli(
       address,
-      ...['activity', 'execute', '--activity-id', `${deployment.taskQueue}-${activity}`, '--type', activity],
-      ...['--task-queue', deployment.taskQueue, '--start-to-close-timeout', '30s'],
-      ...['--retry-maximum-attempts', '1', ...args.flatMap((arg) => ['--input', JSON.stringify(arg)])],
+      'activity',
+      'execute',
+      '--activity-id',
+      `${deployment.taskQueue}-${activity}`,
+      '--type',
+      activity,
+      '--task-queue',
+      deployment.taskQueue,
+      '--start-to-close-timeout',
+      '30s',
+      '--retry-maximum-attempts',
+      '1',
+      ...args.flatMap((arg) => ['--input', JSON.stringify(arg)]),
     );
     expect(code).toBe(1);
     expect(stdout + stderr).toContain(problem);

@@ -49,8 +49,11 @@ test('a failure rejects all further requests until a stated time, even if the cl
   const why =
     'this worker sends no link-token request with credential acme until 2026-01-02T03:04:35.000Z, after this error: Atlas returned 503';
   expect(rejections[0]).toMatchObject({
-    ...{ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false },
-    ...{ details: { status: 503 }, retryAfterMs: 30_000 },
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist: false,
+    details: { status: 503 },
+    retryAfterMs: 30_000,
     message: expect.stringContaining(`not sent: ${why}`),
   });
   expect(describeState()).toContain(why);

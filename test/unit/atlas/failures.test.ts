@@ -147,7 +147,10 @@ it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: stri
     const [type, retryable, tokenMayExist] = OUTCOMES[name];
     const { failure } = failures.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
     expect(failure).toEqual({
-      ...{ type, retryable, tokenMayExist, details: { reason: code } },
+      type,
+      retryable,
+      tokenMayExist,
+      details: { reason: code },
       message: expect.stringContaining(message),
     });
   },

@@ -110,7 +110,10 @@ async function start(seed: SeedInput = {}) {
   });
   const atlas = closeLater(
     createAdminApi({
-      ...{ baseUrl: proxy.url, requestTimeoutMs: 60_000, envelope: false, pretty: false },
+      baseUrl: proxy.url,
+      requestTimeoutMs: 60_000,
+      envelope: false,
+      pretty: false,
       backoff: { initialIntervalMs: 0, maximumIntervalMs: 0 },
       credentials: new Map([['default', { type: 'apiKey', ...withKey(apiKey) }]]),
     }),
@@ -124,8 +127,12 @@ it("what a worker sends, and what the emulator serves, fits MongoDB's specificat
   const linkToken = await create(['192.31.196.7']);
   // A linked source has projects.
   const link = await cloudManagerSink.create({
-    ...{ baseUrl: new URL(emulator.url), allowHttp: true, ...withKey(sourceApiKey) },
-    ...{ syncTimeoutMs: 0, pollIntervalMs: 100, timeoutMs: 60_000 },
+    baseUrl: new URL(emulator.url),
+    allowHttp: true,
+    ...withKey(sourceApiKey),
+    syncTimeoutMs: 0,
+    pollIntervalMs: 100,
+    timeoutMs: 60_000,
   });
   await link.deliver({ sourceOrgId, linkToken } as Delivery, signal);
   expect(await atlas.isLinked(ORG, 'default')).toBe(true);

@@ -46,9 +46,13 @@ describe('a request', () => {
     const { Authorization: authorization } = REQUEST.headers;
     const userAgent = { 'user-agent': `live-migration-prep/${VERSION}` };
     expect(response).toMatchObject({
-      ...{ status: 429, challenge: 'Digest realm="r", nonce="n"', retryAfterMs: 7000 },
+      status: 429,
+      challenge: 'Digest realm="r", nonce="n"',
+      retryAfterMs: 7000,
       json: {
-        ...{ method: 'POST', url: '/api?pretty=true', text: '{"a":"ü"}' },
+        method: 'POST',
+        url: '/api?pretty=true',
+        text: '{"a":"ü"}',
         headers: { authorization, accept: 'a/b', 'content-type': 'c/d', 'content-length': '10', ...userAgent },
       },
     });

@@ -25,9 +25,18 @@ const serve = (events: object[]) =>
   });
 
 const TOKEN = {
-  ...{ jwe: 'x', orgId: '64f1c0ffee5eed0000000a71', sourceOrgId: null, accessListIps: [], credential: 'default' },
-  ...{ warnings: [], requestedBy: null, changeReference: null, deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52' },
-  ...{ tokenSha256: 'a'.repeat(64), createdAt: '1970-01-01T00:00:15.000Z', unconfirmedTokens: 0 },
+  jwe: 'x',
+  orgId: '64f1c0ffee5eed0000000a71',
+  sourceOrgId: null,
+  accessListIps: [],
+  credential: 'default',
+  warnings: [],
+  requestedBy: null,
+  changeReference: null,
+  deliveryId: '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52',
+  tokenSha256: 'a'.repeat(64),
+  createdAt: '1970-01-01T00:00:15.000Z',
+  unconfirmedTokens: 0,
 };
 
 const RUN = { workflowId: 'live-migration-prep/pair', runId: 'run' };

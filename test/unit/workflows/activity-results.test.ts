@@ -39,8 +39,14 @@ describe('what an activity fails with', () => {
     const details = { status: 403, errorCode: 'X', reason: 'r', detail: 'd', fields };
     const given = { ...details, other: 'x', retryAfterMs: 5, tokenMayExist: false, runMayRetry: true };
     expect(results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given))).toEqual({
-      ...{ how: 'failed', type: 'AtlasRequestRejected', message: 'no', details, runMayRetry: true },
-      ...{ retryAfterMs: 5, tokenMayExist: false, sinkTried: true },
+      how: 'failed',
+      type: 'AtlasRequestRejected',
+      message: 'no',
+      details,
+      runMayRetry: true,
+      retryAfterMs: 5,
+      tokenMayExist: false,
+      sinkTried: true,
     });
   });
 

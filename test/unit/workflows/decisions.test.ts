@@ -13,14 +13,14 @@ const BACKOFF = { initialIntervalMs: 1000, maximumIntervalMs: 60_000 };
 const HOUR_MS = 3_600_000;
 
 const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
-  ...{
-    how: 'failed',
-    type: 'TokenUnconfirmed',
-    message: 'Atlas returned 503',
-    details: {},
-    runMayRetry: true,
-  },
-  ...{ retryAfterMs: undefined, tokenMayExist: true, sinkTried: true },
+  how: 'failed',
+  type: 'TokenUnconfirmed',
+  message: 'Atlas returned 503',
+  details: {},
+  runMayRetry: true,
+  retryAfterMs: undefined,
+  tokenMayExist: true,
+  sinkTried: true,
   ...more,
 });
 

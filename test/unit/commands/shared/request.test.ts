@@ -36,7 +36,12 @@ describe('a file of requests', () => {
 
   it('has each of its problems named with its line', async () => {
     const lines = [
-      ...[a, '{"orgId"', JSON.stringify({ ...newRequest(), orgId: 'ABC', sink: '' }), '', a, b],
+      a,
+      '{"orgId"',
+      JSON.stringify({ ...newRequest(), orgId: 'ABC', sink: '' }),
+      '',
+      a,
+      b,
       JSON.stringify({ ...newRequest(), again: true }),
     ];
     await expect(requestsIn(lines.join('\n'))).rejects.toMatchObject({
