@@ -59,7 +59,7 @@ const isForbidden: Condition = (status, errorCode) => status === 403 && errorCod
 /** The configuration file takes precedence over the variable. */
 const BASE_URL = 'atlas.baseUrl (or MONGODB_ATLAS_BASE_URL)';
 const FIND_KEY =
-  'Atlas may have created an API key for it (live-migration-prep list --unconfirmed says when): ' +
+  'Atlas may have created an API key for it, which live-migration-prep api-keys finds: ' +
   'delete that key in Atlas, then start again';
 
 const REDIRECT = rejected(

@@ -46,7 +46,7 @@ export async function createToken(
     const { failure } = outcome;
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     const wasNotSent = failure.how === 'cancelled' && isCancelled();
-    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed(failure, startedAtMs);
+    if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed(failure);
     const situation = { activityNumber, isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
     const decision = decideCreation(failure, situation, retries);
     if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);

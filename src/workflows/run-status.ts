@@ -52,6 +52,7 @@ export function createRunStatus() {
   };
   let request: ValidRequest | null = null;
   let createUntil = '';
+  let creatingSince = '';
   let token: SealedToken | null = null;
   /** True once the memo says `undelivered`, by which lists find the run. A clean run writes no memo. */
   let isListed = false;
@@ -61,6 +62,9 @@ export function createRunStatus() {
     status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextAttemptAt };
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
+
+  /** Returns when the activity was scheduled that created a token, or may have, and that it ended now. */
+  const timesOfCreation = () => ({ startedAt: creatingSince, endedAt: formatNow() });
 
   setHandler(statusQuery, () => status);
   show(status.step, status.description);
@@ -78,16 +82,15 @@ export function createRunStatus() {
     showCreating(valid: ValidRequest): void {
       const { credential, accessListIps } = valid;
       const means = `with credential ${credential} and an access list of length ${accessListIps.length}`;
+      creatingSince = formatNow();
       show('creating', `creating a link-token in ${describePair(valid)} ${means}`);
     },
 
-    /** @param startedAtMs when the activity was scheduled that may have created a token. It ended now. */
-    countUnconfirmed({ message }: ParsedFailure, startedAtMs: number): void {
+    countUnconfirmed({ message }: ParsedFailure): void {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
-      const [startedAt, endedAt] = [startedAtMs, Date.now()].map((ms) => new Date(ms).toISOString());
-      log.warn('link-token unconfirmed', { ...getFacts({ ...request }), startedAt, endedAt, reason: message });
+      log.warn('link-token unconfirmed', { ...getFacts({ ...request }), ...timesOfCreation(), reason: message });
     },
 
     showWaitingToCreate({ message }: ParsedFailure, nextAttemptAtMs: number): void {
@@ -101,7 +104,7 @@ export function createRunStatus() {
       // A recovery repeats the count of the closed run, whose memo has it: `list` would count it twice.
       const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
-      if (isNew) log.info('link-token created', getFacts({ ...request, ...token }));
+      if (isNew) log.info('link-token created', { ...getFacts({ ...request, ...token }), ...timesOfCreation() });
     },
 
     showDelivering({ deliveryId }: SealedToken, sink: string): void {
@@ -144,6 +147,9 @@ export function createRunStatus() {
     },
   };
 }
+
+/** Formats the time of Temporal, which a workflow has instead of the worker's. */
+const formatNow = () => new Date().toISOString();
 
 function writeMemo(fields: Partial<RunMemo>): void {
   upsertMemo(fields);

@@ -9,11 +9,16 @@ import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } fr
 
 const pair = { orgId: organizationId, sourceOrgId: organizationId.nullish(), runId: z.uuid().nullish() };
 
-/** The log lines of a token: `link-token created`, `not delivered` and `delivered`. Only the last has the location. */
+/**
+ * The log lines of a token: `link-token created`, which has the times of its creation, `link-token not delivered`, and
+ * `link-token delivered`, which alone has the location.
+ */
 const tokenLine = z.object({
   ...pair,
   deliveryId: z.uuid(),
   createdAt: timestamp,
+  startedAt: timestamp.optional(),
+  endedAt: timestamp.optional(),
   sink: sinkName.nullish(),
   location: z.string().nullish(),
 });
@@ -64,20 +69,22 @@ function parseJson(line: string): unknown {
   }
 }
 
-/** Adds what a line says of a token, of which other lines may say more. */
+/** Adds what a line says of a token to what earlier lines said. */
 function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenLine>): void {
-  const { orgId, sourceOrgId, deliveryId, createdAt, runId = null, sink = null, location } = line;
-  if (!location && tokens.has(deliveryId)) return;
-  tokens.set(deliveryId, {
+  const { orgId, sourceOrgId, deliveryId, createdAt, startedAt, endedAt, runId = null, sink = null, location } = line;
+  const token = tokens.get(deliveryId) ?? {
     type: 'token',
-    state: location ? 'delivered' : 'unknown',
+    state: 'unknown',
     deliveryId,
     createdAt,
-    sink: location ? sink : null,
+    sink: null,
     workflowId: workflowIdFor(orgId, sourceOrgId),
     runId,
     span: spanOfArrival(createdAt),
-  });
+  };
+  if (startedAt && endedAt) token.span = spanOfAttempt({ startedAt, endedAt, createdAt });
+  if (location) Object.assign(token, { state: 'delivered', sink, runId });
+  tokens.set(deliveryId, token);
 }
 
 function toAttempt({ orgId, sourceOrgId, runId = null, ...line }: z.output<typeof attemptLine>): AttemptOrigin {

@@ -48,8 +48,7 @@ async function readOrigins({ client }: Context, info: RunInfo) {
     ...run,
     span: spanOfAttempt(attempt),
   }));
-  const unended = history.creatingSince && describeUnended(info, history.creatingSince);
-  if (unended) attempts.push({ type: 'attempt', ...unended, ...run, span: spanOfAttempt(unended) });
+  if (history.creatingSince) attempts.push(describeUnended(info, history.creatingSince));
   if (!history.token) return { runId, attempts, token: null, isRecovery: false };
 
   const { deliveryId, createdAt } = history.token;
@@ -72,12 +71,11 @@ async function readOrigins({ client }: Context, info: RunInfo) {
 }
 
 /** Describes a creation without an end in the history: in progress, or that of a run which Temporal ended meanwhile. */
-function describeUnended({ status, closeTime }: RunInfo, startedAt: string) {
-  if (!closeTime) {
-    const endedAt = new Date().toISOString();
-    return { state: 'inProgress' as const, startedAt, endedAt, reason: 'the run creates a token' };
-  }
-  const endedAt = new Date(closeTime.getTime() + MAX_REQUEST_MS).toISOString();
+function describeUnended({ workflowId, runId, status, closeTime }: RunInfo, startedAt: string): AttemptOrigin {
+  const endedAt = (closeTime ?? new Date()).toISOString();
+  const span = spanOfAttempt({ startedAt, endedAt });
+  const attempt = { type: 'attempt' as const, startedAt, endedAt, workflowId, runId };
+  if (!closeTime) return { ...attempt, state: 'inProgress', reason: 'the run creates a token', span };
   const reason = `the run was ${status.name.toLowerCase()} meanwhile`;
-  return { state: 'unconfirmed' as const, startedAt, endedAt, reason };
+  return { ...attempt, state: 'unconfirmed', reason, span: { ...span, toMs: span.toMs + MAX_REQUEST_MS } };
 }

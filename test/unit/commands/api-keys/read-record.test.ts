@@ -64,6 +64,17 @@ it('reads several files, with the run and the time of each', async () => {
   ]);
 });
 
+it.each([
+  ['Temporal’s times of its creation, if the line is there', [CREATED, DELIVERED], 10],
+  ['its arrival, if the line of its creation is lost', [DELIVERED], 60],
+])('finds the key of a token by %s', async (_what, lines, secondsBefore) => {
+  const times = { startedAt: TOKEN.createdAt, endedAt: TOKEN.createdAt };
+  const text = toText(lines.map((line) => (line === CREATED ? { ...line, ...times } : line)));
+  const { tokens } = await readRecord([write('worker-1.log', text)], ORG);
+  const fromMs = Date.parse(TOKEN.createdAt) - secondsBefore * 1000;
+  expect([...tokens.values()]).toMatchObject([{ state: 'delivered', sink: 'drop', span: { fromMs } }]);
+});
+
 it('names a file that cannot be read', async () => {
   const file = fileIn('nowhere.log');
   await expect(readRecord([file], ORG)).rejects.toThrow(`--record ${file} cannot be read (ENOENT): correct its path`);
