@@ -3,7 +3,8 @@ import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
-import { checkNamespace, checkRunList, checkTaskQueue } from './temporal-checks';
+import { checkTaskQueue } from './task-queue';
+import { checkNamespace, checkRunList } from './temporal-checks';
 import { runAll, wholeWorker, workerChecks } from './worker-checks';
 
 const TEMPORAL_TIMEOUT_MS = 4000;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { readMemo, receiptSchema, type Receipt, type Status } from '../../contract/schemas';
-import { checkTaskQueue } from '../../doctor/temporal-checks';
+import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
 import type { RunRef } from '../../temporal/run-history';
 import { CommandError, EXIT_CODES } from '../cli/command-error';

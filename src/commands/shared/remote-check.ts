@@ -3,7 +3,7 @@ import { WorkflowFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { WORKER_CHECK_FAILED, WORKFLOW_TYPES } from '../../contract/names';
 import { checkReportSchema, type CheckReport, type PrepareRequest } from '../../contract/schemas';
-import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/temporal-checks';
+import { FIRST_POLL_MS, checkTaskQueue } from '../../doctor/task-queue';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeFindings } from '../cli/output';

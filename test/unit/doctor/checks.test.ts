@@ -3,7 +3,8 @@ import type { AdminApi } from '../../../src/atlas/admin-api';
 import { connectionError, responseError } from '../../../src/atlas/failures';
 import type { Services } from '../../../src/config/services';
 import { failedCheck, ok, unchecked, warning, type Scope } from '../../../src/doctor/check-result';
-import { checkTaskQueue, isDefective } from '../../../src/doctor/temporal-checks';
+import { checkTaskQueue } from '../../../src/doctor/task-queue';
+import { isDefective } from '../../../src/doctor/temporal-checks';
 import { runAll, wholeWorker, workerChecks } from '../../../src/doctor/worker-checks';
 import { SinkRejectedError, SinkUnavailableError, type Sink } from '../../../src/sinks/sink';
 import { ORG, SOURCE_ORG, UNMAPPED_ORG, organizations, unmapped } from '../activities/attempt';
@@ -182,3 +183,48 @@ it.each([
   const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
   expect(await checkTaskQueue(client as unknown as Client, 'prep')).toEqual(result);
 });
+
+/** Constants of Temporal's API: a worker without a version, and one with a version. */
+const [UNVERSIONED, VERSIONED] = [1, 2];
+const version = (buildId: string) => ({ deploymentName: 'prep', buildId });
+const [V1, V2] = [version('1.0'), version('2.0')];
+const NONE_CURRENT = { currentVersion: '__unversioned__' };
+const current = (of: object) => ({ currentDeploymentVersion: of, currentVersion: 'prep:1.0' });
+const set = 'temporal worker deployment set-current-version --namespace default --deployment-name prep';
+
+it.each<[what: string, polled: (object | null)[], versioningInfo: object | null, command: string | null]>([
+  ['with a version while none is current', [V1], NONE_CURRENT, `${set} --build-id 1.0`],
+  ['with the current version', [V1], current(V1), null],
+  ['with another version than the current one', [V2], current(V1), `${set} --build-id 2.0`],
+  [
+    'with the ramping version',
+    [V2],
+    { ...current(V1), rampingDeploymentVersion: V2, rampingVersionPercentage: 5 },
+    null,
+  ],
+  [
+    'with a version that ramps no more',
+    [V2],
+    { ...current(V1), rampingDeploymentVersion: V2 },
+    `${set} --build-id 2.0`,
+  ],
+  ['beside one with the current version', [V2, V1], current(V1), null],
+  ['without a version while none is current', [null], NONE_CURRENT, null],
+  ['without a version while one is current', [null], current(V1), `${set} --unversioned`],
+  ['without a version while work moves to such', [null], { ...current(V1), rampingVersionPercentage: 5 }, null],
+  ['with a version on a server that does not say which is current', [V1], null, null],
+])(
+  'a worker %s gets work, or the command that gives it work is named',
+  async (_what, polled, versioningInfo, command) => {
+    const pollers = polled.map((of) => ({
+      ...polledAgo(0)[0],
+      deploymentOptions: of ? { ...of, workerVersioningMode: VERSIONED } : { workerVersioningMode: UNVERSIONED },
+    }));
+    const describeTaskQueue = () => Promise.resolve({ pollers, versioningInfo });
+    const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
+    const { state, message } = await checkTaskQueue(client as unknown as Client, 'prep');
+    expect(state).toBe(command === null ? 'ok' : 'warning');
+    if (command !== null) expect(message).toMatch(/^the workers that poll task queue prep .*get no work, since /);
+    if (command !== null) expect(message.endsWith(`: ${command}`)).toBe(true);
+  },
+);
