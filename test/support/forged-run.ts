@@ -1,5 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { msToTs } from '@temporalio/common/lib/time';
 import { WORKFLOW_TYPES } from '../../src/contract/names';
 import { newOrgId } from './ids';
 
@@ -7,15 +8,24 @@ import { newOrgId } from './ids';
 const [START_TIMER, COMPLETE] = [3, 4];
 const POLL_TIMEOUT_MS = 30_000;
 
+interface MismatchedRun {
+  workflowType?: string;
+  workflowId?: string;
+  memo?: Record<string, unknown>;
+  /** Time until the next workflow task is due. Before it the run is idle. */
+  timerMs?: number;
+}
+
 /**
  * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not have made: the
  * workflow task of the worker that takes it fails.
  */
-export async function startMismatchedRun(client: Client, taskQueue: string) {
-  const options = { workflowId: `mismatched-${newOrgId()}`, taskQueue };
-  const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
+export async function startMismatchedRun(client: Client, taskQueue: string, options: MismatchedRun = {}) {
+  const { workflowType = WORKFLOW_TYPES.checkWorker, memo = {}, timerMs = 1 } = options;
+  const { workflowId = `mismatched-${newOrgId()}` } = options;
+  const handle = await client.workflow.start(workflowType, { workflowId, taskQueue, memo });
   await completeWorkflowTask(client, taskQueue, START_TIMER, {
-    startTimerCommandAttributes: { timerId: '1', startToFireTimeout: { nanos: 1_000_000 } },
+    startTimerCommandAttributes: { timerId: '1', startToFireTimeout: msToTs(timerMs) },
   });
   return handle;
 }

@@ -23,8 +23,10 @@ const QUERY_CONCURRENCY = 10;
 
 /** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
 type ListedRun = ReturnType<typeof toListedRun> & {
-  /** Present with `--undelivered`; null when no worker answers. */
+  /** Present with `--undelivered`; null when it cannot be read. */
   status?: Status | null;
+  /** Present with `--undelivered`: why the status cannot be read, in a clause. */
+  statusProblem?: string | null;
   /** Present with `--unconfirmed`. */
   unconfirmed?: UnconfirmedAttempt[];
   /** Present with `--details` and with `--failure`. */
@@ -58,8 +60,13 @@ export async function list(context: CommandContext, options: ListOptions): Promi
     const run = toListedRun(info);
     const match = await readMatch({ client, findRecoverableToken }, info, run, options).catch(toUnreadable);
     if (match === null) return { run, isMatch: false };
-    const isAsked = options.undelivered && !options.requests;
-    return { run: { ...run, ...match, ...(isAsked && { status: await readStatus(run) }) }, isMatch: true };
+    const listed: ListedRun = { ...run, ...match };
+    if (options.undelivered && !options.requests) {
+      const { status, problem } = await readStatus(run);
+      listed.status = status;
+      listed.statusProblem = problem?.description ?? null;
+    }
+    return { run: listed, isMatch: true };
   };
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   const runs = pMapIterable(infos, read, { concurrency });
@@ -177,13 +184,13 @@ function findRecoverableUntil({ closedAt, deliveryId }: ListedRun, retentionMs: 
 }
 
 function describeListed(run: ListedRun, recoverableUntil: string | null, details?: true): string {
-  const { workflowId, runId, sink, status, deliveryId, closedAt } = run;
+  const { workflowId, runId, sink, status, statusProblem, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
   const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';
   const recover = commandLine('recover', workflowId, '--run-id', runId);
   return [
     sink !== null && `for sink ${sink}`,
-    status === null && 'no worker responds',
+    statusProblem,
     status && (details ? status.description : (findFailureType(status.description) ?? status.step)),
     status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
     closedAt && deliveryId && `token recoverable${until}: ${recover}`,

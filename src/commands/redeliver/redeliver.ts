@@ -4,14 +4,16 @@ import type { Receipt } from '../../contract/schemas';
 import { commandLine } from '../../shared/command-line';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
+import type { RunRef } from '../../temporal/run-history';
 import { describeRun, isOpen, listRuns } from '../../temporal/visibility';
-import { refusalError } from '../cli/command-error';
+import { CommandError, EXIT_CODES, refusalError } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { runBulk, toDelivered } from '../shared/bulk';
 import { describeNotCounted, describeReceipt, toFailureError } from '../shared/endings';
 import { follow } from '../shared/follow';
 import { refuseEarlierToken, refuseOtherWorkflowType } from '../shared/refusals';
 import { describeMissingWorker } from '../shared/remote-check';
+import { readStatus } from '../shared/status';
 
 export async function redeliver({ client, output }: CommandContext, workflowId: string, sink?: string): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
@@ -19,29 +21,31 @@ export async function redeliver({ client, output }: CommandContext, workflowId: 
   refuseOtherWorkflowType(run);
   output.note(await describeMissingWorker(client, run.taskQueue));
   output.setFollowUp(`the run goes on; follow it: ${commandLine('watch', workflowId)}`);
-  const receipt = await sendRedeliver(client, workflowId, sink);
+  const receipt = await sendRedeliver(client, run, sink);
   output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
 export async function redeliverAll({ client, taskQueue, output }: CommandContext, sink?: string): Promise<void> {
-  const runs: { workflowId: string }[] = [];
+  const runs: RunRef[] = [];
   let notCounted = 0;
-  for await (const { workflowId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
-    if (memo.step === 'undelivered') runs.push({ workflowId });
+  for await (const { workflowId, runId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
+    if (memo.step === 'undelivered') runs.push({ workflowId, runId });
     else notCounted += 1;
   }
   output.note(describeNotCounted(notCounted));
   if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
   output.setFollowUp('the runs go on; see which are still undelivered: live-migration-prep list --undelivered');
-  await runBulk(runs, output, { noun: 'undelivered run' }, async ({ workflowId }) =>
-    toDelivered(await sendRedeliver(client, workflowId, sink)),
+  await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
+    toDelivered(await sendRedeliver(client, run, sink)),
   );
 }
 
 /** Part of Temporal's message for a run that accepts no more Updates. */
 const UPDATES_USED_UP = 'total number of distinct updates';
 
-async function sendRedeliver(client: Client, workflowId: string, sink?: string): Promise<Receipt> {
+async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promise<Receipt> {
+  const { workflowId } = run;
+  await requireContinuable(client, run);
   try {
     return await client.workflow.getHandle(workflowId).executeUpdate(redeliverUpdate, { args: [{ sink }] });
   } catch (error) {
@@ -63,6 +67,24 @@ async function sendRedeliver(client: Client, workflowId: string, sink?: string):
     // The run ended in another way, such as a termination: its own ending says more.
     return follow(client, { workflowId });
   }
+}
+
+/**
+ * Requires that a worker can take an Update of a run: where code and history do not fit, the Update would wait until
+ * they do.
+ *
+ * @throws CommandError
+ */
+async function requireContinuable(client: Client, run: RunRef): Promise<void> {
+  const { problem } = await readStatus(client, run);
+  if (!problem?.isFailure) return;
+  const { workflowId } = run;
+  const again = commandLine('redeliver', workflowId);
+  const lines = [
+    `${workflowId} can take no Update: ${problem.description}`,
+    `nothing was sent, and the token is kept. Roll the workers back or forward, then: ${again}`,
+  ];
+  throw new CommandError(lines, EXIT_CODES.failed, { workflowId });
 }
 
 async function refuseClosed(client: Client, workflowId: string): Promise<never> {

@@ -1,14 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
-import { readMemo, receiptSchema, type Receipt, type Status } from '../../contract/schemas';
+import { readMemo, receiptSchema, type Receipt } from '../../contract/schemas';
 import { checkTaskQueue } from '../../doctor/task-queue';
 import { commandLine } from '../../shared/command-line';
+import { toMs } from '../../temporal/grpc';
 import type { RunRef } from '../../temporal/run-history';
+import { findTaskProblem, isRetried } from '../../temporal/workflow-task';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
 import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
 import { describePrepareRun } from './refusals';
-import { findFailureType, readStatus } from './status';
+import { NO_RESPONSE, findFailureType, readStatus, type StatusReading } from './status';
 
 const POLL_INTERVAL_MS = 250;
 const MAX_POLL_INTERVAL_MS = 1000;
@@ -50,25 +52,75 @@ export async function follow(
 ): Promise<Receipt> {
   const { workflowId } = target;
   const runId = target.runId ?? (await describePrepareRun(client, target)).runId;
-  const handle = client.workflow.getHandle(workflowId, runId);
+  let intervalMs = POLL_INTERVAL_MS;
   let progress = '';
   let reported = '';
-  for (let intervalMs = POLL_INTERVAL_MS; ; intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS)) {
+  let lastTask: string | null = null;
+  for (;;) {
     const run = await describePrepareRun(client, { workflowId, runId });
-    if (!run.isOpen) return waitForReceipt(handle, run);
-    const task = run.raw.pendingActivities?.[0] ?? run.raw.pendingWorkflowTask;
-    // A run without a task waits for a time or for an Update.
-    const status = task ? null : await readStatus(client, handle);
-    // Without a worker that responds to the Query, the memo says it.
-    const { step } = status ?? readMemo(run.memo);
-    if (!task && step === 'undelivered') throw toUndeliveredError(workflowId, status);
-    progress = describeProgress(run, status) ?? progress;
-    const worker = Number(task?.state) === SCHEDULED ? await checkTaskQueue(client, run.taskQueue) : null;
-    const line = [progress, worker?.state === 'warning' && worker.message].filter(Boolean).join('; ');
+    if (!run.isOpen) return waitForReceipt(client.workflow.getHandle(workflowId, runId), run);
+    const task = identifyTask(run);
+    // A healthy run waits for moments, too, until a worker has taken its task.
+    const isStuck = task !== null && task === lastTask;
+    lastTask = task;
+    progress = (await describeProgress(client, run, isStuck)) ?? progress;
+    const missing = await describeMissing(client, run, isStuck);
+    const line = [progress, missing].filter(Boolean).join('; ');
     if (line !== reported) report(line);
     reported = line;
     await sleep(intervalMs);
+    intervalMs = Math.min(intervalMs * 1.2, MAX_POLL_INTERVAL_MS);
   }
+}
+
+type Description = Awaited<ReturnType<typeof describePrepareRun>>;
+
+/** Identifies a workflow task that no worker has taken, or that workers have not completed; null without one. */
+function identifyTask(run: Description): string | null {
+  const task = run.raw.pendingWorkflowTask;
+  if (!task) return null;
+  if (isRetried(run)) return 'retried';
+  return Number(task.state) === SCHEDULED ? String(toMs(task.scheduledTime)) : null;
+}
+
+/**
+ * Describes the pending activity with its attempts, which only the server knows, or else the status.
+ *
+ * @param isStuck whether the last look saw the same workflow task.
+ * @returns null when nothing is known.
+ * @throws CommandError when the run is undelivered, and waits.
+ */
+async function describeProgress(client: Client, run: Description, isStuck: boolean): Promise<string | null> {
+  const { raw, workflowId } = run;
+  const [activity] = raw.pendingActivities ?? [];
+  if (activity) {
+    const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
+    const failure = activity.lastFailure?.message;
+    return `${step}, attempt ${activity.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
+  }
+  if (raw.pendingWorkflowTask) {
+    if (!isStuck) return null;
+    const problem = await findTaskProblem(client, run);
+    return problem?.description ?? 'waiting for a worker';
+  }
+  // A run without a task waits for a time or for an Update.
+  const reading = await readStatus(client, run);
+  // Without a worker that responds to the Query, the memo says it.
+  const { step } = reading.status ?? readMemo(run.memo);
+  if (step === 'undelivered') throw toUndeliveredError(workflowId, reading);
+  if (!reading.status) return reading.problem === NO_RESPONSE ? null : reading.problem.description;
+  const { description, nextAttemptAt } = reading.status;
+  return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
+}
+
+/** Describes what the task queue lacks while a task waits there; null when it lacks nothing. */
+async function describeMissing(client: Client, run: Description, isStuck: boolean): Promise<string | null> {
+  const { pendingActivities, pendingWorkflowTask } = run.raw;
+  const [activity] = pendingActivities ?? [];
+  const task = activity ?? (isStuck ? pendingWorkflowTask : null);
+  if (Number(task?.state) !== SCHEDULED) return null;
+  const { state, message } = await checkTaskQueue(client, run.taskQueue);
+  return state === 'warning' ? message : null;
 }
 
 /** @throws CommandError with the type, message and details of the run's failure. */
@@ -83,29 +135,16 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
   throw new CommandError(message, EXIT_CODES.failed, { workflowId });
 }
 
-function toUndeliveredError(workflowId: string, status: Status | null): CommandError {
+function toUndeliveredError(workflowId: string, { status, problem }: StatusReading): CommandError {
   const { description = '', nextAttemptAt, unconfirmedTokens = 0 } = status ?? {};
+  const remedy = problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
   return new CommandError(
     [
-      status ? description : 'undelivered: no worker responds, so only the history has the reason: start a worker',
+      problem ? `undelivered: ${problem.description}${remedy}` : description,
       ...describeUndelivered(workflowId, nextAttemptAt),
       ...describeUnconfirmed(unconfirmedTokens, workflowId),
     ],
     EXIT_CODES.undelivered,
     { workflowId, type: findFailureType(description), status },
   );
-}
-
-/** Describes the pending activity with its attempts, which only the server knows, or else the status. */
-function describeProgress({ raw }: Awaited<ReturnType<typeof describePrepareRun>>, status: Status | null) {
-  const [activity] = raw.pendingActivities ?? [];
-  if (activity) {
-    const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
-    const failure = activity.lastFailure?.message;
-    return `${step}, attempt ${activity.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
-  }
-  if (Number(raw.pendingWorkflowTask?.state) === SCHEDULED) return 'waiting for a worker';
-  if (!status) return null;
-  const { step, description, nextAttemptAt } = status;
-  return `${step}: ${description}${nextAttemptAt ? `; next attempt at ${nextAttemptAt}` : ''}`;
 }

@@ -1,13 +1,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { devServerEnv } from '../../../dev/temporal/dev-server-env';
 import { WORKFLOW_TYPES } from '../../../src/contract/names';
-import { credentialEnv, startAtlas } from '../../support/atlas';
+import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
 import { deploy } from '../../support/installation';
-import { run, startCommand } from '../../support/run-command';
 import { endingOf } from '../../support/runs';
 import { sharedTemporal } from '../../support/temporal';
 import type { WorkerProcess } from '../../support/worker-process';
@@ -80,34 +78,4 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   const endings = await Promise.all(handles.map(endingOf));
   expect(endings).toMatchObject(Array(RUNS).fill({ type: 'delivered', unconfirmedTokens: 0 }));
   expect(atlas.createdTokens()).toHaveLength(RUNS);
-});
-
-it('doctor and start --wait name the command that makes a version current, and then its runs go on', async () => {
-  const { address, client } = await sharedTemporal();
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  const { taskQueue, configFile } = deployment;
-  const [deploymentName, buildId] = [taskQueue, '1.0'];
-  await deployment.startWorker({ TEMPORAL_DEPLOYMENT_NAME: deploymentName, TEMPORAL_WORKER_BUILD_ID: buildId });
-  const env = {
-    ...devServerEnv(address),
-    MONGODB_ATLAS_BASE_URL: atlas.url,
-    ...credentialEnv(atlas.account),
-  };
-  const notCurrent =
-    `the workers that poll task queue ${taskQueue} get no work, since version 1.0 of ${deploymentName} is not current;` +
-    ' to make it so: temporal worker deployment set-current-version --namespace default' +
-    ` --deployment-name ${deploymentName} --build-id 1.0`;
-  const checkQueue = async () => (await run(['doctor', '--config', configFile], env)).stdout;
-
-  await eventually('the warning', async () =>
-    (await checkQueue()).includes(`\nwarning   task queue ${taskQueue}: ${notCurrent}\n`),
-  );
-  const { orgId } = atlas.account;
-  const request = ['--org', orgId, '--source-org', newOrgId(), '--no-access-list', '--sink', 'files'];
-  const start = startCommand(['--task-queue', taskQueue, 'start', ...request, '--wait'], env);
-  await eventually('the command', () => start.output().includes(`waiting for a worker; ${notCurrent}\n`));
-  await client.workflowService.setWorkerDeploymentCurrentVersion({ namespace: 'default', deploymentName, buildId });
-  expect(await start.exited).toMatchObject({ code: 0 });
-  expect(await checkQueue()).toContain(`\nok        task queue ${taskQueue}: a worker polls it\n`);
 });

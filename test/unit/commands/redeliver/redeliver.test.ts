@@ -14,7 +14,8 @@ const USED_UP = new ServiceError('Workflow Update failed', {
 });
 
 it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
-  const run = { status: { name: 'RUNNING' }, type: 'prepareLiveMigration', taskQueue: 'its own' };
+  const status = { name: 'RUNNING' };
+  const run = { workflowId, runId: 'run', status, type: 'prepareLiveMigration', taskQueue: 'its own', raw: {} };
   const handle = { describe: () => Promise.resolve(run), executeUpdate: () => Promise.reject(USED_UP) };
   const context = contextWith({
     workflow: { getHandle: () => handle },

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { follow } from '../../../../src/commands/shared/follow';
 import { createStatusReader } from '../../../../src/commands/shared/status';
 import type { Status } from '../../../../src/contract/schemas';
+import { timestamp } from '../../temporal/scripted-server';
 import { contextWith, polledAgo } from './context';
 
 const ORG = '64f1c0ffee5eed0000000a71';
@@ -27,15 +28,20 @@ const activity = (type: string, attempt: number, message?: string, state = START
  *
  * @param open descriptions of the run while it is open, one after another.
  * @param status the response to the Query; null when no worker responds.
+ * @param more.events the newest events of the run's history, the newest first.
  */
-async function followed(open: object[], status: Status | null, memo = {}, pollers = polledAgo(0)) {
+async function followed(
+  open: object[],
+  status: Status | null,
+  { memo = {}, pollers = polledAgo(0), events = [] }: { memo?: object; pollers?: object[]; events?: object[] } = {},
+) {
   let looks = 0;
   const handle = {
     describe() {
       const raw = open[looks++];
       const name = raw ? 'RUNNING' : 'COMPLETED';
       const run = { workflowId, runId: 'run', type: 'prepareLiveMigration', taskQueue: 'prep', memo };
-      return Promise.resolve({ ...run, raw, status: { name } });
+      return Promise.resolve({ ...run, raw: raw ?? {}, status: { name } });
     },
     query: () => (status ? Promise.resolve(status) : Promise.reject(new Error('no worker'))),
     result: () => Promise.resolve({ orgId: ORG }),
@@ -43,7 +49,11 @@ async function followed(open: object[], status: Status | null, memo = {}, poller
   const { client } = contextWith({
     workflow: { getHandle: () => handle },
     connection: { withDeadline: (_at: number, query: () => unknown) => query() },
-    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+    workflowService: {
+      describeTaskQueue: () => Promise.resolve({ pollers }),
+      getWorkflowExecutionHistoryReverse: () => Promise.resolve({ history: { events } }),
+    },
+    withDeadline: (_at: number, call: () => unknown) => call(),
     options: { namespace: 'default' },
   });
   const reported: string[] = [];
@@ -53,7 +63,11 @@ async function followed(open: object[], status: Status | null, memo = {}, poller
   return { reported, error };
 }
 
-const WAITS = { pendingWorkflowTask: { state: SCHEDULED } };
+const waits = (scheduledMs: number) => ({
+  pendingWorkflowTask: { state: SCHEDULED, scheduledTime: timestamp(scheduledMs) },
+});
+const [WAITS, WAITS_AGAIN] = [waits(1000), waits(2000)];
+const RETRIED = { pendingWorkflowTask: { state: STARTED, attempt: 2 } };
 const ATTEMPT_3 = activity('createLinkToken', 3, 'Atlas returned 429', SCHEDULED);
 const DELIVERS = activity('deliverLinkToken', 2, 'away');
 const UNDELIVERED = { step: 'undelivered' } as const;
@@ -62,7 +76,7 @@ const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org 
 
 describe('follow', () => {
   it.concurrent('reports each change once, as the server knows it or else as the run says it', async () => {
-    const open = [WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
+    const open = [WAITS, WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
     expect((await followed(open, STATUS)).reported).toEqual([
       'waiting for a worker',
       'working, attempt 1',
@@ -73,12 +87,32 @@ describe('follow', () => {
   });
 
   it.concurrent('reports that no worker is there, and a later round of an undelivered run', async () => {
-    const open = [WAITS, activity('deliverLinkToken', 1)];
+    const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
     const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-    expect((await followed(open, null, UNDELIVERED, [])).reported).toEqual([
+    expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reported).toEqual([
       expect.stringMatching(noWorker),
       'delivering, attempt 1',
     ]);
+  });
+
+  it.concurrent('reports no wait for a worker while each look sees another task', async () => {
+    const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
+    expect((await followed(open, STATUS)).reported).toEqual([
+      'working, attempt 1',
+      `creating: it waits; next try at ${NEXT_TRY}`,
+    ]);
+  });
+
+  const FAILED = { workflowTaskFailedEventAttributes: { failure: { message: 'code and history do not fit' } } };
+  const TIMED_OUT = { workflowTaskTimedOutEventAttributes: {} };
+
+  it.concurrent.each([
+    ['failed', [{}, FAILED, TIMED_OUT], /^its workflow task fails: code and history do not fit$/],
+    ['timed out', [TIMED_OUT, FAILED], /^its workflow task timed out: a worker took it and sent no result, /],
+    ['is retried for a reason that is not known', [], /^its workflow task is tried again and again$/],
+  ])('reports why a workflow task is retried: it %s', async (_what, events, problem) => {
+    const { reported } = await followed([RETRIED, RETRIED], null, { events });
+    expect(reported).toEqual([expect.stringMatching(problem)]);
   });
 
   it.concurrent('ends with exit code 5 while the run waits undelivered', async () => {
@@ -95,7 +129,7 @@ describe('follow', () => {
   it.concurrent('ends with exit code 5 when only the memo says undelivered, since no worker responds', async () => {
     const noWorker = 'undelivered: no worker responds, so only the history has the reason: start a worker';
     const lines = [noWorker, KEPT, REDELIVER];
-    expect((await followed([{}], null, UNDELIVERED)).error).toMatchObject({ exitCode: 5, lines });
+    expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({ exitCode: 5, lines });
   });
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
@@ -111,14 +145,21 @@ it.each<[which: string, asked: number, answers: number]>([
   ['the first of five runs responds', 5, 1],
 ])('if %s, a reader that gives up after two unanswered Queries sends %d', async (_which, asked, answers) => {
   let queries = 0;
-  const query = () => Promise.resolve(queries++ < answers ? STATUS : null);
+  const handle = {
+    query: () => (queries++ < answers ? Promise.resolve(STATUS) : Promise.reject(new Error('no worker'))),
+    describe: () => Promise.resolve({ raw: {} }),
+  };
   const client = {
     connection: { withDeadline: (_: number, call: () => unknown) => call() },
-    workflow: { getHandle: () => ({ query }) },
+    workflow: { getHandle: () => handle },
   } as unknown as Client;
   const read = createStatusReader(client, 2);
-  const statuses: unknown[] = [];
-  for (const runId of '12345') statuses.push(await read({ workflowId: 'w', runId }));
+  const readings: unknown[] = [];
+  for (const runId of '12345') readings.push(await read({ workflowId: 'w', runId }));
   expect(queries).toBe(asked);
-  expect(statuses).toEqual(Array.from({ length: 5 }, (_, index) => (index < answers ? STATUS : null)));
+  const [answer, none] = [
+    { status: STATUS, problem: null },
+    { status: null, problem: { description: 'no worker responds', isFailure: false } },
+  ];
+  expect(readings).toEqual(Array.from({ length: 5 }, (_, index) => (index < answers ? answer : none)));
 });
