@@ -23,7 +23,7 @@ export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
 }
 
 /** The part that is used of a run as Temporal lists or describes it. */
-export type RunInfo = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'startTime'> & {
+export type RunInfo = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'taskQueue' | 'startTime'> & {
   historySize?: number | undefined;
   status: Pick<WorkflowExecutionInfo['status'], 'name'>;
   closeTime?: Date | undefined;
@@ -40,6 +40,37 @@ export async function describeRun(client: Client, workflowId: string, runId?: st
 export function listRuns(client: Client, taskQueue: string, ...conditions: string[]) {
   const fields = { WorkflowType: WORKFLOW_TYPES.prepare, TaskQueue: taskQueue };
   return listExecutions(client, visibilityQuery(fields, ...conditions));
+}
+
+/** The task queues of runs that a list of one task queue leaves out. */
+export interface OtherTaskQueues {
+  runs: number;
+  /** The task queues of the first 50 of these runs. */
+  names: string[];
+}
+
+/**
+ * Counts the runs of `prepareLiveMigration` on other task queues than this one. The server cannot group by task queue.
+ *
+ * @param conditions as for `listRuns`.
+ */
+export async function findOtherTaskQueues(
+  client: Client,
+  taskQueue: string,
+  ...conditions: readonly string[]
+): Promise<OtherTaskQueues> {
+  const other = `TaskQueue != ${JSON.stringify(taskQueue)}`;
+  const query = visibilityQuery({ WorkflowType: WORKFLOW_TYPES.prepare }, other, ...conditions);
+  const { count } = await withReadTimeout(client, () => client.workflow.count(query));
+  if (count === 0) return { runs: 0, names: [] };
+  const names = new Set<string>();
+  let looked = 0;
+  for await (const run of listExecutions(client, query)) {
+    names.add(run.taskQueue);
+    looked += 1;
+    if (looked === PAGE_SIZE) break;
+  }
+  return { runs: count, names: [...names].sort() };
 }
 
 /** Reads for how long Temporal keeps closed runs. */
@@ -72,8 +103,8 @@ export async function* listExecutions(client: Client, query: string, pageSize = 
 
 /** Copies what is used of a run: its `raw` part would keep the whole response in memory, which may have 100 MB. */
 function toRunInfo(info: WorkflowExecutionInfo): RunInfo {
-  const { workflowId, runId, type, status, historySize, startTime, closeTime } = info;
-  return { workflowId, runId, type, status, historySize, startTime, closeTime, memo: readMemo(info.memo) };
+  const { workflowId, runId, type, taskQueue, status, historySize, startTime, closeTime } = info;
+  return { workflowId, runId, type, taskQueue, status, historySize, startTime, closeTime, memo: readMemo(info.memo) };
 }
 
 /**

@@ -10,7 +10,7 @@ import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../..
 import { findGrpcError, withReadTimeout } from '../../temporal/grpc';
 import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/run-history';
 import type { UnconfirmedAttempt } from '../../temporal/run-record';
-import { isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
+import { findOtherTaskQueues, isOpen, listRuns, readRetentionMs, type RunInfo } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { describeNotCounted } from '../shared/endings';
 import { createStatusReader, findFailureType } from '../shared/status';
@@ -52,6 +52,11 @@ const requestSchema = z.object({
 
 /** Prints runs in the order of Temporal's list: open runs, then closed ones by their end, newest first. */
 export async function list(context: CommandContext, options: ListOptions): Promise<void> {
+  await printListed(context, options);
+  context.output.note(await describeOtherTaskQueues(context, options));
+}
+
+async function printListed(context: CommandContext, options: ListOptions): Promise<void> {
   const { client, taskQueue } = context;
   const infos = listRuns(client, taskQueue, ...buildConditions(options));
   const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
@@ -71,6 +76,18 @@ export async function list(context: CommandContext, options: ListOptions): Promi
   const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
   const runs = pMapIterable(infos, read, { concurrency });
   return options.requests ? printRequests(context, runs) : printRuns(context, runs, options);
+}
+
+const MAX_NAMES_LENGTH = 1000;
+
+/** Describes the runs that a typo in the name of a task queue hides; null when there are none or they are unknown. */
+async function describeOtherTaskQueues({ client, taskQueue }: CommandContext, options: ListOptions) {
+  const conditions = buildConditions(options);
+  const others = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
+  if (!others || others.runs === 0) return null;
+  const runs = formatCount(others.runs, 'run');
+  const names = truncate(others.names.join(', '), MAX_NAMES_LENGTH);
+  return `not shown: ${runs} on other task queues (${names}): to see them, name one with --task-queue`;
 }
 
 /** A run, and whether it matches every filter. */

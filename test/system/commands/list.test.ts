@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { RawValue } from '@temporalio/common';
 import type { PrepareRequest } from '../../../src/contract/schemas';
+import { cleanUpLater } from '../../support/clean-up';
 import { createCommandFixture, type CommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
@@ -94,6 +95,29 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
     return what;
   });
   expect(names.sort()).toEqual(found([...runs.values()]).sort());
+});
+
+it('list says how many runs are on other task queues, and on which', async () => {
+  const { client, temporal } = fixture;
+  const org = newOrgId();
+  const queues = [`typo-${org}`, `typo-${org}`, `other-${org}`];
+  const start = async (taskQueue: string) => {
+    const workflowId = `live-migration-prep/${org}/${newOrgId()}`;
+    await temporal.workflow.start('prepareLiveMigration', { workflowId, taskQueue, args: [] });
+    cleanUpLater(() => temporal.workflow.getHandle(workflowId).terminate());
+  };
+  await Promise.all(queues.map(start));
+  await untilListed(`WorkflowId STARTS_WITH 'live-migration-prep/${org}'`, 3);
+  const names = `other-${org}, typo-${org}`;
+  expect(await client('list', '--org', org)).toMatchObject({
+    stdout: '0 runs\n',
+    stderr: expect.stringContaining(
+      `\nnote: not shown: 3 runs on other task queues (${names}): to see them, name one with --task-queue\n`,
+    ),
+  });
+  const onTypo = await client('--task-queue', `typo-${org}`, 'list', '--org', org);
+  expect(onTypo.stdout).toMatch(/\n2 runs\n$/);
+  expect(onTypo.stderr).toContain(`not shown: 1 run on other task queues (other-${org})`);
 });
 
 describe('list', () => {
