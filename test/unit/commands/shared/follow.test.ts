@@ -99,7 +99,7 @@ describe('follow', () => {
     const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
     expect((await followed(open, STATUS)).reported).toEqual([
       'working, attempt 1',
-      `creating: it waits; next try at ${NEXT_TRY}`,
+      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
     ]);
   });
 
