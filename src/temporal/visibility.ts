@@ -1,4 +1,4 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client, WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { readMemo, type RunMemo } from '../contract/schemas';
 import { GRPC, findGrpcCode, findGrpcError, nullIfNotFound, toMs, withReadTimeout } from './grpc';
@@ -20,6 +20,11 @@ export function findListRefusal(error: unknown): string | null {
 
 export function isOpen({ status: { name } }: Pick<RunInfo, 'status'>): boolean {
   return name === 'RUNNING' || name === 'PAUSED';
+}
+
+/** Tells whether somebody has requested the cancellation of a run. Old servers do not say, so that it counts as not. */
+export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'raw'>): boolean {
+  return raw.workflowExtendedInfo?.cancelRequested ?? false;
 }
 
 /** The part that is used of a run as Temporal lists or describes it. */

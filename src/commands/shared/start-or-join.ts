@@ -4,7 +4,7 @@ import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { describePair } from '../../shared/text';
 import { findEarlierToken } from '../../temporal/earlier-token';
 import type { RunRef } from '../../temporal/run-history';
-import { describeRun, isOpen } from '../../temporal/visibility';
+import { describeRun, isCancelRequested, isOpen } from '../../temporal/visibility';
 import type { CommandContext } from '../cli/context';
 import { refuseEarlierToken, refuseOtherWorkflowType, refuseIfDifferent } from './refusals';
 import type { PairRequest } from './request';
@@ -23,11 +23,11 @@ export async function startOrJoin(context: CommandContext, pair: PairRequest, be
   const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
     const { open, workflowIdReusePolicy } = await requireStartable(client, pair);
-    if (open) return { workflowId, runId: open.runId, joined: true, taskQueue: open.taskQueue };
+    if (open) return { ...open, workflowId, joined: true };
     beforeStart?.();
     try {
       const run = await startRun(client, { workflowId, taskQueue, args: [request], workflowIdReusePolicy });
-      return { ...run, joined: false, taskQueue };
+      return { ...run, joined: false, cancelRequested: false, taskQueue };
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) throw error;
     }
@@ -35,7 +35,8 @@ export async function startOrJoin(context: CommandContext, pair: PairRequest, be
 }
 
 /**
- * @returns `open`, the open run of an equal request, which a start joins; null without one.
+ * @returns `open`, the open run of an equal request, which a start joins even while it is being cancelled; null without
+ *   one.
  * @throws CommandError when the runs of an id allow neither a start nor a join of the open run.
  */
 export async function requireStartable(client: Client, { workflowId, request }: PairRequest) {
@@ -53,7 +54,9 @@ export async function requireStartable(client: Client, { workflowId, request }: 
   const hasOtherType = newest !== null && newest.type !== WORKFLOW_TYPES.prepare;
   const workflowIdReusePolicy: WorkflowIdReusePolicy =
     again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
-  return { open, workflowIdReusePolicy };
+  if (!open) return { open: null, workflowIdReusePolicy };
+  const { runId, taskQueue } = open;
+  return { open: { runId, taskQueue, cancelRequested: isCancelRequested(open) }, workflowIdReusePolicy };
 }
 
 /** @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another. */

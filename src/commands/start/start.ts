@@ -8,18 +8,21 @@ import { checkRequestRemotely, describeMissingWorker } from '../shared/remote-ch
 import type { NumberedRequest, PairRequest } from '../shared/request';
 import { requireStartable, startOrJoin } from '../shared/start-or-join';
 
+const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
+
 export async function start(context: CommandContext, pair: PairRequest, wait?: true): Promise<void> {
   const { client, output } = context;
   const { workflowId } = pair;
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
   const beforeStart = () => output.setFollowUp(`a run may have been started; ${followIt}`);
-  const { joined, runId, taskQueue } = await startOrJoin(context, pair, beforeStart);
+  const { joined, cancelRequested, runId, taskQueue } = await startOrJoin(context, pair, beforeStart);
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
-  if (wait) return watch(context, { workflowId, runId }, { runId, joined });
+  if (cancelRequested) output.note(CANCEL_REQUESTED);
+  if (wait) return watch(context, { workflowId, runId }, { runId, joined, cancelRequested });
   const warning = await describeMissingWorker(client, taskQueue);
   const lines = warning === null ? followIt : [warning, followIt];
-  output.print({ workflowId, runId, joined, warning: warning ?? undefined }, lines);
+  output.print({ workflowId, runId, joined, cancelRequested, warning: warning ?? undefined }, lines);
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */
@@ -27,6 +30,7 @@ export async function dryRunStart(context: CommandContext, pair: PairRequest): P
   const { workflowId, request } = pair;
   const report = await checkRequestRemotely(context, request, 'nothing was started');
   const { open } = await requireStartable(context.client, pair);
+  if (open?.cancelRequested) context.output.note(CANCEL_REQUESTED);
   const { credential, accessListIps = [], warnings = [] } = report.request ?? {};
   context.output.print({ workflowId, wouldJoin: open !== null, ...report }, [
     `nothing was started; start would ${open ? 'join the open run' : 'start'} ${workflowId}`,
@@ -60,21 +64,22 @@ export async function startMany(
     if (dryRun) {
       await checkRequestRemotely(context, pair.request, 'it would fail');
       const { open } = await requireStartable(client, pair);
-      return open ? toSkipped(open.runId) : { action: 'would start', reason: `into sink ${pair.request.sink}` };
+      return open ? toSkipped(open) : { action: 'would start', reason: `into sink ${pair.request.sink}` };
     }
-    const { joined, ...run } = await startOrJoin(context, pair);
+    const run = await startOrJoin(context, pair);
     const { runId } = run;
     if (wait) {
       const outcome = await follow(client, run).then(toDelivered, toFailed);
       return { ...outcome, runId };
     }
-    return joined ? toSkipped(runId) : { action: 'started', reason: `run ${runId}`, runId };
+    return run.joined ? toSkipped(run) : { action: 'started', reason: `run ${runId}`, runId };
   }
 
   const concurrency = dryRun ? CHECKS_AT_A_TIME : undefined;
   await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 
-function toSkipped(runId: string): RunOutcome {
-  return { action: 'skipped', reason: `a run of an equal request is open (${runId})`, runId };
+function toSkipped({ runId, cancelRequested }: { runId: string; cancelRequested: boolean }): RunOutcome {
+  const cancelled = cancelRequested ? `; ${CANCEL_REQUESTED}` : '';
+  return { action: 'skipped', reason: `a run of an equal request is open (${runId})${cancelled}`, runId };
 }

@@ -46,6 +46,24 @@ it('start says how to follow the run, and watch prints each step, its failures a
   expect(changes.at(-1)).toMatchObject({ workflowId, receipt });
 });
 
+it('start says that the open run is being cancelled, while it waits for the response of Atlas', async () => {
+  const { atlas, client } = fixture();
+  const on = 'linkTokens';
+  const { workflowId, options, requestOptions } = fixture().newTarget();
+  const before = atlas.requestsOn(on).length;
+  atlas.faults({ on, delayMs: 600_000, status: 503 });
+  expect(await client('start', ...requestOptions())).toMatchObject({ code: 0, stderr: '' });
+  await eventually('a request', () => atlas.requestsOn(on).length > before);
+  await client('cancel', ...options);
+  const stderr = 'note: this run is being cancelled: wait for its end, then start again\n';
+  const joined = await client('--json', 'start', ...requestOptions());
+  expect(joined).toMatchObject({ code: 0, stderr });
+  expect(objectsIn(joined)).toMatchObject([{ workflowId, joined: true, cancelRequested: true }]);
+  const dryRun = await client('start', ...requestOptions(), '--dry-run');
+  expect(dryRun).toMatchObject({ code: 0, stderr });
+  expect(dryRun.stdout).toContain(`start would join the open run ${workflowId}\n`);
+});
+
 it('cancel ends a run that has created nothing, and the next start goes on', async () => {
   const { atlas, client, start } = fixture();
   failCreation();
