@@ -2,26 +2,25 @@ import { chmodSync } from 'node:fs';
 import { ScheduleOverlapPolicy } from '@temporalio/client';
 import { credentialEnv, seedOf } from '../../support/atlas';
 import { cleanUpLater } from '../../support/clean-up';
-import { createCommandFixture } from '../../support/command-line';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { setUp } from '../../support/set-up';
+import { fixture } from './shared-fixture';
 
 /** A namespace that retains closed runs for as long as is recommended. */
 const NAMESPACE = `test-${newOrgId()}`;
 
-const fixture = setUp(async () => {
-  const started = await createCommandFixture();
-  started.blockedSink.repair();
+beforeAll(async () => {
+  const { blockedSink, temporal } = fixture();
+  blockedSink.repair();
   const workflowExecutionRetentionPeriod = { seconds: (72 * 3600) as never };
-  await started.temporal.workflowService.registerNamespace({
+  await temporal.workflowService.registerNamespace({
     namespace: NAMESPACE,
     workflowExecutionRetentionPeriod,
   });
-  return started;
 });
 afterEach(() => expect(fixture().atlas.posts()).toEqual([]));
+afterAll(() => fixture().blockedSink.block());
 
 /** Options of commands for a Temporal that rejects the calls of this name. */
 async function denying(calls: RegExp): Promise<string[]> {
@@ -72,6 +71,7 @@ describe('doctor', () => {
     const wrongSecret = { MONGODB_ATLAS_CLIENT_SECRET: `${atlas.account.clientSecret}x` };
     const { code, stdout, stderr } = await doctor(await denying(/\/ListWorkflowExecutions$/), wrongSecret);
     blockedSink.repair();
+    chmodSync(deployment.keysFile, 0o600);
     expect({ code, stderr }).toEqual({
       code: 1,
       stderr: `live-migration-prep: 9 checks, 3 errors, 2 warnings; ${UNCHANGED}\n`,

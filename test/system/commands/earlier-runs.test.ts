@@ -1,14 +1,14 @@
 import { EXIT_CODES, type ExitCode } from '../../../src/commands/cli/command-error';
 import { sealedTokenSchema, type PrepareRequest } from '../../../src/contract/schemas';
 import { readRequest } from '../../../src/temporal/run-history';
-import { createCommandFixture, type Target } from '../../support/command-line';
+import type { Target } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { startForgedRun } from '../../support/forged-run';
 import { newOrgId } from '../../support/ids';
 import { objectIn } from '../../support/run-command';
 import { createdToken, end } from '../../support/runs';
-import { setUp } from '../../support/set-up';
 import { untilClosedAreListed } from '../../support/temporal';
+import { fixture } from './shared-fixture';
 
 const UNKNOWN_RUN_ID = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
 /** A task queue that no worker polls. */
@@ -20,8 +20,6 @@ type Earlier = Target & { sink: string; runId: string };
 
 /** A command, its exit code, the facts that it prints, and its message. */
 type Row = [command: string, code: ExitCode, facts: object, error?: RegExp];
-
-const fixture = setUp(createCommandFixture);
 
 const says = (pattern: RegExp): unknown => expect.stringMatching(pattern);
 

@@ -1,15 +1,13 @@
 import { workflowIdFor } from '../../../src/contract/names';
 import type { PrepareRequest } from '../../../src/contract/schemas';
-import { createCommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
 import { newOrgId } from '../../support/ids';
 import { objectsIn, type ClientExit } from '../../support/run-command';
 import { end, endingOf, untilStep } from '../../support/runs';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { setUp } from '../../support/set-up';
 import { untilListed } from '../../support/temporal';
+import { fixture } from './shared-fixture';
 
-const fixture = setUp(createCommandFixture);
 afterEach(() => fixture().atlas.clearFaults());
 
 /** Starts the requests with --json, so that their outcomes can be read. */

@@ -1,13 +1,10 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { createCommandFixture } from '../../support/command-line';
 import { eventually } from '../../support/eventually';
-import { LONG_ROUNDS } from '../../support/installation';
 import { objectsIn } from '../../support/run-command';
 import { serveRejectingGrpcProxy } from '../../support/servers';
-import { setUp } from '../../support/set-up';
 import { startTcpProxy } from '../../support/tcp-proxy';
+import { fixture } from './shared-fixture';
 
-const fixture = setUp(() => createCommandFixture(LONG_ROUNDS));
 afterEach(() => fixture().atlas.clearFaults());
 
 /** Lets requests to Atlas fail until the faults are cleared. */
