@@ -90,11 +90,11 @@ const reset: Partial<Info> = { attempt: 1, scheduledTimestampMs: Date.now() - 50
 const absent = { type: 'SinkUnavailable', nonRetryable: false };
 
 it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, failure: object]>([
-  ['no, if there is no such sink', {}, 'down', false, absent],
-  ['yes, if it called the sink', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
-  ['yes, after an earlier attempt', { attempt: 2 }, 'down', true, absent],
-  ['yes, after an attempt before a reset of the activity', reset, 'down', true, absent],
-])('a failed attempt says whether its sink was tried: %s', async (_what, info, sink, sinkTried, failure) => {
+  ['that finds no such sink names none', {}, 'down', false, absent],
+  ['that called its sink names it', {}, 'drop', true, { type: 'SinkRejected', nonRetryable: true }],
+  ['that follows another names its sink', { attempt: 2 }, 'down', true, absent],
+  ['after a reset of the activity names its sink', reset, 'down', true, absent],
+])('a failed attempt %s as tried', async (_what, info, sink, sinkTried, failure) => {
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkRejectedError('no'));
   expect(await failureOf(attempt(info, sink))).toMatchObject({ ...failure, details: [{ sinkTried }] });

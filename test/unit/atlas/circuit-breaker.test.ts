@@ -110,15 +110,18 @@ it.each([
 it.each([
   [120_000, 120_000],
   [86_400_000, 15 * 60_000],
-])('the longest Retry-After of many, %i ms, opens the circuit for %i ms (at most 15 min)', async (askedMs, openMs) => {
-  const { request, rejected } = start();
-  const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
-  await Promise.all(errors.map((error) => request(error)));
-  elapse(openMs - 1);
-  expect(await rejected()).toHaveLength(IN_FLIGHT);
-  elapse(1);
-  expect(await request()).toBeNull();
-});
+])(
+  'of several failures, the longest Retry-After (%i ms) counts: the circuit is open for %i ms, at most 15 min',
+  async (askedMs, openMs) => {
+    const { request, rejected } = start();
+    const errors = [responded(503), responded(429, askedMs), responded(503), responded(400)];
+    await Promise.all(errors.map((error) => request(error)));
+    elapse(openMs - 1);
+    expect(await rejected()).toHaveLength(IN_FLIGHT);
+    elapse(1);
+    expect(await request()).toBeNull();
+  },
+);
 
 test('a request that is stopped leaves the circuit as it is', async () => {
   const { request, rejected, describeState } = start();

@@ -172,10 +172,16 @@ describe('an error of the worker itself', () => {
     ['unknown', new TypeError('CANARY')],
     ['a string', 'CANARY'],
     ['null', null],
-  ])('that is %s is TokenLost for linkTokens, AtlasResponseInvalid for orgs, and never quoted', (_what, error) => {
+  ])('that is %s during a link-token request is TokenLost, and never quoted', (_what, error) => {
     const failure = failures.classifyAtlasError(error, 'linkTokens');
     expect(failure).toMatchObject({ type: 'TokenLost', retryable: false, tokenMayExist: true });
     expect(JSON.stringify(failure)).not.toContain('CANARY');
+  });
+
+  it.each([
+    ['unknown', new TypeError('CANARY')],
+    ['null', null],
+  ])('that is %s during a request that creates nothing is AtlasResponseInvalid', (_what, error) => {
     const harmless = { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false };
     expect(failures.classifyAtlasError(error, 'orgs')).toMatchObject(harmless);
   });

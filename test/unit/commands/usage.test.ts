@@ -45,16 +45,20 @@ describe('exit code 2, before Temporal is called, for', () => {
     ['a request that is not valid', `start --org ABC --sink files ${IP}`, INVALID_REQUEST],
     ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
     ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
-    ['an organization id that is not one', 'watch --org ABC', INVALID_ORG],
-    ['a run id that is not one', `recover ${ORG} --run-id last`, invalid('--run-id <id>', 'last', 'Copy the run id')],
-    ['a time that is not one', 'list --since today', INVALID_TIME],
+    ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
+    ['a malformed run id', `recover ${ORG} --run-id last`, invalid('--run-id <id>', 'last', 'Copy the run id')],
+    ['a malformed time', 'list --since today', INVALID_TIME],
     ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
-    ['addresses and none', `start ${REQUEST} --no-access-list`, conflict('--no-access-list', '--ip <address>')],
+    ['--ip with --no-access-list', `start ${REQUEST} --no-access-list`, conflict('--no-access-list', '--ip <address>')],
     ['--sink with a file of requests', `start ${FROM} --sink a`, conflict('--from <file>', '--sink <name>')],
     ['--again with a file of requests', `start ${FROM} --again`, conflict('--from <file>', '--again')],
-    ['two names of a run', `cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
-    ['all runs and one run', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
-    ['two filters', 'list --undelivered --failure TokenLost', conflict('--failure <type>', '--undelivered')],
+    ['--org with --workflow-id', `cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
+    ['--all with --org', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
+    [
+      '--undelivered with --failure',
+      'list --undelivered --failure TokenLost',
+      conflict('--failure <type>', '--undelivered'),
+    ],
   ])('%s: %j', async (_problem, command, message) => {
     const exit = await run(command);
     expect(exit).toMatchObject({ code: EXIT_CODES.usage, stdout: '' });
@@ -147,10 +151,10 @@ it('--timeout takes durations up to the longest timer of Node', () => {
 });
 
 it.each([
-  ['duration', '0s', duration],
-  ['duration', '2147483.648s', duration],
-  ['time', '0s', timeOrAge],
-  ['time', '2026-11-25T09:00:00', timeOrAge],
-])('a %s is not %s', (what, text, parser) => {
-  expect(() => parser(text)).toThrow(`Write a ${what} such as`);
+  ['--timeout refuses a duration of zero', '0s', duration, 'Write a duration such as'],
+  ['--timeout refuses more than a timer of Node', '2147483.648s', duration, 'Write a duration such'],
+  ['--since refuses an age of zero', '0s', timeOrAge, 'Write a time such as'],
+  ['--since refuses a time without an offset', '2026-11-25T09:00:00', timeOrAge, 'Write a time such'],
+])('%s', (_, text, parser, message) => {
+  expect(() => parser(text)).toThrow(message);
 });

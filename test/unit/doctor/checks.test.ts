@@ -88,7 +88,7 @@ it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding:
   ['without a connection to Atlas, the role stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
   ['the organization of a request is ok if the role suffices', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
   ['without a connection to Atlas, the organization stays unchecked', ORGANIZATION, NO_ATLAS, NO_CREDENTIAL],
-  ['sealing keys are ok, with the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
+  ['the check of the sealing keys names the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
   ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
   ['a sink that is down is a retryable error', 'sink drop', SINK_DOWN, failedCheck('down', true)],
   ['a sink that rejects the check is an error', 'sink drop', SINK_REJECTS, failedCheck('no')],
@@ -103,6 +103,13 @@ const CANNOT = `credential acme cannot create link-tokens in ${ORG}: Atlas retur
 const NOT_KNOWN = `it is not known whether credential acme may create link-tokens in ${ORG}: Atlas returned`;
 const NOT_VISIBLE = `${ORG} is not visible to credential acme, and a credential belongs to one organization`;
 
+/** A worker that sees one organization, and whose check of the role Atlas refuses. */
+function refusingRole(status: number, visible: string) {
+  const json = { detail: `not in ${ORG}` };
+  const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
+  return { ...listing(visible), role: () => Promise.reject(error) };
+}
+
 it.each([
   ['an error', 401, 'a visible', ORG, `${CANNOT} 401 `],
   ['an error', 403, 'a visible', ORG, `${CANNOT} 403 `],
@@ -111,19 +118,27 @@ it.each([
   ['an error', 401, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
   ['an error', 404, 'an invisible', UNMAPPED_ORG, NOT_VISIBLE],
 ])(
-  'the role is %s after %d in %s organization; remotely without a request it is a warning that names no organization',
+  "on the worker's host, and for a request, the role is %s after %d in %s organization",
   async (finding, status, what, visible, text) => {
-    const json = { detail: `not in ${ORG}` };
-    const error = responseError('availableProjects', { status, json, retryAfterMs: undefined });
-    const worker = { ...listing(visible), role: () => Promise.reject(error) };
+    const worker = refusingRole(status, visible);
     const expected = { state: finding.split(' ')[1], message: including(text) };
     expect((await runChecks({ ...worker, ...HOST }))[ROLE]).toMatchObject(expected);
-    const { [ORGANIZATION]: request } = await runChecks({ ...worker, ...REQUEST });
-    expect(request).toMatchObject(expected);
-    expect(request?.field).toBe(what === 'an invisible' ? 'orgId' : undefined);
-    const { [ROLE]: gate } = await runChecks(worker);
-    expect(gate).toEqual(warning(including(text.replace(ORG, 'an organization'))));
-    expect(gate?.message).not.toContain(ORG);
+    const { [ORGANIZATION]: ofRequest } = await runChecks({ ...worker, ...REQUEST });
+    expect(ofRequest).toMatchObject(expected);
+    expect(ofRequest?.field).toBe(what === 'an invisible' ? 'orgId' : undefined);
+  },
+);
+
+it.each([
+  [401, ORG, `${CANNOT} 401 `],
+  [503, ORG, `${NOT_KNOWN} 503 `],
+  [404, UNMAPPED_ORG, NOT_VISIBLE],
+])(
+  'for a check from elsewhere, the role is a warning after %d, and names no organization',
+  async (status, visible, text) => {
+    const { [ROLE]: finding } = await runChecks(refusingRole(status, visible));
+    expect(finding).toEqual(warning(including(text.replace(ORG, 'an organization'))));
+    expect(finding?.message).not.toContain(ORG);
   },
 );
 

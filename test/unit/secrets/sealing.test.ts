@@ -86,7 +86,7 @@ describe('a sealed token', () => {
 
   it.each<Row>([
     ['of another run', () => sealOne({ workflowId: 'other' }), 'was sealed for workflow id other: deliver it in'],
-    ['of another run, below the header of this one', mixed, 'was altered'],
+    ["with the header of another run's token", mixed, 'was altered'],
     ['with another key of the same id', () => sealOne({ by: sameId }), 'another key of the same id'],
     ['that is not a JWE', () => 'not a JWE', 'was altered'],
     ['without encryption', () => 'eyJhbGciOiJub25lIn0....', 'was altered'],

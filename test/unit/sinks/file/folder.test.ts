@@ -65,9 +65,9 @@ it('storing a token removes old temporary files of killed attempts, of any token
 });
 
 it.each([
-  ['missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
-  ['a-file', SinkRejectedError, 'is not a directory: correct its path'],
-])('storing in a directory that is %s fails, as its check does, with the remedy', async (name, type, message) => {
+  ['a folder that is missing', 'missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
+  ['a path that is a file', 'a-file', SinkRejectedError, 'is not a directory: correct its path'],
+])('storing a token in %s fails, as its check does, with the remedy', async (_what, name, type, message) => {
   writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
   const folder = fileIn(name);
   for (const work of [() => storeToken(path.join(folder, newName()), 'canary'), () => checkFolder(folder)]) {
