@@ -1,0 +1,38 @@
+import type { Client } from '@temporalio/client';
+import pMap from 'p-map';
+import { workflowIdFor } from '../../contract/names';
+import type { PrepareRequest } from '../../contract/schemas';
+import { validateFields } from '../../requests/validate-fields';
+import { formatCount } from '../../shared/text';
+import { readRequest } from '../../temporal/run-history';
+import type { CommandContext } from '../cli/context';
+import type { FilteredRun, ListedRun } from './read-runs';
+
+const READ_CONCURRENCY = 20;
+
+/**
+ * Prints the request of the newest of these runs for each workflow id. It prints all at the end, so that a list that
+ * fails half-way prints nothing that a pipe would start.
+ */
+export async function printRequests(
+  { client, output }: CommandContext,
+  runs: AsyncIterable<FilteredRun>,
+): Promise<void> {
+  const newest = new Map<string, ListedRun>();
+  for await (const { run, isMatch } of runs) {
+    if (isMatch && !newest.has(run.workflowId)) newest.set(run.workflowId, run);
+  }
+  const read = (run: ListedRun) => readStartable(client, run);
+  const found = await pMap(newest.values(), read, { concurrency: READ_CONCURRENCY });
+  const requests = found.filter((request) => request !== null);
+  for (const request of requests) output.print(request, JSON.stringify(request));
+  const left = newest.size - requests.length;
+  if (left > 0) output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
+}
+
+/** Reads the request of a run, if a start of this pair can repeat it. */
+async function readStartable(client: Client, run: ListedRun): Promise<PrepareRequest | null> {
+  const { again: _, ...request } = ((await readRequest(client, run)) ?? {}) as PrepareRequest;
+  if (validateFields(request).problems.length > 0) return null;
+  return workflowIdFor(request.orgId, request.sourceOrgId) === run.workflowId ? request : null;
+}

@@ -1,0 +1,153 @@
+import type { Client } from '@temporalio/client';
+import { pMapIterable } from 'p-map';
+import { z } from 'zod';
+import { workflowIdFor } from '../../contract/names';
+import type { Receipt, Status } from '../../contract/schemas';
+import { truncate } from '../../shared/text';
+import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../../temporal/earlier-token';
+import { findGrpcError } from '../../temporal/grpc';
+import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/run-history';
+import type { UnconfirmedAttempt } from '../../temporal/run-record';
+import { isOpen, listRuns, type RunInfo } from '../../temporal/visibility';
+import type { CommandContext } from '../cli/context';
+import { createStatusReader } from '../shared/status';
+import type { ListOptions } from './options';
+
+const READ_CONCURRENCY = 20;
+const MAX_UNREADABLE_LENGTH = 200;
+/** Bounds the Queries at a time: for each, a worker may have to replay a run. */
+const QUERY_CONCURRENCY = 10;
+
+/** A run as Temporal's list and the memo describe it. Optional fields are read from its history. */
+export type ListedRun = ReturnType<typeof toListedRun> & {
+  /** Present with `--undelivered`; null when it cannot be read. */
+  status?: Status | null;
+  /** Present with `--undelivered`: why the status cannot be read, in a clause. */
+  statusProblem?: string | null;
+  /** Present with `--unconfirmed`. */
+  unconfirmed?: UnconfirmedAttempt[];
+  /** Present with `--details` and with `--failure`. */
+  failure?: { type: string; message: string } | null;
+  /** Present with `--details`, like the receipt. */
+  request?: z.output<typeof requestSchema> | null;
+  receipt?: Receipt | null;
+  /** Present when the history of the run cannot be read: the reason. */
+  unreadable?: string;
+};
+
+const boundedText = z.string().max(1000).nullable().catch(null);
+
+/** A request for a person to read. Anyone in the namespace can start a run with any input. */
+const requestSchema = z.object({
+  orgId: boundedText,
+  sourceOrgId: boundedText,
+  accessListIps: z.array(z.string().max(1000)).max(1000).nullable().catch(null),
+  sink: boundedText,
+  requestedBy: boundedText,
+  changeReference: boundedText,
+});
+
+/** A run, and whether it matches every filter. */
+export type FilteredRun = { run: ListedRun; isMatch: boolean };
+
+/** Yields the runs of the task queue that Temporal finds for the options, in its order. */
+export function readListedRuns(
+  { client, taskQueue }: CommandContext,
+  options: ListOptions,
+): AsyncIterable<FilteredRun> {
+  const infos = listRuns(client, taskQueue, ...buildConditions(options));
+  const concurrency = options.undelivered ? QUERY_CONCURRENCY : READ_CONCURRENCY;
+  return pMapIterable(infos, createRunReader(client, options), { concurrency });
+}
+
+/** Builds the conditions of the options that Temporal's list can answer by itself. */
+export function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+  const conditions = [
+    undelivered && 'CloseTime IS NULL',
+    recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
+    failure && "ExecutionStatus = 'Failed'",
+    org && `WorkflowId STARTS_WITH '${workflowIdFor(org)}'`,
+    since && `(CloseTime IS NULL OR CloseTime >= '${since.toISOString()}')`,
+  ];
+  return conditions.filter((condition) => typeof condition === 'string');
+}
+
+function createRunReader(client: Client, options: ListOptions) {
+  const readStatus = createStatusReader(client, QUERY_CONCURRENCY);
+  const findRecoverableToken = createRecoverableTokenFinder(client);
+  return async (info: RunInfo): Promise<FilteredRun> => {
+    const run: ListedRun = toListedRun(info);
+    try {
+      const isMatch = await readMatch({ client, findRecoverableToken }, info, run, options);
+      if (!isMatch) return { run, isMatch };
+    } catch (error) {
+      run.unreadable = describeUnreadable(error);
+    }
+    if (options.undelivered && !options.requests) {
+      const { status, problem } = await readStatus(run);
+      run.status = status;
+      run.statusProblem = problem?.description ?? null;
+    }
+    return { run, isMatch: true };
+  };
+}
+
+function toListedRun(info: RunInfo) {
+  const { workflowId, runId, startTime, closeTime, status, memo } = info;
+  const { step, sink, deliveryId, unconfirmedTokens } = memo;
+  const isUndelivered = isOpen(info) && step === 'undelivered';
+  const closedState = status.name === 'COMPLETED' ? 'delivered' : status.name.toLowerCase();
+  return {
+    workflowId,
+    runId,
+    state: isUndelivered ? 'undelivered' : closedState,
+    startedAt: startTime.toISOString(),
+    closedAt: closeTime?.toISOString() ?? null,
+    unconfirmedTokens,
+    sink: isUndelivered ? sink : null,
+    // The token of an undelivered run, or the recoverable token of a closed one.
+    deliveryId,
+  };
+}
+
+/**
+ * Reads what the options need of a run's history, and adds it to the run.
+ *
+ * @returns false when the run does not match every filter.
+ */
+async function readMatch(
+  { client, findRecoverableToken }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
+  info: RunInfo,
+  run: ListedRun,
+  options: ListOptions,
+): Promise<boolean> {
+  if (options.undelivered && run.state !== 'undelivered') return false;
+  if (options.unconfirmed && run.unconfirmedTokens === 0) return false;
+  if (options.failure || (options.details && run.state === 'failed')) {
+    run.failure = await readFailure(client, run);
+    if (options.failure && run.failure?.type !== options.failure) return false;
+  }
+  if (options.requests) return true;
+
+  // The memo of a closed run does not know whether a later run delivered its token.
+  if (options.recoverable || (run.closedAt && run.deliveryId)) {
+    run.deliveryId = await findRecoverableToken(info);
+    if (options.recoverable && run.deliveryId === null) return false;
+  }
+  if (options.unconfirmed) {
+    const { unconfirmedAttempts } = await readRun(client, run);
+    run.unconfirmed = unconfirmedAttempts;
+  }
+  if (options.details) {
+    const request = await readRequest(client, run);
+    run.request = requestSchema.nullable().parse(request);
+    if (run.state === 'delivered') run.receipt = await readReceipt(client, run);
+  }
+  return true;
+}
+
+/** Lets one run that cannot be read be one line. A call that fails is not the run's fault, and ends the command. */
+function describeUnreadable(error: unknown): string {
+  if (findGrpcError(error)) throw error;
+  return truncate((error as Error).message, MAX_UNREADABLE_LENGTH);
+}
