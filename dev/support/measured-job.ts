@@ -12,7 +12,7 @@ import { DEMO_CONFIG, startDemoWorker } from './demo-worker';
 
 const MS_PER_TICK = 10;
 
-/** Makes a request that no other run has. Of the demo's sinks, `rejects` stores no token. */
+/** Creates a request that no other run has. Of the demo's sinks, `rejects` stores no token. */
 export function newRequest(sink = 'drop') {
   const sourceOrgId = randomBytes(12).toString('hex');
   return { orgId: DEFAULTS.orgId, sourceOrgId, accessListIps: ['192.31.196.7'], sink };

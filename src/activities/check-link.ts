@@ -15,8 +15,8 @@ import { parseInput } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that finds out whether a schedule should create a token. A sink that knows the link of the source
- * decides; else Atlas, which knows only the link of the organization.
+ * Creates the activity that finds out whether a schedule should create a token. A sink that knows the link of the
+ * source decides; else Atlas, which knows only the link of the organization.
  *
  * A retry is safe: it only reads.
  */

@@ -31,7 +31,7 @@ const TOKEN_TOO_LARGE = tokenLost(
 );
 
 /**
- * Makes the activity that creates one link-token and returns it sealed: at most one POST per attempt.
+ * Creates the activity that creates one link-token and returns it sealed: at most one POST per attempt.
  *
  * A retry is safe only after an attempt that created nothing: Atlas has no idempotency key. So an attempt after which a
  * token may exist ends the activity, and the workflow counts it. Neither cancellation nor shutdown abandons a POST that

@@ -12,7 +12,7 @@ import { parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 
 /**
- * Makes the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the
+ * Creates the activity that delivers a sealed token. Apart from the name of the sink, it uses only what is inside the
  * seal.
  *
  * A retry is safe: the sink stores each delivery id once.

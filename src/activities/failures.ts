@@ -11,7 +11,7 @@ import type { DeliveryFailure } from '../sinks/failures';
 import { findGrpcCode } from '../temporal/grpc';
 import { findListRefusal } from '../temporal/visibility';
 
-/** Makes the failure of a call that creates nothing. Temporal retries it by the retry policy. */
+/** Builds the failure of a call that creates nothing. Temporal retries it by the retry policy. */
 export function repeatableCallFailure(
   failure: DeliveryFailure | Omit<AtlasFailure, 'tokenMayExist'>,
 ): ApplicationFailure {
@@ -30,7 +30,7 @@ interface RetryTiming {
 }
 
 /**
- * Makes the failure of an attempt to create a token. Temporal retries it only if the attempt created nothing. If a
+ * Builds the failure of an attempt to create a token. Temporal retries it only if the attempt created nothing. If a
  * token may exist, the workflow counts it and waits. A wait past the deadline ends creation immediately.
  */
 export function creationFailure(failure: AtlasFailure, timing: RetryTiming): ApplicationFailure {
@@ -61,7 +61,7 @@ export function deliveryFailure(
 }
 
 /**
- * Makes the failure for runs of a workflow id that Temporal did not list or read.
+ * Builds the failure for runs of a workflow id that Temporal did not list or read.
  *
  * @param givesUp true to end the activity after any error.
  */

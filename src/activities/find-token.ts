@@ -14,8 +14,8 @@ const ATTEMPT_TIMEOUT_MS = 1000;
 const KEEP_UNREAD_MS = 5 * 60_000;
 
 /**
- * Makes the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless `again`
- * in its request permits another. It runs beside the validation, so it reads only `again` of the request.
+ * Creates the activity that refuses a run whose workflow id has a token already, delivered or recoverable, unless
+ * `again` in its request permits another. It runs beside the validation, so it reads only `again` of the request.
  *
  * A retry is safe: it only reads.
  *

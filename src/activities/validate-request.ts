@@ -9,7 +9,7 @@ import { toObject } from '../shared/object';
 import { invalidRequest } from './failures';
 
 /**
- * Makes the activity that validates a request before any cost. One failure names all problems. It also returns the
+ * Creates the activity that validates a request before any cost. One failure names all problems. It also returns the
  * retries, since workflow code reads no configuration.
  *
  * A retry is safe: it only computes.

@@ -31,7 +31,7 @@ export type TokenUse = 'cached' | 'new';
 
 export type AdminApi = ReturnType<typeof createAdminApi>;
 
-/** Makes a client for the used part of the Atlas Administration API. Each call is one attempt. */
+/** Creates a client for the used part of the Atlas Administration API. Each call is one attempt. */
 export function createAdminApi(options: AdminApiOptions) {
   const transport = createTransport(options);
   const query = formatFlags(options);

@@ -6,9 +6,9 @@ import { AtlasError, notSent, type AtlasFailure } from './failures';
 const MAX_PROBE_WAIT_MS = 15 * 60_000;
 
 /**
- * Makes the circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then on
- * one request at a time probes, at the pace of a single run that is retried, and all others are rejected. So an outage
- * leaves at most one unconfirmed token for each request under way at its start, and one for each probe.
+ * Creates the circuit breaker of one credential, in this process only. The first failure of Atlas opens it. From then
+ * on one request at a time probes, at the pace of a single run that is retried, and all others are rejected. So an
+ * outage leaves at most one unconfirmed token for each request under way at its start, and one for each probe.
  *
  * It never rejects a single run, which waits at least as long as the circuit breaker does.
  */

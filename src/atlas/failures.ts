@@ -189,7 +189,7 @@ export function connectionError(endpoint: Endpoint, written: boolean, code: stri
   return new AtlasError({ type: 'AtlasUnavailable', retryable: true, tokenMayExist, message, details });
 }
 
-/** Makes the failure of a request that was not sent. By default it is retryable. */
+/** Builds the failure of a request that was not sent. By default it is retryable. */
 export function notSent(
   message: string,
   more: Partial<Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},

@@ -13,8 +13,8 @@ const accessTokenSchema = z.object({
 });
 
 /**
- * Makes a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account 100
- * live tokens, so all attempts of this worker share one, which is revoked at the end.
+ * Creates a client that authenticates with a service account (OAuth 2.0 client credentials). Atlas allows an account
+ * 100 live tokens, so all attempts of this worker share one, which is revoked at the end.
  */
 export function createServiceAccount(config: ServiceAccountConfig, send: Send): Credential {
   const accessTokens = createTokenCache(() => fetchAccessToken(config, send));

@@ -16,7 +16,7 @@ export interface TransportOptions {
   onRequest?: ((request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void) | undefined;
 }
 
-/** Makes what sends requests to Atlas, each once. A response that is not a success quotes no secret. */
+/** Creates the transport that sends requests to Atlas, each once. A response that is not a success quotes no secret. */
 export function createTransport({ baseUrl, requestTimeoutMs, envelope, onRequest }: TransportOptions) {
   const sender = createSender(requestTimeoutMs);
 

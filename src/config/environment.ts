@@ -9,8 +9,8 @@ const BUILD_ID = 'TEMPORAL_WORKER_BUILD_ID';
 const PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
 /**
- * Makes the defaults that the environment has for settings of the file: references to its variables. An empty variable
- * counts as unset: docker compose passes missing ones as empty strings.
+ * Returns the defaults that the environment has for settings of the file: references to its variables. An empty
+ * variable counts as unset: docker compose passes missing ones as empty strings.
  */
 export function environmentDefaults(env: Env) {
   const reference = (name: string) => (env[name] ? { env: name } : undefined);

@@ -28,7 +28,7 @@ interface Names {
   sinks: string[];
 }
 
-/** Makes the schema of the file. What the environment has is a default: the file's own value takes precedence. */
+/** Creates the schema of the file. What the environment has is a default: the file's own value takes precedence. */
 export function settingsSchema(context: ReferenceContext, names: Names) {
   const defaults = environmentDefaults(context.env);
   return z.strictObject({
@@ -168,7 +168,7 @@ function timeMs({ min, default: fallback }: { min: number; default: number }) {
   return z.int().min(min).max(LONGEST_WAIT_MS).default(fallback);
 }
 
-/** Makes arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */
+/** Returns arguments of `refine`. Temporal rejects a retry policy in another order, and retries the task for ever. */
 function ordered<Low extends string, High extends string>(low: Low, high: High) {
   return [
     (settings: Record<Low | High, number>) => settings[low] <= settings[high],

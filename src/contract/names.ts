@@ -79,7 +79,7 @@ export function isSinkName(name: unknown): name is string {
 }
 
 /**
- * Makes the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
+ * Builds the workflow id of a pair of organizations: the Atlas organization and, if any, the source organization.
  *
  * @throws TypeError when `sourceOrgId` is empty: the id would be that of another pair.
  */

@@ -20,7 +20,7 @@ export interface Check {
   /** Such as `sink drop`. */
   name: string;
   run: (signal: AbortSignal) => Promise<CheckResult>;
-  /** Makes the result of a check that takes too long; by default a retryable error. */
+  /** Builds the result of a check that takes too long; by default a retryable error. */
   onTimeout?: (message: string) => CheckResult;
 }
 

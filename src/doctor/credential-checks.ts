@@ -16,7 +16,7 @@ export interface CredentialOptions {
 }
 
 /**
- * Makes two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a request, the second
+ * Returns two checks of each credential: Atlas accepts it, and it may create link-tokens. Without a request, the second
  * is about the organizations that the configuration assigns to the credential.
  */
 export function credentialChecks(

@@ -37,7 +37,7 @@ export function wholeWorker({ organizations, sinks }: Services): Scope {
   return { credentials: organizations.credentials(), sinks: [...sinks.keys()], target: null };
 }
 
-/** Makes checks that change nothing and create no link-token. */
+/** Returns checks that change nothing and create no link-token. */
 export function workerChecks(services: Services, scope: Scope, options: CredentialOptions): Check[] {
   const checks: Check[] = [{ name: 'sealing keys', run: () => Promise.resolve(checkKeys(services.sealer)) }];
   checks.push(...credentialChecks(services, scope, options));

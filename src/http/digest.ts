@@ -12,8 +12,8 @@ interface SignedPart {
 }
 
 /**
- * Makes a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It keeps
- * the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
+ * Creates a client of HTTP Digest (RFC 7616) with MD5 and qop=auth, the form that Atlas and Cloud Manager send. It
+ * keeps the nonce, so that only the first request is challenged. A server does not act on a request that it challenges.
  */
 export function createDigest(username: Secret, password: Secret) {
   /** Signs with the nonce of the last challenge. */
@@ -59,7 +59,7 @@ function parseParameters(challenge: string): Record<string, string | undefined> 
 
 type Challenge = NonNullable<ReturnType<typeof parseChallenge>>;
 
-/** Makes the function that signs requests. Each gets the next count: servers refuse a repeated one. */
+/** Creates the function that signs requests. Each gets the next count: servers refuse a repeated one. */
 function createSignature(username: string, password: string, { realm, nonce, opaque }: Challenge) {
   const ha1 = md5(username, realm, password);
   let count = 0;

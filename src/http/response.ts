@@ -22,7 +22,7 @@ export function isSuccess({ status }: Pick<HttpResponse, 'status'>): boolean {
 /** A bound above every response that we use. undici ends a request whose response is longer. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 
-/** Makes a schema of a list that reads its first entries only: zod takes seconds for one of 1 MiB. */
+/** Creates a schema of a list that reads its first entries only: zod takes seconds for one of 1 MiB. */
 export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number) {
   return z.preprocess((list) => (Array.isArray(list) ? list.slice(0, max) : list), z.array(entry));
 }

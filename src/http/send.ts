@@ -38,8 +38,8 @@ export class HttpError extends Error {
 const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-prep/${VERSION}` };
 
 /**
- * Makes a client that sends each request once. It does not use `fetch`, which sends a request a second time after 421,
- * hides 407 behind an error and refuses some ports.
+ * Creates a client that sends each request once. It does not use `fetch`, which sends a request a second time after
+ * 421, hides 407 behind an error and refuses some ports.
  *
  * @param timeoutMs limit for one request, its response included.
  */
@@ -119,7 +119,7 @@ function noteWhenWritten(
 type Connect = (target: Dispatcher.ConnectOptions) => Promise<Dispatcher.ConnectData>;
 
 /**
- * Makes the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection, after
+ * Creates the client that requests tunnels from a proxy. It replaces undici's own code for a closed connection, after
  * which undici would request a tunnel again and again, even for a request that ended.
  */
 function createProxyClient(origin: URL, options: object): Dispatcher {

@@ -44,13 +44,13 @@ const referenceSchema = z.union([
 const textOrReferenceSchema = z.union([z.string().regex(/^(?!mdb_sa_sk_)/), referenceSchema]);
 type TextOrReference = z.output<typeof textOrReferenceSchema>;
 
-/** Makes the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
+/** Creates the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
 export function secretReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
   return readable(referenceSchema, problem, context, format);
 }
 
-/** Makes the schema of a text that is not secret, such as a client id: a string, or a reference as to a secret. */
+/** Creates the schema of a text that is not secret, such as a client id: a string, or a reference as to a secret. */
 export function textOrReference(context: ReferenceContext, format: SecretFormat) {
   const problem = 'is not an id or an address: write it in quotes, {env: NAME} or {file: PATH}';
   return readable(textOrReferenceSchema, problem, context, format);

@@ -51,7 +51,7 @@ export class SealedTokenUnreadableError extends Error {
 export type Sealer = ReturnType<typeof createSealer>;
 
 /**
- * Makes what seals and opens tokens.
+ * Creates the object that seals and opens tokens.
  *
  * @param readKeySet returns a JWK set of symmetric keys, as `live-migration-prep sealing-keys` writes it. It is read
  *   again when a token was sealed with a key that the set lacked, so that workers can be restarted one at a time.
@@ -153,7 +153,7 @@ export const sealingKeysFormat: SecretFormat = (keySetJson) => {
   }
 };
 
-/** Makes a new random key; its `kid` begins with the date. */
+/** Creates a new random key; its `kid` begins with the date. */
 export function makeKey(now: Date) {
   const kid = `${now.toISOString().slice(0, 10)}-${randomBytes(4).toString('hex')}`;
   return { kty: 'oct', use: 'enc', alg: 'A256GCM', kid, k: base64url.encode(randomBytes(32)) };

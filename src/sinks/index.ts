@@ -18,7 +18,7 @@ export const SINK_TYPES: readonly SinkType[] = [
 
 type SinkFactory = () => Promise<Sink>;
 
-/** Makes the schema of an entry under `sinks`. Its output is a function that makes the sink. */
+/** Creates the schema of an entry under `sinks`. Its output is a function that creates the sink. */
 export function sinkConfigSchema(context: ReferenceContext) {
   return z
     .looseObject({ type: z.string('name the type of the sink') })

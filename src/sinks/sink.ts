@@ -62,8 +62,8 @@ export class SinkRejectedError extends Error {
 
 export interface SinkType<Config = unknown> {
   type: string;
-  /** Makes the schema of the configuration, without `type`. Secrets are references. */
+  /** Creates the schema of the configuration, without `type`. Secrets are references. */
   configSchema(context: ReferenceContext): z.ZodType<Config>;
-  /** Makes the sink. A library that only this type needs is imported here, so that no other type loads it. */
+  /** Creates the sink. A library that only this type needs is imported here, so that no other type loads it. */
   create(config: Config): Sink | Promise<Sink>;
 }

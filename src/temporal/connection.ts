@@ -48,7 +48,7 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
 }
 
 /**
- * Makes a connection, and a client that reads payloads as leniently as the workflows do. Anyone in the namespace can
+ * Creates a connection, and a client that reads payloads as leniently as the workflows do. Anyone in the namespace can
  * start a run with a memo in another encoding, and Temporal's own converter would let that memo fail every list.
  */
 async function connect<C extends ConnectionLike>(
@@ -57,7 +57,7 @@ async function connect<C extends ConnectionLike>(
 ) {
   const settings = readTemporalSettings(env);
   const { address, namespace, connectionOptions } = settings;
-  /** Makes the error for a call that did not reach Temporal, or not with sufficient permission. */
+  /** Builds the error for a call that did not reach Temporal, or not with sufficient permission. */
   const unreachable = (error: unknown) => new Error(describeUnreachable(error, settings));
   const connection = await open(connectionOptions).catch((error: unknown) => {
     throw unreachable(error);

@@ -39,9 +39,11 @@ export async function findEarlierToken(
     if (run.runId === permitted) return null;
     const token = await readToken(client, run);
     if (!token) continue;
+    if (permitted === undefined) return token;
     // The list may still lack the permitted run.
-    const newer = permitted === undefined ? null : await describeRun(client, workflowId, permitted);
-    return newer && run.startTime < newer.startTime ? null : token;
+    const permittedRun = await describeRun(client, workflowId, permitted);
+    const isPermitted = permittedRun !== null && run.startTime < permittedRun.startTime;
+    return isPermitted ? null : token;
   }
   return null;
 }
@@ -49,8 +51,8 @@ export async function findEarlierToken(
 export type RecoverableTokenFinder = ReturnType<typeof createRecoverableTokenFinder>;
 
 /**
- * Makes a function that finds the token of a closed run: null when it has none, or another run of its workflow id
- * delivered it. It looks up once for each workflow id which tokens were delivered.
+ * Returns a function that finds the token of a closed run: null when it has none, or another run of its workflow id
+ * delivered it. The function looks up once for each workflow id which tokens were delivered.
  */
 export function createRecoverableTokenFinder(client: Client) {
   const delivered = new Map<string, Promise<ReadonlySet<string>>>();

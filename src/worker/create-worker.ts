@@ -10,7 +10,7 @@ import { createServices } from '../config/services';
 import { VERSION } from '../version';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
-/** Makes a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
+/** Creates a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
 export async function createWorker(
   config: Config,
   { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },

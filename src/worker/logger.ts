@@ -15,7 +15,7 @@ export function logNodeWarnings(logger: Logger): void {
 /** The buffer for a standard output that is blocked. Further lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 8 * 1024 * 1024;
 
-/** Makes the stream of the log. If it cannot be written, such as on a full disk, the worker goes on. */
+/** Creates the stream of the log. If it cannot be written, such as on a full disk, the worker goes on. */
 function standardOutput() {
   const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_UNWRITTEN_BYTES });
   stream.on('error', () => undefined);

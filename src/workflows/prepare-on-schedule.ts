@@ -114,7 +114,7 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
   }
 }
 
-/** Makes the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
+/** Builds the failure of this run from that of the child, so that a schedule pauses with the reason on top. */
 function fromChildFailure(error: unknown): unknown {
   const cause = error instanceof ChildWorkflowFailure ? error.cause : undefined;
   // A cancelled run pauses no schedule. The child's own failure says what is left.

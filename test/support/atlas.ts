@@ -8,7 +8,7 @@ export type AtlasAccount = ReturnType<typeof newAccount>;
 
 export type TestAtlas = Awaited<ReturnType<typeof startAtlas>>;
 
-/** Makes an organization with a credential of each kind, and one of Cloud Manager with an API key. */
+/** Creates an organization with a credential of each kind, and one of Cloud Manager with an API key. */
 export function newAccount() {
   return {
     orgId: newOrgId(),
@@ -22,7 +22,7 @@ export function newAccount() {
   };
 }
 
-/** Makes the seed of an emulator with these accounts and without rate limits. */
+/** Creates the seed of an emulator with these accounts and without rate limits. */
 export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
   return {
     organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
@@ -40,7 +40,10 @@ export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
   };
 }
 
-/** Starts an emulator with one organization of its own, or with others too, and no rate limits; gone after the last test. */
+/**
+ * Starts an emulator with one organization of its own, or with others too, and no rate limits; gone after the last
+ * test.
+ */
 export async function startAtlas({
   others = [],
   https,

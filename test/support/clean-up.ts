@@ -15,7 +15,7 @@ export function closeLater<T extends { close(): unknown }>(opened: T): T {
   return opened;
 }
 
-/** Makes a folder that is gone after the last test of the file. */
+/** Creates a folder that is gone after the last test of the file. */
 export function newFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-'));
   cleanUpLater(() => rmSync(folder, { recursive: true, force: true }));

@@ -61,7 +61,7 @@ interface DeployOptions {
 export type Deployment = Awaited<ReturnType<typeof deploy>>;
 
 /**
- * Makes one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
+ * Creates one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
  * the last test, with its workers.
  */
 export async function deploy({ atlas: { url, account }, config = {}, env = {}, temporal: ownTemporal }: DeployOptions) {
@@ -96,7 +96,7 @@ export async function deploy({ atlas: { url, account }, config = {}, env = {}, t
     return worker;
   }
 
-  /** Makes a request for sink `files`, with organizations and an address that no other run has. */
+  /** Creates a request for sink `files`, with organizations and an address that no other run has. */
   const newRequest = (more?: Partial<PrepareRequest>): PrepareRequest => ({
     orgId: account.orgId,
     accessListIps: [newAddress()],

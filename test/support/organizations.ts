@@ -50,7 +50,7 @@ export async function startOwnOrganizations({ config = {}, env = {}, ...more }: 
   const own = {
     ...installation,
     accounts,
-    /** Makes a request of an organization that has no run yet. */
+    /** Creates a request of an organization that has no run yet. */
     newRequest(change?: Partial<PrepareRequest>, credential: CredentialType = 'serviceAccount') {
       const account = unused[credential].pop();
       if (!account) throw new Error('every organization has a run');

@@ -29,10 +29,12 @@ export const DELIVERIES = {
   noSuchSink: false,
 };
 
-/** Activities and cancels that no run may have in this order: a token that arrives after the cancel gets one attempt. */
+/**
+ * Activities and cancels that no run may have in this order: a token that arrives after the cancel gets one attempt.
+ */
 export const IGNORED_CANCEL = /cancel.*create|cancel.*deliver.*deliver|deliver.*cancel.*deliver/;
 
-/** Makes outcomes of attempts, and cancels and redeliveries to a sink during or after them. */
+/** Creates outcomes of attempts, and cancels and redeliveries to a sink during or after them. */
 export function sequences(maxAttempts: number) {
   const anyCreation = fc.constantFrom(...(Object.keys(CREATIONS) as Creation[]));
   const nextTry = fc.constantFrom<Creation>('token', 'notCreated', 'unconfirmed', 'lost');

@@ -7,7 +7,7 @@ import { serveHttp } from './servers';
 
 export type Env = Record<string, string>;
 
-/** Makes a new token, of organizations of its own unless they are given. */
+/** Creates a new token, of organizations of its own unless they are given. */
 export function newDelivery(given: Partial<Delivery> = {}): Delivery {
   const linkToken = given.linkToken ?? `canary-link-token-${randomBytes(24).toString('hex')}`;
   return {
@@ -23,7 +23,7 @@ export function newDelivery(given: Partial<Delivery> = {}): Delivery {
   };
 }
 
-/** Makes another token of the organizations of the first, created after it. */
+/** Creates another token of the organizations of the first, created after it. */
 export function successorOf({ orgId, sourceOrgId, createdAt }: Delivery): Delivery {
   const later = new Date(Date.parse(createdAt) + 1000).toISOString();
   return newDelivery({ orgId, sourceOrgId, createdAt: later });
@@ -31,7 +31,7 @@ export function successorOf({ orgId, sourceOrgId, createdAt }: Delivery): Delive
 
 const never = () => new AbortController().signal;
 
-/** Makes a sink of a configuration as it is written under `sinks`; `env` holds what it refers to. */
+/** Creates a sink of a configuration as it is written under `sinks`; `env` holds what it refers to. */
 export async function makeSink(config: object, env: Env = {}) {
   const create = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).parse(config);
   const sink = await create();
@@ -48,7 +48,9 @@ export const sinkError = (kind: 'Rejected' | 'Unavailable', message: string | Re
   message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
 });
 
-/** Starts a webhook that withholds its responses: what configures it as a sink, and the responses, for a test to send. */
+/**
+ * Starts a webhook that withholds its responses: what configures it as a sink, and the responses, for a test to send.
+ */
 export async function startHangingWebhook() {
   const responses: ServerResponse[] = [];
   const { url } = await serveHttp((_request, response) => void responses.push(response));

@@ -23,7 +23,7 @@ const MARKER = `marker-${randomBytes(8).toString('hex')}`;
 /** Secrets by their kind. */
 const secrets = new Map<string, string>([['an access token', ACCESS_TOKEN]]);
 
-/** Makes a secret that is searched for. */
+/** Creates a secret that is searched for. */
 function secret(what: string): string {
   const value = `canary-${what.replaceAll(' ', '-')}-${randomBytes(16).toString('hex')}`;
   secrets.set(what, value);

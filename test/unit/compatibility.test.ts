@@ -30,7 +30,7 @@ import { clientOf } from './temporal/scripted-server';
  * no renaming in the code touches, and each is compared with itself. CONTRIBUTING.md says when to add a file.
  */
 
-/** Makes the retries of the default settings. */
+/** Creates the retries of the default settings. */
 const defaultRetries = () => buildRetries(load(SINKS));
 /** The stored deadline is an hour later. */
 const BEFORE_THE_DEADLINE = Date.parse('2026-11-29T12:00:00Z');

@@ -31,7 +31,8 @@ export async function readKeys(file: string, stdin: ProgramContext['stdin']): Pr
 async function readAll(file: string, stdin: ProgramContext['stdin']): Promise<string> {
   try {
     // `readFile` of standard input fails with EAGAIN on a pipe.
-    return file === '-' && stdin ? await readText(stdin) : await readFile(file, 'utf8');
+    if (file === '-' && stdin) return await readText(stdin);
+    return await readFile(file, 'utf8');
   } catch (error) {
     throw usageError(`--keys ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
   }

@@ -24,9 +24,10 @@ export async function readRuns(context: Context, orgId: string) {
     runIds.add(run.runId);
     attempts.push(...run.attempts);
     if (!run.token) continue;
-    const { token, isRecovery } = run;
-    const newer = tokens.get(token.deliveryId);
-    tokens.set(token.deliveryId, newer ? mergeTokens(newer, token, isRecovery) : token);
+    const { deliveryId } = run.token;
+    const newer = tokens.get(deliveryId);
+    const token = newer ? mergeTokens(newer, run.token, run.isRecovery) : run.token;
+    tokens.set(deliveryId, token);
   }
   return { runIds, tokens, attempts };
 }
@@ -55,18 +56,22 @@ async function readOrigins({ client }: Context, info: RunInfo) {
   const { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt } = history;
   const isKnown = startedAt !== null && endedAt !== null;
   const span = isKnown ? spanOfAttempt({ startedAt, endedAt, createdAt }) : spanOfArrival(createdAt);
-  const receipt = info.status.name === 'COMPLETED' ? await readReceipt(client, info) : null;
-  const isDelivered = info.status.name === 'COMPLETED' || history.deliveredId === deliveryId;
-  const undelivered = isOpen(info) ? 'open' : 'recoverable';
   const token: TokenOrigin = {
     type: 'token',
-    state: isDelivered ? 'delivered' : undelivered,
+    state: isOpen(info) ? 'open' : 'recoverable',
     deliveryId,
     createdAt,
-    sink: receipt?.sink ?? null,
+    sink: null,
     ...run,
     span,
   };
+  if (info.status.name === 'COMPLETED') {
+    const receipt = await readReceipt(client, info);
+    token.state = 'delivered';
+    token.sink = receipt?.sink ?? null;
+  } else if (history.deliveredId === deliveryId) {
+    token.state = 'delivered';
+  }
   return { runId, attempts, token, isRecovery: !isKnown };
 }
 

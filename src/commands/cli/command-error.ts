@@ -42,7 +42,7 @@ export function usageError(lines: string | readonly string[]): CommandError {
   return new CommandError(lines, EXIT_CODES.usage);
 }
 
-/** Makes the error for what the state of the runs does not allow. */
+/** Builds the error for what the state of the runs does not allow. */
 export function refusalError(lines: string | readonly string[], facts: Facts): CommandError {
   return new CommandError(lines, EXIT_CODES.refused, facts);
 }

@@ -28,8 +28,8 @@ type SdkError = Partial<SecretsManagerServiceException & { code: string }>;
 const EXCEPTION_NAME = /^[A-Za-z]{1,64}$/;
 
 /**
- * Makes the error for a failed call. It does not quote the SDK's message, which may quote signed headers, and a session
- * token is one of them.
+ * Builds the error for a failed call. It does not quote the SDK's message, which may quote signed headers, and a
+ * session token is one of them.
  *
  * @param what action and secret, such as `secretsmanager:CreateSecret for secret live-migration/…`.
  */

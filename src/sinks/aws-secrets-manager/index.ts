@@ -52,7 +52,7 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
   if (endpoint) settings.endpoint = endpoint.href;
   const client = new sdk.SecretsManager(settings);
 
-  /** Makes the function that calls AWS about one secret. */
+  /** Creates the function that calls AWS about one secret. */
   function callsFor(name: string, signal: AbortSignal) {
     return async <Output>(action: string, send: (options: { abortSignal: AbortSignal }) => Promise<Output>) => {
       try {

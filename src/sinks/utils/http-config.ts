@@ -18,7 +18,7 @@ export const httpUrl = z.string('name its URL').transform((text, issues): URL =>
   return url;
 });
 
-/** Makes the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without `allowHttp`. */
+/** Creates the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without `allowHttp`. */
 export function httpConfig<Shape extends z.ZodRawShape>(urlField: keyof Shape & string, shape: Shape) {
   const isEncrypted = (config: unknown) => {
     const { allowHttp, [urlField]: url } = config as { allowHttp: boolean } & Record<string, URL | undefined>;

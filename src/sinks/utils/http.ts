@@ -3,7 +3,7 @@ import { HttpError, createSender, type HttpRequest } from '../../http/send';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 /**
- * Makes a function that sends a request to the server of a sink.
+ * Creates a function that sends a request to the server of a sink.
  *
  * @param server name for messages, such as `Vault at https://…`; it holds no secret.
  * @param timeoutMs limit for one request, its response included.
@@ -42,7 +42,7 @@ const ADVICE: Advice = {
 };
 
 /**
- * Makes the error for a response. It does not quote the body, in which a server may echo the request.
+ * Builds the error for a response. It does not quote the body, in which a server may echo the request.
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */

@@ -15,7 +15,7 @@ export interface VaultRequest {
 export type VaultClient = ReturnType<typeof createVaultClient>;
 
 /**
- * Makes a client that sends the Vault token as it is at the time of each request: a file of it may be replaced.
+ * Creates a client that sends the Vault token as it is at the time of each request: a file of it may be replaced.
  *
  * @param timeoutMs limit for one request, its response included.
  */
@@ -52,7 +52,7 @@ export function createVaultClient(address: URL, namespace: string | undefined, t
   };
 }
 
-/** Makes the error for a response of Vault; see `statusError`. */
+/** Builds the error for a response of Vault; see `statusError`. */
 export function vaultError(what: string, response: HttpResponse, advice: Advice): Error {
   const reason = findTemporaryReason(response);
   if (reason === null) return statusError(what, response, advice);

@@ -19,7 +19,7 @@ const mountSchema = z.object({
 });
 const writtenSchema = z.object({ data: z.object({ version: z.int() }) });
 
-/** Makes a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
+/** Creates a client of a key/value engine of version 2, whose HTTP API is the same in Vault and OpenBao. */
 export function createKv({ server, identity, send }: VaultClient, mount: string) {
   function errorAt(path: string, response: HttpResponse): Error {
     if (response.status === 403) return refusedToken(path);

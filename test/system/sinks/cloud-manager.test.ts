@@ -58,7 +58,7 @@ const fixture = testContract(async () => {
 });
 testRun(fixture);
 
-/** Makes a token of a source organization of its own, and a sink for it. */
+/** Creates a token of a source organization of its own, and a sink for it. */
 async function cloudManager(overrides: object = {}) {
   const delivery = newDelivery();
   const sink = await makeSink({ ...fixture().configFor(delivery), ...overrides }, fixture().env);

@@ -42,7 +42,7 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
     for (const canary of fixture.canaries) secrets.set(`secret ${secrets.size}`, canary);
   });
 
-  /** Makes one sink for all deliveries whose configurations are equal. */
+  /** Creates one sink for all deliveries whose configurations are equal. */
   function sinkFor(delivery: Delivery) {
     const config = fixture.configFor(delivery);
     const key = JSON.stringify(config);

@@ -65,7 +65,7 @@ const fixture = testContract(async () => {
   };
 });
 
-/** Makes a sink whose receiver responds so. */
+/** Creates a sink whose receiver responds so. */
 async function webhook(respond: RequestListener, overrides: object = {}, env: Env = fixture().env) {
   const received: Received[] = [];
   const { url } = await serveHttp((request, response) => {

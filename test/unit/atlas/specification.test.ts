@@ -89,7 +89,7 @@ const withKey = ({ publicKey, privateKey }: typeof apiKey) => ({
   privateKey: { source: 'the test', read: () => privateKey },
 });
 
-/** Makes a client of an emulator, and records what they send to each other. */
+/** Creates a client of an emulator, and records what they send to each other. */
 async function start(seed: SeedInput = {}) {
   const emulator = closeLater(await startAtlasEmulator({ seed }));
   const exchanges: Exchange[] = [];

@@ -9,7 +9,7 @@ export const KEYS = JSON.stringify({ keys: [makeKey(new Date())] });
 /** Part of every secret of these tests. */
 export const CANARY = 'CANARY-6f0c';
 export const SINKS = 'sinks:\n  drop: {type: file, directory: tokens}\n';
-/** Makes a whole configuration, together with {@link SINKS}. */
+/** Creates a whole configuration, together with {@link SINKS}. */
 export const ENV = {
   LIVE_MIGRATION_PREP_SEALING_KEYS: KEYS,
   MONGODB_ATLAS_CLIENT_ID: 'mdb_sa_id_1',

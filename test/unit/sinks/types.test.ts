@@ -6,7 +6,7 @@ import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { ROOT, codeBlocks, page, sectionBelow, tableBelow } from '../../support/markdown';
 import { documentedSettings, load, write } from '../config/configuration';
 
-/** Makes `aws-secrets-manager` of `awsSecretsManager`. */
+/** Creates `aws-secrets-manager` of `awsSecretsManager`. */
 const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 const OTHERS = ['index.ts', 'failures.ts', 'sink.ts', 'utils', 'contract.ts'];
@@ -17,7 +17,7 @@ it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])('%s has each type that
   expect(names.map((name) => name.replace(/\..*/, '')).sort()).toEqual(types.sort());
 });
 
-/** Makes a value for each environment variable of an example; one that suits every kind of secret. */
+/** Creates a value for each environment variable of an example; one that suits every kind of secret. */
 function envOf(yaml: string): Record<string, string> {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
   return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));

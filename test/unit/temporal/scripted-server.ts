@@ -18,7 +18,7 @@ interface Script {
   recordHeartbeat?: (request: { taskToken: Uint8Array }) => object | Promise<object>;
 }
 
-/** Makes a client of a server that answers by a script. */
+/** Creates a client of a server that answers by a script. */
 export function clientOf({ list = () => ({}), readHistory = () => ({}), recordHeartbeat }: Script): Client {
   const workflowService = {
     listWorkflowExecutions: async (request: ListRequest) => ({
@@ -33,13 +33,13 @@ export function clientOf({ list = () => ({}), readHistory = () => ({}), recordHe
   return new Client({ connection: connection as unknown as ConnectionLike });
 }
 
-/** Makes a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain number. */
+/** Builds a timestamp of Temporal's API, all of it in its nanoseconds: its seconds are no plain number. */
 export const timestamp = (ms: number) => ({ nanos: ms * 1e6 + 1000 });
 
 /** Numbers of Temporal's API, WORKFLOW_EXECUTION_STATUS_*. */
 export const STATUS = { running: 1, terminated: 5 };
 
-/** Makes a run as the list has it: a terminated one, unless `change` says otherwise. */
+/** Creates a run as the list has it: a terminated one, unless `change` says otherwise. */
 export function listedRun(runId: string, change: object = {}) {
   return {
     execution: { workflowId: 'live-migration-prep/pair', runId },
@@ -51,6 +51,6 @@ export function listedRun(runId: string, change: object = {}) {
   };
 }
 
-/** Makes the error of a call that gRPC rejects. */
+/** Builds the error of a call that gRPC rejects. */
 export const grpcError = (code: number, message: string) =>
   Object.assign(new Error(message), { code, details: '', metadata: { get: () => [] } });

@@ -12,7 +12,7 @@ import {
 const START_MS = Date.parse('2026-11-25T09:00:00.500Z');
 const at = (seconds: number) => new Date(START_MS + seconds * 1000).toISOString();
 
-/** Makes the id of a key that Atlas made at a time. */
+/** Builds the id of a key that Atlas made at a time. */
 const keyMadeAt = (ms: number) => ({ id: `${Math.floor(ms / 1000).toString(16)}0123456789abcdef` });
 const keyAt = (seconds: number) => keyMadeAt(START_MS + seconds * 1000);
 

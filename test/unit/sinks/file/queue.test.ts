@@ -4,7 +4,7 @@ import { SinkUnavailableError } from '../../../../src/sinks/sink';
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-11-28T12:00:00Z') }));
 afterEach(() => void jest.useRealTimers());
 
-/** Makes operations that end when the test says so, and a list of those that were started. */
+/** Creates operations that end when the test says so, and a list of those that were started. */
 function startFolder() {
   const started: string[] = [];
   const ends = new Map<string, (result: string | Promise<string>) => void>();
