@@ -3,6 +3,7 @@ import type { Services } from '../config/services';
 import { WORKER_CHECK_FAILED } from '../contract/names';
 import { organizationId, type CheckReport } from '../contract/schemas';
 import type { Scope } from '../doctor/check-result';
+import { checkClock } from '../doctor/clock-check';
 import { checkRunList } from '../doctor/temporal-checks';
 import { runAll, wholeWorker, workerChecks } from '../doctor/worker-checks';
 import { validateAgainstConfig } from '../requests/validate-against-config';
@@ -30,6 +31,7 @@ export function runChecksActivity(services: Services): Activities['runChecks'] {
       // A check of the worker must notice a client secret that was replaced.
       ...workerChecks(services, scope, { token: isGiven ? 'cached' : 'new', onHost: false }),
     ]);
+    results.push(checkClock(services.atlas));
     const fields = [...problems];
     for (const { field, message } of results) {
       if (field) fields.push({ field, description: message });

@@ -1,10 +1,21 @@
 import { z } from 'zod';
-import type { HttpResponse } from '../http/response';
+import { isSuccess, type HttpResponse } from '../http/response';
 import { HttpError, createSender } from '../http/send';
 import type { Secret } from '../secrets/references';
+import { compareClocks } from './clock';
 import type { AtlasRequest, Endpoint, Send } from './credential';
 import { connectionError } from './failures';
 import { redactCredentials } from './redact';
+
+/** What is known of a request after it ended. */
+export interface RequestSummary {
+  endpoint: Endpoint;
+  /** HTTP status; null when no complete response arrived. */
+  status: number | null;
+  durationMs: number;
+  /** Result of `compareClocks` for a success; null for any other response, which may be that of a proxy. */
+  clockOffsetMs: number | null;
+}
 
 export interface TransportOptions {
   /** Scheme, host and port, without a slash at the end. */
@@ -12,24 +23,31 @@ export interface TransportOptions {
   requestTimeoutMs: number;
   /** True if responses come in an envelope, whose status then decides. */
   envelope: boolean;
-  /** Called after each request; `status` is null when no complete response arrived. */
-  onRequest?: ((request: { endpoint: Endpoint; status: number | null; durationMs: number }) => void) | undefined;
+  /** Called after each request. */
+  onRequest?: ((request: RequestSummary) => void) | undefined;
 }
 
 /** Creates the transport that sends requests to Atlas, each once. A response that is not a success quotes no secret. */
 export function createTransport({ baseUrl, requestTimeoutMs, envelope, onRequest }: TransportOptions) {
   const sender = createSender(requestTimeoutMs);
+  let lastClockOffsetMs: number | null = null;
 
   async function sendTimed({ endpoint, path, abortUntilWritten, ...request }: AtlasRequest): Promise<HttpResponse> {
     const startedAtMs = performance.now();
+    const sentAtMs = Date.now();
     let status: number | null = null;
+    let clockOffsetMs: number | null = null;
     try {
       const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
       const response = envelope ? unwrap(received) : received;
       status = response.status;
+      if (isSuccess(response) && response.dateMs !== null) {
+        clockOffsetMs = compareClocks(response.dateMs, sentAtMs, Date.now());
+        lastClockOffsetMs = clockOffsetMs;
+      }
       return response;
     } finally {
-      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs });
+      onRequest?.({ endpoint, status, durationMs: performance.now() - startedAtMs, clockOffsetMs });
     }
   }
 
@@ -42,10 +60,13 @@ export function createTransport({ baseUrl, requestTimeoutMs, envelope, onRequest
           throw connectionError(request.endpoint, error.written, error.code, baseUrl);
         });
         // A success may hold a token, which must stay as it is.
-        if (response.status < 300) return response;
+        if (isSuccess(response)) return response;
         return redactCredentials(response, request.headers['Authorization'], secret);
       };
     },
+
+    /** Returns what `compareClocks` returned for the last success; null before the first. */
+    clockOffsetMs: () => lastClockOffsetMs,
 
     close: () => sender.close(),
   };

@@ -3,6 +3,7 @@ import { createServices } from '../config/services';
 import type { Finding } from '../contract/schemas';
 import { connectClient } from '../temporal/connection';
 import { failedCheck, unchecked, warning, type CheckResult } from './check-result';
+import { checkClock } from './clock-check';
 import { checkTaskQueue } from './task-queue';
 import { checkNamespace, checkRunList } from './temporal-checks';
 import { runAll, wholeWorker, workerChecks } from './worker-checks';
@@ -23,7 +24,7 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
       runAll(workerChecks(services, wholeWorker(services), { token: 'new', onHost: true })),
     ]);
     const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
-    return [...warnings, ...temporal, ...worker];
+    return [...warnings, ...temporal, ...worker, checkClock(services.atlas)];
   } finally {
     await services.atlas.close();
   }

@@ -12,6 +12,8 @@ export interface HttpResponse {
   /** The header `WWW-Authenticate`. */
   challenge: string | null;
   retryAfterMs: number | undefined;
+  /** The header `Date`, in whole seconds (milliseconds since the epoch); null when it is absent or not a date. */
+  dateMs: number | null;
 }
 
 /** Tells whether the status is one of success (2xx). */
@@ -39,6 +41,7 @@ export async function readResponse(response: Dispatcher.ResponseData, bodyOption
     text,
     challenge: getHeader(response, 'www-authenticate'),
     retryAfterMs: parseRetryAfterMs(getHeader(response, 'retry-after'), new Date()),
+    dateMs: parseDateMs(getHeader(response, 'date')),
   };
 }
 
@@ -75,6 +78,11 @@ function parseJson(text: string): unknown {
 function getHeader({ headers }: Dispatcher.ResponseData, name: string): string | null {
   const value = headers[name];
   return value === undefined ? null : [value].flat().join(', ');
+}
+
+function parseDateMs(header: string | null): number | null {
+  const dateMs = Date.parse(header ?? '');
+  return Number.isNaN(dateMs) ? null : dateMs;
 }
 
 /** Reads seconds or an HTTP date (RFC 9110, 10.2.3); undefined when the header is absent or is neither. */

@@ -1,21 +1,31 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { MetricMeter } from '@temporalio/common';
-import { Worker, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { Worker, type Logger, type NativeConnection, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities';
 import { HEARTBEAT_INTERVAL_MS } from '../activities/heartbeat';
 import type { Config } from '../config';
 import { buildRetries } from '../config/retries';
 import { createServices } from '../config/services';
 import { VERSION } from '../version';
+import { createClockWarning } from './clock-warning';
 import { countAttempts, timeAtlasRequests } from './metrics';
 
+interface WorkerContext {
+  connection: NativeConnection;
+  namespace: string;
+  meter: MetricMeter;
+  logger: Logger;
+}
+
 /** Creates a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
-export async function createWorker(
-  config: Config,
-  { connection, namespace, meter }: { connection: NativeConnection; namespace: string; meter: MetricMeter },
-) {
-  const services = await createServices(config, timeAtlasRequests(meter));
+export async function createWorker(config: Config, { connection, namespace, meter, logger }: WorkerContext) {
+  const timeRequest = timeAtlasRequests(meter);
+  const warnOfClock = createClockWarning(logger);
+  const services = await createServices(config, (request) => {
+    timeRequest(request);
+    warnOfClock(request);
+  });
   const retries = buildRetries(config);
   const worker = await Worker.create({
     connection,

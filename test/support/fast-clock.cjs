@@ -1,4 +1,4 @@
-/** Preloaded into a worker: its clock is ten minutes fast. */
+/** Preloaded into a process: its clock is ten minutes fast. */
 const AHEAD_MS = 600_000;
 const now = Date.now;
 const fast = () => now() + AHEAD_MS;

@@ -59,7 +59,8 @@ describe('doctor', () => {
       `ok        role of credential default: may create link-tokens in ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${tokensFolder} can be written`),
       expect.stringContaining(`ok        sink blocked: directory ${fixture().blockedSink.directory} can be`),
-      `8 checks, 0 errors, 1 warning; ${UNCHANGED}`,
+      'ok        clock: it agrees with the clock of Atlas',
+      `9 checks, 0 errors, 1 warning; ${UNCHANGED}`,
     ]);
     expect(deployment.tokenFiles()).toEqual([]);
   });
@@ -74,7 +75,7 @@ describe('doctor', () => {
     chmodSync(deployment.keysFile, 0o600);
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `live-migration-prep: 9 checks, 3 errors, 2 warnings; ${UNCHANGED}\n`,
+      stderr: `live-migration-prep: 10 checks, 3 errors, 2 warnings; ${UNCHANGED}\n`,
     });
     expect(stdout.split('\n')).toEqual(
       expect.arrayContaining(
@@ -85,6 +86,7 @@ describe('doctor', () => {
           /^ok +sealing keys: /,
           /^error +credential default: Atlas returned 401 .*; check the service account's client id and secret/,
           /^error +sink blocked: .* is not a directory/,
+          /^unchecked +clock: no response of Atlas to compare it with$/,
         ].map((line): unknown => expect.stringMatching(line)),
       ),
     );
@@ -105,9 +107,9 @@ describe('doctor', () => {
       .finally(() => fixture().blockedSink.repair());
     expect(exit).toEqual({
       code: 1,
-      stderr: `live-migration-prep: 6 checks, 1 error, 0 warnings; ${UNCHANGED}\n`,
+      stderr: `live-migration-prep: 7 checks, 1 error, 0 warnings; ${UNCHANGED}\n`,
       stdout: expect.stringMatching(
-        /^worker \d+@\S+ checked itself\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\n$/,
+        /^worker \d+@\S+ checked itself\nok {8}list of runs: .*\nok {8}sealing keys: .*\nok {8}credential default: accepted by Atlas\nok {8}role of credential default: .* in 1 organization\nok {8}sink files: directory .* can be written\nerror {5}sink blocked: .*\nok {8}clock: .*\n$/,
       ),
     });
   });
@@ -138,6 +140,7 @@ it('start --dry-run prints what a run would do with a wide block, and starts not
     'ok        credential default: accepted by Atlas',
     `ok        organization ${fixture().atlas.account.orgId}: credential default may create link-tokens`,
     expect.stringMatching(/^ok {8}sink files: /),
+    'ok        clock: it agrees with the clock of Atlas',
   ]);
   await expect(fixture().newestRunId(workflowId)).rejects.toThrow(/not found/i);
 });

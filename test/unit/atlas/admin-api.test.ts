@@ -159,7 +159,7 @@ describe('a credential in an error of Atlas is redacted:', () => {
 
   it('all of the JSON, if it cannot be searched', () => {
     const json = { detail: 'CANARY', parameters: [1n] };
-    const response = { status: 429, json, text: '', challenge: null, retryAfterMs: undefined };
+    const response = { status: 429, json, text: '', challenge: null, retryAfterMs: undefined, dateMs: null };
     const redacted = redactCredentials(response, undefined, secretOf('unused'));
     expect(redacted).toEqual({ ...response, json: null });
   });
