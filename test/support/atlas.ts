@@ -56,6 +56,12 @@ export async function startAtlas({
     account,
     /** Requests that ask for a link-token, without those that got a Digest challenge. */
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
+    /** Returns the newest link-token that was created for a request, which has an address of its own. */
+    linkTokenOf({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>): string {
+      const created = emulator.createdTokens().findLast((token) => token.accessListIps.includes(address));
+      if (!created) throw new Error(`Atlas created no token for ${address}`);
+      return created.linkToken;
+    },
     /** Counts the tokens that were created for a request, which has an address of its own. */
     created: ({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>) =>
       emulator.createdTokens().filter((token) => token.accessListIps.includes(address)).length,

@@ -31,7 +31,7 @@ async function read(SecretId: string, id?: string) {
 }
 
 /** Moto, which emulates AWS Secrets Manager. */
-const fixture = testContract(async () => {
+const fixture = testContract('awsSecretsManager', async () => {
   const program = toolPath('moto');
   const server = startChildProcess(program, ['-H', '127.0.0.1', '-p', '0'], {
     env: { ...process.env, PYTHONPATH: path.resolve(program, '../../moto') },
@@ -68,7 +68,7 @@ const fixture = testContract(async () => {
     write: /secretsmanager\.(CreateSecret|PutSecretValue)/i,
   };
 });
-testRun(fixture);
+testRun('awsSecretsManager');
 
 const aws = (overrides: object = {}) => makeSink({ ...fixture().configFor(), ...overrides });
 

@@ -19,7 +19,7 @@ function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
   });
 }
 
-const fixture = testContract(async () => {
+const fixture = testContract('cloudManager', async () => {
   emulator = closeLater(await startAtlasEmulator());
   const proxy = await startTcpProxy(new URL(emulator.url).host);
   const baseUrl = `http://${proxy.address}`;
@@ -56,7 +56,7 @@ const fixture = testContract(async () => {
     write: /^POST [^]*authorization: Digest/i,
   };
 });
-testRun(fixture);
+testRun('cloudManager');
 
 /** Creates a token of a source organization of its own, and a sink for it. */
 async function cloudManager(overrides: object = {}) {

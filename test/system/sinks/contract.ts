@@ -30,15 +30,28 @@ export interface Fixture {
   write?: RegExp;
 }
 
+/** Starts the fixture of each sink of this file, or of all files of its group, once. */
+const fixtures = new Map<string, () => Promise<Fixture>>();
+
+/** Sinks of which a run is tested. */
+const sinksOfRuns: string[] = [];
+
 /** Tests what every sink promises. Returns its server, which other tests of the file may use, too. */
-export function testContract<F extends Fixture>(start: () => Promise<F>): () => F {
+export function testContract<F extends Fixture>(type: string, start: () => Promise<F>): () => F {
   const places: Place[] = [];
   const secrets = new Map<string, string>();
   const sinks = new Map<string, ReturnType<typeof makeSink>>();
+  let starting: Promise<F> | undefined;
   let fixture: F;
 
+  function startOnce(): Promise<F> {
+    starting ??= start();
+    return starting;
+  }
+  fixtures.set(type, startOnce);
+
   beforeAll(async () => {
-    fixture = await start();
+    fixture = await startOnce();
     for (const canary of fixture.canaries) secrets.set(`secret ${secrets.size}`, canary);
   });
 
@@ -162,26 +175,54 @@ export function testContract<F extends Fixture>(start: () => Promise<F>): () => 
   return () => fixture;
 }
 
-/** Tests a run with a sink that no other test has in a worker: `test/system/secrecy` has files and webhooks. */
-export function testRun(fixtureOf: () => Fixture): void {
-  it('a run waits while the sink is unreachable, and delivers; log and history show no secret', async () => {
-    const fixture = fixtureOf();
-    const atlas = await startAtlas();
-    const { orgId } = atlas.account;
+/** A sink of which a run is tested, and the organizations of that run. */
+interface SinkOfRun {
+  fixture: Fixture;
+  organizations: Delivery;
+}
+
+/** Starts one worker with all sinks of which a run is tested. */
+async function startWorkerOfRuns() {
+  const atlas = await startAtlas();
+  const { orgId } = atlas.account;
+  const ofRuns = new Map<string, SinkOfRun>();
+  const sinks: Record<string, object> = {};
+  const env: Env = {};
+  for (const type of sinksOfRuns) {
+    const fixture = (await fixtures.get(type)?.()) as Fixture;
     const organizations = newDelivery({ orgId });
-    const { sourceOrgId } = organizations;
-    const config = { ...LONG_ROUNDS, sinks: { it: fixture.configFor(organizations) } };
-    const { deployment, worker } = await startInstallation({ atlas, config, env: fixture.env });
+    ofRuns.set(type, { fixture, organizations });
+    sinks[type] = fixture.configFor(organizations);
+    Object.assign(env, fixture.env);
+  }
+  const installation = await startInstallation({ atlas, config: { ...LONG_ROUNDS, sinks }, env });
+  return { ...installation, ofRuns };
+}
+
+let startingWorker: ReturnType<typeof startWorkerOfRuns> | undefined;
+
+/** Tests a run with a sink that no other test has in a worker: `test/system/secrecy` has files and webhooks. */
+export function testRun(type: string): void {
+  sinksOfRuns.push(type);
+
+  it('a run waits while the sink is unreachable, and delivers; log and history show no secret', async () => {
+    startingWorker ??= startWorkerOfRuns();
+    const { atlas, deployment, worker, ofRuns } = await startingWorker;
+    const { fixture, organizations } = ofRuns.get(type) as SinkOfRun;
+    const { orgId, sourceOrgId } = organizations;
     await fixture.proxy.cut();
-    const handle = await deployment.start(deployment.newRequest({ orgId, sourceOrgId, sink: 'it' }));
+    const request = deployment.newRequest({ orgId, sourceOrgId, sink: type });
+    const handle = await deployment.start(request);
     await untilDeliveryFails(handle);
     await fixture.proxy.restore();
     const { receipt } = await endingOf(handle);
-    const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
+    const linkToken = atlas.linkTokenOf(request);
     expect(receipt?.location).toBe(fixture.locationOf({ ...organizations, ...receipt }));
     expect(await fixture.held(organizations)).toEqual([linkToken]);
 
-    await eventually('the end of the log', () => worker.logged('link-token delivered').length > 0);
+    await eventually('the end of the log', () =>
+      worker.logged('link-token delivered').some(({ workflowId }) => workflowId === handle.workflowId),
+    );
     const secrets = new Map([linkToken, ...fixture.canaries].map((secret, index) => [`secret ${index}`, secret]));
     const places = [
       textPlace('the log', worker.output()),

@@ -12,7 +12,7 @@ import { testContract } from './contract';
 
 const UNANSWERED = /of the sink has not answered since 20.*Z: check its file system/;
 
-testContract(() => {
+testContract('file', () => {
   const folder = newFolder();
   const directory = path.join(folder, 'tokens');
   const away = path.join(folder, 'away');

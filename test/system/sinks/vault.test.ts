@@ -25,7 +25,7 @@ type Organizations = Pick<PrepareRequest, 'orgId' | 'sourceOrgId'>;
 const pathOf = ({ orgId, sourceOrgId }: Organizations) => `live-migration/${orgId}/${sourceOrgId}`;
 
 /** OpenBao, in which the policy of docs/sinks/vault.md permits what the sink does. */
-const fixture = testContract(async () => {
+const fixture = testContract('vault', async () => {
   const bao = await startBao();
   const proxy = await startTcpProxy(bao.host);
   await bao.ask('POST', 'sys/mounts/old', { type: 'kv', options: { version: '1' } });
@@ -57,7 +57,7 @@ const fixture = testContract(async () => {
     write: /^POST \/v1\/secret\/data/,
   };
 });
-testRun(fixture);
+testRun('vault');
 
 /** Holds valid tokens; tests spoil a copy. */
 const vault = (overrides: object = {}, env = fixture().env) =>

@@ -24,7 +24,7 @@ const newSecret = () => `whsec_${randomBytes(32).toString('base64')}`;
 const [NEW, OLD] = [newSecret(), newSecret()];
 const signingSecrets = [{ env: 'NEW' }, { env: 'OLD' }];
 
-const fixture = testContract(async () => {
+const fixture = testContract('webhook', async () => {
   const stored = new Map<string, ReturnType<typeof linkTokenCreatedSchema.parse>['data']>();
   const refused = new Set<string>();
   /** Verifies, and takes each `webhook-id` once, as Standard Webhooks describe it. */
