@@ -17,6 +17,12 @@ import { setUp } from '../support/set-up';
 import * as attempts from './attempts';
 import { startScriptedWorker } from './scripted-worker';
 
+/**
+ * Runs on a real server, with a real worker. They reach what `test/unit/workflows/random-sequences.test.ts` replaces:
+ * the SDK's cancellation scopes, timers and Updates, Temporal's retries and timeouts of activities, events that it
+ * buffers during a workflow task, and the replay of what came of it. The order of what happens at once is left to chance.
+ */
+
 /** `npm run check` sets CHECK_MORE. */
 const SEQUENCES = process.env['CHECK_MORE'] ? 1000 : 30;
 /** They mostly wait. Many more would keep the server from everything else. */

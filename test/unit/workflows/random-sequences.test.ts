@@ -15,6 +15,12 @@ import {
   type Sequence,
 } from '../../support/random-sequences';
 
+/**
+ * Runs of the workflow's code without Temporal. They reach what `test/workflow/random-sequences.test.ts` cannot: ten
+ * thousand sequences of up to 16 attempts; back-offs and pauses of minutes, since no time passes; a timer, a cancel
+ * and a redelivery in one activation, in any order; and the exact count, since no machine loses an attempt by itself.
+ */
+
 type Handler = (input: object) => unknown;
 
 let mockTemporal: ReturnType<typeof createTemporal>;
