@@ -4,6 +4,11 @@ const { default: Sequencer } = require('@jest/test-sequencer');
 const LONGEST = [
   'worker/ending',
   'faults/worker-lost',
+  'commands/group',
+  'faults/temporal-away',
+  'runs/group',
+  'sinks/group',
+  'workflow/group',
   'faults/worker-frozen',
   'worker/check-worker',
   'worker/versioning',
