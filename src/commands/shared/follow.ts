@@ -93,14 +93,16 @@ function identifyTask(run: Description): string | null {
 async function describeProgress(client: Client, run: Description, isStuck: boolean): Promise<string | null> {
   const { raw, workflowId } = run;
   const [activity] = raw.pendingActivities ?? [];
+  const problem = isStuck ? await findTaskProblem(client, run) : null;
   if (activity) {
     const step = STEP_BY_ACTIVITY[activity.activityType?.name ?? ''] ?? 'working';
     const failure = activity.lastFailure?.message;
-    return `${step}, attempt ${activity.attempt ?? 1}${failure ? `; last failure: ${failure}` : ''}`;
+    const lastFailure = failure ? `; last failure: ${failure}` : '';
+    const taskProblem = problem ? `; ${problem.description}` : '';
+    return `${step}, attempt ${activity.attempt ?? 1}${lastFailure}${taskProblem}`;
   }
   if (raw.pendingWorkflowTask) {
     if (!isStuck) return null;
-    const problem = await findTaskProblem(client, run);
     return problem?.description ?? 'waiting for a worker';
   }
   // A run without a task waits for a time or for an Update.

@@ -115,6 +115,14 @@ describe('follow', () => {
     expect(reported).toEqual([expect.stringMatching(problem)]);
   });
 
+  it.concurrent('reports the workflow task that fails beside a pending activity', async () => {
+    const open = { ...ATTEMPT_3, ...RETRIED };
+    expect((await followed([open, open], null, { events: [FAILED] })).reported).toEqual([
+      'creating, attempt 3; last failure: Atlas returned 429',
+      'creating, attempt 3; last failure: Atlas returned 429; its workflow task fails: code and history do not fit',
+    ]);
+  });
+
   it.concurrent('ends with exit code 5 while the run waits undelivered', async () => {
     const status = { ...STATUS, ...UNDELIVERED };
     const lines = [
