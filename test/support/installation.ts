@@ -56,6 +56,8 @@ interface DeployOptions {
   /** Further environment of a worker. */
   env?: Record<string, string>;
   temporal?: Temporal;
+  /** Options of every run. */
+  runOptions?: Pick<WorkflowStartOptions, 'workflowTaskTimeout'>;
 }
 
 export type Deployment = Awaited<ReturnType<typeof deploy>>;
@@ -64,7 +66,13 @@ export type Deployment = Awaited<ReturnType<typeof deploy>>;
  * Creates one operator's installation: a folder with configuration, keys and tokens, and a task queue. It is gone after
  * the last test, with its workers.
  */
-export async function deploy({ atlas: { url, account }, config = {}, env = {}, temporal: ownTemporal }: DeployOptions) {
+export async function deploy({
+  atlas: { url, account },
+  config = {},
+  env = {},
+  temporal: ownTemporal,
+  runOptions = {},
+}: DeployOptions) {
   const temporal = ownTemporal ?? (await sharedTemporal());
   const folder = newFolder();
   const configFile = path.join(folder, 'live-migration-prep.yaml');
@@ -114,6 +122,7 @@ export async function deploy({ atlas: { url, account }, config = {}, env = {}, t
     keysFile,
     tokensFolder,
     taskQueue,
+    runOptions,
     workers: workers as readonly WorkerProcess[],
     configure,
     spawnWorker,
@@ -134,6 +143,7 @@ export async function deploy({ atlas: { url, account }, config = {}, env = {}, t
         taskQueue,
         args: recovery ? [request, recovery] : [request],
         workflowIdConflictPolicy: 'FAIL',
+        ...runOptions,
         ...options,
       }) as Promise<Handle>,
     /** Finds the run of a request, open or closed. */

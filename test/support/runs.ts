@@ -194,7 +194,7 @@ export async function startWaiting(handle: Handle, request: unknown) {
 
 /** Starts a run, or joins the one that is open, and waits for the delivery, as docs/callers.md shows. */
 export function startAndAwait(
-  { handleOf, taskQueue }: Deployment,
+  { handleOf, runOptions, taskQueue }: Deployment,
   request: PrepareRequest,
   awaited: unknown = request,
 ): Promise<UpdateOutcome> {
@@ -205,6 +205,7 @@ export function startAndAwait(
     args: [request],
     workflowIdConflictPolicy: 'USE_EXISTING',
     workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+    ...runOptions,
   });
   const start = { startWorkflowOperation, args: [awaited] as [unknown] };
   return outcomeOf(client.executeUpdateWithStart(awaitDeliveryUpdate.name, start));

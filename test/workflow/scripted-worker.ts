@@ -53,6 +53,12 @@ const RETRIES: Retries = {
   maximumPauseMs: 6 * 3_600_000,
 };
 
+/**
+ * Temporal refuses Updates to a run whose workflow task has timed out a few times, by default after 10 s each. Two
+ * minutes are the longest timeout that it takes.
+ */
+const RUN_OPTIONS = { workflowTaskTimeout: '2 minutes' } as const;
+
 const SINKS = new Map<string, Sink>(
   ['files', 'other', 'third'].map((name) => [name, { deliver: () => Promise.resolve('unused') }]),
 );
@@ -74,7 +80,11 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   const temporal = server ?? (await sharedTemporal());
   const connection = await NativeConnection.connect({ address: temporal.address });
   cleanUpLater(() => connection.close());
-  const deployment = await deploy({ temporal, atlas: { url: '', account: newAccount() } });
+  const deployment = await deploy({
+    temporal,
+    atlas: { url: '', account: newAccount() },
+    runOptions: RUN_OPTIONS,
+  });
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
   const scriptOf = (workflowId = '') => scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
