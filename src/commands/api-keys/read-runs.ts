@@ -7,7 +7,7 @@ import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } fr
 
 type Context = Pick<CommandContext, 'client' | 'taskQueue'>;
 
-/** `readRun` reads no more at a time. */
+/** Bounds the histories in memory: each may have megabytes. */
 const READ_CONCURRENCY = 2;
 
 /** Longest time after the end of a run in which Atlas carries out the request that its worker goes on with. */
