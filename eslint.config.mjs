@@ -65,7 +65,11 @@ const zones = [
     except: ['./cli'],
     message: 'cli/ knows nothing of runs',
   },
-  { target: './src/!(workflows)/**', from: './src/workflows', message: 'workflows are loaded as one bundle' },
+  {
+    target: './src/!(workflows)/**',
+    from: './src/workflows',
+    message: 'workflows are loaded as one bundle',
+  },
   {
     target: './src',
     from: ['./dev', './test'],
@@ -77,7 +81,11 @@ const zones = [
     from: ['./test/system', './test/workflow', './test/packages'],
     message: 'unit tests start no process',
   },
-  { target: './test/workflow', from: './test/system', message: 'workflow tests start no worker process' },
+  {
+    target: './test/workflow',
+    from: './test/system',
+    message: 'workflow tests start no worker process',
+  },
 ];
 
 export default defineConfig(
@@ -90,10 +98,15 @@ export default defineConfig(
       'import-x/extensions': ['.ts', '.mjs'],
       'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
       'import-x/resolver-next': [
-        createNodeResolver({ extensions: ['.ts', '.mjs', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } }),
+        createNodeResolver({
+          extensions: ['.ts', '.mjs', '.js'],
+          extensionAlias: { '.js': ['.ts', '.js'] },
+        }),
       ],
     },
-    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
     rules: {
       curly: ['error', 'multi-line'],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
@@ -134,7 +147,11 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   {
-    files: ['src/workflows/**', 'src/shared/!(activities).ts', 'src/contract/{definitions,names,limits}.ts'],
+    files: [
+      'src/workflows/**',
+      'src/shared/!(activities).ts',
+      'src/contract/{definitions,names,limits}.ts',
+    ],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',

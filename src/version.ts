@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const { version, homepage } = JSON.parse(readFileSync(path.join(__dirname, '../package.json'), 'utf8')) as {
+const { version, homepage } = JSON.parse(
+  readFileSync(path.join(__dirname, '../package.json'), 'utf8'),
+) as {
   version: string;
   homepage: string;
 };

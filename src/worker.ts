@@ -6,9 +6,14 @@ import { runWorker } from './worker/run-worker';
 
 async function main(): Promise<void> {
   const { config: configFile } = new Command('live-migration-prep-worker')
-    .description('Runs the worker that creates link-tokens and delivers them to the configured sinks.')
+    .description(
+      'Runs the worker that creates link-tokens and delivers them to the configured sinks.',
+    )
     .version(VERSION, '--version', 'print the version')
-    .option('--config <file>', `configuration file (else LIVE_MIGRATION_PREP_CONFIG, else ${DEFAULT_CONFIG_FILE})`)
+    .option(
+      '--config <file>',
+      `configuration file (else LIVE_MIGRATION_PREP_CONFIG, else ${DEFAULT_CONFIG_FILE})`,
+    )
     .parse()
     .opts();
   await runWorker(loadConfig(process.env, configFile));

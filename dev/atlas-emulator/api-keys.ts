@@ -82,7 +82,9 @@ const listEvents = inOrganization(({ state, query }, orgId) => {
       { eventTypeName: 'API_KEY_CREATED', at: createdAt, apiKey },
       ...(removedAt === null ? [] : [{ eventTypeName: 'API_KEY_DELETED', at: removedAt, apiKey }]),
     ])
-    .filter(({ at }) => Date.parse(minDate) <= Date.parse(at) && Date.parse(at) <= Date.parse(maxDate))
+    .filter(
+      ({ at }) => Date.parse(minDate) <= Date.parse(at) && Date.parse(at) <= Date.parse(maxDate),
+    )
     .map(({ eventTypeName, at, apiKey }) => ({
       created: `${at.slice(0, 19)}Z`,
       eventTypeName,
@@ -101,6 +103,12 @@ const access = 'atlas';
 export const apiKeyRoutes: Route[] = [
   { on: 'apiKeys', method: 'GET', url: KEYS, access, handle: listApiKeys },
   { on: 'deleteApiKey', method: 'DELETE', url: `${KEYS}/:apiUserId`, access, handle: deleteApiKey },
-  { on: 'accessList', method: 'GET', url: `${KEYS}/:apiUserId/accessList`, access, handle: listAccessList },
+  {
+    on: 'accessList',
+    method: 'GET',
+    url: `${KEYS}/:apiUserId/accessList`,
+    access,
+    handle: listAccessList,
+  },
   { on: 'events', method: 'GET', url: `${ORGS}/:orgId/events`, access, handle: listEvents },
 ];

@@ -3,7 +3,13 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { requireOwner } from './authentication';
 import { atlasError, noOrganizationLink, RouteError, type RouteResponse } from './responses';
-import { parseJsonBody, type AuthenticatedCall, type Call, type Handler, type Route } from './route';
+import {
+  parseJsonBody,
+  type AuthenticatedCall,
+  type Call,
+  type Handler,
+  type Route,
+} from './route';
 
 /** The one version the emulated resources have; a later date resolves to it. */
 const VERSION = '2023-01-01';
@@ -13,7 +19,9 @@ const VERSIONED_JSON = `application/vnd.atlas.${VERSION}+json;charset=utf-8`;
 function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[]): void {
   const requested = accept
     .split(',')
-    .map((type) => /^\s*application\/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json\s*(;|$)/i.exec(type)?.[1])
+    .map(
+      (type) => /^\s*application\/vnd\.atlas\.(\d{4}-\d{2}-\d{2})\+json\s*(;|$)/i.exec(type)?.[1],
+    )
     .find((date) => date !== undefined && !Number.isNaN(Date.parse(date)));
   if (requested === undefined) throw atlasError('INVALID_VERSION_DATE');
   const resolved = requested >= VERSION ? VERSION : undefined;
@@ -26,7 +34,9 @@ function requireVersion({ accept = '' }: IncomingHttpHeaders, withdrawn: string[
  * Checks that every resource below an organization makes first: version, owner, rate limit. Errors of the resource have
  * the headers of the limit too, as recorded.
  */
-export function inOrganization(handle: (call: AuthenticatedCall, orgId: string) => RouteResponse): Handler {
+export function inOrganization(
+  handle: (call: AuthenticatedCall, orgId: string) => RouteResponse,
+): Handler {
   return (call) => {
     const { state, credential, headers, params } = call;
     const { organizations, settings } = state.seed;
@@ -39,7 +49,9 @@ export function inOrganization(handle: (call: AuthenticatedCall, orgId: string) 
       'RateLimit-Remaining': String(remaining),
     };
     if (!allowed) {
-      const wait = settings.rateLimit.sendRetryAfter && { 'Retry-After': String(retryAfterSeconds) };
+      const wait = settings.rateLimit.sendRetryAfter && {
+        'Retry-After': String(retryAfterSeconds),
+      };
       throw rateLimited(call, retryAfterSeconds, { ...limits, ...wait });
     }
     try {
@@ -52,7 +64,11 @@ export function inOrganization(handle: (call: AuthenticatedCall, orgId: string) 
 }
 
 /** The 429 recorded in 2026: it repeats its parameters in its text. */
-function rateLimited({ path, state }: Call, retryAfterSeconds: number, headers: Record<string, string>): RouteError {
+function rateLimited(
+  { path, state }: Call,
+  retryAfterSeconds: number,
+  headers: Record<string, string>,
+): RouteError {
   const { capacity, refillPerMinute } = state.seed.settings.rateLimit;
   const detail =
     `Rate limit exceeded for {0}. Please retry after ${retryAfterSeconds} seconds. ` +
@@ -70,7 +86,9 @@ const createLinkToken = inOrganization((call, orgId) => {
   const addresses = parseJsonBody(call, linkTokenRequest).accessListIps ?? [];
   for (const address of addresses) {
     const parameters = [address];
-    if (!isAddressOrBlock(address)) throw atlasError('INVALID_IP_ADDRESS_OR_CIDR_NOTATION', { parameters });
+    if (!isAddressOrBlock(address)) {
+      throw atlasError('INVALID_IP_ADDRESS_OR_CIDR_NOTATION', { parameters });
+    }
     if (state.seed.settings.rejectIpv6 && address.includes(':')) {
       throw atlasError('IPV6_UNSUPPORTED', { parameters });
     }
@@ -84,7 +102,12 @@ const PREFIX_LENGTHS: Record<number, number> = { 4: 32, 6: 128 };
 function isAddressOrBlock(text: string): boolean {
   const [address = '', prefix = '0', ...rest] = text.split('/');
   const longest = PREFIX_LENGTHS[isIP(address)];
-  return longest !== undefined && rest.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= longest;
+  return (
+    longest !== undefined &&
+    rest.length === 0 &&
+    /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= longest
+  );
 }
 
 const deleteLinkTokens = inOrganization(({ state }, orgId) => {
@@ -94,7 +117,9 @@ const deleteLinkTokens = inOrganization(({ state }, orgId) => {
 
 /** Projects that only a linked source can supply: one for each link. */
 const listAvailableProjects = inOrganization(({ state }, orgId) => {
-  const links = [...state.migrationLinks.values()].filter((link) => link.atlasOrgId === orgId && state.isLive(link));
+  const links = [...state.migrationLinks.values()].filter(
+    (link) => link.atlasOrgId === orgId && state.isLive(link),
+  );
   if (links.length === 0 && state.seed.settings.projectsWithoutLink === 'notFound') {
     throw noOrganizationLink();
   }
@@ -108,7 +133,12 @@ const listAvailableProjects = inOrganization(({ state }, orgId) => {
 });
 
 /** The organizations the credential can see, which is its own. */
-function listOrganizations({ state, credential, headers, query }: AuthenticatedCall): RouteResponse {
+function listOrganizations({
+  state,
+  credential,
+  headers,
+  query,
+}: AuthenticatedCall): RouteResponse {
   requireVersion(headers, state.seed.settings.withdrawnVersions);
   const visible = state.seed.organizations.filter(({ id }) => id === credential.orgId);
   const results = visible.map(({ id, name }) => ({ id, isDeleted: false, links: [], name }));
@@ -116,7 +146,10 @@ function listOrganizations({ state, credential, headers, query }: AuthenticatedC
 }
 
 /** Takes the page that the query requests. */
-export function paginate(all: readonly object[], { itemsPerPage = '100', pageNum = '1' }: Call['query']) {
+export function paginate(
+  all: readonly object[],
+  { itemsPerPage = '100', pageNum = '1' }: Call['query'],
+) {
   const end = Number(pageNum) * Number(itemsPerPage);
   return { links: [], results: all.slice(end - Number(itemsPerPage), end), totalCount: all.length };
 }

@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { atlasError, oauthError, tooManyAccessTokens, type RouteError, type RouteResponse } from './responses';
+import {
+  atlasError,
+  oauthError,
+  tooManyAccessTokens,
+  type RouteError,
+  type RouteResponse,
+} from './responses';
 import type { Call, Credential, Route } from './route';
 import type { Seed } from './seed';
 import type { State } from './state';
@@ -10,7 +16,11 @@ const REALM = 'MMS Public API';
 type SignedRequest = Pick<FastifyRequest, 'method' | 'url' | 'headers'>;
 
 /** Finds the caller. @throws RouteError: a Digest challenge, or 401 for a bearer token that is not valid. */
-export function authenticate(request: SignedRequest, access: 'atlas' | 'digest', state: State): Credential {
+export function authenticate(
+  request: SignedRequest,
+  access: 'atlas' | 'digest',
+  state: State,
+): Credential {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer !== undefined && access === 'atlas') return ownerOfBearer(bearer, state);
   const { publicKey, orgId, roles } = verifyDigest(request, state);
@@ -18,10 +28,16 @@ export function authenticate(request: SignedRequest, access: 'atlas' | 'digest',
 }
 
 /** Throws RouteError unless the caller owns the organization in the path; a credential belongs to one. */
-export function requireOwner(credential: Credential, orgId: string, organizations: { id: string }[]): void {
+export function requireOwner(
+  credential: Credential,
+  orgId: string,
+  organizations: { id: string }[],
+): void {
   const parameters = [orgId];
   if (!/^[a-f0-9]{24}$/.test(orgId)) throw atlasError('INVALID_ORG_ID', { parameters });
-  if (!organizations.some(({ id }) => id === orgId)) throw atlasError('ORG_NOT_FOUND', { parameters });
+  if (!organizations.some(({ id }) => id === orgId)) {
+    throw atlasError('ORG_NOT_FOUND', { parameters });
+  }
   if (credential.orgId !== orgId) throw atlasError('USER_CANNOT_ACCESS_ORG', { parameters });
   if (!credential.roles.includes('ORG_OWNER')) throw atlasError('NOT_ORG_OWNER', { parameters });
 }
@@ -46,15 +62,32 @@ function ownerOfBearer(token: string, state: State): Credential {
 }
 
 /** The API key that signed this request (RFC 7616, MD5, qop=auth). Throws a new challenge when none did. */
-function verifyDigest({ method, url, headers }: SignedRequest, state: State): Seed['apiKeys'][number] {
+function verifyDigest(
+  { method, url, headers }: SignedRequest,
+  state: State,
+): Seed['apiKeys'][number] {
   const digest = /^Digest (.*)$/i.exec(headers.authorization ?? '')?.[1] ?? '';
   const pairs = [...digest.matchAll(/(\w+)=(?:"([^"]*)"|([^\s,"]+))/g)];
   const sent: Record<string, string | undefined> = Object.fromEntries(
     pairs.map(([, name = '', quoted, bare]) => [name, quoted ?? bare]),
   );
-  const { username, realm, nonce = '', uri, nc = '', cnonce = '', qop, algorithm = 'MD5', response } = sent;
+  const {
+    username,
+    realm,
+    nonce = '',
+    uri,
+    nc = '',
+    cnonce = '',
+    qop,
+    algorithm = 'MD5',
+    response,
+  } = sent;
   const wellFormed =
-    realm === REALM && uri === url && qop === 'auth' && algorithm === 'MD5' && /^[0-9a-f]{8}$/i.test(nc);
+    realm === REALM &&
+    uri === url &&
+    qop === 'auth' &&
+    algorithm === 'MD5' &&
+    /^[0-9a-f]{8}$/i.test(nc);
   const key = state.seed.apiKeys.find(({ publicKey }) => publicKey === username);
   if (!wellFormed || !key) throw challenge(state);
 
@@ -84,7 +117,8 @@ function issueToken(call: Call): RouteResponse {
   if (params.get('grant_type') !== 'client_credentials') {
     throw oauthError(400, 'unsupported_grant_type', 'grant_type must be client_credentials.');
   }
-  const { accessTokensPerMinute, maxLiveAccessTokens, accessTokenLifetimeSeconds } = call.state.seed.settings;
+  const { accessTokensPerMinute, maxLiveAccessTokens, accessTokenLifetimeSeconds } =
+    call.state.seed.settings;
   if (!call.state.countTokenRequest(call.address, clientId)) {
     throw tooManyAccessTokens(accessTokensPerMinute ?? 0);
   }
@@ -93,7 +127,11 @@ function issueToken(call: Call): RouteResponse {
     const limit = `A service account holds at most ${maxLiveAccessTokens} live access tokens.`;
     throw oauthError(403, 'access_denied', limit);
   }
-  const body = { access_token: token, expires_in: accessTokenLifetimeSeconds, token_type: 'Bearer' };
+  const body = {
+    access_token: token,
+    expires_in: accessTokenLifetimeSeconds,
+    token_type: 'Bearer',
+  };
   return { status: 200, headers: { 'Cache-Control': 'no-store' }, body };
 }
 
@@ -110,7 +148,10 @@ function revokeToken(call: Call): RouteResponse {
  * The form, and the account named by HTTP Basic, taken raw as Atlas does (a url-encoded `_` is a wrong id), or by the
  * form, to which Go's oauth2 falls back.
  */
-function tokenRequest({ headers, body, state }: Call): { params: URLSearchParams; clientId: string } {
+function tokenRequest({ headers, body, state }: Call): {
+  params: URLSearchParams;
+  clientId: string;
+} {
   if (headers['content-type']?.split(';')[0]?.trim() !== 'application/x-www-form-urlencoded') {
     throw oauthError(400, 'invalid_request', 'The body must be application/x-www-form-urlencoded.');
   }
@@ -129,5 +170,11 @@ function tokenRequest({ headers, body, state }: Call): { params: URLSearchParams
 
 export const oauthRoutes: Route[] = [
   { on: 'oauth', method: 'POST', url: '/api/oauth/token', access: 'open', handle: issueToken },
-  { on: 'oauthRevoke', method: 'POST', url: '/api/oauth/revoke', access: 'open', handle: revokeToken },
+  {
+    on: 'oauthRevoke',
+    method: 'POST',
+    url: '/api/oauth/revoke',
+    access: 'open',
+    handle: revokeToken,
+  },
 ];

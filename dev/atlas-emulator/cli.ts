@@ -33,8 +33,14 @@ export const FAULT_EXAMPLES: [what: string, fault: Fault][] = [
     'a lost response: a token is created, the caller never learns',
     { on: 'linkTokens', afterCreating: true, reset: 'before-body' },
   ],
-  ['a token is created, the response comes late', { on: 'linkTokens', afterCreating: true, delayMs: 500 }],
-  ['down for callers without credentials too', { on: 'orgs', beforeAuthentication: true, status: 503 }],
+  [
+    'a token is created, the response comes late',
+    { on: 'linkTokens', afterCreating: true, delayMs: 500 },
+  ],
+  [
+    'down for callers without credentials too',
+    { on: 'orgs', beforeAuthentication: true, status: 503 },
+  ],
   ['no access token', { on: 'oauth', status: 403, errorCode: 'access_denied' }],
   ['Cloud Manager is down', { on: 'migrationLink', status: 503, html: true }],
 ];
@@ -42,7 +48,9 @@ export const FAULT_EXAMPLES: [what: string, fault: Fault][] = [
 const { orgId, sourceOrgId, serviceAccount, apiKey, sourceApiKey } = DEFAULTS;
 const { memberAccount, secondSourceOrgId, secondSourceApiKey } = DEFAULTS;
 
-const examples = FAULT_EXAMPLES.map(([what, fault]) => `  ${what}:\n    ${JSON.stringify(fault)}`).join('\n');
+const examples = FAULT_EXAMPLES.map(
+  ([what, fault]) => `  ${what}:\n    ${JSON.stringify(fault)}`,
+).join('\n');
 
 const HELP = `
 What exists unless --seed says otherwise:
@@ -120,7 +128,8 @@ async function run({ port, host, seed, tlsKey, tlsCert }: Options): Promise<void
     port: Number(port),
     host,
     ...(seed !== undefined && { seed: JSON.parse(read(seed)) as SeedInput }),
-    ...(tlsKey !== undefined && tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
+    ...(tlsKey !== undefined &&
+      tlsCert !== undefined && { https: { key: read(tlsKey), cert: read(tlsCert) } }),
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => void emulator.close());
@@ -141,13 +150,17 @@ function reason(error: unknown): string {
     return inputProblem(error);
   } catch {
     const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'EADDRINUSE' ? `${message}; take any free port: npm run atlas -- --port 0` : message;
+    return code === 'EADDRINUSE'
+      ? `${message}; take any free port: npm run atlas -- --port 0`
+      : message;
   }
 }
 
 if (require.main === module) {
   const program = new Command('npm run atlas --')
-    .description('An emulator of the part of MongoDB Atlas and Cloud Manager that live migrations (push) need.')
+    .description(
+      'An emulator of the part of MongoDB Atlas and Cloud Manager that live migrations (push) need.',
+    )
     .option('--port <number>', '0 is any free port', '4400')
     .option('--host <address>', 'where to listen', '127.0.0.1')
     .option('--seed <file>', 'JSON: what exists')

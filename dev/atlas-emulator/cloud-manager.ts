@@ -6,7 +6,9 @@ import type { MigrationLink, State } from './state';
 
 const linkRequest = z.strictObject({ linkToken: z.string().min(1) });
 
-function inSourceOrganization(handle: (call: AuthenticatedCall, sourceOrgId: string) => RouteResponse): Handler {
+function inSourceOrganization(
+  handle: (call: AuthenticatedCall, sourceOrgId: string) => RouteResponse,
+): Handler {
   return (call) => {
     const sourceOrgId = call.params['sourceOrgId'] ?? '';
     requireOwner(call.credential, sourceOrgId, call.state.seed.sourceOrganizations);
@@ -18,9 +20,13 @@ function inSourceOrganization(handle: (call: AuthenticatedCall, sourceOrgId: str
 const connect = inSourceOrganization((call, sourceOrgId) => {
   const { linkTokens, migrationLinks, seed } = call.state;
   const { linkToken } = parseJsonBody(call, linkRequest);
-  const created = linkTokens.find((token) => token.linkToken === linkToken && token.removedAt === null);
+  const created = linkTokens.find(
+    (token) => token.linkToken === linkToken && token.removedAt === null,
+  );
   if (!created && !seed.settings.acceptUnknownLinkTokens) {
-    const fields = [{ description: 'is not a link-token of an Atlas organization', field: 'linkToken' }];
+    const fields = [
+      { description: 'is not a link-token of an Atlas organization', field: 'linkToken' },
+    ];
     throw atlasError('VALIDATION_ERROR', { detail: 'The link-token is not valid.', fields });
   }
   const before = migrationLinks.get(sourceOrgId);
@@ -59,7 +65,8 @@ const listSourceOrganizations: Handler = ({ state, credential }) => {
 
 function statusOf(link: MigrationLink | undefined, state: State): RouteResponse {
   const ageMs = Date.now() - Date.parse(link?.linkedAt ?? '');
-  const synced = link?.pollsLeft === 0 && ageMs >= state.seed.settings.syncDelayMs && state.isLive(link);
+  const synced =
+    link?.pollsLeft === 0 && ageMs >= state.seed.settings.syncDelayMs && state.isLive(link);
   return { status: 200, body: { status: synced ? 'SYNCED' : 'NOT_SYNCED' } };
 }
 

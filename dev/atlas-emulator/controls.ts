@@ -20,7 +20,8 @@ export function createControls(state: State) {
     /** Ends all access tokens or all nonces at once, as if they had expired. */
     expire: (what: z.output<typeof expirable>) => state.expire(expirable.parse(what)),
     requests: () => structuredClone(state.requests),
-    requestsOn: (on: RouteName) => structuredClone(state.requests.filter((request) => request.on === on)),
+    requestsOn: (on: RouteName) =>
+      structuredClone(state.requests.filter((request) => request.on === on)),
     createdTokens: () => structuredClone(state.linkTokens),
     state: () => state.visible(),
     /** Forgets all that has happened, the faults that wait, and every seed but the first. */

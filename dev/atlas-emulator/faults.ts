@@ -1,6 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import { z } from 'zod';
-import { atlasError, codeForStatus, oauthError, type ErrorCode, type RouteResponse } from './responses';
+import {
+  atlasError,
+  codeForStatus,
+  oauthError,
+  type ErrorCode,
+  type RouteResponse,
+} from './responses';
 
 /** Names of routes in faults and in the request log. */
 export const ROUTE_NAMES = [
@@ -55,9 +61,12 @@ const faultSchema = z
   .refine((fault) => [fault.reset, fault.truncate, fault.drip].filter(Boolean).length <= 1, {
     error: 'give one of reset, truncate and drip',
   })
-  .refine((fault) => [fault.html, fault.body !== undefined, fault.errorCode].filter(Boolean).length <= 1, {
-    error: 'give one of html, body and errorCode',
-  });
+  .refine(
+    (fault) => [fault.html, fault.body !== undefined, fault.errorCode].filter(Boolean).length <= 1,
+    {
+      error: 'give one of html, body and errorCode',
+    },
+  );
 
 export type Fault = z.output<typeof faultSchema>;
 
@@ -80,5 +89,6 @@ export function replacementFor(fault: Fault): RouteResponse | undefined {
   const code = (errorCode as ErrorCode | undefined) ?? codeForStatus(status ?? 500);
   const { response } = atlasError(code, { status, detail });
   if (on !== 'oauth' && on !== 'oauthRevoke') return response;
-  return oauthError(response.status, errorCode ?? 'server_error', detail ?? 'Unexpected error.').response;
+  return oauthError(response.status, errorCode ?? 'server_error', detail ?? 'Unexpected error.')
+    .response;
 }

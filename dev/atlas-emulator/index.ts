@@ -34,13 +34,21 @@ export interface AtlasEmulator extends Controls {
 }
 
 /** Throws ZodError for a bad seed, and the system's error (EADDRINUSE, say) when it cannot listen. */
-export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Promise<AtlasEmulator> {
+export async function startAtlasEmulator(
+  options: AtlasEmulatorOptions = {},
+): Promise<AtlasEmulator> {
   const { port = 0, host = '127.0.0.1', https } = options;
   const state = new State(parseSeed(options.seed ?? {}));
   const controls = createControls(state);
 
-  const common = { forceCloseConnections: true, exposeHeadRoutes: false, bodyLimit: MAX_BODY_BYTES };
-  const app = https ? (fastify({ ...common, https }) as unknown as FastifyInstance) : fastify(common);
+  const common = {
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    bodyLimit: MAX_BODY_BYTES,
+  };
+  const app = https
+    ? (fastify({ ...common, https }) as unknown as FastifyInstance)
+    : fastify(common);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   registerControls(app, controls);
@@ -63,7 +71,9 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
   });
   app.setErrorHandler<Error & { statusCode?: number }>((error, _request, reply) => {
     const { statusCode: status = 500, message: detail } = error;
-    return reply.code(status).send(atlasError(codeForStatus(status), { status, detail }).response.body);
+    return reply
+      .code(status)
+      .send(atlasError(codeForStatus(status), { status, detail }).response.body);
   });
 
   const url = await app.listen({ port, host });
@@ -71,7 +81,12 @@ export async function startAtlasEmulator(options: AtlasEmulatorOptions = {}): Pr
 }
 
 /** One request: who sent it, which fault hits it, the route's work, the response. */
-async function serve(route: Endpoint, request: FastifyRequest, raw: ServerResponse, state: State): Promise<void> {
+async function serve(
+  route: Endpoint,
+  request: FastifyRequest,
+  raw: ServerResponse,
+  state: State,
+): Promise<void> {
   const entry: RequestRecord = {
     on: route.on,
     method: request.method,
@@ -82,7 +97,11 @@ async function serve(route: Endpoint, request: FastifyRequest, raw: ServerRespon
   };
   state.requests.push(entry);
   const work = admit(route, request, state);
-  const fault = state.takeFault(route.on, findOrganization(request, state), !(work instanceof RouteError));
+  const fault = state.takeFault(
+    route.on,
+    findOrganization(request, state),
+    !(work instanceof RouteError),
+  );
 
   if (fault?.delayMs && !fault.afterCreating) await state.delay(fault.delayMs);
   const response = outcome(work, fault);
@@ -94,7 +113,11 @@ async function serve(route: Endpoint, request: FastifyRequest, raw: ServerRespon
 }
 
 /** The route's work, which may throw RouteError; or the error with which the request is refused before it. */
-function admit(route: Endpoint, request: FastifyRequest, state: State): (() => RouteResponse) | RouteError {
+function admit(
+  route: Endpoint,
+  request: FastifyRequest,
+  state: State,
+): (() => RouteResponse) | RouteError {
   const call: Call = {
     state,
     address: request.ip,
@@ -115,7 +138,10 @@ function admit(route: Endpoint, request: FastifyRequest, state: State): (() => R
 }
 
 /** Decides the response. A fault after the route's work does not apply when that fails: nothing was created. */
-function outcome(work: (() => RouteResponse) | RouteError, fault: Fault | undefined): RouteResponse {
+function outcome(
+  work: (() => RouteResponse) | RouteError,
+  fault: Fault | undefined,
+): RouteResponse {
   const replacement = fault && replacementFor(fault);
   if (replacement && !fault.afterCreating) return replacement;
   try {

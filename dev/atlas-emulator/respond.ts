@@ -44,7 +44,8 @@ function render(response: RouteResponse, query: Query, fault?: Fault) {
   const enveloped = query['envelope'] === 'true' && typeof response.body !== 'string';
   const body = enveloped ? envelop(response) : response.body;
   const indent = query['pretty'] === 'true' ? 2 : undefined;
-  const text = typeof body === 'string' ? body : (JSON.stringify(body, null, indent) as string | undefined);
+  const text =
+    typeof body === 'string' ? body : (JSON.stringify(body, null, indent) as string | undefined);
   const plain = Buffer.from(text ?? '');
   const payload = fault?.gzip ? gzipSync(plain) : plain;
   const hasBody = response.status !== 204 || enveloped;

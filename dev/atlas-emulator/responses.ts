@@ -12,7 +12,10 @@ export interface RouteResponse {
 const ERRORS = {
   INVALID_JSON: [400, 'Received JSON is malformed.'],
   VALIDATION_ERROR: [400, 'Validation failed for the request body.'],
-  INVALID_IP_ADDRESS_OR_CIDR_NOTATION: [400, 'The address {0} must be in valid IP address or CIDR notation.'],
+  INVALID_IP_ADDRESS_OR_CIDR_NOTATION: [
+    400,
+    'The address {0} must be in valid IP address or CIDR notation.',
+  ],
   IPV6_UNSUPPORTED: [400, 'IPv6 is not supported: {0}.'],
   USER_UNAUTHORIZED: [401, 'You are not authorized for this resource.'],
   NOT_ORG_OWNER: [401, 'The caller does not have the Organization Owner role in organization {0}.'],

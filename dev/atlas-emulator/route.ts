@@ -31,7 +31,8 @@ export type Handler = (call: AuthenticatedCall) => RouteResponse;
 
 /** `handle` throws RouteError. Access `atlas` takes a bearer token or HTTP Digest, `digest` only Digest. */
 export type Endpoint = { on: RouteName | 'unknown' } & (
-  { access: 'open'; handle: (call: Call) => RouteResponse } | { access: 'atlas' | 'digest'; handle: Handler }
+  | { access: 'open'; handle: (call: Call) => RouteResponse }
+  | { access: 'atlas' | 'digest'; handle: Handler }
 );
 
 export type Route = Endpoint & { on: RouteName; method: 'GET' | 'POST' | 'DELETE'; url: string };

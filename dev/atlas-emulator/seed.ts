@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-const organizationId = z.string().regex(/^[a-f0-9]{24}$/, 'must be 24 lower-case hexadecimal digits');
+const organizationId = z
+  .string()
+  .regex(/^[a-f0-9]{24}$/, 'must be 24 lower-case hexadecimal digits');
 const organization = z.strictObject({ id: organizationId, name: z.string().min(1) });
 
 /** The names and secrets of the default seed, of the shapes that real ones have. */
@@ -57,19 +59,25 @@ const settings = z.strictObject({
 
 const seedSchema = z
   .strictObject({
-    organizations: z.array(organization).default([{ id: orgId, name: 'Example-Atlas-organization' }]),
+    organizations: z
+      .array(organization)
+      .default([{ id: orgId, name: 'Example-Atlas-organization' }]),
     sourceOrganizations: z.array(organization).default([
       { id: sourceOrgId, name: 'Example Cloud Manager organization' },
       { id: secondSourceOrgId, name: 'Second example Cloud Manager organization' },
     ]),
     serviceAccounts: z
-      .array(z.strictObject({ clientId: z.string().min(1), clientSecret: z.string().min(1), ...owner }))
+      .array(
+        z.strictObject({ clientId: z.string().min(1), clientSecret: z.string().min(1), ...owner }),
+      )
       .default([
         { ...serviceAccount, orgId, roles },
         { ...memberAccount, orgId, roles: ['ORG_MEMBER'] },
       ]),
     apiKeys: z
-      .array(z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }))
+      .array(
+        z.strictObject({ publicKey: z.string().min(1), privateKey: z.string().min(1), ...owner }),
+      )
       .default([
         { ...apiKey, orgId, roles },
         { ...sourceApiKey, orgId: sourceOrgId, roles },

@@ -92,7 +92,10 @@ export class State {
 
   /** Finds out that the link-token of a link has not been removed. */
   isLive({ linkToken, atlasOrgId }: MigrationLink): boolean {
-    return atlasOrgId === null || this.liveLinkTokens(atlasOrgId).some((token) => token.linkToken === linkToken);
+    return (
+      atlasOrgId === null ||
+      this.liveLinkTokens(atlasOrgId).some((token) => token.linkToken === linkToken)
+    );
   }
 
   /** Counts a request for an access token. Returns false for one above the limit. */
@@ -167,7 +170,8 @@ export class State {
   }
 
   addFaults(faults: Fault[]): void {
-    const timesOf = ({ probability, times = 1 }: Fault) => (probability === undefined ? times : Infinity);
+    const timesOf = ({ probability, times = 1 }: Fault) =>
+      probability === undefined ? times : Infinity;
     this.faults.push(...faults.map((fault) => ({ fault, left: timesOf(fault) })));
   }
 
@@ -190,7 +194,11 @@ export class State {
   }
 
   /** The first fault that fits a request hits it. */
-  takeFault(on: RequestRecord['on'], orgId: string | undefined, authenticated: boolean): Fault | undefined {
+  takeFault(
+    on: RequestRecord['on'],
+    orgId: string | undefined,
+    authenticated: boolean,
+  ): Fault | undefined {
     const hit = this.faults.find(
       ({ fault }) =>
         fault.on === on &&
@@ -215,7 +223,9 @@ export class State {
       apiKeys: apiKeys.map(({ publicKey, orgId, roles }) => ({ publicKey, orgId, roles })),
       linkTokens: this.linkTokens,
       migrationLinks: [...this.migrationLinks.values()],
-      faults: this.faults.map(({ fault, left }) => (left === Infinity ? fault : { ...fault, times: left })),
+      faults: this.faults.map(({ fault, left }) =>
+        left === Infinity ? fault : { ...fault, times: left },
+      ),
     });
   }
 }
@@ -228,5 +238,9 @@ function newObjectId(at: Date): string {
 /** MongoDB's Go SDK reads `exp` from a cached token, so it has the shape of a JWT; its signature is noise. */
 function jwt(claims: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-  return [part({ alg: 'ES512', typ: 'JWT' }), part(claims), randomBytes(64).toString('base64url')].join('.');
+  return [
+    part({ alg: 'ES512', typ: 'JWT' }),
+    part(claims),
+    randomBytes(64).toString('base64url'),
+  ].join('.');
 }

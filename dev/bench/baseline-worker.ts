@@ -9,7 +9,10 @@ const activities: BaselineActivities = {
   returnText: (_input, length) => Promise.resolve('x'.repeat(length)),
   async listClosedRuns() {
     const { info, client } = Context.current();
-    const fields = { WorkflowId: info.workflowExecution?.workflowId ?? '', WorkflowType: baseline.name };
+    const fields = {
+      WorkflowId: info.workflowExecution?.workflowId ?? '',
+      WorkflowType: baseline.name,
+    };
     const query = visibilityQuery(fields, 'CloseTime IS NOT NULL');
     for await (const { runId } of client.workflow.list({ query })) {
       throw new Error(`run ${runId} came before`);
@@ -21,7 +24,13 @@ async function main(taskQueue: string): Promise<void> {
   Runtime.install({ logger: new DefaultLogger('INFO') });
   const { connection, namespace } = await connectWorker(process.env, 10_000);
   const workflowsPath = require.resolve('./baseline-workflow');
-  const worker = await Worker.create({ connection, namespace, taskQueue, workflowsPath, activities });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue,
+    workflowsPath,
+    activities,
+  });
   await worker.run();
   await connection.close();
 }

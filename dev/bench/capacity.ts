@@ -18,21 +18,28 @@ async function main(): Promise<void> {
   const server = await startDevServer();
   const job = await startJob({ server, config: CONFIG });
   const worker = await job.startWorker();
-  const report = (what: string, text: string) => process.stdout.write(`${what.padEnd(44)}${text}\n`);
-  const memory = () => `${memoryMiB(worker.pid)} MiB resident, at most ${memoryMiB(worker.pid, 'VmHWM')}`;
+  const report = (what: string, text: string) =>
+    process.stdout.write(`${what.padEnd(44)}${text}\n`);
+  const memory = () =>
+    `${memoryMiB(worker.pid)} MiB resident, at most ${memoryMiB(worker.pid, 'VmHWM')}`;
   try {
     report('idle worker', memory());
     const [usedMs, startedAtMs] = [cpuMs(worker.pid), performance.now()];
     await startAll(job, RUNS, 'drop', (handle) => handle.result());
     const elapsedS = (performance.now() - startedAtMs) / 1000;
-    report(`${RUNS} runs, ${CONCURRENT_RUNS} at once`, `${(RUNS / elapsedS).toFixed(1)} runs a second`);
+    report(
+      `${RUNS} runs, ${CONCURRENT_RUNS} at once`,
+      `${(RUNS / elapsedS).toFixed(1)} runs a second`,
+    );
     report('CPU of the worker for each', `${((cpuMs(worker.pid) - usedMs) / RUNS).toFixed(1)} ms`);
     report('worker afterwards', memory());
     let started = 0;
     await startAll(job, UNDELIVERED, 'rejects', async () => {
       started += 1;
       // Otherwise the server starts runs only, and the worker gets none of them.
-      while (started - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) await sleep(100);
+      while (started - (job.atlas.createdTokens().length - RUNS) > CONCURRENT_RUNS) {
+        await sleep(100);
+      }
     });
     while ((await countUndelivered(job)) < UNDELIVERED) await sleep(LIST_INTERVAL_MS);
     report(`worker with ${UNDELIVERED} undelivered runs`, memory());
@@ -47,7 +54,12 @@ async function main(): Promise<void> {
 }
 
 /** Starts runs, a limited number at once. A run counts as under way until `until` resolves. */
-function startAll(job: Job, runs: number, sink: string, until: (handle: Handle) => Promise<unknown>) {
+function startAll(
+  job: Job,
+  runs: number,
+  sink: string,
+  until: (handle: Handle) => Promise<unknown>,
+) {
   const requests = Array.from({ length: runs }, () => newRequest(sink));
   const concurrency = CONCURRENT_RUNS;
   return pMap(requests, async (request) => until(await job.start(request)), { concurrency });

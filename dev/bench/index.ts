@@ -35,7 +35,10 @@ const { external, json } = new Command('npm run bench --')
       'markers, one for each local activity. Temporal Cloud bills the markers of one workflow task once, and also\n' +
       'heartbeats, which are not events: the number of gRPC requests includes them.',
   )
-  .option('--external', 'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests are not counted')
+  .option(
+    '--external',
+    'use the Temporal of TEMPORAL_ADDRESS and so on, whose requests are not counted',
+  )
   .option('--json', 'print JSON')
   .parse()
   .opts<{ external?: true; json?: true }>();
@@ -64,7 +67,8 @@ async function main(): Promise<void> {
     ['--import', 'tsx', path.join(__dirname, 'baseline-worker.ts'), baselineQueue],
     { env, logFile: path.join(folder, 'baseline.log') },
   );
-  const readEvents = async (id: string) => (await workflow.getHandle(id).fetchHistory()).events ?? [];
+  const readEvents = async (id: string) =>
+    (await workflow.getHandle(id).fetchHistory()).events ?? [];
   const countRequests = () => (server ? readRequestCount(metricsPort) : NaN);
 
   async function runJob(): Promise<string> {
@@ -82,7 +86,11 @@ async function main(): Promise<void> {
       async run() {
         const request = newRequest();
         const workflowId = idOf(request);
-        await workflow.execute('baseline', { workflowId, taskQueue: baselineQueue, args: [request, sizes] });
+        await workflow.execute('baseline', {
+          workflowId,
+          taskQueue: baselineQueue,
+          args: [request, sizes],
+        });
         return workflowId;
       },
     };
@@ -105,15 +113,21 @@ async function main(): Promise<void> {
       await compare('p50 of a run by itself, ms', SEQUENTIAL_RUNS, ({ run }) => measureMs(run)),
       await compare('50 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(50, run)),
       await compare('200 in flight, ms a run', ROUNDS, ({ run }) => measureTogether(200, run)),
-      await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) => measureIncrease(() => cpuMs(pid), run)),
-      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) => measureIncrease(countRequests, run)),
+      await compare('CPU of the worker, ms a run', ROUNDS, ({ pid, run }) =>
+        measureIncrease(() => cpuMs(pid), run),
+      ),
+      await compare('gRPC requests to Temporal a run', ROUNDS, ({ run }) =>
+        measureIncrease(countRequests, run),
+      ),
       await compare('first activity (creates), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 0),
       ),
       await compare('second activity (delivers), ms', TIMED_ACTIVITIES, async ({ run }) =>
         measureActivityMs(await readEvents(await run()), 1),
       ),
-      await compare('billable Actions a run', 1, async ({ run }) => countBilledEvents(await readEvents(await run()))),
+      await compare('billable Actions a run', 1, async ({ run }) =>
+        countBilledEvents(await readEvents(await run())),
+      ),
     ];
     const perToken = atlas.requests().length / atlas.createdTokens().length;
     print([...rows, { what: 'requests to Atlas a token', job: perToken, baseline: NaN }]);
@@ -135,19 +149,28 @@ function measurePayloads(events: Event[]): Sizes {
     (payloads?.payloads ?? []).reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
   const collect = (getPayloads: (event: Event) => Payloads | null | undefined) =>
     events.map((event) => getLength(getPayloads(event))).filter((length) => length > 0);
-  const [validated = 0] = collect((event) => event.markerRecordedEventAttributes?.details?.['result']);
-  const [toCreate = 0, toDeliver = 0] = collect((event) => event.activityTaskScheduledEventAttributes?.input);
-  const [sealed = 0, receipt = 0] = collect((event) => event.activityTaskCompletedEventAttributes?.result);
+  const [validated = 0] = collect(
+    (event) => event.markerRecordedEventAttributes?.details?.['result'],
+  );
+  const [toCreate = 0, toDeliver = 0] = collect(
+    (event) => event.activityTaskScheduledEventAttributes?.input,
+  );
+  const [sealed = 0, receipt = 0] = collect(
+    (event) => event.activityTaskCompletedEventAttributes?.result,
+  );
   return { validated, toCreate, sealed, toDeliver, receipt };
 }
 
 function countBilledEvents(events: Event[]): number {
-  return events.filter((event) => BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event])).length;
+  return events.filter((event) =>
+    BILLED_EVENTS.some((name) => event[`${name}EventAttributes` as keyof Event]),
+  ).length;
 }
 
 /** Measures from the start of an activity's last attempt to its result, by the clock of the server. */
 function measureActivityMs(events: Event[], index: number): number {
-  const readMs = (event?: Event) => Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
+  const readMs = (event?: Event) =>
+    Number(event?.eventTime?.seconds) * 1000 + Number(event?.eventTime?.nanos) / 1e6;
   const completed = events.filter((event) => event.activityTaskCompletedEventAttributes)[index];
   const startedId = completed?.activityTaskCompletedEventAttributes?.startedEventId;
   return readMs(completed) - readMs(events[Number(startedId) - 1]);
@@ -169,7 +192,10 @@ async function measureTogether(runs: number, run: () => Promise<unknown>): Promi
 }
 
 /** Measures by how much one run increases a counter. */
-async function measureIncrease(read: () => number | Promise<number>, run: () => Promise<unknown>): Promise<number> {
+async function measureIncrease(
+  read: () => number | Promise<number>,
+  run: () => Promise<unknown>,
+): Promise<number> {
   const before = await read();
   for (let i = 0; i < COUNTED_RUNS; i++) await run();
   return ((await read()) - before) / COUNTED_RUNS;
@@ -189,7 +215,8 @@ function median(values: number[]): number {
 
 function print(rows: Row[]): void {
   const withRatio = rows.map((row) => ({ ...row, ratio: row.job / row.baseline }));
-  const format = (what: string, cells: string[]) => what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
+  const format = (what: string, cells: string[]) =>
+    what.padEnd(34) + cells.map((cell) => cell.padStart(10)).join('');
   const lines = withRatio.map(({ what, job, baseline, ratio }) =>
     format(
       what,

@@ -30,7 +30,8 @@ function writePackage(folder: string): void {
       if (name.endsWith('.d.ts')) declarations.push(text);
     });
   }
-  const isUsed = (name: string) => declarations.some((text) => new RegExp(`\\b${name}\\b`).test(text));
+  const isUsed = (name: string) =>
+    declarations.some((text) => new RegExp(`\\b${name}\\b`).test(text));
   writeFileSync(path.join(folder, 'schemas.d.ts'), writeTypes(program, SCHEMAS, isUsed));
   writeDescription(folder);
   for (const name of ['LICENSE', 'schemas']) {
@@ -39,9 +40,16 @@ function writePackage(folder: string): void {
 }
 
 function createProgram(outDir: string): ts.Program {
-  const config = ts.readConfigFile(path.join(ROOT, 'tsconfig.build.json'), (file) => readFileSync(file, 'utf8'));
+  const config = ts.readConfigFile(path.join(ROOT, 'tsconfig.build.json'), (file) =>
+    readFileSync(file, 'utf8'),
+  );
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, ROOT);
-  Object.assign(options, { rootDir: path.dirname(ENTRY), outDir, declaration: true, sourceMap: false });
+  Object.assign(options, {
+    rootDir: path.dirname(ENTRY),
+    outDir,
+    declaration: true,
+    sourceMap: false,
+  });
   const program = ts.createProgram([ENTRY], options);
   const [error] = ts.getPreEmitDiagnostics(program);
   if (error) throw new Error(ts.flattenDiagnosticMessageText(error.messageText, '\n'));
@@ -50,7 +58,10 @@ function createProgram(outDir: string): ts.Program {
 
 /** Writes package.json and README.md. */
 function writeDescription(folder: string): void {
-  const project = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
+  const project = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >;
   const { version, homepage, bugs, license, author, repository, engines } = project;
   const description = {
     name: 'live-migration-prep-contract',

@@ -9,7 +9,11 @@ import * as schemas from '../../src/contract/schemas';
  * @param isUsed tells whether the package needs a type.
  * @throws Error when a type has no schema of its name.
  */
-export function writeTypes(program: ts.Program, file: string, isUsed: (name: string) => boolean): string {
+export function writeTypes(
+  program: ts.Program,
+  file: string,
+  isUsed: (name: string) => boolean,
+): string {
   const checker = program.getTypeChecker();
   const source = program.getSourceFile(file);
   const module = source && checker.getSymbolAtLocation(source);
@@ -42,7 +46,9 @@ interface JsonSchema {
 function jsonSchemaOf(type: string): JsonSchema {
   const name = `${type.charAt(0).toLowerCase()}${type.slice(1)}Schema`;
   const schema = (schemas as Record<string, unknown>)[name];
-  if (!(schema instanceof z.ZodType)) throw new Error(`src/contract/schemas.ts has no ${name} for the type ${type}`);
+  if (!(schema instanceof z.ZodType)) {
+    throw new Error(`src/contract/schemas.ts has no ${name} for the type ${type}`);
+  }
   return z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
 }
 
@@ -50,7 +56,10 @@ function jsonSchemaOf(type: string): JsonSchema {
 function addDescriptions(node: ts.Node, schema: JsonSchema): ts.Node {
   return ts.visitEachChild(
     node,
-    (child) => (ts.isPropertySignature(child) ? addDescription(child, schema) : addDescriptions(child, schema)),
+    (child) =>
+      ts.isPropertySignature(child)
+        ? addDescription(child, schema)
+        : addDescriptions(child, schema),
     undefined,
   );
 }
@@ -61,7 +70,12 @@ function addDescription(property: ts.PropertySignature, schema: JsonSchema): ts.
   if (!field) throw new Error(`the field ${name} has no schema`);
   const node = addDescriptions(property, field);
   if (!field.description) return node;
-  return ts.addSyntheticLeadingComment(node, ts.SyntaxKind.MultiLineCommentTrivia, `* ${field.description} `, true);
+  return ts.addSyntheticLeadingComment(
+    node,
+    ts.SyntaxKind.MultiLineCommentTrivia,
+    `* ${field.description} `,
+    true,
+  );
 }
 
 /** Finds the schema of an object, also in a list or beside null. */

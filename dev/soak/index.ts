@@ -39,7 +39,11 @@ const options = new Command('npm run soak --')
     FAULTS,
   )
   .option('--faults-for <seconds>', 'time after which Atlas no longer fails', Number, Infinity)
-  .option('--config <yaml>', "more of the workers' configuration: 'worker: {maxConcurrentActivities: 500}'", '')
+  .option(
+    '--config <yaml>',
+    "more of the workers' configuration: 'worker: {maxConcurrentActivities: 500}'",
+    '',
+  )
   .option('--external', 'use the Temporal of TEMPORAL_ADDRESS and so on, which is not killed')
   .option('--every <seconds>', 'interval at which progress is printed', Number, 10)
   .parse()
@@ -56,7 +60,8 @@ type Request = (typeof requests)[number];
 async function main(): Promise<void> {
   const port = await freePort();
   const database = mkdtempSync(path.join(os.tmpdir(), 'live-migration-prep-soak-'));
-  const startServer = () => startDevServer({ port, databaseFile: path.join(database, 'temporal.db') });
+  const startServer = () =>
+    startDevServer({ port, databaseFile: path.join(database, 'temporal.db') });
   let server = options.external ? null : await startServer();
   const job = await startJob({ server, config: options.config });
   const workers = [await job.startWorker()];
@@ -69,7 +74,8 @@ async function main(): Promise<void> {
 
   /** Kills workers and the server at even intervals of the progress. */
   async function killWhatIsDue(share: number): Promise<void> {
-    const isDue = (killed: number, total: number) => killed < Math.min(total, Math.ceil(share * (total + 1)));
+    const isDue = (killed: number, total: number) =>
+      killed < Math.min(total, Math.ceil(share * (total + 1)));
     if (isDue(kills.worker, options.killWorkers)) {
       const index = kills.worker % workers.length;
       kills.worker += 1;
@@ -135,7 +141,9 @@ async function areAllClosed({ workflow, taskQueue }: Job): Promise<boolean> {
 async function compare(job: Job) {
   const tokens = job.atlas.createdTokens();
   const files = listTokenFiles(job).map((file) => readFileSync(file, 'utf8').trim());
-  const bySha = new Map(files.map((token) => [createHash('sha256').update(token).digest('hex'), token]));
+  const bySha = new Map(
+    files.map((token) => [createHash('sha256').update(token).digest('hex'), token]),
+  );
   const counts = {
     runs: options.runs,
     delivered: 0,
@@ -149,14 +157,21 @@ async function compare(job: Job) {
 
   async function compareRun(request: Request): Promise<void> {
     const ending = await persist(() => readEnding(job, request));
-    const created = tokens.filter(({ accessListIps }) => accessListIps[0] === request.accessListIps[0]);
+    const created = tokens.filter(
+      ({ accessListIps }) => accessListIps[0] === request.accessListIps[0],
+    );
     const isDelivered = 'location' in ending;
     counts[isDelivered ? 'delivered' : 'failed'] += 1;
     counts.unconfirmed += ending.unconfirmedTokens;
     if (created.length > ending.unconfirmedTokens + (isDelivered ? 1 : 0)) {
-      mismatches.push(`${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`);
+      mismatches.push(
+        `${idOf(request)}: ${created.length} tokens created, ${ending.unconfirmedTokens} unconfirmed`,
+      );
     }
-    if (isDelivered && !created.some(({ linkToken }) => linkToken === bySha.get(ending.tokenSha256))) {
+    if (
+      isDelivered &&
+      !created.some(({ linkToken }) => linkToken === bySha.get(ending.tokenSha256))
+    ) {
       mismatches.push(`${idOf(request)}: its token is not in a file of the sink`);
     }
   }
@@ -172,7 +187,9 @@ async function readEnding({ workflow }: Job, request: Request): Promise<Receipt 
   try {
     return (await workflow.getHandle(idOf(request)).result()) as Receipt;
   } catch (error) {
-    if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) throw error;
+    if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) {
+      throw error;
+    }
     return error.cause.details?.[0] as FailureDetails;
   }
 }

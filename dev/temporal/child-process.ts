@@ -25,7 +25,11 @@ export function startChildProcess(
   { env, logFile }: { env: NodeJS.ProcessEnv; logFile: string },
 ) {
   appendFileSync(logFile, '');
-  const child = spawn(END_WITH_PARENT, [...args, logFile, command], { env, detached: true, stdio: 'ignore' });
+  const child = spawn(END_WITH_PARENT, [...args, logFile, command], {
+    env,
+    detached: true,
+    stdio: 'ignore',
+  });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${END_WITH_PARENT} cannot be started`);
   const exited = new Promise<Exit>((resolve) => {

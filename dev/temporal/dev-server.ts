@@ -62,7 +62,10 @@ export async function startDevServer(options: DevServerOptions = {}) {
 }
 
 /** Waits for as long as the server takes: the SDK's own `createLocal` gives up after 5 s. */
-async function connect(address: string, server: ReturnType<typeof startChildProcess>): Promise<Connection> {
+async function connect(
+  address: string,
+  server: ReturnType<typeof startChildProcess>,
+): Promise<Connection> {
   const connection = Connection.lazy({ address, channelArgs: NO_PROXY });
   for (;;) {
     try {
@@ -88,7 +91,12 @@ export async function startTimeSkippingTemporal(): Promise<TestWorkflowEnvironme
     try {
       return await TestWorkflowEnvironment.createTimeSkipping({
         server: { executable, extraArgs },
-        plugins: [{ name: 'no-proxy', configureConnection: (options) => ({ ...options, channelArgs: NO_PROXY }) }],
+        plugins: [
+          {
+            name: 'no-proxy',
+            configureConnection: (options) => ({ ...options, channelArgs: NO_PROXY }),
+          },
+        ],
       });
     } catch (error) {
       // The SDK gives a server 5 s to start.
@@ -100,7 +108,9 @@ export async function startTimeSkippingTemporal(): Promise<TestWorkflowEnvironme
 /** Finds a server that dev/setup found or installed. */
 function findProgram(name: string): string {
   const program = path.join(__dirname, '../../.cache/bin', name);
-  if (!existsSync(program)) throw new Error(`there is no ${name}: run "node dev/setup/index.mjs ${name}"`);
+  if (!existsSync(program)) {
+    throw new Error(`there is no ${name}: run "node dev/setup/index.mjs ${name}"`);
+  }
   return program;
 }
 

@@ -36,7 +36,10 @@ const { connectionOptions, namespace } = loadClientConnectConfig();
 const connection = await Connection.connect(connectionOptions);
 const client = new Client({ connection, ...(namespace && { namespace }) });
 
-type AnyType = FailureType | DeliveryFailureType | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
+type AnyType =
+  | FailureType
+  | DeliveryFailureType
+  | Exclude<RefusalType, 'NothingToDeliver' | 'RedeliveryInProgress'>;
 
 /** Meaning of each type for the caller. The compiler reports a type that is missing. */
 const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: string }> = {
@@ -44,30 +47,49 @@ const REACTIONS: Record<AnyType, { outcome: string; exitCode: number; next: stri
   InvalidRequest: { outcome: 'failed', exitCode: 1, next: 'correct the request, then start again' },
   TokenExists: { outcome: 'refused', exitCode: 6, next: '--again creates another' },
   TemporalUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
-  AtlasRequestRejected: { outcome: 'failed', exitCode: 1, next: 'let the operator fix the credential' },
+  AtlasRequestRejected: {
+    outcome: 'failed',
+    exitCode: 1,
+    next: 'let the operator fix the credential',
+  },
   AtlasResponseInvalid: { outcome: 'failed', exitCode: 1, next: 'look for a stray key in Atlas' },
   AtlasUnavailable: { outcome: 'failed', exitCode: 1, next: 'start again later' },
-  TokenLost: { outcome: 'failed', exitCode: 1, next: 'delete its API key in Atlas, then start again' },
+  TokenLost: {
+    outcome: 'failed',
+    exitCode: 1,
+    next: 'delete its API key in Atlas, then start again',
+  },
   Cancelled: { outcome: 'cancelled', exitCode: 7, next: 'look for a recoverable token' },
   // The run stays open and makes further rounds by itself.
   SinkRejected: { outcome: 'undelivered', exitCode: 5, next: 'let the operator fix the sink' },
   SinkUnavailable: { outcome: 'undelivered', exitCode: 5, next: 'call again: it joins the run' },
-  SealedTokenUnreadable: { outcome: 'undelivered', exitCode: 5, next: 'let the operator restore the key' },
+  SealedTokenUnreadable: {
+    outcome: 'undelivered',
+    exitCode: 5,
+    next: 'let the operator restore the key',
+  },
   // The Update was refused; the open run goes on as if nothing had been sent.
-  DifferentRequest: { outcome: 'refused', exitCode: 6, next: 'wait for the open run to end, or cancel it' },
+  DifferentRequest: {
+    outcome: 'refused',
+    exitCode: 6,
+    next: 'wait for the open run to end, or cancel it',
+  },
   TooManyWaiting: { outcome: 'refused', exitCode: 6, next: 'wait for the result of the run' },
 };
 
 async function start(): Promise<Receipt> {
   return client.workflow.executeUpdateWithStart(awaitDeliveryUpdate, {
     args: [request],
-    startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
-      workflowId,
-      taskQueue: DEFAULT_TASK_QUEUE,
-      args: [request],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-      workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
-    }),
+    startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(
+      WORKFLOW_TYPES.prepare,
+      {
+        workflowId,
+        taskQueue: DEFAULT_TASK_QUEUE,
+        args: [request],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        workflowIdReusePolicy: request.again ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY',
+      },
+    ),
   });
 }
 
@@ -85,7 +107,8 @@ async function explain(error: unknown): Promise<void> {
   if (!(failure instanceof ApplicationFailure)) throw error;
   if (isKnown(failure.type)) {
     const { outcome, exitCode, next } = REACTIONS[failure.type];
-    const { fields = [], unconfirmedTokens = 0 } = (failure.details?.[0] ?? {}) as Partial<FailureDetails>;
+    const { fields = [], unconfirmedTokens = 0 } = (failure.details?.[0] ??
+      {}) as Partial<FailureDetails>;
     say(`${outcome} (${failure.type})`, `${failure.message}; ${next}`, exitCode);
     for (const { field, description } of fields) console.log(`  ${field} ${description}`);
     if (unconfirmedTokens > 0) console.log(`  ${unconfirmedTokens} token(s) may exist in Atlas`);

@@ -46,13 +46,16 @@ async function startOrJoin(): Promise<Receipt> {
   try {
     return await client.workflow.executeUpdateWithStart(awaitDeliveryUpdate, {
       args: [request],
-      startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(WORKFLOW_TYPES.prepare, {
-        workflowId,
-        taskQueue: DEFAULT_TASK_QUEUE,
-        args: [request],
-        workflowIdConflictPolicy: 'USE_EXISTING',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
-      }),
+      startWorkflowOperation: new WithStartWorkflowOperation<PrepareLiveMigration>(
+        WORKFLOW_TYPES.prepare,
+        {
+          workflowId,
+          taskQueue: DEFAULT_TASK_QUEUE,
+          args: [request],
+          workflowIdConflictPolicy: 'USE_EXISTING',
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE_FAILED_ONLY',
+        },
+      ),
     });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -32,7 +32,12 @@ export function checkLinkActivity(
     const sink = isPermitted ? sinks.get(check.sink) : undefined;
     // The next run reports all problems of the request at once.
     if (credential === null || !sink) {
-      return { linked: false, recentToken: false, lastTokenAt: check.lastTokenAt, tokenRunId: null };
+      return {
+        linked: false,
+        recentToken: false,
+        lastTokenAt: check.lastTokenAt,
+        tokenRunId: null,
+      };
     }
 
     return withHeartbeats(async () => {
@@ -46,16 +51,25 @@ export function checkLinkActivity(
       const recoverable = token?.state === 'recoverable' && isRecent(token.startedAt) && !linked;
       if (recoverable) {
         const command = commandLine('recover', workflowId, '--run-id', token.runId);
-        log.warn(`the schedule creates no token, since one is not delivered yet; deliver it: ${command}`);
+        log.warn(
+          `the schedule creates no token, since one is not delivered yet; deliver it: ${command}`,
+        );
       }
       const recentToken = recoverable || (lastTokenAt !== null && isRecent(lastTokenAt));
       return { linked, recentToken, lastTokenAt, tokenRunId: token?.runId ?? null };
     });
   };
 
-  async function readLink(orgId: string, sourceOrgId: string | null, credential: string, sink: Sink) {
+  async function readLink(
+    orgId: string,
+    sourceOrgId: string | null,
+    credential: string,
+    sink: Sink,
+  ) {
     if (sourceOrgId !== null && sink.isLinked) {
-      return sink.isLinked(sourceOrgId, Context.current().cancellationSignal).catch(throwSinkFailure);
+      return sink
+        .isLinked(sourceOrgId, Context.current().cancellationSignal)
+        .catch(throwSinkFailure);
     }
     return atlas.isLinked(orgId, credential).catch(throwAtlasFailure);
   }
@@ -68,7 +82,9 @@ const RUNS_READ = 5;
  * Finds the token of the newest run of the pair that has one, and the creation times of the tokens of its newest
  * delivered runs.
  */
-async function readTokens(workflowId: string): Promise<{ token: EarlierToken | null; times: string[] }> {
+async function readTokens(
+  workflowId: string,
+): Promise<{ token: EarlierToken | null; times: string[] }> {
   const { client } = Context.current();
   try {
     const newest = await describeRun(client, workflowId);

@@ -12,10 +12,13 @@ import { NOTHING_DONE, parseInput, requireRunOfPair } from './guards';
 import { withHeartbeats } from './heartbeat';
 import { waitForTemporal } from './wait-for-temporal';
 
-const TOO_LATE = "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
+const TOO_LATE =
+  "the retry deadline passed, by the worker's clock, before the request was sent to Atlas";
 const CHECK_WORKERS = 'check that workers run and that their clocks are right, then start again';
 const DESCRIBE_TIMEOUT_MS = 5000;
-const STOPPED = notSent('the attempt was stopped before it sent the request to Atlas; another attempt follows');
+const STOPPED = notSent(
+  'the attempt was stopped before it sent the request to Atlas; another attempt follows',
+);
 // Retryable: validation found a credential, so the configuration changed since, and other workers may have it.
 const NO_CREDENTIAL = notSent(
   "the worker's configuration has no credential for this organization any more: " +
@@ -46,7 +49,10 @@ export function createLinkTokenActivity(
     const context = Context.current();
     const { info, cancellationSignal } = context;
     const attemptEndsAtMs = Date.now() + info.startToCloseTimeoutMs;
-    const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(createInputSchema, input);
+    const { request, unconfirmedTokens, activityNumber, deadlineAtMs } = parseInput(
+      createInputSchema,
+      input,
+    );
     const { problems, entries: accessListIps } = validateAccessList(request.accessListIps);
     if (problems.length > 0) throw invalidRequest(problems, NOTHING_DONE);
     const { sink: _, ...requestFacts } = request;
@@ -60,7 +66,9 @@ export function createLinkTokenActivity(
     const credential = organizations.credentialFor(orgId);
     if (Date.now() >= deadlineAtMs) {
       const lastError = await withHeartbeats(() => findLastError(context)).catch(() => null);
-      const message = lastError ? formatGaveUp(lastError, TOO_LATE) : `gave up: ${TOO_LATE}; ${CHECK_WORKERS}`;
+      const message = lastError
+        ? formatGaveUp(lastError, TOO_LATE)
+        : `gave up: ${TOO_LATE}; ${CHECK_WORKERS}`;
       return fail(notSent(message, { retryable: false }));
     }
     if (credential === null) return fail(NO_CREDENTIAL);
@@ -68,13 +76,17 @@ export function createLinkTokenActivity(
     const linkToken = await withHeartbeats(() =>
       atlas.createLinkToken(orgId, accessListIps, credential, cancellationSignal),
     ).catch((error: unknown) => {
-      if (!(error instanceof CancelledFailure)) return fail(classifyAtlasError(error, 'linkTokens'));
+      if (!(error instanceof CancelledFailure)) {
+        return fail(classifyAtlasError(error, 'linkTokens'));
+      }
       // Nothing was sent. After a shutdown, another worker retries the attempt.
       if (context.cancellationDetails?.cancelRequested) throw error;
       return fail(STOPPED);
     });
     // From here on a token exists, and a retry would create another.
-    if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) return fail(TOKEN_TOO_LARGE);
+    if (Buffer.byteLength(JSON.stringify(linkToken)) > MAX_LINK_TOKEN_BYTES) {
+      return fail(TOKEN_TOO_LARGE);
+    }
     const facts = { ...requestFacts, accessListIps, credential, unconfirmedTokens };
     const sealed = await sealer.seal(linkToken, facts, workflowId).catch(() => fail(NOT_SEALED));
     const { deliveryId, tokenSha256, createdAt } = sealed;
@@ -89,6 +101,9 @@ export function createLinkTokenActivity(
 async function findLastError({ client, info }: Context): Promise<string | null | undefined> {
   const { workflowId = '', runId } = info.workflowExecution ?? {};
   const describe = () => client.workflow.getHandle(workflowId, runId).describe();
-  const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) => raceSignal(describe, signal));
-  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)?.lastFailure?.message;
+  const { raw } = await withTimeout(DESCRIBE_TIMEOUT_MS, undefined, (signal) =>
+    raceSignal(describe, signal),
+  );
+  return raw.pendingActivities?.find(({ activityId }) => activityId === info.activityId)
+    ?.lastFailure?.message;
 }

@@ -39,7 +39,9 @@ export function deliverLinkTokenActivity(
       const location = cut(place, MAX_MESSAGE_LENGTH);
       return { ...facts, sink: name, location, deliveredAt: new Date().toISOString() };
     } catch (error) {
-      if (context.cancellationDetails?.cancelRequested) throw new CancelledFailure('cancelled during delivery');
+      if (context.cancellationDetails?.cancelRequested) {
+        throw new CancelledFailure('cancelled during delivery');
+      }
       if (error instanceof ApplicationFailure) throw error;
       const timing = { backoff, failures: info.attempt, deadlineAtMs: computeRoundEndMs(info) };
       throw deliveryFailure(classifyDeliveryError(error), timing, sinkTried);
@@ -51,16 +53,22 @@ export function deliverLinkTokenActivity(
     const sink = sinks.get(name);
     if (!sink) {
       // Other workers may have it already, and this one after its restart.
-      const remedy = 'add it to the configuration and restart the worker, or redeliver to another sink';
+      const remedy =
+        'add it to the configuration and restart the worker, or redeliver to another sink';
       throw new SinkUnavailableError(`this worker has no sink ${quote(name)}: ${remedy}`);
     }
     if (!organizations.sinksFor(orgId).includes(name)) {
-      const remedy = 'name the sink under atlas.organizations and restart the workers, or redeliver to another sink';
-      throw new SinkRejectedError(`sink ${name} is not permitted for organization ${orgId}: ${remedy}`);
+      const remedy =
+        'name the sink under atlas.organizations and restart the workers, or redeliver to another sink';
+      throw new SinkRejectedError(
+        `sink ${name} is not permitted for organization ${orgId}: ${remedy}`,
+      );
     }
     if (sink.needsSourceOrgId && sourceOrgId === null) {
       const problem = `sink ${name} needs the source organization, and the request named none`;
-      throw new SinkRejectedError(`${problem}: redeliver to another sink, and name sourceOrgId next time`);
+      throw new SinkRejectedError(
+        `${problem}: redeliver to another sink, and name sourceOrgId next time`,
+      );
     }
     return sink;
   }
@@ -68,7 +76,9 @@ export function deliverLinkTokenActivity(
 
 /** `temporal activity reset` resets the attempt number, but not the times. */
 function isFirstAttempt(info: Info): boolean {
-  return info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs;
+  return (
+    info.attempt === 1 && info.scheduledTimestampMs === info.currentAttemptScheduledTimestampMs
+  );
 }
 
 /** Schedule-to-close is longer than the round by one attempt, for one that starts just before its end. */

@@ -4,7 +4,12 @@ import { MAX_DETAIL_LENGTH, MAX_FIELDS } from '../contract/limits';
 import type { FieldProblem } from '../contract/schemas';
 import { describeProblems } from '../requests/validate-fields';
 import type { AttemptDetails, Backoff } from '../shared/activities';
-import { TOKEN_UNCONFIRMED, applicationFailure, formatGaveUp, terminalFailure } from '../shared/application-failure';
+import {
+  TOKEN_UNCONFIRMED,
+  applicationFailure,
+  formatGaveUp,
+  terminalFailure,
+} from '../shared/application-failure';
 import { retryDelayMs } from '../shared/retry-delay';
 import { cut } from '../shared/text';
 import type { DeliveryFailure } from '../sinks/failures';
@@ -37,7 +42,9 @@ export function creationFailure(failure: AtlasFailure, timing: RetryTiming): App
   const { type, message, retryable, tokenMayExist, retryAfterMs } = failure;
   const details: AttemptDetails = { ...failure.details, tokenMayExist, runMayRetry: retryable };
   if (!retryable) return terminalFailure(type, message, details);
-  if (tokenMayExist) return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
+  if (tokenMayExist) {
+    return terminalFailure(TOKEN_UNCONFIRMED, message, { ...details, retryAfterMs });
+  }
   const failures = failure.failures ?? timing.failures;
   const nextRetryDelay = retryDelayMs(timing.backoff, failures, retryAfterMs);
   if (Date.now() + nextRetryDelay >= timing.deadlineAtMs) {
@@ -65,7 +72,11 @@ export function deliveryFailure(
  *
  * @param givesUp true to end the activity after any error.
  */
-export function temporalUnavailable(error: unknown, workflowId: string, givesUp = false): ApplicationFailure {
+export function temporalUnavailable(
+  error: unknown,
+  workflowId: string,
+  givesUp = false,
+): ApplicationFailure {
   const code = findGrpcCode(error);
   const refusal = findListRefusal(error);
   const reason = code === null ? (error as Error).name : `gRPC status ${code}`;
@@ -79,7 +90,10 @@ export function temporalUnavailable(error: unknown, workflowId: string, givesUp 
   });
 }
 
-export function invalidRequest(problems: readonly FieldProblem[], report: object = {}): ApplicationFailure {
+export function invalidRequest(
+  problems: readonly FieldProblem[],
+  report: object = {},
+): ApplicationFailure {
   const message = `the request is not valid: ${describeProblems(problems)}`;
   return terminalFailure('InvalidRequest', message, { ...report, fields: boundFields(problems) });
 }
@@ -89,7 +103,10 @@ function boundFields(problems: readonly FieldProblem[]): FieldProblem[] {
   const fields = problems.slice(0, MAX_FIELDS);
   if (problems.length > MAX_FIELDS) {
     const more = problems.length - (MAX_FIELDS - 1);
-    fields[MAX_FIELDS - 1] = { field: 'request', description: `has ${more} more problems: correct these first` };
+    fields[MAX_FIELDS - 1] = {
+      field: 'request',
+      description: `has ${more} more problems: correct these first`,
+    };
   }
   return fields.map(({ field, description }) => ({
     field: cut(field, MAX_DETAIL_LENGTH),

@@ -23,7 +23,10 @@ const KEEP_UNREAD_MS = 5 * 60_000;
  */
 export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'] {
   /** Searches by run id. A search outlives the attempt that started it: the next one reads its outcome. */
-  const searches = new Map<string, { refusal: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }>();
+  const searches = new Map<
+    string,
+    { refusal: ReturnType<typeof findRefusal>; expiry: NodeJS.Timeout }
+  >();
 
   return async function findToken(request, startedAtMs) {
     const { info, client } = Context.current();
@@ -40,9 +43,11 @@ export function findTokenActivity(giveUpAfterMs: number): Activities['findToken'
       raceSignal(() => search, signal).finally(() => {
         if (!signal.aborted) forget();
       });
-    const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, read).catch((error: unknown) => {
-      throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
-    });
+    const refusal = await withTimeout(ATTEMPT_TIMEOUT_MS, undefined, read).catch(
+      (error: unknown) => {
+        throw temporalUnavailable(error, workflowId, Date.now() >= startedAtMs + giveUpAfterMs);
+      },
+    );
     if (refusal) throw refusal;
   };
 }

@@ -20,12 +20,16 @@ const MAX_ATTEMPTS_FOR_OTHER_RELEASE = 20;
  *
  * @throws ApplicationFailure of type InvalidRequest.
  */
-export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+export function parseInput<Schema extends z.ZodType>(
+  schema: Schema,
+  input: unknown,
+): z.output<Schema> {
   const parsed = schema.safeParse(input);
   if (parsed.success) return parsed.data;
   const { workflowType, attempt } = Context.current().info;
   const problems = parsed.error.issues.map(toFieldProblem);
-  const isOfOtherRelease = OWN_WORKFLOW_TYPES.includes(workflowType) && attempt <= MAX_ATTEMPTS_FOR_OTHER_RELEASE;
+  const isOfOtherRelease =
+    OWN_WORKFLOW_TYPES.includes(workflowType) && attempt <= MAX_ATTEMPTS_FOR_OTHER_RELEASE;
   const failure = invalidRequest(problems, NOTHING_DONE);
   if (!isOfOtherRelease) throw failure;
   throw applicationFailure({
@@ -54,5 +58,8 @@ export function requireRunOfPair(
   }
   const problem = `is not that of a ${WORKFLOW_TYPES.prepare} run of these organizations`;
   const remedy = `start ${WORKFLOW_TYPES.prepare} with workflow id ${workflowId}`;
-  throw invalidRequest([{ field: 'workflowId', description: `${problem}: ${remedy}` }], NOTHING_DONE);
+  throw invalidRequest(
+    [{ field: 'workflowId', description: `${problem}: ${remedy}` }],
+    NOTHING_DONE,
+  );
 }

@@ -8,7 +8,11 @@ import { runChecksActivity } from './run-checks';
 import { validateRequestActivity } from './validate-request';
 
 /** @param minimumTokenAgeMs age of the pair's last token from which a schedule creates another. */
-export function createActivities(services: Services, retries: Retries, minimumTokenAgeMs: number): Activities {
+export function createActivities(
+  services: Services,
+  retries: Retries,
+  minimumTokenAgeMs: number,
+): Activities {
   return {
     validateRequest: validateRequestActivity(services, retries),
     findToken: findTokenActivity(retries.giveUpAfterMs),

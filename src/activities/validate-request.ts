@@ -14,7 +14,10 @@ import { invalidRequest } from './failures';
  *
  * A retry is safe: it only computes.
  */
-export function validateRequestActivity(permissions: Permissions, retries: Retries): Activities['validateRequest'] {
+export function validateRequestActivity(
+  permissions: Permissions,
+  retries: Retries,
+): Activities['validateRequest'] {
   // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
   return async function validateRequest(input, recovery, refusedOptions) {
     // A recovery creates nothing, so the access list is not checked: its rules may have changed.

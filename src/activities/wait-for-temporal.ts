@@ -15,7 +15,10 @@ const PAUSE_MS = 1000;
  *
  * @param attemptEndsAtMs when the attempt times out, by the clock of this worker. The wait ends then.
  */
-export async function waitForTemporal({ client, info }: Context, attemptEndsAtMs: number): Promise<void> {
+export async function waitForTemporal(
+  { client, info }: Context,
+  attemptEndsAtMs: number,
+): Promise<void> {
   const { namespace } = client.options;
   const request = { namespace, taskToken: info.taskToken };
   const heartbeat = () => client.workflowService.recordActivityTaskHeartbeat(request);

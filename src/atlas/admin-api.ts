@@ -16,7 +16,9 @@ const REVOCATION_TIMEOUT_MS = 5000;
 
 const createdSchema = z.object({ linkToken: z.string().min(1) });
 const MAX_ORGANIZATIONS = 500;
-const organizationsSchema = z.object({ results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS) });
+const organizationsSchema = z.object({
+  results: firstEntries(z.object({ id: z.string() }), MAX_ORGANIZATIONS),
+});
 const projectsSchema = z.array(z.unknown());
 
 export interface AdminApiOptions extends TransportOptions {
@@ -60,9 +62,17 @@ export function createAdminApi(options: AdminApiOptions) {
     return parsed.data;
   }
 
-  function readProjects(orgId: string, credentialName: string, followsSuccess = false): Promise<unknown[]> {
+  function readProjects(
+    orgId: string,
+    credentialName: string,
+    followsSuccess = false,
+  ): Promise<unknown[]> {
     const path = `${liveMigrations(orgId)}/availableProjects`;
-    return read(credentialName, { endpoint: 'availableProjects', path, followsSuccess }, projectsSchema);
+    return read(
+      credentialName,
+      { endpoint: 'availableProjects', path, followsSuccess },
+      projectsSchema,
+    );
   }
 
   return {
@@ -106,7 +116,11 @@ export function createAdminApi(options: AdminApiOptions) {
     async visibleOrganizations(credentialName: string, token: TokenUse): Promise<string[]> {
       if (token === 'new') await findAccess(credentialName).credential.renew?.();
       const path = `/api/atlas/v2/orgs?itemsPerPage=${MAX_ORGANIZATIONS}`;
-      const { results } = await read(credentialName, { endpoint: 'orgs', path }, organizationsSchema);
+      const { results } = await read(
+        credentialName,
+        { endpoint: 'orgs', path },
+        organizationsSchema,
+      );
       return results.map(({ id }) => id);
     },
 
@@ -145,7 +159,9 @@ export function createAdminApi(options: AdminApiOptions) {
 
     /** Revokes access tokens, for at most five seconds, and closes the connections. Never throws. */
     async close(): Promise<void> {
-      const revoked = Promise.all([...credentials.values()].map(async ({ credential }) => credential.close?.()));
+      const revoked = Promise.all(
+        [...credentials.values()].map(async ({ credential }) => credential.close?.()),
+      );
       const timeout = new Promise((resolve) => setTimeout(resolve, REVOCATION_TIMEOUT_MS).unref());
       await Promise.race([revoked, timeout]);
       await transport.close();
@@ -163,14 +179,18 @@ interface Access {
   circuit: ReturnType<typeof createCircuitBreaker>;
 }
 
-function createCredential(config: CredentialConfig, transport: ReturnType<typeof createTransport>): Credential {
+function createCredential(
+  config: CredentialConfig,
+  transport: ReturnType<typeof createTransport>,
+): Credential {
   if (config.type === 'serviceAccount') {
     return createServiceAccount(config, transport.createSend(config.clientSecret));
   }
   const send = transport.createSend(config.privateKey);
   const withDigest = createDigest(config.publicKey, config.privateKey);
   return {
-    send: (request) => withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
+    send: (request) =>
+      withDigest({ ...request, uri: request.path }, (headers) => send({ ...request, headers })),
   };
 }
 

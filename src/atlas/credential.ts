@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../http/response';
-import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
+import {
+  headerFormat,
+  textOrReference,
+  secretReference,
+  type ReferenceContext,
+} from '../secrets/references';
 
 export function credentialSchema(context: ReferenceContext) {
   const id = textOrReference(context, headerFormat);

@@ -13,7 +13,9 @@ const MAX_QUOTED_FIELDS = 20;
 /** Bounds a text and escapes control characters, since Atlas quotes what callers sent. */
 const quotedText = z
   .string()
-  .transform((value) => escapeControls(value.slice(0, MAX_QUOTED_LENGTH)).slice(0, MAX_QUOTED_LENGTH));
+  .transform((value) =>
+    escapeControls(value.slice(0, MAX_QUOTED_LENGTH)).slice(0, MAX_QUOTED_LENGTH),
+  );
 
 const fieldSchema = z.object({ field: quotedText, description: quotedText });
 
@@ -31,7 +33,9 @@ const errorBodySchema = z.object({
     .catch(undefined),
 });
 
-export function parseErrorBody(json: unknown): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
+export function parseErrorBody(
+  json: unknown,
+): Pick<FailureDetails, 'errorCode' | 'reason' | 'detail' | 'fields'> {
   const { data } = errorBodySchema.safeParse(json);
   if (!data) return {};
   return {

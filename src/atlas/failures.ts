@@ -41,8 +41,16 @@ interface Row {
 }
 
 const retried = (when: Condition): Row => ({ when, type: 'AtlasUnavailable' });
-const rejected = (when: Condition, remedy: string): Row => ({ when, type: 'AtlasRequestRejected', remedy });
-const invalid = (when: Condition, remedy: string): Row => ({ when, type: 'AtlasResponseInvalid', remedy });
+const rejected = (when: Condition, remedy: string): Row => ({
+  when,
+  type: 'AtlasRequestRejected',
+  remedy,
+});
+const invalid = (when: Condition, remedy: string): Row => ({
+  when,
+  type: 'AtlasResponseInvalid',
+  remedy,
+});
 
 const oneOf = (...statuses: number[]): Condition => {
   return (status) => statuses.includes(status);
@@ -54,7 +62,8 @@ const is2xx: Condition = (status) => isSuccess({ status });
 const isServerError = between(500, 599);
 const isOther: Condition = () => true;
 /** A 403 for any reason but the worker's address. */
-const isForbidden: Condition = (status, errorCode) => status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
+const isForbidden: Condition = (status, errorCode) =>
+  status === 403 && errorCode !== 'IP_ADDRESS_NOT_ON_ACCESS_LIST';
 
 /** The configuration file takes precedence over the variable. */
 const BASE_URL = 'atlas.baseUrl (or MONGODB_ATLAS_BASE_URL)';
@@ -67,7 +76,10 @@ const REDIRECT = rejected(
   `redirects are not followed, to protect credentials: correct ${BASE_URL} or the proxy, and restart the workers`,
 );
 const INVALID_CONTENT = invalid(is2xx, 'check the proxies between the worker and Atlas');
-const NO_HTTP_STATUS = invalid(isOther, 'this is not an HTTP status: check the proxies between the worker and Atlas');
+const NO_HTTP_STATUS = invalid(
+  isOther,
+  'this is not an HTTP status: check the proxies between the worker and Atlas',
+);
 
 /** Rows of every resource below an organization, after its own. */
 const COMMON_ROWS: readonly Row[] = [
@@ -75,14 +87,23 @@ const COMMON_ROWS: readonly Row[] = [
   retried(oneOf(408, 425, 429)),
   rejected(oneOf(402), "resolve the suspension of the organization's account in Atlas"),
   rejected(oneOf(403), "add the worker's IP address to the API access list of the credential"),
-  rejected(oneOf(406, 410, 415), "Atlas no longer serves this worker's API version: upgrade the worker"),
+  rejected(
+    oneOf(406, 410, 415),
+    "Atlas no longer serves this worker's API version: upgrade the worker",
+  ),
   rejected(between(400, 499), 'fix what Atlas reports, then start again'),
   retried(isServerError),
 ];
 
 const OWNER_ROWS: readonly Row[] = [
-  rejected(oneOf(401), 'check that the credential is valid, unexpired and Organization Owner of this organization'),
-  rejected(isForbidden, "make the credential Organization Owner, and put the worker's address on its API access list"),
+  rejected(
+    oneOf(401),
+    'check that the credential is valid, unexpired and Organization Owner of this organization',
+  ),
+  rejected(
+    isForbidden,
+    "make the credential Organization Owner, and put the worker's address on its API access list",
+  ),
 ];
 
 /** Rows of the link-token request. errorCode does not decide: UNEXPECTED_ERROR came with 401, 404 and 500. */
@@ -101,7 +122,10 @@ const ACCESS_TOKEN_ROWS: readonly Row[] = [
   retried(oneOf(408, 425, 429)),
   retried(isServerError),
   REDIRECT,
-  rejected(isOther, "check the service account's client id and secret, and that the secret has not expired"),
+  rejected(
+    isOther,
+    "check the service account's client id and secret, and that the secret has not expired",
+  ),
 ];
 
 /** Rows of calls that create nothing and may be repeated. */
@@ -113,11 +137,26 @@ const REPEATABLE_ROWS: readonly Row[] = [
 ];
 
 /** Names of the request and of the content of a success, and rows, of which the first that matches decides. */
-export const ENDPOINT_RULES: Record<Endpoint, { request: string; content: string; rows: readonly Row[] }> = {
+export const ENDPOINT_RULES: Record<
+  Endpoint,
+  { request: string; content: string; rows: readonly Row[] }
+> = {
   linkTokens: { request: 'link-token request', content: 'a link-token', rows: LINK_TOKEN_ROWS },
-  oauthToken: { request: 'access-token request', content: 'a valid access token', rows: ACCESS_TOKEN_ROWS },
-  orgs: { request: 'organizations request', content: 'a list of organizations', rows: REPEATABLE_ROWS },
-  availableProjects: { request: 'available-projects request', content: 'a list of projects', rows: REPEATABLE_ROWS },
+  oauthToken: {
+    request: 'access-token request',
+    content: 'a valid access token',
+    rows: ACCESS_TOKEN_ROWS,
+  },
+  orgs: {
+    request: 'organizations request',
+    content: 'a list of organizations',
+    rows: REPEATABLE_ROWS,
+  },
+  availableProjects: {
+    request: 'available-projects request',
+    content: 'a list of projects',
+    rows: REPEATABLE_ROWS,
+  },
 };
 
 /** Codes of Node's verification of certificates (OpenSSL's names) and host names. */
@@ -150,12 +189,17 @@ export function responseError(
 }
 
 /** @returns such as: Atlas returned 402 ACCOUNT_SUSPENDED to the link-token request: "The…". */
-function describeResponse(endpoint: Endpoint, details: AtlasFailure['details'] & { status: number }): string {
+function describeResponse(
+  endpoint: Endpoint,
+  details: AtlasFailure['details'] & { status: number },
+): string {
   const { status, errorCode, detail, reason, fields } = details;
   const { request, content } = ENDPOINT_RULES[endpoint];
   const without = isSuccess({ status }) ? `, without ${content}` : '';
   const text = detail ?? reason;
-  const corrections = fields?.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  const corrections = fields
+    ?.map(({ field, description }) => `${field}: ${description}`)
+    .join('; ');
   return [
     `Atlas returned ${status}${errorCode ? ` ${errorCode}` : ''} to the ${request}${without}`,
     text && `: "${text}"`,
@@ -169,7 +213,12 @@ function describeResponse(endpoint: Endpoint, details: AtlasFailure['details'] &
  * @param written whether the request was written, so that Atlas may have acted on it.
  * @param code code of an HttpError.
  */
-export function connectionError(endpoint: Endpoint, written: boolean, code: string, baseUrl: string): AtlasError {
+export function connectionError(
+  endpoint: Endpoint,
+  written: boolean,
+  code: string,
+  baseUrl: string,
+): AtlasError {
   const details = { reason: code };
   if (!written && INVALID_CERTIFICATE.test(code)) {
     const remedy = `check ${BASE_URL}, or add your CA with NODE_EXTRA_CA_CERTS`;
@@ -178,7 +227,9 @@ export function connectionError(endpoint: Endpoint, written: boolean, code: stri
   }
   if (!written) {
     const remedy = `if this lasts, check ${BASE_URL}, DNS, the proxy and the firewall`;
-    return new AtlasError(notSent(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }));
+    return new AtlasError(
+      notSent(`no connection to Atlas at ${baseUrl} (${code}); ${remedy}`, { details }),
+    );
   }
   const { request } = ENDPOINT_RULES[endpoint];
   const message =
@@ -186,7 +237,13 @@ export function connectionError(endpoint: Endpoint, written: boolean, code: stri
       ? `Atlas did not respond to the ${request} within atlas.requestTimeoutMs`
       : `the connection to Atlas closed before the full response to the ${request} arrived (${code})`;
   const tokenMayExist = endpoint === 'linkTokens';
-  return new AtlasError({ type: 'AtlasUnavailable', retryable: true, tokenMayExist, message, details });
+  return new AtlasError({
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist,
+    message,
+    details,
+  });
 }
 
 /** Builds the failure of a request that was not sent. By default it is retryable. */
@@ -194,7 +251,14 @@ export function notSent(
   message: string,
   more: Partial<Pick<AtlasFailure, 'retryable' | 'details' | 'retryAfterMs' | 'failures'>> = {},
 ): AtlasFailure {
-  return { type: 'AtlasUnavailable', retryable: true, tokenMayExist: false, message, details: {}, ...more };
+  return {
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist: false,
+    message,
+    details: {},
+    ...more,
+  };
 }
 
 export function tokenLost(message: string): AtlasFailure {
@@ -202,19 +266,28 @@ export function tokenLost(message: string): AtlasFailure {
 }
 
 export function credentialNotConfigured(name: string): AtlasError {
-  const remedy = 'configure it under atlas.credentials, or correct atlas.organizations, then restart the worker';
+  const remedy =
+    'configure it under atlas.credentials, or correct atlas.organizations, then restart the worker';
   return new AtlasError(notSent(`the worker has no credential named ${quote(name)}: ${remedy}`));
 }
 
 /** Classifies an error of a call of the Admin API, except the reason of an abort signal. */
 export function classifyAtlasError(error: unknown, endpoint: Endpoint): AtlasFailure {
   if (error instanceof AtlasError) return error.failure;
-  if (error instanceof SecretUnavailableError) return notSent(`cannot use the credential for Atlas: ${error.message}`);
+  if (error instanceof SecretUnavailableError) {
+    return notSent(`cannot use the credential for Atlas: ${error.message}`);
+  }
   // The message of such an error may hold a token or a secret.
   const name = nameOfError(error);
   const problem = `the worker failed with an unexpected error (${name}) while it called Atlas`;
   // The response may have arrived, and a retry would create another token.
   if (endpoint === 'linkTokens') return tokenLost(`${problem} for a link-token; ${FIND_KEY}`);
   const message = `${problem}: report this as an issue of live-migration-prep`;
-  return { type: 'AtlasResponseInvalid', retryable: false, tokenMayExist: false, message, details: {} };
+  return {
+    type: 'AtlasResponseInvalid',
+    retryable: false,
+    tokenMayExist: false,
+    message,
+    details: {},
+  };
 }

@@ -50,7 +50,12 @@ export function createServiceAccount(config: ServiceAccountConfig, send: Send): 
 }
 
 async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
-  const response = await sendForm('/api/oauth/token', { grant_type: 'client_credentials' }, config, send);
+  const response = await sendForm(
+    '/api/oauth/token',
+    { grant_type: 'client_credentials' },
+    config,
+    send,
+  );
   const parsed = response.status === 200 ? accessTokenSchema.safeParse(response.json) : null;
   if (!parsed?.success) throw responseError('oauthToken', response);
   const lifetimeMs = parsed.data.expires_in * 1000;
@@ -61,8 +66,15 @@ async function fetchAccessToken(config: ServiceAccountConfig, send: Send) {
 type AccessToken = Awaited<ReturnType<typeof fetchAccessToken>>;
 
 /** Sends a form with HTTP Basic, without the URL encoding of RFC 6749. It reads the secret anew. */
-async function sendForm(path: string, form: Record<string, string>, config: ServiceAccountConfig, send: Send) {
-  const basic = Buffer.from(`${config.clientId.read()}:${config.clientSecret.read()}`).toString('base64');
+async function sendForm(
+  path: string,
+  form: Record<string, string>,
+  config: ServiceAccountConfig,
+  send: Send,
+) {
+  const basic = Buffer.from(`${config.clientId.read()}:${config.clientSecret.read()}`).toString(
+    'base64',
+  );
   const headers = {
     Authorization: `Basic ${basic}`,
     Accept: 'application/json',

@@ -28,17 +28,30 @@ export interface TransportOptions {
 }
 
 /** Creates the transport that sends requests to Atlas, each once. A response that is not a success quotes no secret. */
-export function createTransport({ baseUrl, requestTimeoutMs, envelope, onRequest }: TransportOptions) {
+export function createTransport({
+  baseUrl,
+  requestTimeoutMs,
+  envelope,
+  onRequest,
+}: TransportOptions) {
   const sender = createSender(requestTimeoutMs);
   let lastClockOffsetMs: number | null = null;
 
-  async function sendTimed({ endpoint, path, abortUntilWritten, ...request }: AtlasRequest): Promise<HttpResponse> {
+  async function sendTimed({
+    endpoint,
+    path,
+    abortUntilWritten,
+    ...request
+  }: AtlasRequest): Promise<HttpResponse> {
     const startedAtMs = performance.now();
     const sentAtMs = Date.now();
     let status: number | null = null;
     let clockOffsetMs: number | null = null;
     try {
-      const received = await sender.send({ ...request, url: baseUrl + path }, { abortUntilWritten });
+      const received = await sender.send(
+        { ...request, url: baseUrl + path },
+        { abortUntilWritten },
+      );
       const response = envelope ? unwrap(received) : received;
       status = response.status;
       if (isSuccess(response) && response.dateMs !== null) {
@@ -72,7 +85,10 @@ export function createTransport({ baseUrl, requestTimeoutMs, envelope, onRequest
   };
 }
 
-const envelopeSchema = z.object({ status: z.int().min(100).max(599), content: z.unknown().optional() });
+const envelopeSchema = z.object({
+  status: z.int().min(100).max(599),
+  content: z.unknown().optional(),
+});
 
 /** Unwraps an envelope. Any other response, such as an access token or a proxy's page, stays as it is. */
 function unwrap(response: HttpResponse): HttpResponse {

@@ -61,7 +61,8 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
     // `--help` is not an error.
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done;
     // Where commander gave up, it may not have read --json yet.
-    const json = program.opts().json || (error instanceof CommanderError && args.includes('--json'));
+    const json =
+      program.opts().json || (error instanceof CommanderError && args.includes('--json'));
     const reported = toCommandError(error, stop.followUp());
     createOutput(io, json, stop).error(reported);
     return reported.exitCode;
@@ -70,18 +71,30 @@ export async function runProgram(io: Io, args: readonly string[]): Promise<ExitC
 
 function createProgram(io: Io, stop: Stop) {
   const program = new Command('live-migration-prep')
-    .description('Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.')
+    .description(
+      'Creates MongoDB Atlas link-tokens and delivers them to sinks, by durable Temporal workflows.',
+    )
     .version(VERSION, '--version', 'print the version')
     .option('--json', 'print JSON, one object per line')
-    .option('--timeout <duration>', 'stop waiting after this long, such as 30s, 10m or 2h; runs go on', duration)
+    .option(
+      '--timeout <duration>',
+      'stop waiting after this long, such as 30s, 10m or 2h; runs go on',
+      duration,
+    )
     .option(
       '--task-queue <name>',
       'task queue of the workers; recover uses it for the new run, instead of' +
         " the closed run's; watch, cancel and redeliver of one run ignore it",
       DEFAULT_TASK_QUEUE,
     )
-    .option('--address <host:port>', "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's")
-    .option('--namespace <name>', "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's")
+    .option(
+      '--address <host:port>',
+      "Temporal's address, instead of TEMPORAL_ADDRESS or the profile's",
+    )
+    .option(
+      '--namespace <name>',
+      "Temporal's namespace, instead of TEMPORAL_NAMESPACE or the profile's",
+    )
     .hook('preAction', () => {
       const { timeout } = program.opts();
       if (timeout) stop.startTimeout(timeout);
@@ -111,7 +124,9 @@ function createProgram(io: Io, stop: Stop) {
       const { taskQueue } = program.opts();
       const isTaskQueueGiven = program.getOptionValueSource('taskQueue') === 'cli';
       const common = { taskQueue, isTaskQueueGiven, output: context.output() };
-      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) => work({ client, ...common }));
+      await withClient(context.env(), io.connectTimeoutMs, stop.signal, (client) =>
+        work({ client, ...common }),
+      );
     },
   };
 
@@ -127,10 +142,14 @@ function createProgram(io: Io, stop: Stop) {
 function toCommandError(error: unknown, followUp: readonly string[]): CommandError {
   if (error instanceof CommandError) {
     const { lines, exitCode, facts } = error;
-    return exitCode === EXIT_CODES.unreachable ? new CommandError([...lines, ...followUp], exitCode, facts) : error;
+    return exitCode === EXIT_CODES.unreachable
+      ? new CommandError([...lines, ...followUp], exitCode, facts)
+      : error;
   }
   const { message } = error as Error;
   if (!(error instanceof CommanderError)) return new CommandError(message.split('\n'));
-  if (error.code === 'commander.help') return usageError('name a command: live-migration-prep --help lists them');
+  if (error.code === 'commander.help') {
+    return usageError('name a command: live-migration-prep --help lists them');
+  }
   return usageError(message.replace(/^error: /, '').split('\n'));
 }

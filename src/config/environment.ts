@@ -46,12 +46,16 @@ export function findEnvironmentProblems(env: Env): string[] {
   const problems: string[] = [];
   const [pair, another] = findCredentials(env);
   if (pair && another) {
-    problems.push(`both ${pair.id} (service account) and ${another.id} (API key) are set: unset one pair`);
+    problems.push(
+      `both ${pair.id} (service account) and ${another.id} (API key) are set: unset one pair`,
+    );
   }
   if (Boolean(env[DEPLOYMENT_NAME]) !== Boolean(env[BUILD_ID])) {
     const set = env[DEPLOYMENT_NAME] ? DEPLOYMENT_NAME : BUILD_ID;
     const unset = env[DEPLOYMENT_NAME] ? BUILD_ID : DEPLOYMENT_NAME;
-    problems.push(`environment variable ${set} is set without ${unset}: set both, for a versioned worker, or neither`);
+    problems.push(
+      `environment variable ${set} is set without ${unset}: set both, for a versioned worker, or neither`,
+    );
   }
   for (const name of PROXIES) {
     try {

@@ -27,13 +27,21 @@ export class ConfigError extends Error {
  */
 export function loadConfig(env: Env, file?: string) {
   installSettingMessages();
-  const configFile = path.resolve(file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE));
+  const configFile = path.resolve(
+    file ?? (env['LIVE_MIGRATION_PREP_CONFIG'] || DEFAULT_CONFIG_FILE),
+  );
   const yaml = readYamlFile(configFile);
   const ofEnvironment = findEnvironmentProblems(env);
   if (yaml.problems.length > 0) throw new ConfigError([...yaml.problems, ...ofEnvironment]);
   const warnings: string[] = [];
-  const context = { env, baseDirectory: path.dirname(configFile), warn: (text: string) => warnings.push(text) };
-  const { data, error } = settingsSchema(context, collectNames(yaml.content, env)).safeParse(yaml.content);
+  const context = {
+    env,
+    baseDirectory: path.dirname(configFile),
+    warn: (text: string) => warnings.push(text),
+  };
+  const { data, error } = settingsSchema(context, collectNames(yaml.content, env)).safeParse(
+    yaml.content,
+  );
   const ofSettings = error?.issues.flatMap((issue) => describeIssue(issue, yaml)) ?? [];
   const problems = [...ofSettings, ...ofEnvironment];
   if (!data || problems.length > 0) throw new ConfigError(problems);
@@ -41,7 +49,10 @@ export function loadConfig(env: Env, file?: string) {
 }
 
 function collectNames(content: unknown, env: Env) {
-  const { atlas, sinks } = content as { atlas?: { credentials?: object } | null; sinks?: object | null };
+  const { atlas, sinks } = content as {
+    atlas?: { credentials?: object } | null;
+    sinks?: object | null;
+  };
   return {
     credentials: Object.keys({ ...environmentDefaults(env).credentials, ...atlas?.credentials }),
     sinks: Object.keys(sinks ?? {}),
@@ -50,7 +61,9 @@ function collectNames(content: unknown, env: Env) {
 
 function describeIssue(issue: z.core.$ZodIssue, yaml: YamlFile): string[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`);
+    return issue.keys.map(
+      (key) => `${yaml.findPlace([...issue.path, key])}: is not a setting: correct or remove it`,
+    );
   }
   const issues = issue.code === 'invalid_key' ? issue.issues : [issue];
   return [`${yaml.findPlace(issue.path)}: ${issues.map(({ message }) => message).join('; ')}`];

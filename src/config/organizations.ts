@@ -16,10 +16,13 @@ export function createOrganizations(config: {
     credentialFor: (orgId: string): string | null =>
       organizations ? (organizations.get(orgId)?.credential ?? null) : onlyCredential,
     /** Lists the permitted sinks, in the order of the configuration. */
-    sinksFor: (orgId: string): string[] => (organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks),
+    sinksFor: (orgId: string): string[] =>
+      organizations ? (organizations.get(orgId)?.sinks ?? []) : allSinks,
     credentials: (): string[] => names,
     /** Lists the ids of the organizations that the map assigns to a credential; none without a map. */
     servedBy: (name: string): string[] =>
-      [...(organizations ?? [])].flatMap(([orgId, { credential }]) => (credential === name ? [orgId] : [])),
+      [...(organizations ?? [])].flatMap(([orgId, { credential }]) =>
+        credential === name ? [orgId] : [],
+      ),
   };
 }

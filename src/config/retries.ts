@@ -13,7 +13,11 @@ const DELIVER_ATTEMPT_TIMEOUT_MS = 5 * 60_000;
 const DELIVER_HEARTBEAT_TIMEOUT_MS = 10_000;
 
 /** Adds the timeouts of an attempt to the settings `retries`. */
-export function buildRetries({ retries, atlas, worker }: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
+export function buildRetries({
+  retries,
+  atlas,
+  worker,
+}: Pick<Config, 'retries' | 'atlas' | 'worker'>): Retries {
   return {
     ...retries,
     create: {

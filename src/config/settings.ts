@@ -52,7 +52,10 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
     sinks: sinksSchema(context),
     sealing: z
       .strictObject({
-        keys: secretReference({ ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` }, sealingKeysFormat)
+        keys: secretReference(
+          { ...context, remedy: `correct its path, or ${HOW_TO_MAKE_KEYS}` },
+          sealingKeysFormat,
+        )
           .nullable()
           .prefault(defaults.sealingKeys ?? null),
       })
@@ -97,7 +100,9 @@ export function settingsSchema(context: ReferenceContext, names: Names) {
       })
       .nullable()
       .default(null),
-    log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
+    log: z
+      .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+      .prefault({}),
   });
 }
 
@@ -114,7 +119,9 @@ function baseUrlSchema(context: ReferenceContext) {
   return textOrReference(context, baseUrlFormat).transform((text) => {
     const { origin, protocol, hostname } = new URL(text.read());
     if (protocol === 'http:' && !/^(localhost|\[::1\]|127(\.\d{1,3}){3})$/.test(hostname)) {
-      context.warn('atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https');
+      context.warn(
+        'atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https',
+      );
     }
     return origin;
   });
@@ -144,8 +151,14 @@ function organizationMapSchema({ credentials, sinks }: Names) {
     });
   };
   return z
-    .record(organizationId, z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }))
-    .refine((named) => Object.keys(named).length > 0, 'is empty, so it serves no organization: name one, or remove it')
+    .record(
+      organizationId,
+      z.strictObject({ credential: oneOf(credentials), sinks: z.array(oneOf(sinks)).min(1) }),
+    )
+    .refine(
+      (named) => Object.keys(named).length > 0,
+      'is empty, so it serves no organization: name one, or remove it',
+    )
     .transform((organizations) => new Map(Object.entries(organizations)))
     .nullable()
     .default(null)
@@ -157,7 +170,9 @@ function organizationMapSchema({ credentials, sinks }: Names) {
 }
 
 function sinksSchema(context: ReferenceContext) {
-  const name = z.string().regex(SINK_NAME, 'is not a valid name of a sink: write letters, digits and . _ - only');
+  const name = z
+    .string()
+    .regex(SINK_NAME, 'is not a valid name of a sink: write letters, digits and . _ - only');
   return z
     .record(name, sinkConfigSchema(context), 'name at least one sink')
     .refine((sinks) => Object.keys(sinks).length > 0, 'name at least one sink')

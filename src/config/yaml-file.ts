@@ -17,7 +17,11 @@ export interface YamlFile {
 
 export function readYamlFile(file: string): YamlFile {
   const name = path.basename(file);
-  const refused = (...problems: string[]) => ({ content: undefined, problems, findPlace: () => name });
+  const refused = (...problems: string[]) => ({
+    content: undefined,
+    problems,
+    findPlace: () => name,
+  });
 
   let text: string;
   try {
@@ -34,12 +38,16 @@ export function readYamlFile(file: string): YamlFile {
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true });
   const placeAt = (offset: number) => `${name}:${lineCounter.linePos(offset).line}`;
   // A message quotes the file after a colon, and advises after a semicolon.
-  const problems = document.errors.map(({ message, pos }) => `${placeAt(pos[0])} ${message.replace(/[:;] [^]*/, '')}`);
+  const problems = document.errors.map(
+    ({ message, pos }) => `${placeAt(pos[0])} ${message.replace(/[:;] [^]*/, '')}`,
+  );
   // `toJS` would not say where.
   visit(document, {
     Alias(_key, alias) {
       if (alias.resolve(document)) return;
-      problems.push(`${placeAt(alias.range?.[0] ?? 0)} unknown alias: put a text that starts with * in quotes`);
+      problems.push(
+        `${placeAt(alias.range?.[0] ?? 0)} unknown alias: put a text that starts with * in quotes`,
+      );
     },
   });
   if (problems.length > 0) return refused(...problems);

@@ -15,7 +15,10 @@ import type {
  */
 
 /** The workflow `WORKFLOW_TYPES.prepare`. `recovery` belongs to the command `recover`: callers leave it out. */
-export type PrepareLiveMigration = (request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>;
+export type PrepareLiveMigration = (
+  request: PrepareRequest,
+  recovery?: Recovery,
+) => Promise<Receipt>;
 
 /** The workflow `WORKFLOW_TYPES.prepareOnSchedule`. */
 export type PrepareOnSchedule = (input: ScheduledRequest) => Promise<ScheduledResult>;

@@ -42,7 +42,11 @@ export function isRunFailureType(type: unknown): type is FailureType {
 }
 
 /** The `type` of a delivery's failure. The Updates fail with it; the run stays open. */
-export const DELIVERY_FAILURE_TYPES = ['SinkRejected', 'SinkUnavailable', 'SealedTokenUnreadable'] as const;
+export const DELIVERY_FAILURE_TYPES = [
+  'SinkRejected',
+  'SinkUnavailable',
+  'SealedTokenUnreadable',
+] as const;
 
 export type DeliveryFailureType = (typeof DELIVERY_FAILURE_TYPES)[number];
 
@@ -85,5 +89,7 @@ export function isSinkName(name: unknown): name is string {
  */
 export function workflowIdFor(orgId: string, sourceOrgId?: string | null): string {
   if (sourceOrgId === '') throw new TypeError('sourceOrgId is empty: leave it out or pass null');
-  return sourceOrgId ? `live-migration-prep/${orgId}/${sourceOrgId}` : `live-migration-prep/${orgId}`;
+  return sourceOrgId
+    ? `live-migration-prep/${orgId}/${sourceOrgId}`
+    : `live-migration-prep/${orgId}`;
 }

@@ -61,8 +61,12 @@ export const prepareRequestSchema = z
         '[] for a source in Cloud Manager; else the public addresses or CIDR blocks of the Ops Manager instances',
       ),
       sink: sinkName.describe('Name of a sink in the configuration of the worker'),
-      sourceOrgId: organizationId.nullish().describe('Cloud Manager organization that will use the token'),
-      requestedBy: shortText.nullish().describe('Who requests it: a claim for the audit, not an identity'),
+      sourceOrgId: organizationId
+        .nullish()
+        .describe('Cloud Manager organization that will use the token'),
+      requestedBy: shortText
+        .nullish()
+        .describe('Who requests it: a claim for the audit, not an identity'),
       changeReference: shortText.nullish().describe('The change or ticket this belongs to'),
       again: z
         .union(
@@ -85,10 +89,17 @@ const sinksTried = z.array(sinkName).max(MAX_SINKS_TRIED);
 
 const requestFacts = {
   orgId: organizationId.describe('Atlas organization in which the link-token was created'),
-  sourceOrgId: organizationId.nullable().describe('Organization that will use the token, when named'),
-  accessListIps: accessListIps.describe('The access list as Atlas was sent it: normalised, without duplicates'),
+  sourceOrgId: organizationId
+    .nullable()
+    .describe('Organization that will use the token, when named'),
+  accessListIps: accessListIps.describe(
+    'The access list as Atlas was sent it: normalised, without duplicates',
+  ),
   credential: shortText.describe('Name of the configured credential that created the token'),
-  warnings: z.array(z.string().max(MAX_WARNING_LENGTH)).max(MAX_WARNINGS).describe('Warnings about the access list'),
+  warnings: z
+    .array(z.string().max(MAX_WARNING_LENGTH))
+    .max(MAX_WARNINGS)
+    .describe('Warnings about the access list'),
   requestedBy: shortText.nullable().describe('Who requested it, as the caller claimed'),
   changeReference: shortText.nullable().describe('The change or ticket, as the caller claimed'),
 };
@@ -101,7 +112,9 @@ export type ValidRequest = z.output<typeof validRequestSchema>;
 const tokenFacts = {
   ...requestFacts,
   deliveryId: z.uuid().describe('Identifies the token; the same over every delivery of it'),
-  tokenSha256: sha256.describe('SHA-256 of the token in lower-case hex, by which a leaked token can be recognised'),
+  tokenSha256: sha256.describe(
+    'SHA-256 of the token in lower-case hex, by which a leaked token can be recognised',
+  ),
   createdAt: timestamp.describe('When Atlas returned the token (RFC 3339, UTC)'),
   unconfirmedTokens: count.describe(
     'Upper bound of other tokens that Atlas may have created and the run never received',
@@ -116,7 +129,9 @@ export type TokenFacts = z.output<typeof tokenFactsSchema>;
 /** A token to deliver, with the facts that a sink stores beside it. */
 export const deliverySchema = tokenFactsSchema
   .omit({ accessListIps: true, credential: true, warnings: true, unconfirmedTokens: true })
-  .extend({ linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential') });
+  .extend({
+    linkToken: z.string().min(1).max(MAX_LINK_TOKEN_BYTES).describe('The link-token: a credential'),
+  });
 
 /**
  * A created token in history. `jwe` holds the token and everything that delivery uses; the readable facts beside it are
@@ -137,7 +152,8 @@ export const receiptSchema = z
   })
   .meta({
     title: 'Receipt',
-    description: 'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
+    description:
+      'Result of prepareLiveMigration. Later versions may add fields: ignore those you do not know.',
   });
 
 export type Receipt = z.output<typeof receiptSchema>;
@@ -162,7 +178,9 @@ export type ScheduledRequest = z.input<typeof scheduledRequestSchema>;
 export const scheduledResultSchema = z.object({
   outcome: z.enum(['prepared', 'alreadyRunning', 'alreadyLinked', 'recentToken']),
   lastTokenAt: timestamp.nullable().describe('When the last known token of the pair was created'),
-  receipt: receiptSchema.nullable().describe('Of the run that this one started; null when it started none'),
+  receipt: receiptSchema
+    .nullable()
+    .describe('Of the run that this one started; null when it started none'),
 });
 
 export type ScheduledResult = z.output<typeof scheduledResultSchema>;
@@ -205,7 +223,9 @@ export const checkReportSchema = z.object({
   request: z
     .object({ ...requestFacts, sink: sinkName })
     .nullable()
-    .describe('The request as a run would use it; null when there is none, or when it is not valid'),
+    .describe(
+      'The request as a run would use it; null when there is none, or when it is not valid',
+    ),
   fields: fields.describe('What is wrong with which field of the request'),
 });
 
@@ -216,10 +236,14 @@ export const failureDetailsSchema = z
   .object({
     status: z.int().optional().describe('HTTP status of the response that decided'),
     errorCode: detail.optional().describe('Error code of Atlas'),
-    reason: detail.optional().describe('Reason that Atlas gave, or the code of a failed connection'),
+    reason: detail
+      .optional()
+      .describe('Reason that Atlas gave, or the code of a failed connection'),
     detail: detail.optional().describe('Detail that Atlas gave'),
     fields: fields.optional().describe('What is wrong with which field'),
-    unconfirmedTokens: count.describe('Upper bound of tokens that Atlas may have created and the run never received'),
+    unconfirmedTokens: count.describe(
+      'Upper bound of tokens that Atlas may have created and the run never received',
+    ),
     deliveryId: z
       .uuid()
       .nullish()
@@ -229,13 +253,18 @@ export const failureDetailsSchema = z
     state: z
       .enum(['delivered', 'recoverable'])
       .optional()
-      .describe('TokenExists: whether the earlier run delivered its token, or recover can deliver it'),
+      .describe(
+        'TokenExists: whether the earlier run delivered its token, or recover can deliver it',
+      ),
     runId: z.uuid().optional().describe('TokenExists: the run that has the earlier token'),
     receipt: receiptSchema
       .nullish()
       .describe('TokenExists: of the earlier run, when it delivered and its history is there'),
   })
-  .meta({ title: 'FailureDetails', description: 'First element of the details of an ApplicationFailure' });
+  .meta({
+    title: 'FailureDetails',
+    description: 'First element of the details of an ApplicationFailure',
+  });
 
 export type FailureDetails = z.output<typeof failureDetailsSchema>;
 

@@ -15,7 +15,10 @@ const TEMPORAL_TIMEOUT_MS = 4000;
  *
  * @throws ConfigError
  */
-export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: string): Promise<Finding[]> {
+export async function checkInstallation(
+  env: NodeJS.ProcessEnv,
+  configFile?: string,
+): Promise<Finding[]> {
   const config = loadConfig(env, configFile);
   const services = await createServices(config);
   try {
@@ -23,7 +26,10 @@ export async function checkInstallation(env: NodeJS.ProcessEnv, configFile?: str
       checkTemporal(env, config.taskQueue),
       runAll(workerChecks(services, wholeWorker(services), { token: 'new', onHost: true })),
     ]);
-    const warnings = config.warnings.map((message) => ({ check: 'configuration', ...warning(message) }));
+    const warnings = config.warnings.map((message) => ({
+      check: 'configuration',
+      ...warning(message),
+    }));
     return [...warnings, ...temporal, ...worker, checkClock(services.atlas)];
   } finally {
     await services.atlas.close();
@@ -35,12 +41,18 @@ async function checkTemporal(env: NodeJS.ProcessEnv, taskQueue: string): Promise
   const results = await connectAndCheck(env, taskQueue).catch((error: unknown) => [
     failedCheck((error as Error).message),
   ]);
-  return checks.map((check, index) => ({ check, ...(results[index] ?? unchecked('Temporal cannot be reached')) }));
+  return checks.map((check, index) => ({
+    check,
+    ...(results[index] ?? unchecked('Temporal cannot be reached')),
+  }));
 }
 
 /** @throws Error when Temporal's settings are wrong or it cannot be reached. */
 async function connectAndCheck(env: NodeJS.ProcessEnv, taskQueue: string): Promise<CheckResult[]> {
-  const { connection, client, address, unreachable } = await connectClient(env, TEMPORAL_TIMEOUT_MS);
+  const { connection, client, address, unreachable } = await connectClient(
+    env,
+    TEMPORAL_TIMEOUT_MS,
+  );
   try {
     return await client.withDeadline(Date.now() + TEMPORAL_TIMEOUT_MS, async () => [
       await checkNamespace(client, address),

@@ -3,7 +3,15 @@ import type { AdminApi, TokenUse } from '../atlas/admin-api';
 import { classifyAtlasError } from '../atlas/failures';
 import type { Services } from '../config/services';
 import { formatCount } from '../shared/text';
-import { failedCheck, ok, unchecked, warning, type Check, type CheckResult, type Scope } from './check-result';
+import {
+  failedCheck,
+  ok,
+  unchecked,
+  warning,
+  type Check,
+  type CheckResult,
+  type Scope,
+} from './check-result';
 
 const ROLE_CHECKS_AT_A_TIME = 10;
 /** Organizations that are checked where the configuration names none. */
@@ -61,7 +69,12 @@ function toRefused(cause: unknown): CheckResult {
   return failedCheck(message, retryable);
 }
 
-async function checkRole(atlas: AdminApi, name: string, orgId: string, isVisible: boolean): Promise<CheckResult> {
+async function checkRole(
+  atlas: AdminApi,
+  name: string,
+  orgId: string,
+  isVisible: boolean,
+): Promise<CheckResult> {
   try {
     await atlas.requireOwnerRole(orgId, name);
     return ok(`credential ${name} may create link-tokens`);
@@ -69,16 +82,25 @@ async function checkRole(atlas: AdminApi, name: string, orgId: string, isVisible
     const { type, details, message } = classifyAtlasError(error, 'availableProjects');
     const refusals = isVisible ? [401, 403] : [401, 403, 404];
     if (type !== 'AtlasRequestRejected' || !refusals.includes(details.status ?? 0)) {
-      return warning(`it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`);
+      return warning(
+        `it is not known whether credential ${name} may create link-tokens in ${orgId}: ${message}`,
+      );
     }
-    if (isVisible) return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
+    if (isVisible) {
+      return failedCheck(`credential ${name} cannot create link-tokens in ${orgId}: ${message}`);
+    }
     const problem = `${orgId} is not visible to credential ${name}, and a credential belongs to one organization`;
-    const remedy = 'correct the id of the organization, or name another credential for it under atlas.organizations';
+    const remedy =
+      'correct the id of the organization, or name another credential for it under atlas.organizations';
     return { ...failedCheck(`${problem}: ${remedy}`), field: 'orgId' };
   }
 }
 
-function summarize(ids: readonly string[], results: readonly CheckResult[], onHost: boolean): CheckResult {
+function summarize(
+  ids: readonly string[],
+  results: readonly CheckResult[],
+  onHost: boolean,
+): CheckResult {
   if (ids.length === 0) return warning('it can see no organization: check its roles');
   const problems = results.filter(({ state }) => state !== 'ok');
   const [first, ...more] = problems.map(({ message }) => message);

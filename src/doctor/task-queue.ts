@@ -38,9 +38,16 @@ export async function checkTaskQueue(
   }
 }
 
-async function checkPollers(client: Client, taskQueue: string, expiresMs: number): Promise<CheckResult> {
+async function checkPollers(
+  client: Client,
+  taskQueue: string,
+  expiresMs: number,
+): Promise<CheckResult> {
   const { namespace } = client.options;
-  const queue = await client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: taskQueue } });
+  const queue = await client.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+  });
   // The newest poll first.
   const pollers = queue.pollers.toSorted((a, b) => toMs(b.lastAccessTime) - toMs(a.lastAccessTime));
   const expiredMs = Math.max(0, Date.now() - expiresMs);
@@ -49,14 +56,18 @@ async function checkPollers(client: Client, taskQueue: string, expiresMs: number
   if (!newest) return warning(describeNoPoller(taskQueue, toMs(pollers[0]?.lastAccessTime)));
   const { versioningInfo } = queue;
   if (present.some((poller) => getsWork(poller, versioningInfo))) return ok('a worker polls it');
-  return warning(describeIdleWorkers(namespace, taskQueue, newest, versioningInfo?.currentDeploymentVersion));
+  return warning(
+    describeIdleWorkers(namespace, taskQueue, newest, versioningInfo?.currentDeploymentVersion),
+  );
 }
 
 /** WORKER_VERSIONING_MODE_VERSIONED in Temporal's API. */
 const VERSIONED = 2;
 
 function findVersion({ deploymentOptions }: Poller): Version | null {
-  return deploymentOptions && Number(deploymentOptions.workerVersioningMode) === VERSIONED ? deploymentOptions : null;
+  return deploymentOptions && Number(deploymentOptions.workerVersioningMode) === VERSIONED
+    ? deploymentOptions
+    : null;
 }
 
 /** Value of `currentVersion` while no version is current. */
@@ -69,7 +80,11 @@ const NO_VERSION = '__unversioned__';
  * @see https://github.com/temporalio/api/blob/master/temporal/api/taskqueue/v1/message.proto (TaskQueueVersioningInfo)
  */
 function getsWork(poller: Poller, queue: TaskQueue['versioningInfo']): boolean {
-  const { currentDeploymentVersion: current, currentVersion, rampingDeploymentVersion: ramping } = queue ?? {};
+  const {
+    currentDeploymentVersion: current,
+    currentVersion,
+    rampingDeploymentVersion: ramping,
+  } = queue ?? {};
   const areVersionsKnown = current || currentVersion === NO_VERSION;
   if (!areVersionsKnown) return true;
   const version = findVersion(poller);
@@ -90,7 +105,12 @@ function describeNoPoller(taskQueue: string, lastMs: number): string {
   );
 }
 
-function describeIdleWorkers(namespace: string, taskQueue: string, poller: Poller, current?: Version | null): string {
+function describeIdleWorkers(
+  namespace: string,
+  taskQueue: string,
+  poller: Poller,
+  current?: Version | null,
+): string {
   const version = findVersion(poller);
   if (version) {
     const deploymentName = version.deploymentName ?? '';

@@ -57,7 +57,11 @@ export async function checkRunList(client: Client): Promise<CheckResult> {
     const reason = escapeControls(findGrpcError(error)?.details || (error as Error).message);
     const what = `list the runs of namespace ${namespace} (${reason})`;
     const refusal = findListRefusal(error);
-    if (refusal) return failedCheck(`Temporal refuses to ${what}: ${refusal}; without the list no run creates a token`);
+    if (refusal) {
+      return failedCheck(
+        `Temporal refuses to ${what}: ${refusal}; without the list no run creates a token`,
+      );
+    }
     return failedCheck(
       `Temporal did not ${what}: check its visibility store and the limit frontend.namespaceRPS.visibility;` +
         ' until it lists runs, new runs wait',

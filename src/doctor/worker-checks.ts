@@ -4,7 +4,14 @@ import type { Finding } from '../contract/schemas';
 import type { Sealer } from '../secrets/sealing';
 import { classifyDeliveryError } from '../sinks/failures';
 import type { CheckTarget, Sink } from '../sinks/sink';
-import { failedCheck, ok, unchecked, type Check, type CheckResult, type Scope } from './check-result';
+import {
+  failedCheck,
+  ok,
+  unchecked,
+  type Check,
+  type CheckResult,
+  type Scope,
+} from './check-result';
 import { credentialChecks, type CredentialOptions } from './credential-checks';
 
 const CHECK_TIMEOUT_MS = 10_000;
@@ -38,8 +45,14 @@ export function wholeWorker({ organizations, sinks }: Services): Scope {
 }
 
 /** Returns checks that change nothing and create no link-token. */
-export function workerChecks(services: Services, scope: Scope, options: CredentialOptions): Check[] {
-  const checks: Check[] = [{ name: 'sealing keys', run: () => Promise.resolve(checkKeys(services.sealer)) }];
+export function workerChecks(
+  services: Services,
+  scope: Scope,
+  options: CredentialOptions,
+): Check[] {
+  const checks: Check[] = [
+    { name: 'sealing keys', run: () => Promise.resolve(checkKeys(services.sealer)) },
+  ];
   checks.push(...credentialChecks(services, scope, options));
   for (const [name, sink] of services.sinks) {
     if (!scope.sinks.includes(name)) continue;

@@ -43,7 +43,9 @@ export function createDigest(username: Secret, password: Secret) {
 
 /** Finds the first Digest challenge in a header that this client can answer. */
 function parseChallenge(header: string | null) {
-  const challenges = (header ?? '').split(/,\s*(?=\w+\s+\w+\s*=)/).filter((text) => /^\s*Digest\s/i.test(text));
+  const challenges = (header ?? '')
+    .split(/,\s*(?=\w+\s+\w+\s*=)/)
+    .filter((text) => /^\s*Digest\s/i.test(text));
   for (const text of challenges) {
     const { realm, nonce, opaque, stale, algorithm = 'MD5' } = parseParameters(text);
     if (realm === undefined || nonce === undefined || algorithm.toUpperCase() !== 'MD5') continue;
@@ -54,7 +56,9 @@ function parseChallenge(header: string | null) {
 
 function parseParameters(challenge: string): Record<string, string | undefined> {
   const pairs = [...challenge.matchAll(/\b(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)];
-  return Object.fromEntries(pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]));
+  return Object.fromEntries(
+    pairs.map(([, name = '', quoted, token]) => [name.toLowerCase(), quoted ?? token]),
+  );
 }
 
 type Challenge = NonNullable<ReturnType<typeof parseChallenge>>;
@@ -68,7 +72,15 @@ function createSignature(username: string, password: string, { realm, nonce, opa
     const cnonce = randomBytes(16).toString('hex');
     const response = md5(ha1, nonce, nc, cnonce, 'auth', md5(method, uri));
     const escaped = username.replace(/["\\]/g, '\\$&');
-    const parameters = Object.entries({ username: escaped, realm, nonce, uri, cnonce, response, opaque })
+    const parameters = Object.entries({
+      username: escaped,
+      realm,
+      nonce,
+      uri,
+      cnonce,
+      response,
+      opaque,
+    })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}="${value}"`);
     parameters.push(`nc=${nc}`, 'qop=auth', 'algorithm=MD5');

@@ -33,7 +33,10 @@ export function firstEntries<Entry extends z.ZodType>(entry: Entry, max: number)
  * @param bodyOptional whether an incomplete body is empty text and not an error, as it is for statuses from 300.
  * @throws the error of undici for an incomplete body.
  */
-export async function readResponse(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<HttpResponse> {
+export async function readResponse(
+  response: Dispatcher.ResponseData,
+  bodyOptional: boolean,
+): Promise<HttpResponse> {
   const text = await readBody(response, bodyOptional);
   return {
     status: response.statusCode,
@@ -48,7 +51,9 @@ export async function readResponse(response: Dispatcher.ResponseData, bodyOption
 async function readBody(response: Dispatcher.ResponseData, bodyOptional: boolean): Promise<string> {
   try {
     const body = Buffer.from(await response.body.arrayBuffer());
-    return getHeader(response, 'content-encoding')?.toLowerCase() === 'gzip' ? unzip(body) : body.toString();
+    return getHeader(response, 'content-encoding')?.toLowerCase() === 'gzip'
+      ? unzip(body)
+      : body.toString();
   } catch (error) {
     const isTooLong = (error as NodeJS.ErrnoException).code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE';
     if (bodyOptional || isTooLong || response.statusCode >= 300) return '';
@@ -96,5 +101,7 @@ export function parseRetryAfterMs(header: string | null, now: Date): number | un
   }
   // Date.parse alone would read "-5" as a date.
   const date = /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(value) ? Date.parse(value) : NaN;
-  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now.getTime()), MAX_REQUESTED_WAIT_MS);
+  return Number.isNaN(date)
+    ? undefined
+    : Math.min(Math.max(0, date - now.getTime()), MAX_REQUESTED_WAIT_MS);
 }

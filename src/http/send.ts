@@ -45,7 +45,10 @@ const OWN_HEADERS = { 'accept-encoding': 'gzip', 'user-agent': `live-migration-p
  */
 export function createSender(timeoutMs: number) {
   // It uses HTTPS_PROXY, HTTP_PROXY and NO_PROXY: Node 20 itself ignores them.
-  const dispatcher = new EnvHttpProxyAgent({ clientFactory: createProxyClient, maxResponseSize: MAX_BODY_BYTES });
+  const dispatcher = new EnvHttpProxyAgent({
+    clientFactory: createProxyClient,
+    maxResponseSize: MAX_BODY_BYTES,
+  });
   return {
     /**
      * Sends one request once and waits for its whole response. It follows no redirect. The body of a response with a
@@ -86,7 +89,11 @@ export function createSender(timeoutMs: number) {
 
 function findErrorCode(error: unknown): string {
   // `instanceof` fails here: in tests, a DOMException is an Error of another realm.
-  const { name, code, cause } = (error ?? {}) as { name?: unknown; code?: unknown; cause?: unknown };
+  const { name, code, cause } = (error ?? {}) as {
+    name?: unknown;
+    code?: unknown;
+    cause?: unknown;
+  };
   if (name === 'TimeoutError') return 'TIMEOUT';
   if (typeof code === 'string') return code;
   if (cause) return findErrorCode(cause);

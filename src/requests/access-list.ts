@@ -55,7 +55,9 @@ export function validateAccessList(list: readonly unknown[]) {
 }
 
 /** Checks an entry of the access list. Returns its normalised form for Atlas, or its problem. */
-export function validateEntry(text: string): { entry: string; warning?: string } | { problem: string } {
+export function validateEntry(
+  text: string,
+): { entry: string; warning?: string } | { problem: string } {
   const block = parseBlock(text);
   if (!block) return { problem: NO_BLOCK };
   const { address, prefixLength, width, first, last } = block;
@@ -69,10 +71,15 @@ export function validateEntry(text: string): { entry: string; warning?: string }
   }
 
   const privateRange = [first.range(), last.range()].find((range) => !PERMITTED_RANGES.has(range));
-  if (privateRange) return { problem: `is in a range that is not public (${privateRange}): ${LIST_THE_SOURCE}` };
+  if (privateRange) {
+    return { problem: `is in a range that is not public (${privateRange}): ${LIST_THE_SOURCE}` };
+  }
   // Compressed lower-case IPv6 (RFC 5952), and no mask on a single address.
-  const entry = prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
-  if (first.toString() !== address.toString()) return { problem: `has host bits set: write ${entry}` };
+  const entry =
+    prefixLength === width.address ? first.toString() : `${first.toString()}/${prefixLength}`;
+  if (first.toString() !== address.toString()) {
+    return { problem: `has host bits set: write ${entry}` };
+  }
 
   if (prefixLength >= width.warnedBelow) return { entry };
   return { entry, warning: 'is a wide block: write a narrower one if that covers the source' };

@@ -17,19 +17,26 @@ export function validateAgainstConfig(input: unknown, permissions: Permissions) 
   if (!credential) return { request: null, problems };
   const warnings = [...request.warnings];
   if (request.accessListIps.length > 0 && sinks.get(request.sink)?.skipsAccessList) {
-    warnings.push(`accessListIps is not needed: sink ${request.sink} delivers to Cloud Manager, so write []`);
+    warnings.push(
+      `accessListIps is not needed: sink ${request.sink} delivers to Cloud Manager, so write []`,
+    );
   }
   return { request: { ...request, credential, warnings }, problems };
 }
 
 function findSourceProblems(request: ValidFields | null, sinks: Services['sinks']): FieldProblem[] {
-  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) return [];
+  if (!request || request.sourceOrgId !== null || !sinks.get(request.sink)?.needsSourceOrgId) {
+    return [];
+  }
   const description = `is missing, and sink ${request.sink} needs the source organization: name it`;
   return [{ field: 'sourceOrgId', description }];
 }
 
 /** Checks the organization and the sink, even if other fields are wrong. */
-function findOrganizationProblems(input: unknown, { organizations, sinks }: Permissions): FieldProblem[] {
+function findOrganizationProblems(
+  input: unknown,
+  { organizations, sinks }: Permissions,
+): FieldProblem[] {
   const { orgId, sink } = toObject(input);
   const org = organizationId.safeParse(orgId).data;
   const isServed = org !== undefined && organizations.credentialFor(org) !== null;

@@ -18,7 +18,10 @@ const MAX_LISTED = 10;
 export type ValidFields = Omit<ValidRequest, 'credential'>;
 
 /** Checks a request by every rule that needs no configuration. */
-export function validateFields(input: unknown): { request: ValidFields | null; problems: FieldProblem[] } {
+export function validateFields(input: unknown): {
+  request: ValidFields | null;
+  problems: FieldProblem[];
+} {
   if (input === UNREADABLE) {
     const description = `is ${String(UNREADABLE)}: send plain JSON, without an encryption codec`;
     return { request: null, problems: [{ field: 'request', description }] };

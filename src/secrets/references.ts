@@ -21,7 +21,9 @@ export type SecretFormat = (secret: string) => string | null;
 
 /** Checks a secret that goes into an HTTP header: an error may quote a malformed header. */
 export const headerFormat: SecretFormat = (secret) =>
-  /^[\x21-\x7e]+$/.test(secret) ? null : 'is not a credential: it contains white space or characters outside ASCII';
+  /^[\x21-\x7e]+$/.test(secret)
+    ? null
+    : 'is not a credential: it contains white space or characters outside ASCII';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -46,7 +48,8 @@ type TextOrReference = z.output<typeof textOrReferenceSchema>;
 
 /** Creates the schema of `{env: NAME}` or `{file: PATH}`. It reads the secret, to report a missing one. */
 export function secretReference(context: ReferenceContext, format: SecretFormat) {
-  const problem = 'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
+  const problem =
+    'is not a reference to a secret: write {env: NAME} or {file: PATH}, never the secret';
   return readable(referenceSchema, problem, context, format);
 }
 
@@ -91,12 +94,17 @@ function toSecret(value: TextOrReference, context: ReferenceContext, format: Sec
   return secret;
 }
 
-function readSecretFile(file: string, remedy = 'correct its path, or permit the worker to read it'): string {
+function readSecretFile(
+  file: string,
+  remedy = 'correct its path, or permit the worker to read it',
+): string {
   try {
     const secret = readFileSync(file, 'utf8').replace(/\r?\n$/, '');
     if (secret !== '') return secret;
   } catch (error) {
-    throw new SecretUnavailableError(`file ${file} cannot be read (${systemErrorCode(error)}): ${remedy}`);
+    throw new SecretUnavailableError(
+      `file ${file} cannot be read (${systemErrorCode(error)}): ${remedy}`,
+    );
   }
   throw new SecretUnavailableError(`file ${file} is empty: write the secret into it`);
 }

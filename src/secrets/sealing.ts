@@ -17,7 +17,10 @@ const keySetSchema = z.object({
   keys: z
     .array(keySchema, 'is not a list of keys')
     .min(1, 'holds no key')
-    .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, 'holds two keys with one kid'),
+    .refine(
+      (keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length,
+      'holds two keys with one kid',
+    ),
 });
 
 const PAYLOAD_VERSION = 1;
@@ -33,7 +36,8 @@ const payloadSchema = tokenFactsSchema.extend({
 export const HOW_TO_MAKE_KEYS =
   'for a first installation, make the keys with: live-migration-prep sealing-keys --file sealing-keys.json';
 const HOW_TO_RESTORE_KEYS =
-  'restore them from another worker, since only they open the tokens that are sealed with them; ' + HOW_TO_MAKE_KEYS;
+  'restore them from another worker, since only they open the tokens that are sealed with them; ' +
+  HOW_TO_MAKE_KEYS;
 
 /** Thrown when a sealed token cannot be opened here. Its message names the key and never holds the token. */
 export class SealedTokenUnreadableError extends Error {
@@ -74,7 +78,8 @@ export function createSealer(readKeySet: () => string) {
     const key = keys.find(hasKid);
     if (key) return key;
     const problem = `the token was sealed with key ${quote(kid)}, which this worker does not have`;
-    const remedy = 'add it to the key set, behind the first, and restart the worker if its set is in the environment';
+    const remedy =
+      'add it to the key set, behind the first, and restart the worker if its set is in the environment';
     throw new SealedTokenUnreadableError(`${problem}: ${remedy}`, true);
   }
 
@@ -95,7 +100,9 @@ export function createSealer(readKeySet: () => string) {
         createdAt: new Date().toISOString(),
       };
       const [{ kid, k }] = keys;
-      const payload = new TextEncoder().encode(JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }));
+      const payload = new TextEncoder().encode(
+        JSON.stringify({ version: PAYLOAD_VERSION, linkToken, ...tokenFacts }),
+      );
       const jwe = await new CompactEncrypt(payload)
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, aud: workflowId })
         .encrypt(base64url.decode(k));
@@ -128,7 +135,10 @@ export function createSealer(readKeySet: () => string) {
       } catch (error) {
         if (error instanceof SealedTokenUnreadableError) throw error;
         const problem = 'the sealed token was altered, or sealed with another key of the same id';
-        throw new SealedTokenUnreadableError(`${problem}: take it from the history of its own run`, false);
+        throw new SealedTokenUnreadableError(
+          `${problem}: take it from the history of its own run`,
+          false,
+        );
       }
     },
   };
@@ -169,8 +179,12 @@ function parseKeySet(json: string): [Key, ...Key[]] {
   }
   const { data, error } = keySetSchema.safeParse(input);
   if (error) {
-    const problems = error.issues.map(({ path, message }) => `${path.join('.')} ${message}`).join('; ');
-    throw new Error(`the sealing keys are not a JWK set of 256-bit keys (${problems}): ${HOW_TO_RESTORE_KEYS}`);
+    const problems = error.issues
+      .map(({ path, message }) => `${path.join('.')} ${message}`)
+      .join('; ');
+    throw new Error(
+      `the sealing keys are not a JWK set of 256-bit keys (${problems}): ${HOW_TO_RESTORE_KEYS}`,
+    );
   }
   return data.keys as [Key, ...Key[]];
 }

@@ -47,7 +47,10 @@ const retriesSchema = backoffSchema.extend({
 export type Retries = z.output<typeof retriesSchema>;
 
 /** A valid request with the retries of its run: workflow code reads no configuration. */
-export const validatedRequestSchema = z.object({ request: validRequestSchema, retries: retriesSchema });
+export const validatedRequestSchema = z.object({
+  request: validRequestSchema,
+  retries: retriesSchema,
+});
 
 export type ValidatedRequest = z.output<typeof validatedRequestSchema>;
 

@@ -10,7 +10,11 @@ export function applicationFailure(options: ApplicationFailureOptions): Applicat
   return failure;
 }
 
-export function terminalFailure(type: string, message: string, ...details: unknown[]): ApplicationFailure {
+export function terminalFailure(
+  type: string,
+  message: string,
+  ...details: unknown[]
+): ApplicationFailure {
   return applicationFailure({ type, message, nonRetryable: true, details });
 }
 

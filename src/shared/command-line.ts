@@ -24,7 +24,11 @@ export function reportCommand(workflowId: string): string {
  *
  * @param buildId null for the workers without a version.
  */
-export function setCurrentVersionCommand(namespace: string, deploymentName: string, buildId: string | null): string {
+export function setCurrentVersionCommand(
+  namespace: string,
+  deploymentName: string,
+  buildId: string | null,
+): string {
   const version = buildId === null ? '--unversioned' : `--build-id ${shellQuote(buildId)}`;
   return (
     `temporal worker deployment set-current-version --namespace ${shellQuote(namespace)}` +

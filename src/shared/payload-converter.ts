@@ -22,7 +22,11 @@ const MAX_DEPTH = 50;
  * it is invalid input like any other, and so are bytes and what is nested too deeply.
  */
 class LenientPayloadConverter extends DefaultPayloadConverter {
-  override fromPayload<T>(payload: Payload, context?: SerializationContext, hint?: ConverterHint<T>): T {
+  override fromPayload<T>(
+    payload: Payload,
+    context?: SerializationContext,
+    hint?: ConverterHint<T>,
+  ): T {
     // Before it is parsed: a client that starts many runs with 2 MB of nested lists each would end every worker.
     if (isTooLarge(payload.data ?? NO_BYTES)) return UNREADABLE as T;
     try {

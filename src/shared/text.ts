@@ -2,7 +2,8 @@
  * Characters that a terminal executes or that reorder text: C0 and C1 controls, line separators of Unicode, marks and
  * overrides of bidirectional text.
  */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 
 /** Escapes these characters as JSON does: `\u001b`. */
 export function escapeControls(text: string): string {
@@ -21,7 +22,9 @@ export function truncate(text: string, maxLength?: number): string {
 
 /** Quotes a text as one word of a shell command. */
 export function shellQuote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
+  return /^[\w@%+=:,./-]+$/.test(text)
+    ? text
+    : `'${escapeControls(text).replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** Formats a count with its noun, such as `1 run` or `3 runs`. */

@@ -3,7 +3,12 @@ import { z } from 'zod';
 import { createDigest } from '../http/digest';
 import { isSuccess, type HttpResponse } from '../http/response';
 import type { HttpRequest } from '../http/send';
-import { headerFormat, textOrReference, secretReference, type ReferenceContext } from '../secrets/references';
+import {
+  headerFormat,
+  textOrReference,
+  secretReference,
+  type ReferenceContext,
+} from '../secrets/references';
 import { SinkRejectedError, SinkUnavailableError, type Sink, type SinkType } from './sink';
 import { createSinkSend, joinUrl, statusError, type Advice } from './utils/http';
 import { durationMs, httpConfig, httpUrl } from './utils/http-config';
@@ -52,11 +57,14 @@ function createCloudManagerSink(config: Config): Sink {
     const method = body ? 'POST' : 'GET';
     const url = joinUrl(config.baseUrl, path);
     const unsigned = { accept: 'application/json', 'content-type': 'application/json' };
-    const response = await withDigest({ method, uri: url.pathname, headers: unsigned }, (headers) => {
-      const request: HttpRequest = { method, url, headers };
-      if (body) request.body = JSON.stringify(body);
-      return send(request, signal);
-    });
+    const response = await withDigest(
+      { method, uri: url.pathname, headers: unsigned },
+      (headers) => {
+        const request: HttpRequest = { method, url, headers };
+        if (body) request.body = JSON.stringify(body);
+        return send(request, signal);
+      },
+    );
     if (!isSuccess(response)) throw statusError(`${server}, ${path}`, response, ADVICE);
     return response;
   }

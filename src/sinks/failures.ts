@@ -28,10 +28,16 @@ export function classifyDeliveryError(error: unknown): DeliveryFailure {
   if (error instanceof SecretUnavailableError) return { ...unavailable, message: error.message };
   // The worker stops, or an operator paused or reset the activity.
   if (error instanceof CancelledFailure) {
-    return { ...unavailable, message: 'stopped before the sink had accepted the token; another attempt follows' };
+    return {
+      ...unavailable,
+      message: 'stopped before the sink had accepted the token; another attempt follows',
+    };
   }
   // The message of a library may hold a secret.
   const name = nameOfError(error);
   const problem = `the worker failed with an unexpected error (${name})`;
-  return { ...unavailable, message: `${problem}: if it recurs, report it as an issue of live-migration-prep` };
+  return {
+    ...unavailable,
+    message: `${problem}: if it recurs, report it as an issue of live-migration-prep`,
+  };
 }

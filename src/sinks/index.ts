@@ -32,12 +32,16 @@ export function sinkConfigSchema(context: ReferenceContext) {
       const { data: config, error } = sinkType.configSchema(context).safeParse(rest);
       if (!error) return async () => sinkType.create(config);
       // The configuration makes its messages from the codes of these issues.
-      issues.issues.push(...error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue));
+      issues.issues.push(
+        ...error.issues.map((issue) => ({ ...issue, input: rest }) as z.core.$ZodRawIssue),
+      );
       return z.NEVER;
     });
 }
 
-export async function createSinks(factories: ReadonlyMap<string, SinkFactory>): Promise<Map<string, Sink>> {
+export async function createSinks(
+  factories: ReadonlyMap<string, SinkFactory>,
+): Promise<Map<string, Sink>> {
   const sinks = [...factories].map(async ([name, create]) => [name, await create()] as const);
   return new Map(await Promise.all(sinks));
 }

@@ -21,7 +21,10 @@ const configSchema = (context: ReferenceContext) =>
     url: httpUrl,
     /** Signing secrets, the current one first; during a rotation the receiver may know either. */
     signingSecrets: z
-      .array(secretReference(context, signingSecretFormat), 'list one signing secret, or two during a rotation')
+      .array(
+        secretReference(context, signingSecretFormat),
+        'list one signing secret, or two during a rotation',
+      )
       .min(1, 'is empty: list one signing secret, or two during a rotation')
       .max(2, 'has more than two secrets: keep the new one and the former one'),
   });
@@ -43,7 +46,10 @@ export const webhookSink: SinkType<Config> = {
   },
 };
 
-function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook }: typeof StandardWebhooks): Sink {
+function createWebhookSink(
+  { url, signingSecrets, timeoutMs }: Config,
+  { Webhook }: typeof StandardWebhooks,
+): Sink {
   // The path and the query of a webhook may be secret themselves.
   const server = `the webhook at ${url.origin}`;
   const send = createSinkSend(server, timeoutMs);
@@ -66,7 +72,9 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
         'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
         'webhook-signature': signatures.join(' '),
       };
-      const response = await send({ method: 'POST', url, headers, body }, signal, { bodyOptional: true });
+      const response = await send({ method: 'POST', url, headers, body }, signal, {
+        bodyOptional: true,
+      });
       if (!isSuccess(response)) throw statusError(server, response, ADVICE);
       return `${server}, which responded with ${response.status} to webhook-id ${delivery.deliveryId}`;
     },
@@ -74,7 +82,9 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
     /** Sends OPTIONS, which has no effect (RFC 9110, 9.2.1). Any response but an outage passes. */
     async check(_target, signal) {
       for (const secret of signingSecrets) secret.read();
-      const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, { bodyOptional: true });
+      const response = await send({ method: 'OPTIONS', url, headers: {} }, signal, {
+        bodyOptional: true,
+      });
       // These come from a proxy whose receiver is down.
       if ([502, 503, 504].includes(response.status)) throw statusError(server, response);
       return `${server} responds; only a delivery shows whether it accepts a token`;
@@ -85,10 +95,13 @@ function createWebhookSink({ url, signingSecrets, timeoutMs }: Config, { Webhook
 export const linkTokenCreatedSchema = z
   .object({
     type: z.literal('link-token.created').describe('The kind of this event'),
-    timestamp: timestamp.describe('When Atlas returned the token (RFC 3339, UTC); the same in every attempt'),
+    timestamp: timestamp.describe(
+      'When Atlas returned the token (RFC 3339, UTC); the same in every attempt',
+    ),
     data: deliverySchema.describe('The token and what is known of it'),
   })
   .meta({
     title: 'LinkTokenCreated',
-    description: 'Event of the sink webhook. Later versions may add fields: ignore those you do not know.',
+    description:
+      'Event of the sink webhook. Later versions may add fields: ignore those you do not know.',
   });

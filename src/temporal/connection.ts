@@ -24,11 +24,16 @@ export function connectClient(env: NodeJS.ProcessEnv, timeoutMs: number) {
  *
  * @throws Error that says what keeps a connection from being made, such as TLS.
  */
-async function tryConnection(options: TemporalSettings['connectionOptions'], timeoutMs: number): Promise<void> {
+async function tryConnection(
+  options: TemporalSettings['connectionOptions'],
+  timeoutMs: number,
+): Promise<void> {
   // Without the interceptor that retries until the deadline.
   const connection = Connection.lazy({ ...options, channelArgs: CHANNEL_ARGS, interceptors: [] });
   try {
-    await connection.withDeadline(Date.now() + timeoutMs, () => connection.workflowService.getSystemInfo({}));
+    await connection.withDeadline(Date.now() + timeoutMs, () =>
+      connection.workflowService.getSystemInfo({}),
+    );
   } catch (error) {
     const isTimeout = findGrpcCode(error) === GRPC.deadlineExceeded;
     throw isTimeout ? new Error(`no response within ${timeoutMs} ms`) : error;
@@ -43,7 +48,9 @@ export async function connectWorker(env: NodeJS.ProcessEnv, timeoutMs: number) {
   const { NativeConnection } = await import('@temporalio/worker');
   // It has no timeout, and would wait for ever for a server that accepts and never responds.
   return connect(env, (options) =>
-    withTimeout(timeoutMs, undefined, (signal) => raceSignal(() => NativeConnection.connect(options), signal)),
+    withTimeout(timeoutMs, undefined, (signal) =>
+      raceSignal(() => NativeConnection.connect(options), signal),
+    ),
   );
 }
 
@@ -63,11 +70,21 @@ async function connect<C extends ConnectionLike>(
     throw unreachable(error);
   });
   const dataConverter = { payloadConverterPath: require.resolve('../shared/payload-converter') };
-  return { connection, client: new Client({ connection, namespace, dataConverter }), address, namespace, unreachable };
+  return {
+    connection,
+    client: new Client({ connection, namespace, dataConverter }),
+    address,
+    namespace,
+    unreachable,
+  };
 }
 
 /** Errors of a server that was reached. */
-const DENIALS = new Set<number | null>([GRPC.notFound, GRPC.permissionDenied, GRPC.unauthenticated]);
+const DENIALS = new Set<number | null>([
+  GRPC.notFound,
+  GRPC.permissionDenied,
+  GRPC.unauthenticated,
+]);
 
 /** Minimum length of a secret. A shorter part of a header may be in a message by chance, such as `prod`. */
 const MIN_SECRET_LENGTH = 8;
@@ -88,7 +105,10 @@ function describeUnreachable(
     ? 'the reason is not shown, since it quotes a credential, which may hold a line end or a character outside ASCII'
     : escapeControls(message);
   const server = `Temporal at ${address}, namespace ${namespace}, ${tls ? 'with' : 'without'} TLS (${reason})`;
-  const settings = 'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
-  if (DENIALS.has(findGrpcCode(error))) return `no access to ${server}: grant it, or correct ${settings}`;
+  const settings =
+    'TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables';
+  if (DENIALS.has(findGrpcCode(error))) {
+    return `no access to ${server}: grant it, or correct ${settings}`;
+  }
   return `cannot reach ${server}: start it, or correct ${settings}`;
 }

@@ -67,7 +67,10 @@ export function createRecoverableTokenFinder(client: Client) {
 }
 
 /** Finds the delivery ids of the tokens that the closed runs of a workflow id delivered. */
-export async function findDeliveredIds(client: Client, workflowId: string): Promise<ReadonlySet<string>> {
+export async function findDeliveredIds(
+  client: Client,
+  workflowId: string,
+): Promise<ReadonlySet<string>> {
   const ids = new Set<string>();
   const newest = await describeRun(client, workflowId);
   for await (const run of listClosedRuns(client, workflowId, newest)) {
@@ -103,7 +106,9 @@ async function readToken(client: Client, run: RunInfo): Promise<EarlierToken | n
   // Temporal ended these runs without notice, so only the history has their token.
   if (run.status.name !== 'TERMINATED' && run.status.name !== 'TIMED_OUT') return null;
   const history = await readRun(client, run);
-  if (history.deliveredId !== null) return { ...token, state: 'delivered', deliveryId: history.deliveredId };
+  if (history.deliveredId !== null) {
+    return { ...token, state: 'delivered', deliveryId: history.deliveredId };
+  }
   return history.token && { ...token, state: 'recoverable', deliveryId: history.token.deliveryId };
 }
 
@@ -121,7 +126,8 @@ export async function describeEarlierToken(
   const { runId, receipt } = token;
   const earlier = request && (await readRequest(client, { workflowId, runId }));
   const fields = earlier ? differingFields(earlier, request) : [];
-  const difference = fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
+  const difference =
+    fields.length > 0 ? ` The earlier request differs in ${fields.join(', ')}.` : '';
   const start = commandLine('start', workflowId, '--again', '…');
   const again = `Start with "again": true (\`${start}\`) to create another token.`;
   if (token.state === 'delivered') {

@@ -35,7 +35,9 @@ export function findGrpcCode(error: unknown): number | null {
  *
  * @param time its seconds may be an object, which holds 64 bits.
  */
-export function toMs(time: { seconds?: unknown; nanos?: number | null } | null | undefined): number {
+export function toMs(
+  time: { seconds?: unknown; nanos?: number | null } | null | undefined,
+): number {
   return Number(time?.seconds ?? 0) * 1000 + Math.floor((time?.nanos ?? 0) / 1e6);
 }
 

@@ -17,8 +17,8 @@ export type RunRef = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId'> & {
 
 /** @returns null when the run did not fail, or its history is gone. */
 export async function readFailure(client: Client, run: RunRef) {
-  const failure = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))?.workflowExecutionFailedEventAttributes
-    ?.failure;
+  const failure = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
+    ?.workflowExecutionFailedEventAttributes?.failure;
   if (!failure) return null;
   const { applicationFailureInfo, message } = failure;
   return {
@@ -29,7 +29,8 @@ export async function readFailure(client: Client, run: RunRef) {
 
 /** @returns null when the result is not a receipt, or the history is gone. */
 export async function readReceipt(client: Client, run: RunRef): Promise<Receipt | null> {
-  const closed = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))?.workflowExecutionCompletedEventAttributes;
+  const closed = (await readFirstEvent(client, run, CLOSE_EVENT_ONLY))
+    ?.workflowExecutionCompletedEventAttributes;
   const receipt = receiptSchema.safeParse(decodePayloads(closed?.result)[0]).data;
   // Anyone in the namespace can complete a run, with a receipt that no workflow task could pass on.
   return receipt && fitsAsJson(receipt) ? receipt : null;
@@ -42,7 +43,8 @@ export async function readRequest(client: Client, run: RunRef): Promise<object |
   return toObject(decodePayloads(started.workflowExecutionStartedEventAttributes?.input)[0]);
 }
 
-type PageOptions = { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
+type PageOptions =
+  { historyEventFilterType: number } | { maximumPageSize?: number; nextPageToken?: Uint8Array };
 
 async function readFirstEvent(client: Client, run: RunRef, options: PageOptions) {
   return (await readHistoryPage(client, run, options))?.history?.events?.[0];
@@ -52,7 +54,8 @@ async function readFirstEvent(client: Client, run: RunRef, options: PageOptions)
 function readHistoryPage(client: Client, { workflowId, runId }: RunRef, options: PageOptions) {
   const { namespace } = client.options;
   const execution = { workflowId, runId };
-  const read = () => client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
+  const read = () =>
+    client.workflowService.getWorkflowExecutionHistory({ namespace, execution, ...options });
   return withReadTimeout(client, read).catch(nullIfNotFound);
 }
 

@@ -2,10 +2,20 @@ import type { Client } from '@temporalio/client';
 import type { Payload } from '@temporalio/common';
 import { z } from 'zod';
 import { MAX_MESSAGE_LENGTH, MAX_SINKS_TRIED, MAX_TEXT_LENGTH } from '../contract/limits';
-import { failureDetailsSchema, recoverySchema, sealedTokenSchema, type SealedToken } from '../contract/schemas';
+import {
+  failureDetailsSchema,
+  recoverySchema,
+  sealedTokenSchema,
+  type SealedToken,
+} from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
 import { toObject } from '../shared/object';
-import { UNREADABLE, decodePayloads, payloadConverter, type Payloads } from '../shared/payload-converter';
+import {
+  UNREADABLE,
+  decodePayloads,
+  payloadConverter,
+  type Payloads,
+} from '../shared/payload-converter';
 import { truncate } from '../shared/text';
 import { toMs } from './grpc';
 
@@ -74,7 +84,8 @@ export class RunRecord {
       workflowPropertiesModifiedEventAttributes: modified,
       workflowExecutionFailedEventAttributes: runFailed,
     } = event;
-    const failed = event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
+    const failed =
+      event.activityTaskFailedEventAttributes ?? event.activityTaskTimedOutEventAttributes;
     if (runStarted) this.input = decodePayloads(runStarted.input);
     if (scheduled) this.addScheduled(String(event.eventId), scheduled, at);
     if (started) this.addStarted(started, at);
@@ -88,7 +99,9 @@ export class RunRecord {
   toHistory(): RunHistory {
     const recovery = recoverySchema.safeParse(this.input[1]).data;
     const called = [...this.activities.values()].flatMap(({ sink }) => sink ?? []);
-    const sinksTried = this.namedSinks ?? [...new Set([...(recovery?.sinksTried ?? []), ...called])];
+    const sinksTried = this.namedSinks ?? [
+      ...new Set([...(recovery?.sinksTried ?? []), ...called]),
+    ];
     return {
       request: toObject(this.input[0]),
       token: recovery?.sealedToken ?? this.created?.token ?? null,
@@ -125,7 +138,10 @@ export class RunRecord {
     if (activity) activity.startedAt = at;
   }
 
-  private addCompleted(completed: Attributes<'activityTaskCompletedEventAttributes'>, at: string): void {
+  private addCompleted(
+    completed: Attributes<'activityTaskCompletedEventAttributes'>,
+    at: string,
+  ): void {
     const activity = this.find(completed);
     const [result] = decodePayloads(completed.result);
     if (activity?.type === 'createLinkToken') {
@@ -140,17 +156,24 @@ export class RunRecord {
   }
 
   private addFailed(
-    failed: Attributes<'activityTaskFailedEventAttributes'> | Attributes<'activityTaskTimedOutEventAttributes'>,
+    failed:
+      | Attributes<'activityTaskFailedEventAttributes'>
+      | Attributes<'activityTaskTimedOutEventAttributes'>,
     at: string,
   ): void {
     const activity = this.find(failed);
-    if (activity?.type === 'createLinkToken') this.addCreation(activity, at, failed.failure?.message ?? 'no result');
+    if (activity?.type === 'createLinkToken') {
+      this.addCreation(activity, at, failed.failure?.message ?? 'no result');
+    }
     const [details] = decodePayloads(failed.failure?.applicationFailureInfo?.details);
     const { sinkTried }: Partial<Record<keyof AttemptDetails, unknown>> = toObject(details);
     if (activity && sinkTried === false) activity.sink = undefined;
   }
 
-  private addCancelled(cancelled: Attributes<'activityTaskCanceledEventAttributes'>, at: string): void {
+  private addCancelled(
+    cancelled: Attributes<'activityTaskCanceledEventAttributes'>,
+    at: string,
+  ): void {
     const activity = this.find(cancelled);
     if (activity?.type === 'createLinkToken') this.addCreation(activity, at, 'no result');
   }

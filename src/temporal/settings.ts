@@ -14,14 +14,18 @@ export function readTemporalSettings(env: NodeJS.ProcessEnv) {
   const { address = 'localhost:7233', apiKey, metadata = {} } = connectionOptions;
   // A URL may hold a password.
   if (!/^[^\s/@]+$/.test(address)) {
-    throw new Error('TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port');
+    throw new Error(
+      'TEMPORAL_ADDRESS, or address in the profile file, is not an address: write host:port',
+    );
   }
   return {
     address,
     namespace,
     connectionOptions: { ...connectionOptions, address },
     /** Texts that no message may quote. */
-    secrets: [apiKey, ...Object.values(metadata)].filter((secret) => secret !== undefined).map(String),
+    secrets: [apiKey, ...Object.values(metadata)]
+      .filter((secret) => secret !== undefined)
+      .map(String),
   };
 }
 
@@ -32,7 +36,9 @@ function withoutEmpty(env: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(Object.entries(env).filter(isSet)) as Record<string, string>;
 }
 
-function loadSettings(variables: Record<string, string>): ReturnType<typeof loadClientConnectConfig> {
+function loadSettings(
+  variables: Record<string, string>,
+): ReturnType<typeof loadClientConnectConfig> {
   const file = variables['TEMPORAL_CONFIG_FILE'];
   try {
     // The SDK ignores a file that does not exist, even one that is named.
@@ -43,8 +49,12 @@ function loadSettings(variables: Record<string, string>): ReturnType<typeof load
     const place = line === undefined ? '' : ` in line ${line}`;
     // A TypeError quotes values of the profile file, and the TOML parser quotes its lines after an empty line.
     const reason =
-      error instanceof TypeError ? 'write tables such as [profile.default]' : message.replace(/\n[^]*/, '');
+      error instanceof TypeError
+        ? 'write tables such as [profile.default]'
+        : message.replace(/\n[^]*/, '');
     const name = file ?? 'temporalio/temporal.toml';
-    throw new Error(`correct the TEMPORAL_* variables or the profile file ${name}${place}: ${reason}`);
+    throw new Error(
+      `correct the TEMPORAL_* variables or the profile file ${name}${place}: ${reason}`,
+    );
   }
 }

@@ -1,9 +1,14 @@
-import type { Client, WorkflowExecutionDescription, WorkflowExecutionInfo } from '@temporalio/client';
+import type {
+  Client,
+  WorkflowExecutionDescription,
+  WorkflowExecutionInfo,
+} from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../contract/names';
 import { readMemo, type RunMemo } from '../contract/schemas';
 import { GRPC, findGrpcCode, findGrpcError, nullIfNotFound, toMs, withReadTimeout } from './grpc';
 
-const NOT_SUPPORTED = 'use a server and a visibility store that list runs by workflow id, type and status';
+const NOT_SUPPORTED =
+  'use a server and a visibility store that list runs by workflow id, type and status';
 const REFUSALS: ReadonlyMap<number | null, string> = new Map([
   [
     GRPC.permissionDenied,
@@ -28,7 +33,10 @@ export function isCancelRequested({ raw }: Pick<WorkflowExecutionDescription, 'r
 }
 
 /** The part that is used of a run as Temporal lists or describes it. */
-export type RunInfo = Pick<WorkflowExecutionInfo, 'workflowId' | 'runId' | 'type' | 'taskQueue' | 'startTime'> & {
+export type RunInfo = Pick<
+  WorkflowExecutionInfo,
+  'workflowId' | 'runId' | 'type' | 'taskQueue' | 'startTime'
+> & {
   historySize?: number | undefined;
   status: Pick<WorkflowExecutionInfo['status'], 'name'>;
   closeTime?: Date | undefined;
@@ -94,7 +102,11 @@ const PAGE_SIZE = 50;
  * @param pageSize the number of runs in a response, 50 at most.
  * @throws the error of Temporal's API that ended the list.
  */
-export async function* listExecutions(client: Client, query: string, pageSize = PAGE_SIZE): AsyncGenerator<RunInfo> {
+export async function* listExecutions(
+  client: Client,
+  query: string,
+  pageSize = PAGE_SIZE,
+): AsyncGenerator<RunInfo> {
   const runs = client.workflow.list({ query, pageSize })[Symbol.asyncIterator]();
   for (;;) {
     const next = await withReadTimeout(client, () => runs.next()).catch((error: unknown) => {
@@ -109,14 +121,29 @@ export async function* listExecutions(client: Client, query: string, pageSize = 
 /** Copies what is used of a run: its `raw` part would keep the whole response in memory, which may have 100 MB. */
 function toRunInfo(info: WorkflowExecutionInfo): RunInfo {
   const { workflowId, runId, type, taskQueue, status, historySize, startTime, closeTime } = info;
-  return { workflowId, runId, type, taskQueue, status, historySize, startTime, closeTime, memo: readMemo(info.memo) };
+  return {
+    workflowId,
+    runId,
+    type,
+    taskQueue,
+    status,
+    historySize,
+    startTime,
+    closeTime,
+    memo: readMemo(info.memo),
+  };
 }
 
 /**
  * @param fields such as `WorkflowId`, with values that this function quotes.
  * @param conditions such as `CloseTime IS NULL`.
  */
-export function visibilityQuery(fields: Readonly<Record<string, string>>, ...conditions: readonly string[]): string {
-  const equal = Object.entries(fields).map(([field, value]) => `${field} = ${JSON.stringify(value)}`);
+export function visibilityQuery(
+  fields: Readonly<Record<string, string>>,
+  ...conditions: readonly string[]
+): string {
+  const equal = Object.entries(fields).map(
+    ([field, value]) => `${field} = ${JSON.stringify(value)}`,
+  );
   return [...equal, ...conditions].join(' AND ');
 }

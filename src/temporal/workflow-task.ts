@@ -26,7 +26,10 @@ export interface TaskProblem {
  *
  * @param run as Temporal describes it.
  */
-export async function findTaskProblem(client: Client, run: Description): Promise<TaskProblem | null> {
+export async function findTaskProblem(
+  client: Client,
+  run: Description,
+): Promise<TaskProblem | null> {
   if (!isRetried(run)) return null;
   const { workflowId, runId } = run;
   // The history has only the first failure of a series.
@@ -34,7 +37,10 @@ export async function findTaskProblem(client: Client, run: Description): Promise
     const failed = event.workflowTaskFailedEventAttributes;
     if (failed) {
       const reason = failed.failure?.message ?? 'the history has no reason';
-      return { isFailure: true, description: `its workflow task fails: ${truncate(reason, MAX_MESSAGE_LENGTH)}` };
+      return {
+        isFailure: true,
+        description: `its workflow task fails: ${truncate(reason, MAX_MESSAGE_LENGTH)}`,
+      };
     }
     if (event.workflowTaskTimedOutEventAttributes) {
       const cause = 'a worker took it and sent no result, as when it is killed or overloaded';

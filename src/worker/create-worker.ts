@@ -19,7 +19,10 @@ interface WorkerContext {
 }
 
 /** Creates a worker, which takes no work before `worker.run()`. Close `services.atlas` after that has returned. */
-export async function createWorker(config: Config, { connection, namespace, meter, logger }: WorkerContext) {
+export async function createWorker(
+  config: Config,
+  { connection, namespace, meter, logger }: WorkerContext,
+) {
   const timeRequest = timeAtlasRequests(meter);
   const warnOfClock = createClockWarning(logger);
   const services = await createServices(config, (request) => {

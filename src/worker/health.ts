@@ -21,7 +21,9 @@ export async function startHealth(
   findProblem: () => Promise<string | null>,
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const respondReady = async (response: ServerResponse) => {
-    const problem = await findProblem().catch((error: unknown) => `cannot tell (${nameOfError(error)})`);
+    const problem = await findProblem().catch(
+      (error: unknown) => `cannot tell (${nameOfError(error)})`,
+    );
     if (problem === null) respond(response, 200, 'ok');
     else respond(response, 503, problem);
   };
@@ -34,7 +36,9 @@ export async function startHealth(
   server.listen(port, host);
   await once(server, 'listening').catch((error: unknown) => {
     const place = `${hostPort(host, port)} (${systemErrorCode(error)})`;
-    throw new Error(`cannot listen on ${place}: set health.port to a free port, or correct health.host`);
+    throw new Error(
+      `cannot listen on ${place}: set health.port to a free port, or correct health.host`,
+    );
   });
   // A failed connection must not end a worker.
   server.on('error', () => undefined);

@@ -15,7 +15,11 @@ const MAX_DELAY_MS = 30_000;
  *
  * @throws AbortError
  */
-export async function logCredentialChecks(services: Services, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function logCredentialChecks(
+  services: Services,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<void> {
   await sleep(Math.random() * MAX_DELAY_MS, undefined, { signal });
   const checkOne = async (name: string) => {
     const scope = { credentials: [name], target: null };

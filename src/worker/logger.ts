@@ -35,10 +35,13 @@ export function createLogger({ level }: { level: LogLevelName }): Logger {
     serializers: { error: serializeError, err: serializeError },
   };
   const lines = pino(options, standardOutput());
-  return new DefaultLogger(level.toUpperCase() as LogLevel, ({ level: entryLevel, message, meta }) => {
-    // The 300 characters of Temporal's task token would push the reason out of sight.
-    lines[entryLevel.toLowerCase() as LogLevelName]({ ...meta, taskToken: undefined }, message);
-  });
+  return new DefaultLogger(
+    level.toUpperCase() as LogLevel,
+    ({ level: entryLevel, message, meta }) => {
+      // The 300 characters of Temporal's task token would push the reason out of sight.
+      lines[entryLevel.toLowerCase() as LogLevelName]({ ...meta, taskToken: undefined }, message);
+    },
+  );
 }
 
 /** Reduces a failure to its message; only a defect needs its stack. */

@@ -21,8 +21,13 @@ export function startRunCounters(
   const { options: scheduledOutcomes } = scheduledResultSchema.shape.outcome;
   const scheduledFailures = [...FAILURE_TYPES, ...DELIVERY_FAILURE_TYPES, 'other'];
   start('link_token_runs', prepare, ['delivered', 'cancelledWithoutToken', ...FAILURE_TYPES]);
-  start('link_token_schedule_runs', prepareOnSchedule, [...scheduledOutcomes, ...scheduledFailures]);
-  meter.createCounter('link_token_unconfirmed').add(0, { namespace, taskQueue, workflowType: prepare });
+  start('link_token_schedule_runs', prepareOnSchedule, [
+    ...scheduledOutcomes,
+    ...scheduledFailures,
+  ]);
+  meter
+    .createCounter('link_token_unconfirmed')
+    .add(0, { namespace, taskQueue, workflowType: prepare });
 }
 
 /** Counts the attempts of activities: `ok`, or the type of the failure and whether Temporal may retry it. */

@@ -28,7 +28,11 @@ export async function watchOverdueRuns(
     undefined,
     'Open runs of the namespace that started longer ago than retries.giveUpAfterMs and one hour',
   );
-  const checks = meter.createCounter('link_token_overdue_checks', undefined, 'Counts of overdue runs, by outcome');
+  const checks = meter.createCounter(
+    'link_token_overdue_checks',
+    undefined,
+    'Counts of overdue runs, by outcome',
+  );
   let isFailing = false;
 
   async function check(): Promise<void> {

@@ -26,7 +26,10 @@ export async function runWorker(config: Config): Promise<void> {
   const meter = installRuntime(logger, config);
   const setWorker = drainOnSignals(logger);
 
-  const { connection, client, namespace, unreachable } = await connectWorker(process.env, CONNECT_TIMEOUT_MS);
+  const { connection, client, namespace, unreachable } = await connectWorker(
+    process.env,
+    CONNECT_TIMEOUT_MS,
+  );
   // Core makes the same call later, and quotes the whole status in its error.
   await connection.workflowService.describeNamespace({ namespace }).catch((error: unknown) => {
     throw unreachable(error);
@@ -69,7 +72,10 @@ async function requireList(client: Client, logger: Logger): Promise<void> {
   if (list.state === 'error') logger.warn(list.message);
 }
 
-function describeActivation(namespace: string, { name, buildId }: NonNullable<Config['deployment']>): string {
+function describeActivation(
+  namespace: string,
+  { name, buildId }: NonNullable<Config['deployment']>,
+): string {
   const command = setCurrentVersionCommand(namespace, name, buildId);
   return `this worker gets work once its version is current; to make it so: ${command}`;
 }

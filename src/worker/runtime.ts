@@ -4,7 +4,16 @@ import type { Config } from '../config';
 import { hostPort } from './health';
 
 const REQUEST_BUCKETS_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3600, 30 * 24 * 3600];
+const AGE_BUCKETS_S = [
+  60,
+  600,
+  3600,
+  6 * 3600,
+  24 * 3600,
+  72 * 3600,
+  7 * 24 * 3600,
+  30 * 24 * 3600,
+];
 
 /**
  * Installs the Temporal runtime, whose native Core writes to our log too. Metrics are named as on Temporal's page on
@@ -12,7 +21,10 @@ const AGE_BUCKETS_S = [60, 600, 3600, 6 * 3600, 24 * 3600, 72 * 3600, 7 * 24 * 3
  *
  * @returns a meter that does nothing when no endpoint is configured.
  */
-export function installRuntime(logger: Logger, { log, metrics }: Pick<Config, 'log' | 'metrics'>): MetricMeter {
+export function installRuntime(
+  logger: Logger,
+  { log, metrics }: Pick<Config, 'log' | 'metrics'>,
+): MetricMeter {
   const logging = {
     filter: { core: log.level.toUpperCase() as LogLevel, other: 'WARN' },
     forward: {},

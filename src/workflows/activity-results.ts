@@ -1,6 +1,16 @@
 import { defaultFailureConverter } from '@temporalio/common';
-import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/workflow';
-import { MAX_DETAIL_LENGTH, MAX_FIELDS, MAX_MESSAGE_LENGTH, MAX_REQUESTED_WAIT_MS } from '../contract/limits';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import {
+  MAX_DETAIL_LENGTH,
+  MAX_FIELDS,
+  MAX_MESSAGE_LENGTH,
+  MAX_REQUESTED_WAIT_MS,
+} from '../contract/limits';
 import type { FailureDetails } from '../contract/schemas';
 import type { AttemptDetails } from '../shared/activities';
 import { toObject } from '../shared/object';
@@ -71,7 +81,14 @@ export function parseFailure(error: unknown): ParsedFailure {
   if (!(cause instanceof TimeoutFailure)) return parsed;
   const how = cause.timeoutType === 'SCHEDULE_TO_CLOSE' ? 'scheduleToClose' : 'failed';
   // Temporal has observed the wait that the attempt before this one was asked for.
-  return { ...parsed, how, runMayRetry: true, retryAfterMs: undefined, tokenMayExist: true, sinkTried: true };
+  return {
+    ...parsed,
+    how,
+    runMayRetry: true,
+    retryAfterMs: undefined,
+    tokenMayExist: true,
+    sinkTried: true,
+  };
 }
 
 function getCause(error: unknown): unknown {
@@ -79,7 +96,9 @@ function getCause(error: unknown): unknown {
 }
 
 function describeOther(cause: unknown): string {
-  if (cause instanceof TimeoutFailure) return 'an attempt ended without a result (a timeout, or a lost worker)';
+  if (cause instanceof TimeoutFailure) {
+    return 'an attempt ended without a result (a timeout, or a lost worker)';
+  }
   return cut(cause instanceof Error ? cause.message : 'unknown', MAX_MESSAGE_LENGTH);
 }
 
@@ -94,7 +113,9 @@ export function findApplicationFailure(error: unknown): ApplicationFailure | nul
 }
 
 function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
-  const details: Partial<Record<keyof AttemptDetails | keyof AtlasDetails, unknown>> = toObject(failure.details?.[0]);
+  const details: Partial<Record<keyof AttemptDetails | keyof AtlasDetails, unknown>> = toObject(
+    failure.details?.[0],
+  );
   const { retryAfterMs, tokenMayExist, runMayRetry, sinkTried } = details;
   return {
     how: 'failed',
@@ -110,7 +131,13 @@ function parseApplicationFailure(failure: ApplicationFailure): ParsedFailure {
 }
 
 /** Leaves out what has another type than expected: JSON drops what is undefined. */
-function parseDetails({ status, errorCode, reason, detail, fields }: Record<string, unknown>): AtlasDetails {
+function parseDetails({
+  status,
+  errorCode,
+  reason,
+  detail,
+  fields,
+}: Record<string, unknown>): AtlasDetails {
   return {
     status: isCount(status) ? status : undefined,
     errorCode: toDetail(errorCode),

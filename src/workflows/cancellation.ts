@@ -1,4 +1,9 @@
-import { CancellationScope, CancelledFailure, workflowInfo, type ApplicationFailure } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  CancelledFailure,
+  workflowInfo,
+  type ApplicationFailure,
+} from '@temporalio/workflow';
 import type { SealedToken, Status } from '../contract/schemas';
 import { commandLine, reportCommand } from '../shared/command-line';
 import { formatCount } from '../shared/text';
@@ -19,7 +24,9 @@ export function cancellationFailure(
   token: SealedToken | null,
   sinksTried: readonly string[],
 ): CancelledFailure | ApplicationFailure {
-  if (unconfirmedTokens === 0 && !token) return new CancelledFailure('cancelled; no token was created');
+  if (unconfirmedTokens === 0 && !token) {
+    return new CancelledFailure('cancelled; no token was created');
+  }
   const remains = [
     token && describeToken(token, sinksTried),
     unconfirmedTokens > 0 &&

@@ -21,6 +21,9 @@ export async function checkWorker(request?: unknown): Promise<CheckReport> {
     const failure = findApplicationFailure(error);
     const { type, message } = parseFailure(failure ?? error);
     const report = failure ? firstDetails(failure) : {};
-    throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, { ...NO_REPORT, ...report });
+    throw terminalFailure(type === 'InvalidRequest' ? type : WORKER_CHECK_FAILED, message, {
+      ...NO_REPORT,
+      ...report,
+    });
   }
 }

@@ -47,7 +47,12 @@ export async function createToken(
     // A run that is cancelled before its request is sent gets the cancellation of the activity.
     const wasNotSent = failure.how === 'cancelled' && isCancelled();
     if (failure.tokenMayExist && !wasNotSent) status.countUnconfirmed(failure);
-    const situation = { activityNumber, isCancelled: isCancelled(), nowMs: Date.now(), deadlineAtMs };
+    const situation = {
+      activityNumber,
+      isCancelled: isCancelled(),
+      nowMs: Date.now(),
+      deadlineAtMs,
+    };
     const decision = decideCreation(failure, situation, retries);
     if (decision.next === 'fail') throw runFailure(status, decision.type, failure.message, failure);
     if (decision.next === 'giveUp') throw gaveUp(status, failure);
@@ -61,7 +66,12 @@ function gaveUp(status: RunStatus, failure: ParsedFailure) {
   return runFailure(status, 'AtlasUnavailable', formatGaveUp(failure.message), failure);
 }
 
-function runFailure(status: RunStatus, type: FailureType, message: string, { details }: ParsedFailure) {
+function runFailure(
+  status: RunStatus,
+  type: FailureType,
+  message: string,
+  { details }: ParsedFailure,
+) {
   const { unconfirmedTokens } = status.current;
   const text = unconfirmedTokens > 0 ? `${message}; ${DO_NOT_RESET}` : message;
   return createFailure(type, text, { ...details, unconfirmedTokens });

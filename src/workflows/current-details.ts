@@ -9,12 +9,14 @@ export function formatCurrentDetails(
   request: ValidRequest | null,
   createUntil: string,
 ): string {
-  const explanation = unconfirmedTokens > 0 ? ' (Atlas may have created them; the run never received them)' : '';
+  const explanation =
+    unconfirmedTokens > 0 ? ' (Atlas may have created them; the run never received them)' : '';
   // Markdown changes `--` and drops `<name>` outside backticks.
   const redeliver = commandLine('redeliver', workflowInfo().workflowId);
   const paragraphs = [
     `**${step}**: ${escapeMarkup(description)}`,
-    step === 'undelivered' && `Once the cause is fixed: \`${redeliver}\` (with \`--sink <name>\` to another sink)`,
+    step === 'undelivered' &&
+      `Once the cause is fixed: \`${redeliver}\` (with \`--sink <name>\` to another sink)`,
     nextAttemptAt && `Next attempt: ${nextAttemptAt}`,
     step === 'creating' && `Creation gives up: ${createUntil}`,
     request && `Unconfirmed tokens: ${unconfirmedTokens}${explanation}`,

@@ -1,4 +1,9 @@
-import { isDeliveryFailureType, isRunFailureType, type DeliveryFailureType, type FailureType } from '../contract/names';
+import {
+  isDeliveryFailureType,
+  isRunFailureType,
+  type DeliveryFailureType,
+  type FailureType,
+} from '../contract/names';
 import type { Backoff, Retries } from '../shared/activities';
 import { retryDelayMs } from '../shared/retry-delay';
 import type { ParsedFailure } from './activity-results';
@@ -12,7 +17,10 @@ export interface CreationSituation {
 }
 
 export type CreationDecision =
-  { next: 'fail'; type: FailureType } | { next: 'giveUp' } | { next: 'cancelled' } | { next: 'wait'; waitMs: number };
+  | { next: 'fail'; type: FailureType }
+  | { next: 'giveUp' }
+  | { next: 'cancelled' }
+  | { next: 'wait'; waitMs: number };
 
 /**
  * Decides what follows from a failed activity that creates a token. Temporal retries an attempt that created
@@ -42,7 +50,11 @@ export type DeliveryKind = 'round' | 'redelivery' | 'final';
  * Decides how a token is delivered next: null ends a cancelled run. A redelivery, or the time of
  * the next round, may come in one workflow task with the cancel, in either order: the cancel wins.
  */
-export function decideDeliveryKind(isFirst: boolean, isCancelled: boolean, isRequested: boolean): DeliveryKind | null {
+export function decideDeliveryKind(
+  isFirst: boolean,
+  isCancelled: boolean,
+  isRequested: boolean,
+): DeliveryKind | null {
   if (isCancelled) return isFirst ? 'final' : null;
   return isRequested ? 'redelivery' : 'round';
 }
@@ -66,7 +78,9 @@ export interface RoundPace {
 }
 
 export type DeliveryDecision =
-  { next: 'cancelled' } | { next: 'redeliver' } | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
+  | { next: 'cancelled' }
+  | { next: 'redeliver' }
+  | ({ next: 'wait'; type: DeliveryFailureType } & RoundPace);
 
 /** Decides what follows from a failed round or redelivery. */
 export function decideDelivery(
@@ -82,7 +96,12 @@ export function decideDelivery(
   const requestedMs = isElsewhere ? 0 : (failure.retryAfterMs ?? 0);
   // A failed redelivery postpones the next round only for as long as the request's sink requested.
   if (kind === 'redelivery') {
-    return { next: 'wait', type, pauseMs, nextRoundAtMs: Math.max(nextRoundAtMs, nowMs + requestedMs) };
+    return {
+      next: 'wait',
+      type,
+      pauseMs,
+      nextRoundAtMs: Math.max(nextRoundAtMs, nowMs + requestedMs),
+    };
   }
   const jitteredMs = Math.round(pauseMs * (1 - random / 5));
   return {

@@ -30,14 +30,23 @@ export async function deliverToken(
   const runActivity = (kind: DeliveryKind, sink: string) => {
     status.showDelivering(sealedToken, sink);
     const summary = `deliver token ${sealedToken.deliveryId} of ${describePair(request)} to sink ${sink}`;
-    const deliverLinkToken = proxyDeliverLinkToken(retries, kind !== 'round', request.orgId, summary);
+    const deliverLinkToken = proxyDeliverLinkToken(
+      retries,
+      kind !== 'round',
+      request.orgId,
+      summary,
+    );
     const call = () => deliverLinkToken({ jwe: sealedToken.jwe }, sink);
-    const delivery = kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runActivity(call);
+    const delivery =
+      kind === 'final' ? CancellationScope.nonCancellable(call) : channel.runActivity(call);
     return settle(delivery, 'location', completedByHand(sink));
   };
   const report = (type: DeliveryFailureType, { message }: ParsedFailure, sink: string) => {
     if (sink === request.sink) requestSinkFailure = message;
-    const described = sink === request.sink ? message : describeBoth(sink, message, request.sink, requestSinkFailure);
+    const described =
+      sink === request.sink
+        ? message
+        : describeBoth(sink, message, request.sink, requestSinkFailure);
     const { unconfirmedTokens } = status.current;
     const failure = createFailure(type, described, { unconfirmedTokens });
     status.reportUndelivered(failure, sink, pace.nextRoundAtMs);
@@ -66,7 +75,9 @@ export async function deliverToken(
       random: Math.random(),
     };
     const decision = decideDelivery(failure, situation, pace, retries);
-    if (decision.next === 'cancelled') throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
+    if (decision.next === 'cancelled') {
+      throw cancellationFailure(status.current, sealedToken, [...sinksTried]);
+    }
     if (decision.next === 'redeliver') continue;
     pace = decision;
     report(decision.type, failure, sink);
@@ -92,7 +103,12 @@ async function pauseUntil(nextRoundAtMs: number, channel: DeliveryChannel): Prom
 }
 
 /** Names the failure of the request's sink too, for which the run keeps waiting. */
-function describeBoth(sink: string, message: string, requestSink: string, itsMessage: string | null): string {
+function describeBoth(
+  sink: string,
+  message: string,
+  requestSink: string,
+  itsMessage: string | null,
+): string {
   const redelivered = `redelivery to sink ${sink}: ${message}`;
   return itsMessage ? `${redelivered}; sink ${requestSink}: ${itsMessage}` : redelivered;
 }

@@ -1,4 +1,9 @@
-import { CancellationScope, allHandlersFinished, condition, type ApplicationFailure } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  allHandlersFinished,
+  condition,
+  type ApplicationFailure,
+} from '@temporalio/workflow';
 import type { Receipt } from '../contract/schemas';
 
 /** A requested redelivery; without `sink` it goes to the sink of the request. */

@@ -25,5 +25,7 @@ export function countUnconfirmedToken(): void {
 /** Counts a failed round or redelivery with the age of its token. */
 export function countFailedDelivery(type: string, { createdAt }: SealedToken): void {
   const ageS = Math.max(0, Date.now() - Date.parse(createdAt)) / 1000;
-  metricMeter.createHistogram('link_token_age_at_failed_delivery_seconds', 'float').record(ageS, { type });
+  metricMeter
+    .createHistogram('link_token_age_at_failed_delivery_seconds', 'float')
+    .record(ageS, { type });
 }

@@ -1,4 +1,9 @@
-import { ApplicationFailure, CancelledFailure, setDefaultSignalHandler, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  setDefaultSignalHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { isRunFailureType, type FailureType } from '../contract/names';
 import type { PrepareRequest, Receipt, Recovery } from '../contract/schemas';
 import type { ValidatedRequest } from '../shared/activities';
@@ -29,7 +34,10 @@ const MAX_MEMO_LENGTH = 16 * 1024;
  * @throws ApplicationFailure whose `type` is a FailureType; CancelledFailure when cancelled before anything was
  *   created.
  */
-export async function prepareLiveMigration(request: PrepareRequest, recovery?: Recovery): Promise<Receipt> {
+export async function prepareLiveMigration(
+  request: PrepareRequest,
+  recovery?: Recovery,
+): Promise<Receipt> {
   const status = createRunStatus();
   const channel = createDeliveryChannel();
   handleUpdates(request, status, channel);
@@ -57,7 +65,10 @@ export async function prepareLiveMigration(request: PrepareRequest, recovery?: R
  * Validates the request and looks for an earlier token, beside each other in one workflow task. A recovery creates
  * nothing, so no earlier token forbids it.
  */
-async function validateStart(request: PrepareRequest, recovery?: Recovery): Promise<ValidatedRequest> {
+async function validateStart(
+  request: PrepareRequest,
+  recovery?: Recovery,
+): Promise<ValidatedRequest> {
   const [validated, searched] = await Promise.allSettled([
     validateRequest(request, recovery ?? null, findRefusedOptions()),
     recovery ? undefined : findToken(request, Date.now()),
@@ -66,7 +77,9 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
   if (isCancelled() && recovery) throw new CancelledFailure(CANCELLED_RECOVERY);
   if (isCancelled()) throw new CancelledFailure('cancelled; no token was created');
   // A worker that cannot validate is reported as `AtlasUnavailable`: a later start may succeed.
-  if (validated.status === 'rejected') throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');
+  if (validated.status === 'rejected') {
+    throw toRunFailure(validated.reason, 'AtlasUnavailable', 'validate the request');
+  }
   if (searched.status === 'rejected') {
     throw toRunFailure(searched.reason, 'TemporalUnavailable', 'look for an earlier token');
   }
@@ -77,7 +90,10 @@ async function validateStart(request: PrepareRequest, recovery?: Recovery): Prom
 function toRunFailure(error: unknown, fallbackType: FailureType, work: string): ApplicationFailure {
   const failure = findApplicationFailure(error);
   if (failure && isRunFailureType(failure.type)) {
-    return createFailure(failure.type, failure.message, { unconfirmedTokens: 0, ...firstDetails(failure) });
+    return createFailure(failure.type, failure.message, {
+      unconfirmedTokens: 0,
+      ...firstDetails(failure),
+    });
   }
   const message = `the worker could not ${work}, and created nothing: ${parseFailure(error).message}; start again`;
   return createFailure(fallbackType, message);

@@ -70,7 +70,10 @@ function getOutcomeLabel(error: unknown): string {
   return isRunFailureType(type) || isDeliveryFailureType(type) ? type : 'other';
 }
 
-async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Promise<ScheduledResult> {
+async function prepareUnlessLinked(
+  request: PrepareRequest,
+  always: boolean,
+): Promise<ScheduledResult> {
   const { linked, recentToken, lastTokenAt, tokenRunId } = await readLink(request, always);
   if (linked) return { outcome: 'alreadyLinked', lastTokenAt, receipt: null };
   if (recentToken) return { outcome: 'recentToken', lastTokenAt, receipt: null };
@@ -93,7 +96,11 @@ async function prepareUnlessLinked(request: PrepareRequest, always: boolean): Pr
     const failure = fromChildFailure(error);
     if (!(failure instanceof ApplicationFailure) || failure.type !== 'TokenExists') throw failure;
     const details: Partial<FailureDetails> = firstDetails(failure);
-    return { outcome: 'recentToken', lastTokenAt: details.receipt?.createdAt ?? lastTokenAt, receipt: null };
+    return {
+      outcome: 'recentToken',
+      lastTokenAt: details.receipt?.createdAt ?? lastTokenAt,
+      receipt: null,
+    };
   }
 }
 
@@ -103,7 +110,9 @@ async function readLink(request: PrepareRequest, always: boolean): Promise<LinkS
   const lastTokenAt = last?.lastTokenAt ?? null;
   const { orgId, sourceOrgId = null, sink } = request;
   // The run that follows names all problems of its request at once, such as a malformed name of a sink.
-  if (always || !isSinkName(sink)) return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+  if (always || !isSinkName(sink)) {
+    return { linked: false, recentToken: false, lastTokenAt, tokenRunId: null };
+  }
   try {
     return await checkLink({ orgId, sourceOrgId, sink, lastTokenAt });
   } catch (error) {
@@ -143,9 +152,15 @@ function parseScheduledRequest(input: unknown): PrepareRequest {
   const problems: FieldProblem[] = [];
   const report = (field: string, description: string) => problems.push({ field, description });
   if (!isOrganizationId(orgId)) report('request.orgId', NOT_AN_ORGANIZATION_ID);
-  if (sourceOrgId != null && !isOrganizationId(sourceOrgId)) report('request.sourceOrgId', NOT_AN_ORGANIZATION_ID);
-  if (again !== undefined) report('request.again', 'belongs to a start on demand: remove it, or set always');
-  if (always !== undefined && typeof always !== 'boolean') report('always', 'is neither true nor false');
+  if (sourceOrgId != null && !isOrganizationId(sourceOrgId)) {
+    report('request.sourceOrgId', NOT_AN_ORGANIZATION_ID);
+  }
+  if (again !== undefined) {
+    report('request.again', 'belongs to a start on demand: remove it, or set always');
+  }
+  if (always !== undefined && typeof always !== 'boolean') {
+    report('always', 'is neither true nor false');
+  }
   // Otherwise a caller that passes the bare request would get each of its fields listed.
   if (problems.length === 0) {
     for (const name of Object.keys(otherFields).slice(0, MAX_UNKNOWN_FIELDS)) {

@@ -7,7 +7,11 @@ import { toObject } from '../shared/object';
 export const DO_NOT_RESET = 'do not reset this run: that would create another token';
 
 /** Builds the failure of a run or of a delivery: a type, a message that stands alone, and details. */
-export function createFailure(type: string, message: string, details: FailureDetails = { unconfirmedTokens: 0 }) {
+export function createFailure(
+  type: string,
+  message: string,
+  details: FailureDetails = { unconfirmedTokens: 0 },
+) {
   return terminalFailure(type, message, details);
 }
 
@@ -18,5 +22,8 @@ export function firstDetails({ details }: ApplicationFailure): object {
 /** Refuses a request that no activity gets. */
 export function invalidRequest(fields: FieldProblem[]): ApplicationFailure {
   const problems = fields.map(({ field, description }) => `${field} ${description}`).join('; ');
-  return createFailure('InvalidRequest', `the request is not valid: ${problems}`, { fields, unconfirmedTokens: 0 });
+  return createFailure('InvalidRequest', `the request is not valid: ${problems}`, {
+    fields,
+    unconfirmedTokens: 0,
+  });
 }

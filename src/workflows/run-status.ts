@@ -58,7 +58,8 @@ export function createRunStatus() {
   let isListed = false;
 
   function show(step: Step, description: string, nextAttemptAtMs?: number): void {
-    const nextAttemptAt = nextAttemptAtMs === undefined ? null : new Date(nextAttemptAtMs).toISOString();
+    const nextAttemptAt =
+      nextAttemptAtMs === undefined ? null : new Date(nextAttemptAtMs).toISOString();
     status = { ...status, step, description: cut(description, MAX_MESSAGE_LENGTH), nextAttemptAt };
     setCurrentDetails(formatCurrentDetails(status, request, createUntil));
   }
@@ -90,7 +91,11 @@ export function createRunStatus() {
       status = { ...status, unconfirmedTokens: status.unconfirmedTokens + 1 };
       writeMemo({ unconfirmedTokens: status.unconfirmedTokens });
       countUnconfirmedToken();
-      log.warn('link-token unconfirmed', { ...getFacts({ ...request }), ...timesOfCreation(), reason: message });
+      log.warn('link-token unconfirmed', {
+        ...getFacts({ ...request }),
+        ...timesOfCreation(),
+        reason: message,
+      });
     },
 
     showWaitingToCreate({ message }: ParsedFailure, nextAttemptAtMs: number): void {
@@ -104,14 +109,23 @@ export function createRunStatus() {
       // A recovery repeats the count of the closed run, whose memo has it: `list` would count it twice.
       const { unconfirmedTokens } = isNew ? status : sealedToken;
       status = { ...status, deliveryId, unconfirmedTokens };
-      if (isNew) log.info('link-token created', { ...getFacts({ ...request, ...token }), ...timesOfCreation() });
+      if (isNew) {
+        log.info('link-token created', {
+          ...getFacts({ ...request, ...token }),
+          ...timesOfCreation(),
+        });
+      }
     },
 
     showDelivering({ deliveryId }: SealedToken, sink: string): void {
       show('delivering', `delivering token ${deliveryId} to sink ${sink}`);
     },
 
-    reportUndelivered({ type, message }: ApplicationFailure, sink: string, nextRoundAtMs: number): void {
+    reportUndelivered(
+      { type, message }: ApplicationFailure,
+      sink: string,
+      nextRoundAtMs: number,
+    ): void {
       if (token) countFailedDelivery(String(type), token);
       const facts = getFacts({ ...request, ...token, sink });
       log.warn('link-token not delivered', { ...facts, type, reason: message });
@@ -138,7 +152,11 @@ export function createRunStatus() {
       }
       const type = String(failure.type);
       const level = ONLY_FOR_CALLERS.includes(type) ? 'warn' : 'error';
-      log[level]('link-token job failed', { type, reason: failure.message, ...firstDetails(failure) });
+      log[level]('link-token job failed', {
+        type,
+        reason: failure.message,
+        ...firstDetails(failure),
+      });
       show(type === 'Cancelled' ? 'cancelled' : 'failed', `${type}: ${failure.message}`);
       // The memo goes on naming the token, which is recoverable now.
       if (token) writeMemo({ step: null, sink: null, ...getTokenIds(token) });
@@ -155,7 +173,10 @@ function writeMemo(fields: Partial<RunMemo>): void {
   upsertMemo(fields);
 }
 
-function getTokenIds({ deliveryId, tokenSha256 }: SealedToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
+function getTokenIds({
+  deliveryId,
+  tokenSha256,
+}: SealedToken): Pick<RunMemo, 'deliveryId' | 'tokenSha256'> {
   return { deliveryId, tokenSha256 };
 }
 

@@ -27,17 +27,29 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     {
       validator(input: unknown) {
         if (!isRedelivery(input)) {
-          throw refused('InvalidRequest', 'redeliver takes nothing, {} or {"sink": "<name of a sink>"}');
+          throw refused(
+            'InvalidRequest',
+            'redeliver takes nothing, {} or {"sink": "<name of a sink>"}',
+          );
         }
         const { step } = status.current;
         if (step !== 'delivering' && step !== 'undelivered') {
-          throw refused('NothingToDeliver', `the run has no token to deliver now: its step is ${step}`);
+          throw refused(
+            'NothingToDeliver',
+            `the run has no token to deliver now: its step is ${step}`,
+          );
         }
         if (isCancelled()) {
-          throw refused('NothingToDeliver', 'the run is cancelled: wait until it ends, then recover its token, if any');
+          throw refused(
+            'NothingToDeliver',
+            'the run is cancelled: wait until it ends, then recover its token, if any',
+          );
         }
         if (channel.redelivery) {
-          throw refused('RedeliveryInProgress', 'a redelivery is in progress: wait for its outcome');
+          throw refused(
+            'RedeliveryInProgress',
+            'a redelivery is in progress: wait for its outcome',
+          );
         }
       },
     },
@@ -56,17 +68,26 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
     {
       validator(other: unknown) {
         if (typeof other !== 'object' || other === null) {
-          throw refused('InvalidRequest', 'awaitDelivery takes the request that the run was started with');
+          throw refused(
+            'InvalidRequest',
+            'awaitDelivery takes the request that the run was started with',
+          );
         }
         const fields = differingFields(request, other).join(', ');
         if (fields) {
-          throw refused('DifferentRequest', `the run has a different request (${fields}): let it end, or cancel it`);
+          throw refused(
+            'DifferentRequest',
+            `the run has a different request (${fields}): let it end, or cancel it`,
+          );
         }
         const failure = channel.getLastFailure();
         // No refusal: the caller gets the last failure at once.
         if (status.current.step === 'undelivered' && failure) throw failure;
         if (waiting >= MAX_WAITING) {
-          throw refused('TooManyWaiting', `${MAX_WAITING} callers wait already: wait for the result of the run`);
+          throw refused(
+            'TooManyWaiting',
+            `${MAX_WAITING} callers wait already: wait for the result of the run`,
+          );
         }
       },
     },
@@ -77,7 +98,9 @@ export function handleUpdates(request: unknown, status: RunStatus, channel: Deli
 export function isRedelivery(input: unknown): input is Redelivery | null | undefined {
   if (input === undefined || input === null) return true;
   if (typeof input !== 'object' || Array.isArray(input)) return false;
-  return Object.entries(input).every(([name, value]) => name === 'sink' && (value == null || isSinkName(value)));
+  return Object.entries(input).every(
+    ([name, value]) => name === 'sink' && (value == null || isSinkName(value)),
+  );
 }
 
 function refused(type: RefusalType, message: string): ApplicationFailure {

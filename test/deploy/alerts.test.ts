@@ -53,12 +53,17 @@ it('no alert fires on a clean worker, and those on its counters go on firing aft
   };
   const file = path.join(newFolder(), 'test.json');
   const rules = path.join(ALERTS_FOLDER, 'alerts.yaml');
-  writeFileSync(file, JSON.stringify({ rule_files: [rules], evaluation_interval: '1m', tests: [test] }));
+  writeFileSync(
+    file,
+    JSON.stringify({ rule_files: [rules], evaluation_interval: '1m', tests: [test] }),
+  );
   await promtool('test', 'rules', file);
 });
 
 /** Creates series as promtool reads them, of what Prometheus scrapes every minute for some minutes. */
-function seriesOver(...phases: [samples: Sample[], minutes: number][]): { series: string; values: string }[] {
+function seriesOver(
+  ...phases: [samples: Sample[], minutes: number][]
+): { series: string; values: string }[] {
   const names = new Set(phases.flatMap(([samples]) => samples.map(seriesOf)));
   return [...names].map((series) => {
     const values = phases.map(([samples, minutes]) => {

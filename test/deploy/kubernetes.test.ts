@@ -36,7 +36,8 @@ interface Manifest {
   spec: { replicas: number; template: Template; jobLabel: string };
 }
 
-const readYaml = (name: string) => parse(readFileSync(path.join(KUBERNETES, name), 'utf8')) as Manifest;
+const readYaml = (name: string) =>
+  parse(readFileSync(path.join(KUBERNETES, name), 'utf8')) as Manifest;
 
 function render(kustomization: string): Manifest[] {
   const args = ['kustomize', path.join(KUBERNETES, kustomization)];
@@ -79,7 +80,10 @@ describe.each([
     // The Worker Controller's template of a pod is that of a Deployment.
     const selector = { matchLabels: LABELS };
     const deployment = { apiVersion: 'apps/v1', kind: 'Deployment', metadata };
-    validate([NAMESPACE, ...ours, { ...deployment, spec: { replicas, selector, template } }], version);
+    validate(
+      [NAMESPACE, ...ours, { ...deployment, spec: { replicas, selector, template } }],
+      version,
+    );
   });
 
   it('has two workers with probes, limits, a grace period, no rights and no secret in the environment', () => {
@@ -113,7 +117,9 @@ describe.each([
       'app.kubernetes.io/part-of': 'live-migration-prep',
     };
     expect(template.metadata.labels).toEqual(recommended);
-    expect(manifests.map(({ metadata: { labels } }) => labels)).toEqual(manifests.map(() => recommended));
+    expect(manifests.map(({ metadata: { labels } }) => labels)).toEqual(
+      manifests.map(() => recommended),
+    );
   });
 
   it('puts everything into one namespace', () => {
@@ -142,12 +148,17 @@ describe.each([
     const names = (named: { name: string }[]) => named.map(({ name }) => name).sort();
     expect(names(container.volumeMounts)).toEqual(names(volumes));
     const configMap = find(manifests, 'ConfigMap');
-    expect(volumes).toContainEqual({ name: 'config', configMap: { name: configMap.metadata.name } });
+    expect(volumes).toContainEqual({
+      name: 'config',
+      configMap: { name: configMap.metadata.name },
+    });
 
     const text = configMap.data['live-migration-prep.yaml'] ?? '';
     const readme = readFileSync(path.join(KUBERNETES, 'README.md'), 'utf8');
     for (const [, name = ''] of text.matchAll(new RegExp(`${SECRETS}/([\\w.-]+)`, 'g'))) {
-      const content = name.endsWith('.json') ? JSON.stringify({ keys: [makeKey(new Date())] }) : 'a-secret';
+      const content = name.endsWith('.json')
+        ? JSON.stringify({ keys: [makeKey(new Date())] })
+        : 'a-secret';
       writeFileSync(path.join(folder, name), content, { mode: 0o600 });
       expect(readme).toContain(`--from-file=${name}`);
     }
@@ -163,13 +174,18 @@ describe.each([
 
 describe("the Worker Controller's resources", () => {
   const manifests = render('overlays/worker-controller');
-  const [connection, deployment] = [find(manifests, 'Connection'), find(manifests, 'WorkerDeployment')];
+  const [connection, deployment] = [
+    find(manifests, 'Connection'),
+    find(manifests, 'WorkerDeployment'),
+  ];
 
   it.each([connection, deployment])('$kind fits the schema', ({ apiVersion, ...manifest }) => {
     const crd = path.join(__dirname, `crds/temporal.io_${manifest.kind.toLowerCase()}s.yaml`);
     // Unknown fields are rejected, as `kubectl apply` does; the server would drop them.
     const strict = (_key: unknown, node: unknown) =>
-      typeof node === 'object' && node && 'properties' in node ? { additionalProperties: false, ...node } : node;
+      typeof node === 'object' && node && 'properties' in node
+        ? { additionalProperties: false, ...node }
+        : node;
     const { spec } = parse(readFileSync(crd, 'utf8'), strict) as Crd;
     const [version] = spec.versions;
     expect(apiVersion).toBe(`temporal.io/${version.name}`);

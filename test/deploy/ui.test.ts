@@ -18,7 +18,9 @@ it('an operator who opens an undelivered run in the UI finds the cause, the reme
   const page = await runs.open(`${undelivered}/user-metadata`);
   const details = await untilDetails(page, 'Next attempt');
   expect(details).toContain('undelivered');
-  expect(details).toMatch(/SinkUnavailable: the directory \/mnt\/nas\/link-tokens .* cannot be written \(ENOENT\)/);
+  expect(details).toMatch(
+    /SinkUnavailable: the directory \/mnt\/nas\/link-tokens .* cannot be written \(ENOENT\)/,
+  );
   expect(details).toMatch(
     /live-migration-prep redeliver --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed000000\w+/,
   );

@@ -16,7 +16,9 @@ const folder = newFolder();
 /** Returns the value of an expression of JavaScript in the folder. */
 function evaluate(inputType: string, expression: string): unknown {
   const args = [`--input-type=${inputType}`, '-e', `console.log(JSON.stringify(${expression}))`];
-  return JSON.parse(execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' }));
+  return JSON.parse(
+    execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8', stdio: 'pipe' }),
+  );
 }
 
 // The tarball and nothing else: anything it imports beyond itself is missing.
@@ -38,7 +40,9 @@ it('gives access to its JSON Schemas, and to no other file', () => {
 
 it('depends on @temporalio/common only, for its types', () => {
   const description = evaluate('commonjs', `require('${ENTRY}/package.json')`);
-  expect(description).toHaveProperty('peerDependencies', { '@temporalio/common': expect.any(String) });
+  expect(description).toHaveProperty('peerDependencies', {
+    '@temporalio/common': expect.any(String),
+  });
   expect(description).not.toHaveProperty('dependencies');
 });
 
@@ -72,7 +76,9 @@ it('types CommonJS, ECMAScript modules, README and examples without zod, and fin
   }
   for (const type of ['cts', 'mts']) {
     writeFileSync(path.join(folder, `caller.${type}`), caller);
-    for (const [name, text] of Object.entries(mistakes)) writeFileSync(path.join(folder, `${name}.${type}`), text);
+    for (const [name, text] of Object.entries(mistakes)) {
+      writeFileSync(path.join(folder, `${name}.${type}`), text);
+    }
   }
   writeFileSync(path.join(folder, 'readme.mts'), codeBlocks(page('README.md'), 'ts').join(''));
   for (const program of ['smallest', 'join', 'failures']) {

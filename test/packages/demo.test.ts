@@ -13,11 +13,16 @@ function startDemo(...args: string[]) {
   const temporaryFolder = newFolder();
   const command = ['--import', 'tsx', path.join(ROOT, 'dev/demo/index.ts'), ...args];
   const env = { ...ENV, TMPDIR: temporaryFolder };
-  const demo = startChildProcess(process.execPath, command, { env, logFile: path.join(newFolder(), 'log') });
+  const demo = startChildProcess(process.execPath, command, {
+    env,
+    logFile: path.join(newFolder(), 'log'),
+  });
   cleanUpLater(() => demo.end('SIGKILL'));
-  const leftOver = () => readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
+  const leftOver = () =>
+    readdirSync(temporaryFolder).filter((name) => name.startsWith('live-migration-prep'));
   const find = (log: string, pattern: RegExp) =>
-    pattern.exec(readFileSync(path.join(temporaryFolder, leftOver()[0] ?? '', log), 'utf8'))?.[1] ?? '';
+    pattern.exec(readFileSync(path.join(temporaryFolder, leftOver()[0] ?? '', log), 'utf8'))?.[1] ??
+    '';
   return {
     ...demo,
     leftOver,
@@ -41,7 +46,9 @@ describe('npm run demo', () => {
         /^a clean run\n\$ live-migration-prep start .* --wait\nstarted [^]* delivered[^]*unconfirmed +0/,
       ),
       expect.stringMatching(/^Atlas responds 500 twice[^]* delivered[^]*unconfirmed +2/),
-      expect.stringMatching(/^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/),
+      expect.stringMatching(
+        /^Atlas responds 403[^]*AtlasRequestRejected: [^]*192\.0\.2\.1[^]*mode 0600/,
+      ),
     ]);
     expect(demo.output().split('\n').length).toBeLessThanOrEqual(40);
     expect(demo.leftOver()).toEqual([]);
@@ -59,21 +66,31 @@ describe('npm run demo', () => {
     expect(await areServed(urls)).toEqual([false, false]);
   });
 
-  it.concurrent('--keep prints commands that work; when it is killed, its processes end too', async () => {
-    const demo = startDemo('--keep');
-    const [, shown = ''] = await demo.untilOutput(/In another terminal([^]*dist\/client.js redeliver.*)/);
-    // A machine may lack curl, which this function stands in for.
-    const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
-    const commands = shown.match(/^ {2}(export|curl|node) .*/gm) ?? [];
-    const script = [curl, ...commands].join('\n').replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');
-    const output = execFileSync('sh', ['-ec', script], { cwd: ROOT, env: ENV, encoding: 'utf8' });
-    expect(output).toMatch(
-      /started [^]* delivered[^]*unconfirmed +3[^]*started [^]*SinkRejected: [^]*exit code 5\ndelivered\n/,
-    );
+  it.concurrent(
+    '--keep prints commands that work; when it is killed, its processes end too',
+    async () => {
+      const demo = startDemo('--keep');
+      const [, shown = ''] = await demo.untilOutput(
+        /In another terminal([^]*dist\/client.js redeliver.*)/,
+      );
+      // A machine may lack curl, which this function stands in for.
+      const curl = `curl() { node -e 'fetch(process.argv[2], { method: "POST", body: process.argv[1] })' "$2" "$3"; }`;
+      const commands = shown.match(/^ {2}(export|curl|node) .*/gm) ?? [];
+      const script = [curl, ...commands]
+        .join('\n')
+        .replace(/--sink rejects --wait$/m, '$& 2>&1 || echo "exit code $?"');
+      const output = execFileSync('sh', ['-ec', script], { cwd: ROOT, env: ENV, encoding: 'utf8' });
+      expect(output).toMatch(
+        /started [^]* delivered[^]*unconfirmed +3[^]*started [^]*SinkRejected: [^]*exit code 5\ndelivered\n/,
+      );
 
-    const urls = demo.urls();
-    expect(await areServed(urls)).toEqual([true, true]);
-    await demo.end('SIGKILL');
-    await eventually('the end of its processes', async () => !(await areServed(urls)).includes(true));
-  });
+      const urls = demo.urls();
+      expect(await areServed(urls)).toEqual([true, true]);
+      await demo.end('SIGKILL');
+      await eventually(
+        'the end of its processes',
+        async () => !(await areServed(urls)).includes(true),
+      );
+    },
+  );
 });

@@ -86,7 +86,9 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
         '2001:4:112:0:0:0:0:b/128',
         '2001:4:112:1:0::/64',
       ];
-      const request = newRequest({ accessListIps: [...accessListIps, '192.31.196.7', '192.31.196.128/25'] });
+      const request = newRequest({
+        accessListIps: [...accessListIps, '192.31.196.7', '192.31.196.128/25'],
+      });
       expect(await outcome('join', request)).toEqual([0, 'delivered', '']);
       expect(await outcome('join', request)).toEqual([0, 'delivered', '']);
       for (const changed of ['192.31.196.7/31', 'not an address']) {
@@ -106,7 +108,10 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
       const tokens = atlas.createdTokens().length;
       const other = { ...request, sink: 'rejects' };
       expect(await outcome('join', other)).toEqual([1, 'failed (DifferentRequest)', '']);
-      const ofOtherAddresses = await outcome('join', { ...request, accessListIps: ['192.31.196.7'] });
+      const ofOtherAddresses = await outcome('join', {
+        ...request,
+        accessListIps: ['192.31.196.7'],
+      });
       expect(ofOtherAddresses).toEqual([1, 'failed (DifferentRequest)', '']);
       const refused = { code: 1, stdout: '', stderr: expect.stringMatching(/already/i) };
       expect(await run('smallest', other)).toEqual(refused);
@@ -118,23 +123,38 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
     it('every program refuses an empty source organization', async () => {
       const request = newRequest({ sourceOrgId: '' });
       const exits = await Promise.all(PROGRAMS.map((program) => run(program, request)));
-      const refused = { code: 1, stdout: '', stderr: expect.stringContaining('sourceOrgId is empty') };
+      const refused = {
+        code: 1,
+        stdout: '',
+        stderr: expect.stringContaining('sourceOrgId is empty'),
+      };
       expect(exits).toEqual([refused, refused, refused]);
     });
 
     it('every program says its usage without a request', async () => {
       const exits = await Promise.all(PROGRAMS.map((program) => run(program, null)));
-      const told = (program: string) => expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
-      expect(exits).toEqual(PROGRAMS.map((program) => ({ code: 1, stdout: '', stderr: told(program) })));
+      const told = (program: string) =>
+        expect.stringMatching(new RegExp(`usage: .*${program}.* request\\.json`));
+      expect(exits).toEqual(
+        PROGRAMS.map((program) => ({ code: 1, stdout: '', stderr: told(program) })),
+      );
     });
 
     it('failures: a request that is not valid, with each field, and one that Atlas rejects', async () => {
-      expect(await run('failures', newRequest({ accessListIps: ['192.31.196.300'] }))).toMatchObject({
+      expect(
+        await run('failures', newRequest({ accessListIps: ['192.31.196.300'] })),
+      ).toMatchObject({
         code: 1,
-        stdout: expect.stringMatching(/^failed \(InvalidRequest\): [^]*\n {2}accessListIps\[0\] .*300/),
+        stdout: expect.stringMatching(
+          /^failed \(InvalidRequest\): [^]*\n {2}accessListIps\[0\] .*300/,
+        ),
       });
       atlas.faults({ on: 'linkTokens', errorCode: 'IP_ADDRESS_NOT_ON_ACCESS_LIST' });
-      expect(await outcome('failures', newRequest())).toEqual([1, 'failed (AtlasRequestRejected)', '']);
+      expect(await outcome('failures', newRequest())).toEqual([
+        1,
+        'failed (AtlasRequestRejected)',
+        '',
+      ]);
     });
 
     it('join and failures tell an undelivered token, another request and a recoverable token apart', async () => {
@@ -176,7 +196,8 @@ for (const [name, language] of Object.entries(LANGUAGES)) {
 it('the shell command of docs/callers.md delivers once, and prints no receipt of another request', async () => {
   const [script = ''] = codeBlocks(page('docs/callers.md'), 'sh');
   const PATH = `${path.join(ROOT, '.cache/bin')}:${String(env['PATH'])}`;
-  const sh = (text: string) => promisify(execFile)('bash', ['-ec', text], { env: { ...env, PATH } });
+  const sh = (text: string) =>
+    promisify(execFile)('bash', ['-ec', text], { env: { ...env, PATH } });
   expect((await sh(script)).stdout).toContain('.link-token');
   for (const again of [script, script.replace('"drop"', '"rejects"')]) {
     await expect(sh(again)).rejects.toThrow('already finished');

@@ -16,7 +16,9 @@ import { untilListed } from '../support/temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from '../support/worker-process';
 
 it('every command of docs/acceptance.md works, in one terminal, and leaves no key and no link', async () => {
-  const { atlas, deployment, sh } = await createShell({ sinks: { drop: { type: 'file', directory: 'tokens' } } });
+  const { atlas, deployment, sh } = await createShell({
+    sinks: { drop: { type: 'file', directory: 'tokens' } },
+  });
   const { account } = atlas;
   const [second, member] = [newAccount(), newAccount()];
   const { serviceAccounts = [], ...seed } = seedOf([account, second]);
@@ -37,7 +39,10 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
       '\nenv -u MONGODB_ATLAS_PUBLIC_API_KEY -u MONGODB_ATLAS_PRIVATE_API_KEY MONGODB_ATLAS_CLIENT_ID=',
     ],
   ] as const;
-  const variables = { ...credentialEnv(account), LIVE_MIGRATION_PREP_CONFIG: deployment.configFile };
+  const variables = {
+    ...credentialEnv(account),
+    LIVE_MIGRATION_PREP_CONFIG: deployment.configFile,
+  };
   const exports = Object.entries(variables).map(([name, value]) => `export ${name}=${value}\n`);
   const script = codeBlocks(page('docs/acceptance.md'), 'sh').map((block) =>
     replacements.reduce((text, [from, to]) => text.replaceAll(from, to), `\n${block}`),
@@ -47,7 +52,8 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
     .map((line) => line.join('\t'))
     .join('\n');
   const parts = output.split(/^END$/m).map((part) => part.trim());
-  const [names, look, create, find, decode, use, connect, replace, refuse, takeAway, remove] = parts;
+  const [names, look, create, find, decode, use, connect, replace, refuse, takeAway, remove] =
+    parts;
 
   const [first, ofSecond] = atlas.createdTokens().map(({ apiKey: { id } }) => id);
   const synced = '{"status":"SYNCED"}';
@@ -57,7 +63,9 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
   expect(names).toBe('');
   expect(look).toMatch(/\n\[\]$/);
   expect(create).toMatch(/^file .*\.link-token on the worker's host$/);
-  expect(find).toMatch(new RegExp(`^${first}\t(\\S+)Z\t\\1\\.\\d+Z\tLive Migration link-token\tORG_OWNER\n`));
+  expect(find).toMatch(
+    new RegExp(`^${first}\t(\\S+)Z\t\\1\\.\\d+Z\tLive Migration link-token\tORG_OWNER\n`),
+  );
   expect(find).toContain('\n{"links":[],"results":[],"totalCount":0}');
   expect(find).toContain('"eventTypeName":"API_KEY_CREATED"');
   expect(decode).toBe('0');
@@ -65,7 +73,9 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
   expect(connect?.split('\n').slice(0, 3)).toEqual([synced, synced, synced]);
   expect(connect).toMatch(new RegExp(`\n *2 ${first}\n *1 ${ofSecond}$`));
   expect(replace?.split('\n')).toEqual([synced, synced, synced, synced]);
-  expect(refuse).toMatch(/\nerror +role of credential default: .* cannot create link-tokens .* 401 NOT_ORG_OWNER/);
+  expect(refuse).toMatch(
+    /\nerror +role of credential default: .* cannot create link-tokens .* 401 NOT_ORG_OWNER/,
+  );
   expect(refuse).toMatch(/\nHTTP\/1\.1 401 [^\n]*\nNOT_ORG_OWNER\nHTTP\/1\.1 201 [^\n]*\n/);
   expect(takeAway?.split('\n')).toEqual([
     'alreadyLinked',
@@ -86,11 +96,21 @@ it('every command of docs/acceptance.md works, in one terminal, and leaves no ke
 it('the commands of docs/configuration.md serve a list of organizations, each with a receipt', async () => {
   const { address, atlas, deployment, sh } = await createShell();
   const section = sectionBelow(page('docs/configuration.md'), 'Many organizations');
-  const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(section, 'sh');
+  const [readCsv = '', make = '', rehearse = '', check = '', start = ''] = codeBlocks(
+    section,
+    'sh',
+  );
   const [list = ''] = codeBlocks(section, 'json');
   const [first] = JSON.parse(list) as [Record<string, string>];
-  const another = { name: 'archive', orgId: newOrgId(), sourceOrgId: newOrgId(), clientId: 'mdb_sa_id_archive' };
-  const rows = [Object.keys(first), Object.values(first), Object.values(another)].map((cells) => cells.join(','));
+  const another = {
+    name: 'archive',
+    orgId: newOrgId(),
+    sourceOrgId: newOrgId(),
+    clientId: 'mdb_sa_id_archive',
+  };
+  const rows = [Object.keys(first), Object.values(first), Object.values(another)].map((cells) =>
+    cells.join(','),
+  );
   const [[folder = ''] = []] = await sh('pwd');
   await sh(`printf '${rows.join('\\r\\n')}' > orgs.csv; ${readCsv}`);
   expect(await sh(`jq -c 'del(.[].orgId, .[].sourceOrgId)' orgs.json`)).toEqual([
@@ -103,7 +123,9 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   const seed = JSON.parse(readFileSync(path.join(folder, 'seed.json'), 'utf8')) as SeedInput;
   atlas.seed(seed);
 
-  const [variables = ''] = codeSpans(section).filter((span) => span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='));
+  const [variables = ''] = codeSpans(section).filter((span) =>
+    span.startsWith('MONGODB_ATLAS_PUBLIC_API_KEY='),
+  );
   const listKeys = `${variables} atlas organizations apiKeys list --orgId ${first['orgId']} | jq .totalCount`;
   expect(await sh(listKeys)).toEqual([['1']]);
 
@@ -115,9 +137,15 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   expect(findings.flat().at(-1)).toMatch(/^\d+ checks, 0 errors, [12] warnings?\b/);
 
   await deployment.workers[0]?.stop();
-  await sh("jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml");
+  await sh(
+    "jq '. + {taskQueue: env.TASK_QUEUE, health: {port: 0}}' live-migration-prep.yaml > worker.yaml",
+  );
   const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url };
-  const worker = startWorkerProcess(path.join(folder, 'worker.yaml'), path.join(folder, 'worker.log'), env);
+  const worker = startWorkerProcess(
+    path.join(folder, 'worker.yaml'),
+    path.join(folder, 'worker.log'),
+    env,
+  );
   cleanUpLater(() => worker.stop());
   await untilRunning(worker);
 
@@ -128,20 +156,35 @@ it('the commands of docs/configuration.md serve a list of organizations, each wi
   ]);
   expect(atlas.createdTokens()).toHaveLength(2);
   const repeated = await sh(start.replace('--wait ', ''));
-  expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(expect.arrayContaining(receipts));
-  expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([['skipped'], ['skipped']]);
+  expect(repeated.map(([line = '']) => JSON.parse(line) as object)).toEqual(
+    expect.arrayContaining(receipts),
+  );
+  expect(await sh("jq -r 'select(.action) | .action' results.jsonl")).toEqual([
+    ['skipped'],
+    ['skipped'],
+  ]);
 
-  const [table = ''] = codeBlocks(sectionBelow(page('docs/production.md'), 'A table of all pairs'), 'sh');
+  const [table = ''] = codeBlocks(
+    sectionBelow(page('docs/production.md'), 'A table of all pairs'),
+    'sh',
+  );
   const names = await eventually('a table of both pairs', async () => {
     const lines = await sh(`${table}cat runs.csv`);
     const cells = lines.map(([line = '']) => line.split(','));
-    return cells.length === 2 && cells.every(([, , state]) => state === '"delivered"') && cells.map(([name]) => name);
+    return (
+      cells.length === 2 &&
+      cells.every(([, , state]) => state === '"delivered"') &&
+      cells.map(([name]) => name)
+    );
   });
   expect(names.sort()).toEqual(['"archive"', '"payments"']);
 });
 
 it('the logs name each token once, with its place, by the command of docs/production.md', async () => {
-  const [command = ''] = codeBlocks(sectionBelow(page('docs/production.md'), 'Keep a record'), 'sh');
+  const [command = ''] = codeBlocks(
+    sectionBelow(page('docs/production.md'), 'Keep a record'),
+    'sh',
+  );
   const { deployment, sh } = await createShell();
   const [worker] = deployment.workers as [WorkerProcess];
   const accessListIps = Array.from({ length: 21 }, newAddress);
@@ -169,17 +212,26 @@ it('the logs name each token once, with its place, by the command of docs/produc
   const prepare = `cd ${deployment.folder}; printf '{"msg":"link-token' > worker-3.log;`;
   const found = await sh(prepare + command.replace('2026-11', '20'));
   const places = [first.receipt?.location, location, 'not delivered'];
-  const rows = requests.map(({ orgId, sourceOrgId }, i) => [orgId, sourceOrgId, 'ada', 'CHG-1', places[i]]);
+  const rows = requests.map(({ orgId, sourceOrgId }, i) => [
+    orgId,
+    sourceOrgId,
+    'ada',
+    'CHG-1',
+    places[i],
+  ]);
   expect(found.map(([, ...row]) => row).sort()).toEqual(rows.sort());
   expect(await sh(prepare + command.replace('2026-11', '1999-12'))).toEqual([['']]);
 });
 
 describe('the commands of docs/runbook.md', () => {
-  const commandsBelow = (heading: string) => codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
+  const commandsBelow = (heading: string) =>
+    codeBlocks(sectionBelow(page('docs/runbook.md'), heading), 'sh');
 
-  const [findKeys = '', findAllKeys = '', deleteKey = '', deleteUnused = ''] = commandsBelow('API keys');
+  const [findKeys = '', findAllKeys = '', deleteKey = '', deleteUnused = ''] =
+    commandsBelow('API keys');
   /** Ids of keys at the beginning of lines. */
-  const idsIn = (lines: string[][]) => lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
+  const idsIn = (lines: string[][]) =>
+    lines.flatMap(([line = '']) => /^[\da-f]{24}(?= )/.exec(line) ?? []);
 
   it('find exactly the keys of unconfirmed tokens, and delete them', async () => {
     const { atlas, deployment, sh } = await createShell();
@@ -206,22 +258,29 @@ describe('the commands of docs/runbook.md', () => {
     const { name, clientId, clientSecret, orgId } = { name: 'payments', ...atlas.account };
     const { receipt } = await endingOf(await deployment.start());
     await deployment.workers[0]?.untilOutput(/link-token delivered/);
-    await sh(`cp ${deployment.folder}/worker-1.log .; mkdir secrets; printf ${clientSecret} > secrets/${name}`);
+    await sh(
+      `cp ${deployment.folder}/worker-1.log .; mkdir secrets; printf ${clientSecret} > secrets/${name}`,
+    );
     await sh(`echo '${JSON.stringify([{ name, orgId, clientId }])}' > orgs.json`);
 
-    const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] = atlas.createdTokens();
+    const [{ apiKey, accessListIps: [ipAddress] } = { apiKey: { id: '' }, accessListIps: [] }] =
+      atlas.createdTokens();
     const accessList = `atlas organizations apiKeys accessLists list ${apiKey.id} --orgId ${orgId}`;
     expect(await sh(`${accessList} | jq -r '.results[].ipAddress'`)).toEqual([[ipAddress]]);
     const withoutKey = 'unset MONGODB_ATLAS_PUBLIC_API_KEY MONGODB_ATLAS_PRIVATE_API_KEY\n';
     for (const command of [findKeys, withoutKey + findAllKeys]) {
       const found = await sh(command);
       expect(idsIn(found)).toEqual([apiKey.id]);
-      expect(found.flat().join('\n')).toMatch(new RegExp(`token ${receipt?.deliveryId} of \\S+, delivered to `));
+      expect(found.flat().join('\n')).toMatch(
+        new RegExp(`token ${receipt?.deliveryId} of \\S+, delivered to `),
+      );
     }
     await sh(`org=${orgId}\n${deleteKey.replace(/(?<=key=)\S+/, apiKey.id)}`);
     const removed = { removedAt: expect.any(String) };
     expect(atlas.createdTokens()).toMatchObject([removed]);
-    expect((await sh(findKeys)).flat().join('\n')).toContain(`without a key (deleted, or a clock was wrong): token `);
+    expect((await sh(findKeys)).flat().join('\n')).toContain(
+      `without a key (deleted, or a clock was wrong): token `,
+    );
 
     await endingOf(await deployment.start());
     const [removeLink = ''] = commandsBelow('Remove a link');
@@ -233,14 +292,22 @@ describe('the commands of docs/runbook.md', () => {
     const { deployment, sh, temporal } = await createShell();
     const [unpause = ''] = commandsBelow('A schedule is paused');
     const request = deployment.newRequest();
-    const failing = await runEvery('1s', deployment.taskQueue, { request: { ...request, sink: 'nowhere' } });
+    const failing = await runEvery('1s', deployment.taskQueue, {
+      request: { ...request, sink: 'nowhere' },
+    });
     const held = await runEvery('1000s', deployment.taskQueue, { request });
     await held.pause('wave 3 waits');
     const [look = ''] = commandsBelow('A schedule creates nothing');
-    const [listRuns = ''] = look.replace(/"live-migration-prep[^"]*"/, `"${failing.scheduleId}"`).split('\n');
-    await eventually('a listed run', async () => (await sh(listRuns)).flat().join('\n').includes('prepareOnSchedule'));
+    const [listRuns = ''] = look
+      .replace(/"live-migration-prep[^"]*"/, `"${failing.scheduleId}"`)
+      .split('\n');
+    await eventually('a listed run', async () =>
+      (await sh(listRuns)).flat().join('\n').includes('prepareOnSchedule'),
+    );
     await eventually('a listed pause', async () => {
-      for await (const { scheduleId } of temporal.schedule.list({ query: 'TemporalSchedulePaused = true' })) {
+      for await (const { scheduleId } of temporal.schedule.list({
+        query: 'TemporalSchedulePaused = true',
+      })) {
         if (scheduleId === failing.scheduleId) return true;
       }
       return false;
@@ -249,7 +316,10 @@ describe('the commands of docs/runbook.md', () => {
     await sh(unpause);
 
     // It fails again.
-    await eventually('another run', async () => (await failing.describe()).info.numActionsTaken === 2);
+    await eventually(
+      'another run',
+      async () => (await failing.describe()).info.numActionsTaken === 2,
+    );
     expect((await held.describe()).state.paused).toBe(true);
   });
 
@@ -280,14 +350,18 @@ describe('the commands of docs/runbook.md', () => {
 
     // npm has no command for JOSE: this does what the last line of the page does.
     const findToken = openByHand.replace(/^jose .*$/m, '');
-    const [jwe = '', key = ''] = (await sh(`ln -s ${keysFile} .; ${findToken} cat token.jwe; jq -c . key.jwk`)).flat();
+    const [jwe = '', key = ''] = (
+      await sh(`ln -s ${keysFile} .; ${findToken} cat token.jwe; jq -c . key.jwk`)
+    ).flat();
     const { plaintext } = await compactDecrypt(jwe, await importJWK(JSON.parse(key) as JWK));
     const { linkToken } = JSON.parse(new TextDecoder().decode(plaintext)) as { linkToken: string };
     expect(atlas.createdTokens().map((token) => token.linkToken)).toContain(linkToken);
 
     const { runId } = await last.describe();
     const readLast = readOneRun.replace('<id>', last.workflowId).replace('<run id>', runId);
-    const [[header = ''] = []] = await sh(`${readLast}jq -rR 'split(".")[0] | @base64d' tokens.jwe`);
+    const [[header = ''] = []] = await sh(
+      `${readLast}jq -rR 'split(".")[0] | @base64d' tokens.jwe`,
+    );
     expect(JSON.parse(header)).toMatchObject({ kid: keys[0]?.kid });
   });
 });

@@ -11,7 +11,10 @@ import { temporalCli } from '../support/temporal';
 
 const README = page('README.md');
 const [install = ''] = codeBlocks(sectionBelow(README, 'Install'), 'sh');
-const [prepare = '', servers = '', check = '', start = ''] = codeBlocks(sectionBelow(README, 'Run it'), 'sh');
+const [prepare = '', servers = '', check = '', start = ''] = codeBlocks(
+  sectionBelow(README, 'Run it'),
+  'sh',
+);
 const [code = ''] = codeBlocks(README, 'ts');
 
 /** Files that a clone does not have; `npm pack` makes dist/, unless it is up to date. */
@@ -25,7 +28,11 @@ it('every block of README works, in its order', async () => {
   // The 72 hours that README requires, where a development server has 24.
   await temporalCli(temporal.address, 'operator', 'namespace', 'update', '--retention', '72h');
   const folder = newFolder();
-  const [clone, prefix, caller] = [path.join(folder, 'clone'), path.join(folder, 'prefix'), path.join(folder, 'empty')];
+  const [clone, prefix, caller] = [
+    path.join(folder, 'clone'),
+    path.join(folder, 'prefix'),
+    path.join(folder, 'empty'),
+  ];
   const env = {
     ...devServerEnv(temporal.address),
     PATH: `${path.join(prefix, 'bin')}:${process.env['PATH'] ?? ''}`,
@@ -40,7 +47,10 @@ it('every block of README works, in its order', async () => {
     return running;
   };
 
-  cpSync(ROOT, clone, { recursive: true, filter: (file) => !NOT_IN_A_CLONE.has(path.relative(ROOT, file)) });
+  cpSync(ROOT, clone, {
+    recursive: true,
+    filter: (file) => !NOT_IN_A_CLONE.has(path.relative(ROOT, file)),
+  });
   mkdirSync(path.join(clone, '.cache'));
   for (const name of ['node_modules', '.cache/bin']) {
     symlinkSync(path.join(ROOT, name), path.join(clone, name));
@@ -53,7 +63,9 @@ it('every block of README works, in its order', async () => {
   // Port 8080 may be taken here.
   await sh(prepare.replace('# health', 'health'));
 
-  const [setPath, startTemporal, startAtlas] = servers.split('\n').map((line) => line.replace(/ *#.*/, ''));
+  const [setPath, startTemporal, startAtlas] = servers
+    .split('\n')
+    .map((line) => line.replace(/ *#.*/, ''));
   expect(await sh(`${setPath}; ${startTemporal} --help`)).toContain('Temporal');
   const atlas = runUntilTheEnd(`cd ${ROOT}; exec ${startAtlas} -- --port 0`);
   const [, url] = await atlas.untilOutput(/BASE_URL=(.*)[^]*--help/);
@@ -62,10 +74,14 @@ it('every block of README works, in its order', async () => {
   const settings = `${exports.join('\n')}\n`;
   const createdTokens = async () => {
     const state = await (await fetch(`${url}/_emulator/state`)).json();
-    return (state as { linkTokens: { linkToken: string }[] }).linkTokens.map(({ linkToken }) => linkToken);
+    return (state as { linkTokens: { linkToken: string }[] }).linkTokens.map(
+      ({ linkToken }) => linkToken,
+    );
   };
 
-  const [doctor = '', worker = '', ...others] = check.split('\n').filter((line) => !/^(#|export |$)/.test(line));
+  const [doctor = '', worker = '', ...others] = check
+    .split('\n')
+    .filter((line) => !/^(#|export |$)/.test(line));
   expect(others).toEqual([]);
   expect(await sh(settings + doctor)).toContain('credential default');
   runUntilTheEnd(`${settings} cd ${clone}; exec ${worker}`);

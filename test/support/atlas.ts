@@ -26,8 +26,15 @@ export function newAccount() {
 export function seedOf(accounts: readonly AtlasAccount[]): SeedInput {
   return {
     organizations: accounts.map(({ orgId }) => ({ id: orgId, name: 'Test organization' })),
-    serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({ clientId, clientSecret, orgId })),
-    sourceOrganizations: accounts.map(({ sourceOrgId }) => ({ id: sourceOrgId, name: 'Test source' })),
+    serviceAccounts: accounts.map(({ clientId, clientSecret, orgId }) => ({
+      clientId,
+      clientSecret,
+      orgId,
+    })),
+    sourceOrganizations: accounts.map(({ sourceOrgId }) => ({
+      id: sourceOrgId,
+      name: 'Test source',
+    })),
     apiKeys: accounts.flatMap(({ publicKey, privateKey, orgId, ...source }) => [
       { publicKey, privateKey, orgId },
       {
@@ -58,7 +65,9 @@ export async function startAtlas({
     posts: () => emulator.requestsOn('linkTokens').filter(({ challenge }) => !challenge),
     /** Returns the newest link-token that was created for a request, which has an address of its own. */
     linkTokenOf({ accessListIps: [address = ''] }: Pick<PrepareRequest, 'accessListIps'>): string {
-      const created = emulator.createdTokens().findLast((token) => token.accessListIps.includes(address));
+      const created = emulator
+        .createdTokens()
+        .findLast((token) => token.accessListIps.includes(address));
       if (!created) throw new Error(`Atlas created no token for ${address}`);
       return created.linkToken;
     },

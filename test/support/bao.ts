@@ -26,7 +26,12 @@ export async function startBao() {
   const [, key] = await server.untilOutput(/Unseal Key: (\S+)/);
 
   /** Calls OpenBao as root, below `/v1/`; returns the parsed body, or null. Throws for a status above 299 but 404. */
-  async function ask(method: string, below: string, body?: object, headers: Record<string, string> = {}) {
+  async function ask(
+    method: string,
+    below: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ) {
     const response = await fetch(`http://${host}/v1/${below}`, {
       method,
       headers: { 'content-type': 'application/json', 'x-vault-token': ROOT_TOKEN, ...headers },
@@ -46,7 +51,10 @@ export async function startBao() {
     /** Starts OpenBao's own agent; it is gone after the last test. */
     startAgent(configFile: string) {
       const logFile = path.join(newFolder(), 'agent.log');
-      const agent = startChildProcess(program, ['agent', `-config=${configFile}`], { env: process.env, logFile });
+      const agent = startChildProcess(program, ['agent', `-config=${configFile}`], {
+        env: process.env,
+        logFile,
+      });
       cleanUpLater(() => agent.end('SIGKILL'));
       return agent;
     },
@@ -54,14 +62,21 @@ export async function startBao() {
     /** Resolves once it is active, some moments later. */
     async unseal() {
       await ask('POST', 'sys/unseal', { key });
-      await eventually('an active OpenBao', async () => (await fetchOnce(`http://${host}/v1/sys/health`)).ok);
+      await eventually(
+        'an active OpenBao',
+        async () => (await fetchOnce(`http://${host}/v1/sys/health`)).ok,
+      );
     },
     /** Reads the data of each version at a path, the oldest first. */
     async versionsAt(secretPath: string) {
       const metadata = await ask('GET', `secret/metadata/${secretPath}`);
       const numbers = Object.keys(metadata?.data['versions'] ?? {});
-      const versions = numbers.map((number) => ask('GET', `secret/data/${secretPath}?version=${number}`));
-      return (await Promise.all(versions)).map((version) => version?.data['data'] as Record<string, unknown>);
+      const versions = numbers.map((number) =>
+        ask('GET', `secret/data/${secretPath}?version=${number}`),
+      );
+      return (await Promise.all(versions)).map(
+        (version) => version?.data['data'] as Record<string, unknown>,
+      );
     },
   };
 }

@@ -25,7 +25,8 @@ export function blockSink({ folder }: Pick<Deployment, 'folder'>) {
       mkdirSync(directory);
     },
     /** Returns the tokens that it stored since it was repaired. */
-    tokens: () => readdirSync(directory).map((name) => readFileSync(path.join(directory, name), 'utf8')),
+    tokens: () =>
+      readdirSync(directory).map((name) => readFileSync(path.join(directory, name), 'utf8')),
   };
   sink.block();
   return sink;

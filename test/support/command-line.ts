@@ -18,11 +18,16 @@ export type Target = ReturnType<CommandFixture['newTarget']>;
  * may hold a secret.
  */
 export async function createCommandFixture(config: Config = {}) {
-  const [{ address, client: temporal }, atlas] = await Promise.all([sharedTemporal(), startAtlas()]);
+  const [{ address, client: temporal }, atlas] = await Promise.all([
+    sharedTemporal(),
+    startAtlas(),
+  ]);
   const deployment = await deploy({ atlas, config: { ...WITH_BLOCKED_SINK, ...config } });
   const blockedSink = blockSink(deployment);
   await deployment.startWorker();
-  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
+  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as {
+    keys: { k: string }[];
+  };
 
   /** Sealed tokens, which start as every JWE does, are not for the terminal either. */
   function expectNoSecretIn(output: string): void {
@@ -34,7 +39,10 @@ export async function createCommandFixture(config: Config = {}) {
   }
 
   /** Starts a command whose output is read while it runs. */
-  function start(args: readonly string[], { env = {}, stdin }: { env?: object; stdin?: string } = {}) {
+  function start(
+    args: readonly string[],
+    { env = {}, stdin }: { env?: object; stdin?: string } = {},
+  ) {
     const queue = ['--task-queue', deployment.taskQueue];
     // `recover` has a default of its own.
     const all = args.includes('recover') ? args : [...queue, ...args];
@@ -70,6 +78,7 @@ export async function createCommandFixture(config: Config = {}) {
         created: () => atlas.created({ accessListIps: [ip] }),
       };
     },
-    newestRunId: async (workflowId: string) => (await temporal.workflow.getHandle(workflowId).describe()).runId,
+    newestRunId: async (workflowId: string) =>
+      (await temporal.workflow.getHandle(workflowId).describe()).runId,
   };
 }

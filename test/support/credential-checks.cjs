@@ -9,7 +9,8 @@ const load = Module._load;
 Module._load = (/** @type {string} */ request, /** @type {unknown[]} */ ...others) => {
   const loaded = load(request, ...others);
   if (request !== './log-credential-checks') return loaded;
-  if (process.env['CREDENTIAL_CHECKS'] !== 'now') return { logCredentialChecks: async () => undefined };
+  if (process.env['CREDENTIAL_CHECKS'] !== 'now')
+    return { logCredentialChecks: async () => undefined };
   return {
     logCredentialChecks(/** @type {unknown[]} */ ...args) {
       const { random } = Math;

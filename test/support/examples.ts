@@ -61,17 +61,22 @@ export async function sh(commands: string, cwd: string): Promise<void> {
   await promisify(execFile)('bash', ['-ec', commands], { cwd, env });
 }
 
-export const isTestable = ({ check }: Language) => spawnSync('bash', ['-c', check], { cwd: ROOT }).status === 0;
+export const isTestable = ({ check }: Language) =>
+  spawnSync('bash', ['-c', check], { cwd: ROOT }).status === 0;
 
 export function sourceOf(language: Language, program: string): string {
   return readFileSync(path.join(ROOT, 'examples', language.source(program)), 'utf8');
 }
 
 /** Copies the examples of a language into an empty folder, and installs and builds them there. */
-export async function installExamples({ source, install }: Language, folder: string): Promise<void> {
+export async function installExamples(
+  { source, install }: Language,
+  folder: string,
+): Promise<void> {
   const [name = ''] = source('').split('/');
   const examples = path.join(ROOT, 'examples', name);
-  const isOurs = (file: string) => !/node_modules|\.tgz$|__pycache__|venv/.test(path.relative(examples, file));
+  const isOurs = (file: string) =>
+    !/node_modules|\.tgz$|__pycache__|venv/.test(path.relative(examples, file));
   cpSync(examples, folder, { recursive: true, filter: isOurs });
   mkdirSync(CACHE, { recursive: true });
   await sh(install, folder);

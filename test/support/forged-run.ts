@@ -20,7 +20,11 @@ interface MismatchedRun {
  * Starts a run on a task queue that no worker polls yet, with a history that our workflow would not have made: the
  * workflow task of the worker that takes it fails.
  */
-export async function startMismatchedRun(client: Client, taskQueue: string, options: MismatchedRun = {}) {
+export async function startMismatchedRun(
+  client: Client,
+  taskQueue: string,
+  options: MismatchedRun = {},
+) {
   const { workflowType = WORKFLOW_TYPES.checkWorker, memo = {}, timerMs = 1 } = options;
   const { workflowId = `mismatched-${newOrgId()}` } = options;
   const handle = await client.workflow.start(workflowType, { workflowId, taskQueue, memo });

@@ -2,7 +2,10 @@
 const { promises } = require('node:fs');
 
 const { readFile } = promises;
-/** @type {any} */ (promises).readFile = async (/** @type {string} */ file, /** @type {any} */ ...rest) => {
+/** @type {any} */ (promises).readFile = async (
+  /** @type {string} */ file,
+  /** @type {any} */ ...rest
+) => {
   const [, folder] = /^(.*\/hung-\d)\//.exec(file) ?? [];
   if (folder) await readFile(`${folder}.fifo`).catch(() => undefined);
   return readFile(file, ...rest);

@@ -12,7 +12,9 @@ import { run } from './run-command';
 import { sharedTemporal, type Temporal } from './temporal';
 import { startWorkerProcess, untilRunning, type WorkerProcess } from './worker-process';
 
-export type Handle = WorkflowHandle<(request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>>;
+export type Handle = WorkflowHandle<
+  (request: PrepareRequest, recovery?: Recovery) => Promise<Receipt>
+>;
 
 export type Config = Record<string, object | string>;
 
@@ -137,7 +139,11 @@ export async function deploy({
       return worker;
     },
     /** Starts `prepareLiveMigration` as any caller would. */
-    start: (request = newRequest(), recovery?: Recovery, options: Pick<WorkflowStartOptions, 'startDelay'> = {}) =>
+    start: (
+      request = newRequest(),
+      recovery?: Recovery,
+      options: Pick<WorkflowStartOptions, 'startDelay'> = {},
+    ) =>
       temporal.client.workflow.start(WORKFLOW_TYPES.prepare, {
         workflowId: workflowIdFor(request.orgId, request.sourceOrgId),
         taskQueue,
@@ -150,6 +156,7 @@ export async function deploy({
     handleOf: ({ orgId, sourceOrgId }: PrepareRequest): Handle =>
       temporal.client.workflow.getHandle(workflowIdFor(orgId, sourceOrgId)),
     /** Runs a command to its end, on this deployment's task queue. */
-    runClient: (...args: string[]) => run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
+    runClient: (...args: string[]) =>
+      run(['--task-queue', taskQueue, ...args], devServerEnv(temporal.address)),
   };
 }

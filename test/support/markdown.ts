@@ -11,9 +11,12 @@ export function page(name: string): string {
 /** Names every Markdown file of the repository, without what is installed. */
 export function pageNames(): string[] {
   const below = ['docs', 'examples', '.github'].flatMap((folder) =>
-    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) => path.join(folder, name)),
+    readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+      path.join(folder, name),
+    ),
   );
-  const isOurs = (name: string) => name.endsWith('.md') && !/\/(node_modules|\.cache|\.venv)\//.test(name);
+  const isOurs = (name: string) =>
+    name.endsWith('.md') && !/\/(node_modules|\.cache|\.venv)\//.test(name);
   return [...readdirSync(ROOT), ...below].filter(isOurs);
 }
 

@@ -22,7 +22,11 @@ function credentialOf(type: CredentialType, orgId: string): object {
  * Starts an installation in which each run has an organization of its own: no other run meets its faults, or waits for
  * its circuit breaker.
  */
-export async function startOwnOrganizations({ config = {}, env = {}, ...more }: InstallationOptions = {}) {
+export async function startOwnOrganizations({
+  config = {},
+  env = {},
+  ...more
+}: InstallationOptions = {}) {
   const unused = {
     serviceAccount: Array.from({ length: 20 }, newAccount),
     apiKey: Array.from({ length: 2 }, newAccount),
@@ -43,7 +47,11 @@ export async function startOwnOrganizations({ config = {}, env = {}, ...more }: 
     ...more,
     atlas: await startAtlas({ others: accounts }),
     env: { ...env, ...secrets },
-    config: { ...config, sinks, atlas: { ...(config['atlas'] as object), credentials, organizations } },
+    config: {
+      ...config,
+      sinks,
+      atlas: { ...(config['atlas'] as object), credentials, organizations },
+    },
   });
   const { atlas, deployment } = installation;
 
@@ -62,7 +70,10 @@ export async function startOwnOrganizations({ config = {}, env = {}, ...more }: 
     },
     /** Resolves once all of these faults were met. */
     async untilMet({ orgId }: Of) {
-      await eventually('the faults', () => !atlas.state().faults.some((fault) => fault.orgId === orgId));
+      await eventually(
+        'the faults',
+        () => !atlas.state().faults.some((fault) => fault.orgId === orgId),
+      );
     },
     /** Starts a run and waits until it has met these faults. */
     async start(request: PrepareRequest, ...faults: Fault[]) {

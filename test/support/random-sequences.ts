@@ -38,7 +38,10 @@ export const IGNORED_CANCEL = /cancel.*create|cancel.*deliver.*deliver|deliver.*
 export function sequences(maxAttempts: number) {
   const anyCreation = fc.constantFrom(...(Object.keys(CREATIONS) as Creation[]));
   const nextTry = fc.constantFrom<Creation>('token', 'notCreated', 'unconfirmed', 'lost');
-  const creation = fc.oneof({ weight: 6, arbitrary: nextTry }, { weight: 1, arbitrary: anyCreation });
+  const creation = fc.oneof(
+    { weight: 6, arbitrary: nextTry },
+    { weight: 1, arbitrary: anyCreation },
+  );
   const delivery = fc.constantFrom(...(Object.keys(DELIVERIES) as (keyof typeof DELIVERIES)[]));
   const disturbance = fc.record({
     attempt: fc.integer({ min: 1, max: 2 * maxAttempts }),

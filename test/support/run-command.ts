@@ -20,14 +20,23 @@ for (const name of Object.keys(process.env)) {
 }
 
 /** Runs a command to its end, as `live-migration-prep` with these arguments does. */
-export function run(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE): Promise<ClientExit> {
+export function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = NOWHERE,
+): Promise<ClientExit> {
   return startCommand(args, env).exited;
 }
 
 /** Starts a command whose output is read while it runs. */
-export function startCommand(args: readonly string[], env: NodeJS.ProcessEnv = NOWHERE, stdin?: string) {
+export function startCommand(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = NOWHERE,
+  stdin?: string,
+) {
   const texts = { stdout: '', stderr: '' };
-  const streamTo = (name: keyof typeof texts) => ({ write: (text: string) => (texts[name] += text) });
+  const streamTo = (name: keyof typeof texts) => ({
+    write: (text: string) => (texts[name] += text),
+  });
   const interrupt = new AbortController();
   const io: Io = {
     env,

@@ -70,7 +70,10 @@ export async function startPost({ atlas, deployment }: Pick<Installation, 'atlas
 }
 
 /** Terminates a run during its POST. Returns a scrape in which Temporal has refused the result. */
-export async function refuseResult(installation: Pick<Installation, 'atlas' | 'deployment'>, port: number) {
+export async function refuseResult(
+  installation: Pick<Installation, 'atlas' | 'deployment'>,
+  port: number,
+) {
   installation.atlas.faults({ on: 'linkTokens', delayMs: 60_000 });
   await (await startPost(installation)).terminate();
   // Before the next heartbeat, whose response would cancel the attempt.
@@ -105,7 +108,11 @@ export async function pendingActivity(handle: Pick<Handle, 'describe'>) {
 }
 
 /** Does what `temporal activity` does to a run's one activity under way; the command gives up on a busy machine. */
-export async function operate(handle: Operable, verb: 'pause' | 'unpause' | 'reset', client?: Client): Promise<void> {
+export async function operate(
+  handle: Operable,
+  verb: 'pause' | 'unpause' | 'reset',
+  client?: Client,
+): Promise<void> {
   const { workflowService: service } = client ?? (await sharedTemporal()).client;
   const target = await activityUnderWay(handle);
   const calls = {
@@ -125,8 +132,14 @@ export async function setTimeoutOf(
   const { workflowService } = (await sharedTemporal()).client;
   const name = timeout === 'heartbeat' ? 'heartbeatTimeout' : 'scheduleToCloseTimeout';
   const time = { seconds: Math.floor(timeoutMs / 1000), nanos: (timeoutMs % 1000) * 1e6 };
-  const change = { activityOptions: { [name]: time }, updateMask: { paths: [`${timeout}_timeout`] } };
-  await workflowService.updateActivityOptions({ ...(await activityUnderWay(handle)), ...(change as object) });
+  const change = {
+    activityOptions: { [name]: time },
+    updateMask: { paths: [`${timeout}_timeout`] },
+  };
+  await workflowService.updateActivityOptions({
+    ...(await activityUnderWay(handle)),
+    ...(change as object),
+  });
 }
 
 type Operable = Pick<Handle, 'workflowId' | 'describe'>;
@@ -134,7 +147,11 @@ type Operable = Pick<Handle, 'workflowId' | 'describe'>;
 async function activityUnderWay(handle: Operable) {
   const [activity] = (await handle.describe()).raw.pendingActivities ?? [];
   if (!activity?.activityId) throw new Error(`${handle.workflowId} has no activity under way`);
-  return { namespace: 'default', execution: { workflowId: handle.workflowId }, id: activity.activityId };
+  return {
+    namespace: 'default',
+    execution: { workflowId: handle.workflowId },
+    id: activity.activityId,
+  };
 }
 
 /**
@@ -230,7 +247,9 @@ const eventsOf = async (handle: WithHistory) => (await handle.fetchHistory()).ev
 /** Names the events of a run, except those of workflow tasks, which a busy machine adds. */
 export async function eventsBesideTasks(handle: WithHistory): Promise<string[]> {
   const keys = (await eventsOf(handle)).flatMap(Object.keys);
-  return keys.filter((key) => /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key));
+  return keys.filter((key) =>
+    /^(?!workflowTask(Scheduled|Started|Completed|TimedOut)).*Attributes$/.test(key),
+  );
 }
 
 /** Reads the result of the first `createLinkToken` that completed; null when none did. */
@@ -238,7 +257,8 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
   const events = await eventsOf(handle);
   for (const { activityTaskCompletedEventAttributes: completed } of events) {
     // Ids of events count from 1.
-    const scheduled = events[Number(completed?.scheduledEventId) - 1]?.activityTaskScheduledEventAttributes;
+    const scheduled =
+      events[Number(completed?.scheduledEventId) - 1]?.activityTaskScheduledEventAttributes;
     const [payload] = completed?.result?.payloads ?? [];
     if (payload && scheduled?.activityType?.name === 'createLinkToken') {
       return defaultPayloadConverter.fromPayload(payload);
@@ -249,10 +269,12 @@ export async function createdToken(handle: WithHistory): Promise<unknown> {
 
 /** Reads the activities that a run scheduled on a task queue: their type, fairness key and time in milliseconds. */
 export async function scheduledActivities(handle: WithHistory) {
-  return (await eventsOf(handle)).flatMap(({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {
-    const [type, fairnessKey] = [scheduled?.activityType?.name, scheduled?.priority?.fairnessKey];
-    return type ? [{ type, fairnessKey, atMs: toMs(eventTime) }] : [];
-  });
+  return (await eventsOf(handle)).flatMap(
+    ({ eventTime, activityTaskScheduledEventAttributes: scheduled }) => {
+      const [type, fairnessKey] = [scheduled?.activityType?.name, scheduled?.priority?.fairnessKey];
+      return type ? [{ type, fairnessKey, atMs: toMs(eventTime) }] : [];
+    },
+  );
 }
 
 /** Summaries of the activities that were scheduled, as the Temporal UI shows them. */

@@ -15,7 +15,9 @@ export interface Sample {
  */
 export async function scrape(port: number): Promise<Sample[]> {
   const response = await fetchOnce(`http://127.0.0.1:${port}/metrics`);
-  const lines = (await response.text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = (await response.text())
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
   const series = lines.map((line) => line.replace(/ \S+$/, ''));
   const twice = series.find((one, index) => series.indexOf(one) !== index);
   if (twice) throw new Error(`twice in one scrape: ${twice}`);
@@ -32,10 +34,15 @@ export async function scrape(port: number): Promise<Sample[]> {
 }
 
 /** The sum of the samples of this name that have these labels, among others; null when there is none. */
-export function valueOf(samples: Sample[], name: string, labels: Record<string, string> = {}): number | null {
+export function valueOf(
+  samples: Sample[],
+  name: string,
+  labels: Record<string, string> = {},
+): number | null {
   const found = samples.filter(
     (sample) =>
-      sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+      sample.name === name &&
+      Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
   );
   return found.length === 0 ? null : found.reduce((sum, { value }) => sum + value, 0);
 }

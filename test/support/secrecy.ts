@@ -19,7 +19,10 @@ export function filesBelow(folder: string, meant: readonly string[] = []): Place
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => !meant.some((allowed) => file === allowed || file.startsWith(`${allowed}${path.sep}`)))
+    .filter(
+      (file) =>
+        !meant.some((allowed) => file === allowed || file.startsWith(`${allowed}${path.sep}`)),
+    )
     .flatMap(readIfThere);
 }
 

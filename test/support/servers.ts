@@ -44,7 +44,10 @@ export async function listen(server: Server, scheme: string): Promise<TestServer
   });
 }
 
-export type HttpHandler = (request: http.IncomingMessage & { text: string }, response: http.ServerResponse) => void;
+export type HttpHandler = (
+  request: http.IncomingMessage & { text: string },
+  response: http.ServerResponse,
+) => void;
 
 /** The handler is called once the whole request is there. */
 function whole(handler: HttpHandler): http.RequestListener {
@@ -66,7 +69,9 @@ export function serveHttps(certificate: Certificate, handler: HttpHandler): Prom
 }
 
 /** Calls the handler with each chunk that a client writes, and with null when it connects. */
-export function serveSocket(handler: (socket: Socket, text: string | null) => void): Promise<TestServer> {
+export function serveSocket(
+  handler: (socket: Socket, text: string | null) => void,
+): Promise<TestServer> {
   const server = net.createServer((socket) => {
     handler(socket, null);
     socket.on('data', (chunk) => handler(socket, chunk.toString('latin1')));
@@ -102,7 +107,11 @@ export function serveRejectingGrpcProxy(
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined);
     if (rejected.test(String(headers[':path']))) {
-      const response = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(status) };
+      const response = {
+        ':status': 200,
+        'content-type': 'application/grpc',
+        'grpc-status': String(status),
+      };
       stream.respond(response, { endStream: true });
       return;
     }

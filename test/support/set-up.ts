@@ -5,7 +5,9 @@ export function setUp<T>(start: () => Promise<T>): () => T {
     started = await start();
   });
   return () => {
-    if (started === undefined) throw new Error('what tests share is there once the first of them runs');
+    if (started === undefined) {
+      throw new Error('what tests share is there once the first of them runs');
+    }
     return started;
   };
 }

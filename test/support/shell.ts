@@ -16,10 +16,17 @@ export async function createShell(config?: Config) {
   const fixture = await createCommandFixture(config);
   const { account, url } = fixture.atlas;
   const folder = newFolder();
-  writeFileSync(path.join(folder, 'live-migration-prep'), `#!/bin/sh\n${CLIENT}\n`, { mode: 0o755 });
+  writeFileSync(path.join(folder, 'live-migration-prep'), `#!/bin/sh\n${CLIENT}\n`, {
+    mode: 0o755,
+  });
   const env = {
     ...devServerEnv(fixture.address),
-    PATH: [folder, `${ROOT}/dev/atlas-emulator/bin`, `${ROOT}/.cache/bin`, process.env['PATH']].join(':'),
+    PATH: [
+      folder,
+      `${ROOT}/dev/atlas-emulator/bin`,
+      `${ROOT}/.cache/bin`,
+      process.env['PATH'],
+    ].join(':'),
     TASK_QUEUE: fixture.deployment.taskQueue,
     MONGODB_ATLAS_BASE_URL: url,
     MONGODB_ATLAS_PUBLIC_API_KEY: account.publicKey,

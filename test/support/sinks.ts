@@ -45,7 +45,8 @@ export async function makeSink(config: object, env: Env = {}) {
 /** Describes an error of a sink, for toMatchObject. */
 export const sinkError = (kind: 'Rejected' | 'Unavailable', message: string | RegExp = '') => ({
   name: `Sink${kind}Error`,
-  message: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
+  message:
+    typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message),
 });
 
 /**
@@ -54,7 +55,12 @@ export const sinkError = (kind: 'Rejected' | 'Unavailable', message: string | Re
 export async function startHangingWebhook() {
   const responses: ServerResponse[] = [];
   const { url } = await serveHttp((_request, response) => void responses.push(response));
-  const sink = { type: 'webhook', url, allowHttp: true, signingSecrets: [{ env: 'SIGNING_SECRET' }] };
+  const sink = {
+    type: 'webhook',
+    url,
+    allowHttp: true,
+    signingSecrets: [{ env: 'SIGNING_SECRET' }],
+  };
   const env = { SIGNING_SECRET: `whsec_${randomBytes(32).toString('base64')}` };
   return { responses, sink, env };
 }

@@ -36,7 +36,10 @@ async function connect(): Promise<Temporal> {
 /** Temporal's list, and its number of runs, lag behind by moments. */
 export async function untilListed(query: string, runs: number): Promise<void> {
   const { client } = await sharedTemporal();
-  await eventually(`${runs} listed runs`, async () => (await client.workflow.count(query)).count === runs);
+  await eventually(
+    `${runs} listed runs`,
+    async () => (await client.workflow.count(query)).count === runs,
+  );
 }
 
 /** Waits until the list has the closed runs of a workflow id: what looks for an earlier token reads it. */

@@ -10,7 +10,11 @@ import { sealedTokenSchema } from '../../src/contract/schemas';
 import { cleanUpLater, newFolder } from '../support/clean-up';
 import { eventually } from '../support/eventually';
 import { deploy, type Handle } from '../support/installation';
-import { startOwnOrganizations, type CredentialType, type OwnOrganizations } from '../support/organizations';
+import {
+  startOwnOrganizations,
+  type CredentialType,
+  type OwnOrganizations,
+} from '../support/organizations';
 import { createdToken, endingOf, untilStep, type Ending } from '../support/runs';
 import { filesBelow, findSecrets, textPlace, type Place } from '../support/secrecy';
 import { serveHttp } from '../support/servers';
@@ -37,14 +41,21 @@ const on = 'linkTokens';
 let own: OwnOrganizations;
 
 /** Starts a run, and waits until it has met these faults. */
-async function start(sink: string, faults: Fault[] = [], credential?: CredentialType): Promise<Handle> {
+async function start(
+  sink: string,
+  faults: Fault[] = [],
+  credential?: CredentialType,
+): Promise<Handle> {
   const request = own.newRequest({ changeReference: MARKER, sink }, credential);
   return (await own.start(request, ...faults)).handle;
 }
 
 /** Looks at all that a caller sees of an outcome. */
 async function lookAtOutcome(what: string, outcome: Promise<unknown>): Promise<string> {
-  const seen = inspect(await outcome.catch((error: unknown) => error), { showHidden: true, depth: 8 });
+  const seen = inspect(await outcome.catch((error: unknown) => error), {
+    showHidden: true,
+    depth: 8,
+  });
   look(what, seen);
   return seen;
 }
@@ -61,7 +72,11 @@ async function lookAtRun(handle: Handle): Promise<void> {
 
 /** Every kind of ending, with what Atlas may say of a token where no token should be. */
 async function endRuns(): Promise<void> {
-  const unknown = { access_token: secret('an unknown access token'), expires_in: 3600, token_type: 'Bearer' };
+  const unknown = {
+    access_token: secret('an unknown access token'),
+    expires_in: 3600,
+    token_type: 'Bearer',
+  };
   const late = { 'Retry-After': '7200' };
   const misnamed = { link_token: secret('a misnamed token') };
   const cut = `{"linkToken":"${secret('a cut token')}`;
@@ -91,7 +106,10 @@ async function failDeliveries(): Promise<void> {
   const handle = await start('echoes');
   await untilStep(handle, 'undelivered');
   // The token of another run cannot be opened.
-  const recovery = { sealedToken: sealedTokenSchema.parse(await createdToken(handle)), sinksTried: [] };
+  const recovery = {
+    sealedToken: sealedTokenSchema.parse(await createdToken(handle)),
+    sinksTried: [],
+  };
   const thief = await own.deployment.start(own.newRequest(), recovery);
   await untilStep(thief, 'undelivered');
   const rows = [
@@ -118,7 +136,11 @@ async function failDeliveries(): Promise<void> {
 
 /** A worker that does not start names every problem of its secrets. */
 async function failToStart(): Promise<void> {
-  const hook = { type: 'webhook', url: 'https://example.com', signingSecrets: [{ env: 'SIGNING_SECRET' }] };
+  const hook = {
+    type: 'webhook',
+    url: 'https://example.com',
+    signingSecrets: [{ env: 'SIGNING_SECRET' }],
+  };
   const deployment = await deploy({
     atlas: own.atlas,
     config: { sealing: {}, sinks: { hook } },
@@ -166,12 +188,17 @@ beforeAll(async () => {
   const { accounts, atlas, deployment, worker } = own;
 
   secrets.set('the signing secret', signingKey);
-  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as { keys: { k: string }[] };
+  const { keys } = JSON.parse(readFileSync(deployment.keysFile, 'utf8')) as {
+    keys: { k: string }[];
+  };
   keys.forEach(({ k }) => secrets.set('the sealing key', k));
   for (const { orgId, clientId, clientSecret, privateKey } of [atlas.account, ...accounts]) {
     secrets.set(`client secret of ${orgId}`, clientSecret);
     secrets.set(`private key of ${orgId}`, privateKey);
-    secrets.set(`Basic header of ${orgId}`, Buffer.from(`${clientId}:${clientSecret}`).toString('base64'));
+    secrets.set(
+      `Basic header of ${orgId}`,
+      Buffer.from(`${clientId}:${clientSecret}`).toString('base64'),
+    );
   }
 
   await Promise.all([endRuns(), failDeliveries(), failToStart()]);
@@ -186,7 +213,9 @@ beforeAll(async () => {
     look('the command line of a worker', readFileSync(`/proc/${worker.pid}/cmdline`, 'utf8'));
   }
   await worker.stop();
-  atlas.createdTokens().forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
+  atlas
+    .createdTokens()
+    .forEach(({ linkToken }, index) => secrets.set(`link-token ${index + 1}`, linkToken));
   places.push(...filesBelow(folder));
   // The path of the webhook is in the configuration, where it belongs.
   const { configFile, keysFile, tokensFolder } = deployment;
@@ -216,8 +245,14 @@ it.each<[where: string, ...marks: string[]]>([
 it('a leak that is planted is found, as it is and in base64', () => {
   const token = secrets.get('link-token 1') ?? '';
   const encoded = Buffer.from(`{"linkToken":"${token}"}`).toString('base64');
-  const planted = [textPlace('a log', `created ${token}`), textPlace('a payload', `{"data":"${encoded}"}`)];
-  expect(findSecrets(planted, secrets)).toEqual(['link-token 1 in a log', 'link-token 1 in a payload']);
+  const planted = [
+    textPlace('a log', `created ${token}`),
+    textPlace('a payload', `{"data":"${encoded}"}`),
+  ];
+  expect(findSecrets(planted, secrets)).toEqual([
+    'link-token 1 in a log',
+    'link-token 1 in a payload',
+  ]);
 });
 
 it('no secret is anywhere else', () => {

@@ -20,7 +20,12 @@ function refusingServer() {
   server.on('stream', (stream, headers) => {
     const quoted = encodeURIComponent(JSON.stringify(headers));
     stream.respond(
-      { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16', 'grpc-message': quoted },
+      {
+        ':status': 200,
+        'content-type': 'application/grpc',
+        'grpc-status': '16',
+        'grpc-message': quoted,
+      },
       { endStream: true },
     );
   });
@@ -56,9 +61,18 @@ describe('a client and a worker say what to do, and quote no secret, for', () =>
     ],
   ])('%s', async (_what, serve, more, reason, timeoutMs = 600_000) => {
     const { address } = await serve();
-    const env = { ...CANARIES, HOME: '/nowhere', TEMPORAL_TLS: 'false', ...more, TEMPORAL_ADDRESS: address };
+    const env = {
+      ...CANARIES,
+      HOME: '/nowhere',
+      TEMPORAL_TLS: 'false',
+      ...more,
+      TEMPORAL_ADDRESS: address,
+    };
     for (const connect of [connectClient, connectWorker]) {
-      const failure = await connect(env, timeoutMs).then(String, (error: unknown) => (error as Error).message);
+      const failure = await connect(env, timeoutMs).then(
+        String,
+        (error: unknown) => (error as Error).message,
+      );
       expect(failure).toMatch(reason);
       expect(failure).toMatch(
         /: (grant|start) it, or correct TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or the TEMPORAL_TLS variables$/,

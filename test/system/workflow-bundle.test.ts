@@ -10,13 +10,17 @@ const modules = [...bundle.matchAll(/!\*\*\* (\S+)/g)].map(([, module = '']) => 
 
 it("the bundle of the workflows holds no package but Temporal's and what that needs: no zod", () => {
   expect(modules).toContain('./dist/workflows/prepare-live-migration.js');
-  const packages = modules.flatMap((module) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(module)?.[1] ?? []);
+  const packages = modules.flatMap(
+    (module) => /node_modules\/((@[^/]+\/)?[^/]+)/.exec(module)?.[1] ?? [],
+  );
   const foreign = new Set(packages.filter((name) => !name.startsWith('@temporalio/')));
   expect(foreign).toEqual(new Set(['long', 'ms', 'nexus-rpc']));
 });
 
 it('the bundle of the workflows holds no module of Node', () => {
   const required = [...bundle.matchAll(/[^\w.]require\(["'](?:node:)?([^"']+)["']\)/g)];
-  expect(required.map(([, name = '']) => name).filter((name) => builtinModules.includes(name))).toEqual([]);
+  expect(
+    required.map(([, name = '']) => name).filter((name) => builtinModules.includes(name)),
+  ).toEqual([]);
   expect(modules.filter((module) => /^external |^node:/.test(module))).toEqual([]);
 });

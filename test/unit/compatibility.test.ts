@@ -21,7 +21,14 @@ import type { Sink } from '../../src/sinks/sink';
 import { linkTokenCreatedSchema } from '../../src/sinks/webhook';
 import { parseFailure } from '../../src/workflows/activity-results';
 import { isRedelivery } from '../../src/workflows/updates';
-import { BACKOFF, ORG, SOURCE_ORG, attemptIn, organizations, type Untyped } from './activities/attempt';
+import {
+  BACKOFF,
+  ORG,
+  SOURCE_ORG,
+  attemptIn,
+  organizations,
+  type Untyped,
+} from './activities/attempt';
 import { SINKS, load } from './config/configuration';
 import { clientOf } from './temporal/scripted-server';
 
@@ -74,7 +81,9 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   const stored = JSON.parse(read(`${release}.json`)) as Stored;
   const { activities, sealedToken } = stored;
   const sealer = createSealer(() => JSON.stringify(sealedToken.keySet));
-  const sinks = new Map<string, Sink>([['drop', { deliver: () => Promise.resolve(stored.receipt.location) }]]);
+  const sinks = new Map<string, Sink>([
+    ['drop', { deliver: () => Promise.resolve(stored.receipt.location) }],
+  ]);
   const info = { workflowExecution: { workflowId: stored.names.workflowId, runId: 'run' } };
 
   /** Runs an activity of this release with stored input. */
@@ -82,22 +91,50 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     attemptIn(info, clientOf({})).run<unknown[], unknown, Untyped>(activity as Untyped, ...input);
 
   const all = (what: string, values: object, schema: Schema): Row[] =>
-    Object.entries(values).map(([name, value]: [string, unknown]) => [`${what} (${name})`, schema, value]);
+    Object.entries(values).map(([name, value]: [string, unknown]) => [
+      `${what} (${name})`,
+      schema,
+      value,
+    ]);
 
   it.each<Row>([
-    ['the request of a caller', contract.prepareRequestSchema, stored.arguments.prepareLiveMigration[0]],
+    [
+      'the request of a caller',
+      contract.prepareRequestSchema,
+      stored.arguments.prepareLiveMigration[0],
+    ],
     ['the recovery of a run', contract.recoverySchema, stored.arguments.prepareLiveMigration[1]],
-    ['the input of a schedule', contract.scheduledRequestSchema, stored.arguments.prepareOnSchedule[0]],
-    ['the request of awaitDelivery', contract.prepareRequestSchema, stored.updates.awaitDelivery[0]],
+    [
+      'the input of a schedule',
+      contract.scheduledRequestSchema,
+      stored.arguments.prepareOnSchedule[0],
+    ],
+    [
+      'the request of awaitDelivery',
+      contract.prepareRequestSchema,
+      stored.updates.awaitDelivery[0],
+    ],
     ['the status', contract.statusSchema, stored.status],
     ['the memo', contract.runMemoSchema, stored.memo],
     ['a receipt', contract.receiptSchema, stored.receipt],
     ['the event of the webhook', linkTokenCreatedSchema, stored.linkTokenCreated],
     ['the report of checkWorker', contract.checkReportSchema, activities.runChecks.result],
-    ['the result of validateRequest', shared.validatedRequestSchema, activities.validateRequest.result],
+    [
+      'the result of validateRequest',
+      shared.validatedRequestSchema,
+      activities.validateRequest.result,
+    ],
     ['the input of createLinkToken', shared.createInputSchema, activities.createLinkToken.input[0]],
-    ['the result of createLinkToken', contract.sealedTokenSchema, activities.createLinkToken.result],
-    ['the input of deliverLinkToken', shared.deliverInputSchema, activities.deliverLinkToken.input[0]],
+    [
+      'the result of createLinkToken',
+      contract.sealedTokenSchema,
+      activities.createLinkToken.result,
+    ],
+    [
+      'the input of deliverLinkToken',
+      shared.deliverInputSchema,
+      activities.deliverLinkToken.input[0],
+    ],
     ['the input of checkLink', shared.linkCheckSchema, activities.checkLink.input[0]],
     ['the result of checkLink', shared.linkStateSchema, activities.checkLink.result],
     ...all('details of a failure', stored.failureDetails, contract.failureDetailsSchema),
@@ -106,11 +143,14 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     expect(schema.parse(value)).toEqual(value);
   });
 
-  it.each(Object.entries(stored.attemptFailures))('is read: the details of a failed attempt (%s)', (_what, details) => {
-    const failure = ApplicationFailure.nonRetryable('', 'AtlasUnavailable', details);
-    const { details: ofAtlas, ...ofAttempt } = parseFailure(failure);
-    expect({ ...ofAtlas, ...ofAttempt }).toMatchObject(details);
-  });
+  it.each(Object.entries(stored.attemptFailures))(
+    'is read: the details of a failed attempt (%s)',
+    (_what, details) => {
+      const failure = ApplicationFailure.nonRetryable('', 'AtlasUnavailable', details);
+      const { details: ofAtlas, ...ofAttempt } = parseFailure(failure);
+      expect({ ...ofAtlas, ...ofAttempt }).toMatchObject(details);
+    },
+  );
 
   it('is read: a sealed token', async () => {
     expect(await sealer.open(sealedToken.jwe, sealedToken.workflowId)).toEqual(sealedToken.opens);
@@ -143,7 +183,9 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
   });
 
   it('is what this release writes: the result of createLinkToken, with values of its own', async () => {
-    const atlas = { createLinkToken: () => Promise.resolve('mdb-link-token') } as unknown as AdminApi;
+    const atlas = {
+      createLinkToken: () => Promise.resolve('mdb-link-token'),
+    } as unknown as AdminApi;
     const createLinkToken = createLinkTokenActivity({ atlas, sealer, organizations }, BACKOFF);
     const { input, result } = activities.createLinkToken;
     jest.spyOn(Date, 'now').mockReturnValue(BEFORE_THE_DEADLINE);
@@ -163,11 +205,18 @@ describe.each(RELEASES)('what release %s wrote', (release) => {
     const timing = { backoff: BACKOFF, failures: 1, deadlineAtMs: Infinity };
     const response = { status: 503, json: null, retryAfterMs: 60_000 };
     const creation = creationFailure(responseError('linkTokens', response).failure, timing);
-    const unavailable = { type: 'SinkUnavailable', message: '', retryable: true, retryAfterMs: 60_000 } as const;
+    const unavailable = {
+      type: 'SinkUnavailable',
+      message: '',
+      retryable: true,
+      retryAfterMs: 60_000,
+    } as const;
     const delivery = deliveryFailure(unavailable, timing, false);
     const keys = [creation, delivery].flatMap(({ details }) => keysOf(asJson(details?.[0])));
     const { creation: storedCreation, delivery: storedDelivery } = stored.attemptFailures;
-    expect([...keysOf(storedCreation), ...keysOf(storedDelivery)]).toEqual(expect.arrayContaining(keys));
+    expect([...keysOf(storedCreation), ...keysOf(storedDelivery)]).toEqual(
+      expect.arrayContaining(keys),
+    );
     expect(keys).toEqual(expect.arrayContaining(keysOf(storedDelivery)));
   });
 });

@@ -14,7 +14,11 @@ export type Creation = (input: CreateInput, backoff: Backoff) => SealedToken | P
 type SinkReceipt = Omit<Receipt, 'alsoTried'>;
 
 /** One attempt to deliver a token. */
-export type Delivery = (input: DeliverInput, sink: string, backoff: Backoff) => SinkReceipt | Promise<SinkReceipt>;
+export type Delivery = (
+  input: DeliverInput,
+  sink: string,
+  backoff: Backoff,
+) => SinkReceipt | Promise<SinkReceipt>;
 
 /** Holds an attempt until a test lets it go on. */
 export class Gate {
@@ -41,7 +45,10 @@ export function deliveryAfter(wait: () => Promise<void>, delivery: Delivery): De
 }
 
 /** A token as a worker seals it. The seal is left out: `jwe` holds the facts in plain JSON. */
-function sealedToken({ sink: _, ...request }: CreateInput['request'], unconfirmedTokens: number): SealedToken {
+function sealedToken(
+  { sink: _, ...request }: CreateInput['request'],
+  unconfirmedTokens: number,
+): SealedToken {
   const deliveryId = randomUUID();
   const facts = {
     ...request,
@@ -54,7 +61,8 @@ function sealedToken({ sink: _, ...request }: CreateInput['request'], unconfirme
 }
 
 /** Atlas creates a token, and the worker receives it. */
-export const created: Creation = ({ request, unconfirmedTokens }) => sealedToken(request, unconfirmedTokens);
+export const created: Creation = ({ request, unconfirmedTokens }) =>
+  sealedToken(request, unconfirmedTokens);
 
 /** A time of the server by the clock of this process: the server may skip time. */
 function deadlineHere(deadlineAtMs: number): number {
@@ -87,7 +95,8 @@ export const notCreated = (retryAfterMs?: number) => unavailable(429, false, ret
 /** Atlas may have created a token: the workflow counts it. */
 export const unconfirmed = (retryAfterMs?: number) => unavailable(503, true, retryAfterMs);
 
-export const rejectedWith = (message: string) => failedCreation('AtlasRequestRejected', false, message);
+export const rejectedWith = (message: string) =>
+  failedCreation('AtlasRequestRejected', false, message);
 export const rejected = rejectedWith('Atlas returned 403');
 export const invalidResponse = failedCreation('AtlasResponseInvalid', true, '201 without a token');
 export const notSealed = failedCreation('TokenLost', true, 'the worker could not seal the token');
@@ -164,7 +173,8 @@ function failedDelivery(
   { callsSink = true, ...more }: Partial<DeliveryFailure> & { callsSink?: boolean } = {},
 ): Delivery {
   return (_input, _sink, backoff) => {
-    const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } = Context.current().info;
+    const { attempt, scheduledTimestampMs, scheduleToCloseTimeoutMs, startToCloseTimeoutMs } =
+      Context.current().info;
     const roundEndMs = scheduledTimestampMs + scheduleToCloseTimeoutMs - startToCloseTimeoutMs;
     throw deliveryFailure(
       { type, message, retryable: false, ...more },
@@ -180,7 +190,11 @@ export const sinkRejects = failedDelivery('SinkRejected', 'the sink rejects it')
 export const sinkUnavailable = (retryAfterMs?: number) =>
   failedDelivery('SinkUnavailable', 'the sink is away', { retryable: true, retryAfterMs });
 
-export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key', { callsSink: false });
+export const unreadable = failedDelivery('SealedTokenUnreadable', 'no such key', {
+  callsSink: false,
+});
 
 /** An attempt at a sink that is not configured. */
-export const noSuchSink = failedDelivery('SinkRejected', 'there is no such sink', { callsSink: false });
+export const noSuchSink = failedDelivery('SinkRejected', 'there is no such sink', {
+  callsSink: false,
+});

@@ -76,28 +76,34 @@ describe('a run ends, and counts the tokens that it may have left, after', () =>
     expect(ended.memo?.['unconfirmedTokens'] ?? 0).toBe(unconfirmedTokens);
   });
 
-  it.concurrent('a 503 whose wait passes the deadline, with the reason and no further attempt', async () => {
-    const run = await worker().start({ create: [unconfirmed()], retries: LATE });
-    const { message, ...ended } = await end(run);
-    const details = { status: 503, unconfirmedTokens: 1 };
-    expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
-    expect(message).toBe(
-      'gave up: the retry deadline passed; last error: Atlas returned 503; start a new run once that is resolved; ' +
-        'do not reset this run: that would create another token',
-    );
-  });
+  it.concurrent(
+    'a 503 whose wait passes the deadline, with the reason and no further attempt',
+    async () => {
+      const run = await worker().start({ create: [unconfirmed()], retries: LATE });
+      const { message, ...ended } = await end(run);
+      const details = { status: 503, unconfirmedTokens: 1 };
+      expect(ended).toMatchObject({ type: 'AtlasUnavailable', creations: 1, details });
+      expect(message).toBe(
+        'gave up: the retry deadline passed; last error: Atlas returned 503; start a new run once that is resolved; ' +
+          'do not reset this run: that would create another token',
+      );
+    },
+  );
 });
 
-it.concurrent('a pause until after the deadline: AtlasUnavailable, one unconfirmed token', async () => {
-  // A busy server may start the second attempt before it sees that the time is over: the attempt gets nowhere.
-  const run = await worker().start({ create: [notCreated(600_000), afterCancel(created)] });
-  await untilBackOff(run.handle);
-  await operate(run.handle, 'pause');
-  await setTimeoutOf(run.handle, 'schedule_to_close', 1);
-  expect((await statusOf(run.handle)).step).toBe('creating');
-  await operate(run.handle, 'unpause');
-  expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1 });
-});
+it.concurrent(
+  'a pause until after the deadline: AtlasUnavailable, one unconfirmed token',
+  async () => {
+    // A busy server may start the second attempt before it sees that the time is over: the attempt gets nowhere.
+    const run = await worker().start({ create: [notCreated(600_000), afterCancel(created)] });
+    await untilBackOff(run.handle);
+    await operate(run.handle, 'pause');
+    await setTimeoutOf(run.handle, 'schedule_to_close', 1);
+    expect((await statusOf(run.handle)).step).toBe('creating');
+    await operate(run.handle, 'unpause');
+    expect(await end(run)).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens: 1 });
+  },
+);
 
 const TOKEN_EXISTS = { state: 'delivered', runId: 'earlier', unconfirmedTokens: 0 };
 const tokenExists = failing(terminalFailure('TokenExists', 'it has a token', TOKEN_EXISTS));
@@ -105,24 +111,41 @@ const notListed = failing(temporalUnavailable(new Error('away'), 'id', true));
 const invalid = { sink: 'nowhere', accessListIps: ['0.0.0.0/0'] };
 const fields = [{ field: 'accessListIps[0]' }, { field: 'sink' }];
 
-it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>([
-  ['an invalid request, even with an earlier token', tokenExists, invalid, 'InvalidRequest', { fields }],
-  ['an earlier token, whose run it names', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
-  ['runs that Temporal does not list', notListed, {}, 'TemporalUnavailable', { unconfirmedTokens: 0 }],
-])('a run calls nothing, and fails, for %s', async (_what, find, change, type, details) => {
+it.concurrent.each<[what: string, find: () => never, change: object, type: Ending['type'], object]>(
+  [
+    [
+      'an invalid request, even with an earlier token',
+      tokenExists,
+      invalid,
+      'InvalidRequest',
+      { fields },
+    ],
+    ['an earlier token, whose run it names', tokenExists, {}, 'TokenExists', TOKEN_EXISTS],
+    [
+      'runs that Temporal does not list',
+      notListed,
+      {},
+      'TemporalUnavailable',
+      { unconfirmedTokens: 0 },
+    ],
+  ],
+)('a run calls nothing, and fails, for %s', async (_what, find, change, type, details) => {
   const ended = await end(await worker().start({ find }, change));
   expect(ended).toMatchObject({ type, details, step: 'failed', creations: 0 });
 });
 
-it.concurrent('a receipt without a location, or of 2 MB, makes the run deliver its token again', async () => {
-  const deliver = [undefined, HUGE].map(deliveredByHand);
-  const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
-  expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
-    type: 'delivered',
-    receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
-    sinks: ['files', 'files', 'files'],
-  });
-});
+it.concurrent(
+  'a receipt without a location, or of 2 MB, makes the run deliver its token again',
+  async () => {
+    const deliver = [undefined, HUGE].map(deliveredByHand);
+    const retries = { initialIntervalMs: 1, maximumIntervalMs: 1, maximumPauseMs: 1 };
+    expect(await end(await worker().start({ deliver, retries }))).toMatchObject({
+      type: 'delivered',
+      receipt: { sink: 'files', location: 'place of files', alsoTried: [] },
+      sinks: ['files', 'files', 'files'],
+    });
+  },
+);
 
 describe('a cancel during an attempt to create sends no further POST, and tells the caller who waits,', () => {
   it.concurrent.each<[what: string, create: Creation[], ...Counted]>([
@@ -142,7 +165,10 @@ describe('a cancel during an attempt to create sends no further POST, and tells 
     expect(ended.sinks.length).toBeLessThanOrEqual(1);
     if (type !== 'Cancelled') return;
     const { deliveryId } = await statusOf(run.handle);
-    expect(ended).toMatchObject({ step: 'cancelled', details: { deliveryId, sinksTried: ended.sinks } });
+    expect(ended).toMatchObject({
+      step: 'cancelled',
+      details: { deliveryId, sinksTried: ended.sinks },
+    });
     const count = formatCount(ended.unconfirmedTokens, 'unconfirmed token');
     expect(ended.message).toContain(`up to ${count}, which the run never received`);
     expect(ended.message.includes('may not have arrived')).toBe(deliveryId !== null);
@@ -164,17 +190,29 @@ it.concurrent('a cancel before the first workflow task ends a run as CANCELLED',
   expect(await cancelAtOnce()).toBe('cancelled; no token was created');
 });
 
-it.concurrent('a cancel while a run waits after 503 ends it as Cancelled, with the count', async () => {
-  const run = await worker().start({ create: [unconfirmed(), unconfirmed(600_000)] });
-  await eventually('the wait', async () => (await statusOf(run.handle)).unconfirmedTokens === 2);
-  const ended = await cancel(run);
-  expect(ended).toMatchObject({ type: 'Cancelled', creations: 2, memo: { unconfirmedTokens: 2 } });
-  expect(ended.message).toMatch(/up to 2 unconfirmed tokens.*`live-migration-prep list --\w+ --org /);
-});
+it.concurrent(
+  'a cancel while a run waits after 503 ends it as Cancelled, with the count',
+  async () => {
+    const run = await worker().start({ create: [unconfirmed(), unconfirmed(600_000)] });
+    await eventually('the wait', async () => (await statusOf(run.handle)).unconfirmedTokens === 2);
+    const ended = await cancel(run);
+    expect(ended).toMatchObject({
+      type: 'Cancelled',
+      creations: 2,
+      memo: { unconfirmedTokens: 2 },
+    });
+    expect(ended.message).toMatch(
+      /up to 2 unconfirmed tokens.*`live-migration-prep list --\w+ --org /,
+    );
+  },
+);
 
 describe('a cancel while a token waits for its sink ends as Cancelled, and names the token and the sinks,', () => {
   async function expectCancelled(run: ScriptedRun, sinksTried: string[]): Promise<void> {
-    await eventually('the attempt', () => run.calls.sinks.length === Math.max(1, sinksTried.length));
+    await eventually(
+      'the attempt',
+      () => run.calls.sinks.length === Math.max(1, sinksTried.length),
+    );
     const { deliveryId, tokenSha256 } = (await createdToken(run.handle)) as SealedToken;
     // A second cancel changes nothing.
     await Promise.all([run.handle.cancel(), run.handle.cancel()]);
@@ -207,7 +245,10 @@ describe('the recovery of a token', () => {
     await untilStep(run.handle, 'undelivered');
     await cancel(run);
     const sealedToken = (await createdToken(run.handle)) as SealedToken;
-    return { request: { ...run.request, sink: 'other' }, recovery: { sealedToken, sinksTried: ['files'] } };
+    return {
+      request: { ...run.request, sink: 'other' },
+      recovery: { sealedToken, sinksTried: ['files'] },
+    };
   }
 
   it.concurrent('delivers it, creates nothing and names the sinks of both runs', async () => {
@@ -227,8 +268,13 @@ describe('the recovery of a token', () => {
     expect(await cancel(run)).toMatchObject({ type: 'Cancelled', creations: 0, details });
   });
 
-  it.concurrent('that is cancelled before its first task leaves the token to the closed run', async () => {
-    const { request, recovery } = await leaveToken();
-    expect(await cancelAtOnce(request, recovery)).toMatch(/still recoverable from the closed run/);
-  });
+  it.concurrent(
+    'that is cancelled before its first task leaves the token to the closed run',
+    async () => {
+      const { request, recovery } = await leaveToken();
+      expect(await cancelAtOnce(request, recovery)).toMatch(
+        /still recoverable from the closed run/,
+      );
+    },
+  );
 });

@@ -8,7 +8,15 @@ import { newOrgId } from '../support/ids';
 import type { Handle } from '../support/installation';
 import { endingOf, redeliver, untilBackOff, untilStep, type Ending } from '../support/runs';
 import { startScheduled, type ScheduledRun } from '../support/schedules';
-import { afterCancel, failing, notCreated, notSealed, rejected, sinkRejects, withHeartbeats } from './attempts';
+import {
+  afterCancel,
+  failing,
+  notCreated,
+  notSealed,
+  rejected,
+  sinkRejects,
+  withHeartbeats,
+} from './attempts';
 import type { Script } from './scripted-worker';
 import { worker } from './shared-worker';
 
@@ -56,13 +64,21 @@ describe('after the check of the link, a schedule', () => {
     ['recentToken', { recentToken: true, lastTokenAt: LAST_TOKEN_AT }],
   ])('starts no run if the state is %s', async (outcome, state) => {
     const { scheduled, calls } = await schedule({ checkLink: link(state) });
-    expect(await scheduled.result()).toEqual({ outcome, lastTokenAt: LAST_TOKEN_AT, receipt: null });
+    expect(await scheduled.result()).toEqual({
+      outcome,
+      lastTokenAt: LAST_TOKEN_AT,
+      receipt: null,
+    });
     expect(calls.creations).toBe(0);
   });
 
   it.concurrent.each<[what: string, checkLink: () => unknown, changes: object]>([
     ['a pair without a token', link({}), {}],
-    ['a pair with an old token, which it permits', link({ tokenRunId: EARLIER_RUN }), { again: EARLIER_RUN }],
+    [
+      'a pair with an old token, which it permits',
+      link({ tokenRunId: EARLIER_RUN }),
+      { again: EARLIER_RUN },
+    ],
     ['a pair whose check another client completed', () => 'text', {}],
   ])('starts a run for %s', async (_what, checkLink, changes) => {
     const { request, run, scheduled } = await schedule({ checkLink });
@@ -87,15 +103,18 @@ it.concurrent('with always: true a schedule starts a run without a check', async
   expect(await requestOf(run)).toEqual({ ...request, again: true });
 });
 
-it.concurrent('an open run of the pair goes on, and the schedule ends as alreadyRunning', async () => {
-  const checkLink = link({ lastTokenAt: LAST_TOKEN_AT });
-  const { request, handle } = await worker().start({ deliver: [sinkRejects], checkLink });
-  await untilStep(handle, 'undelivered');
-  const scheduled = await startScheduled(worker().deployment.taskQueue, { request });
-  const expected = { outcome: 'alreadyRunning', lastTokenAt: LAST_TOKEN_AT, receipt: null };
-  expect(await scheduled.result()).toEqual(expected);
-  expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
-});
+it.concurrent(
+  'an open run of the pair goes on, and the schedule ends as alreadyRunning',
+  async () => {
+    const checkLink = link({ lastTokenAt: LAST_TOKEN_AT });
+    const { request, handle } = await worker().start({ deliver: [sinkRejects], checkLink });
+    await untilStep(handle, 'undelivered');
+    const scheduled = await startScheduled(worker().deployment.taskQueue, { request });
+    const expected = { outcome: 'alreadyRunning', lastTokenAt: LAST_TOKEN_AT, receipt: null };
+    expect(await scheduled.result()).toEqual(expected);
+    expect(await redeliver(handle, { sink: 'other' })).toMatchObject({ type: 'delivered' });
+  },
+);
 
 describe('a schedule ends after the run that it started', () => {
   it.concurrent('has lost its token, in the same way', async () => {
@@ -106,7 +125,11 @@ describe('a schedule ends after the run that it started', () => {
   });
 
   it.concurrent('has found a newer token, as recentToken with its time', async () => {
-    const details = { state: 'delivered', receipt: { createdAt: LAST_TOKEN_AT }, unconfirmedTokens: 0 };
+    const details = {
+      state: 'delivered',
+      receipt: { createdAt: LAST_TOKEN_AT },
+      unconfirmedTokens: 0,
+    };
     const find = failing(terminalFailure('TokenExists', 'it has a token', details));
     const { scheduled } = await schedule({ find });
     const expected = { outcome: 'recentToken', lastTokenAt: LAST_TOKEN_AT, receipt: null };
@@ -116,7 +139,10 @@ describe('a schedule ends after the run that it started', () => {
   it.concurrent('was cancelled with a token, in the same way', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await run.cancel();
-    expect(await end(scheduled)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
+    expect(await end(scheduled)).toMatchObject({
+      type: 'Cancelled',
+      details: { sinksTried: ['files'] },
+    });
   });
 
   it.concurrent('was cancelled without a token, as Cancelled', async () => {
@@ -128,33 +154,42 @@ describe('a schedule ends after the run that it started', () => {
     expect(await end(scheduled)).toMatchObject({ type: 'Cancelled', message });
   });
 
-  it.concurrent('was terminated, as Cancelled with the command that recovers the token', async () => {
-    const { request, run, scheduled } = await scheduleUndelivered();
-    const { runId } = await run.describe();
-    await run.terminate();
-    const { type, message } = await end(scheduled);
-    expect(type).toBe('Cancelled');
-    const pair = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-    expect(message).toContain(
-      `terminated; if it held a token: \`live-migration-prep recover ${pair} --run-id ${runId}\``,
-    );
-  });
+  it.concurrent(
+    'was terminated, as Cancelled with the command that recovers the token',
+    async () => {
+      const { request, run, scheduled } = await scheduleUndelivered();
+      const { runId } = await run.describe();
+      await run.terminate();
+      const { type, message } = await end(scheduled);
+      expect(type).toBe('Cancelled');
+      const pair = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+      expect(message).toContain(
+        `terminated; if it held a token: \`live-migration-prep recover ${pair} --run-id ${runId}\``,
+      );
+    },
+  );
 });
 
 describe('the run of a schedule', () => {
   it.concurrent('that is cancelled cancels the run that it started', async () => {
     const { run, scheduled } = await scheduleUndelivered();
     await scheduled.cancel();
-    expect(await endingOf(run)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['files'] } });
+    expect(await endingOf(run)).toMatchObject({
+      type: 'Cancelled',
+      details: { sinksTried: ['files'] },
+    });
     expect(await end(scheduled)).toMatchObject({ type: 'CANCELLED' });
   });
 
-  it.concurrent('that is cancelled while Atlas rejects its request fails as that run does', async () => {
-    const { scheduled, calls } = await schedule({ create: [afterCancel(rejected)] });
-    await eventually('the attempt', () => calls.creations === 1);
-    await scheduled.cancel();
-    expect(await end(scheduled)).toMatchObject({ type: 'AtlasRequestRejected' });
-  });
+  it.concurrent(
+    'that is cancelled while Atlas rejects its request fails as that run does',
+    async () => {
+      const { scheduled, calls } = await schedule({ create: [afterCancel(rejected)] });
+      await eventually('the attempt', () => calls.creations === 1);
+      await scheduled.cancel();
+      expect(await end(scheduled)).toMatchObject({ type: 'AtlasRequestRejected' });
+    },
+  );
 
   it.concurrent('that is cancelled during the check starts no run', async () => {
     let isChecking = false;

@@ -100,10 +100,15 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
   });
 
   await worker().deployment.start(request);
-  const ending = await Promise.race([endingOf(handle), sleep(END_TIMEOUT_MS, null, { ref: false })]);
+  const ending = await Promise.race([
+    endingOf(handle),
+    sleep(END_TIMEOUT_MS, null, { ref: false }),
+  ]);
   if (ending === null) {
     const { raw } = await handle.describe();
-    throw new Error(`the run did not end; activities under way: ${JSON.stringify(raw.pendingActivities)}`);
+    throw new Error(
+      `the run did not end; activities under way: ${JSON.stringify(raw.pendingActivities)}`,
+    );
   }
   await Promise.all(updates);
 
@@ -124,7 +129,11 @@ async function checkRun({ create, deliver, disturbances }: Sequence): Promise<vo
 it(`${SEQUENCES} random sequences: each token is counted, each sink is named, and a cancel ends the run`, async () => {
   const problems: unknown[] = [];
   const check = (sequence: Sequence) =>
-    checkRun(sequence).catch((error: unknown) => problems.push({ sequence: JSON.stringify(sequence), error }));
-  await pMap(fc.sample(sequences(3), { numRuns: SEQUENCES, seed: SEED }), check, { concurrency: AT_ONCE });
+    checkRun(sequence).catch((error: unknown) =>
+      problems.push({ sequence: JSON.stringify(sequence), error }),
+    );
+  await pMap(fc.sample(sequences(3), { numRuns: SEQUENCES, seed: SEED }), check, {
+    concurrency: AT_ONCE,
+  });
   expect({ SEED, problems }).toEqual({ SEED, problems: [] });
 });

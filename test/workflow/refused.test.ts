@@ -11,7 +11,11 @@ import { worker } from './shared-worker';
 const { prepare, prepareOnSchedule, checkWorker } = WORKFLOW_TYPES;
 
 /** Starts any workflow type with any arguments, as a caller in another language can. */
-async function start(workflowType: string, args: unknown[], options: Partial<WorkflowStartOptions> = {}) {
+async function start(
+  workflowType: string,
+  args: unknown[],
+  options: Partial<WorkflowStartOptions> = {},
+) {
   const { client } = await sharedTemporal();
   const workflowId = `malformed-${newOrgId()}`;
   const { taskQueue } = worker().deployment;
@@ -92,7 +96,12 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
   it.concurrent.each<[what: string, fields: string[], ...args: unknown[]]>([
     ['a name of 1.7 MB', ['request'], { ['\u001b'.repeat(280_000)]: 0 }],
     ['100,000 entries', ['request'], { accessListIps: Array(100_000).fill('192.31.196.77') }],
-    ['a recovery of 2 MB', ['orgId', 'sink', 'recovery'], {}, { sealedToken: { deliveryId: HUGE }, sinksTried: [] }],
+    [
+      'a recovery of 2 MB',
+      ['orgId', 'sink', 'recovery'],
+      {},
+      { sealedToken: { deliveryId: HUGE }, sinksTried: [] },
+    ],
   ])('%s, which is not parsed', async (_what, fields, ...args) => {
     expect(await refusedFields(await start(prepare, args))).toEqual(fields);
   });
@@ -108,6 +117,9 @@ describe('malformed input is an InvalidRequest, and fails no workflow task:', ()
 
 it('a run of a workflow type that no worker() has ends at once, and names those that exist', async () => {
   await expect((await start('prepareLiveMigrations', [])).result()).rejects.toMatchObject({
-    cause: { type: 'UnknownWorkflowType', message: expect.stringContaining('prepareLiveMigration,') },
+    cause: {
+      type: 'UnknownWorkflowType',
+      message: expect.stringContaining('prepareLiveMigration,'),
+    },
   });
 });

@@ -87,14 +87,16 @@ export async function startScriptedWorker(server?: Temporal, defaults = RETRIES)
   });
   /** A run without a script creates a token and delivers it. */
   const scripts = new Map<string, { script: Script; calls: Calls }>();
-  const scriptOf = (workflowId = '') => scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
+  const scriptOf = (workflowId = '') =>
+    scripts.get(workflowId) ?? { script: {}, calls: { creations: 0, sinks: [] } };
   const ofRun = () => {
     const { script, calls } = scriptOf(Context.current().info.workflowExecution?.workflowId);
     return { script, calls, retries: { ...defaults, ...script.retries } };
   };
 
   const activities: Partial<Activities> = {
-    validateRequest: (...args) => validateRequestActivity({ organizations, sinks: SINKS }, ofRun().retries)(...args),
+    validateRequest: (...args) =>
+      validateRequestActivity({ organizations, sinks: SINKS }, ofRun().retries)(...args),
     runChecks: () => Promise.reject(invalidRequest([PROBLEM], { unconfirmedTokens: 0 })),
     // eslint-disable-next-line @typescript-eslint/require-await -- a throw must become a rejection
     async findToken() {

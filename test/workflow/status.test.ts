@@ -1,7 +1,13 @@
 import type { PrepareRequest } from '../../src/contract/schemas';
 import { eventually } from '../support/eventually';
 import type { Handle } from '../support/installation';
-import { activitySummaries, endingOf, scheduledActivities, statusOf, untilStep } from '../support/runs';
+import {
+  activitySummaries,
+  endingOf,
+  scheduledActivities,
+  statusOf,
+  untilStep,
+} from '../support/runs';
 import { afterCancel, created, rejectedWith, sinkRejects, unconfirmed } from './attempts';
 import { worker } from './shared-worker';
 
@@ -12,7 +18,11 @@ async function currentDetails(handle: Handle): Promise<string[]> {
 }
 
 /** The last paragraphs of the current details. */
-function requestDetails({ orgId, sourceOrgId, sink }: PrepareRequest, count = '0', ...more: string[]) {
+function requestDetails(
+  { orgId, sourceOrgId, sink }: PrepareRequest,
+  count = '0',
+  ...more: string[]
+) {
   const organizations = [`Atlas organization: ${orgId}`, `Source organization: ${sourceOrgId}`];
   const lines = [...organizations, 'Entries of the access list: 1', `Sink: ${sink}`, ...more];
   return [`Unconfirmed tokens: ${count}`, lines.join('  \n')];
@@ -26,7 +36,10 @@ describe('status, current details and summaries say', () => {
     const { receipt } = await endingOf(handle);
     const deliveryId = receipt?.deliveryId ?? '';
     const description = `the token is in ${receipt?.location}`;
-    expect(await currentDetails(handle)).toEqual([`**delivered**: ${description}`, ...requestDetails(request)]);
+    expect(await currentDetails(handle)).toEqual([
+      `**delivered**: ${description}`,
+      ...requestDetails(request),
+    ]);
     const status = { step: 'delivered', unconfirmedTokens: 0, nextAttemptAt: null };
     expect(await statusOf(handle)).toEqual({ ...status, description, deliveryId });
     const fairnessKeys = (await scheduledActivities(handle)).map(({ fairnessKey }) => fairnessKey);
@@ -40,19 +53,26 @@ describe('status, current details and summaries say', () => {
     ]);
   });
 
-  it.concurrent('of a request under way: what is created, with which credential, until when', async () => {
-    const { request, handle } = await worker().start(
-      { create: [afterCancel(created)] },
-      { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
-    );
-    const { description } = await untilStep(handle, 'creating');
-    const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
-    const means = 'with credential default and an access list of length 1';
-    expect(description).toBe(`creating a link-token in ${pair} ${means}`);
-    const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
-    const details = [`**creating**: ${description}`, GIVES_UP, ...requestDetails(request, '0', ...caller)];
-    expect(await currentDetails(handle)).toEqual(details);
-  });
+  it.concurrent(
+    'of a request under way: what is created, with which credential, until when',
+    async () => {
+      const { request, handle } = await worker().start(
+        { create: [afterCancel(created)] },
+        { requestedBy: '**eve**`\n# x', changeReference: 'CHG-1' },
+      );
+      const { description } = await untilStep(handle, 'creating');
+      const pair = `${request.orgId} for source organization ${request.sourceOrgId}`;
+      const means = 'with credential default and an access list of length 1';
+      expect(description).toBe(`creating a link-token in ${pair} ${means}`);
+      const caller = ["Requested by (a claim): `**eve**'\\u000a# x`", 'Change: `CHG-1`'];
+      const details = [
+        `**creating**: ${description}`,
+        GIVES_UP,
+        ...requestDetails(request, '0', ...caller),
+      ];
+      expect(await currentDetails(handle)).toEqual(details);
+    },
+  );
 
   it.concurrent("of a rejected request: Atlas's own reason, without its markup", async () => {
     const rejected = rejectedWith('Atlas says "Add \\[one](https://x.test) <b>."');
@@ -64,40 +84,46 @@ describe('status, current details and summaries say', () => {
     ]);
   });
 
-  it.concurrent('of an undelivered token: how to deliver it; once cancelled, which token is left', async () => {
-    const { request, handle } = await worker().start({ deliver: [sinkRejects] });
-    const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
-    const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
-    const redeliver = `\`live-migration-prep redeliver ${target}\``;
-    expect(await currentDetails(handle)).toEqual([
-      '**undelivered**: SinkRejected: the sink rejects it',
-      `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
-      `Next attempt: ${nextAttemptAt}`,
-      ...requestDetails(request),
-    ]);
+  it.concurrent(
+    'of an undelivered token: how to deliver it; once cancelled, which token is left',
+    async () => {
+      const { request, handle } = await worker().start({ deliver: [sinkRejects] });
+      const { deliveryId, nextAttemptAt } = await untilStep(handle, 'undelivered');
+      const target = `--org ${request.orgId} --source-org ${request.sourceOrgId}`;
+      const redeliver = `\`live-migration-prep redeliver ${target}\``;
+      expect(await currentDetails(handle)).toEqual([
+        '**undelivered**: SinkRejected: the sink rejects it',
+        `Once the cause is fixed: ${redeliver} (with \`--sink <name>\` to another sink)`,
+        `Next attempt: ${nextAttemptAt}`,
+        ...requestDetails(request),
+      ]);
 
-    await handle.cancel();
-    const { message } = await endingOf(handle);
-    const { runId } = await handle.describe();
-    expect(message).toContain(`token ${deliveryId} may not have arrived`);
-    expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
-    const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
-    expect(await currentDetails(handle)).toEqual(details);
-  });
+      await handle.cancel();
+      const { message } = await endingOf(handle);
+      const { runId } = await handle.describe();
+      expect(message).toContain(`token ${deliveryId} may not have arrived`);
+      expect(message).toContain(`live-migration-prep recover ${target} --run-id ${runId}`);
+      const details = [`**cancelled**: Cancelled: ${message}`, ...requestDetails(request)];
+      expect(await currentDetails(handle)).toEqual(details);
+    },
+  );
 
-  it.concurrent('of a token that may exist: the reason, the count and the next attempt', async () => {
-    const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });
-    const { nextAttemptAt } = await eventually('a wait for the next attempt', async () => {
-      const status = await statusOf(handle);
-      return status.nextAttemptAt !== null && status;
-    });
-    expect(await currentDetails(handle)).toEqual([
-      '**creating**: Atlas returned 503; Atlas may have created a token all the same',
-      `Next attempt: ${nextAttemptAt}`,
-      GIVES_UP,
-      ...requestDetails(request, '1 (Atlas may have created them; the run never received them)'),
-    ]);
-    expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
-    await handle.cancel();
-  });
+  it.concurrent(
+    'of a token that may exist: the reason, the count and the next attempt',
+    async () => {
+      const { request, handle } = await worker().start({ create: [unconfirmed(600_000)] });
+      const { nextAttemptAt } = await eventually('a wait for the next attempt', async () => {
+        const status = await statusOf(handle);
+        return status.nextAttemptAt !== null && status;
+      });
+      expect(await currentDetails(handle)).toEqual([
+        '**creating**: Atlas returned 503; Atlas may have created a token all the same',
+        `Next attempt: ${nextAttemptAt}`,
+        GIVES_UP,
+        ...requestDetails(request, '1 (Atlas may have created them; the run never received them)'),
+      ]);
+      expect((await handle.describe()).memo).toEqual({ unconfirmedTokens: 1 });
+      await handle.cancel();
+    },
+  );
 });

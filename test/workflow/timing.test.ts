@@ -51,7 +51,9 @@ describe('with the default settings', () => {
     const { creations, tookMinutes } = ended;
     const unconfirmedTokens = countedPerAttempt * creations;
     expect(ended).toMatchObject({ type: 'AtlasUnavailable', unconfirmedTokens });
-    expect(ended.message).toMatch(/^gave up: the retry deadline .*; last error: Atlas returned (429|503)/);
+    expect(ended.message).toMatch(
+      /^gave up: the retry deadline .*; last error: Atlas returned (429|503)/,
+    );
     expect(tookMinutes).toBeGreaterThan(55);
     // Schedule-to-close leaves room for one attempt, which the default settings let take 130 s.
     expect(tookMinutes).toBeLessThan(63);
@@ -72,8 +74,12 @@ describe('with the default settings', () => {
 
   it('delivery pauses after each round, a minute at first, then twice as long, up to 6 hours', async () => {
     const { handle } = await run({ deliver: Array<Delivery>(10).fill(sinkRejects) });
-    const rounds = (await scheduledActivities(handle)).filter(({ type }) => type === 'deliverLinkToken');
-    const pauses = rounds.slice(1).map(({ atMs }, i) => (atMs - (rounds[i]?.atMs ?? 0)) / MINUTE_MS);
+    const rounds = (await scheduledActivities(handle)).filter(
+      ({ type }) => type === 'deliverLinkToken',
+    );
+    const pauses = rounds
+      .slice(1)
+      .map(({ atMs }, i) => (atMs - (rounds[i]?.atMs ?? 0)) / MINUTE_MS);
     expect(pauses).toHaveLength(10);
     [1, 2, 4, 8, 16, 32, 64, 128, 256, 360].forEach((minutes, i) => {
       // Jitter takes up to a fifth, and a minute is for the attempt itself.

@@ -51,7 +51,13 @@ describe('redeliver', () => {
   it.concurrent('is refused with malformed input, which leaves the run as it was', async () => {
     const { handle } = await startUndelivered();
     const before = [await eventsBesideTasks(handle), await statusOf(handle)];
-    for (const input of ['files', [], { sink: 3 }, { sink: '**x**\u001b[31m' }, { snik: 'files' }]) {
+    for (const input of [
+      'files',
+      [],
+      { sink: 3 },
+      { sink: '**x**\u001b[31m' },
+      { snik: 'files' },
+    ]) {
       const { type, message } = await redeliver(handle, input);
       expect(type).toBe('InvalidRequest');
       expect(message).toContain('{"sink": "<name of a sink>"}');
@@ -61,8 +67,12 @@ describe('redeliver', () => {
 
   it.concurrent('fails as its own sink does, and the run goes on with both reasons', async () => {
     const { handle } = await startUndelivered([noSuchSink, stored]);
-    const message = 'redelivery to sink typo: there is no such sink; sink files: the sink rejects it';
-    expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({ type: 'SinkRejected', message });
+    const message =
+      'redelivery to sink typo: there is no such sink; sink files: the sink rejects it';
+    expect(await redeliver(handle, { sink: 'typo' })).toMatchObject({
+      type: 'SinkRejected',
+      message,
+    });
     const { deliveryId, tokenSha256 } = (await createdToken(handle)) as SealedToken;
     const description = `SinkRejected: ${message}`;
     expect(await statusOf(handle)).toMatchObject({ step: 'undelivered', description, deliveryId });
@@ -93,7 +103,10 @@ describe('redeliver', () => {
     const { handle } = await worker().start({ deliver: [sinkUnavailable(600_000)], retries });
     await untilDeliveryFails(handle);
     await operate(handle, 'pause');
-    expect(await redeliver(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
+    expect(await redeliver(handle)).toMatchObject({
+      type: 'delivered',
+      receipt: { sink: 'files' },
+    });
   });
 
   it.concurrent('that fails during a round starts that round again at once', async () => {
@@ -105,21 +118,30 @@ describe('redeliver', () => {
     expect(calls.sinks).toEqual(['files', 'typo', 'files']);
   });
 
-  it.concurrent('has nothing to deliver before the token is created, or after a cancel', async () => {
-    const gate = new Gate();
-    const deliver = [deliveryAfter(gate.pass, stored)];
-    const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
-    await eventually('the POST', () => calls.creations === 1);
-    const refused = { type: 'NothingToDeliver', message: expect.stringContaining('its step is creating') };
-    expect(await redeliver(handle, {})).toMatchObject(refused);
-    await handle.cancel();
-    await eventually('the delivery', () => calls.sinks.length === 1);
-    refused.message = expect.stringContaining('the run is cancelled');
-    expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refused);
-    gate.open();
-    expect(await endingOf(handle)).toMatchObject({ type: 'delivered', receipt: { sink: 'files' } });
-    expect(calls.sinks).toEqual(['files']);
-  });
+  it.concurrent(
+    'has nothing to deliver before the token is created, or after a cancel',
+    async () => {
+      const gate = new Gate();
+      const deliver = [deliveryAfter(gate.pass, stored)];
+      const { handle, calls } = await worker().start({ create: [afterCancel(created)], deliver });
+      await eventually('the POST', () => calls.creations === 1);
+      const refused = {
+        type: 'NothingToDeliver',
+        message: expect.stringContaining('its step is creating'),
+      };
+      expect(await redeliver(handle, {})).toMatchObject(refused);
+      await handle.cancel();
+      await eventually('the delivery', () => calls.sinks.length === 1);
+      refused.message = expect.stringContaining('the run is cancelled');
+      expect(await redeliver(handle, { sink: 'other' })).toMatchObject(refused);
+      gate.open();
+      expect(await endingOf(handle)).toMatchObject({
+        type: 'delivered',
+        receipt: { sink: 'files' },
+      });
+      expect(calls.sinks).toEqual(['files']);
+    },
+  );
 
   it.concurrent('is refused while another redelivery is in progress', async () => {
     const gate = new Gate();
@@ -178,16 +200,21 @@ describe('awaitDelivery', () => {
     expect(delivered.map((outcome) => outcome.receipt)).toEqual(Array(5).fill(receipt));
   });
 
-  it.concurrent('fails at once on an undelivered run, as its last round did, and adds no event', async () => {
-    const { request, handle, calls } = await startUndelivered();
-    const events = await eventsBesideTasks(handle);
-    const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
-    for (let call = 0; call < 20; call += 1) {
-      expect(await startAndAwait(worker().deployment, equal)).toMatchObject({ type: 'SinkRejected' });
-    }
-    expect(await eventsBesideTasks(handle)).toEqual(events);
-    expect(calls).toEqual({ creations: 1, sinks: ['files'] });
-  });
+  it.concurrent(
+    'fails at once on an undelivered run, as its last round did, and adds no event',
+    async () => {
+      const { request, handle, calls } = await startUndelivered();
+      const events = await eventsBesideTasks(handle);
+      const equal = { ...request, requestedBy: 'x', changeReference: 'y' };
+      for (let call = 0; call < 20; call += 1) {
+        expect(await startAndAwait(worker().deployment, equal)).toMatchObject({
+          type: 'SinkRejected',
+        });
+      }
+      expect(await eventsBesideTasks(handle)).toEqual(events);
+      expect(calls).toEqual({ creations: 1, sinks: ['files'] });
+    },
+  );
 
   it.concurrent('waits for the redelivery in progress, not for the round before it', async () => {
     const gate = new Gate();

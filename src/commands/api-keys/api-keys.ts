@@ -28,22 +28,41 @@ export async function apiKeys(
     const madeAt = formatSeconds(madeAtMs(key.id));
     const state = stateOf(ofKey);
     const description = describeOrigins(ofKey, madeAt.slice(0, DATE_LENGTH));
-    const text = description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
+    const text =
+      description === previous && ofKey.length > 1 ? `1 of ${ofKey.length}: the same` : description;
     previous = description;
     output.print(
-      { orgId, keyId: key.id, madeAt, description: key.desc, state, origins: ofKey.map(withoutSpan) },
+      {
+        orgId,
+        keyId: key.id,
+        madeAt,
+        description: key.desc,
+        state,
+        origins: ofKey.map(withoutSpan),
+      },
       state === 'other' ? [] : `${key.id}  ${madeAt}  ${quote(key.desc)}  ${text}`,
     );
   }
-  const total = { orgId, keys: keys.length, ofThisJob: ours, withoutKey: withoutKey.map(withoutSpan) };
+  const total = {
+    orgId,
+    keys: keys.length,
+    ofThisJob: ours,
+    withoutKey: withoutKey.map(withoutSpan),
+  };
   output.print(total, describeTotal(keys.length - ours, withoutKey));
 }
 
 /** Joins what Temporal and the record know. Of a run that Temporal has, the record knows nothing more. */
-async function readOrigins(context: CommandContext, orgId: string, record: readonly string[]): Promise<Origin[]> {
+async function readOrigins(
+  context: CommandContext,
+  orgId: string,
+  record: readonly string[],
+): Promise<Origin[]> {
   const recorded = await readRecord(record, orgId);
   const runs = await readRuns(context, orgId);
-  const attempts = recorded.attempts.filter(({ runId }) => runId === null || !runs.runIds.has(runId));
+  const attempts = recorded.attempts.filter(
+    ({ runId }) => runId === null || !runs.runIds.has(runId),
+  );
   const tokens = new Map([...recorded.tokens, ...runs.tokens]);
   return [...tokens.values(), ...runs.attempts, ...attempts];
 }
@@ -56,16 +75,24 @@ function describeOrigins(origins: readonly Origin[], date: string): string {
 }
 
 function describeOrigin(origin: Origin, date: string): string {
-  const format = (time: string) => (date !== '' && time.startsWith(date) ? time.slice(DATE_LENGTH + 1, -1) : time);
+  const format = (time: string) =>
+    date !== '' && time.startsWith(date) ? time.slice(DATE_LENGTH + 1, -1) : time;
   if (origin.type === 'token') {
     return `token ${origin.deliveryId} of ${format(origin.createdAt)}, ${describeState(origin)}`;
   }
   const { state, startedAt, endedAt, reason } = origin;
-  if (state === 'inProgress') return `a request in progress since ${format(startedAt)}: look again later`;
+  if (state === 'inProgress') {
+    return `a request in progress since ${format(startedAt)}: look again later`;
+  }
   return `unconfirmed, ${format(startedAt)} to ${format(endedAt)} (${truncate(reason, MAX_REASON_LENGTH)})`;
 }
 
-function describeState({ state, sink, workflowId, runId }: Extract<Origin, { type: 'token' }>): string {
+function describeState({
+  state,
+  sink,
+  workflowId,
+  runId,
+}: Extract<Origin, { type: 'token' }>): string {
   if (state === 'delivered') return sink === null ? 'delivered' : `delivered to ${sink}`;
   if (state === 'open') return `being delivered: ${commandLine('watch', workflowId)}`;
   if (state === 'unknown') return 'of which the record has no delivery';
@@ -76,9 +103,13 @@ function describeTotal(others: number, withoutKey: readonly Origin[]): string[] 
   const tokens = withoutKey.filter(({ type }) => type === 'token');
   const attempts = withoutKey.filter(({ state }) => state === 'unconfirmed').length;
   const lines = [formatCount(others, 'other key')];
-  for (const token of tokens) lines.push(`without a key (deleted, or a clock was wrong): ${describeOrigin(token, '')}`);
+  for (const token of tokens) {
+    lines.push(`without a key (deleted, or a clock was wrong): ${describeOrigin(token, '')}`);
+  }
   if (attempts > 0) {
-    lines.push(`without a key (deleted, or none was made): ${formatCount(attempts, 'unconfirmed attempt')}`);
+    lines.push(
+      `without a key (deleted, or none was made): ${formatCount(attempts, 'unconfirmed attempt')}`,
+    );
   }
   return lines;
 }

@@ -5,9 +5,14 @@ import { orgId } from '../cli/option-parsers';
 
 export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
   return new Command('api-keys')
-    .description("find out which of an organization's API keys belongs to which token; deletes nothing")
+    .description(
+      "find out which of an organization's API keys belongs to which token; deletes nothing",
+    )
     .requiredOption('--org <id>', 'Atlas organization (required)', orgId)
-    .requiredOption('--keys <file>', 'its API keys, as the Atlas CLI lists them; - for standard input (required)')
+    .requiredOption(
+      '--keys <file>',
+      'its API keys, as the Atlas CLI lists them; - for standard input (required)',
+    )
     .option('--record <files...>', 'log lines of the workers, for runs that Temporal has deleted')
     .addHelpText(
       'after',
@@ -17,7 +22,10 @@ export function apiKeysCommand({ stdin, withTemporal }: ProgramContext) {
       ),
     )
     .action(async ({ org, keys: file, record = [] }) => {
-      const [{ readKeys }, { apiKeys }] = await Promise.all([import('./read-keys.js'), import('./api-keys.js')]);
+      const [{ readKeys }, { apiKeys }] = await Promise.all([
+        import('./read-keys.js'),
+        import('./api-keys.js'),
+      ]);
       const keys = await readKeys(file, stdin);
       await withTemporal((context) => apiKeys(context, org, keys, record));
     });

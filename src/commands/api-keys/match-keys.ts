@@ -43,7 +43,11 @@ export interface AttemptOrigin {
  * Finds the time in which Atlas made the key of an attempt, whose times are Temporal's. The worker's clock, which may
  * be wrong, only shortens it: an attempt whose token cannot be reported to Temporal may last for minutes.
  */
-export function spanOfAttempt(attempt: { startedAt: string; endedAt: string; createdAt?: string }): Span {
+export function spanOfAttempt(attempt: {
+  startedAt: string;
+  endedAt: string;
+  createdAt?: string;
+}): Span {
   const fromMs = Date.parse(attempt.startedAt) - CLOCK_TOLERANCE_MS;
   const toMs = Date.parse(attempt.endedAt) + CLOCK_TOLERANCE_MS;
   const arrivedMs = Date.parse(attempt.createdAt ?? '');

@@ -7,7 +7,11 @@ import { systemErrorCode } from '../../files';
 import { usageError } from '../cli/command-error';
 import { spanOfArrival, spanOfAttempt, type AttemptOrigin, type TokenOrigin } from './match-keys';
 
-const pair = { orgId: organizationId, sourceOrgId: organizationId.nullish(), runId: z.uuid().nullish() };
+const pair = {
+  orgId: organizationId,
+  sourceOrgId: organizationId.nullish(),
+  runId: z.uuid().nullish(),
+};
 
 /**
  * The log lines of a token: `link-token created`, which has the times of its creation, `link-token not delivered`, and
@@ -57,7 +61,9 @@ async function* readLines(file: string): AsyncGenerator<string> {
   try {
     yield* createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Infinity });
   } catch (error) {
-    throw usageError(`--record ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
+    throw usageError(
+      `--record ${file} cannot be read (${systemErrorCode(error)}): correct its path`,
+    );
   }
 }
 
@@ -71,7 +77,17 @@ function parseJson(line: string): unknown {
 
 /** Adds what a line says of a token to what earlier lines said. */
 function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenLine>): void {
-  const { orgId, sourceOrgId, deliveryId, createdAt, startedAt, endedAt, runId = null, sink = null, location } = line;
+  const {
+    orgId,
+    sourceOrgId,
+    deliveryId,
+    createdAt,
+    startedAt,
+    endedAt,
+    runId = null,
+    sink = null,
+    location,
+  } = line;
   const token = tokens.get(deliveryId) ?? {
     type: 'token',
     state: 'unknown',
@@ -87,9 +103,23 @@ function addToken(tokens: Map<string, TokenOrigin>, line: z.output<typeof tokenL
   tokens.set(deliveryId, token);
 }
 
-function toAttempt({ orgId, sourceOrgId, runId = null, ...line }: z.output<typeof attemptLine>): AttemptOrigin {
+function toAttempt({
+  orgId,
+  sourceOrgId,
+  runId = null,
+  ...line
+}: z.output<typeof attemptLine>): AttemptOrigin {
   const { startedAt, endedAt, reason } = line;
   const workflowId = workflowIdFor(orgId, sourceOrgId);
   const span = spanOfAttempt({ startedAt, endedAt });
-  return { type: 'attempt', state: 'unconfirmed', startedAt, endedAt, reason, workflowId, runId, span };
+  return {
+    type: 'attempt',
+    state: 'unconfirmed',
+    startedAt,
+    endedAt,
+    reason,
+    workflowId,
+    runId,
+    span,
+  };
 }

@@ -15,7 +15,11 @@ const MAX_REQUEST_MS = 60_000;
 
 /** Reads the tokens and the unconfirmed attempts of the runs of an organization, and the ids of these runs. */
 export async function readRuns(context: Context, orgId: string) {
-  const infos = listRuns(context.client, context.taskQueue, `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`);
+  const infos = listRuns(
+    context.client,
+    context.taskQueue,
+    `WorkflowId STARTS_WITH '${workflowIdFor(orgId)}'`,
+  );
   const read = (info: RunInfo) => readOrigins(context, info);
   const runIds = new Set<string>();
   const attempts: AttemptOrigin[] = [];
@@ -33,7 +37,11 @@ export async function readRuns(context: Context, orgId: string) {
 }
 
 /** Merges what two runs know of a token. Only the run that created it knows when that was requested. */
-function mergeTokens(newer: TokenOrigin, older: TokenOrigin, isOlderRecovery: boolean): TokenOrigin {
+function mergeTokens(
+  newer: TokenOrigin,
+  older: TokenOrigin,
+  isOlderRecovery: boolean,
+): TokenOrigin {
   const known = older.state === 'delivered' ? older : newer;
   return { ...known, span: isOlderRecovery ? newer.span : older.span };
 }
@@ -55,7 +63,9 @@ async function readOrigins({ client }: Context, info: RunInfo) {
   const { deliveryId, createdAt } = history.token;
   const { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt } = history;
   const isKnown = startedAt !== null && endedAt !== null;
-  const span = isKnown ? spanOfAttempt({ startedAt, endedAt, createdAt }) : spanOfArrival(createdAt);
+  const span = isKnown
+    ? spanOfAttempt({ startedAt, endedAt, createdAt })
+    : spanOfArrival(createdAt);
   const token: TokenOrigin = {
     type: 'token',
     state: isOpen(info) ? 'open' : 'recoverable',
@@ -76,11 +86,21 @@ async function readOrigins({ client }: Context, info: RunInfo) {
 }
 
 /** Describes a creation without an end in the history: in progress, or that of a run which Temporal ended meanwhile. */
-function describeUnended({ workflowId, runId, status, closeTime }: RunInfo, startedAt: string): AttemptOrigin {
+function describeUnended(
+  { workflowId, runId, status, closeTime }: RunInfo,
+  startedAt: string,
+): AttemptOrigin {
   const endedAt = (closeTime ?? new Date()).toISOString();
   const span = spanOfAttempt({ startedAt, endedAt });
   const attempt = { type: 'attempt' as const, startedAt, endedAt, workflowId, runId };
-  if (!closeTime) return { ...attempt, state: 'inProgress', reason: 'the run creates a token', span };
+  if (!closeTime) {
+    return { ...attempt, state: 'inProgress', reason: 'the run creates a token', span };
+  }
   const reason = `the run was ${status.name.toLowerCase()} meanwhile`;
-  return { ...attempt, state: 'unconfirmed', reason, span: { ...span, toMs: span.toMs + MAX_REQUEST_MS } };
+  return {
+    ...attempt,
+    state: 'unconfirmed',
+    reason,
+    span: { ...span, toMs: span.toMs + MAX_REQUEST_MS },
+  };
 }

@@ -7,7 +7,10 @@ import { resolveWorkflowId, targetCommand } from '../shared/options';
 export const cancelCommand = ({ withTemporal }: ProgramContext) =>
   targetCommand('cancel')
     .description('cancel a run; a token that still arrives gets one delivery attempt')
-    .addHelpText('after', formatExamples('cancel --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05'))
+    .addHelpText(
+      'after',
+      formatExamples('cancel --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05'),
+    )
     .action(async (options) => {
       const workflowId = resolveWorkflowId(options);
       await withTemporal((context) => cancel(context, workflowId));

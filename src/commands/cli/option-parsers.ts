@@ -10,7 +10,9 @@ import { ORGANIZATION_ID } from '../../contract/names';
  */
 export function time(text: string): Date {
   const date = new Date(text);
-  if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) return date;
+  if (/^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:\d\d))?$/.test(text) && !Number.isNaN(date.getTime())) {
+    return date;
+  }
   throw new InvalidArgumentError('Write a time such as 2026-11-25T09:00:00Z');
 }
 
@@ -41,7 +43,9 @@ function parseMilliseconds(text: string): number {
 
 export function uuid(text: string): string {
   if (UUID.test(text)) return text;
-  throw new InvalidArgumentError('Copy the run id from the Temporal UI or from the message that named it');
+  throw new InvalidArgumentError(
+    'Copy the run id from the Temporal UI or from the message that named it',
+  );
 }
 
 export function collect(value: string, earlier: string[] | undefined): string[] {

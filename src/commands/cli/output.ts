@@ -20,7 +20,11 @@ export type Output = ReturnType<typeof createOutput>;
  * Creates what prints for a command: lines for a person, or JSON for a machine, one object per line. It escapes control
  * characters: callers and the server chose much of the text.
  */
-export function createOutput({ stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>, json: boolean, stop: Stop) {
+export function createOutput(
+  { stdout, stderr }: Pick<Io, 'stdout' | 'stderr'>,
+  json: boolean,
+  stop: Stop,
+) {
   const { signal, setFollowUp } = stop;
   // A stopped command prints nothing more of the work that is still settling.
   const write = (lines: readonly string[]) => {

@@ -6,7 +6,8 @@ export type Stop = ReturnType<typeof createStop>;
 export function createStop() {
   const stopped = new AbortController();
   let followUp: readonly string[] = [];
-  const stop = (why: string, exitCode: ExitCode) => stopped.abort(new CommandError([why, ...followUp], exitCode));
+  const stop = (why: string, exitCode: ExitCode) =>
+    stopped.abort(new CommandError([why, ...followUp], exitCode));
   return {
     /** Aborted with the CommandError that ends the command. */
     signal: stopped.signal,
@@ -17,7 +18,10 @@ export function createStop() {
     followUp: () => followUp,
     interrupt: () => stop('interrupted', EXIT_CODES.interrupted),
     startTimeout(timeoutMs: number): void {
-      setTimeout(() => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut), timeoutMs).unref();
+      setTimeout(
+        () => stop(`timed out after ${timeoutMs / 1000} s`, EXIT_CODES.timedOut),
+        timeoutMs,
+      ).unref();
     },
   };
 }

@@ -10,8 +10,15 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
   new Command('doctor')
     .description("check a worker's configuration and all that it uses; run it on the worker's host")
     .option('--config <file>', 'configuration file of the worker')
-    .addOption(new Option('--remote', 'let a running worker check itself; needs no configuration').conflicts('config'))
-    .addHelpText('after', formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'))
+    .addOption(
+      new Option('--remote', 'let a running worker check itself; needs no configuration').conflicts(
+        'config',
+      ),
+    )
+    .addHelpText(
+      'after',
+      formatExamples('doctor --config live-migration-prep.yaml', 'doctor --remote'),
+    )
     .action(async ({ config, remote }) => {
       if (remote) {
         const { requestWorkerCheck } = await import('../shared/remote-check.js');
@@ -28,7 +35,8 @@ export const doctorCommand = ({ env, output, withTemporal }: ProgramContext) =>
 function report(found: readonly Finding[], output: Output, worker?: string): void {
   if (worker !== undefined) output.say(`worker ${worker} checked itself`);
   const findings = found.map(({ check, state, message }) => ({ check, state, message }));
-  const count = (wanted: Finding['state']) => findings.filter(({ state }) => state === wanted).length;
+  const count = (wanted: Finding['state']) =>
+    findings.filter(({ state }) => state === wanted).length;
   const lines = describeFindings(findings);
   const errors = count('error');
   const problems = `${formatCount(errors, 'error')}, ${formatCount(count('warning'), 'warning')}`;

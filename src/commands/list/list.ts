@@ -43,7 +43,8 @@ async function printRuns(
     printRun(output, run, retentionMs, options);
   }
   output.say(formatCount(count, 'run'));
-  const retention = retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
+  const retention =
+    retentionMs > 0 ? `; Temporal keeps closed runs for ${formatHours(retentionMs)}` : '';
   output.note(
     `the list may lag by a moment${retention}`,
     describeNotCounted(openCount),
@@ -51,13 +52,20 @@ async function printRuns(
   );
 }
 
-function printRun(output: CommandContext['output'], run: ListedRun, retentionMs: number, options: ListOptions) {
+function printRun(
+  output: CommandContext['output'],
+  run: ListedRun,
+  retentionMs: number,
+  options: ListOptions,
+) {
   const { startedAt, state, workflowId, unconfirmed = [] } = run;
   const recoverableUntil = findRecoverableUntil(run, retentionMs);
   const description = describeListed(run, recoverableUntil, options.details === true);
   output.print({ ...run, recoverableUntil }, [
     formatRow(startedAt, state, workflowId, description),
-    ...unconfirmed.map((attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`),
+    ...unconfirmed.map(
+      (attempt) => `  ${attempt.startedAt} to ${attempt.endedAt}: ${attempt.reason}`,
+    ),
   ]);
 }
 
@@ -66,12 +74,19 @@ function formatRow(startedAt: string, state: string, workflowId: string, details
 }
 
 /** Estimates when Temporal deletes a run with a recoverable token: its retention may have been another at its end. */
-function findRecoverableUntil({ closedAt, deliveryId }: ListedRun, retentionMs: number): string | null {
+function findRecoverableUntil(
+  { closedAt, deliveryId }: ListedRun,
+  retentionMs: number,
+): string | null {
   if (closedAt === null || deliveryId === null || retentionMs === 0) return null;
   return new Date(Date.parse(closedAt) + retentionMs).toISOString();
 }
 
-function describeListed(run: ListedRun, recoverableUntil: string | null, hasDetails: boolean): string {
+function describeListed(
+  run: ListedRun,
+  recoverableUntil: string | null,
+  hasDetails: boolean,
+): string {
   const { workflowId, runId, sink, status, statusProblem, deliveryId, closedAt } = run;
   const { unconfirmedTokens, unreadable, failure, request, receipt } = run;
   const until = recoverableUntil ? ` until about ${recoverableUntil}` : '';
@@ -79,7 +94,8 @@ function describeListed(run: ListedRun, recoverableUntil: string | null, hasDeta
   const parts = [
     sink !== null && `for sink ${sink}`,
     statusProblem,
-    status && (hasDetails ? status.description : (findFailureType(status.description) ?? status.step)),
+    status &&
+      (hasDetails ? status.description : (findFailureType(status.description) ?? status.step)),
     status?.nextAttemptAt && `next attempt at ${status.nextAttemptAt}`,
     closedAt && deliveryId && `token recoverable${until}: ${recover}`,
     unconfirmedTokens > 0 && formatCount(unconfirmedTokens, 'unconfirmed token'),
@@ -101,7 +117,10 @@ function describeTerminated(count: number): string | null {
 }
 
 /** Describes the runs that a typo in the name of a task queue hides; null when there are none or they are unknown. */
-async function describeOtherTaskQueues({ client, taskQueue }: CommandContext, options: ListOptions) {
+async function describeOtherTaskQueues(
+  { client, taskQueue }: CommandContext,
+  options: ListOptions,
+) {
   const conditions = buildConditions(options);
   const others = await findOtherTaskQueues(client, taskQueue, ...conditions).catch(() => null);
   if (!others || others.runs === 0) return null;

@@ -7,13 +7,19 @@ export type ListOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 
 export const createCommand = () =>
   new Command('list')
-    .description('list runs, open ones first, then closed ones, newest first; a run must match every filter')
+    .description(
+      'list runs, open ones first, then closed ones, newest first; a run must match every filter',
+    )
     .option('--undelivered', 'open runs whose last round of delivery failed')
-    .option('--unconfirmed', 'runs with tokens that Atlas may have created and no run received, with each attempt')
+    .option(
+      '--unconfirmed',
+      'runs with tokens that Atlas may have created and no run received, with each attempt',
+    )
     .addOption(
-      new Option('--recoverable', 'closed runs with a token that no run delivered; reads histories').conflicts(
-        'undelivered',
-      ),
+      new Option(
+        '--recoverable',
+        'closed runs with a token that no run delivered; reads histories',
+      ).conflicts('undelivered'),
     )
     .addOption(
       new Option('--failure <type>', 'runs that ended with this failure type')
@@ -26,8 +32,17 @@ export const createCommand = () =>
       'open runs, and runs that closed after this time, such as 2026-11-25T09:00:00Z, or 2h for two hours ago',
       timeOrAge,
     )
-    .option('--details', 'print the request of each run, and its failure or its receipt, on the same line')
-    .addOption(
-      new Option('--requests', 'print only the newest request of each pair, for start --from').conflicts('details'),
+    .option(
+      '--details',
+      'print the request of each run, and its failure or its receipt, on the same line',
     )
-    .addHelpText('after', formatExamples('list --undelivered --details', 'list --recoverable --since 3d'));
+    .addOption(
+      new Option(
+        '--requests',
+        'print only the newest request of each pair, for start --from',
+      ).conflicts('details'),
+    )
+    .addHelpText(
+      'after',
+      formatExamples('list --undelivered --details', 'list --recoverable --since 3d'),
+    );

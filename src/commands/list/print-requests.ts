@@ -27,7 +27,11 @@ export async function printRequests(
   const requests = found.filter((request) => request !== null);
   for (const request of requests) output.print(request, JSON.stringify(request));
   const left = newest.size - requests.length;
-  if (left > 0) output.note(`left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`);
+  if (left > 0) {
+    output.note(
+      `left out ${formatCount(left, 'run')}: the request is not valid, or the history is gone`,
+    );
+  }
 }
 
 /** Reads the request of a run, if a start of this pair can repeat it. */

@@ -4,7 +4,10 @@ import { z } from 'zod';
 import { workflowIdFor } from '../../contract/names';
 import type { Receipt, Status } from '../../contract/schemas';
 import { truncate } from '../../shared/text';
-import { createRecoverableTokenFinder, type RecoverableTokenFinder } from '../../temporal/earlier-token';
+import {
+  createRecoverableTokenFinder,
+  type RecoverableTokenFinder,
+} from '../../temporal/earlier-token';
 import { findGrpcError } from '../../temporal/grpc';
 import { readFailure, readReceipt, readRequest, readRun } from '../../temporal/run-history';
 import type { UnconfirmedAttempt } from '../../temporal/run-record';
@@ -61,7 +64,13 @@ export function readListedRuns(
 }
 
 /** Builds the conditions of the options that Temporal's list can answer by itself. */
-export function buildConditions({ undelivered, recoverable, failure, org, since }: ListOptions): string[] {
+export function buildConditions({
+  undelivered,
+  recoverable,
+  failure,
+  org,
+  since,
+}: ListOptions): string[] {
   const conditions = [
     undelivered && 'CloseTime IS NULL',
     recoverable && "ExecutionStatus IN ('Failed', 'Terminated', 'TimedOut')",
@@ -116,7 +125,10 @@ function toListedRun(info: RunInfo) {
  * @returns false when the run does not match every filter.
  */
 async function readMatch(
-  { client, findRecoverableToken }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
+  {
+    client,
+    findRecoverableToken,
+  }: { client: Client; findRecoverableToken: RecoverableTokenFinder },
   info: RunInfo,
   run: ListedRun,
   options: ListOptions,

@@ -10,7 +10,9 @@ export const recoverCommand = ({ withTemporal }: ProgramContext) =>
     .option('--sink <name>', "deliver to this sink instead of the request's")
     .addHelpText(
       'after',
-      formatExamples('recover --org 64f1c0ffee5eed0000000a71 --run-id 01939c2e-8f4b-7c51-9d6e-2f0b1a3c4d5e'),
+      formatExamples(
+        'recover --org 64f1c0ffee5eed0000000a71 --run-id 01939c2e-8f4b-7c51-9d6e-2f0b1a3c4d5e',
+      ),
     )
     .action(async ({ sink, runId, ...options }) => {
       const workflowId = resolveWorkflowId(options);

@@ -10,7 +10,11 @@ import { describePrepareRun } from '../shared/refusals';
 import { startRun } from '../shared/start-or-join';
 
 /** Starts a run that delivers the token of a closed run of the same id, and follows it. Nothing is created. */
-export async function recover(context: CommandContext, closed: RunRef, sink?: string): Promise<void> {
+export async function recover(
+  context: CommandContext,
+  closed: RunRef,
+  sink?: string,
+): Promise<void> {
   const { client, output } = context;
   const { workflowId, runId } = closed;
   const { taskQueue, request, recovery } = await readRecoverable(client, closed);
@@ -33,21 +37,31 @@ export async function recover(context: CommandContext, closed: RunRef, sink?: st
 
 /** @throws CommandError when the run has no token to deliver. */
 async function readRecoverable(client: Client, { workflowId, runId }: RunRef) {
-  const refuse = (facts: Facts, why: string) => refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
+  const refuse = (facts: Facts, why: string) =>
+    refusalError(`run ${runId} ${why}`, { workflowId, runId, ...facts });
 
   const run = await describePrepareRun(client, { workflowId, runId });
   if (run.isOpen) {
-    throw refuse({ state: 'open' }, `is open: deliver its token with ${commandLine('redeliver', workflowId)}`);
+    throw refuse(
+      { state: 'open' },
+      `is open: deliver its token with ${commandLine('redeliver', workflowId)}`,
+    );
   }
   const { token, deliveredId, request, sinksTried } = await readRun(client, run);
   if (run.status.name === 'COMPLETED' || deliveredId !== null) {
     throw refuse({ state: 'delivered' }, 'delivered its token: there is nothing to recover');
   }
   if (!token) {
-    throw refuse({ type: 'NothingToDeliver' }, `(${run.status.name}) has no token: there is nothing to recover`);
+    throw refuse(
+      { type: 'NothingToDeliver' },
+      `(${run.status.name}) has no token: there is nothing to recover`,
+    );
   }
   if ((await findDeliveredIds(client, workflowId)).has(token.deliveryId)) {
-    throw refuse({ state: 'delivered' }, `has token ${token.deliveryId}, which a later run delivered`);
+    throw refuse(
+      { state: 'delivered' },
+      `has token ${token.deliveryId}, which a later run delivered`,
+    );
   }
   const { again: _, ...own } = request as PrepareRequest;
   return { taskQueue: run.taskQueue, request: own, recovery: { sealedToken: token, sinksTried } };

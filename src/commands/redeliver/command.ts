@@ -6,9 +6,16 @@ import { resolveWorkflowId, targetCommand } from '../shared/options';
 export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
   targetCommand('redeliver')
     .description('make one attempt now to deliver the token of an undelivered run')
-    .option('--sink <name>', "deliver to this sink instead of the request's; with --all, every token goes there")
+    .option(
+      '--sink <name>',
+      "deliver to this sink instead of the request's; with --all, every token goes there",
+    )
     .addOption(
-      new Option('--all', 'every undelivered run of the task queue').conflicts(['org', 'sourceOrg', 'workflowId']),
+      new Option('--all', 'every undelivered run of the task queue').conflicts([
+        'org',
+        'sourceOrg',
+        'workflowId',
+      ]),
     )
     .addHelpText(
       'after',
@@ -20,5 +27,7 @@ export const redeliverCommand = ({ withTemporal }: ProgramContext) =>
     .action(async ({ sink, all, ...options }) => {
       const id = all ? null : resolveWorkflowId(options);
       const { redeliver, redeliverAll } = await import('./redeliver.js');
-      await withTemporal((context) => (id === null ? redeliverAll(context, sink) : redeliver(context, id, sink)));
+      await withTemporal((context) =>
+        id === null ? redeliverAll(context, sink) : redeliver(context, id, sink),
+      );
     });

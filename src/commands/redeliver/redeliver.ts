@@ -15,7 +15,11 @@ import { refuseEarlierToken, refuseOtherWorkflowType } from '../shared/refusals'
 import { describeMissingWorker } from '../shared/remote-check';
 import { readStatus } from '../shared/status';
 
-export async function redeliver({ client, output }: CommandContext, workflowId: string, sink?: string): Promise<void> {
+export async function redeliver(
+  { client, output }: CommandContext,
+  workflowId: string,
+  sink?: string,
+): Promise<void> {
   const run = await client.workflow.getHandle(workflowId).describe();
   if (!isOpen(run)) return refuseClosed(client, workflowId);
   refuseOtherWorkflowType(run);
@@ -25,16 +29,25 @@ export async function redeliver({ client, output }: CommandContext, workflowId: 
   output.print({ workflowId, receipt }, ['delivered', ...describeReceipt(receipt)]);
 }
 
-export async function redeliverAll({ client, taskQueue, output }: CommandContext, sink?: string): Promise<void> {
+export async function redeliverAll(
+  { client, taskQueue, output }: CommandContext,
+  sink?: string,
+): Promise<void> {
   const runs: RunRef[] = [];
   let notCounted = 0;
-  for await (const { workflowId, runId, memo } of listRuns(client, taskQueue, 'CloseTime IS NULL')) {
+  for await (const { workflowId, runId, memo } of listRuns(
+    client,
+    taskQueue,
+    'CloseTime IS NULL',
+  )) {
     if (memo.step === 'undelivered') runs.push({ workflowId, runId });
     else notCounted += 1;
   }
   output.note(describeNotCounted(notCounted));
   if (runs.length > 0) output.note(await describeMissingWorker(client, taskQueue));
-  output.setFollowUp('the runs go on; see which are still undelivered: live-migration-prep list --undelivered');
+  output.setFollowUp(
+    'the runs go on; see which are still undelivered: live-migration-prep list --undelivered',
+  );
   await runBulk(runs, output, { noun: 'undelivered run' }, async (run) =>
     toDelivered(await sendRedeliver(client, run, sink)),
   );
@@ -47,7 +60,9 @@ async function sendRedeliver(client: Client, run: RunRef, sink?: string): Promis
   const { workflowId } = run;
   await requireContinuable(client, run);
   try {
-    return await client.workflow.getHandle(workflowId).executeUpdate(redeliverUpdate, { args: [{ sink }] });
+    return await client.workflow
+      .getHandle(workflowId)
+      .executeUpdate(redeliverUpdate, { args: [{ sink }] });
   } catch (error) {
     // The run has ended since.
     if (error instanceof WorkflowNotFoundError) return refuseClosed(client, workflowId);

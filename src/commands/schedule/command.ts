@@ -23,8 +23,14 @@ type CreateOptions = ReturnType<ReturnType<typeof createCommand>['opts']>;
 
 const createCommand = () =>
   requestCommand('create')
-    .description('create a schedule that creates a token when the source is not linked and has no recent token')
-    .requiredOption('--cron <expression>', 'cron expression, such as "0 6 * * 1"; repeatable (required)', collect)
+    .description(
+      'create a schedule that creates a token when the source is not linked and has no recent token',
+    )
+    .requiredOption(
+      '--cron <expression>',
+      'cron expression, such as "0 6 * * 1"; repeatable (required)',
+      collect,
+    )
     .option('--timezone <name>', 'time zone of the cron expressions, such as Europe/Dublin')
     .option('--schedule-id <id>', 'id of the schedule, instead of the workflow id of the pair')
     .option('--jitter <duration>', 'delay each start by a random time, at most this long', duration)
@@ -78,7 +84,9 @@ async function createSchedule(
   const schedule = await client.schedule.create(options).catch((error: unknown) => {
     // The SDK reports a schedule that the server refuses as a TypeError.
     if (error instanceof TypeError) {
-      throw usageError(`Temporal rejected the schedule (${error.message}): correct --cron or --timezone`);
+      throw usageError(
+        `Temporal rejected the schedule (${error.message}): correct --cron or --timezone`,
+      );
     }
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     throw refusalError(
@@ -95,7 +103,9 @@ async function createSchedule(
   const [nextTime] = (await schedule.describe()).info.nextActionTimes;
   if (!nextTime) {
     await schedule.delete();
-    throw usageError(`no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`);
+    throw usageError(
+      `no time matches --cron${until ? ' before --until' : ''}: correct it; no schedule was created`,
+    );
   }
   const nextAt = nextTime.toISOString();
   output.print({ scheduleId, nextAt }, [

@@ -13,20 +13,27 @@ export const sealingKeysCommand = ({ output }: ProgramContext) =>
     .option('--rotate', 'add a new key that seals tokens; the others in the file still open them')
     .addHelpText(
       'after',
-      formatExamples('sealing-keys --file sealing-keys.json', 'sealing-keys --file sealing-keys.json --rotate'),
+      formatExamples(
+        'sealing-keys --file sealing-keys.json',
+        'sealing-keys --file sealing-keys.json --rotate',
+      ),
     )
     .action(({ file, rotate }) => makeKeys(file, rotate, output()));
 
 async function makeKeys(file: string, rotate: true | undefined, output: Output): Promise<void> {
   const current = await readFileIfPresent(file).catch((error: unknown) => {
-    throw new CommandError(`${file} cannot be read (${systemErrorCode(error)}): correct its path, or run as its owner`);
+    throw new CommandError(
+      `${file} cannot be read (${systemErrorCode(error)}): correct its path, or run as its owner`,
+    );
   });
   // A new set would open no token that is already sealed.
   if (current !== null && !rotate) {
     throw usageError(`${file} exists: add --rotate to add a new key to it, or name another file`);
   }
   if (current === null && rotate) {
-    throw usageError(`${file} does not exist: correct its path, or leave out --rotate to make the first key`);
+    throw usageError(
+      `${file} does not exist: correct its path, or leave out --rotate to make the first key`,
+    );
   }
   const { makeKey, sealingKeysFormat } = await import('../../secrets/sealing.js');
   if (current !== null && sealingKeysFormat(current) !== null) {
@@ -38,9 +45,13 @@ async function makeKeys(file: string, rotate: true | undefined, output: Output):
   const { keys: others } = JSON.parse(current ?? '{"keys":[]}') as { keys: unknown[] };
   const key = makeKey(new Date());
   const keys = [key, ...others];
-  await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch((error: unknown) => {
-    throw new CommandError(`${file} cannot be written (${systemErrorCode(error)}): name one in a writable folder`);
-  });
+  await writeFileAtomically(file, `${JSON.stringify({ keys }, null, 2)}\n`).catch(
+    (error: unknown) => {
+      throw new CommandError(
+        `${file} cannot be written (${systemErrorCode(error)}): name one in a writable folder`,
+      );
+    },
+  );
   const next = rotate
     ? 'give the file to every worker, then restart them one at a time'
     : 'give the file to every worker, and name it under sealing.keys';

@@ -11,7 +11,15 @@ const MAX_CONCURRENCY = 20;
 const MAX_REASON_LENGTH = 1000;
 
 /** `skipped` and `refused` did nothing; after `refused`, somebody has to act. */
-type Action = 'started' | 'delivered' | 'undelivered' | 'failed' | 'cancelled' | 'skipped' | 'refused' | 'would start';
+type Action =
+  | 'started'
+  | 'delivered'
+  | 'undelivered'
+  | 'failed'
+  | 'cancelled'
+  | 'skipped'
+  | 'refused'
+  | 'would start';
 
 /** The outcome of one run. `--json` adds the facts of its error: `type`, `state`, `details`. */
 export interface RunOutcome {
@@ -45,7 +53,10 @@ export async function runBulk<I extends { workflowId: string; line?: number }>(
       counts.set(action, (counts.get(action) ?? 0) + 1);
       const progress = `${done}/${items.length}`;
       // JSON drops a line that is undefined.
-      output.print({ line, workflowId, ...outcome }, `${progress}  ${action}  ${workflowId}: ${reason}`);
+      output.print(
+        { line, workflowId, ...outcome },
+        `${progress}  ${action}  ${workflowId}: ${reason}`,
+      );
       output.progress(progress);
     },
     { concurrency, signal: output.signal },
@@ -67,12 +78,15 @@ const ACTION_BY_EXIT_CODE: Partial<Record<ExitCode, Action>> = {
 
 export function toDelivered(receipt: Receipt): RunOutcome {
   const { location, unconfirmedTokens } = receipt;
-  const unconfirmed = unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
+  const unconfirmed =
+    unconfirmedTokens > 0 ? `; ${formatCount(unconfirmedTokens, 'unconfirmed token')}` : '';
   return { action: 'delivered', reason: `${location}${unconfirmed}`, receipt };
 }
 
 export function toFailed(error: unknown): RunOutcome {
-  if (!(error instanceof CommandError)) return { action: 'failed', reason: describeSdkError(error) };
+  if (!(error instanceof CommandError)) {
+    return { action: 'failed', reason: describeSdkError(error) };
+  }
   const { exitCode, facts, lines } = error;
   const isDone = facts.state === 'delivered' || facts.type === 'NothingToDeliver';
   const action = isDone ? 'skipped' : (ACTION_BY_EXIT_CODE[exitCode] ?? 'failed');

@@ -1,4 +1,9 @@
-import { ApplicationFailure, CancelledFailure, TerminatedFailure, TimeoutFailure } from '@temporalio/common';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  TerminatedFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
 import {
   DELIVERY_FAILURE_TYPES,
   FAILURE_TYPES,
@@ -17,7 +22,10 @@ import { describeRows, type TableRow } from '../cli/output';
 type KnownType = FailureType | DeliveryFailureType | RefusalType;
 
 /** Exit codes of the types that a person can act on. Any other refusal says less than the run itself. */
-const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<KnownType, ExitCode>([
+const EXIT_CODE_BY_TYPE: ReadonlyMap<string | null | undefined, ExitCode> = new Map<
+  KnownType,
+  ExitCode
+>([
   ...FAILURE_TYPES.map((type) => [type, EXIT_CODES.failed] as const),
   ...DELIVERY_FAILURE_TYPES.map((type) => [type, EXIT_CODES.undelivered] as const),
   ['Cancelled', EXIT_CODES.cancelled],
@@ -40,7 +48,9 @@ export function toFailureError(failure: unknown, workflowId: string): CommandErr
   const lines = [`${type}: ${message}`];
   if (exitCode === EXIT_CODES.undelivered) lines.push(...describeUndelivered(workflowId));
   // The message of a cancelled run has the count.
-  if (type !== 'Cancelled') lines.push(...describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId));
+  if (type !== 'Cancelled') {
+    lines.push(...describeUnconfirmed(details?.unconfirmedTokens ?? 0, workflowId));
+  }
   return new CommandError(lines, exitCode, { workflowId, type, state: details?.state, details });
 }
 
@@ -76,7 +86,10 @@ export function describeReceipt(receipt: Receipt): string[] {
   return [...rows, ...describeUnconfirmed(unconfirmedTokens, workflowIdFor(orgId, sourceOrgId))];
 }
 
-export function toEndingError(cause: Error | undefined, { workflowId, runId }: RunRef): CommandError {
+export function toEndingError(
+  cause: Error | undefined,
+  { workflowId, runId }: RunRef,
+): CommandError {
   const known = toFailureError(cause, workflowId);
   if (known) return known;
   const facts = { workflowId };

@@ -8,7 +8,12 @@ import type { RunRef } from '../../temporal/run-history';
 import { findTaskProblem, isRetried } from '../../temporal/workflow-task';
 import { CommandError, EXIT_CODES } from '../cli/command-error';
 import type { CommandContext } from '../cli/context';
-import { describeReceipt, describeUnconfirmed, describeUndelivered, toEndingError } from './endings';
+import {
+  describeReceipt,
+  describeUnconfirmed,
+  describeUndelivered,
+  toEndingError,
+} from './endings';
 import { describePrepareRun } from './refusals';
 import { NO_RESPONSE, findFailureType, readStatus, type StatusReading } from './status';
 
@@ -27,7 +32,11 @@ const STEP_BY_ACTIVITY: Readonly<Record<string, string>> = {
  * @param run without a run id, the newest of its workflow id.
  * @param facts printed beside the receipt.
  */
-export async function watch(context: CommandContext, run: { workflowId: string; runId?: string }, facts = {}) {
+export async function watch(
+  context: CommandContext,
+  run: { workflowId: string; runId?: string },
+  facts = {},
+) {
   const { client, output } = context;
   const { workflowId } = run;
   const at = () => new Date().toISOString();
@@ -36,7 +45,10 @@ export async function watch(context: CommandContext, run: { workflowId: string; 
     output.print({ at: at(), workflowId, progress }, `${at()} ${progress}`);
   });
   // The lines before have the time at which they were seen; the time of the delivery may be earlier than theirs.
-  output.print({ workflowId, ...facts, receipt }, [`${at()} delivered`, ...describeReceipt(receipt)]);
+  output.print({ workflowId, ...facts, receipt }, [
+    `${at()} delivered`,
+    ...describeReceipt(receipt),
+  ]);
 }
 
 /**
@@ -90,7 +102,11 @@ function identifyTask(run: Description): string | null {
  * @returns null when nothing is known.
  * @throws CommandError when the run is undelivered, and waits.
  */
-async function describeProgress(client: Client, run: Description, isStuck: boolean): Promise<string | null> {
+async function describeProgress(
+  client: Client,
+  run: Description,
+  isStuck: boolean,
+): Promise<string | null> {
   const { raw, workflowId } = run;
   const [activity] = raw.pendingActivities ?? [];
   const problem = isStuck ? await findTaskProblem(client, run) : null;
@@ -116,7 +132,11 @@ async function describeProgress(client: Client, run: Description, isStuck: boole
 }
 
 /** Describes what the task queue lacks while a task waits there; null when it lacks nothing. */
-async function describeMissing(client: Client, run: Description, isStuck: boolean): Promise<string | null> {
+async function describeMissing(
+  client: Client,
+  run: Description,
+  isStuck: boolean,
+): Promise<string | null> {
   const { pendingActivities, pendingWorkflowTask } = run.raw;
   const [activity] = pendingActivities ?? [];
   const task = activity ?? (isStuck ? pendingWorkflowTask : null);
@@ -139,7 +159,8 @@ async function waitForReceipt(handle: WorkflowHandle, run: RunRef): Promise<Rece
 
 function toUndeliveredError(workflowId: string, { status, problem }: StatusReading): CommandError {
   const { description = '', nextAttemptAt, unconfirmedTokens = 0 } = status ?? {};
-  const remedy = problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
+  const remedy =
+    problem === NO_RESPONSE ? ', so only the history has the reason: start a worker' : '';
   return new CommandError(
     [
       problem ? `undelivered: ${problem.description}${remedy}` : description,

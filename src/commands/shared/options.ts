@@ -11,10 +11,19 @@ export function requestCommand(name: string) {
   return new Command(name)
     .option('--org <id>', 'Atlas organization in which the link-token is created (required)')
     .option('--sink <name>', "name of a sink in the workers' configuration (required)")
-    .option('--ip <address>', 'public address or CIDR block of an Ops Manager instance; repeatable', collect)
-    .option('--ips-file <file>', 'file with an address or block per line, - for standard input; # starts a comment')
+    .option(
+      '--ip <address>',
+      'public address or CIDR block of an Ops Manager instance; repeatable',
+      collect,
+    )
+    .option(
+      '--ips-file <file>',
+      'file with an address or block per line, - for standard input; # starts a comment',
+    )
     .addOption(
-      new Option('--no-access-list', 'no access list: for every source in Cloud Manager').conflicts(['ip', 'ipsFile']),
+      new Option('--no-access-list', 'no access list: for every source in Cloud Manager').conflicts(
+        ['ip', 'ipsFile'],
+      ),
     )
     .option('--source-org <id>', 'Cloud Manager organization that will use the token')
     .option('--requested-by <text>', 'who requested it, kept for the audit trail')
@@ -28,10 +37,10 @@ export function targetCommand(name: string) {
     .option('--org <id>', 'Atlas organization of the run; or --workflow-id', orgId)
     .option('--source-org <id>', 'source organization of the run, if it has one', orgId)
     .addOption(
-      new Option('--workflow-id <id>', 'workflow id of the run, instead of --org and --source-org').conflicts([
-        'org',
-        'sourceOrg',
-      ]),
+      new Option(
+        '--workflow-id <id>',
+        'workflow id of the run, instead of --org and --source-org',
+      ).conflicts(['org', 'sourceOrg']),
     );
 }
 

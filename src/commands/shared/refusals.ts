@@ -15,14 +15,21 @@ import { describeReceipt } from './endings';
  *
  * @throws CommandError when it has another workflow type.
  */
-export async function describePrepareRun(client: Client, target: { workflowId: string; runId?: string }) {
+export async function describePrepareRun(
+  client: Client,
+  target: { workflowId: string; runId?: string },
+) {
   const run = await client.workflow.getHandle(target.workflowId, target.runId).describe();
   refuseOtherWorkflowType(run);
   return { ...run, isOpen: isOpen(run) };
 }
 
 /** @throws CommandError when a run has another workflow type. While it is open, no run of ours can start. */
-export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { type: string }): void {
+export function refuseOtherWorkflowType({
+  workflowId,
+  runId,
+  type,
+}: RunRef & { type: string }): void {
   if (type === WORKFLOW_TYPES.prepare) return;
   throw refusalError(
     `${workflowId} is the id of a run of workflow type ${type}, not ${WORKFLOW_TYPES.prepare}:` +
@@ -36,16 +43,24 @@ export function refuseOtherWorkflowType({ workflowId, runId, type }: RunRef & { 
 const MAX_VALUE_LENGTH = 1000;
 
 /** @throws CommandError when the open run has a different request, whose receipt the caller would get. */
-export async function refuseIfDifferent(client: Client, open: RunRef, request: PrepareRequest): Promise<void> {
+export async function refuseIfDifferent(
+  client: Client,
+  open: RunRef,
+  request: PrepareRequest,
+): Promise<void> {
   const { workflowId } = open;
   const running = await readRequest(client, open);
   const fields = differingFields(running, request);
   if (fields.length === 0) return;
-  const describe = (of: unknown, key: string) => truncate(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
+  const describe = (of: unknown, key: string) =>
+    truncate(JSON.stringify(toObject(of)[key] ?? null), MAX_VALUE_LENGTH);
   throw refusalError(
     [
       `DifferentRequest: ${workflowId} is open with a different request`,
-      ...fields.map((key) => `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`),
+      ...fields.map(
+        (key) =>
+          `  ${key}: ${describe(running, key)} in the open run, ${describe(request, key)} in yours`,
+      ),
       'wait for it to end, or cancel it',
     ],
     { workflowId, type: 'DifferentRequest', fields },

@@ -10,7 +10,10 @@ import { describeFindings } from '../cli/output';
 import { describeInvalidRequest } from './request';
 
 /** @returns null when a worker polls the task queue, or when it is not known. */
-export async function describeMissingWorker(client: Client, taskQueue: string): Promise<string | null> {
+export async function describeMissingWorker(
+  client: Client,
+  taskQueue: string,
+): Promise<string | null> {
   const { state, message } = await checkTaskQueue(client, taskQueue, { patienceMs: FIRST_POLL_MS });
   return state === 'warning' ? message : null;
 }
@@ -23,7 +26,10 @@ const REPORT_TIMEOUT_MS = 90_000;
  *
  * @throws CommandError when no worker reports.
  */
-export async function requestWorkerCheck(context: CommandContext, request?: PrepareRequest): Promise<CheckReport> {
+export async function requestWorkerCheck(
+  context: CommandContext,
+  request?: PrepareRequest,
+): Promise<CheckReport> {
   const { client, taskQueue, output } = context;
   // This machine's clock may be wrong, so a worker counts for the five minutes that the server lists it.
   const polled = { patienceMs: FIRST_POLL_MS, expiresMs: Infinity };
@@ -63,17 +69,27 @@ export async function requestWorkerCheck(context: CommandContext, request?: Prep
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem of the request and every error of the worker.
  */
-export async function checkRequestRemotely(context: CommandContext, request: PrepareRequest, consequence: string) {
+export async function checkRequestRemotely(
+  context: CommandContext,
+  request: PrepareRequest,
+  consequence: string,
+) {
   const report = await requestWorkerCheck(context, request);
   const { findings, fields } = report;
   // A finding about a field says the same as the field's problem.
   const described = new Set(fields.map(({ description }) => description));
-  const errors = findings.filter(({ state, message }) => state === 'error' && !described.has(message));
+  const errors = findings.filter(
+    ({ state, message }) => state === 'error' && !described.has(message),
+  );
   if (errors.length + fields.length === 0) return report;
   const [type, lines] =
     fields.length > 0
       ? ['InvalidRequest', describeInvalidRequest(consequence, fields)]
       : [WORKER_CHECK_FAILED, [`${consequence}: checks in the worker failed`]];
   const facts = { type, ...report };
-  throw new CommandError([...lines, ...describeFindings(errors).map((line) => `  ${line}`)], EXIT_CODES.failed, facts);
+  throw new CommandError(
+    [...lines, ...describeFindings(errors).map((line) => `  ${line}`)],
+    EXIT_CODES.failed,
+    facts,
+  );
 }

@@ -20,7 +20,11 @@ export interface PairRequest {
  * @param consequence such as `nothing was started`.
  * @throws CommandError with every problem, and exit code 2.
  */
-export async function makeRequest(options: RequestOptions & { again?: true }, consequence: string, stdin: Stdin) {
+export async function makeRequest(
+  options: RequestOptions & { again?: true },
+  consequence: string,
+  stdin: Stdin,
+) {
   const request: PrepareRequest = {
     orgId: getRequiredOption('--org <id>', options.org),
     sink: getRequiredOption('--sink <name>', options.sink),
@@ -45,7 +49,10 @@ function getRequiredOption(flags: string, value: string | undefined): string {
   return value;
 }
 
-export function describeInvalidRequest(consequence: string, problems: readonly FieldProblem[]): string[] {
+export function describeInvalidRequest(
+  consequence: string,
+  problems: readonly FieldProblem[],
+): string[] {
   return [
     `${consequence}: the request has ${formatCount(problems.length, 'problem')}`,
     ...problems.map(({ field, description }) => `  ${field} ${description}`),
@@ -60,7 +67,9 @@ async function readAddresses({ ip = [], ipsFile, accessList }: RequestOptions, s
     addresses.push(...lines.map(({ text }) => text.replace(/#.*/, '').trim()).filter(Boolean));
   }
   if (addresses.length > 0 || !accessList) return addresses;
-  throw usageError('no address: pass --no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager');
+  throw usageError(
+    'no address: pass --no-access-list for Cloud Manager, or --ip or --ips-file for Ops Manager',
+  );
 }
 
 /** A request with its line in a file. */
@@ -75,19 +84,24 @@ const MAX_LINES_LISTED = 100;
  */
 export async function readRequests(file: string, stdin: Stdin): Promise<NumberedRequest[]> {
   const lines = await readLines('--from', file, stdin);
-  if (lines.length === 0) throw usageError(`nothing was started: --from ${file} contains no request`);
+  if (lines.length === 0) {
+    throw usageError(`nothing was started: --from ${file} contains no request`);
+  }
   const requests = new Map<string, NumberedRequest>();
   const problems = lines.flatMap(({ line, text }) => {
     const request = parseRequestLine(text);
     if (typeof request === 'string') return `  line ${line}: ${request}`;
     const pair = toPair(request);
     const earlier = requests.get(pair.workflowId);
-    if (earlier) return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
+    if (earlier) {
+      return `  line ${line}: is for the same organizations as line ${earlier.line}: remove one`;
+    }
     requests.set(pair.workflowId, { line, ...pair });
     return [];
   });
   if (problems.length === 0) return [...requests.values()];
-  const first = problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
+  const first =
+    problems.length > MAX_LINES_LISTED ? `, of which these are the first ${MAX_LINES_LISTED}` : '';
   throw usageError([
     `nothing was started: --from ${file} has problems in ${formatCount(problems.length, 'line')}${first}`,
     ...problems.slice(0, MAX_LINES_LISTED),
@@ -99,10 +113,14 @@ async function readLines(option: string, file: string, stdin: Stdin) {
   try {
     // `readFile` of standard input fails with EAGAIN on a pipe.
     const content = await (file === '-' && stdin ? readText(stdin) : readFile(file, 'utf8'));
-    const lines = content.split('\n').map((text, index) => ({ line: index + 1, text: text.trim() }));
+    const lines = content
+      .split('\n')
+      .map((text, index) => ({ line: index + 1, text: text.trim() }));
     return lines.filter(({ text }) => text !== '');
   } catch (error) {
-    throw usageError(`${option} ${file} cannot be read (${systemErrorCode(error)}): correct its path`);
+    throw usageError(
+      `${option} ${file} cannot be read (${systemErrorCode(error)}): correct its path`,
+    );
   }
 }
 

@@ -1,4 +1,8 @@
-import { WorkflowExecutionAlreadyStartedError, type Client, type WorkflowIdReusePolicy } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  type Client,
+  type WorkflowIdReusePolicy,
+} from '@temporalio/client';
 import { WORKFLOW_TYPES } from '../../contract/names';
 import type { PrepareRequest, Recovery } from '../../contract/schemas';
 import { describePair } from '../../shared/text';
@@ -18,7 +22,11 @@ const MAX_ATTEMPTS = 5;
  * @returns the task queue of the run; an open one may be on another.
  * @throws CommandError when the runs of the id do not allow a start.
  */
-export async function startOrJoin(context: CommandContext, pair: PairRequest, beforeStart?: () => void) {
+export async function startOrJoin(
+  context: CommandContext,
+  pair: PairRequest,
+  beforeStart?: () => void,
+) {
   const { client, taskQueue } = context;
   const { workflowId, request } = pair;
   for (let attempt = 1; ; attempt += 1) {
@@ -26,10 +34,17 @@ export async function startOrJoin(context: CommandContext, pair: PairRequest, be
     if (open) return { ...open, workflowId, joined: true };
     beforeStart?.();
     try {
-      const run = await startRun(client, { workflowId, taskQueue, args: [request], workflowIdReusePolicy });
+      const run = await startRun(client, {
+        workflowId,
+        taskQueue,
+        args: [request],
+        workflowIdReusePolicy,
+      });
       return { ...run, joined: false, cancelRequested: false, taskQueue };
     } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) throw error;
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError) || attempt === MAX_ATTEMPTS) {
+        throw error;
+      }
     }
   }
 }
@@ -56,7 +71,10 @@ export async function requireStartable(client: Client, { workflowId, request }: 
     again || hasOtherType ? 'ALLOW_DUPLICATE' : 'ALLOW_DUPLICATE_FAILED_ONLY';
   if (!open) return { open: null, workflowIdReusePolicy };
   const { runId, taskQueue } = open;
-  return { open: { runId, taskQueue, cancelRequested: isCancelRequested(open) }, workflowIdReusePolicy };
+  return {
+    open: { runId, taskQueue, cancelRequested: isCancelRequested(open) },
+    workflowIdReusePolicy,
+  };
 }
 
 /** @throws WorkflowExecutionAlreadyStartedError when a run of the id is open, or the policy does not allow another. */

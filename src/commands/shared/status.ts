@@ -8,18 +8,23 @@ import { findTaskProblem, type TaskProblem } from '../../temporal/workflow-task'
 const QUERY_TIMEOUT_MS = 5000;
 
 /** The status of a run, or why it cannot be read. */
-export type StatusReading = { status: Status; problem: null } | { status: null; problem: TaskProblem };
+export type StatusReading =
+  { status: Status; problem: null } | { status: null; problem: TaskProblem };
 
 export const NO_RESPONSE: TaskProblem = { description: 'no worker responds', isFailure: false };
 
 const OTHER_STATUS: TaskProblem = { description: 'its status cannot be read', isFailure: false };
 
 /** Asks a worker for the status of a run, for at most five seconds. */
-export async function readStatus(client: Client, { workflowId, runId }: RunRef): Promise<StatusReading> {
+export async function readStatus(
+  client: Client,
+  { workflowId, runId }: RunRef,
+): Promise<StatusReading> {
   const handle = client.workflow.getHandle(workflowId, runId);
   try {
-    const result: unknown = await client.connection.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
-      handle.query(statusQuery),
+    const result: unknown = await client.connection.withDeadline(
+      Date.now() + QUERY_TIMEOUT_MS,
+      () => handle.query(statusQuery),
     );
     const status = statusSchema.safeParse(result).data;
     return status ? { status, problem: null } : { status: null, problem: OTHER_STATUS };
@@ -39,7 +44,9 @@ export function createStatusReader(client: Client, maxUnanswered: number) {
   let answered = 0;
   let unanswered = 0;
   return async (run: RunRef): Promise<StatusReading> => {
-    if (answered === 0 && unanswered >= maxUnanswered) return { status: null, problem: NO_RESPONSE };
+    if (answered === 0 && unanswered >= maxUnanswered) {
+      return { status: null, problem: NO_RESPONSE };
+    }
     const reading = await readStatus(client, run);
     if (reading.problem === NO_RESPONSE) unanswered += 1;
     else answered += 1;

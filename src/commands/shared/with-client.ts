@@ -34,7 +34,8 @@ export async function withClient(
     if (error instanceof WorkflowNotFoundError) throw unknownRun(error);
     // The SDK wraps every other kind of "not found".
     const noNamespace =
-      error instanceof NamespaceNotFoundError || (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
+      error instanceof NamespaceNotFoundError ||
+      (isGrpcServiceError(error) && findGrpcCode(error) === GRPC.notFound);
     if (noNamespace) throw cannotReach(unreachable(error));
     const cause = findGrpcError(error);
     if (cause && UNREACHABLE_CODES.includes(cause.code)) throw cannotReach(unreachable(cause));

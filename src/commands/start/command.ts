@@ -10,7 +10,11 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
     .description('create a link-token and deliver it to a sink')
     .option('--wait', 'wait until the token is delivered or a round of delivery fails')
     .option('--again', 'create a token even if an earlier run has one, delivered or recoverable')
-    .addOption(new Option('--dry-run', 'let a worker check the request, and start nothing').conflicts('wait'))
+    .addOption(
+      new Option('--dry-run', 'let a worker check the request, and start nothing').conflicts(
+        'wait',
+      ),
+    )
     .addOption(
       new Option(
         '--from <file>',
@@ -34,6 +38,8 @@ export function startCommand({ stdin, withTemporal }: ProgramContext) {
       }
       const pair = await makeRequest(options, 'nothing was started', stdin);
       const { start, dryRunStart } = await import('./start.js');
-      return withTemporal((context) => (dryRun ? dryRunStart(context, pair) : start(context, pair, wait)));
+      return withTemporal((context) =>
+        dryRun ? dryRunStart(context, pair) : start(context, pair, wait),
+      );
     });
 }

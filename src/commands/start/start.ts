@@ -10,19 +10,30 @@ import { requireStartable, startOrJoin } from '../shared/start-or-join';
 
 const CANCEL_REQUESTED = 'this run is being cancelled: wait for its end, then start again';
 
-export async function start(context: CommandContext, pair: PairRequest, wait?: true): Promise<void> {
+export async function start(
+  context: CommandContext,
+  pair: PairRequest,
+  wait?: true,
+): Promise<void> {
   const { client, output } = context;
   const { workflowId } = pair;
   const followIt = `follow it: ${commandLine('watch', workflowId)}`;
   const beforeStart = () => output.setFollowUp(`a run may have been started; ${followIt}`);
-  const { joined, cancelRequested, runId, taskQueue } = await startOrJoin(context, pair, beforeStart);
+  const { joined, cancelRequested, runId, taskQueue } = await startOrJoin(
+    context,
+    pair,
+    beforeStart,
+  );
   output.setFollowUp(`the run goes on; ${followIt}`);
   output.say(`${joined ? 'joined the open run' : 'started'} ${workflowId}`);
   if (cancelRequested) output.note(CANCEL_REQUESTED);
   if (wait) return watch(context, { workflowId, runId }, { runId, joined, cancelRequested });
   const warning = await describeMissingWorker(client, taskQueue);
   const lines = warning === null ? followIt : [warning, followIt];
-  output.print({ workflowId, runId, joined, cancelRequested, warning: warning ?? undefined }, lines);
+  output.print(
+    { workflowId, runId, joined, cancelRequested, warning: warning ?? undefined },
+    lines,
+  );
 }
 
 /** Lets a worker check the request, and says whether a start would start or join a run. */
@@ -57,14 +68,18 @@ export async function startMany(
   if (dryRun && missingWorker !== null) throw new CommandError(missingWorker);
   output.note(missingWorker);
   if (!dryRun) {
-    output.setFollowUp('started runs go on; repeat the command for the rest; to list runs: live-migration-prep list');
+    output.setFollowUp(
+      'started runs go on; repeat the command for the rest; to list runs: live-migration-prep list',
+    );
   }
 
   async function startOne(pair: NumberedRequest): Promise<RunOutcome> {
     if (dryRun) {
       await checkRequestRemotely(context, pair.request, 'it would fail');
       const { open } = await requireStartable(client, pair);
-      return open ? toSkipped(open) : { action: 'would start', reason: `into sink ${pair.request.sink}` };
+      return open
+        ? toSkipped(open)
+        : { action: 'would start', reason: `into sink ${pair.request.sink}` };
     }
     const run = await startOrJoin(context, pair);
     const { runId } = run;
@@ -79,7 +94,17 @@ export async function startMany(
   await runBulk(requests, output, { noun: 'request', concurrency }, startOne);
 }
 
-function toSkipped({ runId, cancelRequested }: { runId: string; cancelRequested: boolean }): RunOutcome {
+function toSkipped({
+  runId,
+  cancelRequested,
+}: {
+  runId: string;
+  cancelRequested: boolean;
+}): RunOutcome {
   const cancelled = cancelRequested ? `; ${CANCEL_REQUESTED}` : '';
-  return { action: 'skipped', reason: `a run of an equal request is open (${runId})${cancelled}`, runId };
+  return {
+    action: 'skipped',
+    reason: `a run of an equal request is open (${runId})${cancelled}`,
+    runId,
+  };
 }

@@ -8,7 +8,9 @@ export const watchCommand = ({ withTemporal }: ProgramContext) =>
     .addHelpText(
       'after',
       '\nTo wait until the run ends, also while it is undelivered: temporal workflow result --workflow-id <id>\n' +
-        formatExamples('watch --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05'),
+        formatExamples(
+          'watch --org 64f1c0ffee5eed0000000a71 --source-org 64f1c0ffee5eed0000005c05',
+        ),
     )
     .action(async (options) => {
       const workflowId = resolveWorkflowId(options);

@@ -10,11 +10,22 @@ const MEANINGS = new Map([
   ['AccessDeniedException', never('permit the worker this action on the secret')],
   [
     'InvalidRequestException',
-    never('the secret is scheduled for deletion, or another service manages it; restore it, or correct secretName'),
+    never(
+      'the secret is scheduled for deletion, or another service manages it; restore it, or correct secretName',
+    ),
   ],
-  ['EncryptionFailure', later('the KMS key does not encrypt; enable it, and permit the worker to use it')],
-  ['ResourceNotFoundException', later('the secret was just deleted, or there is no such KMS key; check kmsKeyId')],
-  ['CredentialsProviderError', later('no AWS credentials; give the worker a role, a profile or environment variables')],
+  [
+    'EncryptionFailure',
+    later('the KMS key does not encrypt; enable it, and permit the worker to use it'),
+  ],
+  [
+    'ResourceNotFoundException',
+    later('the secret was just deleted, or there is no such KMS key; check kmsKeyId'),
+  ],
+  [
+    'CredentialsProviderError',
+    later('no AWS credentials; give the worker a role, a profile or environment variables'),
+  ],
   ['ThrottlingException', later('too many requests')],
   ['ExpiredTokenException', BAD_CREDENTIALS],
   ['IncompleteSignatureException', BAD_CREDENTIALS],
@@ -39,7 +50,10 @@ export function callError(what: string, error: unknown): SinkRejectedError | Sin
   const name = EXCEPTION_NAME.test(exception) ? exception : undefined;
   const status = $metadata?.httpStatusCode;
   const { retryable, meaning } = MEANINGS.get(name ?? '') ?? classifyStatus(status);
-  const outcome = status === undefined ? (code ?? name ?? 'unknown error') : [status, name].filter(Boolean).join(' ');
+  const outcome =
+    status === undefined
+      ? (code ?? name ?? 'unknown error')
+      : [status, name].filter(Boolean).join(' ');
   const message = `${what} failed (${outcome}): ${meaning}`;
   return retryable ? new SinkUnavailableError(message) : new SinkRejectedError(message);
 }

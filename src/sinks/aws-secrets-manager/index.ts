@@ -10,7 +10,10 @@ import { callError } from './errors';
 /** The text of a tag (AWS's reference of the data type Tag). */
 const tagText = z
   .string()
-  .regex(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u, 'contains characters other than letters, digits, spaces and . : / = + - @ _')
+  .regex(
+    /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u,
+    'contains characters other than letters, digits, spaces and . : / = + - @ _',
+  )
   .refine((text) => !/^aws:/i.test(text), 'starts with aws:, which is reserved');
 
 /** A secret has at most 50 tags, and this sink adds two. */
@@ -22,8 +25,14 @@ const configSchema = () =>
     secretName: templateSchema,
     kmsKeyId: z.string().min(1, 'is empty').optional(),
     tags: z
-      .record(tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'), tagText.max(256))
-      .refine((tags) => Object.keys(tags).length <= MAX_OWN_TAGS, `has more than ${MAX_OWN_TAGS} tags`)
+      .record(
+        tagText.min(1, 'is empty').max(128, 'is longer than 128 characters'),
+        tagText.max(256),
+      )
+      .refine(
+        (tags) => Object.keys(tags).length <= MAX_OWN_TAGS,
+        `has more than ${MAX_OWN_TAGS} tags`,
+      )
       .default({}),
     endpoint: httpUrl.optional(),
   });
@@ -54,7 +63,10 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
 
   /** Creates the function that calls AWS about one secret. */
   function callsFor(name: string, signal: AbortSignal) {
-    return async <Output>(action: string, send: (options: { abortSignal: AbortSignal }) => Promise<Output>) => {
+    return async <Output>(
+      action: string,
+      send: (options: { abortSignal: AbortSignal }) => Promise<Output>,
+    ) => {
       try {
         return await withTimeout(timeoutMs, signal, (abortSignal) => send({ abortSignal }));
       } catch (error) {
@@ -73,21 +85,31 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const call = callsFor(name, signal);
       const location = `version ${deliveryId} of secret ${name} in AWS Secrets Manager, ${region}`;
       // The id of the version is the delivery id, so that AWS itself ignores a repetition.
-      const version = { ClientRequestToken: deliveryId, SecretString: JSON.stringify(toStoredToken(delivery)) };
+      const version = {
+        ClientRequestToken: deliveryId,
+        SecretString: JSON.stringify(toStoredToken(delivery)),
+      };
       const secret = {
         Name: name,
         KmsKeyId: kmsKeyId,
-        Tags: Object.entries({ ...config.tags, ...ownerTags(delivery) }).map(([Key, Value]) => ({ Key, Value })),
+        Tags: Object.entries({ ...config.tags, ...ownerTags(delivery) }).map(([Key, Value]) => ({
+          Key,
+          Value,
+        })),
         ...version,
       };
       const created = await call('CreateSecret', (options) =>
         client.createSecret(secret, options).catch(nullIf(sdk.ResourceExistsException)),
       );
       if (created) return location;
-      const existing = await call('DescribeSecret', (options) => client.describeSecret({ SecretId: name }, options));
+      const existing = await call('DescribeSecret', (options) =>
+        client.describeSecret({ SecretId: name }, options),
+      );
       if (existing.VersionIdsToStages?.[deliveryId]) return location;
       requireOwnTags(name, delivery, existing.Tags);
-      await call('PutSecretValue', (options) => client.putSecretValue({ SecretId: name, ...version }, options));
+      await call('PutSecretValue', (options) =>
+        client.putSecretValue({ SecretId: name, ...version }, options),
+      );
       return location;
     },
 
@@ -96,7 +118,9 @@ function createAwsSink(config: Config, sdk: typeof SecretsManager): Sink {
       const name = secretName.fill(completeIds(target));
       const call = callsFor(name, signal);
       const existing = await call('DescribeSecret', (options) =>
-        client.describeSecret({ SecretId: name }, options).catch(nullIf(sdk.ResourceNotFoundException)),
+        client
+          .describeSecret({ SecretId: name }, options)
+          .catch(nullIf(sdk.ResourceNotFoundException)),
       );
       if (existing && target) requireOwnTags(name, target, existing.Tags);
       return `AWS Secrets Manager, ${region}, permits secretsmanager:DescribeSecret on ${name}`;
@@ -112,7 +136,10 @@ function nullIf(kind: new (...args: never[]) => Error): (error: unknown) => null
 }
 
 /** Tags that name the organizations of a token, so that the sink never overwrites the token of others. */
-const OWNER_TAGS = { orgId: 'live-migration-prep/orgId', sourceOrgId: 'live-migration-prep/sourceOrgId' };
+const OWNER_TAGS = {
+  orgId: 'live-migration-prep/orgId',
+  sourceOrgId: 'live-migration-prep/sourceOrgId',
+};
 
 function ownerTags({ orgId, sourceOrgId }: CheckTarget): Record<string, string> {
   const tags = { [OWNER_TAGS.orgId]: orgId };

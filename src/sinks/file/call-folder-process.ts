@@ -9,7 +9,10 @@ const PROGRAM = path.join(__dirname, '../../../dist/sinks/file/folder-process.js
 /** The number of folders that may hang before others wait. Each file sink uses at most one thread. */
 const THREADS = 64;
 
-const ENDED = { message: 'the process that writes files ended; the next attempt starts another', isRejected: false };
+const ENDED = {
+  message: 'the process that writes files ended; the next attempt starts another',
+  isRejected: false,
+};
 
 let folderProcess: ChildProcess | null = null;
 let lastId = 0;
@@ -20,7 +23,10 @@ const pending = new Map<number, (outcome: CallOutcome) => void>();
  *
  * @throws SinkUnavailableError, SinkRejectedError
  */
-export async function callFolderProcess(operation: Call['operation'], ...args: string[]): Promise<string> {
+export async function callFolderProcess(
+  operation: Call['operation'],
+  ...args: string[]
+): Promise<string> {
   const id = (lastId += 1);
   folderProcess ??= startFolderProcess();
   folderProcess.send({ id, operation, args } satisfies Call);
@@ -37,7 +43,9 @@ function startFolderProcess(): ChildProcess {
   const child = fork(PROGRAM, { env, execArgv: [], stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   child.unref();
   child.channel?.unref();
-  child.on('message', ({ id, ...outcome }: CallOutcome & Pick<Call, 'id'>) => pending.get(id)?.(outcome));
+  child.on('message', ({ id, ...outcome }: CallOutcome & Pick<Call, 'id'>) =>
+    pending.get(id)?.(outcome),
+  );
   const onEnd = () => {
     if (folderProcess !== child) return;
     folderProcess = null;

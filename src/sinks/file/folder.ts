@@ -1,7 +1,12 @@
 import { constants } from 'node:fs';
 import { access, lstat, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { readFileIfPresent, systemErrorCode, syncDirectory, writeFileAtomically } from '../../files';
+import {
+  readFileIfPresent,
+  systemErrorCode,
+  syncDirectory,
+  writeFileAtomically,
+} from '../../files';
 import { SinkRejectedError, SinkUnavailableError } from '../sink';
 
 /** Times of the next sweep of each directory. */
@@ -52,7 +57,9 @@ async function isAlreadyWritten(file: string, token: string): Promise<boolean> {
   const content = await readFileIfPresent(file);
   if (content === null) return false;
   if (content === token) return true;
-  throw new SinkRejectedError(`${file} exists and was not written by this sink: move it away, then redeliver`);
+  throw new SinkRejectedError(
+    `${file} exists and was not written by this sink: move it away, then redeliver`,
+  );
 }
 
 const WRITABLE_BY_OTHERS = 0o002;
@@ -65,7 +72,8 @@ const TEMPORARY_FILE_EXPIRES_MS = 3_600_000;
 const SWEEP_INTERVAL_MS = 60_000;
 
 /** `ORGID[.SOURCEORGID].DELIVERYID.link-token.UUID.tmp` */
-const TEMPORARY_FILE = /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
+const TEMPORARY_FILE =
+  /^[0-9a-f]{24}(\.[0-9a-f]{24})?\.[0-9a-f-]{36}\.link-token\.[0-9a-f-]{36}\.tmp$/;
 
 /** Removes temporary files of killed attempts, which may hold a token. Never throws. */
 async function removeExpiredTemporaryFiles(directory: string): Promise<void> {
@@ -87,7 +95,9 @@ function folderError(error: unknown, directory: string): Error {
   const code = systemErrorCode(error);
   const folder = `the directory ${directory} of the sink`;
   if (code === 'ENOTDIR') {
-    return new SinkRejectedError(`${folder} is not a directory: correct its path and restart the workers`);
+    return new SinkRejectedError(
+      `${folder} is not a directory: correct its path and restart the workers`,
+    );
   }
   const remedy = 'create it, free space or grant the worker access';
   return new SinkUnavailableError(`${folder} cannot be written (${code}): ${remedy}`);

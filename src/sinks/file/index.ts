@@ -27,6 +27,7 @@ function createFileSink({ directory }: Config): Sink {
       await runInTurn(() => callFolderProcess('storeToken', file, linkToken), signal);
       return `file ${file} on the worker's host`;
     },
-    check: (_target, signal) => runInTurn(() => callFolderProcess('checkFolder', directory), signal),
+    check: (_target, signal) =>
+      runInTurn(() => callFolderProcess('checkFolder', directory), signal),
   };
 }

@@ -2,7 +2,10 @@ import { z } from 'zod';
 
 /** The timeout of an attempt would hide the sink's own message, so the duration stays below it. */
 export function durationMs(min: number, max: number) {
-  return z.int().min(min).max(max, `is longer than ${max} ms: one attempt to deliver ends after 5 minutes`);
+  return z
+    .int()
+    .min(min)
+    .max(max, `is longer than ${max} ms: one attempt to deliver ends after 5 minutes`);
 }
 
 export const httpUrl = z.string('name its URL').transform((text, issues): URL => {
@@ -19,16 +22,23 @@ export const httpUrl = z.string('name its URL').transform((text, issues): URL =>
 });
 
 /** Creates the schema of a sink that is reached by HTTP. It refuses plain http in `urlField` without `allowHttp`. */
-export function httpConfig<Shape extends z.ZodRawShape>(urlField: keyof Shape & string, shape: Shape) {
+export function httpConfig<Shape extends z.ZodRawShape>(
+  urlField: keyof Shape & string,
+  shape: Shape,
+) {
   const isEncrypted = (config: unknown) => {
-    const { allowHttp, [urlField]: url } = config as { allowHttp: boolean } & Record<string, URL | undefined>;
+    const { allowHttp, [urlField]: url } = config as { allowHttp: boolean } & Record<
+      string,
+      URL | undefined
+    >;
     return allowHttp || url?.protocol !== 'http:';
   };
   const allowHttp = z.boolean().default(false);
   const timeoutMs = durationMs(100, 60_000).default(30_000);
   return z.strictObject({ ...shape, allowHttp, timeoutMs }).refine(isEncrypted, {
     path: [urlField],
-    error: 'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
+    error:
+      'is http: the token would cross the network in clear text; write https, or allowHttp: true to accept that',
     // This check runs even if other fields have problems, so that all are reported at once.
     when: () => true,
   });

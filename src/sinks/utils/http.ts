@@ -46,9 +46,15 @@ const ADVICE: Advice = {
  *
  * @param what server and request, such as `Vault at https://…, secret/data/…`.
  */
-export function statusError(what: string, { status, retryAfterMs }: HttpResponse, advice: Advice = {}): Error {
+export function statusError(
+  what: string,
+  { status, retryAfterMs }: HttpResponse,
+  advice: Advice = {},
+): Error {
   const message = `${what} responded with ${status}: ${advice[status] ?? ADVICE[status] ?? chooseRemedy(status)}`;
-  return isTemporary(status) ? new SinkUnavailableError(message, retryAfterMs) : new SinkRejectedError(message);
+  return isTemporary(status)
+    ? new SinkUnavailableError(message, retryAfterMs)
+    : new SinkRejectedError(message);
 }
 
 /** 408 is Request Timeout, 425 Too Early, 429 Too Many Requests. */
@@ -59,6 +65,8 @@ function isTemporary(status: number): boolean {
 function chooseRemedy(status: number): string {
   if (isTemporary(status)) return 'see its log if that lasts';
   if (status < 300) return 'this is not the expected response; check its address';
-  if (status < 400) return 'the sink follows no redirect; configure the address that it redirects to';
+  if (status < 400) {
+    return 'the sink follows no redirect; configure the address that it redirects to';
+  }
   return 'it rejected the request; see its log';
 }

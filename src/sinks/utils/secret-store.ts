@@ -8,7 +8,8 @@ type Ids = Pick<Delivery, IdField>;
 /** Characters that AWS permits in the name of a secret, and Vault in a path. */
 const PERMITTED = /^[\w/+=.@-]+$/;
 const NOT_PERMITTED = 'contains characters other than letters, digits and / _ + = . @ -';
-const LEAVES_ROOT = 'is not a path below its root: write no "//", "." or "..", and no "/" at its start or end';
+const LEAVES_ROOT =
+  'is not a path below its root: write no "//", "." or "..", and no "/" at its start or end';
 
 const PLACEHOLDER = /\{([^{}]*)\}/g;
 const PLACEHOLDERS = ID_FIELDS.map((field) => `{${field}}`);
@@ -21,7 +22,9 @@ export const templateSchema = z
     const unknown = placeholders.filter((placeholder) => !PLACEHOLDERS.includes(placeholder));
     const filled = template.replace(PLACEHOLDER, 'x');
     if (unknown.length > 0) {
-      issues.addIssue(`names ${unknown.join(', ')}: the placeholders are ${PLACEHOLDERS.join(', ')}`);
+      issues.addIssue(
+        `names ${unknown.join(', ')}: the placeholders are ${PLACEHOLDERS.join(', ')}`,
+      );
     }
     if (!PERMITTED.test(filled)) issues.addIssue(NOT_PERMITTED);
     if (leavesRoot(filled)) issues.addIssue(LEAVES_ROOT);
@@ -31,7 +34,8 @@ export const templateSchema = z
   })
   .transform((template) => ({
     uses: (field: IdField) => template.includes(`{${field}}`),
-    fill: (ids: Ids) => template.replace(PLACEHOLDER, (_placeholder, field: IdField) => ids[field] ?? ''),
+    fill: (ids: Ids) =>
+      template.replace(PLACEHOLDER, (_placeholder, field: IdField) => ids[field] ?? ''),
   }));
 
 export const plainPath = z
@@ -46,7 +50,12 @@ function leavesRoot(path: string): boolean {
 /** Completes the ids for a check, which delivers nothing: unknown ids are zeros. */
 export function completeIds(target: CheckTarget | null): Ids {
   const unknown = '0'.repeat(24);
-  return { orgId: unknown, sourceOrgId: unknown, ...target, deliveryId: '00000000-0000-0000-0000-000000000000' };
+  return {
+    orgId: unknown,
+    sourceOrgId: unknown,
+    ...target,
+    deliveryId: '00000000-0000-0000-0000-000000000000',
+  };
 }
 
 /** Leaves out what is not known. The result is the same for the same delivery: stores compare it. */

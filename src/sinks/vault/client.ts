@@ -19,7 +19,12 @@ export type VaultClient = ReturnType<typeof createVaultClient>;
  *
  * @param timeoutMs limit for one request, its response included.
  */
-export function createVaultClient(address: URL, namespace: string | undefined, token: Secret, timeoutMs: number) {
+export function createVaultClient(
+  address: URL,
+  namespace: string | undefined,
+  token: Secret,
+  timeoutMs: number,
+) {
   const server = `Vault at ${address.origin}`;
   const send = createSinkSend(server, timeoutMs);
 
@@ -43,7 +48,10 @@ export function createVaultClient(address: URL, namespace: string | undefined, t
      * @throws SecretUnavailableError when the token cannot be read, SinkUnavailableError when no complete response
      *   arrives, or the reason of `signal`.
      */
-    send: async ({ method, path, body }: VaultRequest, signal: AbortSignal): Promise<HttpResponse> => {
+    send: async (
+      { method, path, body }: VaultRequest,
+      signal: AbortSignal,
+    ): Promise<HttpResponse> => {
       const url = joinUrl(address, `/v1/${path}`);
       const request: HttpRequest = { method, url, headers: makeHeaders() };
       if (body) request.body = JSON.stringify(body);
@@ -56,7 +64,10 @@ export function createVaultClient(address: URL, namespace: string | undefined, t
 export function vaultError(what: string, response: HttpResponse, advice: Advice): Error {
   const reason = findTemporaryReason(response);
   if (reason === null) return statusError(what, response, advice);
-  return new SinkUnavailableError(`${what} responded with ${response.status}: ${reason}`, response.retryAfterMs);
+  return new SinkUnavailableError(
+    `${what} responded with ${response.status}: ${reason}`,
+    response.retryAfterMs,
+  );
 }
 
 /** Finds why a refusal may end without a change to the sink, although its status alone does not say so; or null. */
@@ -72,7 +83,9 @@ function findTemporaryReason(response: HttpResponse): string | null {
     return 'the key/value engine is still being set up';
   }
   // The body says what these mean.
-  if ([400, 404].includes(status) && response.text === '') return 'the body of the response is missing';
+  if ([400, 404].includes(status) && response.text === '') {
+    return 'the body of the response is missing';
+  }
   return null;
 }
 

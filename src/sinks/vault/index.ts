@@ -20,7 +20,14 @@ type Config = z.output<ReturnType<typeof configSchema>>;
 /** Stores each token in HashiCorp Vault or OpenBao, in a key/value engine of version 2. */
 export const vaultSink: SinkType<Config> = { type: 'vault', configSchema, create: createVaultSink };
 
-function createVaultSink({ address, namespace, mount, path: template, token, timeoutMs }: Config): Sink {
+function createVaultSink({
+  address,
+  namespace,
+  mount,
+  path: template,
+  token,
+  timeoutMs,
+}: Config): Sink {
   const client = createVaultClient(address, namespace, token, timeoutMs);
   const { server, identity } = client;
   const kv = createKv(client, mount);

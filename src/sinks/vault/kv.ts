@@ -81,7 +81,9 @@ export function createKv({ server, identity, send }: VaultClient, mount: string)
         const { data, metadata } = parsed.data.data;
         return { version: metadata.version, data };
       }
-      if (response.status === 404 && parseErrors(response)?.length === 0) return { version: 0, data: null };
+      if (response.status === 404 && parseErrors(response)?.length === 0) {
+        return { version: 0, data: null };
+      }
       // A body that is not JSON, such as a sign-in page, comes from no engine.
       if (isSuccess(response) && response.json !== null) await requireVersion2(signal);
       throw errorAt(path, response);

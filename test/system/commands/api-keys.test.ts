@@ -12,7 +12,9 @@ import { sharedTemporal, untilListed } from '../../support/temporal';
 
 const own = setUp(() => startOwnOrganizations());
 const withFastClock = setUp(() =>
-  startOwnOrganizations({ env: { NODE_OPTIONS: `--require ${require.resolve('../../support/fast-clock.cjs')}` } }),
+  startOwnOrganizations({
+    env: { NODE_OPTIONS: `--require ${require.resolve('../../support/fast-clock.cjs')}` },
+  }),
 );
 
 const on = 'linkTokens' as const;
@@ -32,7 +34,15 @@ function listKeys({ atlas }: Pick<OwnOrganizations, 'atlas'>, { orgId }: Prepare
 /** Runs `api-keys` with the keys of an organization on its standard input. */
 async function run(of: OwnOrganizations, request: PrepareRequest, ...options: string[]) {
   const { address } = await sharedTemporal();
-  const args = ['--task-queue', of.deployment.taskQueue, 'api-keys', '--org', request.orgId, '--keys', '-'];
+  const args = [
+    '--task-queue',
+    of.deployment.taskQueue,
+    'api-keys',
+    '--org',
+    request.orgId,
+    '--keys',
+    '-',
+  ];
   const stdin = JSON.stringify(listKeys(of, request));
   const exit = await startCommand([...args, ...options], devServerEnv(address), stdin).exited;
   expect(exit).toMatchObject({ code: 0, stderr: '' });
@@ -87,7 +97,9 @@ describe('api-keys finds the key', () => {
     const { keys } = await find(own(), request);
     const reason = expect.stringContaining('503');
     expect(keys).toMatchObject([{ state: 'unconfirmed', origins: [{ type: 'attempt', reason }] }]);
-    expect((await run(own(), request)).stdout).toMatch(/" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no token uses it\n/);
+    expect((await run(own(), request)).stdout).toMatch(
+      /" {2}unconfirmed, \S+ to \S+ \(.*503.*\): no token uses it\n/,
+    );
   });
 
   it('of an attempt and of the token that followed it within seconds, as one of two', async () => {
@@ -95,10 +107,15 @@ describe('api-keys finds the key', () => {
     const { keys, states } = await find(own(), request);
     expect(states).toEqual(['mixed', 'mixed']);
     for (const { origins } of keys) {
-      expect(origins).toMatchObject([{ state: 'unconfirmed' }, { deliveryId: receipt?.deliveryId }]);
+      expect(origins).toMatchObject([
+        { state: 'unconfirmed' },
+        { deliveryId: receipt?.deliveryId },
+      ]);
     }
     const { stdout } = await run(own(), request);
-    expect(stdout).toMatch(/" {2}1 of 2: unconfirmed, .*; token .*, delivered to files\n.*" {2}1 of 2: the same\n/);
+    expect(stdout).toMatch(
+      /" {2}1 of 2: unconfirmed, .*; token .*, delivered to files\n.*" {2}1 of 2: the same\n/,
+    );
   });
 
   it('of a token that is undelivered, then recoverable, then recovered', async () => {
@@ -107,14 +124,18 @@ describe('api-keys finds the key', () => {
     await untilStep(handle, 'undelivered');
     await untilListed(`WorkflowId = '${handle.workflowId}'`, 1);
     expect((await find(own(), request)).states).toEqual(['open']);
-    expect((await run(own(), request)).stdout).toContain(`live-migration-prep watch --org ${request.orgId} `);
+    expect((await run(own(), request)).stdout).toContain(
+      `live-migration-prep watch --org ${request.orgId} `,
+    );
 
     await end(handle, 'cancel');
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
     const { runId } = await handle.describe();
     expect((await find(own(), request)).states).toEqual(['recoverable']);
     const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
-    expect((await run(own(), request)).stdout).toContain(`, recoverable: live-migration-prep ${command}\n`);
+    expect((await run(own(), request)).stdout).toContain(
+      `, recoverable: live-migration-prep ${command}\n`,
+    );
 
     const recovered = await deployment.runClient(...command.split(' '), '--sink', 'files');
     expect(recovered).toMatchObject({ code: 0, stderr: '' });
@@ -128,14 +149,18 @@ describe('api-keys finds the key', () => {
     const request = own().newRequest();
     own().setFaults(request, { ...LOST, delayMs: 600_000 });
     const handle = await deployment.start(request);
-    await eventually('a token', () => atlas.createdTokens().some(({ orgId }) => orgId === request.orgId));
+    await eventually('a token', () =>
+      atlas.createdTokens().some(({ orgId }) => orgId === request.orgId),
+    );
     await untilListed(`WorkflowId = '${handle.workflowId}'`, 1);
     expect((await find(own(), request)).states).toEqual(['inProgress']);
     expect(await pendingActivity(handle)).toMatchObject({ type: 'createLinkToken' });
     await end(handle, 'terminate');
     await untilListed(`WorkflowId = '${handle.workflowId}' AND CloseTime IS NOT NULL`, 1);
     const reason = 'the run was terminated meanwhile';
-    expect((await find(own(), request)).keys).toMatchObject([{ state: 'unconfirmed', origins: [{ reason }] }]);
+    expect((await find(own(), request)).keys).toMatchObject([
+      { state: 'unconfirmed', origins: [{ reason }] },
+    ]);
   });
 });
 
@@ -145,7 +170,15 @@ it('api-keys names the tokens that have no key in the list', async () => {
   const { deliveryId, createdAt } = receipt ?? {};
   const withoutKeys = JSON.stringify({ results: [], totalCount: 0 });
   const { address } = await sharedTemporal();
-  const args = ['--task-queue', own().deployment.taskQueue, 'api-keys', '--org', orgId, '--keys', '-'];
+  const args = [
+    '--task-queue',
+    own().deployment.taskQueue,
+    'api-keys',
+    '--org',
+    orgId,
+    '--keys',
+    '-',
+  ];
   const { stdout } = await startCommand(args, devServerEnv(address), withoutKeys).exited;
   expect(stdout).toBe(
     `organization ${orgId}: 0 keys, 0 of this job\n0 other keys\n` +

@@ -58,7 +58,9 @@ describe('doctor', () => {
       `ok        credential default: accepted by Atlas; can see ${atlas.account.orgId}`,
       `ok        role of credential default: may create link-tokens in ${atlas.account.orgId}`,
       expect.stringContaining(`ok        sink files: directory ${tokensFolder} can be written`),
-      expect.stringContaining(`ok        sink blocked: directory ${fixture().blockedSink.directory} can be`),
+      expect.stringContaining(
+        `ok        sink blocked: directory ${fixture().blockedSink.directory} can be`,
+      ),
       'ok        clock: it agrees with the clock of Atlas',
       `9 checks, 0 errors, 1 warning; ${UNCHANGED}`,
     ]);
@@ -70,7 +72,10 @@ describe('doctor', () => {
     chmodSync(deployment.keysFile, 0o644);
     blockedSink.block();
     const wrongSecret = { MONGODB_ATLAS_CLIENT_SECRET: `${atlas.account.clientSecret}x` };
-    const { code, stdout, stderr } = await doctor(await denying(/\/ListWorkflowExecutions$/), wrongSecret);
+    const { code, stdout, stderr } = await doctor(
+      await denying(/\/ListWorkflowExecutions$/),
+      wrongSecret,
+    );
     blockedSink.repair();
     chmodSync(deployment.keysFile, 0o600);
     expect({ code, stderr }).toEqual({
@@ -127,14 +132,22 @@ it('list, start --dry-run and doctor --remote need no permission to describe any
 
 it('start --dry-run prints what a run would do with a wide block, and starts nothing', async () => {
   const { requestOptions, workflowId } = fixture().newTarget();
-  const exit = await fixture().client('start', ...requestOptions(), '--ip', '17.2.0.0/15', '--dry-run');
+  const exit = await fixture().client(
+    'start',
+    ...requestOptions(),
+    '--ip',
+    '17.2.0.0/15',
+    '--dry-run',
+  );
   expect(exit).toMatchObject({ code: 0, stderr: '' });
   expect(exit.stdout.trim().split('\n')).toEqual([
     `nothing was started; start would start ${workflowId}`,
     '  credential      default',
     expect.stringMatching(/^ {2}access list {5}2001:\S+, 17\.2\.0\.0\/15$/),
     '  sink            files',
-    expect.stringMatching(/^ {2}warning {9}accessListIps\[1\] "17\.2\.0\.0\/15" is a wide block: write/),
+    expect.stringMatching(
+      /^ {2}warning {9}accessListIps\[1\] "17\.2\.0\.0\/15" is a wide block: write/,
+    ),
     'ok        list of runs: Temporal lists runs',
     expect.stringMatching(/^ok {8}sealing keys: /),
     'ok        credential default: accepted by Atlas',
@@ -161,9 +174,15 @@ it('without the role of an owner doctor, a dry run and schedule create fail; doc
   const remote = await client('doctor', '--remote');
   atlas.seed({ ...seed, serviceAccounts });
   const found = `: credential default cannot create link-tokens in .* 401 NOT_ORG_OWNER .*; check that`;
-  expect(host).toMatchObject({ code: 1, stdout: matching(`\\nerror +role of credential default${found}`) });
+  expect(host).toMatchObject({
+    code: 1,
+    stdout: matching(`\\nerror +role of credential default${found}`),
+  });
   for (const exit of exits) {
-    expect(exit).toMatchObject({ code: 1, stderr: matching(`\\n +error +organization \\w+${found}`) });
+    expect(exit).toMatchObject({
+      code: 1,
+      stderr: matching(`\\n +error +organization \\w+${found}`),
+    });
   }
   expect(remote).toMatchObject({
     code: 0,
@@ -173,12 +192,25 @@ it('without the role of an owner doctor, a dry run and schedule create fail; doc
 
 describe('schedule create', () => {
   it.each([
-    ['--cron @yearly --sink nowhere', 1, /: the request has 1 problem\n {2}sink "nowhere" is not a sink of/],
+    [
+      '--cron @yearly --sink nowhere',
+      1,
+      /: the request has 1 problem\n {2}sink "nowhere" is not a sink of/,
+    ],
     ['--cron Mondays', 2, /5-7 fields\): correct --cron or --timezone/],
-    ['--cron @yearly --until 2025-01-01T00:00:00Z', 2, /: no time matches --cron before --until: correct it;/],
+    [
+      '--cron @yearly --until 2025-01-01T00:00:00Z',
+      2,
+      /: no time matches --cron before --until: correct it;/,
+    ],
   ])('%s creates nothing', async (options, code, message) => {
     const { requestOptions, workflowId } = fixture().newTarget();
-    const exit = await fixture().client('schedule', 'create', ...requestOptions(), ...options.split(' '));
+    const exit = await fixture().client(
+      'schedule',
+      'create',
+      ...requestOptions(),
+      ...options.split(' '),
+    );
     expect(exit).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) });
     const schedule = fixture().temporal.schedule.getHandle(workflowId);
     await expect(schedule.describe()).rejects.toThrow(/not found/i);
@@ -204,14 +236,20 @@ describe('schedule create', () => {
     cleanUpLater(() => schedule.delete());
     expect(created).toMatchObject({ code: 0, stderr: '' });
     expect(created.stdout).toMatch(
-      new RegExp(`^created schedule ${workflowId}\nnext time: 20\\d\\d-01-01T(06|18):00:\\d\\d\\.\\d{3}Z\n`),
+      new RegExp(
+        `^created schedule ${workflowId}\nnext time: 20\\d\\d-01-01T(06|18):00:\\d\\d\\.\\d{3}Z\n`,
+      ),
     );
     expect(created.stdout).toContain(
       `\nsee its runs: temporal workflow list --query 'TemporalScheduledById = "${workflowId}"'\n`,
     );
     const description = await schedule.describe();
     expect(description).toMatchObject({
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: 600_000, pauseOnFailure: true },
+      policies: {
+        overlap: ScheduleOverlapPolicy.SKIP,
+        catchupWindow: 600_000,
+        pauseOnFailure: true,
+      },
       spec: { timezone: 'Europe/Dublin', jitter: 30_000, endAt: new Date('2099-01-01T00:00:00Z') },
       state: { note: 'wave 3' },
       action: {
@@ -220,7 +258,10 @@ describe('schedule create', () => {
         taskQueue: fixture().deployment.taskQueue,
       },
     });
-    const request: unknown = expect.objectContaining({ orgId: fixture().atlas.account.orgId, sink: 'files' });
+    const request: unknown = expect.objectContaining({
+      orgId: fixture().atlas.account.orgId,
+      sink: 'files',
+    });
     expect(description.action.args).toEqual([{ request }]);
 
     const second = await fixture().client(...create, '--json');

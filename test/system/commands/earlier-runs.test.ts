@@ -63,7 +63,12 @@ const FOLLOW_UP = / s\nthe run goes on; follow it: live-migration-prep watch --o
 const DIFFERENT_SINK = /\n {2}sink: "blocked" in the open run, "files" in yours/;
 
 /** Runs commands on a run, one after another, and expects that there is this number of tokens at the end. */
-function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier>, rows: Row[]): void {
+function commandsOn(
+  what: string,
+  tokens: number,
+  arrange: () => Promise<Earlier>,
+  rows: Row[],
+): void {
   it.concurrent(`commands on a run ${what}`, async () => {
     const earlier = await arrange();
     for (const [command, code, facts, error] of rows) {
@@ -74,20 +79,40 @@ function commandsOn(what: string, tokens: number, arrange: () => Promise<Earlier
   });
 }
 
-const neverRan = () => Promise.resolve({ ...fixture().newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
+const neverRan = () =>
+  Promise.resolve({ ...fixture().newTarget(), sink: 'files', runId: UNKNOWN_RUN_ID });
 
 commandsOn('that never was, or that no worker takes', 0, neverRan, [
-  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [command, failed, {}, /^Temporal has no run /]),
-  [`start --task-queue ${NOBODY}`, done, { joined: false, warning: says(/^no worker polls task queue/) }],
+  ...['watch', 'cancel', 'redeliver', 'recover'].map((command): Row => [
+    command,
+    failed,
+    {},
+    /^Temporal has no run /,
+  ]),
+  [
+    `start --task-queue ${NOBODY}`,
+    done,
+    { joined: false, warning: says(/^no worker polls task queue/) },
+  ],
   ['start', done, { joined: true, warning: says(/^no worker polls task queue nobody-/) }],
   ['start --wait --timeout 20s', timedOut, {}, FOLLOW_UP],
 ]);
 
 commandsOn('that delivered', 2, () => ran('files'), [
-  ['start', refused, DELIVERED, /^run \S+ delivered a token .* it is in file .*start --org .* --again/],
+  [
+    'start',
+    refused,
+    DELIVERED,
+    /^run \S+ delivered a token .* it is in file .*start --org .* --again/,
+  ],
   ['start --dry-run', refused, DELIVERED],
   ['watch', done, TO_FILES],
-  ['cancel', refused, { state: 'ended', status: 'COMPLETED' }, /\nsee .*: live-migration-prep watch /],
+  [
+    'cancel',
+    refused,
+    { state: 'ended', status: 'COMPLETED' },
+    /\nsee .*: live-migration-prep watch /,
+  ],
   ['redeliver', refused, DELIVERED],
   ['recover', refused, { state: 'delivered' }, / delivered its token: there is nothing to/],
   ['start --wait --again', done, { joined: false, ...TO_FILES }],
@@ -95,7 +120,12 @@ commandsOn('that delivered', 2, () => ran('files'), [
 
 commandsOn('that failed', 1, () => ran('none'), [
   ['redeliver', refused, { type: 'NothingToDeliver' }, /: nothing to deliver$/],
-  ['recover', refused, { type: 'NothingToDeliver' }, / \(FAILED\) has no token: there is nothing to/],
+  [
+    'recover',
+    refused,
+    { type: 'NothingToDeliver' },
+    / \(FAILED\) has no token: there is nothing to/,
+  ],
   ['start --wait --sink files', done, TO_FILES],
 ]);
 
@@ -106,14 +136,23 @@ commandsOn('that is undelivered', 1, () => ran('blocked'), [
   ['watch', undelivered, { ...REJECTED, status: { step: 'undelivered', unconfirmedTokens: 0 } }],
   ['redeliver', undelivered, REJECTED],
   ['redeliver --sink nowhere', undelivered, { type: 'SinkUnavailable' }, /; sink blocked: /],
-  ['recover', refused, { state: 'open' }, / is open: deliver its token with live-migration-prep redeliver --org/],
+  [
+    'recover',
+    refused,
+    { state: 'open' },
+    / is open: deliver its token with live-migration-prep redeliver --org/,
+  ],
   ['redeliver --sink files', done, TO_FILES],
 ]);
 
 commandsOn('that was cancelled with a token', 1, () => ran('blocked', 'cancel'), [
   ['start', refused, RECOVERABLE, /`live-migration-prep recover --org .* --run-id \S+`/],
   ['redeliver', refused, RECOVERABLE],
-  ['watch', cancelled, { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } }],
+  [
+    'watch',
+    cancelled,
+    { type: 'Cancelled', details: { unconfirmedTokens: 0, sinksTried: ['blocked'] } },
+  ],
   ['recover --sink nowhere', failed, { type: 'InvalidRequest' }],
   ['start', refused, RECOVERABLE],
   ['recover', undelivered, REJECTED],
@@ -139,46 +178,64 @@ commandsOn('of another workflow type that completed', 1, () => ranOtherType(true
 async function ranWithLongHistory(): Promise<Earlier> {
   const run = await ran('blocked');
   const handle = fixture().temporal.workflow.getHandle(run.workflowId);
-  for (let signals = 0; signals < 3; signals += 1) await handle.signal('unknown', 'x'.repeat(1_500_000));
+  for (let signals = 0; signals < 3; signals += 1) {
+    await handle.signal('unknown', 'x'.repeat(1_500_000));
+  }
   await end(handle, 'terminate');
   return run;
 }
 
-commandsOn('that was terminated with a token, and with a history of 4.5 MB', 1, ranWithLongHistory, [
-  ['start', refused, RECOVERABLE],
-  ['recover --sink files', done, AFTER_BLOCKED],
-]);
+commandsOn(
+  'that was terminated with a token, and with a history of 4.5 MB',
+  1,
+  ranWithLongHistory,
+  [
+    ['start', refused, RECOVERABLE],
+    ['recover --sink files', done, AFTER_BLOCKED],
+  ],
+);
 
-it.concurrent('recover starts on the given task queue, with the same request but without again', async () => {
-  const earlier = await ran('blocked', 'cancel');
-  const { options, runId, workflowId } = earlier;
-  const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
-  const recovering = fixture().start(ofNobody);
-  const recovery = await eventually('a run on that queue', async () => {
-    const run = await fixture().temporal.workflow.getHandle(workflowId).describe();
-    return run.taskQueue === NOBODY && run;
-  });
-  recovering.interrupt();
-  expect(await recovering.exited).toMatchObject({ code: interrupted });
-  const [request, repeated] = await Promise.all([earlier, recovery].map((run) => readRequest(fixture().temporal, run)));
-  expect({ ...repeated, again: true }).toEqual(request);
-  expect(repeated).not.toHaveProperty('again');
-});
+it.concurrent(
+  'recover starts on the given task queue, with the same request but without again',
+  async () => {
+    const earlier = await ran('blocked', 'cancel');
+    const { options, runId, workflowId } = earlier;
+    const ofNobody = ['recover', ...options, '--run-id', runId, '--task-queue', NOBODY];
+    const recovering = fixture().start(ofNobody);
+    const recovery = await eventually('a run on that queue', async () => {
+      const run = await fixture().temporal.workflow.getHandle(workflowId).describe();
+      return run.taskQueue === NOBODY && run;
+    });
+    recovering.interrupt();
+    expect(await recovering.exited).toMatchObject({ code: interrupted });
+    const [request, repeated] = await Promise.all(
+      [earlier, recovery].map((run) => readRequest(fixture().temporal, run)),
+    );
+    expect({ ...repeated, again: true }).toEqual(request);
+    expect(repeated).not.toHaveProperty('again');
+  },
+);
 
-it.concurrent('recover goes by the delivery, and not by what a caller says of its token', async () => {
-  const first = await ran('blocked', 'cancel');
-  const second = await ran('blocked', 'cancel', first);
-  const { workflow } = fixture().temporal;
-  const tokenOf = async ({ workflowId, runId }: Earlier) =>
-    sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
-  const request = { ...(await readRequest(fixture().temporal, first)), sink: 'files' } as PrepareRequest;
-  const { deliveryId } = await tokenOf(second);
-  const sealedToken = { ...(await tokenOf(first)), deliveryId };
-  await (await fixture().deployment.start(request, { sealedToken, sinksTried: [] })).result();
-  await untilClosedAreListed(first.workflowId, 3);
-  expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
-  expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
-});
+it.concurrent(
+  'recover goes by the delivery, and not by what a caller says of its token',
+  async () => {
+    const first = await ran('blocked', 'cancel');
+    const second = await ran('blocked', 'cancel', first);
+    const { workflow } = fixture().temporal;
+    const tokenOf = async ({ workflowId, runId }: Earlier) =>
+      sealedTokenSchema.parse(await createdToken(workflow.getHandle(workflowId, runId)));
+    const request = {
+      ...(await readRequest(fixture().temporal, first)),
+      sink: 'files',
+    } as PrepareRequest;
+    const { deliveryId } = await tokenOf(second);
+    const sealedToken = { ...(await tokenOf(first)), deliveryId };
+    await (await fixture().deployment.start(request, { sealedToken, sinksTried: [] })).result();
+    await untilClosedAreListed(first.workflowId, 3);
+    expect(await runOn(first, 'recover')).toMatchObject({ code: refused, state: 'delivered' });
+    expect(await runOn(second, 'recover --sink files')).toMatchObject({ code: done, ...TO_FILES });
+  },
+);
 
 it.concurrent('ten equal starts at once join one run, which creates one token', async () => {
   const target = { ...fixture().newTarget(), sink: 'blocked', runId: UNKNOWN_RUN_ID };

@@ -36,7 +36,9 @@ async function startUndelivered(what: string) {
 async function listed(...filters: string[]) {
   const exit = await fixture.client('--json', 'list', ...filters);
   expect(exit.code).toBe(0);
-  expect(exit.stderr).toMatch(/^note: the list may lag by a moment; Temporal keeps closed runs for 24 h\n/);
+  expect(exit.stderr).toMatch(
+    /^note: the list may lag by a moment; Temporal keeps closed runs for 24 h\n/,
+  );
   return objectsIn(exit);
 }
 
@@ -65,7 +67,13 @@ beforeAll(async () => {
   const recovered = await startUndelivered('recovered');
   await end(recovered, 'cancel');
   const { workflowId } = recovered;
-  const recover = ['recover', '--workflow-id', workflowId, '--run-id', await newestRunId(workflowId)];
+  const recover = [
+    'recover',
+    '--workflow-id',
+    workflowId,
+    '--run-id',
+    await newestRunId(workflowId),
+  ];
   expect(await client(...recover, '--sink', 'files')).toMatchObject({ code: 0 });
   runs.set(await newestRunId(workflowId), 'recovery');
 
@@ -86,17 +94,25 @@ it.each<[filters: string[], found: (all: string[]) => string[]]>([
   [['--undelivered'], () => ['undelivered']],
   [['--recoverable'], () => ['cancelled', 'terminated']],
   [['--recoverable', '--failure', 'Cancelled'], () => ['cancelled']],
-  [['--failure', 'AtlasRequestRejected'], () => ['of another organization', 'rejected after a loss']],
+  [
+    ['--failure', 'AtlasRequestRejected'],
+    () => ['of another organization', 'rejected after a loss'],
+  ],
   [['--org', OTHER_ORG], () => ['of another organization']],
   [['--since', ''], (all) => all.filter((what) => what !== 'of another organization')],
-])('list %j finds the runs that match all filters, with the count of each', async (filters, found) => {
-  const names = (await listed(...filters.map((filter) => filter || since))).map(({ runId, unconfirmedTokens }) => {
-    const what = runs.get(String(runId)) ?? '';
-    expect([what, unconfirmedTokens]).toEqual([what, LOST.includes(what) ? 1 : 0]);
-    return what;
-  });
-  expect(names.sort()).toEqual(found([...runs.values()]).sort());
-});
+])(
+  'list %j finds the runs that match all filters, with the count of each',
+  async (filters, found) => {
+    const names = (await listed(...filters.map((filter) => filter || since))).map(
+      ({ runId, unconfirmedTokens }) => {
+        const what = runs.get(String(runId)) ?? '';
+        expect([what, unconfirmedTokens]).toEqual([what, LOST.includes(what) ? 1 : 0]);
+        return what;
+      },
+    );
+    expect(names.sort()).toEqual(found([...runs.values()]).sort());
+  },
+);
 
 it('list says how many runs are on other task queues, and on which', async () => {
   const { client, temporal } = fixture;
@@ -136,13 +152,16 @@ describe('list', () => {
       /^STARTED +STATE +RUN\n\S+Z +undelivered +live-migration-prep\/\S+ +for sink blocked; SinkRejected; next attempt at 2\S+Z\n1 run\n$/,
     );
     const detailed = await fixture.client('list', '--undelivered', '--details');
-    expect(detailed.stdout).toMatch(/for sink blocked; SinkRejected: .* is not a directory.*; next attempt at 2/);
+    expect(detailed.stdout).toMatch(
+      /for sink blocked; SinkRejected: .* is not a directory.*; next attempt at 2/,
+    );
     const cancelled = await fixture.client('list', '--failure', 'Cancelled', '--recoverable');
     expect(cancelled.stdout).toMatch(
       /failed +\S+ +token recoverable until about \S+: live-migration-prep recover --org \S+ --source-org \S+ --run-id \S+; Cancelled: .*\n/,
     );
     const [run] = await listed('--failure', 'Cancelled', '--recoverable');
-    const keptMs = Date.parse(String(run?.['recoverableUntil'])) - Date.parse(String(run?.['closedAt']));
+    const keptMs =
+      Date.parse(String(run?.['recoverableUntil'])) - Date.parse(String(run?.['closedAt']));
     // The retention of the development server.
     expect(keptMs).toBe(24 * 3_600_000);
   });
@@ -150,15 +169,21 @@ describe('list', () => {
   it('with --unconfirmed prints each run with its attempts, which include the lost requests', async () => {
     const found = await listed('--unconfirmed');
     expect(found.map(({ runId }) => runs.get(String(runId))).sort()).toEqual(LOST.toSorted());
-    const attempts = found.flatMap(({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[]);
+    const attempts = found.flatMap(
+      ({ unconfirmed }) => unconfirmed as { startedAt: string; endedAt: string }[],
+    );
     const lost = fixture.atlas.posts().filter(({ status }) => status === 503);
     expect(attempts).toHaveLength(lost.length);
     for (const { startedAt: at } of lost) {
-      expect(attempts.filter(({ startedAt, endedAt }) => startedAt <= at && at <= endedAt)).not.toEqual([]);
+      expect(
+        attempts.filter(({ startedAt, endedAt }) => startedAt <= at && at <= endedAt),
+      ).not.toEqual([]);
     }
     const { stdout, stderr } = await fixture.client('list', '--unconfirmed');
     expect(stdout).toMatch(/1 unconfirmed token\n {2}2\S+Z to 2\S+Z: Atlas returned 503 /);
-    expect(stderr).toContain('\nnote: not shown: 2 terminated runs. A request in progress at the termination');
+    expect(stderr).toContain(
+      '\nnote: not shown: 2 terminated runs. A request in progress at the termination',
+    );
   });
 
   it('with --details prints the request of each run with its failure or its receipt', async () => {
@@ -167,7 +192,9 @@ describe('list', () => {
     const [request, receipt] = [{ requestedBy: 'ana' }, { requestedBy: 'ana', sink: 'files' }];
     expect(of('delivered after a loss')).toMatchObject({ state: 'delivered', request, receipt });
     expect(of('cancelled')).toMatchObject({ request, failure: { type: 'Cancelled' } });
-    expect(of('rejected after a loss')).toMatchObject({ request: { sink: 'files', requestedBy: null } });
+    expect(of('rejected after a loss')).toMatchObject({
+      request: { sink: 'files', requestedBy: null },
+    });
     const { stdout } = await fixture.client('list', '--details');
     const found = stdout.split('\n').filter((line) => line.includes('"requestedBy":"ana"'));
     expect(found).toHaveLength(6);
@@ -186,7 +213,15 @@ const MALFORMED: [args: unknown[], memo: Record<string, unknown>][] = [
   [[FOREIGN], {}],
   [[[1, 2]], {}],
   [
-    [{ orgId: { toString: 1 }, sourceOrgId: 5, sink: [], requestedBy: { valueOf: 1 }, accessListIps: 'x' }],
+    [
+      {
+        orgId: { toString: 1 },
+        sourceOrgId: 5,
+        sink: [],
+        requestedBy: { valueOf: 1 },
+        accessListIps: 'x',
+      },
+    ],
     { step: 'undelivered', sink: { toString: 1 }, unconfirmedTokens: 'x', deliveryId: {} },
   ],
 ];
@@ -206,13 +241,28 @@ it('malformed runs of other clients make no command fail, whether they are open 
 
   async function expectCodes(state: 'IS NULL' | 'IS NOT NULL', ofDryRun: number): Promise<void> {
     await untilListed(`TaskQueue = '${taskQueue}' AND CloseTime ${state}`, MALFORMED.length);
-    for (const filter of ['--unconfirmed', '--undelivered', '--recoverable', '--details', '--requests']) {
+    for (const filter of [
+      '--unconfirmed',
+      '--undelivered',
+      '--recoverable',
+      '--details',
+      '--requests',
+    ]) {
       expect(await client('list', filter, '--task-queue', taskQueue)).toMatchObject({ code: 0 });
     }
-    const ofKeys = ['--org', fixture.atlas.account.orgId, '--keys', keysFile, '--task-queue', taskQueue];
+    const ofKeys = [
+      '--org',
+      fixture.atlas.account.orgId,
+      '--keys',
+      keysFile,
+      '--task-queue',
+      taskQueue,
+    ];
     expect(await client('api-keys', ...ofKeys)).toMatchObject({ code: 0 });
     for (const { requestOptions } of malformed) {
-      expect(await client('start', ...requestOptions(), '--dry-run')).toMatchObject({ code: ofDryRun });
+      expect(await client('start', ...requestOptions(), '--dry-run')).toMatchObject({
+        code: ofDryRun,
+      });
     }
   }
 

@@ -31,7 +31,9 @@ const tokens = () => fixture().atlas.createdTokens().length;
 
 /** Expects that each run delivered a token of its own. */
 async function expectDelivered(requests: readonly PrepareRequest[]): Promise<void> {
-  const endings = await Promise.all(requests.map((request) => endingOf(fixture().deployment.handleOf(request))));
+  const endings = await Promise.all(
+    requests.map((request) => endingOf(fixture().deployment.handleOf(request))),
+  );
   const ids = endings.map(({ receipt }) => receipt?.deliveryId);
   expect(ids).not.toContain(undefined);
   expect(new Set(ids).size).toBe(requests.length);
@@ -59,11 +61,16 @@ describe('start --from', () => {
     const command = startFrom(requests, '--address', proxy.address);
     const stopped = await command.exited;
     expect(stopped.code).toBe(130);
-    expect(stopped.stderr).toContain('\nstarted runs go on; repeat the command for the rest; to list runs:');
+    expect(stopped.stderr).toContain(
+      '\nstarted runs go on; repeat the command for the rest; to list runs:',
+    );
     expect(outcomesIn(stopped).filter(({ action }) => action !== 'started')).toEqual([]);
 
     const again = await startFrom(requests).exited;
-    expect(again).toMatchObject({ code: 0, stderr: expect.stringMatching(/^1\/30\n2\/30\n[^]*\n30\/30\n$/) });
+    expect(again).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^1\/30\n2\/30\n[^]*\n30\/30\n$/),
+    });
     expect(outcomesIn(again).map(({ line, workflowId }) => [line, workflowId])).toEqual(
       requests.map((request, index) => [index + 1, idOf(request)]),
     );
@@ -91,9 +98,12 @@ describe('start --from', () => {
       { action: 'skipped', reason: expect.stringMatching(/^a run of an equal request is open \(/) },
       { action: 'refused', state: 'recoverable' },
     ]);
-    const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run').exited;
+    const wrong = await startFrom([newRequest('nowhere'), newRequest('blocked')], '--dry-run')
+      .exited;
     expect(wrong.code).toBe(1);
-    expect(outcomesIn(wrong).map(({ action, reason }) => `${String(action)}: ${String(reason)}`)).toEqual([
+    expect(
+      outcomesIn(wrong).map(({ action, reason }) => `${String(action)}: ${String(reason)}`),
+    ).toEqual([
       expect.stringMatching(/^failed: it would fail: .*; sink "nowhere" is not a sink of/),
       expect.stringMatching(/^failed: it would fail: .*; error +sink blocked: .* is not a/),
     ]);
@@ -122,7 +132,10 @@ it('list --requests | start --from - repeats every run that Atlas rejected, once
   await endingOf(await deployment.start(onDemand));
   const execute = (type: string, workflowId: string, ...args: unknown[]) =>
     temporal.workflow.execute(type, { workflowId, taskQueue, args }).catch(() => undefined);
-  await execute('prepareOnSchedule', `${idOf(scheduled)}/schedule`, { request: scheduled, always: true });
+  await execute('prepareOnSchedule', `${idOf(scheduled)}/schedule`, {
+    request: scheduled,
+    always: true,
+  });
   // Nobody can start these again: they keep no other from it.
   for (const argument of [null, again]) {
     await execute('prepareLiveMigration', `live-migration-prep/${newOrgId()}`, argument);

@@ -14,7 +14,11 @@ const CLIENT = path.join(__dirname, '../../../dist/client.js');
 const UNREACHABLE = 'http://127.0.0.1:1';
 const REQUEST = ['--org', newOrgId(), '--no-access-list', '--sink', 'files'];
 
-function startClient(args: string[], env = NOWHERE, stdout: 'pipe' | number = 'pipe'): ChildProcess {
+function startClient(
+  args: string[],
+  env = NOWHERE,
+  stdout: 'pipe' | number = 'pipe',
+): ChildProcess {
   return spawn(process.execPath, [CLIENT, ...args], { env, stdio: ['ignore', stdout, 'pipe'] });
 }
 
@@ -51,8 +55,14 @@ describe('the built client', () => {
   it('reaches Temporal past the proxies that environment variables name, as a worker does', async () => {
     const { address } = await sharedTemporal();
     const proxies = { grpc_proxy: UNREACHABLE, https_proxy: UNREACHABLE, http_proxy: UNREACHABLE };
-    const child = startClient(['list', '--task-queue', newOrgId()], { ...devServerEnv(address), ...proxies });
-    expect(await endOf(child)).toEqual({ code: 0, errors: expect.stringMatching(/^note: the list may lag/) });
+    const child = startClient(['list', '--task-queue', newOrgId()], {
+      ...devServerEnv(address),
+      ...proxies,
+    });
+    expect(await endOf(child)).toEqual({
+      code: 0,
+      errors: expect.stringMatching(/^note: the list may lag/),
+    });
   });
 
   it('keeps its exit code when nobody reads its output', async () => {
@@ -75,7 +85,10 @@ describe('the built client', () => {
     expect(forHelp).toMatch(/\/node_modules\/commander\//);
     expect(forHelp).not.toMatch(/\/node_modules\/(@temporalio|zod)\//);
     const recover = ['recover', '--org', newOrgId(), '--run-id', randomUUID()];
-    const forCommands = await filesLoadedBy(['start', ...REQUEST], recover, ['list', '--undelivered']);
+    const forCommands = await filesLoadedBy(['start', ...REQUEST], recover, [
+      'list',
+      '--undelivered',
+    ]);
     expect(forCommands).toMatch(/\/node_modules\/@temporalio\/client\//);
     expect(forCommands).not.toMatch(
       /\/node_modules\/(@aws-sdk|@temporalio\/(worker|activity|workflow)|jose|undici|yaml|pino)\/|\/dist\/(config|sinks|atlas|activities|workflows|secrets)\//,

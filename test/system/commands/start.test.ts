@@ -25,7 +25,9 @@ it('start says how to follow the run, and watch prints each step, its failures a
   const untilPrinted = (line: RegExp) => eventually(String(line), () => line.test(watch.output()));
   await untilPrinted(/^\S+Z creating, attempt \d+; last failure: Atlas returned 429 /m);
   atlas.clearFaults();
-  await untilPrinted(/^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m);
+  await untilPrinted(
+    /^\S+Z delivering, attempt \d+; last failure: the directory .* of the sink .*\(ENOENT\)/m,
+  );
   mkdirSync(deployment.tokensFolder);
   expect(await watch.exited).toMatchObject({ code: 0, stderr: '' });
   expect(watch.output()).toMatch(
@@ -67,10 +69,14 @@ it('cancel ends a run that has created nothing, and the next start goes on', asy
   const { workflowId, options, requestOptions } = fixture().newTarget();
   await client('start', ...requestOptions());
   const watch = start(['watch', '--workflow-id', workflowId]);
-  await eventually('an attempt', () => watch.output().includes('last failure: Atlas returned 429 '));
+  await eventually('an attempt', () =>
+    watch.output().includes('last failure: Atlas returned 429 '),
+  );
   const cancel = await client('cancel', ...options);
   expect(cancel).toMatchObject({ code: 0, stderr: '' });
-  expect(cancel.stdout).toMatch(/^requested cancellation of \S+\n.* makes one attempt to deliver a token that /);
+  expect(cancel.stdout).toMatch(
+    /^requested cancellation of \S+\n.* makes one attempt to deliver a token that /,
+  );
   expect(await watch.exited).toMatchObject({ code: 7 });
   atlas.clearFaults();
   expect(await client('start', ...requestOptions(), '--wait')).toMatchObject({ code: 0 });
@@ -83,7 +89,10 @@ it('Ctrl-C while start connects keeps it from starting a run', async () => {
   const start = fixture().start(['start', ...requestOptions(), '--address', proxy.address]);
   await eventually('a connection', () => proxy.open() > 0);
   start.interrupt();
-  expect(await start.exited).toMatchObject({ code: 130, stderr: 'live-migration-prep: interrupted\n' });
+  expect(await start.exited).toMatchObject({
+    code: 130,
+    stderr: 'live-migration-prep: interrupted\n',
+  });
   proxy.restore();
   await eventually('no connection', () => proxy.open() === 0);
   await expect(fixture().newestRunId(workflowId)).rejects.toThrow(/not found/i);
@@ -114,7 +123,9 @@ describe('exit code 3', () => {
     ] as const) {
       const { code, stderr } = await fixture().client(...command, '--address', proxy.address);
       expect(code).toBe(3);
-      expect(stderr).toContain(`\n${goesOn}; follow it: live-migration-prep watch ${options.join(' ')}\n`);
+      expect(stderr).toContain(
+        `\n${goesOn}; follow it: live-migration-prep watch ${options.join(' ')}\n`,
+      );
     }
   });
 });

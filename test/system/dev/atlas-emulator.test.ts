@@ -1,4 +1,9 @@
-import { DEFAULTS, DEFAULT_SEED, startAtlasEmulator, type AtlasEmulator } from '../../../dev/atlas-emulator';
+import {
+  DEFAULTS,
+  DEFAULT_SEED,
+  startAtlasEmulator,
+  type AtlasEmulator,
+} from '../../../dev/atlas-emulator';
 import { FAULT_EXAMPLES } from '../../../dev/atlas-emulator/cli';
 import { createDigest } from '../../../src/http/digest';
 import { closeLater } from '../../support/clean-up';
@@ -8,7 +13,10 @@ import { closeLater } from '../../support/clean-up';
 const { orgId: ORG, apiKey, serviceAccount } = DEFAULTS;
 const OTHER = '64f1c0ffee5eed0000000b72';
 const LINK_TOKENS = `/api/atlas/v2/orgs/${ORG}/liveMigrations/linkTokens`;
-const JSON_HEADERS = { accept: 'application/vnd.atlas.2023-01-01+json', 'content-type': 'application/json' };
+const JSON_HEADERS = {
+  accept: 'application/vnd.atlas.2023-01-01+json',
+  'content-type': 'application/json',
+};
 
 let emulator: AtlasEmulator;
 beforeAll(async () => {
@@ -17,7 +25,12 @@ beforeAll(async () => {
 });
 beforeEach(() => emulator.reset());
 
-async function post(path: string, headers: Record<string, string> = {}, body = '{}', method = 'POST') {
+async function post(
+  path: string,
+  headers: Record<string, string> = {},
+  body = '{}',
+  method = 'POST',
+) {
   const response = await fetch(emulator.url + path, { method, headers, body });
   const json = (await response.json()) as Record<string, unknown>;
   return { status: response.status, headers: Object.fromEntries(response.headers), json };
@@ -25,7 +38,10 @@ async function post(path: string, headers: Record<string, string> = {}, body = '
 
 function getToken(clientId = serviceAccount.clientId) {
   const basic = Buffer.from(`${clientId}:${serviceAccount.clientSecret}`).toString('base64');
-  const headers = { 'content-type': 'application/x-www-form-urlencoded', authorization: `Basic ${basic}` };
+  const headers = {
+    'content-type': 'application/x-www-form-urlencoded',
+    authorization: `Basic ${basic}`,
+  };
   return post('/api/oauth/token', headers, 'grant_type=client_credentials');
 }
 
@@ -66,8 +82,13 @@ it('accepts a Digest signature once, for its own path', async () => {
 
 it('accepts every form of an entry, and limits the rate', async () => {
   emulator.seed({ settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } });
-  expect((await create('{"accessListIps":["10.0.0.0/8","2001:4:112::/48","::1"]}')).status).toBe(201);
-  const headers = { 'retry-after': expect.stringMatching(/^(60000|599\d\d)$/), 'ratelimit-remaining': '0' };
+  expect((await create('{"accessListIps":["10.0.0.0/8","2001:4:112::/48","::1"]}')).status).toBe(
+    201,
+  );
+  const headers = {
+    'retry-after': expect.stringMatching(/^(60000|599\d\d)$/),
+    'ratelimit-remaining': '0',
+  };
   const parameters = [LINK_TOKENS.slice(1), expect.any(Number), 1, 0.001, 60];
   expect(await create()).toMatchObject({ status: 429, headers, json: { parameters } });
 });
@@ -83,16 +104,26 @@ it('responds to the removal of a missing link as Atlas does', async () => {
 
 it.each([
   ['another version', 406, 'INVALID_VERSION_DATE', '{}', { accept: 'application/json' }, ORG],
-  ['another media type', 415, 'UNSUPPORTED_MEDIA_TYPE', '{}', { 'content-type': 'text/plain' }, ORG],
+  [
+    'another media type',
+    415,
+    'UNSUPPORTED_MEDIA_TYPE',
+    '{}',
+    { 'content-type': 'text/plain' },
+    ORG,
+  ],
   ['a list that is a string', 400, 'VALIDATION_ERROR', '{"accessListIps":"1.2.3.4"}', {}, ORG],
   ['an unknown organization', 404, 'ORG_NOT_FOUND', '{}', {}, '64f1c0ffee5eed0000000c73'],
   ['another organization', 401, 'USER_CANNOT_ACCESS_ORG', '{}', {}, OTHER],
-])('responds to a request for %s with %d %s', async (_what, status, errorCode, body, headers, org) => {
-  const reply = await create(body, headers, LINK_TOKENS.replace(ORG, org));
-  expect(reply).toMatchObject({ status, json: { errorCode } });
-  expect(reply.headers).not.toHaveProperty('www-authenticate');
-  expect(emulator.createdTokens()).toEqual([]);
-});
+])(
+  'responds to a request for %s with %d %s',
+  async (_what, status, errorCode, body, headers, org) => {
+    const reply = await create(body, headers, LINK_TOKENS.replace(ORG, org));
+    expect(reply).toMatchObject({ status, json: { errorCode } });
+    expect(reply.headers).not.toHaveProperty('www-authenticate');
+    expect(emulator.createdTokens()).toEqual([]);
+  },
+);
 
 it('takes every fault that --help gives as an example', async () => {
   const faults = FAULT_EXAMPLES.map(([, fault]) => fault);

@@ -26,7 +26,11 @@ async function startPosts({ atlas, deployment }: Installation, count: number) {
 }
 
 /** Lets Atlas respond, waits until the workers hold all tokens, and for longer than Core would report them. */
-async function receiveTokens({ atlas }: Installation, workers: WorkerProcess[], count: number): Promise<void> {
+async function receiveTokens(
+  { atlas }: Installation,
+  workers: WorkerProcess[],
+  count: number,
+): Promise<void> {
   atlas.clearFaults();
   const received = () => workers.flatMap((worker) => worker.logged('link-token received')).length;
   await eventually('the responses', () => received() === count);
@@ -63,7 +67,10 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
     after.client.workflow.getHandle(deployment.handleOf(request).workflowId);
 
   for (const request of requests) {
-    expect(await endingOf(handleOf(request))).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+    expect(await endingOf(handleOf(request))).toMatchObject({
+      type: 'delivered',
+      unconfirmedTokens: 0,
+    });
     expect(atlas.created(request)).toBe(1);
   }
   expect(await drained).toEqual({ code: 0, signal: null });
@@ -74,7 +81,9 @@ it('tokens that arrive while Temporal is away are delivered, also by a cancelled
 it("tokens that arrive while Temporal's frontend responds, but cannot write, are delivered", async () => {
   const { address, client } = await sharedTemporal();
   let isLocked = false;
-  const writes = { test: (call: string) => isLocked && /\/(RecordActivityTask|RespondActivityTask)/.test(call) };
+  const writes = {
+    test: (call: string) => isLocked && /\/(RecordActivityTask|RespondActivityTask)/.test(call),
+  };
   const proxy = await serveRejectingGrpcProxy(address, writes, UNAVAILABLE);
   const installation = await startInstallation({
     temporal: { address: proxy.address, client },

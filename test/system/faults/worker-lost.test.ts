@@ -41,14 +41,20 @@ it('a run whose next attempt starts after the deadline names the failure of the 
   await eventually('the deadline', () => Date.now() > deadlineAtMs);
   await deployment.startWorker();
 
-  const message = expect.stringMatching(/^gave up: the retry deadline pass.*; last error: Atlas returned 429/);
+  const message = expect.stringMatching(
+    /^gave up: the retry deadline pass.*; last error: Atlas returned 429/,
+  );
   expect(await endingOf(handle)).toMatchObject({ type: 'AtlasUnavailable', message });
 });
 
 it('runs whose worker is killed count each attempt that may have created a token, and deliver', async () => {
   const own = await startOwnOrganizations({ config: { atlas: { requestTimeoutMs: LONG_MS } } });
   const start = (fault: Fault) => own.start(own.newRequest(), fault);
-  const expectCounted = async ({ request, handle }: OwnRun, unconfirmedTokens: number, created: number) => {
+  const expectCounted = async (
+    { request, handle }: OwnRun,
+    unconfirmedTokens: number,
+    created: number,
+  ) => {
     expect(await endingOf(handle)).toMatchObject({ type: 'delivered', unconfirmedTokens });
     expect(own.atlas.created(request)).toBe(created);
   };
@@ -94,21 +100,27 @@ it('runs whose worker is killed count each attempt that may have created a token
   await expectCounted(twice, 2, 3);
 });
 
-it.concurrent('a run whose worker is killed during validation creates one token, and replays', async () => {
-  const atlas = await startAtlas();
-  const deployment = await deploy({ atlas });
-  const began = path.join(deployment.folder, 'validation-began');
-  const worker = await deployment.startWorker({
-    NODE_OPTIONS: `--require ${path.join(__dirname, '../../support/stalled-validation.cjs')}`,
-    STALLED_VALIDATION: began,
-  });
-  const request = deployment.newRequest();
-  const outcome = startAndAwait(deployment, request);
-  await eventually('validation', () => existsSync(began));
-  await worker.kill();
-  await deployment.startWorker();
-  const { receipt } = await outcome;
-  expect(await endingOf(deployment.handleOf(request))).toMatchObject({ type: 'delivered', receipt });
-  expect(atlas.created(request)).toBe(1);
-  await replay(await deployment.handleOf(request).fetchHistory());
-});
+it.concurrent(
+  'a run whose worker is killed during validation creates one token, and replays',
+  async () => {
+    const atlas = await startAtlas();
+    const deployment = await deploy({ atlas });
+    const began = path.join(deployment.folder, 'validation-began');
+    const worker = await deployment.startWorker({
+      NODE_OPTIONS: `--require ${path.join(__dirname, '../../support/stalled-validation.cjs')}`,
+      STALLED_VALIDATION: began,
+    });
+    const request = deployment.newRequest();
+    const outcome = startAndAwait(deployment, request);
+    await eventually('validation', () => existsSync(began));
+    await worker.kill();
+    await deployment.startWorker();
+    const { receipt } = await outcome;
+    expect(await endingOf(deployment.handleOf(request))).toMatchObject({
+      type: 'delivered',
+      receipt,
+    });
+    expect(atlas.created(request)).toBe(1);
+    await replay(await deployment.handleOf(request).fetchHistory());
+  },
+);

@@ -24,7 +24,10 @@ beforeAll(async () => {
 const idOf = ({ orgId, sourceOrgId }: PrepareRequest) => workflowIdFor(orgId, sourceOrgId);
 
 /** Starts a run with the policies that a client has by default. */
-async function start(request: PrepareRequest, { taskQueue }: Pick<Deployment, 'taskQueue'> = deployment) {
+async function start(
+  request: PrepareRequest,
+  { taskQueue }: Pick<Deployment, 'taskQueue'> = deployment,
+) {
   const options = { workflowId: idOf(request), taskQueue, args: [request] };
   return (await client.workflow.start(WORKFLOW_TYPES.prepare, options)) as Handle;
 }
@@ -37,44 +40,62 @@ async function run(request: PrepareRequest, closed = 0) {
 }
 
 describe('a start with the default policies of a client', () => {
-  it.concurrent('ends TokenExists after a delivery, with the receipt and where requests differ', async () => {
-    const request = deployment.newRequest();
-    const { runId, receipt } = await run(request);
-    const { type, details, message } = await run({ ...request, sink: 'rejects', requestedBy: 'x' }, 1);
-    expect(type).toBe('TokenExists');
-    const { deliveryId } = receipt ?? {};
-    expect(details).toEqual({ state: 'delivered', runId, receipt, deliveryId, unconfirmedTokens: 0 });
-    expect(message).toContain('The earlier request differs in sink. ');
-    // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
-    await run({ ...request, sink: 'nowhere', again: true }, 2);
-    expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
-    expect(atlas.created(request)).toBe(1);
-  });
+  it.concurrent(
+    'ends TokenExists after a delivery, with the receipt and where requests differ',
+    async () => {
+      const request = deployment.newRequest();
+      const { runId, receipt } = await run(request);
+      const { type, details, message } = await run(
+        { ...request, sink: 'rejects', requestedBy: 'x' },
+        1,
+      );
+      expect(type).toBe('TokenExists');
+      const { deliveryId } = receipt ?? {};
+      expect(details).toEqual({
+        state: 'delivered',
+        runId,
+        receipt,
+        deliveryId,
+        unconfirmedTokens: 0,
+      });
+      expect(message).toContain('The earlier request differs in sink. ');
+      // Neither the refused run nor one that `again` permitted and that failed has a token of its own.
+      await run({ ...request, sink: 'nowhere', again: true }, 2);
+      expect(await run(request, 3)).toMatchObject({ type: 'TokenExists', details: { runId } });
+      expect(atlas.created(request)).toBe(1);
+    },
+  );
 
-  it.concurrent('ends TokenExists after the cancel of an undelivered run, and fails an Update', async () => {
-    const request = deployment.newRequest({ sink: 'rejects' });
-    const handle = await start(request);
-    const { deliveryId } = await untilStep(handle, 'undelivered');
-    await end(handle, 'cancel');
-    const { runId } = await handle.describe();
-    const details = { state: 'recoverable', runId, receipt: null, deliveryId };
-    expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
-    expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'TokenExists' });
-    expect(atlas.created(request)).toBe(1);
-  });
+  it.concurrent(
+    'ends TokenExists after the cancel of an undelivered run, and fails an Update',
+    async () => {
+      const request = deployment.newRequest({ sink: 'rejects' });
+      const handle = await start(request);
+      const { deliveryId } = await untilStep(handle, 'undelivered');
+      await end(handle, 'cancel');
+      const { runId } = await handle.describe();
+      const details = { state: 'recoverable', runId, receipt: null, deliveryId };
+      expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
+      expect(await startAndAwait(deployment, request)).toMatchObject({ type: 'TokenExists' });
+      expect(atlas.created(request)).toBe(1);
+    },
+  );
 
-  it.concurrent('ends TokenExists after a termination in the first round, by the history alone', async () => {
-    const request = deployment.newRequest({ sink: 'away' });
-    // A run that was terminated without a token forbids none.
-    await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
-    await untilClosedAreListed(idOf(request), 1);
-    const handle = await start(request);
-    const { deliveryId } = await untilStep(handle, 'delivering');
-    await end(handle, 'terminate');
-    expect((await handle.describe()).memo).toEqual({});
-    const details = { state: 'recoverable', receipt: null, deliveryId };
-    expect(await run(request, 2)).toMatchObject({ type: 'TokenExists', details });
-  });
+  it.concurrent(
+    'ends TokenExists after a termination in the first round, by the history alone',
+    async () => {
+      const request = deployment.newRequest({ sink: 'away' });
+      // A run that was terminated without a token forbids none.
+      await end(await start(request, { taskQueue: 'a queue without workers' }), 'terminate');
+      await untilClosedAreListed(idOf(request), 1);
+      const handle = await start(request);
+      const { deliveryId } = await untilStep(handle, 'delivering');
+      await end(handle, 'terminate');
+      expect((await handle.describe()).memo).toEqual({});
+      const details = { state: 'recoverable', receipt: null, deliveryId };
+      expect(await run(request, 2)).toMatchObject({ type: 'TokenExists', details });
+    },
+  );
 
   it.concurrent('ends TokenExists without the receipt of 2 MB of a forged run', async () => {
     const { receipt } = await run(deployment.newRequest());
@@ -85,31 +106,40 @@ describe('a start with the default policies of a client', () => {
     expect(await run(request, 1)).toMatchObject({ type: 'TokenExists', details });
   });
 
-  it.concurrent('with again permits the token of the run that it names, and no newer one', async () => {
-    const request = deployment.newRequest();
-    const first = await run(request);
-    const second = await run({ ...request, again: first.runId }, 1);
-    expect(second.type).toBe('delivered');
-    const refused = { type: 'TokenExists', details: { runId: second.runId } };
-    expect(await run({ ...request, again: first.runId }, 2)).toMatchObject(refused);
-    // A run that Temporal does not know any more is older than every run that it knows.
-    expect(await run({ ...request, again: randomUUID() }, 3)).toMatchObject(refused);
-    expect((await run({ ...request, again: second.runId }, 4)).type).toBe('delivered');
-    expect(atlas.created(request)).toBe(3);
-  });
+  it.concurrent(
+    'with again permits the token of the run that it names, and no newer one',
+    async () => {
+      const request = deployment.newRequest();
+      const first = await run(request);
+      const second = await run({ ...request, again: first.runId }, 1);
+      expect(second.type).toBe('delivered');
+      const refused = { type: 'TokenExists', details: { runId: second.runId } };
+      expect(await run({ ...request, again: first.runId }, 2)).toMatchObject(refused);
+      // A run that Temporal does not know any more is older than every run that it knows.
+      expect(await run({ ...request, again: randomUUID() }, 3)).toMatchObject(refused);
+      expect((await run({ ...request, again: second.runId }, 4)).type).toBe('delivered');
+      expect(atlas.created(request)).toBe(3);
+    },
+  );
 });
 
-it.concurrent('a run whose list Temporal throttles for too long fails with TemporalUnavailable', async () => {
-  const lists = { isRejected: false, test: (path: string) => lists.isRejected && /ListWorkflow/.test(path) };
-  const { address } = await sharedTemporal();
-  const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
-  const throttled = await deploy({
-    atlas,
-    config: { retries: { giveUpAfterMs: 3000 } },
-  });
-  await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
-  lists.isRejected = true;
-  const { type, message } = await endingOf(await start(deployment.newRequest(), throttled));
-  expect(type).toBe('TemporalUnavailable');
-  expect(message).toContain('limit frontend.namespaceRPS.visibility');
-});
+it.concurrent(
+  'a run whose list Temporal throttles for too long fails with TemporalUnavailable',
+  async () => {
+    const lists = {
+      isRejected: false,
+      test: (path: string) => lists.isRejected && /ListWorkflow/.test(path),
+    };
+    const { address } = await sharedTemporal();
+    const proxy = await serveRejectingGrpcProxy(address, lists, RESOURCE_EXHAUSTED);
+    const throttled = await deploy({
+      atlas,
+      config: { retries: { giveUpAfterMs: 3000 } },
+    });
+    await throttled.startWorker({ TEMPORAL_ADDRESS: proxy.address });
+    lists.isRejected = true;
+    const { type, message } = await endingOf(await start(deployment.newRequest(), throttled));
+    expect(type).toBe('TemporalUnavailable');
+    expect(message).toContain('limit frontend.namespaceRPS.visibility');
+  },
+);

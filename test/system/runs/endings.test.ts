@@ -45,8 +45,21 @@ it("Temporal's own command line delivers an undelivered token", async () => {
   const handle = await deployment.start(deployment.newRequest({ sink: 'rejects' }));
   await untilStep(handle, 'undelivered');
   const { address } = await sharedTemporal();
-  const update = ['workflow', 'update', 'execute', '--name', 'redeliver', '--input', '{"sink": "files"}'];
-  const { code, stdout } = await temporalCli(address, ...update, '--workflow-id', handle.workflowId);
+  const update = [
+    'workflow',
+    'update',
+    'execute',
+    '--name',
+    'redeliver',
+    '--input',
+    '{"sink": "files"}',
+  ];
+  const { code, stdout } = await temporalCli(
+    address,
+    ...update,
+    '--workflow-id',
+    handle.workflowId,
+  );
   expect([code, stdout]).toEqual([0, expect.stringContaining('alsoTried')]);
   expect(await endingOf(handle)).toMatchObject({ receipt: { sink: 'files' } });
 });
@@ -57,7 +70,10 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
   const handle = await deployment.start(deployment.newRequest({ sink: 'hangs' }));
   await eventually('an attempt', () => hangingResponses.length > 0);
   await handle.cancel();
-  expect(await endingOf(handle)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['hangs'] } });
+  expect(await endingOf(handle)).toMatchObject({
+    type: 'Cancelled',
+    details: { sinksTried: ['hangs'] },
+  });
   // Temporal would take an attempt without heartbeats for lost.
   const { events } = await handle.fetchHistory();
   expect(events?.some((event) => event.activityTaskCanceledEventAttributes)).toBe(true);
@@ -66,7 +82,11 @@ it('a cancel stops an attempt that hangs, with the response to a heartbeat', asy
 it('a token of the largest size, of the largest request, is recovered', async () => {
   const { deployment } = installation();
   const text = '\u0001'.repeat(MAX_TEXT_LENGTH);
-  const request = deployment.newRequest({ accessListIps: [], requestedBy: text, changeReference: text });
+  const request = deployment.newRequest({
+    accessListIps: [],
+    requestedBy: text,
+    changeReference: text,
+  });
   const facts = {
     orgId: request.orgId,
     sourceOrgId: request.sourceOrgId ?? null,

@@ -19,26 +19,37 @@ async function firstResults(schedule: ScheduleHandle, count: number): Promise<Sc
     return recentActions.length >= count && recentActions.slice(0, count);
   });
   const ids = runs.map(({ action }) => action.workflow.workflowId);
-  return Promise.all(ids.map((id) => client.workflow.getHandle(id).result() as Promise<ScheduledResult>));
+  return Promise.all(
+    ids.map((id) => client.workflow.getHandle(id).result() as Promise<ScheduledResult>),
+  );
 }
 
 /** The result of a run without a previous result, such as one that an operator triggers. */
-async function resultOnce({ taskQueue }: Deployment, request: PrepareRequest): Promise<ScheduledResult> {
+async function resultOnce(
+  { taskQueue }: Deployment,
+  request: PrepareRequest,
+): Promise<ScheduledResult> {
   return (await startScheduled(taskQueue, { request })).result();
 }
 
-it.concurrent('a schedule skips while its token is undelivered, and pauses after a cancel of that run', async () => {
-  const { atlas, deployment } = installation();
-  const request = deployment.newRequest({ sink: 'rejects' });
-  const schedule = await runEvery('1s', deployment.taskQueue, { request, always: true });
-  const run = deployment.handleOf(request);
-  await eventually('a run of the pair', () => run.describe().catch(() => null));
-  await untilStep(run, 'undelivered');
-  await eventually('skips', async () => (await schedule.describe()).info.numActionsSkippedOverlap >= 2);
-  expect(atlas.created(request)).toBe(1);
-  await run.cancel();
-  await eventually('a pause', async () => (await schedule.describe()).state.paused);
-});
+it.concurrent(
+  'a schedule skips while its token is undelivered, and pauses after a cancel of that run',
+  async () => {
+    const { atlas, deployment } = installation();
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const schedule = await runEvery('1s', deployment.taskQueue, { request, always: true });
+    const run = deployment.handleOf(request);
+    await eventually('a run of the pair', () => run.describe().catch(() => null));
+    await untilStep(run, 'undelivered');
+    await eventually(
+      'skips',
+      async () => (await schedule.describe()).info.numActionsSkippedOverlap >= 2,
+    );
+    expect(atlas.created(request)).toBe(1);
+    await run.cancel();
+    await eventually('a pause', async () => (await schedule.describe()).state.paused);
+  },
+);
 
 it.concurrent('a schedule creates no second token while the first is recent', async () => {
   const { atlas, deployment } = installation();
@@ -55,7 +66,10 @@ it.concurrent('a schedule creates no second token while the first is recent', as
     await forged.complete({ ...other.receipt, createdAt });
   }
   await untilClosedAreListed(workflowId, 2);
-  const [first, second] = await firstResults(await runEvery('1s', deployment.taskQueue, { request }), 2);
+  const [first, second] = await firstResults(
+    await runEvery('1s', deployment.taskQueue, { request }),
+    2,
+  );
   const lastTokenAt = first?.receipt?.createdAt;
   expect(first).toMatchObject({ outcome: 'prepared', lastTokenAt });
   const recentToken = { outcome: 'recentToken', lastTokenAt, receipt: null };
@@ -68,50 +82,63 @@ it.concurrent('a schedule creates no second token while the first is recent', as
   expect(atlas.created(request)).toBe(2);
 });
 
-it.concurrent('a schedule creates no token while the source is linked, even if its token is old', async () => {
-  const atlas = await startAtlas();
-  const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
-  const cloudManager = {
-    type: 'cloudManager',
-    baseUrl: atlas.url,
-    allowHttp: true,
-    publicKey: { env: 'SOURCE_PUBLIC_KEY' },
-    privateKey: { env: 'SOURCE_PRIVATE_KEY' },
-    pollIntervalMs: 100,
-  };
-  const { deployment } = await startInstallation({
-    atlas,
-    env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
-    config: { schedules: { minimumTokenAgeMs: 0 }, sinks: { files: FILE_SINKS.files, cloudManager } },
-  });
-  const request = deployment.newRequest({ sourceOrgId, sink: 'cloudManager' });
-  const { receipt } = await endingOf(await deployment.start(request));
-  const schedule = await runEvery('1s', deployment.taskQueue, { request });
-  const alreadyLinked = { outcome: 'alreadyLinked', lastTokenAt: receipt?.createdAt, receipt: null };
-  expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
-  // A sink of files cannot know: Atlas says so.
-  const other = deployment.newRequest({ sink: 'files' });
-  expect(await resultOnce(deployment, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
-  expect(atlas.createdTokens()).toHaveLength(1);
+it.concurrent(
+  'a schedule creates no token while the source is linked, even if its token is old',
+  async () => {
+    const atlas = await startAtlas();
+    const { sourceOrgId, sourcePublicKey, sourcePrivateKey } = atlas.account;
+    const cloudManager = {
+      type: 'cloudManager',
+      baseUrl: atlas.url,
+      allowHttp: true,
+      publicKey: { env: 'SOURCE_PUBLIC_KEY' },
+      privateKey: { env: 'SOURCE_PRIVATE_KEY' },
+      pollIntervalMs: 100,
+    };
+    const { deployment } = await startInstallation({
+      atlas,
+      env: { SOURCE_PUBLIC_KEY: sourcePublicKey, SOURCE_PRIVATE_KEY: sourcePrivateKey },
+      config: {
+        schedules: { minimumTokenAgeMs: 0 },
+        sinks: { files: FILE_SINKS.files, cloudManager },
+      },
+    });
+    const request = deployment.newRequest({ sourceOrgId, sink: 'cloudManager' });
+    const { receipt } = await endingOf(await deployment.start(request));
+    const schedule = await runEvery('1s', deployment.taskQueue, { request });
+    const alreadyLinked = {
+      outcome: 'alreadyLinked',
+      lastTokenAt: receipt?.createdAt,
+      receipt: null,
+    };
+    expect(await firstResults(schedule, 3)).toEqual(Array(3).fill(alreadyLinked));
+    // A sink of files cannot know: Atlas says so.
+    const other = deployment.newRequest({ sink: 'files' });
+    expect(await resultOnce(deployment, other)).toEqual({ ...alreadyLinked, lastTokenAt: null });
+    expect(atlas.createdTokens()).toHaveLength(1);
 
-  // The link and its token are gone.
-  atlas.reset();
-  await eventually('another token', () => atlas.createdTokens().length === 1);
-});
+    // The link and its token are gone.
+    atlas.reset();
+    await eventually('another token', () => atlas.createdTokens().length === 1);
+  },
+);
 
-it.concurrent('a schedule creates no token while a recent one can be recovered, and names the command', async () => {
-  const { atlas, deployment, worker } = installation();
-  const request = deployment.newRequest({ sink: 'rejects' });
-  const run = await deployment.start(request);
-  await untilStep(run, 'undelivered');
-  await end(run, 'cancel');
-  await untilClosedAreListed(run.workflowId, 1);
-  const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
-  expect(await resultOnce(deployment, request)).toEqual(recentToken);
-  expect(atlas.created(request)).toBe(1);
-  const { runId } = await run.describe();
-  const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
-  await eventually('a warning', () =>
-    linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
-  );
-});
+it.concurrent(
+  'a schedule creates no token while a recent one can be recovered, and names the command',
+  async () => {
+    const { atlas, deployment, worker } = installation();
+    const request = deployment.newRequest({ sink: 'rejects' });
+    const run = await deployment.start(request);
+    await untilStep(run, 'undelivered');
+    await end(run, 'cancel');
+    await untilClosedAreListed(run.workflowId, 1);
+    const recentToken = { outcome: 'recentToken', lastTokenAt: null, receipt: null };
+    expect(await resultOnce(deployment, request)).toEqual(recentToken);
+    expect(atlas.created(request)).toBe(1);
+    const { runId } = await run.describe();
+    const command = `recover --org ${request.orgId} --source-org ${request.sourceOrgId} --run-id ${runId}`;
+    await eventually('a warning', () =>
+      linesOf(worker).some(({ level, msg }) => level === 'warn' && String(msg).includes(command)),
+    );
+  },
+);

@@ -24,7 +24,12 @@ it('a standalone activity does nothing for a valid request', async () => {
   const tokens = deployment.tokens();
   const { deliveryId: _, tokenSha256: _s, createdAt: _c, unconfirmedTokens, ...valid } = facts;
   const request = { ...valid, sink: 'files' };
-  const input = { request, unconfirmedTokens, activityNumber: 1, deadlineAtMs: Date.now() + 3_600_000 };
+  const input = {
+    request,
+    unconfirmedTokens,
+    activityNumber: 1,
+    deadlineAtMs: Date.now() + 3_600_000,
+  };
   const { address } = await sharedTemporal();
   for (const [activity, problem, ...args] of [
     ['createLinkToken', 'the request is not valid', input],
@@ -79,7 +84,12 @@ it('a recovery delivers no token of another run, and takes nothing from outside 
   await forged.cancel();
   expect(await endingOf(forged)).toMatchObject({ type: 'Cancelled' });
 
-  const receipt = { ...facts, sink: 'files', location: expect.any(String), deliveredAt: expect.any(String) };
+  const receipt = {
+    ...facts,
+    sink: 'files',
+    location: expect.any(String),
+    deliveredAt: expect.any(String),
+  };
   expect(await (await recover(jwe)).result()).toEqual({ ...receipt, alsoTried: [] });
   const linkToken = atlas.linkTokenOf(request);
   expect(deployment.tokens().filter((token) => !tokens.includes(token))).toEqual([linkToken]);

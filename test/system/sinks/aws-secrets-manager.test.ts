@@ -58,8 +58,13 @@ const fixture = testContract('awsSecretsManager', async () => {
       `version ${deliveryId} of secret live-migration/${orgId}/${sourceOrgId} in AWS Secrets Manager, ${REGION}`,
     async held({ orgId, sourceOrgId }) {
       const SecretId = `live-migration/${orgId}/${sourceOrgId}`;
-      const { Versions = [] } = await client.listSecretVersionIds({ SecretId, IncludeDeprecated: true });
-      const versions = await Promise.all(Versions.map(({ VersionId }) => read(SecretId, VersionId)));
+      const { Versions = [] } = await client.listSecretVersionIds({
+        SecretId,
+        IncludeDeprecated: true,
+      });
+      const versions = await Promise.all(
+        Versions.map(({ VersionId }) => read(SecretId, VersionId)),
+      );
       return versions.map(({ value }) => value.linkToken);
     },
     refuse: ({ orgId, sourceOrgId }) =>
@@ -110,7 +115,9 @@ it('makes a new token current with the actions alone that the policy of docs/sin
   // AWS requires this permission, too, where CreateSecret has tags.
   if (sent.includes('"Tags":')) actions.push('secretsmanager:TagResource');
   const [policy = ''] = codeBlocks(page('docs/sinks/aws-secrets-manager.md'), 'json');
-  const { Statement } = JSON.parse(policy) as { Statement: [{ Action: string[]; Resource: string }] };
+  const { Statement } = JSON.parse(policy) as {
+    Statement: [{ Action: string[]; Resource: string }];
+  };
   expect(Statement[0].Resource).toMatch(/:secret:live-migration\/\*$/);
   expect([...new Set(actions)].sort()).toEqual(Statement[0].Action.sort());
 });
@@ -173,13 +180,18 @@ it.each<[error: string, kind: 'Rejected' | 'Unavailable', status?: number]>([
   ['ENOTFOUND', 'Unavailable', 0],
   ['Bad_canary', 'Rejected'],
   ['canary'.repeat(11), 'Rejected'],
-])('%s is Sink%s, and neither its message nor an odd name is quoted', (error, kind, status = 400) => {
-  const named = error === 'ENOTFOUND' ? { code: error } : { name: error };
-  const $metadata = { httpStatusCode: status || undefined };
-  const thrown = Object.assign(new Error('x-amz-security-token:canary'), named, { $metadata });
-  const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
-  expect(classified).toMatchObject(sinkError(kind));
-  expect(classified.cause).toBeUndefined();
-  expect(classified.message).toMatch(/^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /);
-  expect(classified.message).not.toContain('canary');
-});
+])(
+  '%s is Sink%s, and neither its message nor an odd name is quoted',
+  (error, kind, status = 400) => {
+    const named = error === 'ENOTFOUND' ? { code: error } : { name: error };
+    const $metadata = { httpStatusCode: status || undefined };
+    const thrown = Object.assign(new Error('x-amz-security-token:canary'), named, { $metadata });
+    const classified = callError('secretsmanager:CreateSecret for secret a', thrown);
+    expect(classified).toMatchObject(sinkError(kind));
+    expect(classified.cause).toBeUndefined();
+    expect(classified.message).toMatch(
+      /^secretsmanager:CreateSecret for secret a failed( \(.*\))?: \w+ /,
+    );
+    expect(classified.message).not.toContain('canary');
+  },
+);

@@ -1,4 +1,8 @@
-import { startAtlasEmulator, type AtlasEmulator, type SeedInput } from '../../../dev/atlas-emulator';
+import {
+  startAtlasEmulator,
+  type AtlasEmulator,
+  type SeedInput,
+} from '../../../dev/atlas-emulator';
 import { closeLater } from '../../support/clean-up';
 import { makeSink, newDelivery, sinkError, type Env } from '../../support/sinks';
 import { startTcpProxy } from '../../support/tcp-proxy';
@@ -13,7 +17,12 @@ function seed(settings: SeedInput['settings'] = {}, key: object = {}): void {
   const ids = [...sourceOrgIds];
   emulator.seed({
     sourceOrganizations: ids.map((id) => ({ id, name: 'Source' })),
-    apiKeys: ids.map((orgId) => ({ publicKey: `key${orgId}`, privateKey: PRIVATE_KEY, orgId, ...key })),
+    apiKeys: ids.map((orgId) => ({
+      publicKey: `key${orgId}`,
+      privateKey: PRIVATE_KEY,
+      orgId,
+      ...key,
+    })),
     serviceAccounts: [],
     settings: { acceptUnknownLinkTokens: true, pollsBeforeSynced: 1, ...settings },
   });
@@ -65,7 +74,8 @@ async function cloudManager(overrides: object = {}) {
   return {
     delivery,
     deliver: () => sink.deliver(delivery),
-    requests: () => emulator.requests().filter(({ path }) => path.includes(String(delivery.sourceOrgId))),
+    requests: () =>
+      emulator.requests().filter(({ path }) => path.includes(String(delivery.sourceOrgId))),
   };
 }
 
@@ -88,7 +98,9 @@ it('is unavailable when the link is not synced in time, and a later attempt comp
   seed();
   await later.deliver(delivery);
   const links = emulator.state().migrationLinks;
-  expect(links).toContainEqual(expect.objectContaining({ linkToken: delivery.linkToken, posts: 2 }));
+  expect(links).toContainEqual(
+    expect.objectContaining({ linkToken: delivery.linkToken, posts: 2 }),
+  );
 });
 
 const UNKNOWN_TOKEN = () => seed({ acceptUnknownLinkTokens: false });
@@ -96,7 +108,11 @@ const OTHER_SERVER = () => emulator.faults({ on: 'migrationLink', status: 200, h
 
 it.each<[string, () => void, RegExp]>([
   ['a wrong key', () => seed({}, { privateKey: 'other' }), / 401: it does not accept the API/],
-  ['a key without the role', () => seed({}, { roles: ['ORG_MEMBER'] }), / 40[13]: .*Organization Owner/],
+  [
+    'a key without the role',
+    () => seed({}, { roles: ['ORG_MEMBER'] }),
+    / 40[13]: .*Organization Owner/,
+  ],
   ['a link-token it does not know', UNKNOWN_TOKEN, / 400: it does not accept the link-token/],
   ['a server that is not Cloud Manager', OTHER_SERVER, /without the status of the link/],
 ])('rejects %s', async (_what, arrange, message) => {

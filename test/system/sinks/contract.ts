@@ -221,9 +221,13 @@ export function testRun(type: string): void {
     expect(await fixture.held(organizations)).toEqual([linkToken]);
 
     await eventually('the end of the log', () =>
-      worker.logged('link-token delivered').some(({ workflowId }) => workflowId === handle.workflowId),
+      worker
+        .logged('link-token delivered')
+        .some(({ workflowId }) => workflowId === handle.workflowId),
     );
-    const secrets = new Map([linkToken, ...fixture.canaries].map((secret, index) => [`secret ${index}`, secret]));
+    const secrets = new Map(
+      [linkToken, ...fixture.canaries].map((secret, index) => [`secret ${index}`, secret]),
+    );
     const places = [
       textPlace('the log', worker.output()),
       textPlace('the history', JSON.stringify(await handle.fetchHistory())),

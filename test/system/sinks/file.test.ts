@@ -28,7 +28,9 @@ testContract('file', () => {
     held: ({ orgId, sourceOrgId }) =>
       readdirSync(directory)
         // An attempt that lost its directory may leave a temporary file.
-        .filter((name) => name.startsWith(`${orgId}.${sourceOrgId}.`) && name.endsWith('.link-token'))
+        .filter(
+          (name) => name.startsWith(`${orgId}.${sourceOrgId}.`) && name.endsWith('.link-token'),
+        )
         .map((name) => readFileSync(path.join(directory, name), 'utf8')),
     refuse: (delivery) => writeFileSync(fileOf(delivery), 'of someone else'),
     proxy: {
@@ -45,7 +47,9 @@ it('loads no library that only another sink needs', () => {
       .then(() => console.log(Object.keys(require.cache).join()));`;
   const sinks = path.resolve(__dirname, '../../../dist/sinks');
   const files = execFileSync(process.execPath, ['-e', program, sinks], { encoding: 'utf8' });
-  const packages = [...files.matchAll(/\/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].map(([, name]) => name);
+  const packages = [...files.matchAll(/\/node_modules\/((?:@[^/]+\/)?[^/]+)/g)].map(
+    ([, name]) => name,
+  );
   // Sinks may import zod and undici. What only one needs is imported in its `create`.
   expect([...new Set(packages)].sort()).toEqual(['undici', 'zod']);
 });
@@ -67,7 +71,9 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
     signingSecrets: [{ env: 'SIGNING_SECRET' }],
   };
   const hung = [1, 2, 3, 4, 5].map((number) => `hung-${number}`);
-  const folders = ['tokens', ...hung].map((name) => [name, { type: 'file', directory: name }] as const);
+  const folders = ['tokens', ...hung].map(
+    (name) => [name, { type: 'file', directory: name }] as const,
+  );
   const deployment = await deploy({
     atlas: await startAtlas(),
     config: { sinks: { ...Object.fromEntries(folders), hook } },
@@ -83,16 +89,27 @@ it('five folders that hang stop neither other sinks, nor a cancel, nor the end o
 
   const requests = hung.map((sink) => newRequest({ sink }));
   const failing = requests.map((request) => startAndAwait(deployment, request));
-  const [cancelled, waiting] = requests.map((request) => deployment.handleOf(request)) as [Handle, Handle];
+  const [cancelled, waiting] = requests.map((request) => deployment.handleOf(request)) as [
+    Handle,
+    Handle,
+  ];
   await untilStep(cancelled, 'delivering');
   await cancelled.cancel();
-  expect(await endingOf(cancelled)).toMatchObject({ type: 'Cancelled', details: { sinksTried: ['hung-1'] } });
+  expect(await endingOf(cancelled)).toMatchObject({
+    type: 'Cancelled',
+    details: { sinksTried: ['hung-1'] },
+  });
   for (const outcome of (await Promise.all(failing)).slice(1)) {
-    expect(outcome).toMatchObject({ type: 'SinkUnavailable', message: expect.stringMatching(UNANSWERED) });
+    expect(outcome).toMatchObject({
+      type: 'SinkUnavailable',
+      message: expect.stringMatching(UNANSWERED),
+    });
   }
   for (const sink of ['tokens', 'hook']) {
     expect(await endingOf(await start(newRequest({ sink })))).toMatchObject({ type: 'delivered' });
   }
-  expect(await redeliver(waiting, { sink: 'tokens' })).toMatchObject({ receipt: { alsoTried: ['hung-2'] } });
+  expect(await redeliver(waiting, { sink: 'tokens' })).toMatchObject({
+    receipt: { alsoTried: ['hung-2'] },
+  });
   expect(await worker.stop()).toEqual({ code: 0, signal: null });
 });

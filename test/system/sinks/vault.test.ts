@@ -47,12 +47,14 @@ const fixture = testContract('vault', async () => {
     }),
     env,
     canaries: Object.values(env),
-    locationOf: (delivery) => `secret/${pathOf(delivery)} version 1 in Vault at http://${proxy.address}`,
+    locationOf: (delivery) =>
+      `secret/${pathOf(delivery)} version 1 in Vault at http://${proxy.address}`,
     async held(delivery) {
       const versions = await bao.versionsAt(pathOf(delivery));
       return versions.map(({ linkToken }) => String(linkToken));
     },
-    refuse: (delivery) => bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'of someone else' } }),
+    refuse: (delivery) =>
+      bao.ask('POST', `secret/data/${pathOf(delivery)}`, { data: { password: 'of someone else' } }),
     proxy,
     write: /^POST \/v1\/secret\/data/,
   };
@@ -82,16 +84,23 @@ it('writes the token and what is known of it, below any path', async () => {
   const { sourceOrgId: _none, requestedBy: _unknown, ...known } = delivery;
   const folder = 'live-migration/a=b+c@d_e.f-g';
   const { deliver } = await vault({ path: `${folder}/{orgId}` });
-  expect(await deliver(delivery)).toContain(`secret/${folder}/${delivery.orgId} version 1 in Vault at http`);
+  expect(await deliver(delivery)).toContain(
+    `secret/${folder}/${delivery.orgId} version 1 in Vault at http`,
+  );
   const versions = await fixture().bao.versionsAt(`${folder}/${delivery.orgId}`);
   expect(versions).toEqual([known]);
 });
 
-const OTHER_SOURCE = /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into path/;
+const OTHER_SOURCE =
+  /holds the token of other organizations: put \{orgId\} and \{sourceOrgId\} into path/;
 
 describe('a path', () => {
   it.each<[string, (delivery: Delivery) => object, RegExp]>([
-    ['a value of someone else', () => ({ password: 'x' }), /holds a value that was not written by this sink/],
+    [
+      'a value of someone else',
+      () => ({ password: 'x' }),
+      /holds a value that was not written by this sink/,
+    ],
     ['the token of another source', ({ orgId }) => newDelivery({ orgId }), OTHER_SOURCE],
     ['a newer token', successorOf, /holds a newer token/],
   ])('that holds %s is not overwritten', async (_what, present, message) => {
@@ -140,7 +149,9 @@ it('waits while its token is wrong, expired or denied the path, and uses the rig
   Object.assign(env, fixture().env);
   await deliver(newDelivery());
   const elsewhere = await vault({ path: 'elsewhere/{orgId}' });
-  await expect(elsewhere.deliver(newDelivery())).rejects.toMatchObject(sinkError('Unavailable', REFUSED_TOKEN));
+  await expect(elsewhere.deliver(newDelivery())).rejects.toMatchObject(
+    sinkError('Unavailable', REFUSED_TOKEN),
+  );
 });
 
 it('waits while Vault is sealed, and so does a check', async () => {
@@ -172,7 +183,12 @@ describe('the server', () => {
     ['a node that lags behind', 412, '{"errors":[]}', '412: this node lags behind'],
     ['a standby node', 307, '', '307: this node is on standby, and no node was active'],
     ['a lost body', 404, '', '404: the body of the response is missing'],
-    ['an engine that is set up', 400, '{"errors":["Upgrading from non-versioned"]}', 'still being set up'],
+    [
+      'an engine that is set up',
+      400,
+      '{"errors":["Upgrading from non-versioned"]}',
+      'still being set up',
+    ],
   ])('%s is tried again', async (_what, status, body, message) => {
     let refused: string;
     const server = await serveHttp((request, response) => {
@@ -184,7 +200,10 @@ describe('the server', () => {
     const { deliver } = await vault({ address: server.url });
     for (refused of ['GET', 'POST']) {
       const expected = sinkError('Unavailable', new RegExp(message));
-      await expect(deliver(newDelivery())).rejects.toMatchObject({ ...expected, retryAfterMs: 3000 });
+      await expect(deliver(newDelivery())).rejects.toMatchObject({
+        ...expected,
+        retryAfterMs: 3000,
+      });
     }
   });
 
@@ -198,12 +217,15 @@ describe('the server', () => {
 
   it('rejects an engine of version 1, in a check too, and writes nothing', async () => {
     const { deliver, check } = await vault({ mount: 'old', token: ROOT });
-    const message = /type kv, version 1, at old: run vault kv enable-versioning old, or correct mount/;
+    const message =
+      /type kv, version 1, at old: run vault kv enable-versioning old, or correct mount/;
     const delivery = newDelivery();
     await expect(check()).rejects.toMatchObject(sinkError('Rejected', message));
     await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
     expect(await fixture().bao.ask('LIST', 'old/')).toBeNull();
-    await fixture().bao.ask('POST', `old/data/${pathOf(delivery)}`, { password: 'of someone else' });
+    await fixture().bao.ask('POST', `old/data/${pathOf(delivery)}`, {
+      password: 'of someone else',
+    });
     await expect(deliver(delivery)).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
@@ -214,7 +236,8 @@ describe('the server', () => {
     await deliverAtLast(sink, newDelivery());
     await bao.ask('DELETE', 'sys/mounts/replaced');
     await bao.ask('POST', 'sys/mounts/replaced', { type: 'kv', options: { version: '1' } });
-    const message = /now has another engine at replaced: delete what was written to replaced\/data\/live/;
+    const message =
+      /now has another engine at replaced: delete what was written to replaced\/data\/live/;
     await expect(sink.deliver(newDelivery())).rejects.toMatchObject(sinkError('Rejected', message));
   });
 
@@ -237,7 +260,9 @@ describe('the server', () => {
       [200, '<html>Sign in</html>'],
       [503, ''],
     ] as const) {
-      const message = new RegExp(`mounts/secret responded with ${status} but .*: grant the worker read on sys/int`);
+      const message = new RegExp(
+        `mounts/secret responded with ${status} but .*: grant the worker read on sys/int`,
+      );
       for (const work of [() => sink.deliver(newDelivery()), () => sink.check()]) {
         await expect(work()).rejects.toMatchObject(sinkError('Unavailable', message));
       }
@@ -283,12 +308,20 @@ describe('docs/sinks/vault.md', () => {
 
   /** Reads the token that the namespace holds for a delivery. */
   async function heldInNamespace(organizations: Organizations): Promise<unknown> {
-    const secret = await fixture().bao.ask('GET', `secret/data/${pathOf(organizations)}`, undefined, inNamespace);
+    const secret = await fixture().bao.ask(
+      'GET',
+      `secret/data/${pathOf(organizations)}`,
+      undefined,
+      inNamespace,
+    );
     return (secret?.data['data'] as Record<string, unknown>)['linkToken'];
   }
 
   it('has commands that create a periodic token, with which the sink delivers', async () => {
-    const sink = await vault({ namespace: 'platform', token: { file: path.join(folder, 'vault-token') } });
+    const sink = await vault({
+      namespace: 'platform',
+      token: { file: path.join(folder, 'vault-token') },
+    });
     const delivery = newDelivery();
     // A new engine responds with 400 while it sets itself up, and a later attempt succeeds.
     expect(await deliverAtLast(sink, delivery)).toContain('version 1');
@@ -304,7 +337,11 @@ describe('docs/sinks/vault.md', () => {
       .replaceAll('/etc/vault-agent', folder);
     writeFileSync(configFile, config);
     const setLifetime = (lifetime: string) => {
-      const role = { token_policies: 'live-migration-prep', token_ttl: lifetime, token_max_ttl: lifetime };
+      const role = {
+        token_policies: 'live-migration-prep',
+        token_ttl: lifetime,
+        token_max_ttl: lifetime,
+      };
       return bao.ask('POST', 'auth/approle/role/live-migration-prep', role, inNamespace);
     };
     const isExpired = async (token: string) => {
@@ -320,11 +357,17 @@ describe('docs/sinks/vault.md', () => {
     const expired = readFileSync(tokenFile, 'utf8');
     await eventually('the end of its life', () => isExpired(expired));
 
-    const sinks = { it: { ...fixture().configFor(), namespace: 'platform', token: { file: tokenFile } } };
-    const { atlas, deployment, worker } = await startInstallation({ config: { ...LONG_ROUNDS, sinks } });
+    const sinks = {
+      it: { ...fixture().configFor(), namespace: 'platform', token: { file: tokenFile } },
+    };
+    const { atlas, deployment, worker } = await startInstallation({
+      config: { ...LONG_ROUNDS, sinks },
+    });
     const request = deployment.newRequest({ sink: 'it' });
     const handle = await deployment.start(request);
-    expect(await untilDeliveryFails(handle)).toMatch(`403 to the token from file ${tokenFile}, at secret/data/live-`);
+    expect(await untilDeliveryFails(handle)).toMatch(
+      `403 to the token from file ${tokenFile}, at secret/data/live-`,
+    );
 
     await setLifetime('1h');
     bao.startAgent(configFile);
@@ -332,7 +375,9 @@ describe('docs/sinks/vault.md', () => {
     const [{ linkToken } = { linkToken: '' }] = atlas.createdTokens();
     expect(await heldInNamespace(request)).toBe(linkToken);
     const renewed = readFileSync(tokenFile, 'utf8');
-    const secrets = new Map([linkToken, expired, renewed].map((secret, index) => [`secret ${index}`, secret]));
+    const secrets = new Map(
+      [linkToken, expired, renewed].map((secret, index) => [`secret ${index}`, secret]),
+    );
     expect(findSecrets([textPlace('the log', worker.output())], secrets)).toEqual([]);
   });
 });

@@ -52,7 +52,11 @@ const fixture = testContract('webhook', async () => {
       signingSecrets,
     }),
     env: { NEW, OLD },
-    canaries: ['canary-path', 'canary-query', ...[NEW, OLD].map((secret) => secret.slice('whsec_'.length))],
+    canaries: [
+      'canary-path',
+      'canary-query',
+      ...[NEW, OLD].map((secret) => secret.slice('whsec_'.length)),
+    ],
     locationOf: ({ deliveryId }) =>
       `the webhook at http://${proxy.address}, which responded with 204 to webhook-id ${deliveryId}`,
     held: ({ orgId, sourceOrgId }) =>
@@ -72,7 +76,10 @@ async function webhook(respond: RequestListener, overrides: object = {}, env: En
     received.push({ headers: request.headers as Record<string, string>, body: request.text });
     respond(request, response);
   });
-  const sink = await makeSink({ type: 'webhook', url, allowHttp: true, signingSecrets, ...overrides }, env);
+  const sink = await makeSink(
+    { type: 'webhook', url, allowHttp: true, signingSecrets, ...overrides },
+    env,
+  );
   return { ...sink, url, received };
 }
 
@@ -89,7 +96,11 @@ it('sends what its schema says, signed now and with both secrets of a rotation, 
     for (const secret of [NEW, OLD]) {
       // It refuses a signature that is older than five minutes.
       const event = new Webhook(secret).verify(body, headers);
-      expect(event).toMatchObject({ type: 'link-token.created', timestamp: createdAt, data: delivery });
+      expect(event).toMatchObject({
+        type: 'link-token.created',
+        timestamp: createdAt,
+        data: delivery,
+      });
       expect(linkTokenCreatedSchema.parse(event)).toEqual(event);
     }
   }
@@ -125,7 +136,10 @@ it('decides by the status alone when the body is cut off', async () => {
     return deliver(newDelivery());
   };
   expect(await sendTo(202)).toMatch(/responded with 202/);
-  await expect(sendTo(503)).rejects.toMatchObject({ ...sinkError('Unavailable'), retryAfterMs: 9000 });
+  await expect(sendTo(503)).rejects.toMatchObject({
+    ...sinkError('Unavailable'),
+    retryAfterMs: 9000,
+  });
 });
 
 it('a check fails while a proxy finds no receiver', async () => {
@@ -140,7 +154,9 @@ it('reads a rotated secret anew, and names the source of a spoiled one', async (
   env.NEW = 'canary-spoiled';
   await expect(check()).rejects.toThrow(SecretUnavailableError);
   await expect(deliver(newDelivery())).rejects.toThrow(SecretUnavailableError);
-  await expect(deliver(newDelivery())).rejects.toThrow(/^environment variable NEW is not a signing secret(?!.*canary)/);
+  await expect(deliver(newDelivery())).rejects.toThrow(
+    /^environment variable NEW is not a signing secret(?!.*canary)/,
+  );
 });
 
 it('the receiver of docs/sinks/webhook.md takes each token once, and nothing that is not signed', async () => {
@@ -151,10 +167,14 @@ it('the receiver of docs/sinks/webhook.md takes each token once, and nothing tha
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
   const tokens = path.join(folder, 'tokens');
   mkdirSync(tokens);
-  const receiver = startChildProcess('sh', ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`], {
-    env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
-    logFile: path.join(folder, 'receiver.log'),
-  });
+  const receiver = startChildProcess(
+    'sh',
+    ['-c', `cd ${tokens} && exec ${process.execPath} ../receiver.mjs`],
+    {
+      env: { ...process.env, WEBHOOK_SECRET: NEW, PORT: String(port) },
+      logFile: path.join(folder, 'receiver.log'),
+    },
+  );
   cleanUpLater(() => receiver.end('SIGKILL'));
   const url = `http://127.0.0.1:${port}/`;
   await eventually('the receiver', () => fetch(url).catch(() => null));

@@ -10,7 +10,9 @@ import { sharedTemporal } from '../../support/temporal';
 import { linesOf } from '../../support/worker-process';
 
 const CLIENT = path.join(__dirname, '../../../dist/client.js');
-const FAST_CLOCK = { NODE_OPTIONS: `--require ${path.join(__dirname, '../../support/fast-clock.cjs')}` };
+const FAST_CLOCK = {
+  NODE_OPTIONS: `--require ${path.join(__dirname, '../../support/fast-clock.cjs')}`,
+};
 
 it('a run reaches Atlas through HTTPS_PROXY, and trusts the authority in NODE_EXTRA_CA_CERTS', async () => {
   const [https, proxy] = await Promise.all([certificateFor(), serveConnectProxy()]);
@@ -19,7 +21,10 @@ it('a run reaches Atlas through HTTPS_PROXY, and trusts the authority in NODE_EX
   const authority = path.join(deployment.folder, 'authority.pem');
   writeFileSync(authority, https.cert);
   await deployment.startWorker({ HTTPS_PROXY: proxy.url, NODE_EXTRA_CA_CERTS: authority });
-  expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered', unconfirmedTokens: 0 });
+  expect(await endingOf(await deployment.start())).toMatchObject({
+    type: 'delivered',
+    unconfirmedTokens: 0,
+  });
   expect(new Set(proxy.tunnels)).toEqual(new Set([new URL(atlas.url).host]));
 });
 
@@ -31,14 +36,23 @@ it('a worker whose clock is ten minutes fast warns of it once, and so do doctor 
   for (let runs = 0; runs < 2; runs += 1) {
     expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
   }
-  const wrong = /^the clock of the worker's host is (59\d|60\d) s ahead of the clock of Atlas: correct it, /;
+  const wrong =
+    /^the clock of the worker's host is (59\d|60\d) s ahead of the clock of Atlas: correct it, /;
   const warnings = linesOf(worker).filter(({ msg }) => wrong.test(String(msg)));
   expect(warnings).toMatchObject([{ level: 'warn' }]);
 
-  const finding = /^warning +clock: the clock of the worker's host is (59\d|60\d) s ahead of the clock of Atlas: /m;
-  const env = { ...devServerEnv(address), MONGODB_ATLAS_BASE_URL: atlas.url, ...credentialEnv(atlas.account) };
+  const finding =
+    /^warning +clock: the clock of the worker's host is (59\d|60\d) s ahead of the clock of Atlas: /m;
+  const env = {
+    ...devServerEnv(address),
+    MONGODB_ATLAS_BASE_URL: atlas.url,
+    ...credentialEnv(atlas.account),
+  };
   const doctor = (more: object) =>
-    runToEnd(process.execPath, [CLIENT, 'doctor', '--config', deployment.configFile], { ...env, ...more });
+    runToEnd(process.execPath, [CLIENT, 'doctor', '--config', deployment.configFile], {
+      ...env,
+      ...more,
+    });
   expect((await doctor(FAST_CLOCK)).stdout).toMatch(finding);
   expect((await doctor({})).stdout).toMatch(/^ok +clock: it agrees with the clock of Atlas$/m);
   expect((await deployment.runClient('doctor', '--remote')).stdout).toMatch(finding);

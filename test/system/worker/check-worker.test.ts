@@ -24,9 +24,13 @@ async function check(...args: unknown[]) {
   const { taskQueue } = deployment;
   const options = { workflowId: `check-${newOrgId()}`, taskQueue, args };
   const handle = await client.workflow.start(WORKFLOW_TYPES.checkWorker, options);
-  const ending: unknown = await handle.result().catch((error: unknown) => (error as WorkflowFailedError).cause);
+  const ending: unknown = await handle
+    .result()
+    .catch((error: unknown) => (error as WorkflowFailedError).cause);
   const { events } = await handle.fetchHistory();
-  const attempts = (events ?? []).map((event) => event.activityTaskStartedEventAttributes?.attempt ?? 0);
+  const attempts = (events ?? []).map(
+    (event) => event.activityTaskStartedEventAttributes?.attempt ?? 0,
+  );
   const failure = ending instanceof ApplicationFailure ? ending : null;
   expect(failure?.cause).toBeUndefined();
   const { findings, ...report } = checkReportSchema.parse(failure ? failure.details?.[0] : ending);
@@ -54,9 +58,16 @@ describe('checkWorker', () => {
   });
 
   it('fails with the report of the third try, which names no organization', async () => {
-    const message = expect.stringMatching(/^sink broken: the directory .* cannot be written \(ENOENT\)/);
+    const message = expect.stringMatching(
+      /^sink broken: the directory .* cannot be written \(ENOENT\)/,
+    );
     const { text, ...report } = await check();
-    expect(report).toMatchObject({ type: 'WorkerCheckFailed', attempts: 3, message, request: null });
+    expect(report).toMatchObject({
+      type: 'WorkerCheckFailed',
+      attempts: 3,
+      message,
+      request: null,
+    });
     expect(text).toContain('may create link-tokens in 1 organization');
     expect(text).not.toContain(installation().atlas.account.orgId);
   });
@@ -65,7 +76,9 @@ describe('checkWorker', () => {
     const { atlas, deployment } = installation();
     atlas.expire('accessTokens');
     atlas.faults({ on: 'oauth', status: 401, errorCode: 'invalid_client' });
-    const message = expect.stringMatching(/^credential default: Atlas returned 401 .*; check the service account's/);
+    const message = expect.stringMatching(
+      /^credential default: Atlas returned 401 .*; check the service account's/,
+    );
     const failed = { type: 'WorkerCheckFailed', attempts: 1, message };
     expect(await check(deployment.newRequest({ sink: 'broken' }))).toMatchObject(failed);
   });

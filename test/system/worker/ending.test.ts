@@ -103,7 +103,10 @@ describe('a worker', () => {
       const atlas = await startAtlas();
       const deployment = await deploy({ atlas, ...PATIENT });
       const preload = path.join(deployment.folder, 'warn.cjs');
-      writeFileSync(preload, "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n");
+      writeFileSync(
+        preload,
+        "process.on('SIGUSR2', () => process.emitWarning('a warning of Node'));\n",
+      );
       const worker = await deployment.startWorker({
         TEMPORAL_ADDRESS: proxy.address,
         NODE_OPTIONS: `--require ${preload}`,
@@ -119,7 +122,9 @@ describe('a worker', () => {
       await proxy.close();
       await untilUnreachable(worker);
       await eventually('a warning of Core', () =>
-        linesOf(worker).some(({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn'),
+        linesOf(worker).some(
+          ({ sdkComponent, level }) => sdkComponent === 'core' && level === 'warn',
+        ),
       );
       process.kill(worker.pid, 'SIGINT');
       expect(await worker.exited).toEqual({ code: 0, signal: null });

@@ -4,7 +4,13 @@ import { startAtlas } from '../../support/atlas';
 import { eventually } from '../../support/eventually';
 import { fetchOnce } from '../../support/fetch-once';
 import { newOrgId } from '../../support/ids';
-import { FILE_SINKS, deploy, startInstallation, type Handle, type Installation } from '../../support/installation';
+import {
+  FILE_SINKS,
+  deploy,
+  startInstallation,
+  type Handle,
+  type Installation,
+} from '../../support/installation';
 import { endingOf } from '../../support/runs';
 import { linesOf } from '../../support/worker-process';
 
@@ -35,15 +41,21 @@ describe('the log of a worker at level trace', () => {
   /** Runs a job to its end, and returns the lines of the log that name it. */
   async function logOf(handle: Handle) {
     await endingOf(handle);
-    const lines = () => linesOf(installation.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
-    const isEnd = ({ msg }: Record<string, unknown>) => /^Workflow (completed|failed)$/.test(String(msg));
+    const lines = () =>
+      linesOf(installation.worker).filter(({ workflowId }) => workflowId === handle.workflowId);
+    const isEnd = ({ msg }: Record<string, unknown>) =>
+      /^Workflow (completed|failed)$/.test(String(msg));
     return eventually('the end', () => lines().some(isEnd) && lines());
   }
 
   it('says what each credential may do, and the worker is ready even if Atlas rejects one', async () => {
     const { atlas, deployment, worker } = installation;
-    await worker.untilOutput(/"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/);
-    await worker.untilOutput(/"level":"info".*"role of credential default: may create link-tokens in \w+"/);
+    await worker.untilOutput(
+      /"level":"warn".*"credential wrong: Atlas returned 401 invalid_client .*; check/,
+    );
+    await worker.untilOutput(
+      /"level":"info".*"role of credential default: may create link-tokens in \w+"/,
+    );
     await eventually('ready', async () => (await fetchOnce(`${worker.healthUrl()}/readyz`)).ok);
     await endingOf(await deployment.start());
     expect(atlas.requestsOn('oauth').filter(({ status }) => status === 200)).toHaveLength(1);
@@ -62,7 +74,9 @@ describe('the log of a worker at level trace', () => {
     const { atlas, deployment } = installation;
     atlas.faults({ on: 'linkTokens', status: 429 });
     const lines = await logOf(await deployment.start());
-    const ours = lines.filter(({ level, sdkComponent }) => sdkComponent !== 'core' && level !== 'trace');
+    const ours = lines.filter(
+      ({ level, sdkComponent }) => sdkComponent !== 'core' && level !== 'trace',
+    );
     expect([...new Set(ours.map(({ msg }) => msg))].sort()).toEqual([
       'Activity completed',
       'Activity failed',
@@ -81,16 +95,25 @@ describe('the log of a worker at level trace', () => {
     atlas.faults({ on: 'linkTokens', status: 503 });
     const postsBefore = atlas.posts().length;
     const handle = await deployment.start();
-    const lines = (await logOf(handle)).filter(({ msg }) => /^link-token (unconfirmed|created)$/.test(String(msg)));
+    const lines = (await logOf(handle)).filter(({ msg }) =>
+      /^link-token (unconfirmed|created)$/.test(String(msg)),
+    );
     const { orgId } = atlas.account;
     const reason = expect.stringContaining('503');
-    const [unconfirmed, created] = [{ msg: 'link-token unconfirmed', reason }, { msg: 'link-token created' }];
+    const [unconfirmed, created] = [
+      { msg: 'link-token unconfirmed', reason },
+      { msg: 'link-token created' },
+    ];
     expect(lines).toMatchObject([
       { ...unconfirmed, level: 'warn', orgId, credential: 'default' },
       { ...created, level: 'info', orgId },
     ]);
     const posts = atlas.posts().slice(postsBefore);
-    const times = lines.flatMap(({ startedAt, endedAt }, index) => [startedAt, posts[index]?.startedAt, endedAt]);
+    const times = lines.flatMap(({ startedAt, endedAt }, index) => [
+      startedAt,
+      posts[index]?.startedAt,
+      endedAt,
+    ]);
     expect(times).toEqual(times.toSorted());
   });
 
@@ -98,7 +121,9 @@ describe('the log of a worker at level trace', () => {
     const requestedBy = 'Ada\u009b2J\u202e';
     const { deployment, worker } = installation;
     const lines = await logOf(await deployment.start(deployment.newRequest({ requestedBy })));
-    expect(lines).toContainEqual(expect.objectContaining({ msg: 'link-token delivered', requestedBy }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: 'link-token delivered', requestedBy }),
+    );
     expect(/[\u007f-\u009f\u202e]/.test(worker.output())).toBe(false);
   });
 
@@ -111,7 +136,9 @@ describe('the log of a worker at level trace', () => {
     const handle = await deployment.start(deployment.newRequest({ sink }));
     const lines = await logOf(handle);
     atlas.clearFaults();
-    expect(lines).toContainEqual(expect.objectContaining({ msg: 'link-token job failed', level, type }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ msg: 'link-token job failed', level, type }),
+    );
     expect(lines.some((line) => line['level'] === 'error')).toBe(level === 'error');
     const errors = lines.flatMap(({ error }) => (error instanceof Object ? [error] : []));
     expect(errors).toContainEqual({ type, message: expect.any(String) });
@@ -124,7 +151,10 @@ it('a worker whose log cannot be written works on, and ends at SIGTERM', async (
   const deployment = await deploy({ atlas: await startAtlas() });
   const preload = path.join(deployment.folder, 'no-output.cjs');
   // The lowest file descriptor that is free is that of standard output. It is open for reading only.
-  writeFileSync(preload, "const fs = require('node:fs'); fs.closeSync(1); fs.openSync(__filename, 'r');\n");
+  writeFileSync(
+    preload,
+    "const fs = require('node:fs'); fs.closeSync(1); fs.openSync(__filename, 'r');\n",
+  );
   const worker = deployment.spawnWorker({ NODE_OPTIONS: `--require ${preload}` });
   expect(await endingOf(await deployment.start())).toMatchObject({ type: 'delivered' });
   expect(await worker.stop()).toEqual({ code: 0, signal: null });

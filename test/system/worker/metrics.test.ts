@@ -43,7 +43,9 @@ beforeAll(async () => {
   await eventually('its check', () => atlas.requestsOn(on).length === 2);
   await cancelled.cancel();
   await eventually('the cancel of its check', async () =>
-    (await cancelled.fetchHistory()).events?.some((event) => event.activityTaskCancelRequestedEventAttributes),
+    (await cancelled.fetchHistory()).events?.some(
+      (event) => event.activityTaskCancelRequestedEventAttributes,
+    ),
   );
   atlas.clearFaults();
   await expect(cancelled.result()).rejects.toThrow();
@@ -59,23 +61,33 @@ beforeAll(async () => {
   ]);
   await endingOf(await deployment.start());
   await endingOf(await deployment.start());
-  await untilStep(await deployment.start(deployment.newRequest({ sink: 'rejects' })), 'undelivered');
+  await untilStep(
+    await deployment.start(deployment.newRequest({ sink: 'rejects' })),
+    'undelivered',
+  );
   last = await untilScraped(port, 'link_token_age_at_failed_delivery_seconds_count');
 });
 
 /** The labels of each sample of a metric, with its value. */
 const seriesOf = (samples: Sample[], metric: string) =>
-  samples.filter(({ name }) => name === metric).map(({ labels, value }) => [labels, value] as const);
+  samples
+    .filter(({ name }) => name === metric)
+    .map(({ labels, value }) => [labels, value] as const);
 
 /** The values of a metric that are not 0, by the labels that are named. */
 function counted(metric: string, ...names: string[]): Record<string, number> {
   const series = seriesOf(last, metric).filter(([, value]) => value > 0);
-  return Object.fromEntries(series.map(([labels, value]) => [names.map((name) => labels[name]).join(' '), value]));
+  return Object.fromEntries(
+    series.map(([labels, value]) => [names.map((name) => labels[name]).join(' '), value]),
+  );
 }
 
 describe('the metrics of a worker', () => {
   it('count runs, those of schedules but no cancelled one, and attempts by their outcome', () => {
-    expect(counted('link_token_runs_total', 'outcome')).toEqual({ AtlasRequestRejected: 1, delivered: 2 });
+    expect(counted('link_token_runs_total', 'outcome')).toEqual({
+      AtlasRequestRejected: 1,
+      delivered: 2,
+    });
     expect(counted('link_token_schedule_runs_total', 'outcome')).toEqual({
       AtlasRequestRejected: 1,
       prepared: 1,
@@ -115,13 +127,19 @@ describe('the metrics of a worker', () => {
     ] as const) {
       const series = seriesOf(last, `link_token_${name}_total`);
       expect([name, series.length]).toEqual([name, count]);
-      expect(seriesOf(first, `link_token_${name}_total`)).toEqual(series.map(([labels]) => [labels, 0]));
+      expect(seriesOf(first, `link_token_${name}_total`)).toEqual(
+        series.map(([labels]) => [labels, 0]),
+      );
     }
   });
 
   it('include what each alert selects', () => {
-    const selectors = alertRules().flatMap(({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? []);
-    const missing = selectors.filter((selector) => !last.some((sample) => isSelected(sample, selector)));
+    const selectors = alertRules().flatMap(
+      ({ expr }) => expr.match(/\b(temporal|link|atlas)_\w+({.*?})?/g) ?? [],
+    );
+    const missing = selectors.filter(
+      (selector) => !last.some((sample) => isSelected(sample, selector)),
+    );
     // Temporal has not refused the count.
     expect(missing).toEqual(['link_token_overdue_checks_total{outcome="failed"}']);
   });
@@ -139,13 +157,19 @@ describe('the metrics of a worker', () => {
   it('name no organization', () => {
     const values = last.flatMap(({ labels }) => Object.values(labels));
     expect(values).toContain(deployment.taskQueue);
-    const ids = values.filter((value) => /[a-f0-9]{24}/.test(value) && value !== deployment.taskQueue);
+    const ids = values.filter(
+      (value) => /[a-f0-9]{24}/.test(value) && value !== deployment.taskQueue,
+    );
     expect(ids).toEqual([]);
   });
 
   it('say that overdue runs cannot be counted', async () => {
     const { address } = await sharedTemporal();
-    const refusing = await serveRejectingGrpcProxy(address, /\/CountWorkflowExecutions$/, FAILED_PRECONDITION);
+    const refusing = await serveRejectingGrpcProxy(
+      address,
+      /\/CountWorkflowExecutions$/,
+      FAILED_PRECONDITION,
+    );
     const port = await freePort();
     deployment.configure({ sinks: FILE_SINKS, metrics: { port } });
     await deployment.startWorker({ TEMPORAL_ADDRESS: refusing.address });
@@ -155,7 +179,9 @@ describe('the metrics of a worker', () => {
 
 /** Tells whether a selector of PromQL matches, the label `job` aside, which Prometheus adds. */
 function isSelected({ name, labels }: Sample, selector: string): boolean {
-  const matchers = [...selector.matchAll(/(\w+)(=|=~|!~)"(.*?)"/g)].filter(([, label]) => label !== 'job');
+  const matchers = [...selector.matchAll(/(\w+)(=|=~|!~)"(.*?)"/g)].filter(
+    ([, label]) => label !== 'job',
+  );
   return (
     selector.split('{')[0] === name &&
     matchers.every(([, label = '', operator, pattern = '']) => {

@@ -13,7 +13,8 @@ import { sharedTemporal, untilListed } from '../../support/temporal';
 const BUILD_ID = '1.0';
 const HOUR_MS = 3_600_000;
 const UNDELIVERED = { step: 'undelivered', sink: 'files' };
-const MISMATCH = '[TMPRL1100] Nondeterminism error: No command scheduled for event HistoryEvent(id: 5, TimerStarted)';
+const MISMATCH =
+  '[TMPRL1100] Nondeterminism error: No command scheduled for event HistoryEvent(id: 5, TimerStarted)';
 
 /** A versioned worker whose version is not current, and two undelivered runs whose history does not fit its code. */
 const fixture = setUp(async () => {
@@ -23,14 +24,22 @@ const fixture = setUp(async () => {
   const { taskQueue } = deployment;
   const startMismatched = async (timerMs: number) => {
     const workflowId = workflowIdFor(atlas.account.orgId, newOrgId());
-    const options = { workflowType: WORKFLOW_TYPES.prepare, workflowId, memo: UNDELIVERED, timerMs };
+    const options = {
+      workflowType: WORKFLOW_TYPES.prepare,
+      workflowId,
+      memo: UNDELIVERED,
+      timerMs,
+    };
     const handle = await startMismatchedRun(client, taskQueue, options);
     cleanUpLater(() => handle.terminate());
     return handle;
   };
   const idle = await startMismatched(HOUR_MS);
   const failing = await startMismatched(1);
-  await deployment.startWorker({ TEMPORAL_DEPLOYMENT_NAME: taskQueue, TEMPORAL_WORKER_BUILD_ID: BUILD_ID });
+  await deployment.startWorker({
+    TEMPORAL_DEPLOYMENT_NAME: taskQueue,
+    TEMPORAL_WORKER_BUILD_ID: BUILD_ID,
+  });
   const env = {
     ...devServerEnv(address),
     MONGODB_ATLAS_BASE_URL: atlas.url,
@@ -45,15 +54,26 @@ it('doctor and start --wait name the command that makes a version current, and t
     `the workers that poll task queue ${taskQueue} get no work, since version 1.0 of ${taskQueue} is not current;` +
     ' to make it so: temporal worker deployment set-current-version --namespace default' +
     ` --deployment-name ${taskQueue} --build-id 1.0`;
-  const checkQueue = async () => (await run(['doctor', '--config', deployment.configFile], env)).stdout;
+  const checkQueue = async () =>
+    (await run(['doctor', '--config', deployment.configFile], env)).stdout;
 
   await eventually('the warning', async () =>
     (await checkQueue()).includes(`\nwarning   task queue ${taskQueue}: ${notCurrent}\n`),
   );
   const { orgId } = atlas.account;
-  const request = ['--org', orgId, '--source-org', newOrgId(), '--no-access-list', '--sink', 'files'];
+  const request = [
+    '--org',
+    orgId,
+    '--source-org',
+    newOrgId(),
+    '--no-access-list',
+    '--sink',
+    'files',
+  ];
   const start = startCommand(['--task-queue', taskQueue, 'start', ...request, '--wait'], env);
-  await eventually('the command', () => start.output().includes(`waiting for a worker; ${notCurrent}\n`));
+  await eventually('the command', () =>
+    start.output().includes(`waiting for a worker; ${notCurrent}\n`),
+  );
   const current = { namespace: 'default', deploymentName: taskQueue, buildId: BUILD_ID };
   await client.workflowService.setWorkerDeploymentCurrentVersion(current);
   expect(await start.exited).toMatchObject({ code: 0 });
@@ -72,7 +92,9 @@ describe('of a run whose history does not fit the code of the worker', () => {
     await untilListed(`TaskQueue = '${taskQueue}' AND ExecutionStatus = 'Running'`, 2);
     await eventually('the reasons', async () => {
       const runs = objectsIn(await deployment.runClient('--json', 'list', '--undelivered'));
-      const listed = new Map(runs.map(({ workflowId, statusProblem }) => [workflowId, statusProblem]));
+      const listed = new Map(
+        runs.map(({ workflowId, statusProblem }) => [workflowId, statusProblem]),
+      );
       return problems().every(([id, problem]) => listed.get(id) === problem);
     });
   });
@@ -80,12 +102,18 @@ describe('of a run whose history does not fit the code of the worker', () => {
   it('watch gives the reason: of a task that fails while it is tried again, of an idle run at once', async () => {
     const { taskQueue, env, idle, failing } = fixture();
     const [[, ofIdle], [, ofFailing]] = problems() as [string[], string[]];
-    const watch = startCommand(['--task-queue', taskQueue, 'watch', '--workflow-id', failing.workflowId], env);
+    const watch = startCommand(
+      ['--task-queue', taskQueue, 'watch', '--workflow-id', failing.workflowId],
+      env,
+    );
     await eventually('the reason', () => watch.output().includes(`Z ${ofFailing}\n`));
     watch.interrupt();
     await watch.exited;
     const ended = await run(['watch', '--workflow-id', idle.workflowId], env);
-    expect(ended).toMatchObject({ code: 5, stderr: expect.stringContaining(`undelivered: ${ofIdle}\n`) });
+    expect(ended).toMatchObject({
+      code: 5,
+      stderr: expect.stringContaining(`undelivered: ${ofIdle}\n`),
+    });
   });
 
   it('redeliver, with and without --all, sends nothing and gives the reason', async () => {
@@ -101,7 +129,9 @@ describe('of a run whose history does not fit the code of the worker', () => {
     expect(all.code).toBe(1);
     for (const [workflowId, problem] of problems()) {
       const reason = expect.stringContaining(`can take no Update: ${problem}; nothing was sent`);
-      expect(objectsIn(all)).toContainEqual(expect.objectContaining({ workflowId, action: 'failed', reason }));
+      expect(objectsIn(all)).toContainEqual(
+        expect.objectContaining({ workflowId, action: 'failed', reason }),
+      );
     }
   });
 });

@@ -15,7 +15,9 @@ const WRONG: Config = {
   health: { port: 70_000 },
 };
 
-it.concurrent.each<[what: string, arrange: () => Promise<[Config, Record<string, string>?]>, message: RegExp]>([
+it.concurrent.each<
+  [what: string, arrange: () => Promise<[Config, Record<string, string>?]>, message: RegExp]
+>([
   [
     'every problem of the configuration at once',
     () => Promise.resolve([WRONG, { MONGODB_ATLAS_BASE_URL: 'cloud.mongodb.com' }]),
@@ -44,16 +46,22 @@ it.concurrent.each<[what: string, arrange: () => Promise<[Config, Record<string,
     },
     /cannot serve metrics on 127\.0\.0\.1:\d+ \(.*in use.*\): set metrics.port to a free port/,
   ],
-])('a worker that cannot start for %s says so in one message, and exits with 1', async (_what, arrange, message) => {
-  const [config, env] = await arrange();
-  const deployment = await deploy({ atlas: { url: 'http://127.0.0.1:9', account: newAccount() }, config });
-  const worker = deployment.spawnWorker(env);
-  expect(await worker.exited).toEqual({ code: 1, signal: null });
-  const output = worker.output();
-  expect(output).not.toContain('worker starts');
-  // The SDK may have logged something before it.
-  const said = output.replace(/^\{.*\}\n/gm, '');
-  expect(said).toMatch(/^live-migration-prep-worker: /);
-  expect(said).not.toMatch(/\n\s+at /);
-  expect(said).toMatch(message);
-});
+])(
+  'a worker that cannot start for %s says so in one message, and exits with 1',
+  async (_what, arrange, message) => {
+    const [config, env] = await arrange();
+    const deployment = await deploy({
+      atlas: { url: 'http://127.0.0.1:9', account: newAccount() },
+      config,
+    });
+    const worker = deployment.spawnWorker(env);
+    expect(await worker.exited).toEqual({ code: 1, signal: null });
+    const output = worker.output();
+    expect(output).not.toContain('worker starts');
+    // The SDK may have logged something before it.
+    const said = output.replace(/^\{.*\}\n/gm, '');
+    expect(said).toMatch(/^live-migration-prep-worker: /);
+    expect(said).not.toMatch(/\n\s+at /);
+    expect(said).toMatch(message);
+  },
+);

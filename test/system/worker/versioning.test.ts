@@ -16,7 +16,12 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   const { client } = await sharedTemporal();
   const atlas = await startAtlas();
   const sinks = { files: { type: 'file', directory: 'nas' } };
-  const retries = { initialIntervalMs: 2000, maximumIntervalMs: 2000, roundMs: 1000, maximumPauseMs: 2000 };
+  const retries = {
+    initialIntervalMs: 2000,
+    maximumIntervalMs: 2000,
+    roundMs: 1000,
+    maximumPauseMs: 2000,
+  };
   const deployment = await deploy({ atlas, config: { sinks, retries } });
   // Temporal's Worker Controller makes such a name, of the Kubernetes namespace and the resource.
   const deploymentName = `kubernetes/${deployment.taskQueue}`;
@@ -63,7 +68,9 @@ it(`a versioned worker says how its version becomes current; ${RUNS} open runs s
   const command = `temporal worker deployment set-current-version --namespace default --deployment-name ${deploymentName} --build-id 1.0`;
   const said = `this worker gets work once its version is current; to make it so: ${command}`;
   expect(worker.logged(said)).toHaveLength(1);
-  expect(worker.logged('worker starts')).toMatchObject([{ deployment: { name: deploymentName, buildId: '1.0' } }]);
+  expect(worker.logged('worker starts')).toMatchObject([
+    { deployment: { name: deploymentName, buildId: '1.0' } },
+  ]);
   const handles = await Promise.all(Array.from({ length: RUNS }, () => deployment.start()));
   await untilEachTried(worker);
   for (const buildId of ['2.0', '1.0']) {

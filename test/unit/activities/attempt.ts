@@ -77,10 +77,13 @@ export function stopDuring(env: MockActivityEnvironment, details: object) {
     });
 }
 
-export const failureOf = (work: Promise<unknown>) => rejectionOf(work) as Promise<ApplicationFailure>;
+export const failureOf = (work: Promise<unknown>) =>
+  rejectionOf(work) as Promise<ApplicationFailure>;
 
 /** Problems that an InvalidRequest names. */
-export async function problemsOf(work: Promise<unknown>): Promise<[field: string, description: string][]> {
+export async function problemsOf(
+  work: Promise<unknown>,
+): Promise<[field: string, description: string][]> {
   const failure = await failureOf(work);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   const [{ fields = [] }] = failure.details as [FailureDetails];

@@ -14,10 +14,16 @@ const SINKS = new Map<string, Sink>([
 ]);
 
 const atlasReturns503 = () =>
-  Promise.reject(responseError('availableProjects', { status: 503, json: null, retryAfterMs: undefined }));
+  Promise.reject(
+    responseError('availableProjects', { status: 503, json: null, retryAfterMs: undefined }),
+  );
 const notLinked = () => Promise.resolve(false);
 
-const denied = Object.assign(new Error(), { code: GRPC.permissionDenied, details: '', metadata: {} });
+const denied = Object.assign(new Error(), {
+  code: GRPC.permissionDenied,
+  details: '',
+  metadata: {},
+});
 const client = {
   withAbortSignal: (_signal: AbortSignal, work: () => Promise<unknown>) => work(),
   workflow: { getHandle: () => ({ describe: () => Promise.reject(denied) }) },
@@ -26,7 +32,12 @@ const client = {
 it.each<[what: string, sink: string, atlas: AdminApi['isLinked'], failure: object]>([
   ['Atlas returns 503', 'drop', atlasReturns503, { type: 'AtlasUnavailable', nonRetryable: false }],
   ['the sink rejects', 'source', notLinked, { type: 'SinkRejected', nonRetryable: true }],
-  ['Temporal denies reading runs', 'drop', notLinked, { type: 'TemporalUnavailable', nonRetryable: true }],
+  [
+    'Temporal denies reading runs',
+    'drop',
+    notLinked,
+    { type: 'TemporalUnavailable', nonRetryable: true },
+  ],
 ])('the check of a link fails when %s', async (_what, sink, atlas, failure) => {
   const services = { atlas: { isLinked: atlas } as AdminApi, sinks: SINKS, organizations };
   const activity = checkLinkActivity(services, 0) as Untyped;

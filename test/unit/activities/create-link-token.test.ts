@@ -41,8 +41,15 @@ function worker(seal = sealer) {
   const post = jest.fn<Promise<string>, Parameters<AdminApi['createLinkToken']>>();
   post.mockResolvedValue('CANARY-token');
   const atlas = { createLinkToken: post } as unknown as AdminApi;
-  const activity = createLinkTokenActivity({ atlas, sealer: seal, organizations }, BACKOFF) as Untyped;
-  const attempt = (change: object = {}, info: Partial<Info> = {}, env = attemptIn(info, TEMPORAL)) =>
+  const activity = createLinkTokenActivity(
+    { atlas, sealer: seal, organizations },
+    BACKOFF,
+  ) as Untyped;
+  const attempt = (
+    change: object = {},
+    info: Partial<Info> = {},
+    env = attemptIn(info, TEMPORAL),
+  ) =>
     env.run<unknown[], unknown, Untyped>(activity, { ...INPUT, ...change }) as Promise<SealedToken>;
   return { post, attempt };
 }
@@ -64,7 +71,11 @@ test('a token is created with the credential configured now, and returned sealed
 
 describe('Atlas is not called', () => {
   const inRunOf = (workflowId: string) => ({ workflowExecution: { workflowId, runId: 'run' } });
-  const outside: object = { inWorkflow: false, workflowExecution: undefined, workflowType: undefined };
+  const outside: object = {
+    inWorkflow: false,
+    workflowExecution: undefined,
+    workflowType: undefined,
+  };
 
   it.each<[when: string, field: string, change: object, info?: Partial<Info>]>([
     ['from outside of any workflow', 'workflowId', {}, outside],
@@ -75,19 +86,31 @@ describe('Atlas is not called', () => {
     ['with a warning of 1 MB', 'request.warnings[0]', { warnings: ['x'.repeat(1_000_000)] }],
     ['with 101 warnings', 'request.warnings', { warnings: Array<string>(101).fill('x') }],
   ])('%s, and the failure names %s', async (_when, field, change, ...[info]) => {
-    const attempt = attemptWithoutCall({ request: { ...REQUEST, ...change } }, { ...LATE_ATTEMPT, ...info });
+    const attempt = attemptWithoutCall(
+      { request: { ...REQUEST, ...change } },
+      { ...LATE_ATTEMPT, ...info },
+    );
     expect(await refusedFields(attempt)).toEqual([field]);
   });
 
   it.each([
     ['for 20 attempts, since a worker of another release may read it', 20, false],
     ['no more after that', 21, true],
-  ])('for an input that cannot be read, and Temporal retries it %s', async (_when, attempt, nonRetryable) => {
-    const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
-    expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable, details: [{ tokenMayExist: false }] });
-    const reason = nonRetryable ? 'the request is not valid' : 'a worker of another release scheduled it';
-    expect(failure.message).toContain(reason);
-  });
+  ])(
+    'for an input that cannot be read, and Temporal retries it %s',
+    async (_when, attempt, nonRetryable) => {
+      const failure = await failureOf(attemptWithoutCall({ request: {} }, { attempt }));
+      expect(failure).toMatchObject({
+        type: 'InvalidRequest',
+        nonRetryable,
+        details: [{ tokenMayExist: false }],
+      });
+      const reason = nonRetryable
+        ? 'the request is not valid'
+        : 'a worker of another release scheduled it';
+      expect(failure.message).toContain(reason);
+    },
+  );
 
   it('for an input of another workflow type that cannot be read, and Temporal never retries it', async () => {
     const failure = await failureOf(attemptWithoutCall({ request: {} }, { workflowType: 'mine' }));
@@ -110,7 +133,9 @@ describe('Atlas is not called', () => {
 
 test('backoff grows across activities: attempt 2 of activity 2 backs off like a third attempt', async () => {
   const { post, attempt } = worker();
-  post.mockRejectedValue(connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'));
+  post.mockRejectedValue(
+    connectionError('linkTokens', false, 'ECONNREFUSED', 'https://atlas.test'),
+  );
   const failure = await failureOf(attempt({ activityNumber: 2 }, { attempt: 2 }));
   expect(failure.nextRetryDelay).toBeGreaterThanOrEqual(2000);
   expect(failure.nextRetryDelay).toBeLessThanOrEqual(4000);

@@ -42,7 +42,11 @@ function worker(token: unknown = seal()) {
 }
 
 /** One attempt, in which no sink gets anything. */
-async function attemptWithoutDelivery(info: Partial<Info>, sink?: unknown, token?: unknown): Promise<void> {
+async function attemptWithoutDelivery(
+  info: Partial<Info>,
+  sink?: unknown,
+  token?: unknown,
+): Promise<void> {
   const { deliver, attempt } = worker(token);
   await attempt(info, sink).finally(() => expect(deliver).not.toHaveBeenCalled());
 }
@@ -53,8 +57,16 @@ test('sink and receipt get the sealed facts, even with a private address, not fo
   const { jwe: _, ...facts } = sealed;
   const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/);
   expect(await attempt()).toEqual({ ...facts, sink: 'drop', location: 'file x', deliveredAt });
-  const { accessListIps: _a, credential: _c, warnings: _w, unconfirmedTokens: _u, ...given } = facts;
-  expect(deliver.mock.calls).toEqual([[{ ...given, linkToken: 'CANARY-token' }, expect.any(AbortSignal)]]);
+  const {
+    accessListIps: _a,
+    credential: _c,
+    warnings: _w,
+    unconfirmedTokens: _u,
+    ...given
+  } = facts;
+  expect(deliver.mock.calls).toEqual([
+    [{ ...given, linkToken: 'CANARY-token' }, expect.any(AbortSignal)],
+  ]);
 });
 
 test('a location that is longer than a receipt permits is cut', async () => {
@@ -70,16 +82,30 @@ describe('no sink gets a token', () => {
     ['if its JWE is too large', 'jwe', {}, 'drop', { jwe: 'x'.repeat(MAX_JWE_LENGTH + 1) }],
     ["if the sink's name is not a string", 'request', {}, { name: 'drop' }],
   ])('%s', async (_when, field, info, ...args) => {
-    expect(await refusedFields(attemptWithoutDelivery({ ...LATE_ATTEMPT, ...info }, ...args))).toEqual([field]);
+    expect(
+      await refusedFields(attemptWithoutDelivery({ ...LATE_ATTEMPT, ...info }, ...args)),
+    ).toEqual([field]);
   });
 
   it.each<[what: string, sink: string, sourceOrgId: string | null, message: string]>([
-    ['the organization may not use the sink', 'secret', SOURCE_ORG, `secret is not permitted for organization ${ORG}`],
-    ['the sink needs the source, and the request names none', 'source', null, 'named none: redeliver to another sink'],
+    [
+      'the organization may not use the sink',
+      'secret',
+      SOURCE_ORG,
+      `secret is not permitted for organization ${ORG}`,
+    ],
+    [
+      'the sink needs the source, and the request names none',
+      'source',
+      null,
+      'named none: redeliver to another sink',
+    ],
   ])('if %s', async (_what, sink, sourceOrgId, message) => {
     const workflowId = workflowIdFor(ORG, sourceOrgId);
     const info = { workflowExecution: { workflowId, runId: 'run' } };
-    const failure = await failureOf(attemptWithoutDelivery(info, sink, seal({ sourceOrgId }, workflowId)));
+    const failure = await failureOf(
+      attemptWithoutDelivery(info, sink, seal({ sourceOrgId }, workflowId)),
+    );
     expect(failure).toMatchObject({ type: 'SinkRejected', details: [{ sinkTried: false }] });
     expect(failure.message).toContain(message);
   });
@@ -97,7 +123,10 @@ it.each<[what: string, info: Partial<Info>, sink: string, sinkTried: boolean, fa
 ])('a failed attempt %s as tried', async (_what, info, sink, sinkTried, failure) => {
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkRejectedError('no'));
-  expect(await failureOf(attempt(info, sink))).toMatchObject({ ...failure, details: [{ sinkTried }] });
+  expect(await failureOf(attempt(info, sink))).toMatchObject({
+    ...failure,
+    details: [{ sinkTried }],
+  });
 });
 
 test('an attempt that a cancel stops during delivery is cancelled; one that a shutdown stops is retried', async () => {
@@ -116,6 +145,8 @@ test('an attempt whose next one would come after the end of the round is the las
   const { deliver, attempt } = worker();
   deliver.mockRejectedValue(new SinkUnavailableError('down'));
   const scheduledTimestampMs = Date.now() - ROUND_MS;
-  const failure = await failureOf(attempt({ scheduledTimestampMs, scheduleToCloseTimeoutMs: ROUND_MS }));
+  const failure = await failureOf(
+    attempt({ scheduledTimestampMs, scheduleToCloseTimeoutMs: ROUND_MS }),
+  );
   expect(failure).toMatchObject({ type: 'SinkUnavailable', nonRetryable: true });
 });

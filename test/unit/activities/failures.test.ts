@@ -4,13 +4,25 @@ import * as failures from '../../../src/activities/failures';
 import { parseInput } from '../../../src/activities/guards';
 import { validateRequestActivity } from '../../../src/activities/validate-request';
 import type { AtlasFailure } from '../../../src/atlas/failures';
-import { failureDetailsSchema, validRequestSchema, type FailureDetails } from '../../../src/contract/schemas';
+import {
+  failureDetailsSchema,
+  validRequestSchema,
+  type FailureDetails,
+} from '../../../src/contract/schemas';
 import type { Retries } from '../../../src/shared/activities';
 import { escapeControls } from '../../../src/shared/text';
 import type { DeliveryFailure } from '../../../src/sinks/failures';
 import { GRPC } from '../../../src/temporal/grpc';
 import { ANY_CHARACTER } from '../../support/any-character';
-import { BACKOFF, LATE_ATTEMPT, ORG, attemptIn, failureOf, organizations, type Untyped } from './attempt';
+import {
+  BACKOFF,
+  LATE_ATTEMPT,
+  ORG,
+  attemptIn,
+  failureOf,
+  organizations,
+  type Untyped,
+} from './attempt';
 
 /** The backoff of the third attempt, of 2 to 4 s, is 3 s then. To a wait that a server asked for it adds 2 s. */
 jest.spyOn(Math, 'random').mockReturnValue(0.5);
@@ -24,12 +36,21 @@ const timing = (leftMs: number) => ({
 
 function creation(change: Partial<AtlasFailure>, leftMs = HOUR_MS): ApplicationFailure {
   const message = 'Atlas returned 429';
-  const outcome = { type: 'AtlasUnavailable', message, retryable: true, tokenMayExist: false } as const;
+  const outcome = {
+    type: 'AtlasUnavailable',
+    message,
+    retryable: true,
+    tokenMayExist: false,
+  } as const;
   return failures.creationFailure({ ...outcome, details: STATUS, ...change }, timing(leftMs));
 }
 
 function delivery(change: Partial<DeliveryFailure>, leftMs = HOUR_MS): ApplicationFailure {
-  const outcome = { type: 'SinkUnavailable', retryable: true, message: 'the sink is down' } as const;
+  const outcome = {
+    type: 'SinkUnavailable',
+    retryable: true,
+    message: 'the sink is down',
+  } as const;
   return failures.deliveryFailure({ ...outcome, ...change }, timing(leftMs), true);
 }
 
@@ -56,25 +77,36 @@ it.each<[what: string, delayMs: number, change: Partial<AtlasFailure>]>([
 it.each<[what: string, type: string, change: Partial<AtlasFailure>, details: object]>([
   ['with a Retry-After past the deadline', 'AtlasUnavailable', TOO_LONG, NEITHER],
   ['after which a token may exist', 'TokenUnconfirmed', UNCONFIRMED, AGAIN],
-  ['with Retry-After, and a possible token', 'TokenUnconfirmed', { ...UNCONFIRMED, ...WAIT }, { ...AGAIN, ...WAIT }],
+  [
+    'with Retry-After, and a possible token',
+    'TokenUnconfirmed',
+    { ...UNCONFIRMED, ...WAIT },
+    { ...AGAIN, ...WAIT },
+  ],
   ['that lost its token', 'TokenLost', LOST, { ...NEITHER, tokenMayExist: true }],
   ['that Atlas rejected', 'AtlasRequestRejected', REFUSED, NEITHER],
-])('a creation attempt %s fails as %s, which Temporal does not retry', (_what, type, change, details) => {
-  const failure = creation(change);
-  expect(failure).toMatchObject({ type, nonRetryable: true });
-  expect(failure.nextRetryDelay).toBeUndefined();
-  expect(failure.details).toEqual([{ ...STATUS, ...details }]);
-});
+])(
+  'a creation attempt %s fails as %s, which Temporal does not retry',
+  (_what, type, change, details) => {
+    const failure = creation(change);
+    expect(failure).toMatchObject({ type, nonRetryable: true });
+    expect(failure.nextRetryDelay).toBeUndefined();
+    expect(failure.details).toEqual([{ ...STATUS, ...details }]);
+  },
+);
 
 it.each([
   ['without a wait', 3000, {}],
   ['with a wait that the sink asks for', 62_000, WAIT],
-])('a delivery attempt %s is retried after %d ms', (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
-  const failure = delivery(change);
-  const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
-  expect(failure).toMatchObject({ ...expected, nextRetryDelay });
-  expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
-});
+])(
+  'a delivery attempt %s is retried after %d ms',
+  (_what, nextRetryDelay, change: { retryAfterMs?: number }) => {
+    const failure = delivery(change);
+    const expected = { type: 'SinkUnavailable', nonRetryable: false, message: 'the sink is down' };
+    expect(failure).toMatchObject({ ...expected, nextRetryDelay });
+    expect(failure.details).toEqual([{ sinkTried: true, retryAfterMs: change.retryAfterMs }]);
+  },
+);
 
 it.each<[what: string, type: string, change: Partial<DeliveryFailure>]>([
   ['with a wait past the deadline', 'SinkUnavailable', TOO_LONG],
@@ -107,33 +139,59 @@ it.each([
 });
 
 test('an invalid request fails with its first hundred problems and the number of the others', () => {
-  const problems = Array.from({ length: 500 }, (_, i) => ({ field: `f${i}`, description: 'is wrong' }));
+  const problems = Array.from({ length: 500 }, (_, i) => ({
+    field: `f${i}`,
+    description: 'is wrong',
+  }));
   const failure = failures.invalidRequest(problems);
   expect(failure).toMatchObject({ type: 'InvalidRequest', nonRetryable: true });
   const more = { field: 'request', description: 'has 400 more problems: correct these first' };
   expect(failure.details).toEqual([{ fields: [...problems.slice(0, 100), more] }]);
-  expect(failure.message).toMatch(/^the request is not valid: f0 is wrong; .*f9 is wrong; and 490 more$/);
-  expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([{ fields: problems.slice(0, 100) }]);
+  expect(failure.message).toMatch(
+    /^the request is not valid: f0 is wrong; .*f9 is wrong; and 490 more$/,
+  );
+  expect(failures.invalidRequest(problems.slice(0, 100)).details).toEqual([
+    { fields: problems.slice(0, 100) },
+  ]);
   expect(failures.invalidRequest(problems.slice(0, 10)).message).toMatch(/f9 is wrong$/);
 });
 
 it.each([
   ['PERMISSION_DENIED', 'not retried', GRPC.permissionDenied, 'grant the permission'],
-  ['UNIMPLEMENTED', 'not retried', GRPC.unimplemented, 'use a server and a visibility store that list'],
-  ['INVALID_ARGUMENT', 'not retried', GRPC.invalidArgument, 'use a server and a visibility store that list'],
+  [
+    'UNIMPLEMENTED',
+    'not retried',
+    GRPC.unimplemented,
+    'use a server and a visibility store that list',
+  ],
+  [
+    'INVALID_ARGUMENT',
+    'not retried',
+    GRPC.invalidArgument,
+    'use a server and a visibility store that list',
+  ],
   ['UNAVAILABLE', 'retried', GRPC.unavailable, "check that Temporal's visibility store works"],
-])('%s from the list of runs is %s, and its failure names the remedy', (_name, retried, code, remedy) => {
-  const error = Object.assign(new Error(), { code, details: '', metadata: {} });
-  const failure = failures.temporalUnavailable(error, 'id');
-  expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: retried !== 'retried' });
-  expect(failure.message).toContain(remedy);
-});
+])(
+  '%s from the list of runs is %s, and its failure names the remedy',
+  (_name, retried, code, remedy) => {
+    const error = Object.assign(new Error(), { code, details: '', metadata: {} });
+    const failure = failures.temporalUnavailable(error, 'id');
+    expect(failure).toMatchObject({
+      type: 'TemporalUnavailable',
+      nonRetryable: retried !== 'retried',
+    });
+    expect(failure.message).toContain(remedy);
+  },
+);
 
 /** A failure stands in history twice; Temporal takes a workflow task of 4 MB. */
 const MAX_MESSAGE_LENGTH = 16 * 1024;
 const MAX_FAILURE_BYTES = 256 * 1024;
 
-const validate = validateRequestActivity({ organizations, sinks: new Map() }, {} as Retries) as Untyped;
+const validate = validateRequestActivity(
+  { organizations, sinks: new Map() },
+  {} as Retries,
+) as Untyped;
 
 const refusalOf = (request: unknown, recovery: unknown = null) =>
   failureOf(attemptIn().run<unknown[], unknown, Untyped>(validate, request, recovery, []));
@@ -168,7 +226,14 @@ const like = (...fields: string[]) =>
     noNullPrototype: true,
     maxKeys: 20,
   });
-const request = like('orgId', 'accessListIps', 'sink', 'sourceOrgId', 'requestedBy', 'changeReference');
+const request = like(
+  'orgId',
+  'accessListIps',
+  'sink',
+  'sourceOrgId',
+  'requestedBy',
+  'changeReference',
+);
 const recovery = fc.oneof(anything, like('sealedToken', 'sinksTried'));
 const longNames = Object.fromEntries(Array.from('0123456789', (x) => [x + '\u001b'.repeat(99), x]));
 const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
@@ -177,11 +242,26 @@ const valid = { orgId: ORG, accessListIps: [], sink: 'drop' };
 const parse = (input: unknown, info: object = {}) =>
   attemptIn(info).run(() => Promise.resolve(parseInput(validRequestSchema, input)));
 
-it.each<[what: string, inputs: fc.Arbitrary<unknown>, refuse: (input: unknown) => Promise<ApplicationFailure>]>([
+it.each<
+  [
+    what: string,
+    inputs: fc.Arbitrary<unknown>,
+    refuse: (input: unknown) => Promise<ApplicationFailure>,
+  ]
+>([
   ['request', fc.oneof(anything, request, fc.constant(longNames)), refusalOf],
   ['recovery', recovery, (input) => refusalOf(valid, input)],
   ['input of another release', fc.oneof(anything, request), (input) => failureOf(parse(input))],
-  ['input of an activity', fc.oneof(anything, request), (input) => failureOf(parse(input, LATE_ATTEMPT))],
-])('a failure InvalidRequest is bounded and printable for every %s', async (_what, inputs, refuse) => {
-  await fc.assert(fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))));
-});
+  [
+    'input of an activity',
+    fc.oneof(anything, request),
+    (input) => failureOf(parse(input, LATE_ATTEMPT)),
+  ],
+])(
+  'a failure InvalidRequest is bounded and printable for every %s',
+  async (_what, inputs, refuse) => {
+    await fc.assert(
+      fc.asyncProperty(inputs, async (input) => expectBoundedAndPrintable(await refuse(input))),
+    );
+  },
+);

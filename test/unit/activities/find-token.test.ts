@@ -30,7 +30,11 @@ function pairOf(terminated: number, lateMs: number, startedAtMs = Date.now()) {
   /** Tries until one passes, as Temporal does; returns the number of tries. */
   async function search(pauses = PAUSES_S): Promise<number> {
     for (const [tries, pause] of pauses.entries()) {
-      const attempt = attemptIn({}, client).run<unknown[], unknown, Untyped>(findToken, {}, startedAtMs);
+      const attempt = attemptIn({}, client).run<unknown[], unknown, Untyped>(
+        findToken,
+        {},
+        startedAtMs,
+      );
       const failure = await failureOf(attempt).catch(() => null);
       if (!failure) return tries + 1;
       expect(failure).toMatchObject({ type: 'TemporalUnavailable', nonRetryable: false });
@@ -46,13 +50,16 @@ it.each([
   [0, 30_000],
   [1, 600],
   [500, 20],
-])('attempts share one search that outlasts them (%i runs, %i ms a call)', async (terminated, lateMs) => {
-  const { calls, search } = pairOf(terminated, lateMs);
-  const found = search();
-  await jest.advanceTimersByTimeAsync(200_000);
-  expect(await found).toBeLessThan(Infinity);
-  expect(calls).toEqual({ lists: 1, histories: terminated });
-});
+])(
+  'attempts share one search that outlasts them (%i runs, %i ms a call)',
+  async (terminated, lateMs) => {
+    const { calls, search } = pairOf(terminated, lateMs);
+    const found = search();
+    await jest.advanceTimersByTimeAsync(200_000);
+    expect(await found).toBeLessThan(Infinity);
+    expect(calls).toEqual({ lists: 1, histories: terminated });
+  },
+);
 
 it('a search whose outcome no attempt reads for minutes is started again', async () => {
   const { calls, search } = pairOf(0, 1300);

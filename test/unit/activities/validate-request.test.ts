@@ -58,9 +58,12 @@ test('a request with an access list for Cloud Manager gets a warning with the re
   const sink = await sinkConfigSchema(context).parse({ type: 'cloudManager', ...keys })();
   const validateAccessList = (accessListIps: string[]) =>
     validate({ ...REQUEST, ...pair, accessListIps }, OTHER_PAIR, null, new Map([['source', sink]]));
-  const warning = /^accessListIps is not needed: sink source delivers to Cloud Manager, so write \[\]$/;
+  const warning =
+    /^accessListIps is not needed: sink source delivers to Cloud Manager, so write \[\]$/;
   const warnings = [expect.stringMatching(warning)];
-  await expect(validateAccessList(REQUEST.accessListIps)).resolves.toMatchObject({ request: { warnings } });
+  await expect(validateAccessList(REQUEST.accessListIps)).resolves.toMatchObject({
+    request: { warnings },
+  });
   await expect(validateAccessList([])).resolves.toMatchObject({ request: { warnings: [] } });
 });
 
@@ -78,14 +81,28 @@ const NO_RETRIES = expect.stringContaining('start it without');
 it.each<[what: string, field: string, change: object, run: Run, description: unknown]>([
   ['an unknown sink', 'sink', { sink: 'nope' }, {}, `"nope" ${NO_SINK}`],
   ['a sink that is not permitted', 'sink', { sink: 'secret' }, {}, `"secret" ${NO_SINK}`],
-  ['a sink that is named like a method', 'sink', { sink: 'constructor' }, {}, `"constructor" ${NO_SINK}`],
-  ['an unserved organization', 'orgId', { orgId: UNMAPPED_ORG }, { workflowId: UNSERVED }, NO_CREDENTIAL],
+  [
+    'a sink that is named like a method',
+    'sink',
+    { sink: 'constructor' },
+    {},
+    `"constructor" ${NO_SINK}`,
+  ],
+  [
+    'an unserved organization',
+    'orgId',
+    { orgId: UNMAPPED_ORG },
+    { workflowId: UNSERVED },
+    NO_CREDENTIAL,
+  ],
   ['a sink that needs the missing source', 'sourceOrgId', { sink: 'source' }, {}, NO_SOURCE],
   ['the workflow id of another pair', 'workflowId', {}, OTHER_PAIR, OWN_ID],
   ['the workflow id of a schedule', 'workflowId', {}, WITH_TIME, OWN_ID],
   ['a retry policy for its run', 'retryPolicy', {}, WITH_RETRIES, NO_RETRIES],
 ])('a request with %s is refused for its %s', async (_what, field, change, run, description) => {
-  expect(await problemsOf(validate({ ...REQUEST, ...change }, run))).toEqual([[field, description]]);
+  expect(await problemsOf(validate({ ...REQUEST, ...change }, run))).toEqual([
+    [field, description],
+  ]);
 });
 
 test('one failure names every problem of a request and of the run, each once', async () => {
@@ -105,7 +122,10 @@ describe('a recovery', () => {
     createdAt: '2026-01-02T03:04:05.000Z',
     unconfirmedTokens: 0,
   };
-  const recoveryOf = (change: object) => ({ sealedToken: { ...sealedToken, ...change }, sinksTried: [] });
+  const recoveryOf = (change: object) => ({
+    sealedToken: { ...sealedToken, ...change },
+    sinksTried: [],
+  });
 
   it('takes an access list with a private address, since it creates nothing', async () => {
     const accessListIps = ['10.1.2.3'];
@@ -122,7 +142,11 @@ describe('a recovery', () => {
   });
 
   it('is refused for a sink that is not permitted, and for another workflow id', async () => {
-    const recovered = validate({ ...REQUEST, sink: 'secret' }, { workflowId: 'mine' }, recoveryOf({}));
+    const recovered = validate(
+      { ...REQUEST, sink: 'secret' },
+      { workflowId: 'mine' },
+      recoveryOf({}),
+    );
     expect(await refusedFields(recovered)).toEqual(['sink', 'workflowId']);
   });
 });

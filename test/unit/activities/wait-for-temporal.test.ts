@@ -46,15 +46,18 @@ it.each([
       throw grpcError(NOT_FOUND, 'no such attempt');
     },
   ],
-])('an attempt sends its own heartbeat each second, and returns once Temporal %s', async (_what, answer) => {
-  let respond: () => object = unavailable;
-  const { taskTokens, seconds } = hold(() => respond());
-  expect(await seconds(40)).toBe(false);
-  expect(taskTokens).toEqual(Array<Buffer>(41).fill(Buffer.from('own')));
-  respond = answer;
-  expect(await seconds(1)).toBe(true);
-  expect(taskTokens).toHaveLength(42);
-});
+])(
+  'an attempt sends its own heartbeat each second, and returns once Temporal %s',
+  async (_what, answer) => {
+    let respond: () => object = unavailable;
+    const { taskTokens, seconds } = hold(() => respond());
+    expect(await seconds(40)).toBe(false);
+    expect(taskTokens).toEqual(Array<Buffer>(41).fill(Buffer.from('own')));
+    respond = answer;
+    expect(await seconds(1)).toBe(true);
+    expect(taskTokens).toHaveLength(42);
+  },
+);
 
 it('a cancellation does not end the wait: the token counts', async () => {
   const { env, seconds } = hold(unavailable);

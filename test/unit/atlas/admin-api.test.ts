@@ -1,4 +1,9 @@
-import { DEFAULTS, startAtlasEmulator, type AtlasEmulator, type Fault } from '../../../dev/atlas-emulator';
+import {
+  DEFAULTS,
+  startAtlasEmulator,
+  type AtlasEmulator,
+  type Fault,
+} from '../../../dev/atlas-emulator';
 import { createAdminApi, type AdminApi, type AdminApiOptions } from '../../../src/atlas/admin-api';
 import type { CredentialConfig } from '../../../src/atlas/credential';
 import type { AtlasFailure } from '../../../src/atlas/failures';
@@ -17,7 +22,11 @@ const CREDENTIALS = {
     clientId: secretOf(ACCOUNT.clientId),
     clientSecret: secretOf(ACCOUNT.clientSecret),
   },
-  apiKey: { type: 'apiKey', publicKey: secretOf(KEY.publicKey), privateKey: secretOf(KEY.privateKey) },
+  apiKey: {
+    type: 'apiKey',
+    publicKey: secretOf(KEY.publicKey),
+    privateKey: secretOf(KEY.privateKey),
+  },
 } as const satisfies Record<string, CredentialConfig>;
 
 type Kind = keyof typeof CREDENTIALS;
@@ -39,7 +48,10 @@ function atlasAt({ url }: { url: string }, kind: Kind, options?: Options): Admin
 }
 
 /** The client and an emulator of its own, without Atlas's rate limit, which is not what these tests are about. */
-async function start(kind: Kind, options?: Options): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
+async function start(
+  kind: Kind,
+  options?: Options,
+): Promise<[atlas: AdminApi, emulator: AtlasEmulator]> {
   const seed = { settings: { rateLimit: { enabled: false }, accessTokensPerMinute: null } };
   const emulator = closeLater(await startAtlasEmulator({ seed }));
   return [atlasAt(emulator, kind, options), emulator];
@@ -61,11 +73,19 @@ const counts = (emulator: AtlasEmulator) => ({
 });
 
 /** Creates a token at a server that grants an access token, challenges what is not signed, and then responds so. */
-async function createWith(status: number, body: unknown, kind: Kind = 'serviceAccount', options?: Options) {
+async function createWith(
+  status: number,
+  body: unknown,
+  kind: Kind = 'serviceAccount',
+  options?: Options,
+) {
   const server = await serveHttp(({ url = '', headers }, response) => {
-    if (url.startsWith('/api/oauth/')) response.end('{"access_token":"CANARY-bearer","expires_in":3600}');
-    else if (!headers.authorization) {
-      response.writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' }).end();
+    if (url.startsWith('/api/oauth/')) {
+      response.end('{"access_token":"CANARY-bearer","expires_in":3600}');
+    } else if (!headers.authorization) {
+      response
+        .writeHead(401, { 'WWW-Authenticate': 'Digest realm="r", nonce="n", qop="auth"' })
+        .end();
     } else response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
   });
   return create(atlasAt(server, kind, options));
@@ -80,8 +100,12 @@ describe.each([
   it('returns the token that Atlas created, and authenticates once per access token or nonce', async () => {
     const [atlas, emulator] = await start(kind, { envelope: true, pretty: true });
     const linkToken = await create(atlas);
-    expect(emulator.createdTokens()).toMatchObject([{ linkToken, orgId: ORG, accessListIps: ADDRESSES }]);
-    expect(emulator.requestsOn('linkTokens').at(-1)?.path).toMatch(/linkTokens\?envelope=true&pretty=true$/);
+    expect(emulator.createdTokens()).toMatchObject([
+      { linkToken, orgId: ORG, accessListIps: ADDRESSES },
+    ]);
+    expect(emulator.requestsOn('linkTokens').at(-1)?.path).toMatch(
+      /linkTokens\?envelope=true&pretty=true$/,
+    );
     await create(atlas);
     emulator.expire('accessTokens');
     emulator.expire('nonces');
@@ -132,7 +156,9 @@ describe('createLinkToken', () => {
     await expect(createBy('serviceAccount')).rejects.toMatchObject(failedWith({ status: 503 }));
     await expect(createBy('serviceAccount')).rejects.toThrow('not sent: this worker sends no');
     expect(counts(emulator).posts).toBe(1);
-    expect(atlas.describeOpenCircuit('serviceAccount')).toContain('with credential serviceAccount until');
+    expect(atlas.describeOpenCircuit('serviceAccount')).toContain(
+      'with credential serviceAccount until',
+    );
     expect(atlas.describeOpenCircuit('apiKey')).toBeNull();
     await expect(createBy('apiKey')).resolves.toBeDefined();
     await expect(createBy('third')).rejects.toThrow('no credential named "third"');
@@ -159,7 +185,14 @@ describe('a credential in an error of Atlas is redacted:', () => {
 
   it('all of the JSON, if it cannot be searched', () => {
     const json = { detail: 'CANARY', parameters: [1n] };
-    const response = { status: 429, json, text: '', challenge: null, retryAfterMs: undefined, dateMs: null };
+    const response = {
+      status: 429,
+      json,
+      text: '',
+      challenge: null,
+      retryAfterMs: undefined,
+      dateMs: null,
+    };
     const redacted = redactCredentials(response, undefined, secretOf('unused'));
     expect(redacted).toEqual({ ...response, json: null });
   });
@@ -190,8 +223,16 @@ describe('a service account', () => {
   it('sends no POST without an access token, and requests one again next time', async () => {
     const [atlas, emulator] = await start('serviceAccount');
     const noToken = { status: 200, body: { expires_in: 3600 } };
-    const unusable = { status: 200, body: { access_token: 'no\r\nheader: holds this', expires_in: 3600 } };
-    const faults: Omit<Fault, 'on'>[] = [{ status: 500 }, noToken, unusable, { reset: 'before-body' }];
+    const unusable = {
+      status: 200,
+      body: { access_token: 'no\r\nheader: holds this', expires_in: 3600 },
+    };
+    const faults: Omit<Fault, 'on'>[] = [
+      { status: 500 },
+      noToken,
+      unusable,
+      { reset: 'before-body' },
+    ];
     for (const fault of faults) {
       emulator.faults({ on: 'oauth', ...fault });
       await expect(create(atlas)).rejects.toMatchObject({ failure: { tokenMayExist: false } });
@@ -234,7 +275,9 @@ describe('closing', () => {
     const [atlas, emulator] = await start('serviceAccount');
     await create(atlas);
     emulator.faults({ on: 'oauthRevoke', delayMs: 600_000 });
-    jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval'] });
+    jest.useFakeTimers({
+      doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'setInterval'],
+    });
     const closed = atlas.close();
     while (emulator.requestsOn('oauthRevoke').length === 0) await new Promise(setImmediate);
     await jest.advanceTimersByTimeAsync(5000);

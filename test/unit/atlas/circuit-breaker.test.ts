@@ -11,14 +11,21 @@ beforeEach(() => void jest.useFakeTimers({ now: NOW }));
 afterEach(() => void jest.useRealTimers());
 const elapse = (ms: number) => jest.advanceTimersByTime(ms);
 
-const responded = (status: number, retryAfterMs?: number, endpoint: Endpoint = 'linkTokens', json = {}) =>
-  responseError(endpoint, { status, json, retryAfterMs });
-const lost = (written: boolean) => connectionError('linkTokens', written, 'ECONNRESET', 'https://atlas.test');
+const responded = (
+  status: number,
+  retryAfterMs?: number,
+  endpoint: Endpoint = 'linkTokens',
+  json = {},
+) => responseError(endpoint, { status, json, retryAfterMs });
+const lost = (written: boolean) =>
+  connectionError('linkTokens', written, 'ECONNRESET', 'https://atlas.test');
 
 /** A circuit breaker, and what became of the requests through it. */
 function start() {
   const circuit = createCircuitBreaker('acme', BACKOFF);
-  const sent = jest.fn((error: Error | null) => (error ? Promise.reject(error) : Promise.resolve()));
+  const sent = jest.fn((error: Error | null) =>
+    error ? Promise.reject(error) : Promise.resolve(),
+  );
 
   /** Sends one request that fails so, or creates a token. Returns why it was not sent, or null. */
   const request = (error: Error | null = null) =>
@@ -75,7 +82,9 @@ test('one request at a time probes, at growing intervals, until one succeeds', a
     expect(rejections).toHaveLength(IN_FLIGHT - 1);
     expect(rejections[0]).toMatchObject({
       failures: 1 + probe,
-      message: expect.stringContaining('sends one link-token request at a time with credential acme'),
+      message: expect.stringContaining(
+        'sends one link-token request at a time with credential acme',
+      ),
     });
     expect(sent).toHaveBeenCalledTimes(2 + probe);
   }

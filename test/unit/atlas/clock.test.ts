@@ -19,8 +19,11 @@ it.each<[offsetMs: number, problem: RegExp | null]>([
   [-5000, null],
   [5001, /^the clock of the worker's host is 5 s ahead of the clock of Atlas: correct it/],
   [-600_000, /^the clock of the worker's host is 600 s behind the clock of Atlas: correct it/],
-])('a clock that is %d ms ahead is described, if that is more than five seconds either way', (offsetMs, problem) => {
-  const described = describeWrongClock(offsetMs);
-  if (problem) expect(described).toMatch(problem);
-  else expect(described).toBeNull();
-});
+])(
+  'a clock that is %d ms ahead is described, if that is more than five seconds either way',
+  (offsetMs, problem) => {
+    const described = describeWrongClock(offsetMs);
+    if (problem) expect(described).toMatch(problem);
+    else expect(described).toBeNull();
+  },
+);

@@ -3,7 +3,12 @@ import * as failures from '../../../src/atlas/failures';
 import type { FailureType } from '../../../src/contract/names';
 import { SecretUnavailableError } from '../../../src/secrets/references';
 
-function responded(endpoint: Endpoint, status: number, json: unknown = null, retryAfterMs?: number) {
+function responded(
+  endpoint: Endpoint,
+  status: number,
+  json: unknown = null,
+  retryAfterMs?: number,
+) {
   return failures.responseError(endpoint, { status, json, retryAfterMs }).failure;
 }
 
@@ -15,7 +20,10 @@ const OUTCOMES = {
   'fails as AtlasUnavailable': ['AtlasUnavailable', false, false],
   'is retried': ['AtlasUnavailable', true, false],
   'is retried, and a token may exist': ['AtlasUnavailable', true, true],
-} as const satisfies Record<string, [type: FailureType, retryable: boolean, tokenMayExist: boolean]>;
+} as const satisfies Record<
+  string,
+  [type: FailureType, retryable: boolean, tokenMayExist: boolean]
+>;
 
 const REFUSALS = [300, 399, 400, 401, 402, 403, 404, 406, 409, 499];
 const TEMPORARY = [408, 425, 500, 599];
@@ -38,22 +46,25 @@ it.each<Row>([
   ['oauthToken', 'is retried', [429, ...TEMPORARY]],
   ...repeatable('orgs'),
   ...repeatable('availableProjects'),
-])('a request to %s %s, after each status of %j without usable content', (endpoint, name, statuses) => {
-  for (const status of statuses) {
-    // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
-    const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
-    const failure = responded(endpoint, status, json, 7000);
-    const { type, retryable, tokenMayExist, details, message } = failure;
-    expect([status, type, retryable, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
-    expect(failure.retryAfterMs).toBe(retryable ? 7000 : undefined);
-    expect(details).toEqual({ status, ...(status >= 300 && json) });
-    expect(message.includes('a detail')).toBe(status >= 300);
-    // It says what to do exactly where no retry helps, and sends nobody to look for a token that was not requested.
-    const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
-    expect([status, hasRemedy]).toEqual([status, !retryable]);
-    if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');
-  }
-});
+])(
+  'a request to %s %s, after each status of %j without usable content',
+  (endpoint, name, statuses) => {
+    for (const status of statuses) {
+      // The error code does not decide, and nothing of a success is quoted: any field may hold a token.
+      const json = { errorCode: 'UNEXPECTED_ERROR', detail: 'a detail' };
+      const failure = responded(endpoint, status, json, 7000);
+      const { type, retryable, tokenMayExist, details, message } = failure;
+      expect([status, type, retryable, tokenMayExist]).toEqual([status, ...OUTCOMES[name]]);
+      expect(failure.retryAfterMs).toBe(retryable ? 7000 : undefined);
+      expect(details).toEqual({ status, ...(status >= 300 && json) });
+      expect(message.includes('a detail')).toBe(status >= 300);
+      // It says what to do exactly where no retry helps, and sends nobody to look for a token that was not requested.
+      const hasRemedy = /^Atlas returned \d+[^;]* to the [a-z-]+ request[^;]*; \w/.test(message);
+      expect([status, hasRemedy]).toEqual([status, !retryable]);
+      if (endpoint !== 'linkTokens') expect(message).not.toContain('link-token');
+    }
+  },
+);
 
 it.each(Object.entries(failures.ENDPOINT_RULES))(
   'no row of the table for %s is dead: each applies to some response',
@@ -61,20 +72,35 @@ it.each(Object.entries(failures.ENDPOINT_RULES))(
     const codes = [undefined, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'access_denied'];
     const statuses = Array.from({ length: 500 }, (_, index) => 100 + index);
     const responses = statuses.flatMap((status) => codes.map((code) => [status, code] as const));
-    const deciding = new Set(responses.map((response) => rows.find(({ when }) => when(...response))));
+    const deciding = new Set(
+      responses.map((response) => rows.find(({ when }) => when(...response))),
+    );
     expect(rows.filter((row) => !deciding.has(row))).toEqual([]);
   },
 );
 
 it('403 access_denied to the access-token request is retried, since one of the 100 live tokens soon expires', () => {
-  const failure = responded('oauthToken', 403, { error: 'access_denied', error_description: 'Too many.' });
-  expect(failure).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
-  expect(failure.message).toBe('Atlas returned 403 access_denied to the access-token request: "Too many."');
+  const failure = responded('oauthToken', 403, {
+    error: 'access_denied',
+    error_description: 'Too many.',
+  });
+  expect(failure).toMatchObject({
+    type: 'AtlasUnavailable',
+    retryable: true,
+    tokenMayExist: false,
+  });
+  expect(failure.message).toBe(
+    'Atlas returned 403 access_denied to the access-token request: "Too many."',
+  );
   expect(responded('oauthToken', 403, { error: 'invalid_client' }).retryable).toBe(false);
 });
 
 describe("Atlas's own message", () => {
-  const TEXTS = { errorCode: 'VALIDATION_ERROR', detail: 'Validation failed.', reason: 'Bad Request' };
+  const TEXTS = {
+    errorCode: 'VALIDATION_ERROR',
+    detail: 'Validation failed.',
+    reason: 'Bad Request',
+  };
   const FIELD = { field: 'accessListIps[0]', description: 'is odd' };
   /** A body with every field of the specification. */
   const BODY = { ...TEXTS, error: 400, badRequestDetail: { fields: [FIELD] }, parameters: ['x'] };
@@ -88,12 +114,18 @@ describe("Atlas's own message", () => {
     expect(details).toEqual({ status: 400, ...TEXTS, fields: [FIELD] });
   });
 
-  it.each(Object.keys(TEXTS))('is passed on without a malformed %s, and without malformed fields', (odd) => {
-    const badRequestDetail = { fields: [{ ...FIELD, field: null }, 'text', FIELD] };
-    const details = { status: 400, ...TEXTS, fields: [FIELD], [odd]: undefined };
-    expect(detailsOf({ ...BODY, badRequestDetail, [odd]: { odd: true } })).toEqual(details);
-    expect(detailsOf({ ...TEXTS, badRequestDetail: { odd: true } })).toEqual({ status: 400, ...TEXTS });
-  });
+  it.each(Object.keys(TEXTS))(
+    'is passed on without a malformed %s, and without malformed fields',
+    (odd) => {
+      const badRequestDetail = { fields: [{ ...FIELD, field: null }, 'text', FIELD] };
+      const details = { status: 400, ...TEXTS, fields: [FIELD], [odd]: undefined };
+      expect(detailsOf({ ...BODY, badRequestDetail, [odd]: { odd: true } })).toEqual(details);
+      expect(detailsOf({ ...TEXTS, badRequestDetail: { odd: true } })).toEqual({
+        status: 400,
+        ...TEXTS,
+      });
+    },
+  );
 
   it('is passed on from a body as Atlas sent it in May 2026', () => {
     const texts = { detail: 'Could not find the link.', reason: 'Not Found' };
@@ -133,19 +165,36 @@ const late = 'Atlas did not respond to the link-token request within atlas.reque
 
 it.each<[string, string, Endpoint, outcome: keyof typeof OUTCOMES, message: string]>([
   ['TIMEOUT', 'after', 'linkTokens', 'is retried, and a token may exist', late],
-  ['ECONNRESET', 'after', 'linkTokens', 'is retried, and a token may exist', `${lost}link-token request arrived`],
+  [
+    'ECONNRESET',
+    'after',
+    'linkTokens',
+    'is retried, and a token may exist',
+    `${lost}link-token request arrived`,
+  ],
   ['CERT_HAS_EXPIRED', 'after', 'linkTokens', 'is retried, and a token may exist', lost],
   ['TIMEOUT', 'before', 'linkTokens', 'is retried', noConnection],
   ['EPROTO', 'before', 'linkTokens', 'is retried', noConnection],
   ['ECONNRESET', 'after', 'orgs', 'is retried', `${lost}organizations request arrived`],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
   ['CERT_HAS_EXPIRED', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'before', 'linkTokens', 'fails as AtlasUnavailable', untrusted],
+  [
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'before',
+    'linkTokens',
+    'fails as AtlasUnavailable',
+    untrusted,
+  ],
 ])(
   'a connection that failed with %s %s the request to %s was written %s: %s',
   (code, when, endpoint, name, message) => {
     const [type, retryable, tokenMayExist] = OUTCOMES[name];
-    const { failure } = failures.connectionError(endpoint, when === 'after', code, 'https://atlas.test');
+    const { failure } = failures.connectionError(
+      endpoint,
+      when === 'after',
+      code,
+      'https://atlas.test',
+    );
     expect(failure).toEqual({
       type,
       retryable,
@@ -160,13 +209,24 @@ describe('an error of the worker itself', () => {
   const NOT_CONFIGURED = 'the worker has no credential named "payments": configure it';
 
   it.each([
-    ['a secret', new SecretUnavailableError('file a is empty'), 'cannot use the credential for Atlas: file a is empty'],
+    [
+      'a secret',
+      new SecretUnavailableError('file a is empty'),
+      'cannot use the credential for Atlas: file a is empty',
+    ],
     ['a credential', failures.credentialNotConfigured('payments'), NOT_CONFIGURED],
-  ])('about %s comes before any request: it is retried, and no token can exist', (_what, error, message) => {
-    const failure = failures.classifyAtlasError(error, 'linkTokens');
-    expect(failure).toMatchObject({ type: 'AtlasUnavailable', retryable: true, tokenMayExist: false });
-    expect(failure.message).toContain(message);
-  });
+  ])(
+    'about %s comes before any request: it is retried, and no token can exist',
+    (_what, error, message) => {
+      const failure = failures.classifyAtlasError(error, 'linkTokens');
+      expect(failure).toMatchObject({
+        type: 'AtlasUnavailable',
+        retryable: true,
+        tokenMayExist: false,
+      });
+      expect(failure.message).toContain(message);
+    },
+  );
 
   it.each([
     ['unknown', new TypeError('CANARY')],

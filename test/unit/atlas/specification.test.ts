@@ -15,7 +15,11 @@ import { serveHttp } from '../../support/servers';
 const string = { type: 'string' };
 const id = { type: 'string', pattern: '^([a-f0-9]{24})$' };
 const arrayOf = (items: object) => ({ type: 'array', items });
-const objectOf = (properties: object, required: string[] = []) => ({ type: 'object', required, properties });
+const objectOf = (properties: object, required: string[] = []) => ({
+  type: 'object',
+  required,
+  properties,
+});
 
 const addresses = objectOf({ accessListIps: arrayOf(string) });
 const name = { type: 'string', pattern: "^[\\p{L}\\p{N}\\-_.(),:&@+']{1,64}$" };
@@ -72,8 +76,10 @@ type Exchange = typeof VALID;
 /** Finds the parts of an exchange that break the specification. */
 function findViolations({ operation, sent, served }: Exchange): string[] {
   const { request, success } = OPERATIONS[operation] ?? {};
-  const [type, schema] = served.status < 300 ? [MEDIA_TYPE, success] : ['application/json', API_ERROR];
-  const fits = (body: object | undefined, text: string) => ajv.validate(body ?? false, JSON.parse(text));
+  const [type, schema] =
+    served.status < 300 ? [MEDIA_TYPE, success] : ['application/json', API_ERROR];
+  const fits = (body: object | undefined, text: string) =>
+    ajv.validate(body ?? false, JSON.parse(text));
   const parts = {
     accept: sent.accept === MEDIA_TYPE,
     requestType: !request || sent.type === MEDIA_TYPE,
@@ -93,12 +99,21 @@ const withKey = ({ publicKey, privateKey }: typeof apiKey) => ({
 async function start(seed: SeedInput = {}) {
   const emulator = closeLater(await startAtlasEmulator({ seed }));
   const exchanges: Exchange[] = [];
-  const forward = async (method: string, url: string, body: string, headers: Record<string, string>) => {
+  const forward = async (
+    method: string,
+    url: string,
+    body: string,
+    headers: Record<string, string>,
+  ) => {
     const { accept = '', authorization = '', 'content-type': type = '' } = headers;
     const init = { method, headers: { accept, authorization, 'content-type': type } };
     const response = await fetch(emulator.url + url, { ...init, ...(body && { body }) });
     const { status } = response;
-    const served = { status, type: response.headers.get('content-type') ?? '', body: await response.text() };
+    const served = {
+      status,
+      type: response.headers.get('content-type') ?? '',
+      body: await response.text(),
+    };
     const operation = `${method} ${url.replace(/\?.*/, '').replace(/[a-f0-9]{24}/, '*')}`;
     exchanges.push({ operation, sent: { accept, type, body }, served });
     return { ...served, headers: Object.fromEntries(response.headers) };
@@ -137,7 +152,9 @@ it("what a worker sends, and what the emulator serves, fits MongoDB's specificat
   await link.deliver({ sourceOrgId, linkToken } as Delivery, signal);
   expect(await atlas.isLinked(ORG, 'default')).toBe(true);
   expect(await atlas.visibleOrganizations('default', 'cached')).toEqual([ORG]);
-  expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(new Set(Object.keys(OPERATIONS)));
+  expect(new Set(exchanges.map(({ operation }) => operation))).toEqual(
+    new Set(Object.keys(OPERATIONS)),
+  );
   expect(exchanges.flatMap(findViolations)).toEqual([]);
 });
 
@@ -145,7 +162,11 @@ it.each<[status: number, errorCode: string, seed: SeedInput]>([
   [400, 'INVALID_IP_ADDRESS_OR_CIDR_NOTATION', {}],
   [401, 'NOT_ORG_OWNER', { apiKeys: [{ ...apiKey, orgId: ORG, roles: [] }] }],
   [410, 'VERSION_GONE', { settings: { withdrawnVersions: ['2023-01-01'] } }],
-  [429, 'RATE_LIMITED_TOKEN_BUCKET', { settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } }],
+  [
+    429,
+    'RATE_LIMITED_TOKEN_BUCKET',
+    { settings: { rateLimit: { capacity: 1, refillPerMinute: 0.001 } } },
+  ],
 ])('the emulator serves a %d %s that fits the specification', async (status, errorCode, seed) => {
   const { create, exchanges } = await start(seed);
   for (const address of ['192.31.196.7', 'x']) await create([address]).catch(() => undefined);
@@ -154,10 +175,18 @@ it.each<[status: number, errorCode: string, seed: SeedInput]>([
   expect(exchanges.flatMap(findViolations)).toEqual([]);
 });
 
-const NO_ERROR_CODE = { status: 404, type: 'application/json', body: '{"error":404,"errorCode":null}' };
+const NO_ERROR_CODE = {
+  status: 404,
+  type: 'application/json',
+  body: '{"error":404,"errorCode":null}',
+};
 
 it.each<[what: string, part: string, change: Partial<Exchange>]>([
-  ['an access list that is a string', 'request', { sent: { ...VALID.sent, body: '{"accessListIps":"x"}' } }],
+  [
+    'an access list that is a string',
+    'request',
+    { sent: { ...VALID.sent, body: '{"accessListIps":"x"}' } },
+  ],
   ['a misspelled field', 'request', { sent: { ...VALID.sent, body: '{"accessListIPs":[]}' } }],
   ['another media type', 'accept', { sent: { ...VALID.sent, accept: 'application/json' } }],
   ['a token that is null', 'response', { served: { ...VALID.served, body: '{"linkToken":null}' } }],

@@ -27,7 +27,8 @@ const INVALID_ORG = invalid('--org <id>', 'ABC', 'It is not 24 lower-case hexade
 const INVALID_TIME = invalid('--since <time>', 'today', 'Write a time such as 2026-');
 const INVALID_TIMEOUT = invalid('--timeout <duration>', '10', 'Write a duration such as 30s, ');
 
-const conflict = (option: string, other: string) => `option '${option}' cannot be used with option '${other}'`;
+const conflict = (option: string, other: string) =>
+  `option '${option}' cannot be used with option '${other}'`;
 
 /** Temporal is not there, so that anything but exit code 2 means that a command went on. */
 describe('exit code 2, before Temporal is called, for', () => {
@@ -46,13 +47,33 @@ describe('exit code 2, before Temporal is called, for', () => {
     ['no name of a run', 'watch', 'name the run with --org, or with --workflow-id'],
     ['no --run-id', `recover ${ORG}`, "required option '--run-id <id>' not specified"],
     ['a malformed organization id', 'watch --org ABC', INVALID_ORG],
-    ['a malformed run id', `recover ${ORG} --run-id last`, invalid('--run-id <id>', 'last', 'Copy the run id')],
+    [
+      'a malformed run id',
+      `recover ${ORG} --run-id last`,
+      invalid('--run-id <id>', 'last', 'Copy the run id'),
+    ],
     ['a malformed time', 'list --since today', INVALID_TIME],
     ['a duration without a unit', `watch ${ORG} --timeout 10`, INVALID_TIMEOUT],
-    ['--ip with --no-access-list', `start ${REQUEST} --no-access-list`, conflict('--no-access-list', '--ip <address>')],
-    ['--sink with a file of requests', `start ${FROM} --sink a`, conflict('--from <file>', '--sink <name>')],
-    ['--again with a file of requests', `start ${FROM} --again`, conflict('--from <file>', '--again')],
-    ['--org with --workflow-id', `cancel ${ORG} --workflow-id x`, conflict('--workflow-id <id>', '--org <id>')],
+    [
+      '--ip with --no-access-list',
+      `start ${REQUEST} --no-access-list`,
+      conflict('--no-access-list', '--ip <address>'),
+    ],
+    [
+      '--sink with a file of requests',
+      `start ${FROM} --sink a`,
+      conflict('--from <file>', '--sink <name>'),
+    ],
+    [
+      '--again with a file of requests',
+      `start ${FROM} --again`,
+      conflict('--from <file>', '--again'),
+    ],
+    [
+      '--org with --workflow-id',
+      `cancel ${ORG} --workflow-id x`,
+      conflict('--workflow-id <id>', '--org <id>'),
+    ],
     ['--all with --org', `redeliver --all ${ORG}`, conflict('--all', '--org <id>')],
     [
       '--undelivered with --failure',
@@ -112,23 +133,29 @@ it('--help names every command and every exit code, and ends with exit code 0', 
   }
 });
 
-it.each(COMMANDS)('the examples in the help of %s have options that the command accepts', async (command) => {
-  process.chdir(fileIn());
-  write('requests.jsonl', '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}');
-  write('keys.json', '{"results": [], "totalCount": 0}');
-  const { stdout } = await run(`${command} --help`);
-  expect(stdout).not.toContain('default: false');
-  expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);
-  const examples = matchesIn(stdout, /^ {2}live-migration-prep (.+)$/gm);
-  expect(examples).not.toEqual([]);
-  for (const example of examples) {
-    const args = matchesIn(example, /("[^"]*"|\S+)/g).map((arg) => arg.replaceAll('"', ''));
-    expect(args.join(' ')).toMatch(new RegExp(`^${command} `));
-    // Settings that end a command before it connects.
-    const exit = await runWith(args, { ...NOWHERE, TEMPORAL_TLS: 'perhaps' });
-    expect(exit).not.toMatchObject({ code: EXIT_CODES.usage });
-  }
-});
+it.each(COMMANDS)(
+  'the examples in the help of %s have options that the command accepts',
+  async (command) => {
+    process.chdir(fileIn());
+    write(
+      'requests.jsonl',
+      '{"orgId": "64f1c0ffee5eed0000000a71", "accessListIps": [], "sink": "drop"}',
+    );
+    write('keys.json', '{"results": [], "totalCount": 0}');
+    const { stdout } = await run(`${command} --help`);
+    expect(stdout).not.toContain('default: false');
+    expect(stdout).toMatch(/^Documentation: https:.*\/docs\/commands\.md$/m);
+    const examples = matchesIn(stdout, /^ {2}live-migration-prep (.+)$/gm);
+    expect(examples).not.toEqual([]);
+    for (const example of examples) {
+      const args = matchesIn(example, /("[^"]*"|\S+)/g).map((arg) => arg.replaceAll('"', ''));
+      expect(args.join(' ')).toMatch(new RegExp(`^${command} `));
+      // Settings that end a command before it connects.
+      const exit = await runWith(args, { ...NOWHERE, TEMPORAL_TLS: 'perhaps' });
+      expect(exit).not.toMatchObject({ code: EXIT_CODES.usage });
+    }
+  },
+);
 
 it('--version prints the version of the package', async () => {
   expect(await run('--version')).toEqual({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
@@ -152,9 +179,19 @@ it('--timeout takes durations up to the longest timer of Node', () => {
 
 it.each([
   ['--timeout refuses a duration of zero', '0s', duration, 'Write a duration such as'],
-  ['--timeout refuses more than a timer of Node', '2147483.648s', duration, 'Write a duration such'],
+  [
+    '--timeout refuses more than a timer of Node',
+    '2147483.648s',
+    duration,
+    'Write a duration such',
+  ],
   ['--since refuses an age of zero', '0s', timeOrAge, 'Write a time such as'],
-  ['--since refuses a time without an offset', '2026-11-25T09:00:00', timeOrAge, 'Write a time such'],
+  [
+    '--since refuses a time without an offset',
+    '2026-11-25T09:00:00',
+    timeOrAge,
+    'Write a time such',
+  ],
 ])('%s', (_, text, parser, message) => {
   expect(() => parser(text)).toThrow(message);
 });

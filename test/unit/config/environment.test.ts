@@ -9,12 +9,15 @@ const API_KEY_ENV = {
   MONGODB_ATLAS_PRIVATE_API_KEY: `${CANARY}-private`,
 };
 
-const defaultCredential = (env: Env, yaml = '') => load(SINKS + yaml, env).atlas.credentials.get('default');
+const defaultCredential = (env: Env, yaml = '') =>
+  load(SINKS + yaml, env).atlas.credentials.get('default');
 
 describe('the credential of the environment', () => {
   test('is a service account', () => {
     const account = defaultCredential({});
-    expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(`${CANARY}-secret`);
+    expect(account?.type === 'serviceAccount' && account.clientSecret.read()).toBe(
+      `${CANARY}-secret`,
+    );
   });
 
   test('is an API key when there is no service account', () => {
@@ -23,7 +26,8 @@ describe('the credential of the environment', () => {
   });
 
   test('gives way to a credential of the same name in the file', () => {
-    const yaml = 'atlas: {credentials: {default: {type: apiKey, publicKey: public, privateKey: {env: P}}}}\n';
+    const yaml =
+      'atlas: {credentials: {default: {type: apiKey, publicKey: public, privateKey: {env: P}}}}\n';
     expect(defaultCredential({ P: 'private' }, yaml)).toMatchObject({ type: 'apiKey' });
   });
 
@@ -35,7 +39,10 @@ describe('the credential of the environment', () => {
 });
 
 test('two variables name the version of a worker', () => {
-  expect(load(SINKS, { [NAME]: 'lmp', [BUILD]: '1.0' }).deployment).toEqual({ name: 'lmp', buildId: '1.0' });
+  expect(load(SINKS, { [NAME]: 'lmp', [BUILD]: '1.0' }).deployment).toEqual({
+    name: 'lmp',
+    buildId: '1.0',
+  });
 });
 
 it.each([
@@ -46,21 +53,25 @@ it.each([
   ['http://127.evil.example', 'http://127.evil.example', 'with'],
   ['http://127.0.0.1.evil.example', 'http://127.0.0.1.evil.example', 'with'],
 ])('the base URL %s is read as %s, %s a warning', (url, baseUrl, kind) => {
-  const warning = 'atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https';
+  const warning =
+    'atlas.baseUrl is http, so credentials and tokens are sent unencrypted: write https';
   const warnings = kind === 'with' ? [warning] : [];
   expect(load(SINKS, { [BASE_URL]: url })).toMatchObject({ atlas: { baseUrl }, warnings });
 });
 
 test('the base URL of Atlas in the file takes precedence', () => {
   const yaml = `${SINKS}atlas: {baseUrl: 'https://file.example'}\n`;
-  expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe('https://file.example');
+  expect(load(yaml, { [BASE_URL]: 'https://environment.example' }).atlas.baseUrl).toBe(
+    'https://file.example',
+  );
 });
 
 const MALFORMED = 'is not a credential: it contains white space or characters outside ASCII';
 const SERVER = "is not a server's address: write one such as https://cloud.mongodb.com";
 const PROXY = "is not a proxy's address";
 
-const variable = (problem: string) => expect.stringMatching(`(^|: )environment variable ${problem}`);
+const variable = (problem: string) =>
+  expect.stringMatching(`(^|: )environment variable ${problem}`);
 
 it.each([
   [ID, SECRET, `${SECRET} is not set or empty: set it`],
@@ -73,7 +84,11 @@ it.each([
 
 it.each([
   [SECRET, `${CANARY}\r\nX-Header: 1`, MALFORMED],
-  [KEYS, `{"keys":[{"k":"${CANARY}`, 'cannot be used: .*not JSON: restore them .*; for a first .* sealing-keys --file'],
+  [
+    KEYS,
+    `{"keys":[{"k":"${CANARY}`,
+    'cannot be used: .*not JSON: restore them .*; for a first .* sealing-keys --file',
+  ],
   [BASE_URL, 'cloud.mongodb.com', SERVER],
   [BASE_URL, 'ftp://cloud.mongodb.com', SERVER],
   [BASE_URL, 'https://cloud.mongodb.com/api/atlas/v2', SERVER],
@@ -81,10 +96,17 @@ it.each([
   ['HTTPS_PROXY', 'proxy:3128', PROXY],
   ['http_proxy', 'the proxy', PROXY],
   ['HTTP_PROXY', `http://us%zer:${CANARY}@proxy`, PROXY],
-  ['NODE_TLS_REJECT_UNAUTHORIZED', '0', 'lets anybody between the worker and Atlas read its credentials'],
-])('the variable %s is refused with the value %j, and no secret is quoted', (name, value, problem) => {
-  expect(problemsOf(SINKS, { [name]: value })).toEqual([variable(`${name} ${problem}`)]);
-});
+  [
+    'NODE_TLS_REJECT_UNAUTHORIZED',
+    '0',
+    'lets anybody between the worker and Atlas read its credentials',
+  ],
+])(
+  'the variable %s is refused with the value %j, and no secret is quoted',
+  (name, value, problem) => {
+    expect(problemsOf(SINKS, { [name]: value })).toEqual([variable(`${name} ${problem}`)]);
+  },
+);
 
 test('empty variables count as unset', () => {
   const names = [BASE_URL, 'MONGODB_ATLAS_PUBLIC_API_KEY', NAME, BUILD, 'HTTPS_PROXY'];

@@ -41,12 +41,16 @@ atlas:
   const a = atlas.credentials.get('a');
   expect(a?.type === 'serviceAccount' && a.clientSecret.read()).toBe(`${CANARY}-a`);
   const one = { credential: 'b', sinks: ['other'] };
-  expect(atlas.organizations).toEqual(new Map([ORG, '123456789012345678901234'].map((id) => [id, one])));
+  expect(atlas.organizations).toEqual(
+    new Map([ORG, '123456789012345678901234'].map((id) => [id, one])),
+  );
 });
 
 it('sealing keys of a file take precedence over those of the environment', () => {
   write('keys.json', JSON.stringify({ keys: [{ ...makeKey(new Date()), kid: 'of-the-file' }] }));
-  expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual(['of-the-file']);
+  expect(load(`${SINKS}sealing: {keys: {file: keys.json}}\n`).sealing.keyIds()).toEqual([
+    'of-the-file',
+  ]);
 });
 
 it('a configuration with many problems names all of them at once, each with its place', () => {
@@ -64,7 +68,9 @@ atlas:
 sealing: {keys: {file: nope.json}}
 `;
   const env = { MONGODB_ATLAS_BASE_URL: 'nonsense', MONGODB_ATLAS_CLIENT_SECRET: undefined };
-  const places = problemsOf(yaml, env).map((problem) => problem.replace(/^lmp\.yaml|(:| is) .*$/g, ''));
+  const places = problemsOf(yaml, env).map((problem) =>
+    problem.replace(/^lmp\.yaml|(:| is) .*$/g, ''),
+  );
   expect(places.sort()).toEqual([
     ':1 taskQueu',
     `:10 atlas.organizations.${ORG}.sinks.0`,
@@ -92,7 +98,11 @@ describe('a YAML file', () => {
 
   it.each([
     ['a key twice', `a: ${CANARY}\nb: {}\na: ${CANARY}\n`, ':3 Map keys must be unique'],
-    ['an alias of nothing', `a: x\nb: *${CANARY}\n`, ':2 unknown alias: put a text that starts with * in quotes'],
+    [
+      'an alias of nothing',
+      `a: x\nb: *${CANARY}\n`,
+      ':2 unknown alias: put a text that starts with * in quotes',
+    ],
     ['too many aliases', LAUGHS, ' has too many aliases (*name): write more of their values out'],
   ])('with %s is refused with the reason', (_what, yaml, problem) => {
     expect(read(yaml)).toMatchObject({ content: undefined, problems: [`lmp.yaml${problem}`] });
@@ -106,7 +116,19 @@ describe('a YAML file', () => {
 
   it('is read or refused for any text, and no problem quotes it', () => {
     const signs = Array.from('ab:-[]{},"\'|>#%@?!\t\n\u0000\uFEFF');
-    const longer = [': ', '\n  ', '- ', '&a ', '*a', '? ', '!!int ', '---\n', '...\n', '<<: ', '__proto__'];
+    const longer = [
+      ': ',
+      '\n  ',
+      '- ',
+      '&a ',
+      '*a',
+      '? ',
+      '!!int ',
+      '---\n',
+      '...\n',
+      '<<: ',
+      '__proto__',
+    ];
     const part = fc.constantFrom(CANARY, ...signs, ...longer);
     fc.assert(
       fc.property(fc.array(part, { maxLength: 30 }), (parts) => {

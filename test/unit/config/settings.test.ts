@@ -4,41 +4,74 @@ const SHORTER = 'is less than initialIntervalMs: raise it';
 const SUCH_AS = `name the one of each organization, such as ${ORG}: {credential: default, sinks: [drop]}`;
 
 /** Take away what the environment holds. */
-const NO_CREDENTIAL = { MONGODB_ATLAS_CLIENT_ID: undefined, MONGODB_ATLAS_CLIENT_SECRET: undefined };
+const NO_CREDENTIAL = {
+  MONGODB_ATLAS_CLIENT_ID: undefined,
+  MONGODB_ATLAS_CLIENT_SECRET: undefined,
+};
 const NO_KEYS = { LIVE_MIGRATION_PREP_SEALING_KEYS: '' };
 const KEY_PAIR = { P: 'public', Q: CANARY };
 const ONLY_FILE = { ...NO_CREDENTIAL, ...KEY_PAIR };
 const NOT_ASCII = { ...NO_CREDENTIAL, P: 'public', Q: `${CANARY}ü` };
 
 const apiKey = '{type: apiKey, publicKey: {env: P}, privateKey: {env: Q}}';
-const keyWith = (id: string, secret: string) => `a: {type: apiKey, publicKey: ${id}, privateKey: ${secret}}`;
+const keyWith = (id: string, secret: string) =>
+  `a: {type: apiKey, publicKey: ${id}, privateKey: ${secret}}`;
 const credentials = (list: string) => `atlas: {credentials: {${list}}}`;
 const SECRET_AS_ID = credentials(keyWith('mdb_sa_sk_CANARY', '{env: Q}'));
 const organization = (rest: string) => `atlas: {organizations: {${ORG}: {${rest}}}}`;
 
 it.each<[problem: string, yaml: string, env?: Env]>([
   ['retries.giveUpMs: is not a setting: correct or remove it', 'retries: {giveUpMs: 1}'],
-  ['sinks.a/b: is not a valid name of a sink: write letters, digits and . _', '  a/b: {type: file, directory: d}'],
+  [
+    'sinks.a/b: is not a valid name of a sink: write letters, digits and . _',
+    '  a/b: {type: file, directory: d}',
+  ],
   ['taskQueue: is blank or has control characters', 'taskQueue: "  "'],
   ['taskQueue: is blank or has control characters', 'taskQueue: "a\\e[2J"'],
-  ['has more than 200 characters: shorten it', credentials(`${'a'.repeat(201)}: ${apiKey}`), ONLY_FILE],
+  [
+    'has more than 200 characters: shorten it',
+    credentials(`${'a'.repeat(201)}: ${apiKey}`),
+    ONLY_FILE,
+  ],
   ['metrics.host: is not an IP address', 'metrics: {host: localhost}'],
 
   // Temporal would refuse these.
   [`retries.maximumIntervalMs: ${SHORTER}`, 'retries: {initialIntervalMs: 60001}'],
-  ['retries.maximumPauseMs: is less than maximumIntervalMs: raise it', 'retries: {maximumIntervalMs: 21600001}'],
+  [
+    'retries.maximumPauseMs: is less than maximumIntervalMs: raise it',
+    'retries: {maximumIntervalMs: 21600001}',
+  ],
 
   ['atlas.credentials: there is no credential: set MONGODB_ATLAS_CLIENT_ID and', '', NO_CREDENTIAL],
-  ['a.privateKey: environment variable Q is not a credential', credentials(`a: ${apiKey}`), NOT_ASCII],
+  [
+    'a.privateKey: environment variable Q is not a credential',
+    credentials(`a: ${apiKey}`),
+    NOT_ASCII,
+  ],
   ['a.publicKey: is not an id or an address: write it', SECRET_AS_ID, ONLY_FILE],
   ['a.privateKey: is not a reference', credentials(keyWith('id', CANARY)), NO_CREDENTIAL],
-  ['a.type: is not a type of credential: write', credentials(`a: {type: ${CANARY}}`), NO_CREDENTIAL],
+  [
+    'a.type: is not a type of credential: write',
+    credentials(`a: {type: ${CANARY}}`),
+    NO_CREDENTIAL,
+  ],
   ["atlas.baseUrl: is not a server's address", 'atlas: {baseUrl: cloud.mongodb.com}'],
   ['sealing.keys: is not a reference to a secret: write', `sealing: {keys: ${KEYS}}`],
-  ['sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; for a first', '', NO_KEYS],
-  ['nope.json cannot be read (ENOENT): correct its path, or for a first', 'sealing: {keys: {file: nope.json}}'],
+  [
+    'sealing.keys: is missing: name a file, or set LIVE_MIGRATION_PREP_SEALING_KEYS; for a first',
+    '',
+    NO_KEYS,
+  ],
+  [
+    'nope.json cannot be read (ENOENT): correct its path, or for a first',
+    'sealing: {keys: {file: nope.json}}',
+  ],
 
-  [`is missing: with several credentials (default, a), ${SUCH_AS}`, credentials(`a: ${apiKey}`), KEY_PAIR],
+  [
+    `is missing: with several credentials (default, a), ${SUCH_AS}`,
+    credentials(`a: ${apiKey}`),
+    KEY_PAIR,
+  ],
   ['atlas.organizations: is empty, so it serves no organization', 'atlas: {organizations: {}}'],
   [`${ORG}.sinks: is empty`, organization('credential: default, sinks: []')],
   [`${ORG}.credential: nope is not configured`, organization('credential: nope, sinks: [drop]')],
@@ -80,6 +113,8 @@ it.each([
   expect(problemsOf(SINKS + settings)).toEqual([]);
   const beyond = settings.replace(/\d+/g, (value) => String(Number(value) + step));
   expect(problemsOf(SINKS + beyond)).toEqual(
-    settings.match(/\w+(?=: \d)/g)?.map((name): unknown => expect.stringContaining(`.${name}: is ${extreme} than `)),
+    settings
+      .match(/\w+(?=: \d)/g)
+      ?.map((name): unknown => expect.stringContaining(`.${name}: is ${extreme} than `)),
   );
 });

@@ -11,19 +11,31 @@ import * as inputs from '../../../src/shared/activities';
 import { linkTokenCreatedSchema } from '../../../src/sinks/webhook';
 import { codeBlocks, page } from '../../support/markdown';
 
-const REQUEST = { orgId: '64f1c0ffee5eed0000000a71', accessListIps: ['192.31.196.7'], sink: 'drop' };
+const REQUEST = {
+  orgId: '64f1c0ffee5eed0000000a71',
+  accessListIps: ['192.31.196.7'],
+  sink: 'drop',
+};
 
 const firstJson = (name: string) => JSON.parse(codeBlocks(page(name), 'json')[0] ?? '') as object;
 
 const RECEIPT = { ...firstJson('docs/contract.md'), tokenSha256: 'a'.repeat(64) };
-const DETAILS = { status: 403, fields: [{ field: 'sink', description: 'is empty' }], unconfirmedTokens: 0 };
+const DETAILS = {
+  status: 403,
+  fields: [{ field: 'sink', description: 'is empty' }],
+  unconfirmedTokens: 0,
+};
 
 /** One document of each, a property of it with a value that is not valid, and whether it may grow. */
 const EXAMPLES: Record<string, [document: object, invalid: object, mayGrow: boolean]> = {
   'prepare-request.schema.json': [REQUEST, { orgId: 'A'.repeat(24) }, false],
   'receipt.schema.json': [RECEIPT, { deliveredAt: 'today' }, true],
   'failure-details.schema.json': [DETAILS, { unconfirmedTokens: -1 }, true],
-  'link-token-created.schema.json': [firstJson('docs/sinks/webhook.md'), { type: 'link-token.removed' }, true],
+  'link-token-created.schema.json': [
+    firstJson('docs/sinks/webhook.md'),
+    { type: 'link-token.removed' },
+    true,
+  ],
 };
 
 describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
@@ -34,10 +46,16 @@ describe.each(Object.entries(JSON_SCHEMAS))('schemas/%s', (name, schema) => {
 
   it('has an id, a title, and a description of itself and of each property', () => {
     const text = expect.stringMatching(/./) as unknown;
-    expect(schema).toMatchObject({ $id: expect.stringMatching(/^urn:/), title: text, description: text });
+    expect(schema).toMatchObject({
+      $id: expect.stringMatching(/^urn:/),
+      title: text,
+      description: text,
+    });
     JSON.stringify(schema, (key, value: Record<string, object>) => {
       if (key !== 'properties') return value;
-      for (const property of Object.values(value)) expect(property).toMatchObject({ description: text });
+      for (const property of Object.values(value)) {
+        expect(property).toMatchObject({ description: text });
+      }
       return value;
     });
   });
@@ -62,13 +80,19 @@ const BOUNDED_PATTERN = /^\^(?!.*\{\d+,\})(\([^*+]*\)|[^*+|]*)\$$/;
 function findUnbounded(schema: JsonSchema, place = ''): string[] {
   const { type, anyOf, properties = {}, items, additionalProperties } = schema;
   const findIn = (parts: object) =>
-    Object.entries(parts).flatMap(([name, part]) => findUnbounded(part as JsonSchema, `${place}.${name}`));
+    Object.entries(parts).flatMap(([name, part]) =>
+      findUnbounded(part as JsonSchema, `${place}.${name}`),
+    );
   const found = (isBounded: boolean) => (isBounded ? [] : [place]);
   if (anyOf) return findIn(anyOf);
   if (schema.enum ?? schema.const) return [];
   if (type === 'array') return [...found(schema.maxItems !== undefined), ...findIn({ items })];
-  if (type === 'object') return [...found(typeof additionalProperties !== 'object'), ...findIn(properties)];
-  if (type !== 'string') return found(['number', 'integer', 'boolean', 'null'].includes(String(type)));
+  if (type === 'object') {
+    return [...found(typeof additionalProperties !== 'object'), ...findIn(properties)];
+  }
+  if (type !== 'string') {
+    return found(['number', 'integer', 'boolean', 'null'].includes(String(type)));
+  }
   return found(schema.maxLength !== undefined || BOUNDED_PATTERN.test(schema.pattern ?? ''));
 }
 
@@ -102,11 +126,26 @@ it('the longest access list, with every kind of warning, stays within the bounds
   );
   const { request } = validateFields({ ...REQUEST, accessListIps: [...wide, ...entries] });
   expect(request?.warnings).toHaveLength(2);
-  expect(schemas.validRequestSchema.safeParse({ ...request, credential: 'default' }).error).toBeUndefined();
+  expect(
+    schemas.validRequestSchema.safeParse({ ...request, credential: 'default' }).error,
+  ).toBeUndefined();
 });
 
-const NOTHING = { step: null, sink: null, deliveryId: null, tokenSha256: null, unconfirmedTokens: 0 };
-const FOREIGN = { step: 7, sink: {}, deliveryId: 'x', tokenSha256: true, unconfirmedTokens: -1, other: 1 };
+const NOTHING = {
+  step: null,
+  sink: null,
+  deliveryId: null,
+  tokenSha256: null,
+  unconfirmedTokens: 0,
+};
+const FOREIGN = {
+  step: 7,
+  sink: {},
+  deliveryId: 'x',
+  tokenSha256: true,
+  unconfirmedTokens: -1,
+  other: 1,
+};
 
 it.each([
   ['a missing memo', undefined],
@@ -118,6 +157,12 @@ it.each([
 
 it('the memo of an undelivered run is read', () => {
   const deliveryId = '0b3ff6a0-95cc-4c2a-a4c1-8a2a5b2b1a52';
-  const given = { step: 'undelivered', sink: 'drop', deliveryId, tokenSha256: 'b', unconfirmedTokens: 2 };
+  const given = {
+    step: 'undelivered',
+    sink: 'drop',
+    deliveryId,
+    tokenSha256: 'b',
+    unconfirmedTokens: 2,
+  };
   expect(schemas.readMemo(given)).toEqual(given);
 });

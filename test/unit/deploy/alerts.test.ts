@@ -28,8 +28,12 @@ it('each alert fires in a unit test of the rules, and none fires in the first on
     ...alert_rule_test.flatMap(({ alertname, exp_alerts }) => (exp_alerts ? `"${alertname}"` : [])),
   ]);
   const alerts = alertRules().map(({ alert }) => alert);
-  expect(alerts.filter((alert) => !firing.some((labels) => labels.includes(`"${alert}"`)))).toEqual([]);
-  expect(tests[0]?.alert_rule_test).toEqual(alerts.map((alertname) => ({ alertname, eval_time: '2h' })));
+  expect(alerts.filter((alert) => !firing.some((labels) => labels.includes(`"${alert}"`)))).toEqual(
+    [],
+  );
+  expect(tests[0]?.alert_rule_test).toEqual(
+    alerts.map((alertname) => ({ alertname, eval_time: '2h' })),
+  );
 });
 
 it('the resource of the Prometheus operator has the same alerts (npm run prometheus-rule)', () => {

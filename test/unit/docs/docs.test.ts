@@ -32,7 +32,9 @@ beforeAll(() => readHelp());
 describe('every page', () => {
   /** Finds what is wrong in each page, below its name. */
   const findInPages = (find: (text: string, name: string) => string[]) =>
-    markdown.pageNames().flatMap((name) => find(page(name), name).map((problem) => `${name}: ${problem}`));
+    markdown
+      .pageNames()
+      .flatMap((name) => find(page(name), name).map((problem) => `${name}: ${problem}`));
 
   it('links only to what is there', () => {
     const isMissing = (link: string, name: string) => {
@@ -41,17 +43,23 @@ describe('every page', () => {
       if (!existsSync(path.join(markdown.ROOT, file))) return true;
       return anchor !== undefined && !markdown.anchors(page(file)).includes(anchor);
     };
-    const missing = findInPages((text, name) => markdown.relativeLinks(text).filter((link) => isMissing(link, name)));
+    const missing = findInPages((text, name) =>
+      markdown.relativeLinks(text).filter((link) => isMissing(link, name)),
+    );
     expect(missing).toEqual([]);
   });
 
   it('names only commands and options that exist', () => {
-    const unknown = findInPages((text) => invocationsIn(text).filter((invocation) => !exists(invocation)));
+    const unknown = findInPages((text) =>
+      invocationsIn(text).filter((invocation) => !exists(invocation)),
+    );
     expect(unknown).toEqual([]);
   });
 
   it('has JSON that parses', () => {
-    const malformed = findInPages((text) => markdown.codeBlocks(text, 'json').filter((json) => !parses(json)));
+    const malformed = findInPages((text) =>
+      markdown.codeBlocks(text, 'json').filter((json) => !parses(json)),
+    );
     expect(malformed).toEqual([]);
   });
 });
@@ -62,12 +70,16 @@ const firstCells = (name: string, heading: string) =>
 it('docs/commands.md describes every command and exit code', () => {
   const [, ...commands] = helps.keys();
   expect(firstCells('docs/commands.md', 'Commands').sort()).toEqual(commands.sort());
-  expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(Object.values(EXIT_CODES).map(String));
+  expect(firstCells('docs/commands.md', 'Exit codes')).toEqual(
+    Object.values(EXIT_CODES).map(String),
+  );
 });
 
 it('docs/contract.md explains every failure type and shows every field of a receipt', () => {
   expect(firstCells('docs/contract.md', 'How a run ends')).toEqual(FAILURE_TYPES);
-  expect(firstCells('docs/contract.md', 'What the Updates fail with')).toEqual(DELIVERY_FAILURE_TYPES);
+  expect(firstCells('docs/contract.md', 'What the Updates fail with')).toEqual(
+    DELIVERY_FAILURE_TYPES,
+  );
   expect(firstCells('docs/contract.md', 'How an Update is refused')).toEqual(REFUSAL_TYPES);
   const [receipt = ''] = markdown.codeBlocks(page('docs/contract.md'), 'json');
   const fields = Object.keys(receiptSchema.shape).sort();
@@ -97,7 +109,11 @@ it('docs/architecture.md says what the code does after a response of each status
   const table = tableBelow(page('docs/architecture.md'), 'What a response from Atlas leads to');
   const failures = table.filter(([response = '']) => /^\d{3}\b(?!.* with a token)/.test(response));
   const documented = failures.flatMap(([response = '', outcome = '', tokenMayExist]) =>
-    matchesIn(response, /(\d{3})/g).map((status) => [Number(status), outcome.split(',')[0], tokenMayExist]),
+    matchesIn(response, /(\d{3})/g).map((status) => [
+      Number(status),
+      outcome.split(',')[0],
+      tokenMayExist,
+    ]),
   );
   const classified = documented.map(([status]) => {
     const response = { status: Number(status), json: null, retryAfterMs: undefined };
@@ -115,7 +131,9 @@ describe('docs/configuration.md', () => {
   it('has each setting, with its default', () => {
     const context = { env: {}, baseDirectory: '/', warn: () => undefined };
     const rows = tableBelow(configuration, 'Settings').map(([name, value]) => [name, value]);
-    expect(rows).toEqual(documentedSettings(settingsSchema(context, { credentials: [], sinks: [] })));
+    expect(rows).toEqual(
+      documentedSettings(settingsSchema(context, { credentials: [], sinks: [] })),
+    );
   });
 
   it('has an example without a problem', () => {
@@ -139,7 +157,8 @@ describe.each(Object.entries(LANGUAGES))('the %s examples', (_, language) => {
 
   it('name every type of a failed delivery in join', () => {
     const source = sourceOf(language, 'join');
-    const isNamed = (type: string) => source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
+    const isNamed = (type: string) =>
+      source.includes(`"${type}"`) || source.includes('DELIVERY_FAILURE_TYPES');
     expect(DELIVERY_FAILURE_TYPES.filter((type) => !isNamed(type))).toEqual([]);
   });
 });
@@ -152,22 +171,27 @@ it('the TypeScript examples pin the versions of this package', () => {
       devDependencies: Record<string, string>;
     };
   const { version, dependencies, devDependencies } = packageIn('.');
-  const tarball = { 'live-migration-prep-contract': `file:live-migration-prep-contract-${version}.tgz` };
+  const tarball = {
+    'live-migration-prep-contract': `file:live-migration-prep-contract-${version}.tgz`,
+  };
   const theirs = packageIn('examples/typescript').dependencies;
   expect({ ...dependencies, ...devDependencies, ...tarball }).toMatchObject(theirs);
 });
 
 it('every file that names the version of the program is changed by npm version', () => {
   const folders = ['.github', 'deploy', 'docker', 'docs', 'examples'].flatMap((folder) =>
-    readdirSync(path.join(markdown.ROOT, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
-      path.join(folder, name),
+    readdirSync(path.join(markdown.ROOT, folder), { recursive: true, encoding: 'utf8' }).map(
+      (name) => path.join(folder, name),
     ),
   );
   const isText = (name: string) =>
-    /(\.(json|md|mod|py|toml|ts|txt|ya?ml)|file)$/.test(name) && !/node_modules|venv|package-lock|CHANGELOG/.test(name);
+    /(\.(json|md|mod|py|toml|ts|txt|ya?ml)|file)$/.test(name) &&
+    !/node_modules|venv|package-lock|CHANGELOG/.test(name);
   const names = [...readdirSync(markdown.ROOT), ...folders].filter(isText);
   const pattern = versionPattern(VERSION);
-  expect(names.filter((name) => page(name).match(pattern)).sort()).toEqual([...FILES_WITH_VERSION].sort());
+  expect(names.filter((name) => page(name).match(pattern)).sort()).toEqual(
+    [...FILES_WITH_VERSION].sort(),
+  );
 });
 
 function parses(json: string): boolean {
@@ -183,7 +207,9 @@ function parses(json: string): boolean {
 function invocationsIn(text: string): string[] {
   const shell = markdown.codeBlocks(text, 'sh').join('\n').replaceAll('\\\n', ' ');
   const lines = matchesIn(shell, /(?:^ *|&& |\| )live-migration-prep( [^|\n]*)/gm);
-  const spans = markdown.codeSpans(text).flatMap((span) => matchesIn(span, /^live-migration-prep( [^|]+)/g));
+  const spans = markdown
+    .codeSpans(text)
+    .flatMap((span) => matchesIn(span, /^live-migration-prep( [^|]+)/g));
   const bare = markdown
     .codeSpans(text)
     .filter((span) => [...helps.keys()].some((name) => span.startsWith(`${name} --`)));
@@ -193,8 +219,12 @@ function invocationsIn(text: string): string[] {
 /** Tells whether the command and all its options exist. */
 function exists(invocation: string): boolean {
   const command = /^(?: [a-z]+(?:-[a-z]+)*)*/.exec(invocation)?.[0].trim() ?? '';
-  const name = [...helps.keys()].find((known) => known !== '' && `${command} `.startsWith(`${known} `)) ?? '';
+  const name =
+    [...helps.keys()].find((known) => known !== '' && `${command} `.startsWith(`${known} `)) ?? '';
   const options = matchesIn(invocation, / (--[a-z][a-z-]*)/g);
   const help = `${helps.get('')} ${helps.get(name)}`;
-  return (command === '' || name !== '') && options.every((option) => new RegExp(`${option}\\b(?!-)`).test(help));
+  return (
+    (command === '' || name !== '') &&
+    options.every((option) => new RegExp(`${option}\\b(?!-)`).test(help))
+  );
 }

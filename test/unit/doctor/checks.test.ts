@@ -23,7 +23,10 @@ const WORKER = {
 
 /** Runs the checks of a worker with one sink; returns findings by their check. */
 async function runChecks(change: Partial<typeof WORKER>) {
-  const { visible, role, openCircuit, keyIds, sink, served, scope, onHost } = { ...WORKER, ...change };
+  const { visible, role, openCircuit, keyIds, sink, served, scope, onHost } = {
+    ...WORKER,
+    ...change,
+  };
   const services = {
     atlas: {
       visibleOrganizations: visible,
@@ -42,7 +45,9 @@ async function runChecks(change: Partial<typeof WORKER>) {
 
 const including = (text: string) => expect.stringContaining(text);
 const listing = (...ids: string[]) => ({ visible: () => Promise.resolve(ids) });
-const sinkThat = (check: () => Promise<string>, more: Partial<Sink> = {}) => ({ sink: { check, ...more } });
+const sinkThat = (check: () => Promise<string>, more: Partial<Sink> = {}) => ({
+  sink: { check, ...more },
+});
 
 const [CREDENTIAL, ROLE] = ['credential acme', 'role of credential acme'];
 const ORGANIZATION = `organization ${ORG}`;
@@ -61,7 +66,10 @@ const REQUEST = { scope: SCOPE };
 const WITH_SOURCE = { scope: { ...SCOPE, target: { orgId: ORG, sourceOrgId: SOURCE_ORG } } };
 const absent = connectionError('orgs', false, 'ECONNREFUSED', 'https://atlas.test');
 const ABSENT = { visible: () => Promise.reject(absent) };
-const NO_CONNECTION = failedCheck(including('no connection to Atlas at https://atlas.test ('), true);
+const NO_CONNECTION = failedCheck(
+  including('no connection to Atlas at https://atlas.test ('),
+  true,
+);
 const NO_ATLAS = { ...REQUEST, ...ABSENT };
 const HOST = { onHost: true };
 const OPEN = { openCircuit: 'this worker sends no request', ...REQUEST };
@@ -78,23 +86,73 @@ const SINK_REJECTS = sinkThat(() => Promise.reject(new SinkRejectedError('no')))
 
 it.each<[what: string, checked: string, worker: Partial<typeof WORKER>, finding: object]>([
   ['a credential that Atlas accepts is ok', CREDENTIAL, {}, ok('accepted by Atlas')],
-  ["on the worker's host, the check of a credential names its organization", CREDENTIAL, HOST, VISIBLE],
-  ['a credential without a connection to Atlas is a retryable error', CREDENTIAL, ABSENT, NO_CONNECTION],
+  [
+    "on the worker's host, the check of a credential names its organization",
+    CREDENTIAL,
+    HOST,
+    VISIBLE,
+  ],
+  [
+    'a credential without a connection to Atlas is a retryable error',
+    CREDENTIAL,
+    ABSENT,
+    NO_CONNECTION,
+  ],
   ['a credential whose circuit is open is a warning', CREDENTIAL, OPEN, WITH_OPEN],
-  ['the check of a role is ok, with the number of organizations', ROLE, {}, ok(`${MAY} in 1 organization`)],
+  [
+    'the check of a role is ok, with the number of organizations',
+    ROLE,
+    {},
+    ok(`${MAY} in 1 organization`),
+  ],
   ["on the worker's host, the check of a role names the organizations", ROLE, HOST, MAY_IN_ORG],
-  ['without a map of organizations, a role is checked in the visible one', DEFAULT_ROLE, UNMAPPED, MAY_IN_ORG],
-  ['without any visible organization, the check of a role is a warning', DEFAULT_ROLE, NONE, NONE_VISIBLE],
+  [
+    'without a map of organizations, a role is checked in the visible one',
+    DEFAULT_ROLE,
+    UNMAPPED,
+    MAY_IN_ORG,
+  ],
+  [
+    'without any visible organization, the check of a role is a warning',
+    DEFAULT_ROLE,
+    NONE,
+    NONE_VISIBLE,
+  ],
   ['without a connection to Atlas, the role stays unchecked', ROLE, ABSENT, NO_CREDENTIAL],
-  ['the organization of a request is ok if the role suffices', ORGANIZATION, REQUEST, ok(`credential acme ${MAY}`)],
-  ['without a connection to Atlas, the organization stays unchecked', ORGANIZATION, NO_ATLAS, NO_CREDENTIAL],
-  ['the check of the sealing keys names the one that seals first', 'sealing keys', TWO_KEYS, KEYS_OK],
+  [
+    'the organization of a request is ok if the role suffices',
+    ORGANIZATION,
+    REQUEST,
+    ok(`credential acme ${MAY}`),
+  ],
+  [
+    'without a connection to Atlas, the organization stays unchecked',
+    ORGANIZATION,
+    NO_ATLAS,
+    NO_CREDENTIAL,
+  ],
+  [
+    'the check of the sealing keys names the one that seals first',
+    'sealing keys',
+    TWO_KEYS,
+    KEYS_OK,
+  ],
   ['a sink without a check stays unchecked', 'sink drop', {}, NO_CHECK],
   ['a sink that is down is a retryable error', 'sink drop', SINK_DOWN, failedCheck('down', true)],
   ['a sink that rejects the check is an error', 'sink drop', SINK_REJECTS, failedCheck('no')],
   ['a sink that needs a source is ok without a request', 'sink drop', NEEDS_SOURCE, WORKS],
-  ['a sink that needs a source is ok with one', 'sink drop', { ...NEEDS_SOURCE, ...WITH_SOURCE }, WORKS],
-  ['a sink that needs a source is unchecked if the request has none', 'sink drop', LACKS_SOURCE, NO_SOURCE],
+  [
+    'a sink that needs a source is ok with one',
+    'sink drop',
+    { ...NEEDS_SOURCE, ...WITH_SOURCE },
+    WORKS,
+  ],
+  [
+    'a sink that needs a source is unchecked if the request has none',
+    'sink drop',
+    LACKS_SOURCE,
+    NO_SOURCE,
+  ],
 ])('%s', async (_what, checked, worker, finding) => {
   expect((await runChecks(worker))[checked]).toEqual(finding);
 });
@@ -159,7 +217,10 @@ it('the role is checked in 10 organizations at a time: in all configured, else i
   const visible = { ...listing(...ids), role };
   const { [DEFAULT_ROLE]: found } = await runChecks({ ...visible, served: unmapped });
   expect(found).toEqual(ok(`${MAY} in 10 organizations`));
-  const { [ROLE]: all } = await runChecks({ ...visible, served: { ...organizations, servedBy: () => ids } });
+  const { [ROLE]: all } = await runChecks({
+    ...visible,
+    served: { ...organizations, servedBy: () => ids },
+  });
   expect([all, most]).toEqual([ok(`${MAY} in 25 organizations`), 10]);
 });
 
@@ -205,9 +266,12 @@ const version = (buildId: string) => ({ deploymentName: 'prep', buildId });
 const [V1, V2] = [version('1.0'), version('2.0')];
 const NONE_CURRENT = { currentVersion: '__unversioned__' };
 const current = (of: object) => ({ currentDeploymentVersion: of, currentVersion: 'prep:1.0' });
-const set = 'temporal worker deployment set-current-version --namespace default --deployment-name prep';
+const set =
+  'temporal worker deployment set-current-version --namespace default --deployment-name prep';
 
-it.each<[what: string, polled: (object | null)[], versioningInfo: object | null, command: string | null]>([
+it.each<
+  [what: string, polled: (object | null)[], versioningInfo: object | null, command: string | null]
+>([
   ['with a version while none is current', [V1], NONE_CURRENT, `${set} --build-id 1.0`],
   ['with the current version', [V1], current(V1), null],
   ['with another version than the current one', [V2], current(V1), `${set} --build-id 2.0`],
@@ -226,20 +290,29 @@ it.each<[what: string, polled: (object | null)[], versioningInfo: object | null,
   ['beside one with the current version', [V2, V1], current(V1), null],
   ['without a version while none is current', [null], NONE_CURRENT, null],
   ['without a version while one is current', [null], current(V1), `${set} --unversioned`],
-  ['without a version while work moves to such', [null], { ...current(V1), rampingVersionPercentage: 5 }, null],
+  [
+    'without a version while work moves to such',
+    [null],
+    { ...current(V1), rampingVersionPercentage: 5 },
+    null,
+  ],
   ['with a version on a server that does not say which is current', [V1], null, null],
 ])(
   'a worker %s gets work, or the command that gives it work is named',
   async (_what, polled, versioningInfo, command) => {
     const pollers = polled.map((of) => ({
       ...polledAgo(0)[0],
-      deploymentOptions: of ? { ...of, workerVersioningMode: VERSIONED } : { workerVersioningMode: UNVERSIONED },
+      deploymentOptions: of
+        ? { ...of, workerVersioningMode: VERSIONED }
+        : { workerVersioningMode: UNVERSIONED },
     }));
     const describeTaskQueue = () => Promise.resolve({ pollers, versioningInfo });
     const client = { workflowService: { describeTaskQueue }, options: { namespace: 'default' } };
     const { state, message } = await checkTaskQueue(client as unknown as Client, 'prep');
     expect(state).toBe(command === null ? 'ok' : 'warning');
-    if (command !== null) expect(message).toMatch(/^the workers that poll task queue prep .*get no work, since /);
+    if (command !== null) {
+      expect(message).toMatch(/^the workers that poll task queue prep .*get no work, since /);
+    }
     if (command !== null) expect(message.endsWith(`: ${command}`)).toBe(true);
   },
 );

@@ -4,7 +4,8 @@ import { createDigest } from '../../../src/http/digest';
 const USERNAME = 'a"b\\c';
 const PASSWORD = 'Circle of Life';
 const REQUEST = { method: 'POST', uri: '/dir/index.html?a=1', headers: { accept: 'a/b' } };
-const ATLAS = 'Digest realm="MMS Public API", domain="", nonce="abc", algorithm=MD5, qop="auth", stale=false';
+const ATLAS =
+  'Digest realm="MMS Public API", domain="", nonce="abc", algorithm=MD5, qop="auth", stale=false';
 const STALE = ATLAS.replace('abc', 'def').replace('false', 'TRUE');
 const UNKNOWN_ALGORITHM = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"';
 
@@ -12,11 +13,20 @@ const md5 = (...parts: string[]) => createHash('md5').update(parts.join(':')).di
 
 /** Computes the response as RFC 7616 says. */
 const responseOf = ({ nonce = '', nc = '', cnonce = '' }) =>
-  md5(md5(USERNAME, 'MMS Public API', PASSWORD), nonce, nc, cnonce, 'auth', md5('POST', REQUEST.uri));
+  md5(
+    md5(USERNAME, 'MMS Public API', PASSWORD),
+    nonce,
+    nc,
+    cnonce,
+    'auth',
+    md5('POST', REQUEST.uri),
+  );
 
 function parametersOf(header = ''): Record<string, string> {
   const pairs = [...header.matchAll(/(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/g)];
-  return Object.fromEntries(pairs.map(([, name = '', quoted, bare]) => [name, quoted ?? bare ?? '']));
+  return Object.fromEntries(
+    pairs.map(([, name = '', quoted, bare]) => [name, quoted ?? bare ?? '']),
+  );
 }
 
 /** A client of a server that responds with one challenge after another, and then with 200. */
@@ -26,7 +36,10 @@ function clientOf(challenges: (string | null)[], readPassword = () => PASSWORD) 
   const withDigest = createDigest({ source, read: () => USERNAME }, { source, read: readPassword });
   const send = (headers: Record<string, string>) => {
     const challenge = challenges[seen.push(headers) - 1];
-    return Promise.resolve({ status: challenge === undefined ? 200 : 401, challenge: challenge ?? null });
+    return Promise.resolve({
+      status: challenge === undefined ? 200 : 401,
+      challenge: challenge ?? null,
+    });
   };
   return {
     seen,
@@ -67,7 +80,10 @@ describe('HTTP Digest', () => {
   });
 
   it('signs with the nonce of the latest challenge and the key of that moment, and counts from one', async () => {
-    const { signatures, request } = clientOf([ATLAS, STALE], jest.fn(() => PASSWORD).mockReturnValueOnce(''));
+    const { signatures, request } = clientOf(
+      [ATLAS, STALE],
+      jest.fn(() => PASSWORD).mockReturnValueOnce(''),
+    );
     await request();
     const latest = signatures().at(-1) ?? {};
     expect(latest).toMatchObject({ nonce: 'def', nc: '00000001', response: responseOf(latest) });
@@ -76,7 +92,10 @@ describe('HTTP Digest', () => {
   it.each([
     ['among those of other schemes', `Basic realm="other", ${ATLAS}, Basic realm="other"`],
     ['behind one with an algorithm that is not known', `${UNKNOWN_ALGORITHM}, ${ATLAS}`],
-    ['in capitals and with spaces', ATLAS.replace('Digest realm', 'DIGEST Realm').replaceAll('=', ' = ')],
+    [
+      'in capitals and with spaces',
+      ATLAS.replace('Digest realm', 'DIGEST Realm').replaceAll('=', ' = '),
+    ],
   ])('finds its challenge %s', async (_where, challenge) => {
     const { signatures, request } = clientOf([challenge]);
     expect(await request()).toMatchObject({ status: 200 });

@@ -17,7 +17,10 @@ describe('parseRetryAfterMs', () => {
     expect(parseRetryAfterMs(header, NOW)).toBe(milliseconds);
   });
 
-  it.each([null, ' ', '-5', '5,', '5s', '2026-01-02T03:05:05Z', 'Fri, never'])('reads no wait from %j', (header) => {
-    expect(parseRetryAfterMs(header, NOW)).toBeUndefined();
-  });
+  it.each([null, ' ', '-5', '5,', '5s', '2026-01-02T03:05:05Z', 'Fri, never'])(
+    'reads no wait from %j',
+    (header) => {
+      expect(parseRetryAfterMs(header, NOW)).toBeUndefined();
+    },
+  );
 });

@@ -2,7 +2,12 @@ import { EventEmitter, once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { HttpError, createSender, type HttpRequest, type SendOptions } from '../../../src/http/send';
+import {
+  HttpError,
+  createSender,
+  type HttpRequest,
+  type SendOptions,
+} from '../../../src/http/send';
 import { VERSION } from '../../../src/version';
 import { closeLater } from '../../support/clean-up';
 import * as servers from '../../support/servers';
@@ -31,15 +36,24 @@ function sendTo(server: { url: string }, timeoutMs = 30_000): Send {
 const sendToHttp = async (respond: servers.HttpHandler) => sendTo(await servers.serveHttp(respond));
 
 /** The same, below HTTP. */
-const sendToSocket = async (onText: (socket: Socket, text: string) => unknown, timeoutMs = 30_000) =>
-  sendTo(await servers.serveSocket((socket, text) => text !== null && onText(socket, text)), timeoutMs);
+const sendToSocket = async (
+  onText: (socket: Socket, text: string) => unknown,
+  timeoutMs = 30_000,
+) =>
+  sendTo(
+    await servers.serveSocket((socket, text) => text !== null && onText(socket, text)),
+    timeoutMs,
+  );
 
 const failureOf = (work: Promise<unknown>) => rejectionWithoutCanary(work, HttpError);
 
 describe('a request', () => {
   it('arrives with its method, path, headers, body and User-Agent, and send returns the response', async () => {
     const send = await sendToHttp(({ method, url, headers, text }, response) => {
-      response.writeHead(429, { 'WWW-Authenticate': 'Digest realm="r", nonce="n"', 'Retry-After': '7' });
+      response.writeHead(429, {
+        'WWW-Authenticate': 'Digest realm="r", nonce="n"',
+        'Retry-After': '7',
+      });
       response.end(JSON.stringify({ method, url, headers, text }));
     });
     const { text, ...response } = await send();
@@ -53,28 +67,39 @@ describe('a request', () => {
         method: 'POST',
         url: '/api?pretty=true',
         text: '{"a":"ü"}',
-        headers: { authorization, accept: 'a/b', 'content-type': 'c/d', 'content-length': '10', ...userAgent },
+        headers: {
+          authorization,
+          accept: 'a/b',
+          'content-type': 'c/d',
+          'content-length': '10',
+          ...userAgent,
+        },
       },
     });
     expect(JSON.parse(text)).toEqual(response.json);
   });
 
-  it.each([302, 401, 407, 421, 503])('that gets the status %i is sent once: no retry, no redirect', async (status) => {
-    const urls: unknown[] = [];
-    const send = await sendToHttp(({ url }, response) => {
-      urls.push(url);
-      response.writeHead(urls.length === 1 ? status : 201, { Location: '/elsewhere' }).end('{}');
-    });
-    expect(await send()).toMatchObject({ status, json: {} });
-    expect(urls).toHaveLength(1);
-  });
+  it.each([302, 401, 407, 421, 503])(
+    'that gets the status %i is sent once: no retry, no redirect',
+    async (status) => {
+      const urls: unknown[] = [];
+      const send = await sendToHttp(({ url }, response) => {
+        urls.push(url);
+        response.writeHead(urls.length === 1 ? status : 201, { Location: '/elsewhere' }).end('{}');
+      });
+      expect(await send()).toMatchObject({ status, json: {} });
+      expect(urls).toHaveLength(1);
+    },
+  );
 
   it.each<[what: string, encoding: string, body: Buffer]>([
     ['gzip', 'GZIP', gzipSync(TOKEN)],
     ['gzip without its checksum', 'gzip', gzipSync(TOKEN).subarray(0, -8)],
   ])('asks for gzip, and reads a body that is %s', async (_what, encoding, body) => {
     const send = await sendToHttp(({ headers }, response) => {
-      response.writeHead(headers['accept-encoding'] === 'gzip' ? 201 : 406, { 'Content-Encoding': encoding });
+      response.writeHead(headers['accept-encoding'] === 'gzip' ? 201 : 406, {
+        'Content-Encoding': encoding,
+      });
       response.end(body);
     });
     expect(await send()).toMatchObject({ status: 201, text: TOKEN });
@@ -82,21 +107,28 @@ describe('a request', () => {
 
   it('takes a body that is not gzip, despite its Content-Encoding, as empty', async () => {
     const headers = { 'Content-Encoding': 'gzip' };
-    const send = await sendToHttp((_request, response) => response.writeHead(201, headers).end('CANARY'));
+    const send = await sendToHttp((_request, response) =>
+      response.writeHead(201, headers).end('CANARY'),
+    );
     expect(await send()).toMatchObject({ status: 201, text: '' });
   });
 
   it.each([
     ['no', {}, (body: Buffer) => body],
     ['gzip', { 'Content-Encoding': 'gzip' }, gzipSync],
-  ])('takes a body of 1 MiB and leaves out a longer one, with %s encoding', async (_encoding, headers, encode) => {
-    for (const size of [MIB, MIB + 1]) {
-      const body = encode(Buffer.alloc(size, 'x'));
-      const send = await sendToHttp((_request, response) => response.writeHead(201, headers).end(body));
-      const { status, text } = await send();
-      expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
-    }
-  });
+  ])(
+    'takes a body of 1 MiB and leaves out a longer one, with %s encoding',
+    async (_encoding, headers, encode) => {
+      for (const size of [MIB, MIB + 1]) {
+        const body = encode(Buffer.alloc(size, 'x'));
+        const send = await sendToHttp((_request, response) =>
+          response.writeHead(201, headers).end(body),
+        );
+        const { status, text } = await send();
+        expect([status, text.length]).toEqual([201, size === MIB ? MIB : 0]);
+      }
+    },
+  );
 });
 
 describe('a request counts as not written when', () => {
@@ -106,7 +138,9 @@ describe('a request counts as not written when', () => {
     ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
   ])('the server %s instead of a TLS handshake', async (_what, code, onConnect) => {
     const server = await servers.serveSocket((socket, text) => text === null && onConnect(socket));
-    const error = await failureOf(sendTo({ url: server.url.replace('http:', 'https:') }, timeoutFor(code))());
+    const error = await failureOf(
+      sendTo({ url: server.url.replace('http:', 'https:') }, timeoutFor(code))(),
+    );
     expect([error.written, error.code]).toEqual([false, expect.stringMatching(code)]);
     // Ends the connection attempt, for which the sender would wait when it closes.
     await server.close();
@@ -117,7 +151,10 @@ describe('a request counts as not written when', () => {
     const untrusted = { written: false, code: 'DEPTH_ZERO_SELF_SIGNED_CERT' };
     expect(await failureOf(sendTo(server)())).toMatchObject(untrusted);
     await server.close();
-    expect(await failureOf(sendTo(server)())).toMatchObject({ written: false, code: 'ECONNREFUSED' });
+    expect(await failureOf(sendTo(server)())).toMatchObject({
+      written: false,
+      code: 'ECONNREFUSED',
+    });
   });
 });
 
@@ -125,10 +162,18 @@ describe('a request counts as written', () => {
   const TOO_LONG = `HTTP/1.1 201 Created\r\nX-Token: ${'CANARY'.repeat(10_000)}\r\n\r\n`;
 
   it.each<[what: string, code: RegExp, onRequest: (socket: Socket) => unknown]>([
-    ['resets the connection', /^(ECONNRESET|UND_ERR_SOCKET)$/, (socket) => socket.resetAndDestroy()],
+    [
+      'resets the connection',
+      /^(ECONNRESET|UND_ERR_SOCKET)$/,
+      (socket) => socket.resetAndDestroy(),
+    ],
     ['says nothing until the timeout', /^TIMEOUT$/, () => undefined],
     ['sends something else', /^HTTPParserError$/, (socket) => socket.end('220 CANARY\r\n\r\n')],
-    ['stops within the headers', /^UND_ERR_SOCKET$/, (socket) => socket.end('HTTP/1.1 201 Created\r\nConte')],
+    [
+      'stops within the headers',
+      /^UND_ERR_SOCKET$/,
+      (socket) => socket.end('HTTP/1.1 201 Created\r\nConte'),
+    ],
     ['sends headers too long', /^UND_ERR_HEADERS_OVERFLOW$/, (socket) => socket.write(TOO_LONG)],
   ])('when the server %s', async (_what, code, onRequest) => {
     const send = await sendToSocket(onRequest, timeoutFor(code));
@@ -152,22 +197,31 @@ describe('a request counts as written', () => {
 it.each([
   ['is cut off', 'UND_ERR_SOCKET', 30_000],
   ['does not arrive in time', 'TIMEOUT', TIMEOUT_MS],
-])('a 201 whose body %s fails; a 302, or a 200 with bodyOptional, does not', async (_how, code, timeoutMs) => {
-  const sendFor = (status: number) =>
-    sendToSocket((socket) => {
-      socket.write(`HTTP/1.1 ${status} X\r\nContent-Length: 99\r\n\r\n{"linkToken":"CANARY`);
-      if (code !== 'TIMEOUT') socket.end();
-    }, timeoutMs);
-  const [created, redirect, success] = await Promise.all([sendFor(201), sendFor(302), sendFor(200)]);
-  const sent = [failureOf(created()), redirect(), success({ bodyOptional: true })];
-  const bodiless = [302, 200].map((status) => ({ status, json: null }));
-  expect(await Promise.all(sent)).toMatchObject([{ written: true, code }, ...bodiless]);
-});
+])(
+  'a 201 whose body %s fails; a 302, or a 200 with bodyOptional, does not',
+  async (_how, code, timeoutMs) => {
+    const sendFor = (status: number) =>
+      sendToSocket((socket) => {
+        socket.write(`HTTP/1.1 ${status} X\r\nContent-Length: 99\r\n\r\n{"linkToken":"CANARY`);
+        if (code !== 'TIMEOUT') socket.end();
+      }, timeoutMs);
+    const [created, redirect, success] = await Promise.all([
+      sendFor(201),
+      sendFor(302),
+      sendFor(200),
+    ]);
+    const sent = [failureOf(created()), redirect(), success({ bodyOptional: true })];
+    const bodiless = [302, 200].map((status) => ({ status, json: null }));
+    expect(await Promise.all(sent)).toMatchObject([{ written: true, code }, ...bodiless]);
+  },
+);
 
 /** Sends a request whose response the test sends, once the request is there. */
 async function sendAndHold(options?: SendOptions) {
   const arrivals = new EventEmitter();
-  const server = await servers.serveHttp((_request, response) => void arrivals.emit('request', response));
+  const server = await servers.serveHttp(
+    (_request, response) => void arrivals.emit('request', response),
+  );
   const sender = closeLater(createSender(30_000));
   const sent = sender.send({ ...REQUEST, url: server.url }, options);
   const [response] = (await once(arrivals, 'request')) as [ServerResponse];
@@ -226,7 +280,8 @@ function sendWith(variables: NodeJS.ProcessEnv, { url }: { url: string }, option
   return sender.send({ method: 'POST', url, headers: {}, body: '{}' }, options);
 }
 
-const serveTarget = () => servers.serveHttp((_request, response) => void response.writeHead(204).end());
+const serveTarget = () =>
+  servers.serveHttp((_request, response) => void response.writeHead(204).end());
 
 it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async () => {
   const [proxy, target] = [await servers.serveConnectProxy(), await serveTarget()];
@@ -238,19 +293,26 @@ it('HTTP_PROXY carries a request through a tunnel, and NO_PROXY past it', async 
 });
 
 it.each<[does: string, respond: (socket: Socket) => unknown, error: object]>([
-  ['refuses a tunnel', (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'), { written: false }],
+  [
+    'refuses a tunnel',
+    (socket) => socket.end('HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n'),
+    { written: false },
+  ],
   ['closes the connection', (socket) => socket.destroy(), { written: false, code: 'ECONNRESET' }],
-])('a proxy that %s is asked once, and the request counts as not written', async (_does, respond, error) => {
-  let asked = 0;
-  const proxy = await servers.serveSocket((socket, text) => {
-    if (text === null) return;
-    asked += 1;
-    respond(socket);
-  });
-  const target = await serveTarget();
-  await expect(sendWith({ HTTP_PROXY: proxy.url }, target)).rejects.toMatchObject(error);
-  expect(asked).toBe(1);
-});
+])(
+  'a proxy that %s is asked once, and the request counts as not written',
+  async (_does, respond, error) => {
+    let asked = 0;
+    const proxy = await servers.serveSocket((socket, text) => {
+      if (text === null) return;
+      asked += 1;
+      respond(socket);
+    });
+    const target = await serveTarget();
+    await expect(sendWith({ HTTP_PROXY: proxy.url }, target)).rejects.toMatchObject(error);
+    expect(asked).toBe(1);
+  },
+);
 
 it('a request is not written if abortUntilWritten is aborted while its connection is made', async () => {
   const [stop, reason] = [new AbortController(), new Error('stopped')];

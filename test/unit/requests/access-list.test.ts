@@ -20,10 +20,26 @@ describe('validateEntry', () => {
           /24 192.31.196.0/24/24 192.31.196.0/024 192.31.196.0/33 192.31.196.0/255.255.255.0 2001:4:112::/129`),
       ],
     ],
-    ['an IPv4-mapped address', /^is an IPv4-mapped IPv6 address: write the/, textsIn('::ffff:1.2.3.4 ::ffff:0:0/96')],
-    ['the whole Internet', /^lets in the whole Internet: write the public/, ['0.0.0.0/0', '192.31.196.7/0', '::/0']],
-    ['an IPv4 block wider than /8', /^is too wide .*, or a block of \/16 or narrower$/, ['16.0.0.0/7']],
-    ['an IPv6 block wider than /20', /^is too wide .*, or a block of \/32 or narrower$/, ['2600:2000::/19']],
+    [
+      'an IPv4-mapped address',
+      /^is an IPv4-mapped IPv6 address: write the/,
+      textsIn('::ffff:1.2.3.4 ::ffff:0:0/96'),
+    ],
+    [
+      'the whole Internet',
+      /^lets in the whole Internet: write the public/,
+      ['0.0.0.0/0', '192.31.196.7/0', '::/0'],
+    ],
+    [
+      'an IPv4 block wider than /8',
+      /^is too wide .*, or a block of \/16 or narrower$/,
+      ['16.0.0.0/7'],
+    ],
+    [
+      'an IPv6 block wider than /20',
+      /^is too wide .*, or a block of \/32 or narrower$/,
+      ['2600:2000::/19'],
+    ],
     [
       'a private or reserved range',
       /^is in a range that is not public \(\w+\): write the public address of an Ops Manager instance$/,
@@ -31,7 +47,11 @@ describe('validateEntry', () => {
         203.0.112.0/23 :: ::1 64:ff9b::1 2001::1 2001:db8::/32 2002::1 fe80::1 ff02::1
         10.1.2.3 10.0.0.0/8 172.0.0.0/11 172.31.0.0/16 192.168.255.255 100.127.255.255 fd00::/48`),
     ],
-    ['a block with host bits set', /^has host bits set: write 192\.31\.196\.128\/25$/, ['192.31.196.129/25']],
+    [
+      'a block with host bits set',
+      /^has host bits set: write 192\.31\.196\.128\/25$/,
+      ['192.31.196.129/25'],
+    ],
   ])('refuses %s', (_what, problem, texts) => {
     const refused = { problem: expect.stringMatching(problem) };
     for (const text of texts) expect([text, validateEntry(text)]).toEqual([text, refused]);
@@ -46,10 +66,20 @@ describe('validateEntry', () => {
       textsIn('192.175.48.0/24 192.52.193.1 2001:4:112::/48 17.2.0.0/16 2600:1000::/32'),
     ],
     ['a block of one IPv4 address as that address', { entry: '192.31.196.7' }, ['192.31.196.7/32']],
-    ['an IPv6 address in its shortest form', { entry: '2001:4:112::a' }, ['2001:0004:112:0::A', '2001:4:112::a/128']],
-    ['a wide block with a warning', { warning: wide }, textsIn('17.0.0.0/8 17.2.0.0/15 2600:1000::/20 2600:1000::/31')],
+    [
+      'an IPv6 address in its shortest form',
+      { entry: '2001:4:112::a' },
+      ['2001:0004:112:0::A', '2001:4:112::a/128'],
+    ],
+    [
+      'a wide block with a warning',
+      { warning: wide },
+      textsIn('17.0.0.0/8 17.2.0.0/15 2600:1000::/20 2600:1000::/31'),
+    ],
   ])('accepts %s', (_what, change, texts) => {
-    for (const text of texts) expect([text, validateEntry(text)]).toEqual([text, { entry: text, ...change }]);
+    for (const text of texts) {
+      expect([text, validateEntry(text)]).toEqual([text, { entry: text, ...change }]);
+    }
   });
 
   it('advises only what it accepts, and accepts its own entries unchanged', () => {
@@ -59,7 +89,8 @@ describe('validateEntry', () => {
     fc.assert(
       fc.property(fc.oneof(addresses, blocks, letters), (text) => {
         const checked = validateEntry(text);
-        const entry = 'entry' in checked ? checked.entry : / write (\S+)$/.exec(checked.problem)?.[1];
+        const entry =
+          'entry' in checked ? checked.entry : / write (\S+)$/.exec(checked.problem)?.[1];
         if (entry !== undefined) expect(validateEntry(entry)).toHaveProperty('entry', entry);
       }),
       { numRuns: 5000 },

@@ -9,12 +9,20 @@ const LEFT_OUT = { sourceOrgId: null, requestedBy: null, changeReference: null }
 
 const check = (change: object) => validateFields({ ...GOOD, ...change });
 const problemsOf = (input: unknown) =>
-  Object.fromEntries(validateFields(input).problems.map(({ field, description }) => [field, description]));
-const wideBlocks = (count: number) => Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
+  Object.fromEntries(
+    validateFields(input).problems.map(({ field, description }) => [field, description]),
+  );
+const wideBlocks = (count: number) =>
+  Array.from({ length: count }, (_, i) => `2600:${(2 * i).toString(16)}::/31`);
 
 describe('validateFields', () => {
   // Sources in Cloud Manager skip the access list.
-  const all = { sourceOrgId: SOURCE_ORG, requestedBy: 'Ada', changeReference: 'CHG-1', accessListIps: [] };
+  const all = {
+    sourceOrgId: SOURCE_ORG,
+    requestedBy: 'Ada',
+    changeReference: 'CHG-1',
+    accessListIps: [],
+  };
 
   it.each([
     ['without the optional fields', {}],
@@ -38,7 +46,9 @@ describe('validateFields', () => {
   it('takes 1,000 entries with one warning for all of them, and refuses 1,001', () => {
     const { request } = check({ accessListIps: wideBlocks(1000) });
     expect(request?.accessListIps).toHaveLength(1000);
-    expect(request?.warnings).toEqual([expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block')]);
+    expect(request?.warnings).toEqual([
+      expect.stringContaining('"2600:0::/31" (and 999 more) is a wide block'),
+    ]);
     const accessListIps = Array<string>(1001).fill('not an address, and not checked');
     expect(problemsOf({ ...GOOD, accessListIps })).toEqual({
       accessListIps: 'has more than 1000 entries: write whole networks as CIDR blocks instead',
@@ -54,7 +64,9 @@ describe('validateFields', () => {
   });
 
   it('refuses a request whose only problem is an entry of its access list, and returns no request', () => {
-    const problems = [{ field: 'accessListIps[0]', description: expect.stringContaining('host bits set') }];
+    const problems = [
+      { field: 'accessListIps[0]', description: expect.stringContaining('host bits set') },
+    ];
     expect(check({ accessListIps: ['192.31.196.7/24'] })).toEqual({ request: null, problems });
   });
 
@@ -88,8 +100,14 @@ describe('validateFields', () => {
     const sourceOrgId =
       'is the Atlas organization itself: name the Cloud Manager organization that will use the token, or leave it out';
     expect(problemsOf({ ...GOOD, sourceOrgId: ORG })).toEqual({ sourceOrgId });
-    expect(Object.keys(problemsOf({ ...GOOD, sourceOrgId: ORG, sink: '' }))).toEqual(['sink', 'sourceOrgId']);
-    expect(Object.keys(problemsOf({ ...GOOD, orgId: 'x', sourceOrgId: 'x' }))).toEqual(['orgId', 'sourceOrgId']);
+    expect(Object.keys(problemsOf({ ...GOOD, sourceOrgId: ORG, sink: '' }))).toEqual([
+      'sink',
+      'sourceOrgId',
+    ]);
+    expect(Object.keys(problemsOf({ ...GOOD, orgId: 'x', sourceOrgId: 'x' }))).toEqual([
+      'orgId',
+      'sourceOrgId',
+    ]);
   });
 
   it('names every field that is missing, and refuses what is not an object', () => {

@@ -4,9 +4,17 @@ import { CANARY, fileIn, write, type Env } from '../config/configuration';
 
 function refer(reference: unknown, env: Env = {}) {
   const warnings: string[] = [];
-  const context = { env, baseDirectory: fileIn(), warn: (message: string) => warnings.push(message) };
+  const context = {
+    env,
+    baseDirectory: fileIn(),
+    warn: (message: string) => warnings.push(message),
+  };
   const parsed = references.secretReference(context, () => null).safeParse(reference);
-  return { secret: parsed.data, problems: parsed.error?.issues.map(({ message }) => message), warnings };
+  return {
+    secret: parsed.data,
+    problems: parsed.error?.issues.map(({ message }) => message),
+    warnings,
+  };
 }
 
 describe('a reference to a secret', () => {
@@ -21,15 +29,20 @@ describe('a reference to a secret', () => {
     expect(() => secret?.read()).toThrow(`file ${file} cannot be read (ENOENT)`);
   });
 
-  it.each(['\n', '\r\n'])('reads a file below the base directory, without its last line end %j', (lineEnd) => {
-    write('secret', `${CANARY}\n${lineEnd}`);
-    expect(refer({ file: 'secret' }).secret?.read()).toBe(`${CANARY}\n`);
-  });
+  it.each(['\n', '\r\n'])(
+    'reads a file below the base directory, without its last line end %j',
+    (lineEnd) => {
+      write('secret', `${CANARY}\n${lineEnd}`);
+      expect(refer({ file: 'secret' }).secret?.read()).toBe(`${CANARY}\n`);
+    },
+  );
 
   it('warns of a file with any permission for others, but not of one that its group can read', () => {
     for (const mode of [0o604, 0o602, 0o601]) {
       const file = write('secret', CANARY, mode);
-      expect(refer({ file }).warnings).toEqual([`every user of the host can access file ${file}: run chmod o= on it`]);
+      expect(refer({ file }).warnings).toEqual([
+        `every user of the host can access file ${file}: run chmod o= on it`,
+      ]);
     }
     expect(refer({ file: write('secret', CANARY, 0o640) }).warnings).toEqual([]);
   });

@@ -54,14 +54,17 @@ describe('a sealed token', () => {
 
   it('opens to the same token, whatever its characters, and shows it nowhere', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 200 }), async (token) => {
-        const sealed = await sealer.seal(token, FACTS, WORKFLOW_ID);
-        const { jwe, ...facts } = sealed;
-        expect(await sealer.open(jwe, WORKFLOW_ID)).toEqual({ linkToken: token, ...facts });
-        const decode = (part: string) => Buffer.from(part, 'base64url').toString('utf8');
-        const visible = JSON.stringify(sealed) + sealed.jwe.split('.').map(decode).join();
-        if (token.length >= 8) expect(visible).not.toContain(token);
-      }),
+      fc.asyncProperty(
+        fc.string({ unit: ANY_CHARACTER, minLength: 1, maxLength: 200 }),
+        async (token) => {
+          const sealed = await sealer.seal(token, FACTS, WORKFLOW_ID);
+          const { jwe, ...facts } = sealed;
+          expect(await sealer.open(jwe, WORKFLOW_ID)).toEqual({ linkToken: token, ...facts });
+          const decode = (part: string) => Buffer.from(part, 'base64url').toString('utf8');
+          const visible = JSON.stringify(sealed) + sealed.jwe.split('.').map(decode).join();
+          if (token.length >= 8) expect(visible).not.toContain(token);
+        },
+      ),
     );
   });
 
@@ -77,22 +80,42 @@ describe('a sealed token', () => {
 
   it.each<Row>([
     ['with an unknown key', () => sealOne({ by: sealerOf(second) }), LACKS_KEY],
-    ['with a key id that cannot be printed', () => encrypt({}, ODD), `with key "\\u001b[2J${'x'.repeat(55)}…", which`],
-    ['of a newer release', () => encrypt({ version: 2, linkToken: TOKEN }), 'a worker of that release'],
+    [
+      'with a key id that cannot be printed',
+      () => encrypt({}, ODD),
+      `with key "\\u001b[2J${'x'.repeat(55)}…", which`,
+    ],
+    [
+      'of a newer release',
+      () => encrypt({ version: 2, linkToken: TOKEN }),
+      'a worker of that release',
+    ],
   ])('%s does not open on this worker, and is retried', async (_what, jwe, message) => {
     const retried = { retryable: true, message: expect.stringContaining(message) };
     expect(await failureOf(await jwe())).toMatchObject(retried);
   });
 
   it.each<Row>([
-    ['of another run', () => sealOne({ workflowId: 'other' }), 'was sealed for workflow id other: deliver it in'],
+    [
+      'of another run',
+      () => sealOne({ workflowId: 'other' }),
+      'was sealed for workflow id other: deliver it in',
+    ],
     ["with the header of another run's token", mixed, 'was altered'],
-    ['with another key of the same id', () => sealOne({ by: sameId }), 'another key of the same id'],
+    [
+      'with another key of the same id',
+      () => sealOne({ by: sameId }),
+      'another key of the same id',
+    ],
     ['that is not a JWE', () => 'not a JWE', 'was altered'],
     ['without encryption', () => 'eyJhbGciOiJub25lIn0....', 'was altered'],
     ['without a token', () => encrypt({ version: 1 }), 'was altered'],
     ['without a version', () => encrypt({ linkToken: TOKEN }), 'was altered'],
-    ['with a path for an id', () => encrypt({ version: 1, linkToken: TOKEN, orgId: '../x' }), 'was altered'],
+    [
+      'with a path for an id',
+      () => encrypt({ version: 1, linkToken: TOKEN, orgId: '../x' }),
+      'was altered',
+    ],
   ])('%s does not open, and is not retried', async (_what, jwe, message) => {
     const final = { retryable: false, message: expect.stringContaining(message) };
     expect(await failureOf(await jwe())).toMatchObject(final);
@@ -130,13 +153,19 @@ describe('a key set', () => {
     const running = createSealer(jest.fn(() => '{"keys": [').mockReturnValueOnce(jsonOf(first)));
     const jwe = await sealOne({ by: sealerOf(second) });
     expect(await failureOf(jwe, running)).toMatchObject({ retryable: true });
-    await expect(running.open(await sealOne(), WORKFLOW_ID)).resolves.toMatchObject({ linkToken: TOKEN });
+    await expect(running.open(await sealOne(), WORKFLOW_ID)).resolves.toMatchObject({
+      linkToken: TOKEN,
+    });
   });
 
   const canary = 'CANARY'.padEnd(43, 'x');
   it.each<[what: string, json: string, message: RegExp]>([
     ['is cut off', `{"keys":[{"k":"${canary}`, /are not JSON/],
-    ['is a key and not a set', JSON.stringify({ ...first, k: canary }), /\(keys is not a list of keys\)/],
+    [
+      'is a key and not a set',
+      JSON.stringify({ ...first, k: canary }),
+      /\(keys is not a list of keys\)/,
+    ],
     ['is empty', jsonOf(), /keys holds no key/],
     ['has a key too short', jsonOf({ ...first, k: 'CANARY' }), /keys\.0\.k is not 32 bytes/],
     ['has a public key', jsonOf(first, { kty: 'RSA', kid: 'a', n: canary }), /keys\.1\.kty /],
@@ -144,7 +173,9 @@ describe('a key set', () => {
   ])('that %s is refused with a remedy and without its content', (_what, json, message) => {
     const load = () => createSealer(() => json);
     expect(load).toThrow(message);
-    expect(load).toThrow(/: restore them from another worker, .*; for a first installation, make the keys with: live-/);
+    expect(load).toThrow(
+      /: restore them from another worker, .*; for a first installation, make the keys with: live-/,
+    );
     expect(load).not.toThrow(/CANARY/);
     expect(load).not.toThrow(first.k);
   });

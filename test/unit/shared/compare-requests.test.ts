@@ -16,12 +16,24 @@ const OTHER_PAIR = { orgId: '64f1c0ffee5eed0000000b72', sourceOrgId: null };
 const TOO_DEEP = { sink: tooDeepForJson, accessListIps: [tooDeepForJson] };
 
 it.each<[what: string, fields: string, change: object]>([
-  ['another requester and change reference', 'no field', { requestedBy: 'Ada', changeReference: 'CHG-1' }],
+  [
+    'another requester and change reference',
+    'no field',
+    { requestedBy: 'Ada', changeReference: 'CHG-1' },
+  ],
   ['other organizations', 'orgId and sourceOrgId', OTHER_PAIR],
-  ['two addresses in one entry', 'accessListIps', { accessListIps: ['192.31.196.0/24,192.31.196.7'] }],
+  [
+    'two addresses in one entry',
+    'accessListIps',
+    { accessListIps: ['192.31.196.0/24,192.31.196.7'] },
+  ],
   ['values nested too deep for JSON', 'sink and accessListIps', TOO_DEEP],
   ['a list that is too long', 'accessListIps', { accessListIps: unread }],
-  ['values of other types', 'orgId and sink and accessListIps', { orgId: 'x', sink: 5, accessListIps: 'x' }],
+  [
+    'values of other types',
+    'orgId and sink and accessListIps',
+    { orgId: 'x', sink: 5, accessListIps: 'x' },
+  ],
 ])('a request with %s differs in %s', (_what, fields, change) => {
   const other = { ...REQUEST, ...change };
   expect(differingFields(REQUEST, other).join(' and ') || 'no field').toBe(fields);

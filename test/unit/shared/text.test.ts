@@ -4,7 +4,9 @@ import { escapeControls, shellQuote } from '../../../src/shared/text';
 it.each(['plain/path:1,2@a%b+c=d', 'prod eu', "it's", '$(echo x)', '`id`', '"', '', '*'])(
   'a shell reads back the word %j',
   (text) => {
-    expect(execFileSync('sh', ['-c', `printf %s ${shellQuote(text)}`], { encoding: 'utf8' })).toBe(text);
+    expect(execFileSync('sh', ['-c', `printf %s ${shellQuote(text)}`], { encoding: 'utf8' })).toBe(
+      text,
+    );
   },
 );
 

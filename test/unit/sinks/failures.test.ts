@@ -11,7 +11,12 @@ it.each<[what: string, type: string, error: Error, outcome: object]>([
   ['an altered token', 'SealedTokenUnreadable', unreadable(false), { retryable: false }],
   ['a sink that rejects it', 'SinkRejected', new SinkRejectedError('why'), { retryable: false }],
   ['a sink that asks to wait', 'SinkUnavailable', new SinkUnavailableError('why', 7000), LATER],
-  ['a missing secret of a sink', 'SinkUnavailable', new SecretUnavailableError('why'), { retryable: true }],
+  [
+    'a missing secret of a sink',
+    'SinkUnavailable',
+    new SecretUnavailableError('why'),
+    { retryable: true },
+  ],
 ])('a delivery fails for %s as %s', (_what, type, error, outcome) => {
   expect(classifyDeliveryError(error)).toEqual({ type, ...outcome, message: 'why' });
 });

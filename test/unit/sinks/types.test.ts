@@ -11,21 +11,29 @@ const nameOf = (type: string) => type.replace(/[A-Z]/g, (letter) => `-${letter.t
 
 const OTHERS = ['index.ts', 'failures.ts', 'sink.ts', 'utils', 'contract.ts', 'group.test.ts'];
 
-it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])('%s has each type that is registered', (folder) => {
-  const names = readdirSync(path.join(ROOT, folder)).filter((name) => !OTHERS.includes(name));
-  const types = SINK_TYPES.map(({ type }) => nameOf(type));
-  expect(names.map((name) => name.replace(/\..*/, '')).sort()).toEqual(types.sort());
-});
+it.each(['src/sinks', 'docs/sinks', 'test/system/sinks'])(
+  '%s has each type that is registered',
+  (folder) => {
+    const names = readdirSync(path.join(ROOT, folder)).filter((name) => !OTHERS.includes(name));
+    const types = SINK_TYPES.map(({ type }) => nameOf(type));
+    expect(names.map((name) => name.replace(/\..*/, '')).sort()).toEqual(types.sort());
+  },
+);
 
 /** Creates a value for each environment variable of an example; one that suits every kind of secret. */
 function envOf(yaml: string): Record<string, string> {
   const secret = `whsec_${randomBytes(32).toString('base64')}`;
-  return Object.fromEntries([...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]));
+  return Object.fromEntries(
+    [...yaml.matchAll(/env: (\w+)/g)].map(([, name = '']) => [name, secret]),
+  );
 }
 
 /** Writes each file that an example names, and returns the example with the paths of these files. */
 function withFiles(yaml: string): string {
-  return yaml.replace(/file: (\S+)/g, (_reference, name: string) => `file: ${write(path.basename(name), 'a-secret')}`);
+  return yaml.replace(
+    /file: (\S+)/g,
+    (_reference, name: string) => `file: ${write(path.basename(name), 'a-secret')}`,
+  );
 }
 
 describe.each(SINK_TYPES)('the sink type $type', (sinkType) => {
@@ -87,25 +95,61 @@ const vaultAt = (path: string) => ({ ...vault, path });
 
 it.each<[what: string, config: object, problem: string | RegExp]>([
   ['without a type', {}, 'type: name the type of the sink'],
-  ['of an unknown type', { type: 'ftp' }, `type: is not a type of sink: write one of ${TYPES.join(', ')}`],
+  [
+    'of an unknown type',
+    { type: 'ftp' },
+    `type: is not a type of sink: write one of ${TYPES.join(', ')}`,
+  ],
   ['with a malformed URL', { ...webhook, url: 'hooks' }, 'url: is not a URL'],
-  ['with credentials in its URL', { ...webhook, url: 'https://me:pw@a/' }, 'url: contains credentials'],
-  ['with plain http and no permission', { ...webhook, url: 'http://a/' }, /^url: is http: .* allowHttp: true/],
+  [
+    'with credentials in its URL',
+    { ...webhook, url: 'https://me:pw@a/' },
+    'url: contains credentials',
+  ],
+  [
+    'with plain http and no permission',
+    { ...webhook, url: 'http://a/' },
+    /^url: is http: .* allowHttp: true/,
+  ],
   ['that reaches Vault by plain http', { ...vault, address: 'http://a/' }, 'address: is http'],
   ['that reaches AWS by plain http', { ...aws, endpoint: 'http://a/' }, 'endpoint: is http'],
-  ['that reaches Cloud Manager by plain http', { ...cloudManager, baseUrl: 'http://a/' }, 'baseUrl: is http'],
+  [
+    'that reaches Cloud Manager by plain http',
+    { ...cloudManager, baseUrl: 'http://a/' },
+    'baseUrl: is http',
+  ],
   ['without a signing secret', signedBy(), 'signingSecrets: is empty'],
-  ['with three signing secrets', signedBy(secret, secret, secret), 'signingSecrets: has more than two'],
-  ['with a signing secret that is too short', signedBy(token), /^signingSecrets.0: .*TOKEN is not a signing/],
+  [
+    'with three signing secrets',
+    signedBy(secret, secret, secret),
+    'signingSecrets: has more than two',
+  ],
+  [
+    'with a signing secret that is too short',
+    signedBy(token),
+    /^signingSecrets.0: .*TOKEN is not a signing/,
+  ],
   ['with a secret written out', { ...vault, token: 'canary' }, 'token: is not a ref'],
-  ['with a token that has spaces', { ...vault, token: { env: 'SPACED' } }, /^token: .*SPACED is not a cred/],
-  ['with an unknown placeholder', vaultAt('a/{orgID}'), 'path: names {orgID}: the placeholders are {orgId}, '],
+  [
+    'with a token that has spaces',
+    { ...vault, token: { env: 'SPACED' } },
+    /^token: .*SPACED is not a cred/,
+  ],
+  [
+    'with an unknown placeholder',
+    vaultAt('a/{orgID}'),
+    'path: names {orgID}: the placeholders are {orgId}, ',
+  ],
   ['with a path that climbs within', vaultAt('a/../{orgId}'), 'path: is not a path below its root'],
   ['with a path from the root', vaultAt('/a/{orgId}'), 'path: is not a path below its root'],
   ['with an encoded path', vaultAt('%2e%2e/{orgId}'), 'path: contains characters other than'],
   ['with the same path for every token', vaultAt('a/b'), 'path: is the same for every token'],
   ['with a malformed AWS region', { ...aws, region: 'Frankfurt' }, 'region: is not an AWS region'],
-  ['with a tag that AWS refuses', { ...aws, tags: { team: 'a&b' } }, 'tags.team: contains characters other than'],
+  [
+    'with a tag that AWS refuses',
+    { ...aws, tags: { team: 'a&b' } },
+    'tags.team: contains characters other than',
+  ],
   ['with a reserved tag', { ...aws, tags: { 'aws:team': 'x' } }, 'tags.aws:team: '],
   ['with too many tags', { ...aws, tags }, 'tags: has more than 48 tags'],
   [
@@ -119,9 +163,12 @@ it.each<[what: string, config: object, problem: string | RegExp]>([
     'timeoutMs: is longer than 60000 ms: one attempt',
   ],
 ])('a sink %s is refused', (_what, config, problem) => {
-  const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(config);
+  const { error } = sinkConfigSchema({ env, baseDirectory: '/', warn: () => undefined }).safeParse(
+    config,
+  );
   const problems = error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  const isExpected = problem instanceof RegExp ? expect.stringMatching(problem) : expect.stringContaining(problem);
+  const isExpected =
+    problem instanceof RegExp ? expect.stringMatching(problem) : expect.stringContaining(problem);
   expect(problems).toEqual([isExpected]);
   expect(problems?.join()).not.toContain('canary');
 });

@@ -47,7 +47,11 @@ it('a run with a malformed argument and a malformed sink is read', async () => {
     scheduled(2, 'deliverLinkToken', { jwe: 'x' }, { toString: 0, valueOf: 0 }),
     scheduled(3, 'deliverLinkToken', { jwe: 'x' }, 'drop'),
   ]);
-  expect(await readRun(client, RUN)).toMatchObject({ request: {}, token: null, sinksTried: ['drop'] });
+  expect(await readRun(client, RUN)).toMatchObject({
+    request: {},
+    token: null,
+    sinksTried: ['drop'],
+  });
   expect(await readRequest(client, RUN)).toEqual({});
 });
 
@@ -55,12 +59,20 @@ it('a creation has its end, or the time since which the run waits for it', async
   const times = (seconds: number) => ({ eventTime: { seconds } });
   const events = [
     { ...scheduled(5, 'createLinkToken'), ...times(10) },
-    { ...times(20), activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(TOKEN) } },
+    {
+      ...times(20),
+      activityTaskCompletedEventAttributes: { scheduledEventId: 5, result: payloads(TOKEN) },
+    },
   ];
   const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
   const ended = { tokenRequestedAt: startedAt, tokenReturnedAt: endedAt, creatingSince: null };
   expect(await readRun(serve(events), RUN)).toMatchObject(ended);
-  const unended = { token: null, tokenRequestedAt: null, tokenReturnedAt: null, creatingSince: startedAt };
+  const unended = {
+    token: null,
+    tokenRequestedAt: null,
+    tokenReturnedAt: null,
+    creatingSince: startedAt,
+  };
   expect(await readRun(serve(events.slice(0, 1)), RUN)).toMatchObject(unended);
 });
 
@@ -70,18 +82,25 @@ const completed = (result: unknown) => ({
 
 it.each([
   ['completed without a token', completed({ jwe: 5 }), 'completed without a token of this run'],
-  ['completed with a token that the run refused', completed(TOKEN), 'completed without a token of this run'],
+  [
+    'completed with a token that the run refused',
+    completed(TOKEN),
+    'completed without a token of this run',
+  ],
   ['cancelled', { activityTaskCanceledEventAttributes: { scheduledEventId: 5 } }, 'no result'],
-])('a creation that another client %s is an unconfirmed attempt, if the run counted it', async (_how, end, reason) => {
-  const client = serve([
-    { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
-    { eventTime: { seconds: 20 }, ...end },
-    { workflowPropertiesModifiedEventAttributes: COUNTED },
-  ]);
-  const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
-  const unconfirmedAttempts = [{ startedAt, endedAt, reason }];
-  expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
-});
+])(
+  'a creation that another client %s is an unconfirmed attempt, if the run counted it',
+  async (_how, end, reason) => {
+    const client = serve([
+      { ...scheduled(5, 'createLinkToken'), eventTime: { seconds: 10 } },
+      { eventTime: { seconds: 20 }, ...end },
+      { workflowPropertiesModifiedEventAttributes: COUNTED },
+    ]);
+    const [startedAt, endedAt] = ['1970-01-01T00:00:10.000Z', '1970-01-01T00:00:20.000Z'];
+    const unconfirmedAttempts = [{ startedAt, endedAt, reason }];
+    expect(await readRun(client, RUN)).toMatchObject({ token: null, unconfirmedAttempts });
+  },
+);
 
 it.each([
   ['an object that is no number', { toString: 0, valueOf: 0 }],
@@ -92,7 +111,11 @@ it.each([
   const client = serve([
     scheduled(5, 'createLinkToken'),
     { activityTaskTimedOutEventAttributes: { scheduledEventId: 5 } },
-    { workflowPropertiesModifiedEventAttributes: { upsertedMemo: { fields: { unconfirmedTokens } } } },
+    {
+      workflowPropertiesModifiedEventAttributes: {
+        upsertedMemo: { fields: { unconfirmedTokens } },
+      },
+    },
   ]);
   expect(await readRun(client, RUN)).toMatchObject({ unconfirmedAttempts: [] });
 });
@@ -106,7 +129,9 @@ it('a terminated run may have its token in the sinks that it called, at most 100
         failure: { applicationFailureInfo: { details: payloads({ sinkTried: false }) } },
       },
     },
-    ...Array.from({ length: 101 }, (_, n) => scheduled(3 + n, 'deliverLinkToken', { jwe: 'x' }, `sink-${n}`)),
+    ...Array.from({ length: 101 }, (_, n) =>
+      scheduled(3 + n, 'deliverLinkToken', { jwe: 'x' }, `sink-${n}`),
+    ),
   ]);
   const { sinksTried } = await readRun(client, RUN);
   expect(sinksTried).toEqual(Array.from({ length: 100 }, (_, n) => `sink-${n}`));

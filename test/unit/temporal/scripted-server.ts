@@ -19,13 +19,18 @@ interface Script {
 }
 
 /** Creates a client of a server that answers by a script. */
-export function clientOf({ list = () => ({}), readHistory = () => ({}), recordHeartbeat }: Script): Client {
+export function clientOf({
+  list = () => ({}),
+  readHistory = () => ({}),
+  recordHeartbeat,
+}: Script): Client {
   const workflowService = {
     listWorkflowExecutions: async (request: ListRequest) => ({
       nextPageToken: Buffer.alloc(0),
       ...(await list(request)),
     }),
-    recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) => recordHeartbeat?.(request),
+    recordActivityTaskHeartbeat: async (request: { taskToken: Uint8Array }) =>
+      recordHeartbeat?.(request),
     getWorkflowExecutionHistory: async (request: HistoryRequest) => readHistory(request),
   };
   const call = (_limit: unknown, work: () => Promise<unknown>) => work();

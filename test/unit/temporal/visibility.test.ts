@@ -14,7 +14,9 @@ function serve() {
       const from = Number(Buffer.from(nextPageToken).toString());
       const to = from + pageSize;
       const executions = RUN_IDS.slice(from, to).map((id) => listedRun(id));
-      return to < RUN_IDS.length ? { executions, nextPageToken: Buffer.from(String(to)) } : { executions };
+      return to < RUN_IDS.length
+        ? { executions, nextPageToken: Buffer.from(String(to)) }
+        : { executions };
     },
   });
   return { client, sizes };

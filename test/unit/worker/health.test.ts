@@ -33,7 +33,12 @@ function connect(url: string, connections: number, request = '') {
 describe('health', () => {
   it.each<[what: string, findProblem: () => Promise<string | null>, status: number, text: string]>([
     ['is ok while the worker can take work', ready, 200, 'ok'],
-    ['is 503 with the reason while it cannot', () => Promise.resolve('it is DRAINING'), 503, 'it is DRAINING'],
+    [
+      'is 503 with the reason while it cannot',
+      () => Promise.resolve('it is DRAINING'),
+      503,
+      'it is DRAINING',
+    ],
     ['is 503 when the check itself fails', fails, 503, 'cannot tell (TypeError)'],
   ])('readiness %s; liveness is ok in every case', async (_what, findProblem, status, text) => {
     const { url } = await start(findProblem);
@@ -65,12 +70,20 @@ describe('health', () => {
   it('closes connections that send no request, so that it answers after many of them', async () => {
     const { url } = await start(ready);
     connect(url, 150);
-    const answer = await eventually('an answer', () => get(`${url}/livez`).catch(() => null), 45_000);
+    const answer = await eventually(
+      'an answer',
+      () => get(`${url}/livez`).catch(() => null),
+      45_000,
+    );
     expect(answer).toEqual([200, 'ok\n']);
   });
 });
 
-const POLLING = { runState: 'RUNNING', workflowPollerState: 'POLLING', activityPollerState: 'POLLING' };
+const POLLING = {
+  runState: 'RUNNING',
+  workflowPollerState: 'POLLING',
+  activityPollerState: 'POLLING',
+};
 const responds = () => Promise.resolve({});
 
 async function findProblem(status: Partial<WorkerStatus>, getSystemInfo: () => Promise<object>) {

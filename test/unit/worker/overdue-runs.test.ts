@@ -5,7 +5,9 @@ import { watchOverdueRuns } from '../../../src/worker/overdue-runs';
 
 jest.mock('node:timers/promises', () => ({
   setTimeout: (ms: number, _value: unknown, { signal }: { signal: AbortSignal }) =>
-    new Promise((resolve, reject) => setTimeout(() => (signal.aborted ? reject(new Error()) : resolve(null)), ms)),
+    new Promise((resolve, reject) =>
+      setTimeout(() => (signal.aborted ? reject(new Error()) : resolve(null)), ms),
+    ),
 }));
 beforeEach(() => void jest.useFakeTimers({ now: Date.parse('2026-11-29T12:00:00Z') }));
 afterEach(() => void jest.useRealTimers());
@@ -16,7 +18,8 @@ function watch(countRuns: () => number) {
   const meter = {
     createGauge: (name: string) => ({ set: (value: number) => (metrics[name] = value) }),
     createCounter: () => ({
-      add: (value: number, { outcome }: { outcome: string }) => (metrics[outcome] = (metrics[outcome] ?? 0) + value),
+      add: (value: number, { outcome }: { outcome: string }) =>
+        (metrics[outcome] = (metrics[outcome] ?? 0) + value),
     }),
   };
   const queries: string[] = [];
@@ -34,7 +37,9 @@ function watch(countRuns: () => number) {
   const logger = new DefaultLogger('INFO', (line) => warnings.push(line));
   const stop = new AbortController();
   const options = { giveUpAfterMs: 3_600_000, logger, signal: stop.signal };
-  watchOverdueRuns(client as unknown as Client, meter as unknown as MetricMeter, options).catch(() => undefined);
+  watchOverdueRuns(client as unknown as Client, meter as unknown as MetricMeter, options).catch(
+    () => undefined,
+  );
   const minutes = (n: number) => jest.advanceTimersByTimeAsync(n * 60_000);
   return { metrics, queries, warnings, close: () => stop.abort(), minutes };
 }
@@ -65,7 +70,9 @@ it('a server that refuses is reported once, until it has counted again; the metr
   await minutes(0);
   isRefused = true;
   await minutes(3);
-  const message = expect.stringMatching(/^overdue runs cannot be counted, .*: the error says why; the worker/);
+  const message = expect.stringMatching(
+    /^overdue runs cannot be counted, .*: the error says why; the worker/,
+  );
   const meta = { error: { message: 'PERMISSION_DENIED' } };
   expect(warnings).toMatchObject([{ level: 'WARN', message, meta }]);
   expect(metrics).toEqual({ [OVERDUE]: 1, ok: 1, failed: 3 });

@@ -13,7 +13,8 @@ import * as results from '../../../src/workflows/activity-results';
 const OTHERWISE = { type: 'TokenLost', message: 'completed by hand' };
 
 describe('what an activity returns', () => {
-  const settleToken = (result: unknown) => results.settle(Promise.resolve(result as { jwe: string }), 'jwe', OTHERWISE);
+  const settleToken = (result: unknown) =>
+    results.settle(Promise.resolve(result as { jwe: string }), 'jwe', OTHERWISE);
 
   it('is taken as it is if it has the field that must be a string', async () => {
     const token = { jwe: 'x', fieldOfANewerRelease: 1 };
@@ -26,19 +27,30 @@ describe('what an activity returns', () => {
     ['a list', [{ jwe: 'x' }]],
     ['an object without the field', {}],
     ['a field of another type', { jwe: 5 }],
-  ])('is a failure that is final for the run if somebody completed it by hand with %s', async (_what, result) => {
-    expect(await settleToken(result)).toMatchObject({
-      failure: { ...OTHERWISE, runMayRetry: false, tokenMayExist: true, sinkTried: true },
-    });
-  });
+  ])(
+    'is a failure that is final for the run if somebody completed it by hand with %s',
+    async (_what, result) => {
+      expect(await settleToken(result)).toMatchObject({
+        failure: { ...OTHERWISE, runMayRetry: false, tokenMayExist: true, sinkTried: true },
+      });
+    },
+  );
 });
 
 describe('what an activity fails with', () => {
   it('keeps the fields of the contract', () => {
     const fields = [{ field: 'f', description: 'd' }];
     const details = { status: 403, errorCode: 'X', reason: 'r', detail: 'd', fields };
-    const given = { ...details, other: 'x', retryAfterMs: 5, tokenMayExist: false, runMayRetry: true };
-    expect(results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given))).toEqual({
+    const given = {
+      ...details,
+      other: 'x',
+      retryAfterMs: 5,
+      tokenMayExist: false,
+      runMayRetry: true,
+    };
+    expect(
+      results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected', given)),
+    ).toEqual({
       how: 'failed',
       type: 'AtlasRequestRejected',
       message: 'no',
@@ -51,14 +63,20 @@ describe('what an activity fails with', () => {
   });
 
   it('is final for the run, and a token may exist, if it is non-retryable and has no details', () => {
-    const failure = results.parseFailure(ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'));
+    const failure = results.parseFailure(
+      ApplicationFailure.nonRetryable('no', 'AtlasRequestRejected'),
+    );
     expect(failure).toMatchObject({ tokenMayExist: true, runMayRetry: false, sinkTried: true });
   });
 
   it('has no Retry-After of the attempt before one that timed out, since that wait is over', () => {
-    const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', { retryAfterMs: 60_000 });
+    const before = ApplicationFailure.retryable('429', 'AtlasUnavailable', {
+      retryAfterMs: 60_000,
+    });
     const timeout = new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT');
-    timeout.failure = { cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter) };
+    timeout.failure = {
+      cause: defaultFailureConverter.errorToFailure(before, defaultPayloadConverter),
+    };
     const lost = { how: 'failed', message: '429', retryAfterMs: undefined, tokenMayExist: true };
     expect(results.parseFailure(timeout)).toMatchObject(lost);
   });
@@ -73,7 +91,9 @@ describe('what an activity fails with', () => {
     const details = fc.oneof(fc.anything(), fc.record(bounded));
     fc.assert(
       fc.property(text, text, details, (type, message, first) => {
-        const failure = results.parseFailure(ApplicationFailure.create({ type, message, details: [first] }));
+        const failure = results.parseFailure(
+          ApplicationFailure.create({ type, message, details: [first] }),
+        );
         expect(fitsAsJson(failure, 300_000)).toBe(true);
         const given = failureDetailsSchema.safeParse({ ...failure.details, unconfirmedTokens: 0 });
         expect(given.error).toBeUndefined();

@@ -25,24 +25,29 @@ const failure = (more: Partial<ParsedFailure>): ParsedFailure => ({
 });
 
 describe('after a failed attempt to create a token', () => {
-  const REJECTED = failure({ type: 'AtlasRequestRejected', runMayRetry: false, tokenMayExist: false });
+  const REJECTED = failure({
+    type: 'AtlasRequestRejected',
+    runMayRetry: false,
+    tokenMayExist: false,
+  });
   const NOT_CREATED = failure({ type: 'AtlasUnavailable', tokenMayExist: false });
   const LATE = { retryAfterMs: 60_000 };
   const SOON = { deadlineAtMs: 60_000 };
 
-  const ATTEMPTS: [what: string, failed: ParsedFailure, situation?: Partial<CreationSituation>][] = [
-    ['a token may exist', failure({})],
-    ['the attempt was lost', failure({ type: null })],
-    ['Atlas rejected it', REJECTED],
-    ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
-    ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
-    ['the run was cancelled', failure({}), { isCancelled: true }],
-    ['another client cancelled the activity', failure({ how: 'cancelled' })],
-    ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
-    ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
-    ['nothing was created, and no time is left', NOT_CREATED],
-    ['a token may exist, and the wait passes the deadline', failure(LATE), SOON],
-  ];
+  const ATTEMPTS: [what: string, failed: ParsedFailure, situation?: Partial<CreationSituation>][] =
+    [
+      ['a token may exist', failure({})],
+      ['the attempt was lost', failure({ type: null })],
+      ['Atlas rejected it', REJECTED],
+      ['the token was lost', failure({ type: 'TokenLost', runMayRetry: false })],
+      ['it failed for good with an unknown type', failure({ type: 'Odd', runMayRetry: false })],
+      ['the run was cancelled', failure({}), { isCancelled: true }],
+      ['another client cancelled the activity', failure({ how: 'cancelled' })],
+      ['the run was cancelled, and Atlas rejected it', REJECTED, { isCancelled: true }],
+      ['no worker took it until the deadline', failure({ how: 'scheduleToClose' })],
+      ['nothing was created, and no time is left', NOT_CREATED],
+      ['a token may exist, and the wait passes the deadline', failure(LATE), SOON],
+    ];
 
   function describeNext(failed: ParsedFailure, more: Partial<CreationSituation> = {}): string {
     const situation = { activityNumber: 1, isCancelled: false, nowMs: 0, deadlineAtMs: HOUR_MS };
@@ -59,7 +64,11 @@ describe('after a failed attempt to create a token', () => {
   });
 });
 
-const NEXT = { round: 'a round', redelivery: 'a redelivery: one attempt', final: 'one last attempt' };
+const NEXT = {
+  round: 'a round',
+  redelivery: 'a redelivery: one attempt',
+  final: 'one last attempt',
+};
 
 it("each row of the table 'Before a delivery' in docs/architecture.md gives the run's next step", () => {
   const runs: [what: string, ...situation: Parameters<typeof decideDeliveryKind>][] = [
@@ -69,10 +78,11 @@ it("each row of the table 'Before a delivery' in docs/architecture.md gives the 
     ['was cancelled while undelivered', false, true, false],
     ['was cancelled and accepted a `redeliver`, both in one workflow task', false, true, true],
   ];
-  const next = (kind: ReturnType<typeof decideDeliveryKind>) => (kind ? NEXT[kind] : 'ends: `Cancelled`');
-  expect(runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))])).toEqual(
-    tableBelow(ARCHITECTURE, 'Before a delivery'),
-  );
+  const next = (kind: ReturnType<typeof decideDeliveryKind>) =>
+    kind ? NEXT[kind] : 'ends: `Cancelled`';
+  expect(
+    runs.map(([what, ...situation]) => [what, next(decideDeliveryKind(...situation))]),
+  ).toEqual(tableBelow(ARCHITECTURE, 'Before a delivery'));
 });
 
 describe('after a failed attempt to deliver a token', () => {
@@ -86,7 +96,11 @@ describe('after a failed attempt to deliver a token', () => {
     ['a round failed with an unknown type', { type: 'Odd' }, {}],
     ['a redelivery failed', {}, { kind: 'redelivery' }],
     ["a redelivery failed, and the request's sink requested a wait", WAIT, { kind: 'redelivery' }],
-    ['a redelivery failed, and another sink requested a wait', WAIT, { kind: 'redelivery', isElsewhere: true }],
+    [
+      'a redelivery failed, and another sink requested a wait',
+      WAIT,
+      { kind: 'redelivery', isElsewhere: true },
+    ],
     ['a redelivery stopped the delivery', {}, { isSuperseded: true }],
     ['the run was cancelled', {}, { isCancelled: true, isSuperseded: true }],
     ['the only attempt of a cancelled run failed', {}, { kind: 'final' }],
@@ -99,7 +113,12 @@ describe('after a failed attempt to deliver a token', () => {
   ]);
 
   function describeNext(failed: Partial<ParsedFailure>, more: Partial<DeliverySituation>): string {
-    const situation = { kind: 'round', isCancelled: false, isSuperseded: false, isElsewhere: false } as const;
+    const situation = {
+      kind: 'round',
+      isCancelled: false,
+      isSuperseded: false,
+      isElsewhere: false,
+    } as const;
     const decision = decideDelivery(
       failure({ type: 'SinkRejected', runMayRetry: false, ...failed }),
       { ...situation, nowMs: NOW_MS, random: 0, ...more },

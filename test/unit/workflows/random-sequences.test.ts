@@ -34,12 +34,14 @@ jest.mock('@temporalio/workflow', () => ({
     static nonCancellable(work: () => unknown) {
       return work();
     }
-    run = (work: () => unknown) => (mockTemporal.isCancelled ? mockTemporal.rejectCancelled() : work());
+    run = (work: () => unknown) =>
+      mockTemporal.isCancelled ? mockTemporal.rejectCancelled() : work();
     cancel = () => undefined;
   },
   sleep: (ms: number) => mockTemporal.wait(ms),
   // A caller of an Update waits without a timeout.
-  condition: (isMet: () => boolean, ms?: number) => (ms ? mockTemporal.wait(ms, isMet) : new Promise(() => undefined)),
+  condition: (isMet: () => boolean, ms?: number) =>
+    ms ? mockTemporal.wait(ms, isMet) : new Promise(() => undefined),
   allHandlersFinished: () => true,
   setHandler: ({ name }: { name: string }, handler: Handler, options?: { validator: Handler }) =>
     mockTemporal.handlers.set(name, async (input) => {
@@ -56,7 +58,8 @@ jest.mock('../../../src/workflows/metrics');
 jest.mock('../../../src/workflows/activity-proxies', () => ({
   validateRequest: () => Promise.resolve(VALID),
   findToken: () => Promise.resolve(),
-  proxyCreateLinkToken: () => (mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken),
+  proxyCreateLinkToken: () =>
+    mockTemporal.isCancelled ? mockTemporal.rejectCancelled : mockTemporal.createLinkToken,
   proxyDeliverLinkToken: () => mockTemporal.deliverLinkToken,
 }));
 
@@ -89,8 +92,11 @@ const CREATION_FAILURES = {
 
 /** Fails as an activity does to its workflow. */
 const fail = (cause: Error) =>
-  Promise.reject(new ActivityFailure('failed', 'activity', '1', 'NON_RETRYABLE_FAILURE', undefined, cause));
-const failLost = () => fail(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
+  Promise.reject(
+    new ActivityFailure('failed', 'activity', '1', 'NON_RETRYABLE_FAILURE', undefined, cause),
+  );
+const failLost = () =>
+  fail(new TimeoutFailure('activity Heartbeat timeout', undefined, 'HEARTBEAT'));
 
 /** Temporal's part of a run, with activities that follow a sequence. Its clock passes while the run waits. */
 function createTemporal({ create, deliver, disturbances }: Sequence) {
@@ -104,7 +110,9 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
   }
 
   const disturbancesNow = (isDuring: boolean) =>
-    disturbances.filter(({ attempt, afterMs }) => attempt === attempts && (afterMs === null) === isDuring);
+    disturbances.filter(
+      ({ attempt, afterMs }) => attempt === attempts && (afterMs === null) === isDuring,
+    );
 
   function disturb({ what }: Sequence['disturbances'][number]): void {
     if (what === 'cancel') {
@@ -149,7 +157,9 @@ function createTemporal({ create, deliver, disturbances }: Sequence) {
         const isLate = temporal.nowMs >= deadlineAtMs;
         const outcome = isLate ? 'notCreated' : (creations.next().value ?? 'token');
         disturbancesNow(true).forEach(disturb);
-        if (outcome === 'token') return { ...TOKEN, unconfirmedTokens, jwe: String(unconfirmedTokens) };
+        if (outcome === 'token') {
+          return { ...TOKEN, unconfirmedTokens, jwe: String(unconfirmedTokens) };
+        }
         const tokenMayExist = CREATIONS[outcome];
         if (tokenMayExist) temporal.uncertainTokens += 1;
         if (outcome === 'lost') return failLost();
@@ -194,8 +204,14 @@ it('random sequences: each token is counted, each sink is named, and a cancel en
     );
     const { unconfirmedTokens = 0, sink, alsoTried = [], sinksTried = [] } = ending;
     const { uncertainTokens, calledSinks, trace } = mockTemporal;
-    const notNamed = [...calledSinks].filter((called) => ![sink, ...alsoTried, ...sinksTried].includes(called));
-    const facts = { unconfirmedTokens, notNamed, ignoredCancel: IGNORED_CANCEL.exec(trace.join(' ')) };
+    const notNamed = [...calledSinks].filter(
+      (called) => ![sink, ...alsoTried, ...sinksTried].includes(called),
+    );
+    const facts = {
+      unconfirmedTokens,
+      notNamed,
+      ignoredCancel: IGNORED_CANCEL.exec(trace.join(' ')),
+    };
     const expected = { unconfirmedTokens: uncertainTokens, notNamed: [], ignoredCancel: null };
     // Of ten thousand sequences nearly all pass, and `expect` takes longer than a run.
     if (!isDeepStrictEqual(facts, expected)) expect(facts).toEqual(expected);

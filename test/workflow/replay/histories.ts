@@ -19,7 +19,10 @@ interface StoredHistory {
 const MAX_STORED_LENGTH = 200_000;
 
 /** Fetches the history of each run of a task queue, as JSON that names neither this machine nor this process. */
-export async function fetchHistories({ workflow }: Client, taskQueue: string): Promise<StoredHistory[]> {
+export async function fetchHistories(
+  { workflow }: Client,
+  taskQueue: string,
+): Promise<StoredHistory[]> {
   const histories: StoredHistory[] = [];
   const runs = workflow.list({ query: `TaskQueue = '${taskQueue}'` });
   for await (const { workflowId, history } of runs.intoHistories()) {
@@ -46,7 +49,9 @@ export function storeHistories(file: string, histories: StoredHistory[]): void {
 
 /** Reads the histories of every file below a folder. */
 export function readHistories(folder: string): StoredHistory[] {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.jsonl'));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.jsonl'),
+  );
   return files.flatMap((name) => {
     const lines = readFileSync(path.join(folder, name), 'utf8').trimEnd().split('\n');
     return lines.map((line) => JSON.parse(line) as StoredHistory);
@@ -54,10 +59,18 @@ export function readHistories(folder: string): StoredHistory[] {
 }
 
 /** @throws AggregateError of the runs that the workflows would not have made in this way. */
-export async function replayAll(histories: StoredHistory[], bundle = workflowBundle): Promise<void> {
+export async function replayAll(
+  histories: StoredHistory[],
+  bundle = workflowBundle,
+): Promise<void> {
   const problems: unknown[] = [];
-  for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+  for await (const { workflowId, error } of Worker.runReplayHistories(
+    { workflowBundle: bundle },
+    histories,
+  )) {
     if (error) problems.push(new Error(`${workflowId} does not replay`, { cause: error }));
   }
-  if (problems.length > 0) throw new AggregateError(problems, `${problems.length} runs do not replay`);
+  if (problems.length > 0) {
+    throw new AggregateError(problems, `${problems.length} runs do not replay`);
+  }
 }

@@ -33,7 +33,9 @@ it('a stored run replays, but not after a change of the name of an activity; it 
   const codePath = path.join(folder, 'changed-bundle.js');
   const bundle = readFileSync(workflowBundle.codePath, 'utf8');
   writeFileSync(codePath, bundle.replaceAll('createLinkToken', 'createAnotherToken'));
-  const failure = await replayAll(histories, { codePath }).catch((error: unknown) => error as AggregateError);
+  const failure = await replayAll(histories, { codePath }).catch(
+    (error: unknown) => error as AggregateError,
+  );
   const [problem] = failure?.errors as [Error];
   expect(problem.cause).toBeInstanceOf(DeterminismViolationError);
 

@@ -19,21 +19,35 @@ const keyAt = (seconds: number) => keyMadeAt(START_MS + seconds * 1000);
 /** Tells the first and the last second at which a key may belong to a span, from START_MS. */
 function secondsOf(span: Span): string {
   const seconds = Array.from({ length: 400 }, (_, index) => index - 100);
-  const inSpan = seconds.filter((second) => matchKeys([keyAt(second)], [{ span }]).withoutKey.length === 0);
+  const inSpan = seconds.filter(
+    (second) => matchKeys([keyAt(second)], [{ span }]).withoutKey.length === 0,
+  );
   return `${inSpan[0]} to ${inSpan.at(-1)}`;
 }
 
 it.each([
   ['an attempt of a moment', { startedAt: at(0), endedAt: at(0) }, '-10 to 10'],
   ['a long attempt', { startedAt: at(0), endedAt: at(50) }, '-10 to 60'],
-  ['a long attempt whose token arrived early', { startedAt: at(0), endedAt: at(50), createdAt: at(2) }, '-10 to 22'],
+  [
+    'a long attempt whose token arrived early',
+    { startedAt: at(0), endedAt: at(50), createdAt: at(2) },
+    '-10 to 22',
+  ],
   [
     'a long attempt whose token arrived at its end',
     { startedAt: at(0), endedAt: at(50), createdAt: at(49) },
     '-10 to 60',
   ],
-  ['a worker whose clock is ten minutes fast', { startedAt: at(0), endedAt: at(1), createdAt: at(601) }, '-10 to 11'],
-  ['a worker whose clock is ten minutes slow', { startedAt: at(0), endedAt: at(1), createdAt: at(-599) }, '-10 to 11'],
+  [
+    'a worker whose clock is ten minutes fast',
+    { startedAt: at(0), endedAt: at(1), createdAt: at(601) },
+    '-10 to 11',
+  ],
+  [
+    'a worker whose clock is ten minutes slow',
+    { startedAt: at(0), endedAt: at(1), createdAt: at(-599) },
+    '-10 to 11',
+  ],
 ])('the key of %s was made in the seconds around it', (_what, attempt, seconds) => {
   expect(secondsOf(spanOfAttempt(attempt))).toBe(seconds);
 });
@@ -43,7 +57,9 @@ it('the key of a token in the record was made in the minute before it arrived, o
 });
 
 it('the first eight digits of a key’s id are the second of its creation', () => {
-  expect(new Date(madeAtMs('6925711d4f3c2b1a09876543')).toISOString()).toBe('2025-11-25T09:04:29.000Z');
+  expect(new Date(madeAtMs('6925711d4f3c2b1a09876543')).toISOString()).toBe(
+    '2025-11-25T09:04:29.000Z',
+  );
 });
 
 describe('matchKeys', () => {
@@ -52,7 +68,15 @@ describe('matchKeys', () => {
     span: { fromMs: START_MS + from * 1000, toMs: START_MS + to * 1000 },
   });
 
-  it.each<[what: string, keys: number[], origins: [string, number, number][], matches: string[], without: string]>([
+  it.each<
+    [
+      what: string,
+      keys: number[],
+      origins: [string, number, number][],
+      matches: string[],
+      without: string,
+    ]
+  >([
     ['nothing', [], [], [], ''],
     ['a key of nobody', [5], [], ['5:'], ''],
     ['a token without a key', [], [['a', 0, 1]], [], 'a'],
@@ -86,7 +110,9 @@ describe('matchKeys', () => {
       origins.map((args) => origin(...args)),
     );
     const names = (list: { name: string }[]) => list.map(({ name }) => name).join('');
-    expect(matches.map(({ key, origins: ofKey }) => `${key.second}:${names(ofKey)}`)).toEqual(expected);
+    expect(matches.map(({ key, origins: ofKey }) => `${key.second}:${names(ofKey)}`)).toEqual(
+      expected,
+    );
     expect(names(withoutKey)).toBe(without);
   });
 
@@ -95,7 +121,11 @@ describe('matchKeys', () => {
   const iso = (ms: number) => new Date(ms).toISOString();
 
   /** Tells whether the key is found that Atlas made when the token arrived. Clocks are wrong by milliseconds. */
-  function isFound(attempt: { startMs: number; createdMs: number; endMs: number }, atlasMs: number, workerMs: number) {
+  function isFound(
+    attempt: { startMs: number; createdMs: number; endMs: number },
+    atlasMs: number,
+    workerMs: number,
+  ) {
     const { createdMs } = attempt;
     const [startedAt, endedAt] = [iso(attempt.startMs), iso(attempt.endMs)];
     const span = spanOfAttempt({ startedAt, endedAt, createdAt: iso(createdMs + workerMs) });

@@ -9,7 +9,11 @@ const WHAT = 'atlas organizations apiKeys list --orgId … --limit 500 --output 
 
 it.each<[what: string, text: string | null, message: string]>([
   ['is not there', null, 'cannot be read (ENOENT): correct its path'],
-  ['is not JSON', 'ID   DESCRIPTION\n', `is not a list of API keys: write what this prints: ${WHAT}`],
+  [
+    'is not JSON',
+    'ID   DESCRIPTION\n',
+    `is not a list of API keys: write what this prints: ${WHAT}`,
+  ],
   ['is another list', '[]', 'is not a list of API keys: '],
   [
     'has an id without a time',

@@ -29,14 +29,26 @@ const ofAnother = (line: object) => ({ ...line, orgId: '64f1c0ffee5eed0000000a72
 const toText = (lines: (object | string)[]) =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
 
-it.each<[what: string, lines: (object | string)[], tokens: [state: string, sink: string | null][], attempts: number]>([
+it.each<
+  [
+    what: string,
+    lines: (object | string)[],
+    tokens: [state: string, sink: string | null][],
+    attempts: number,
+  ]
+>([
   ['a token that was created', [CREATED], [['unknown', null]], 0],
   ['one whose delivery failed', [CREATED, UNDELIVERED], [['unknown', null]], 0],
   ['one that was delivered', [CREATED, UNDELIVERED, DELIVERED], [['delivered', 'drop']], 0],
   ['one whose lines come in another order', [DELIVERED, CREATED], [['delivered', 'drop']], 0],
   ['an unconfirmed attempt', [UNCONFIRMED], [], 1],
   ['another organization', [ofAnother(DELIVERED), ofAnother(UNCONFIRMED)], [], 0],
-  ['other lines', ['', 'started', `{"msg":"link-token delivered","orgId":"${ORG}`, { orgId: ORG }, `"${ORG}"`], [], 0],
+  [
+    'other lines',
+    ['', 'started', `{"msg":"link-token delivered","orgId":"${ORG}`, { orgId: ORG }, `"${ORG}"`],
+    [],
+    0,
+  ],
   [
     'a malformed time',
     [
@@ -53,14 +65,25 @@ it.each<[what: string, lines: (object | string)[], tokens: [state: string, sink:
 });
 
 it('reads several files, with the run and the time of each', async () => {
-  const files = [write('worker-1.log', toText([CREATED])), write('worker-2.log', toText([UNCONFIRMED, DELIVERED]))];
+  const files = [
+    write('worker-1.log', toText([CREATED])),
+    write('worker-2.log', toText([UNCONFIRMED, DELIVERED])),
+  ];
   const { tokens, attempts } = await readRecord(files, ORG);
   const atMs = Date.parse(TOKEN.createdAt);
   expect([...tokens.values()]).toMatchObject([
-    { workflowId: `live-migration-prep/${ORG}/${SOURCE}`, runId: TOKEN.runId, span: { fromMs: atMs - 60_000 } },
+    {
+      workflowId: `live-migration-prep/${ORG}/${SOURCE}`,
+      runId: TOKEN.runId,
+      span: { fromMs: atMs - 60_000 },
+    },
   ]);
   expect(attempts).toMatchObject([
-    { workflowId: `live-migration-prep/${ORG}`, reason: 'Atlas returned 503', span: { toMs: atMs + 12_000 } },
+    {
+      workflowId: `live-migration-prep/${ORG}`,
+      reason: 'Atlas returned 503',
+      span: { toMs: atMs + 12_000 },
+    },
   ]);
 });
 
@@ -72,10 +95,14 @@ it.each([
   const text = toText(lines.map((line) => (line === CREATED ? { ...line, ...times } : line)));
   const { tokens } = await readRecord([write('worker-1.log', text)], ORG);
   const fromMs = Date.parse(TOKEN.createdAt) - secondsBefore * 1000;
-  expect([...tokens.values()]).toMatchObject([{ state: 'delivered', sink: 'drop', span: { fromMs } }]);
+  expect([...tokens.values()]).toMatchObject([
+    { state: 'delivered', sink: 'drop', span: { fromMs } },
+  ]);
 });
 
 it('names a file that cannot be read', async () => {
   const file = fileIn('nowhere.log');
-  await expect(readRecord([file], ORG)).rejects.toThrow(`--record ${file} cannot be read (ENOENT): correct its path`);
+  await expect(readRecord([file], ORG)).rejects.toThrow(
+    `--record ${file} cannot be read (ENOENT): correct its path`,
+  );
 });

@@ -10,14 +10,20 @@ const refused = (count: number) =>
   }));
 
 it('findings with the same state and message are one line, with the names of ten checks and the number of the others', () => {
-  const keys = { check: 'sealing keys', state: 'ok' as const, message: 'key first seals and opens tokens' };
+  const keys = {
+    check: 'sealing keys',
+    state: 'ok' as const,
+    message: 'key first seals and opens tokens',
+  };
   const tenNames = Array.from({ length: 10 }, (_, index) => `credential c${index + 1}`).join(', ');
   expect(describeFindings([...refused(2), keys, ...refused(1)])).toEqual([
     `error     credential c1, credential c2, credential c1: ${NO_CONNECTION}`,
     'ok        sealing keys: key first seals and opens tokens',
   ]);
   expect(describeFindings(refused(10))).toEqual([`error     ${tenNames}: ${NO_CONNECTION}`]);
-  expect(describeFindings(refused(60))).toEqual([`error     ${tenNames} and 50 more checks: ${NO_CONNECTION}`]);
+  expect(describeFindings(refused(60))).toEqual([
+    `error     ${tenNames} and 50 more checks: ${NO_CONNECTION}`,
+  ]);
 });
 
 it('findings that differ in their state or message are lines of their own', () => {

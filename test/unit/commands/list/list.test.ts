@@ -19,7 +19,9 @@ function listWith(error: Error) {
 it('a run that cannot be read is one line that says so, and the list goes on', async () => {
   const { listed, printed } = listWith(new TypeError('Cannot convert object to primitive value'));
   await listed;
-  expect(printed.join('')).toMatch(/pair +cannot be read: Cannot convert object to primitive value\n1 run\n/);
+  expect(printed.join('')).toMatch(
+    /pair +cannot be read: Cannot convert object to primitive value\n1 run\n/,
+  );
 });
 
 it('a call that Temporal rejects ends the list', async () => {

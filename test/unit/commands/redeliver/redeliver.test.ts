@@ -8,15 +8,26 @@ const workflowId = 'live-migration-prep/64f1c0ffee5eed0000000a71';
 const USED_UP = new ServiceError('Workflow Update failed', {
   cause: Object.assign(new Error('9 FAILED_PRECONDITION'), {
     code: 9,
-    details: 'The limit on the total number of distinct updates in this workflow has been reached (2000).',
+    details:
+      'The limit on the total number of distinct updates in this workflow has been reached (2000).',
     metadata: {},
   }),
 });
 
 it('redeliver says that no worker polls, and how to go on once a run has had all its Updates', async () => {
   const status = { name: 'RUNNING' };
-  const run = { workflowId, runId: 'run', status, type: 'prepareLiveMigration', taskQueue: 'its own', raw: {} };
-  const handle = { describe: () => Promise.resolve(run), executeUpdate: () => Promise.reject(USED_UP) };
+  const run = {
+    workflowId,
+    runId: 'run',
+    status,
+    type: 'prepareLiveMigration',
+    taskQueue: 'its own',
+    raw: {},
+  };
+  const handle = {
+    describe: () => Promise.resolve(run),
+    executeUpdate: () => Promise.reject(USED_UP),
+  };
   const context = contextWith({
     workflow: { getHandle: () => handle },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers: [] }) },
@@ -31,5 +42,7 @@ it('redeliver says that no worker polls, and how to go on once a run has had all
     ],
     facts: { type: 'UpdatesUsedUp' },
   });
-  expect(context.printed).toEqual([expect.stringMatching(/^note: no worker polls task queue its own: start one/)]);
+  expect(context.printed).toEqual([
+    expect.stringMatching(/^note: no worker polls task queue its own: start one/),
+  ]);
 });

@@ -38,9 +38,27 @@ describe('sealing-keys', () => {
   const CUT_OFF = '{"keys": [{"k": "CANARY';
   const NOT_KEYS = 'is not a JWK set of 256-bit keys, and may be damaged: restore it';
   it.each<[what: string, text: string | null, options: string[], code: number, problem: string]>([
-    ['without --rotate refuses an existing file, and leaves it as it is', 'mine', [], 2, 'exists: add --rotate'],
-    ['--rotate refuses a file that is not JSON, and leaves it as it is', CUT_OFF, ['--rotate'], 1, NOT_KEYS],
-    ['--rotate refuses a missing file, and creates none', null, ['--rotate'], 2, 'does not exist: correct its path'],
+    [
+      'without --rotate refuses an existing file, and leaves it as it is',
+      'mine',
+      [],
+      2,
+      'exists: add --rotate',
+    ],
+    [
+      '--rotate refuses a file that is not JSON, and leaves it as it is',
+      CUT_OFF,
+      ['--rotate'],
+      1,
+      NOT_KEYS,
+    ],
+    [
+      '--rotate refuses a missing file, and creates none',
+      null,
+      ['--rotate'],
+      2,
+      'does not exist: correct its path',
+    ],
   ])('%s', async (_what, text, options, code, problem) => {
     if (text !== null) writeFileSync(file, text);
     const { stderr, ...exit } = await keys(...options);

@@ -1,4 +1,8 @@
-import { CommandError, EXIT_CODES, type ExitCode } from '../../../../src/commands/cli/command-error';
+import {
+  CommandError,
+  EXIT_CODES,
+  type ExitCode,
+} from '../../../../src/commands/cli/command-error';
 import { runBulk, toDelivered, type RunOutcome } from '../../../../src/commands/shared/bulk';
 import type { Receipt } from '../../../../src/contract/schemas';
 import { contextWith } from './context';
@@ -19,9 +23,14 @@ async function workOn(outcomes: (RunOutcome | Error)[], untilDone = () => Promis
   return { code: error?.exitCode ?? done, lines: [...lines, ...(error?.lines ?? [])] };
 }
 
-const delivered = (unconfirmedTokens: number) => toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
-const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, { state: 'delivered' });
-const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, { type: 'DifferentRequest' });
+const delivered = (unconfirmedTokens: number) =>
+  toDelivered({ location: 'file x', unconfirmedTokens } as Receipt);
+const DELIVERED_EARLIER = new CommandError(['run a delivered', '  sink'], refused, {
+  state: 'delivered',
+});
+const DIFFERENT = new CommandError(['it differs', '  sink: a, b'], refused, {
+  type: 'DifferentRequest',
+});
 const UNDELIVERED = new CommandError(['SinkRejected: no', 'the token is kept'], undelivered);
 
 const NOTHING = new CommandError('none', refused, { type: 'NothingToDeliver' });
@@ -31,7 +40,12 @@ const INVALID = new CommandError('InvalidRequest: no', failed);
 
 it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error]>([
   ['a delivered run', 0, 'delivered  run-0: file x', delivered(0)],
-  ['a delivered run with unconfirmed tokens', 0, 'delivered  run-0: file x; 2 unconfirmed tokens', delivered(2)],
+  [
+    'a delivered run with unconfirmed tokens',
+    0,
+    'delivered  run-0: file x; 2 unconfirmed tokens',
+    delivered(2),
+  ],
   ['a run that delivered earlier', 0, 'skipped  run-0: run a delivered', DELIVERED_EARLIER],
   ['a run with nothing to deliver', 0, 'skipped  run-0: none', NOTHING],
   ['a run of a different request', 6, 'refused  run-0: it differs; sink: a, b', DIFFERENT],
@@ -43,7 +57,10 @@ it.each<[what: string, code: ExitCode, line: string, outcome: RunOutcome | Error
 ])(
   'in a command for many runs, %s counts as exit code %d and is printed on one line',
   async (_what, code, line, outcome) => {
-    expect(await workOn([outcome])).toMatchObject({ code, lines: [`1/1  ${line}`, expect.anything()] });
+    expect(await workOn([outcome])).toMatchObject({
+      code,
+      lines: [`1/1  ${line}`, expect.anything()],
+    });
   },
 );
 

@@ -13,7 +13,14 @@ export function contextWith(client: object, json = false) {
   const stdout = { write: (text: string) => void printed.push(text) };
   const stderr = { write: (text: string) => void errors.push(text) };
   const output = createOutput({ stdout, stderr }, json, createStop());
-  return { client: client as Client, taskQueue: 'prep', isTaskQueueGiven: false, output, printed, errors };
+  return {
+    client: client as Client,
+    taskQueue: 'prep',
+    isTaskQueueGiven: false,
+    output,
+    printed,
+    errors,
+  };
 }
 
 /** A task queue's pollers: a worker that polled this long ago. */

@@ -20,7 +20,9 @@ const STATUS: Status = {
 const [SCHEDULED, STARTED] = [1, 2];
 
 const activity = (type: string, attempt: number, message?: string, state = STARTED) => ({
-  pendingActivities: [{ activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) }],
+  pendingActivities: [
+    { activityType: { name: type }, attempt, state, ...(message && { lastFailure: { message } }) },
+  ],
 });
 
 /**
@@ -33,14 +35,24 @@ const activity = (type: string, attempt: number, message?: string, state = START
 async function followed(
   open: object[],
   status: Status | null,
-  { memo = {}, pollers = polledAgo(0), events = [] }: { memo?: object; pollers?: object[]; events?: object[] } = {},
+  {
+    memo = {},
+    pollers = polledAgo(0),
+    events = [],
+  }: { memo?: object; pollers?: object[]; events?: object[] } = {},
 ) {
   let looks = 0;
   const handle = {
     describe() {
       const raw = open[looks++];
       const name = raw ? 'RUNNING' : 'COMPLETED';
-      const run = { workflowId, runId: 'run', type: 'prepareLiveMigration', taskQueue: 'prep', memo };
+      const run = {
+        workflowId,
+        runId: 'run',
+        type: 'prepareLiveMigration',
+        taskQueue: 'prep',
+        memo,
+      };
       return Promise.resolve({ ...run, raw: raw ?? {}, status: { name } });
     },
     query: () => (status ? Promise.resolve(status) : Promise.reject(new Error('no worker'))),
@@ -75,25 +87,39 @@ const KEPT = 'the token is kept, encrypted, and the run goes on';
 const REDELIVER = `once the cause is fixed: live-migration-prep redeliver --org ${ORG}   (--sink <name> for another sink)`;
 
 describe('follow', () => {
-  it.concurrent('reports each change once, as the server knows it or else as the run says it', async () => {
-    const open = [WAITS, WAITS, activity('validateRequest', 1), ATTEMPT_3, ATTEMPT_3, {}, DELIVERS];
-    expect((await followed(open, STATUS)).reported).toEqual([
-      'waiting for a worker',
-      'working, attempt 1',
-      'creating, attempt 3; last failure: Atlas returned 429',
-      `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
-      'delivering, attempt 2; last failure: away',
-    ]);
-  });
+  it.concurrent(
+    'reports each change once, as the server knows it or else as the run says it',
+    async () => {
+      const open = [
+        WAITS,
+        WAITS,
+        activity('validateRequest', 1),
+        ATTEMPT_3,
+        ATTEMPT_3,
+        {},
+        DELIVERS,
+      ];
+      expect((await followed(open, STATUS)).reported).toEqual([
+        'waiting for a worker',
+        'working, attempt 1',
+        'creating, attempt 3; last failure: Atlas returned 429',
+        `creating: it waits; next attempt at ${NEXT_ATTEMPT}`,
+        'delivering, attempt 2; last failure: away',
+      ]);
+    },
+  );
 
-  it.concurrent('reports that no worker is there, and a later round of an undelivered run', async () => {
-    const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
-    const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
-    expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reported).toEqual([
-      expect.stringMatching(noWorker),
-      'delivering, attempt 1',
-    ]);
-  });
+  it.concurrent(
+    'reports that no worker is there, and a later round of an undelivered run',
+    async () => {
+      const open = [WAITS, WAITS, activity('deliverLinkToken', 1)];
+      const noWorker = /^waiting for a worker; no worker polls task queue prep: start one, /;
+      expect((await followed(open, null, { memo: UNDELIVERED, pollers: [] })).reported).toEqual([
+        expect.stringMatching(noWorker),
+        'delivering, attempt 1',
+      ]);
+    },
+  );
 
   it.concurrent('reports no wait for a worker while each look sees another task', async () => {
     const open = [WAITS, activity('validateRequest', 1), WAITS_AGAIN, WAITS, {}];
@@ -103,13 +129,23 @@ describe('follow', () => {
     ]);
   });
 
-  const FAILED = { workflowTaskFailedEventAttributes: { failure: { message: 'code and history do not fit' } } };
+  const FAILED = {
+    workflowTaskFailedEventAttributes: { failure: { message: 'code and history do not fit' } },
+  };
   const TIMED_OUT = { workflowTaskTimedOutEventAttributes: {} };
 
   it.concurrent.each([
     ['failed', [{}, FAILED, TIMED_OUT], /^its workflow task fails: code and history do not fit$/],
-    ['timed out', [TIMED_OUT, FAILED], /^its workflow task timed out: a worker took it and sent no result, /],
-    ['is retried for a reason that is not known', [], /^its workflow task is tried again and again$/],
+    [
+      'timed out',
+      [TIMED_OUT, FAILED],
+      /^its workflow task timed out: a worker took it and sent no result, /,
+    ],
+    [
+      'is retried for a reason that is not known',
+      [],
+      /^its workflow task is tried again and again$/,
+    ],
   ])('reports why a workflow task is retried: it %s', async (_what, events, problem) => {
     const { reported } = await followed([RETRIED, RETRIED], null, { events });
     expect(reported).toEqual([expect.stringMatching(problem)]);
@@ -129,16 +165,25 @@ describe('follow', () => {
       'it waits',
       `${KEPT}; next attempt at ${NEXT_ATTEMPT}`,
       REDELIVER,
-      expect.stringMatching(/^Atlas may have created 2 tokens that the run never received; see when, /),
+      expect.stringMatching(
+        /^Atlas may have created 2 tokens that the run never received; see when, /,
+      ),
     ];
     expect((await followed([{}], status)).error).toMatchObject({ exitCode: 5, lines });
   });
 
-  it.concurrent('ends with exit code 5 when only the memo says undelivered, since no worker responds', async () => {
-    const noWorker = 'undelivered: no worker responds, so only the history has the reason: start a worker';
-    const lines = [noWorker, KEPT, REDELIVER];
-    expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({ exitCode: 5, lines });
-  });
+  it.concurrent(
+    'ends with exit code 5 when only the memo says undelivered, since no worker responds',
+    async () => {
+      const noWorker =
+        'undelivered: no worker responds, so only the history has the reason: start a worker';
+      const lines = [noWorker, KEPT, REDELIVER];
+      expect((await followed([{}], null, { memo: UNDELIVERED })).error).toMatchObject({
+        exitCode: 5,
+        lines,
+      });
+    },
+  );
 
   it.concurrent('ends with exit code 1 after a result that is not a receipt', async () => {
     const lines = [
@@ -151,23 +196,29 @@ describe('follow', () => {
 it.each<[which: string, asked: number, answers: number]>([
   ['none of five runs responds', 2, 0],
   ['the first of five runs responds', 5, 1],
-])('if %s, a reader that gives up after two unanswered Queries sends %d', async (_which, asked, answers) => {
-  let queries = 0;
-  const handle = {
-    query: () => (queries++ < answers ? Promise.resolve(STATUS) : Promise.reject(new Error('no worker'))),
-    describe: () => Promise.resolve({ raw: {} }),
-  };
-  const client = {
-    connection: { withDeadline: (_: number, call: () => unknown) => call() },
-    workflow: { getHandle: () => handle },
-  } as unknown as Client;
-  const read = createStatusReader(client, 2);
-  const readings: unknown[] = [];
-  for (const runId of '12345') readings.push(await read({ workflowId: 'w', runId }));
-  expect(queries).toBe(asked);
-  const [answer, none] = [
-    { status: STATUS, problem: null },
-    { status: null, problem: { description: 'no worker responds', isFailure: false } },
-  ];
-  expect(readings).toEqual(Array.from({ length: 5 }, (_, index) => (index < answers ? answer : none)));
-});
+])(
+  'if %s, a reader that gives up after two unanswered Queries sends %d',
+  async (_which, asked, answers) => {
+    let queries = 0;
+    const handle = {
+      query: () =>
+        queries++ < answers ? Promise.resolve(STATUS) : Promise.reject(new Error('no worker')),
+      describe: () => Promise.resolve({ raw: {} }),
+    };
+    const client = {
+      connection: { withDeadline: (_: number, call: () => unknown) => call() },
+      workflow: { getHandle: () => handle },
+    } as unknown as Client;
+    const read = createStatusReader(client, 2);
+    const readings: unknown[] = [];
+    for (const runId of '12345') readings.push(await read({ workflowId: 'w', runId }));
+    expect(queries).toBe(asked);
+    const [answer, none] = [
+      { status: STATUS, problem: null },
+      { status: null, problem: { description: 'no worker responds', isFailure: false } },
+    ];
+    expect(readings).toEqual(
+      Array.from({ length: 5 }, (_, index) => (index < answers ? answer : none)),
+    );
+  },
+);

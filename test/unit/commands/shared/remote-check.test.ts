@@ -1,15 +1,25 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { checkRequestRemotely, requestWorkerCheck } from '../../../../src/commands/shared/remote-check';
+import {
+  checkRequestRemotely,
+  requestWorkerCheck,
+} from '../../../../src/commands/shared/remote-check';
 import type { FieldProblem, Finding, PrepareRequest } from '../../../../src/contract/schemas';
 import { contextWith, polledAgo } from './context';
 
 /** A check that fails with these findings. */
 function failingCheck(findings: Finding[], pollers = polledAgo(0), fields: FieldProblem[] = []) {
   const report = { findings, request: null, fields };
-  const cause = ApplicationFailure.retryable('no worker took the activity', 'WorkerCheckFailed', report);
+  const cause = ApplicationFailure.retryable(
+    'no worker took the activity',
+    'WorkerCheckFailed',
+    report,
+  );
   const failed = new WorkflowFailedError('failed', cause, 'NON_RETRYABLE_FAILURE');
-  const handle = { workflowId: 'live-migration-prep-check/1', result: () => Promise.reject(failed) };
+  const handle = {
+    workflowId: 'live-migration-prep-check/1',
+    result: () => Promise.reject(failed),
+  };
   const context = contextWith({
     workflow: { start: () => Promise.resolve(handle) },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
@@ -31,7 +41,9 @@ it.each([
   'a worker check that fails with %s ends with exit code 1 and the reason',
   async (_what, findings, pollers, reason) => {
     const failed = { exitCode: 1, message: expect.stringContaining(reason) };
-    await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(failed);
+    await expect(requestWorkerCheck(failingCheck(findings, pollers).context)).rejects.toMatchObject(
+      failed,
+    );
   },
 );
 
@@ -43,7 +55,13 @@ it('a worker check reports errors, even if the clock is four minutes fast and th
 const FIELD: FieldProblem = { field: 'orgId', description: 'down' };
 
 it.each([
-  ['what the worker found', 'WorkerCheckFailed', [], 'checks in the worker failed', '  error     sink drop: down'],
+  [
+    'what the worker found',
+    'WorkerCheckFailed',
+    [],
+    'checks in the worker failed',
+    '  error     sink drop: down',
+  ],
   // A finding that says the same as a field is not repeated.
   ['the malformed field', 'InvalidRequest', [FIELD], 'the request has 1 problem', '  orgId down'],
 ])('a failed check of a request names %s', async (_what, type, fields, problem, line) => {

@@ -16,7 +16,10 @@ const [a, b] = [JSON.stringify(A), JSON.stringify(B)];
 it('a request has the addresses of --ip, then the lines of --ips-file without comments and blank ones', async () => {
   const make = (options: { ip?: string[]; ipsFile?: string; accessList: boolean }) =>
     makeRequest({ org: A.orgId, sink: 'files', ...options }, 'nothing was started', undefined);
-  const ipsFile = write('ips', '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48');
+  const ipsFile = write(
+    'ips',
+    '# the source\r\n192.31.196.7 # first host\r\n\r\n  2001:4:112::/48',
+  );
   const { request } = await make({ ip: ['192.52.193.1'], ipsFile, accessList: true });
   expect(request.accessListIps).toEqual(['192.52.193.1', '192.31.196.7', '2001:4:112::/48']);
   expect((await make({ accessList: false })).request.accessListIps).toEqual([]);
@@ -49,7 +52,9 @@ describe('a file of requests', () => {
       lines: [
         expect.stringMatching(/^nothing was started: --from \S+ has problems in 4 lines$/),
         '  line 2: is not JSON: write one request as a JSON object on each line',
-        expect.stringMatching(/^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/),
+        expect.stringMatching(
+          /^ {2}line 3: orgId is not 24 .*; sink is empty: name a configured sink$/,
+        ),
         '  line 5: is for the same organizations as line 1: remove one',
         '  line 7: has the field "again", which a file may not have: remove it,' +
           ' or start this request alone with start --again',
@@ -59,7 +64,10 @@ describe('a file of requests', () => {
 
   it('has its first hundred problems named, such as in a binary file', async () => {
     const error: unknown = await requestsIn('x\n'.repeat(300)).catch((refused: unknown) => refused);
-    expect(error).toMatchObject({ lines: { length: 101 }, message: expect.stringContaining('in 300 lines') });
+    expect(error).toMatchObject({
+      lines: { length: 101 },
+      message: expect.stringContaining('in 300 lines'),
+    });
   });
 
   it('that is empty is refused', async () => {

@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { checkFolder, storeToken } from '../../../../src/sinks/file/folder';
 import { SinkRejectedError, SinkUnavailableError } from '../../../../src/sinks/sink';
@@ -34,7 +42,9 @@ it('a reader sees the whole token or no file, however many attempts write at onc
     }
   };
   const looking = setInterval(look);
-  await Promise.all(Array.from({ length: 40 }, () => storeToken(path.join(directory, name), token)));
+  await Promise.all(
+    Array.from({ length: 40 }, () => storeToken(path.join(directory, name), token)),
+  );
   clearInterval(looking);
   look();
   expect([...seen]).toEqual([token.length]);
@@ -65,16 +75,27 @@ it('storing a token removes old temporary files of killed attempts, of any token
 });
 
 it.each([
-  ['a folder that is missing', 'missing', SinkUnavailableError, /cannot be written \(ENOENT\): create it/],
+  [
+    'a folder that is missing',
+    'missing',
+    SinkUnavailableError,
+    /cannot be written \(ENOENT\): create it/,
+  ],
   ['a path that is a file', 'a-file', SinkRejectedError, 'is not a directory: correct its path'],
-])('storing a token in %s fails, as its check does, with the remedy', async (_what, name, type, message) => {
-  writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
-  const folder = fileIn(name);
-  for (const work of [() => storeToken(path.join(folder, newName()), 'canary'), () => checkFolder(folder)]) {
-    await expect(work).rejects.toThrow(type);
-    await expect(work).rejects.toThrow(message);
-  }
-});
+])(
+  'storing a token in %s fails, as its check does, with the remedy',
+  async (_what, name, type, message) => {
+    writeFileSync(fileIn('a-file'), '', { mode: 0o755 });
+    const folder = fileIn(name);
+    for (const work of [
+      () => storeToken(path.join(folder, newName()), 'canary'),
+      () => checkFolder(folder),
+    ]) {
+      await expect(work).rejects.toThrow(type);
+      await expect(work).rejects.toThrow(message);
+    }
+  },
+);
 
 it.each([
   ['0700', 'can be written'],

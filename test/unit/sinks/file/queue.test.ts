@@ -44,7 +44,9 @@ it('operations on a folder run one at a time and in order, even after one that f
 
 it('an operation that hangs fails with those that wait for it, and each later one fails until it returns', async () => {
   const { run, started, end } = startFolder();
-  const [hung, waiting] = [run('hung'), run('waiting')].map((result) => expect(result).rejects.toEqual(UNANSWERED));
+  const [hung, waiting] = [run('hung'), run('waiting')].map((result) =>
+    expect(result).rejects.toEqual(UNANSWERED),
+  );
   await jest.advanceTimersByTimeAsync(10_000);
   await Promise.all([hung, waiting]);
   await jest.advanceTimersByTimeAsync(3_600_000);
@@ -62,7 +64,9 @@ it('a cancelled operation ends at once, and one that waited is not started', asy
   const { run, started, end } = startFolder();
   const controller = new AbortController();
   const cancelled = new Error('cancelled');
-  const both = ['running', 'waiting'].map((name) => expect(run(name, controller.signal)).rejects.toBe(cancelled));
+  const both = ['running', 'waiting'].map((name) =>
+    expect(run(name, controller.signal)).rejects.toBe(cancelled),
+  );
   await jest.advanceTimersByTimeAsync(0);
   controller.abort(cancelled);
   await Promise.all(both);
